@@ -1,0 +1,135 @@
+"""The errors: one tree, each class says what became of the request.
+
+OkxError
+├── InvalidRequestError (also ValueError)  refused here, nothing was sent
+├── NotSentError                           never left this machine: safe to try again
+│   └── SlotTimeoutError                   max_wait would be exceeded
+├── RejectedError                          the exchange refused it, nothing was executed
+│   ├── RateLimitedError                   too often for its key
+│   ├── AuthenticationError                key, passphrase, signature, IP or permission (501xx)
+│   ├── ClockSkewError                     this machine's clock is too far from the exchange's
+│   ├── PendingOrdersError                 pending close orders are in the way (51115 …)
+│   ├── NothingToCloseError                the exchange knows no such position (51023 …)
+│   ├── CloseInProgressError               a close is already running (51032 …)
+│   └── UnavailableError                   a passing reason: try later
+└── OutcomeUnknownError                    may have been executed: ask positions, do not blindly repeat
+
+The class follows from the code in the body, not from the HTTP status.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from okx_async._models import Attempt
+
+__all__ = [
+    "AuthenticationError",
+    "ClockSkewError",
+    "CloseInProgressError",
+    "InvalidRequestError",
+    "NotSentError",
+    "NothingToCloseError",
+    "OkxError",
+    "OutcomeUnknownError",
+    "PendingOrdersError",
+    "RateLimitedError",
+    "RejectedError",
+    "SlotTimeoutError",
+    "UnavailableError",
+]
+
+
+class OkxError(Exception):
+    """The root of the tree.
+
+    ``code`` is the exchange's code as text ("" where there was none), ``status`` the HTTP status
+    (None where there was no answer), ``message`` the exchange's own words, ``key`` the rate key,
+    ``attempts`` every try that was made, in order.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: str = "",
+        status: int | None = None,
+        message: str = "",
+        key: Hashable = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.status = status
+        self.message = message
+        self.key = key
+        self.attempts = attempts
+
+    def __reduce__(self) -> tuple[Callable[..., OkxError], tuple[Any, ...]]:
+        # Exception's own __reduce__ forgets keyword-only arguments, and errors cross process borders.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[OkxError], args: tuple[Any, ...], state: dict[str, Any]) -> OkxError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class InvalidRequestError(OkxError, ValueError):
+    """Refused here, before anything was sent. The message names the field, the rule and the value."""
+
+
+class NotSentError(OkxError):
+    """The request never left this machine: nothing was executed, trying again is safe."""
+
+
+class SlotTimeoutError(NotSentError):
+    """``max_wait`` is over, or would be: ``wait`` is the time in seconds to the earliest possible slot."""
+
+    def __init__(self, text: str, *, wait: float = 0.0, key: Hashable = None) -> None:
+        super().__init__(text, key=key)
+        self.wait = wait
+
+
+class RejectedError(OkxError):
+    """The exchange refused the request and executed nothing. ``code`` is the full text of its code."""
+
+
+class RateLimitedError(RejectedError):
+    """Refused for rate, and still so after the repeats (50011, 51113, 50061, 50040)."""
+
+
+class AuthenticationError(RejectedError):
+    """Key, passphrase, signature, IP, permission or environment are wrong (501xx)."""
+
+
+class ClockSkewError(RejectedError):
+    """The request's timestamp was more than 30 s away from the exchange's clock (50102)."""
+
+
+class PendingOrdersError(RejectedError):
+    """Pending close orders are in the way (51115 …): cancel them, or pass ``auto_cxl=True``."""
+
+
+class NothingToCloseError(RejectedError):
+    """The exchange knows no such position (51023 …).
+
+    That is no proof of being flat: a wrong ``mgn_mode`` or ``pos_side`` is answered in the same way.
+    """
+
+
+class CloseInProgressError(RejectedError):
+    """A close of this position is already running (51032 …): watch positions, do not send another."""
+
+
+class UnavailableError(RejectedError):
+    """Refused for a passing reason (settlement, upgrade, liquidation at work …): try later."""
+
+
+class OutcomeUnknownError(OkxError):
+    """The request may have been executed or not: ask positions, do not blindly repeat it."""

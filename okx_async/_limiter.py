@@ -1,0 +1,223 @@
+"""The limiter of one process, and its slot.
+
+A free slot is given without suspending. The slot's fate is booked when it is marked or left, on every path: a token
+that was taken is settled, refunded or in doubt, and done twice is an error that changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from functools import lru_cache
+from math import isfinite
+from typing import TYPE_CHECKING, Self
+
+from okx_async._bucket import Bucket, Rule
+from okx_async._errors import InvalidRequestError, NotSentError, SlotTimeoutError
+from okx_async._models import Priority, Quota
+from okx_async._queue import Verdict
+from okx_async._slots import Statistics
+from okx_async._table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from types import TracebackType
+
+    from okx_async._queue import Queue
+
+__all__ = ["Limiter", "default_limiter"]
+
+
+class Limiter:
+    """At most ``quota.limit`` requests in any ``quota.per`` seconds where they are counted, for each key.
+
+    `rtt_floor`: seconds, a lower bound that you vouch for on the least time from a write to its being counted plus
+    the least time from there to the answer (never a measured round trip; 0 is always right). `doubt_grace`: seconds
+    after which a request whose outcome nobody saw is counted, if ever. `guard`: seconds against clocks that differ
+    by 500 ppm and times cut to milliseconds. `clock`: monotonic seconds.
+    Raises InvalidRequestError for values that cannot work.
+    """
+
+    def __init__(
+        self,
+        quota: Quota = Quota(),  # noqa: B008 - frozen
+        *,
+        rtt_floor: float = 0.0,
+        doubt_grace: float = 5.0,
+        guard: float = 0.003,
+        clock: Callable[[], float] = time.perf_counter if sys.platform == "win32" else time.monotonic,
+    ) -> None:
+        self._rule = Rule(quota, rtt_floor, doubt_grace, guard)
+        self._clock = clock
+        self._table = Table(self._rule, clock)
+
+    @property
+    def quota(self) -> Quota:
+        """The quota of every key that is not given another one."""
+        return self._rule.quota
+
+    @property
+    def linger(self) -> float:
+        """Seconds after the loss of a request until it cannot matter any more."""
+        return self._rule.doubt
+
+    def slot(
+        self,
+        key: Hashable,
+        *,
+        priority: Priority = Priority.NORMAL,
+        max_wait: float | None = None,
+        quota: Quota | None = None,
+    ) -> LimiterSlot:
+        """Return a context manager that waits for a slot of `key` and gives it back: see Slot.
+
+        `max_wait`: seconds, 0 means only if one is free now. Raises SlotTimeoutError (``wait``: seconds to the
+        earliest possible slot), ValueError if `key` is in use with another quota, RuntimeError if another running
+        loop or the parent of a fork uses it.
+        """
+        if max_wait is not None and not max_wait >= 0:
+            raise InvalidRequestError(f"max_wait must be a number of seconds ≥ 0 or None, got {max_wait!r}")
+        return LimiterSlot(self._table, key, Priority(priority), max_wait, quota)
+
+    async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
+        """Grant nothing for `key` in the next `seconds`; a block only moves later."""
+        if not isfinite(seconds) or seconds < 0:
+            raise InvalidRequestError(f"seconds must be a number ≥ 0, got {seconds!r}")
+        queue = self._table.queue(key)
+        if refused:
+            queue.refuse(seconds)
+        else:
+            queue.block(seconds)
+
+    async def aclose(self) -> None:
+        """End every waiter in NotSentError; later requests for a slot raise RuntimeError."""
+        self._table.closed = True
+        here = asyncio.get_running_loop()
+        for queue in self._table:
+            if queue.loop is here:
+                queue.close()
+            elif not queue.loop.is_closed():
+                queue.loop.call_soon_threadsafe(queue.close)
+
+    def statistics(self, key: Hashable) -> Statistics:
+        """Return the state of `key`; an unknown or idle key is a full, zero record."""
+        queue = self._table.known(key)
+        bucket = Bucket(self._rule) if queue is None else queue.bucket
+        now = self._clock()
+        bucket.reclaim(now)
+        return Statistics(
+            limit=bucket.rule.quota.limit,
+            usable=bucket.usable(now),
+            free=bucket.free,
+            in_flight=bucket.in_flight,
+            cooling=bucket.cooling,
+            waiting=0 if queue is None else queue.waiting(),
+            granted=0 if queue is None else queue.granted,
+            refused=0 if queue is None else queue.refused,
+            blocked_until=bucket.blocked_until,
+        )
+
+    def __repr__(self) -> str:
+        queues = list(self._table)
+        return (
+            f"<Limiter {self.quota.limit} per {self.quota.per:g} s: {len(queues)} keys, "
+            f"{sum(queue.bucket.in_flight for queue in queues)} in flight, "
+            f"{sum(queue.waiting() for queue in queues)} waiting>"
+        )
+
+
+class LimiterSlot:
+    """One slot of a Limiter: see Slot. For a single use."""
+
+    __slots__ = ("_key", "_max_wait", "_priority", "_queue", "_quota", "_spent", "_table")
+
+    def __init__(
+        self,
+        table: Table,
+        key: Hashable,
+        priority: Priority,
+        max_wait: float | None,
+        quota: Quota | None,
+    ) -> None:
+        self._table = table
+        self._key = key
+        self._priority = priority
+        self._max_wait = max_wait
+        self._quota = quota
+        self._queue: Queue | None = None
+        self._spent = False
+
+    async def __aenter__(self) -> Self:
+        if self._spent or self._queue is not None:
+            raise RuntimeError("a slot is for a single use")
+        queue = self._table.queue(self._key, self._quota or self._table.quota)
+        if not queue.take(self._priority):
+            await self._wait(queue)
+        queue.granted += 1
+        self._queue = queue
+        return self
+
+    async def _wait(self, queue: Queue) -> None:
+        priority, max_wait = self._priority, self._max_wait
+        if max_wait is not None and queue.earliest(priority) > max_wait:
+            raise self._too_late(queue)
+        waiter = queue.join(priority, max_wait)
+        try:
+            verdict = await waiter
+        except BaseException:
+            queue.leave(priority, waiter)
+            self._table.forget(queue)
+            raise
+        if verdict is Verdict.EXPIRED:
+            raise self._too_late(queue)
+        if verdict is Verdict.CLOSED:
+            raise NotSentError(f"{self._key!r}: the limiter was closed, nothing was sent", key=self._key)
+
+    def _too_late(self, queue: Queue) -> SlotTimeoutError:
+        wait = queue.earliest(self._priority)
+        return SlotTimeoutError(
+            f"{self._key!r}: no slot within max_wait={self._max_wait:g} s, the earliest possible one is "
+            f"{wait:.3f} s away; nothing was sent",
+            wait=wait,
+            key=self._key,
+        )
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._spent:
+            queue = self._spend()
+            if exc_type is None:
+                queue.settle()
+            else:
+                queue.doubt()
+
+    def check(self) -> None:
+        """Do nothing: a slot of this process's own limiter cannot be lost."""
+
+    def settle(self) -> None:
+        """Mark that the answer has arrived, now. Raises RuntimeError if a mark was made before."""
+        self._spend().settle()
+
+    def refund(self) -> None:
+        """Mark that nothing was sent. Raises RuntimeError if a mark was made before."""
+        queue = self._spend()
+        queue.refund()
+        self._table.forget(queue)
+
+    def _spend(self) -> Queue:
+        queue = self._queue
+        if queue is None or self._spent:
+            raise RuntimeError("the slot is not held, or was marked before")
+        self._spent = True
+        return queue
+
+
+@lru_cache(maxsize=1)
+def default_limiter() -> Limiter:
+    """Return the limiter that all clients of this process share unless they are given another."""
+    return Limiter()
