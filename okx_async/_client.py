@@ -1,0 +1,286 @@
+"""The client: what to send, when to send it again, and what to tell the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from okx_async import _wire
+from okx_async._calls import Calls, tell
+from okx_async._discovery import Discovery
+from okx_async._errors import InvalidRequestError, OkxError, OutcomeUnknownError
+from okx_async._gate import Gate
+from okx_async._identity import identity_of
+from okx_async._keys import check_base_url, environment, region_url, shown
+from okx_async._limiter import default_limiter
+from okx_async._models import ClosePosition, CloseResult, Credentials, Priority, Quota
+from okx_async._sender import Job, Sender
+from okx_async._transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+
+    import aiohttp
+
+    from okx_async._identity import Key
+    from okx_async._models import Attempt, ClosedPosition, MgnMode, Position, PosSide
+    from okx_async._slots import SlotSource
+
+__all__ = ["Client"]
+
+# https://www.okx.com/docs-v5/en/#trading-account-rest-api: both are counted by user id
+POSITIONS_QUOTA: Final = Quota(10, 2.0)
+CONFIG_QUOTA: Final = Quota(5, 2.0)
+
+
+class Client:
+    """Closes positions, for any number of awaiting callers in one event loop.
+
+    `credentials`: of the API key, with Trade permission. `user_id`: the UID that the exchange counts limits by; None:
+    asked of account/config on first need. `demo`: demo trading. `region`: the account's home, "global", "eea", "us" or
+    "tr". `base_url` overrides it; `http://` only for loopback addresses unless `allow_plain_http`. `limiter`: None:
+    the one that all clients of this process share. `session`: an aiohttp.ClientSession that you own and close.
+    `connect_timeout`: seconds to a usable connection. `timeout`: seconds from there to the complete answer, for each
+    attempt (with your own session: from the call). `max_connections`: requests on the wire at once. `keepalive`:
+    seconds an idle connection is kept. `on_attempt`: called with an Attempt after each; what it raises is logged.
+
+    Needs no running loop and does no I/O before the first call; belongs to the loop of its first call.
+    Raises InvalidRequestError for arguments that cannot work.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        user_id: str | None = None,
+        demo: bool = False,
+        region: str = "global",
+        base_url: str | None = None,
+        allow_plain_http: bool = False,
+        limiter: SlotSource | None = None,
+        session: aiohttp.ClientSession | None = None,
+        connect_timeout: float = 2.0,
+        timeout: float = 5.0,
+        max_connections: int = 256,
+        keepalive: float = 15.0,
+        on_attempt: Callable[[Attempt], object] | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not isinstance(credentials, Credentials):
+            raise InvalidRequestError(f"credentials must be Credentials, got {type(credentials).__name__}")
+        _check_seconds(connect_timeout=connect_timeout, timeout=timeout, keepalive=keepalive)
+        if type(max_connections) is not int or max_connections < 1:
+            raise InvalidRequestError(f"max_connections must be an integer ≥ 1, got {shown(max_connections)}")
+        if on_attempt is not None and not callable(on_attempt):
+            raise InvalidRequestError(f"on_attempt must be callable, got {shown(on_attempt)}")
+        home = region_url(region)
+        base = home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
+        self._transport = Transport(base, session=session, connect_timeout=connect_timeout, keepalive=keepalive)
+        self._identity = identity_of(environment(base, demo=demo), credentials.api_key, user_id)
+        self._limiter = default_limiter() if limiter is None else limiter
+        self._gate = Gate(max_connections)
+        self._sender = Sender(
+            limiter=self._limiter,
+            identity=self._identity,
+            signer=_wire.Signer(credentials, demo=demo),
+            transport=self._transport,
+            gate=self._gate,
+            timeout=timeout,
+            wall_clock=wall_clock,
+        )
+        self._discovery = Discovery(self._identity, self._ask_user_id)
+        self._calls = Calls(self._sender, self._limiter, self._discovery, on_attempt)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    @property
+    def limiter(self) -> SlotSource:
+        """The limiter that grants this client its slots."""
+        return self._limiter
+
+    def limiter_key(self, inst_id: str) -> Key:
+        """Return the limiter's key of `inst_id`, as the next close would use it: ("live", user id, scope).
+
+        Until the user id is known, a name made from the API key stands in its place.
+        """
+        return self._identity.key(inst_id)
+
+    async def close_position(
+        self,
+        inst_id: str,
+        mgn_mode: MgnMode,
+        *,
+        pos_side: PosSide | None = None,
+        ccy: str | None = None,
+        auto_cxl: bool = False,
+        cl_ord_id: str | None = None,
+        tag: str | None = None,
+        priority: Priority = Priority.NORMAL,
+        max_wait: float | None = None,
+    ) -> ClosedPosition:
+        """Close the whole position of one instrument (and side) at market.
+
+        Returns once the exchange has *accepted* the close, which is no proof that the position is gone.
+        `max_wait`: seconds from this call to the last send; SlotTimeoutError at once when that is impossible.
+
+        Raises InvalidRequestError (nothing sent), NotSentError (nothing sent), RejectedError (refused, nothing
+        executed) or OutcomeUnknownError (may have been executed: ask positions). A refusal for rate is repeated after
+        its window, at most 5 times. Cancelling may leave the close executed: then the CancelledError has a note.
+        Two overlapping closes of one position are both sent.
+
+        https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
+        """
+        self._bind()
+        _check_wait(max_wait)
+        request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
+        return await self._close(request, Priority(priority), max_wait)
+
+    async def close_positions(
+        self,
+        requests: Iterable[ClosePosition],
+        *,
+        priority: Priority = Priority.NORMAL,
+        max_wait: float | None = None,
+        on_result: Callable[[CloseResult], object] | None = None,
+    ) -> list[CloseResult]:
+        """Close many positions at once; the results are in the order of `requests`.
+
+        A leg's failure is in its result: it neither raises nor stops another leg. `on_result` is called with each
+        result as it arrives; what it raises is logged. If this call is cancelled, `on_result` has been told of every
+        leg that was decided.
+        """
+        self._bind()
+        _check_wait(max_wait)
+        lane = Priority(priority)
+        legs = list(requests)
+        for leg in legs:
+            if not isinstance(leg, ClosePosition):
+                raise InvalidRequestError(f"requests must be ClosePosition objects, got {shown(leg)}")
+
+        async def close(request: ClosePosition) -> CloseResult:
+            try:
+                result = CloseResult(request, closed=await self._close(request, lane, max_wait))
+            except OkxError as failure:
+                result = CloseResult(request, error=failure)
+            if on_result is not None:
+                tell(on_result, result)
+            return result
+
+        tasks = [asyncio.ensure_future(close(leg)) for leg in legs]
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()  # no effect on those that are done
+            if not all(task.done() for task in tasks):
+                await asyncio.wait(tasks)
+        return [task.result() for task in tasks]
+
+    async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:
+        """Return the open positions, of all instruments or of `inst_ids`.
+
+        Records that the exchange lists as flat are left out. Raises as `close_position` does; OutcomeUnknownError
+        if there was no answer that can be read.
+
+        https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
+        """
+        self._bind()
+        paths = [_wire.positions_path(None)]
+        if inst_ids is not None:
+            if isinstance(inst_ids, str):
+                raise InvalidRequestError(f"inst_ids must be a list of instrument ids, got {shown(inst_ids)}")
+            wanted: Sequence[str] = list(dict.fromkeys(inst_ids))
+            size = _wire.MAX_POSITIONS_IDS
+            paths = [_wire.positions_path(wanted[i : i + size]) for i in range(0, len(wanted), size)]
+        found: list[Position] = []
+        for path in paths:
+            job = Job("GET", path, b"", "account/positions", POSITIONS_QUOTA)
+            answer, _ = await self._calls.call(job, Priority.NORMAL, None)
+            found += [position for position in _wire.positions(answer) if position.pos != 0]
+        return found
+
+    async def warm_up(self, connections: int) -> int:
+        """Open so many connections, learn the user id, and return how many connections stand ready.
+
+        Spends no quota of close-position. Never more than `max_connections`; they close after `keepalive` seconds
+        without use.
+        """
+        self._bind()
+        if type(connections) is not int or connections < 0:
+            raise InvalidRequestError(f"connections must be an integer ≥ 0, got {shown(connections)}")
+        if self._sender.closing:
+            raise RuntimeError("this client is closed")
+        await self._discovery.known(None)
+        return await self._transport.open(min(connections, self._gate.bound))
+
+    async def aclose(self) -> None:
+        """End queued calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._loop is None:
+            return
+        self._sender.closing = True
+        await self._discovery.aclose()
+        await self._sender.aclose()
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        self._bind()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Client {self._identity!r}{' closed' if self._closed else ''}>"
+
+    def __del__(self, _warn: Callable[..., Any] = warnings.warn) -> None:
+        transport = getattr(self, "_transport", None)  # not there if __init__ refused its arguments
+        if transport is not None and transport.opened and not self._closed:
+            _warn(f"unclosed {self!r}: use it as `async with`, or await aclose()", ResourceWarning, source=self)
+
+    def _bind(self) -> None:
+        if self._closed:
+            raise RuntimeError("this client is closed")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError("this client belongs to another event loop: make one for each")
+
+    async def _close(self, request: ClosePosition, priority: Priority, max_wait: float | None) -> ClosedPosition:
+        job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), request.inst_id)
+        answer, attempts = await self._calls.call(job, priority, max_wait, request)
+        return _wire.closed_position(answer, request, attempts)
+
+    async def _ask_user_id(self) -> str:
+        job = Job("GET", _wire.CONFIG_PATH, b"", "account/config", CONFIG_QUOTA, anonymous=True)
+        answer, _ = await self._calls.call(job, Priority.PANIC, None)
+        user_id = _wire.uid(answer)
+        if user_id is None:
+            raise OutcomeUnknownError("account/config: the answer names no uid", status=answer.status)
+        return user_id
+
+
+def _check_seconds(**values: object) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+            raise InvalidRequestError(f"{name} must be a positive number of seconds, got {shown(value)}")
+
+
+def _check_wait(max_wait: object) -> None:
+    if max_wait is None:
+        return
+    if isinstance(max_wait, bool) or not isinstance(max_wait, int | float) or not max_wait >= 0:
+        raise InvalidRequestError(f"max_wait must be a number of seconds ≥ 0 or None, got {shown(max_wait)}")

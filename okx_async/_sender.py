@@ -1,0 +1,234 @@
+"""One attempt, in order: user id, place, slot, signature, bytes, answer, and what becomes of the slot.
+
+Signing comes after every wait, since the exchange refuses timestamps older than 30 s. The slot's fate is decided
+here and nowhere else: settled by an answer that decides the request, refunded where not a byte can have left, and in
+doubt in every other case, cancellation included. A request in doubt has its connection reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from okx_async._errors import NotSentError, SlotTimeoutError
+from okx_async._flight import Flight
+from okx_async._outcomes import classify, decided
+from okx_async._transport import reset
+from okx_async._wire import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from okx_async._discovery import Discovery
+    from okx_async._gate import Gate
+    from okx_async._identity import Identity, Key
+    from okx_async._models import Priority, Quota
+    from okx_async._slots import Slot, SlotSource
+    from okx_async._transport import Transport
+    from okx_async._wire import Signer
+
+__all__ = ["Job", "Sender"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request: what to send, and what it is counted by."""
+
+    method: str
+    path: str
+    body: bytes
+    what: str
+    """Its name in messages: an instrument id or an endpoint."""
+    quota: Quota | None = None
+    """Of an endpoint other than close-position; None: the limiter's own."""
+    anonymous: bool = False
+    """Whether it may go out before the user id is known: the question for the user id itself."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything at the exchange."""
+        return self.method != "GET"
+
+
+class _InDoubt(Exception):  # noqa: N818 - no error: it takes the slot's block down the path of doubt
+    """Leaves a slot's block so that its token is in doubt."""
+
+
+class Sender:
+    """Makes attempts, one for each call of `attempt`, any number at once."""
+
+    def __init__(
+        self,
+        *,
+        limiter: SlotSource,
+        identity: Identity,
+        signer: Signer,
+        transport: Transport,
+        gate: Gate,
+        timeout: float,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._limiter = limiter
+        self._linger: float = getattr(limiter, "linger", 65.0)  # a store says its own; else 30 s twice and a window
+        self._identity = identity
+        self._signer = signer
+        self._transport = transport
+        self._gate = gate
+        self._timeout = timeout
+        self._wall_clock = wall_clock
+        self._flights: set[Flight] = set()
+        self._landed = asyncio.Event()
+        self.closing = False
+
+    def flight(self) -> Flight:
+        """Return the record of a new attempt."""
+        return Flight(asyncio.get_running_loop(), timeout=self._timeout, wall_clock=self._wall_clock)
+
+    async def attempt(
+        self, job: Job, flight: Flight, discovery: Discovery, *, priority: Priority, deadline: float | None
+    ) -> None:
+        """Send once, with `flight` telling the outcome.
+
+        `deadline`: of the loop's clock, for having the slot. Raises NotSentError (SlotTimeoutError) if it never had
+        one, AuthenticationError if the key was refused before.
+        """
+        if self.closing:
+            raise NotSentError(f"{job.what}: the client is closed, nothing was sent")
+        self._flights.add(flight)
+        try:
+            async with flight.scope:  # entered without suspending: `aclose` may end it from here on
+                await self._line_up(job, flight, discovery, priority, deadline)
+        except TimeoutError:
+            self._ended(job, flight)
+        finally:
+            self._flights.discard(flight)
+            if not self._flights:
+                self._landed.set()
+
+    async def aclose(self) -> None:
+        """End those in line at once, await those on the wire up to `timeout`, then give them up."""
+        self.closing = True
+        for flight in self._flights:
+            if not flight.marked:
+                flight.end()
+        for _ in range(2):
+            if self._flights:
+                self._landed.clear()
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self._landed.wait()
+                except TimeoutError:
+                    for flight in self._flights:
+                        flight.end()
+
+    async def _line_up(
+        self, job: Job, flight: Flight, discovery: Discovery, priority: Priority, deadline: float | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        flight.begun = loop.time()
+        if not job.anonymous:
+            await discovery.known(_left(loop, deadline))
+        keys = self._identity.keys(self._identity.key(job.what, endpoint=job.quota is not None), loop.time())
+        flight.keys, flight.key = keys, keys[-1]
+        self._identity.begin(keys)
+        try:
+            in_line = False
+            while not flight.started:
+                # With the gate full, a place comes first; but nobody waits for a slot while holding a place.
+                if not in_line and not self._gate.free:
+                    flight.limit(_left(loop, deadline))
+                    await self._gate.wait(priority)
+                    flight.placed = True
+                    flight.limit(None)
+                try:
+                    await self._fly(job, flight, keys, priority, 0.0 if flight.placed else _left(loop, deadline))
+                    in_line = False
+                except SlotTimeoutError:
+                    if not flight.placed:
+                        raise
+                    in_line = True
+                except _InDoubt:
+                    pass
+                finally:
+                    if flight.placed:
+                        flight.placed = False
+                        self._gate.leave()
+        finally:
+            self._identity.end(keys, loop.time() + (self._linger if flight.marked else 0.0))
+
+    async def _fly(
+        self, job: Job, flight: Flight, keys: tuple[Key, ...], priority: Priority, max_wait: float | None
+    ) -> None:
+        """Take the slot, or both, and send; return without sending if the gate filled up meanwhile."""
+        async with self._limiter.slot(keys[0], priority=priority, max_wait=max_wait, quota=job.quota) as slot:
+            if len(keys) == 1:
+                await self._write(job, flight, (slot,))
+                return
+            loop = asyncio.get_running_loop()
+            deadline = None if max_wait is None else flight.begun + max_wait
+            try:
+                async with self._limiter.slot(
+                    keys[1], priority=priority, max_wait=_left(loop, deadline), quota=job.quota
+                ) as second:
+                    await self._write(job, flight, (slot, second))
+            except BaseException:
+                if not flight.started:
+                    slot.refund()  # the second slot was never had: nothing was sent
+                raise
+
+    async def _write(self, job: Job, flight: Flight, slots: tuple[Slot, ...]) -> None:
+        if not flight.placed and not self._gate.enter():
+            for slot in slots:
+                slot.refund()
+            return
+        flight.placed = True
+        flight.start()
+        try:
+            for slot in slots:
+                slot.check()
+            headers = self._signer.headers(job.method, job.path, job.body, self._wall_clock())
+            reply = await self._transport.send(flight, job.method, job.path, headers, job.body or None)
+        except BaseException:  # cancelled, ended by its scope, or something nobody thought of
+            self._lose(flight, slots)
+            raise
+        if reply is None:
+            self._lose(flight, slots)
+        else:
+            answer = parse(reply.status, reply.body)
+            flight.land(answer, classify(answer), reply.retry_after)
+            if decided(answer, flight.outcome):
+                for slot in slots:
+                    slot.settle()
+                flight.token = "settled"
+            else:
+                self._lose(flight, slots)
+        if flight.token == "in doubt":
+            raise _InDoubt
+
+    def _lose(self, flight: Flight, slots: tuple[Slot, ...]) -> None:
+        if flight.marked:
+            flight.token = "in doubt"
+            # After a complete answer the connection is back in the pool, where another flight may have it by now.
+            if not any(other.transport is flight.transport for other in self._flights if other is not flight):
+                reset(flight.transport)
+        else:
+            for slot in slots:
+                slot.refund()
+
+    def _ended(self, job: Job, flight: Flight) -> None:
+        """Say in words why the scope ended the attempt."""
+        if flight.marked:
+            flight.failure = flight.failure or (
+                "the client was closed before the answer" if self.closing else f"no answer within {self._timeout:g} s"
+            )
+        elif self.closing:
+            raise NotSentError(f"{job.what}: the client was closed, nothing was sent", key=flight.key)
+        elif flight.started:
+            flight.failure = flight.failure or "no connection in time"
+        else:
+            raise SlotTimeoutError(f"{job.what}: no connection free within max_wait; nothing was sent", key=flight.key)
+
+
+def _left(loop: asyncio.AbstractEventLoop, deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - loop.time())

@@ -1,0 +1,266 @@
+"""The socket side: one aiohttp session, and of every request the one fact that decides, whether it was sent.
+
+On our own session the connector marks the request when it gets its connection: before the mark not a byte can have
+left, after it any byte may have. The mark also starts the response's time-out. On a caller's session there is no
+such moment to observe, so only the errors that aiohttp raises while connecting count as not sent.
+
+A connection whose request is in doubt is reset. Closing alone is not enough: what is still in the kernel's send
+buffer would be delivered; with SO_LINGER (1, 0) the kernel drops it and sends RST.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from okx_async._errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+    from okx_async._flight import Flight
+
+__all__ = ["Reply", "Transport"]
+
+MAX_BODY = 1 << 20
+"""Bytes of a response that are read; the exchange's are far below, and a longer one is nobody's envelope."""
+
+_NEVER = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_RESET = struct.pack("ii", 1, 0)
+_FLIGHT: ContextVar[Flight | None] = ContextVar("okx_async_flight", default=None)
+
+# What a session must not add to a signed request.
+_OURS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "transfer-encoding",
+        "x-simulated-trading",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete response, read to its end."""
+
+    status: int
+    body: bytes
+    retry_after: str | None
+
+
+class Connector(aiohttp.TCPConnector):
+    """Tells the request in whose context it connects that it has its connection."""
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
+        """Connect, and mark the flight."""
+        flight = _FLIGHT.get()
+        if flight is not None and flight.marked:
+            # aiohttp repeats idempotent requests by itself; one slot is one request.
+            raise aiohttp.ClientConnectionError("the connection was lost, and is not repeated here")
+        connection = await super().connect(req, traces, timeout)
+        if flight is not None:
+            flight.mark(connection.transport)
+        return connection
+
+
+def _socket(addr_info: tuple[int, int, int, str, object]) -> socket.socket:
+    family, kind, proto, _, _ = addr_info
+    sock = socket.socket(family, kind, proto)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Transport:
+    """Sends one request at a time for each caller, and repeats nothing."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        session: aiohttp.ClientSession | None,
+        connect_timeout: float,
+        keepalive: float,
+    ) -> None:
+        if session is not None:
+            _check_session(session)
+        self._base_url = base_url
+        self._own = session is None
+        self._session = session
+        self._keepalive = keepalive
+        self._connect_timeout = connect_timeout
+        self._urls: dict[str, URL] = {}
+        # A caller's session has no mark: its connecting gets a limit that aiohttp reports as such. The threshold
+        # keeps aiohttp from rounding that limit up to a whole second.
+        self._timeout = (
+            _NEVER
+            if self._own
+            else aiohttp.ClientTimeout(
+                total=None, connect=connect_timeout, sock_connect=connect_timeout, sock_read=None, ceil_threshold=3600
+            )
+        )
+
+    @property
+    def opened(self) -> bool:
+        """Whether a session of our own is open, and so must be closed."""
+        return self._own and self._session is not None
+
+    async def send(
+        self, flight: Flight, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Reply | None:
+        """Send one request and read its answer; None if there was no usable one, with the reason in `flight`."""
+        session = self._session or self._open()
+        url = self._urls.get(path)
+        if url is None:
+            url = URL(self._base_url + path, encoded=True)  # as signed: aiohttp must not quote it anew
+            if "?" not in path:
+                self._urls[path] = url
+        if self._own:
+            flight.limit(self._connect_timeout)
+        else:
+            flight.mark(None)
+        mark = _FLIGHT.set(flight)
+        try:
+            async with session.request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                raise_for_status=False,
+                expect100=False,
+                auto_decompress=False,
+                middlewares=(),
+            ) as response:
+                flight.answered(response.connection.transport if response.connection is not None else None)
+                try:
+                    body_bytes = await _read(response)
+                finally:
+                    if response.connection is None and not self._own:
+                        flight.transport = None  # back in a pool that others use too
+                if body_bytes is None:
+                    reset(flight.transport)
+                    flight.failure = f"the answer (HTTP {response.status}) is longer than {MAX_BODY} bytes"
+                    return None
+                return Reply(response.status, body_bytes, response.headers.get("Retry-After"))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
+            if not self._own:
+                flight.unmark()
+            flight.failure = _words(exc)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the mark says whether the request can have left
+            flight.failure = _words(exc)
+        finally:
+            _FLIGHT.reset(mark)
+        return None
+
+    async def open(self, count: int) -> int:
+        """Open connections until `count` stand ready in the pool, all at once; return how many do."""
+        session = self._session or self._open()
+        connector = session.connector
+        if connector is None:
+            return 0
+        loop = asyncio.get_running_loop()
+
+        async def one() -> Connection | None:
+            request = aiohttp.ClientRequest("GET", URL(self._base_url), loop=loop, session=session)
+            with suppress(aiohttp.ClientError, OSError, TimeoutError):
+                async with asyncio.timeout(self._connect_timeout):
+                    return await connector.connect(request, [], self._timeout)
+            return None
+
+        # All are held until all are open: a connection put back at once would be handed to the next.
+        connections: list[Connection] = []
+        tasks = [loop.create_task(one()) for _ in range(count)]
+        try:
+            connections += [opened for task in tasks if (opened := await task) is not None]
+        finally:
+            for task in tasks:
+                task.cancel()
+            for connection in connections:
+                connection.release()
+        return len(connections)
+
+    async def aclose(self) -> None:
+        """Close the session if it is ours."""
+        if self._own and self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        # limit=0: no queue inside aiohttp, the gate stands before the slot. No cookies: the jar costs 40 µs a
+        # call where the host sends one, and the exchange needs none.
+        self._session = aiohttp.ClientSession(
+            connector=Connector(
+                limit=0, limit_per_host=0, keepalive_timeout=self._keepalive, socket_factory=_socket, ttl_dns_cache=60
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NEVER,
+            trust_env=False,
+            auto_decompress=False,
+        )
+        return self._session
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+    """Return the body; None if it is longer than any of the exchange's can be."""
+    chunks = []
+    size = 0
+    while chunk := await response.content.readany():
+        size += len(chunk)
+        if size > MAX_BODY:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def reset(transport: asyncio.BaseTransport | None) -> None:
+    """Drop a connection so that the kernel sends no more of what was written to it."""
+    if not isinstance(transport, asyncio.WriteTransport):
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None:  # a caller's session did not make its sockets with our factory
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
+
+
+def _words(exc: BaseException) -> str:
+    return f"{type(exc).__name__}: {exc}"[:200].rstrip(": ")
+
+
+def _check_session(session: aiohttp.ClientSession) -> None:
+    """Refuse a session that would change our requests."""
+    if not isinstance(session, aiohttp.ClientSession):
+        raise InvalidRequestError(f"session must be an aiohttp.ClientSession, got {type(session).__name__}")
+    if session.closed:
+        raise InvalidRequestError("session is closed")
+    if session.auth is not None:
+        raise InvalidRequestError("session has a default auth: it would add a header to signed requests")
+    if getattr(session, "_base_url", None) is not None:  # no public name for it
+        raise InvalidRequestError("session has a base_url: pass base_url to Client instead")
+    colliding = sorted(
+        name for name in session.headers if name.lower() in _OURS or name.lower().startswith("ok-access-")
+    )
+    if colliding:
+        raise InvalidRequestError(f"session has default headers that belong to each request: {', '.join(colliding)}")
