@@ -6,9 +6,9 @@ that was taken is settled, refunded or in doubt, and done twice is an error that
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
+from asyncio import get_running_loop
 from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Self
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from okx_async._queue import Queue
 
 __all__ = ["Limiter", "default_limiter"]
+
+_NORMAL, _PANIC = Priority.NORMAL, Priority.PANIC  # looking a member up through its class costs 50 ns
 
 
 class Limiter:
@@ -49,13 +51,14 @@ class Limiter:
         clock: Callable[[], float] = time.perf_counter if sys.platform == "win32" else time.monotonic,
     ) -> None:
         self._rule = Rule(quota, rtt_floor, doubt_grace, guard)
+        self._quota = quota
         self._clock = clock
         self._table = Table(self._rule, clock)
 
     @property
     def quota(self) -> Quota:
         """The quota of every key that is not given another one."""
-        return self._rule.quota
+        return self._quota
 
     @property
     def linger(self) -> float:
@@ -78,7 +81,9 @@ class Limiter:
         """
         if max_wait is not None and not max_wait >= 0:
             raise InvalidRequestError(f"max_wait must be a number of seconds ≥ 0 or None, got {max_wait!r}")
-        return LimiterSlot(self._table, key, Priority(priority), max_wait, quota)
+        if priority is not _NORMAL and priority is not _PANIC:
+            priority = Priority(priority)
+        return LimiterSlot(self._table, key, priority, max_wait, quota or self._quota)
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
         """Grant nothing for `key` in the next `seconds`; a block only moves later."""
@@ -92,9 +97,8 @@ class Limiter:
 
     async def aclose(self) -> None:
         """End every waiter in NotSentError; later requests for a slot raise RuntimeError."""
-        self._table.closed = True
-        here = asyncio.get_running_loop()
-        for queue in self._table:
+        here = get_running_loop()
+        for queue in self._table.close():
             if queue.loop is here:
                 queue.close()
             elif not queue.loop.is_closed():
@@ -130,49 +134,88 @@ class Limiter:
 class LimiterSlot:
     """One slot of a Limiter: see Slot. For a single use."""
 
-    __slots__ = ("_key", "_max_wait", "_priority", "_queue", "_quota", "_spent", "_table")
+    __slots__ = ("_entered", "_key", "_max_wait", "_priority", "_queue", "_quota", "_table")
 
-    def __init__(
-        self,
-        table: Table,
-        key: Hashable,
-        priority: Priority,
-        max_wait: float | None,
-        quota: Quota | None,
-    ) -> None:
+    def __init__(self, table: Table, key: Hashable, priority: Priority, max_wait: float | None, quota: Quota) -> None:
         self._table = table
         self._key = key
         self._priority = priority
         self._max_wait = max_wait
         self._quota = quota
+        self._entered = False
         self._queue: Queue | None = None
-        self._spent = False
+        """Where the token is to be given back; None: not taken yet, or given back already."""
 
+    # One coroutine for both paths: each further one costs time where a slot is free, and memory where many wait.
     async def __aenter__(self) -> Self:
-        if self._spent or self._queue is not None:
+        if self._entered:
             raise RuntimeError("a slot is for a single use")
-        queue = self._table.queue(self._key, self._quota or self._table.quota)
-        if not queue.take(self._priority):
-            await self._wait(queue)
+        self._entered = True
+        table, priority = self._table, self._priority
+        queue = table.queues.get(self._key)
+        if (
+            queue is None
+            or queue.lanes is not None
+            or queue.quota is not self._quota
+            or queue.loop is not get_running_loop()
+        ):
+            queue = table.queue(self._key, self._quota)
+            taken = queue.take(priority)
+        else:  # what `queue.take` comes to where nobody waits
+            taken = queue.bucket.take(table.clock(), priority)
+        if not taken:
+            if self._max_wait is not None and queue.earliest(priority) > self._max_wait:
+                raise self._too_late(queue)
+            waiter = queue.join(priority, self._max_wait)
+            try:
+                verdict = await waiter
+            except BaseException:
+                queue.leave(priority, waiter)
+                table.forget(queue)
+                raise
+            if verdict is Verdict.EXPIRED:
+                raise self._too_late(queue)
+            if verdict is Verdict.CLOSED:
+                raise NotSentError(f"{self._key!r}: the limiter was closed, nothing was sent", key=self._key)
         queue.granted += 1
         self._queue = queue
         return self
 
-    async def _wait(self, queue: Queue) -> None:
-        priority, max_wait = self._priority, self._max_wait
-        if max_wait is not None and queue.earliest(priority) > max_wait:
-            raise self._too_late(queue)
-        waiter = queue.join(priority, max_wait)
-        try:
-            verdict = await waiter
-        except BaseException:
-            queue.leave(priority, waiter)
-            self._table.forget(queue)
-            raise
-        if verdict is Verdict.EXPIRED:
-            raise self._too_late(queue)
-        if verdict is Verdict.CLOSED:
-            raise NotSentError(f"{self._key!r}: the limiter was closed, nothing was sent", key=self._key)
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        queue = self._queue
+        if queue is not None:
+            self._queue = None
+            if exc_type is not None:
+                queue.doubt()
+            elif queue.lanes is not None:
+                queue.settle()
+            else:  # what `queue.settle` comes to where nobody waits
+                queue.bucket.settle(self._table.clock())
+
+    def check(self) -> None:
+        """Do nothing: a slot of this process's own limiter cannot be lost."""
+
+    def settle(self) -> None:
+        """Mark that the answer has arrived, now. Raises RuntimeError if a mark was made before."""
+        self._give_back().settle()
+
+    def refund(self) -> None:
+        """Mark that nothing was sent. Raises RuntimeError if a mark was made before."""
+        queue = self._give_back()
+        queue.refund()
+        self._table.forget(queue)
+
+    def _give_back(self) -> Queue:
+        queue = self._queue
+        if queue is None:
+            raise RuntimeError("the slot is not held, or was marked before")
+        self._queue = None
+        return queue
 
     def _too_late(self, queue: Queue) -> SlotTimeoutError:
         wait = queue.earliest(self._priority)
@@ -182,39 +225,6 @@ class LimiterSlot:
             wait=wait,
             key=self._key,
         )
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not self._spent:
-            queue = self._spend()
-            if exc_type is None:
-                queue.settle()
-            else:
-                queue.doubt()
-
-    def check(self) -> None:
-        """Do nothing: a slot of this process's own limiter cannot be lost."""
-
-    def settle(self) -> None:
-        """Mark that the answer has arrived, now. Raises RuntimeError if a mark was made before."""
-        self._spend().settle()
-
-    def refund(self) -> None:
-        """Mark that nothing was sent. Raises RuntimeError if a mark was made before."""
-        queue = self._spend()
-        queue.refund()
-        self._table.forget(queue)
-
-    def _spend(self) -> Queue:
-        queue = self._queue
-        if queue is None or self._spent:
-            raise RuntimeError("the slot is not held, or was marked before")
-        self._spent = True
-        return queue
 
 
 @lru_cache(maxsize=1)

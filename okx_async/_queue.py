@@ -48,13 +48,14 @@ class Queue:
         "_clock",
         "_deadlines",
         "_joined",
-        "_lanes",
         "_timer",
         "_timer_at",
         "bucket",
         "granted",
         "key",
+        "lanes",
         "loop",
+        "quota",
         "refused",
     )
 
@@ -68,10 +69,11 @@ class Queue:
         self.key = key
         self.bucket = bucket
         self.loop = loop
+        self.quota = bucket.rule.quota
         self.granted = 0
         self.refused = 0
         self._clock = clock
-        self._lanes: tuple[Lane, Lane] | None = None  # made with the first waiter: most keys never have one
+        self.lanes: tuple[Lane, Lane] | None = None  # made with the first waiter: most keys never have one
         self._deadlines: list[tuple[float, int, Waiter]] = []
         self._joined = 0  # breaks ties between deadlines in order of arrival
         self._timer: asyncio.TimerHandle | None = None
@@ -79,18 +81,18 @@ class Queue:
 
     def waiting(self, priority: Priority = Priority.NORMAL) -> int:
         """Count those who stand before a newcomer of this priority; all of them, for NORMAL."""
-        if self._lanes is None:
+        if self.lanes is None:
             return 0
-        normal, panic = self._lanes
+        normal, panic = self.lanes
         return len(panic) + (len(normal) if priority is Priority.NORMAL else 0)
 
     def take(self, priority: Priority) -> bool:
         """Take a token without waiting, if nobody stands before this priority and one is free."""
-        if self._lanes is not None:
+        if self.lanes is not None:
             self.grant()  # a late timer must not let a newcomer overtake
             if self.waiting(priority):
                 return False
-        return self.bucket.take(self._clock(), panic=priority is Priority.PANIC)
+        return self.bucket.take(self._clock(), priority)
 
     def earliest(self, priority: Priority) -> float:
         """Seconds from now until a newcomer could have its token at the earliest."""
@@ -101,9 +103,9 @@ class Queue:
     def join(self, priority: Priority, max_wait: float | None) -> Waiter:
         """Stand in line; the future's result tells how the wait ended."""
         waiter: Waiter = self.loop.create_future()
-        if self._lanes is None:
-            self._lanes = (OrderedDict(), OrderedDict())
-        self._lanes[priority][waiter] = None
+        if self.lanes is None:
+            self.lanes = (OrderedDict(), OrderedDict())
+        self.lanes[priority][waiter] = None
         if max_wait is not None:
             self._joined += 1
             heappush(self._deadlines, (self._clock() + max_wait, self._joined, waiter))
@@ -115,66 +117,66 @@ class Queue:
         if waiter.done() and not waiter.cancelled():
             if waiter.result() is Verdict.GRANTED:
                 self.bucket.refund()
-        elif self._lanes is not None:
-            self._lanes[priority].pop(waiter, None)
+        elif self.lanes is not None:
+            self.lanes[priority].pop(waiter, None)
         self.grant()
 
     def settle(self) -> None:
         """Book the end of a request whose answer has arrived."""
         self.bucket.settle(self._clock())
-        if self._lanes is not None:
+        if self.lanes is not None:
             self._rearm()
 
     def doubt(self) -> None:
         """Book the end of a request whose outcome nobody saw."""
         self.bucket.doubt(self._clock())
-        if self._lanes is not None:
+        if self.lanes is not None:
             self._rearm()
 
     def refund(self) -> None:
         """Book that nothing was sent."""
         self.bucket.refund()
-        if self._lanes is not None:
+        if self.lanes is not None:
             self.grant()
 
     def refuse(self, seconds: float) -> None:
         """Book a refusal for rate, and pause for `seconds`."""
         self.refused += 1
         self.bucket.refuse(self._clock(), seconds)
-        if self._lanes is not None:
+        if self.lanes is not None:
             self.grant()
 
     def block(self, seconds: float) -> None:
         """Grant nothing for `seconds`; those who cannot wait so long are told now."""
         self.bucket.block(self._clock() + seconds)
-        if self._lanes is not None:
+        if self.lanes is not None:
             self.grant()
 
     def grant(self) -> None:
         """Hand out what there is, in order; called after every change that may free a token."""
-        if self._lanes is not None:
+        if self.lanes is not None:
             now = self._clock()
-            normal, panic = self._lanes
+            normal, panic = self.lanes
             while panic or normal:
                 lane = panic or normal
                 waiter = next(iter(lane))
                 if not waiter.done():  # else cancelled in line: it holds nothing and will not come back
-                    if not self.bucket.take(now, panic=lane is panic):
+                    if not self.bucket.take(now, lane is panic):
                         break
                     waiter.set_result(Verdict.GRANTED)
                 del lane[waiter]
-            self._expire(now, self._lanes)
+            self._expire(now, self.lanes)
             if not panic and not normal:
-                self._lanes = None
+                self.lanes = None
         self._rearm()
 
     def close(self) -> None:
         """End every wait."""
-        for lane in self._lanes or ():
+        for lane in self.lanes or ():
             for waiter in lane:
                 if not waiter.done():
                     waiter.set_result(Verdict.CLOSED)
-        self._lanes = None
+        self.lanes = None
         self._deadlines.clear()
         self._rearm()
 
@@ -196,8 +198,8 @@ class Queue:
     def _rearm(self) -> None:
         """Have the timer stand at the next moment at which somebody's wait can end."""
         at = inf
-        if self._lanes is not None:
-            at = self.bucket.next_time(panic=bool(self._lanes[Priority.PANIC]))
+        if self.lanes is not None:
+            at = self.bucket.next_time(panic=bool(self.lanes[Priority.PANIC]))
             if self._deadlines:
                 at = min(at, self._deadlines[0][0])
         else:

@@ -38,8 +38,8 @@ class Table:
         self._rule = rule
         # The same rule object for the same quota: a key holds no more than its own state.
         self._rule_of = lru_cache(maxsize=64)(rule.of)
-        self._clock = clock
-        self._queues: dict[Hashable, Queue] = {}
+        self.clock = clock
+        self.queues: dict[Hashable, Queue] = {}
         self._round: deque[Queue] = deque()  # every queue once: whom to look at next for being idle
         self._parents_keys: frozenset[Hashable] = frozenset()
         self._lock = threading.Lock()
@@ -56,55 +56,63 @@ class Table:
 
         Raises ValueError if the key is in use with another quota, RuntimeError if it is in use elsewhere.
         """
-        queue = self._queues.get(key)
-        if queue is None or self.closed or queue.loop is not asyncio.get_running_loop():
+        queue = self.queues.get(key)
+        if queue is None or queue.loop is not asyncio.get_running_loop():
             queue = self._claim(key, quota)
-        held = queue.bucket.rule.quota
-        if quota is not None and held is not quota and held != quota:
-            queue.bucket.reclaim(self._clock())
+        if quota is not None and queue.quota is not quota and queue.quota != quota:
+            queue.bucket.reclaim(self.clock())
             if queue.waiting() or not queue.bucket.change(self._rule_of(quota)):
-                raise ValueError(f"{key!r} is in use with {held}, not {quota}")
+                raise ValueError(f"{key!r} is in use with {queue.quota}, not {quota}")
+            queue.quota = quota
         return queue
 
     def known(self, key: Hashable) -> Queue | None:
         """Return the queue of `key` if it has one that is not idle."""
-        queue = self._queues.get(key)
-        if queue is None or (not queue.waiting() and queue.bucket.idle(self._clock())):
+        queue = self.queues.get(key)
+        if queue is None or (not queue.waiting() and queue.bucket.idle(self.clock())):
             return None
         return queue
 
     def forget(self, queue: Queue) -> None:
         """Drop the queue of a key that is idle again."""
-        if not queue.waiting() and queue.bucket.idle(self._clock()):
+        if not queue.waiting() and queue.bucket.idle(self.clock()):
             with self._lock:
-                if self._queues.get(queue.key) is queue:
-                    del self._queues[queue.key]
+                if self.queues.get(queue.key) is queue:
+                    del self.queues[queue.key]
 
     def sweep(self, count: int) -> None:
         """Look at the next `count` keys and forget those that are idle."""
-        now = self._clock()
+        now = self.clock()
         here = _running_loop()
         with self._lock:
             for _ in range(min(count, len(self._round))):
                 queue = self._round.popleft()
-                if self._queues.get(queue.key) is not queue:
+                if self.queues.get(queue.key) is not queue:
                     continue
                 ours = queue.loop is here or not queue.loop.is_running()
                 if ours and not queue.waiting() and queue.bucket.idle(now):
-                    del self._queues[queue.key]
+                    del self.queues[queue.key]
                 else:
                     self._round.append(queue)
 
     def __iter__(self) -> Iterator[Queue]:
         self.sweep(len(self._round))
         with self._lock:
-            return iter(list(self._queues.values()))
+            return iter(list(self.queues.values()))
+
+    def close(self) -> list[Queue]:
+        """Refuse every key from now on, and return the queues that were in use."""
+        with self._lock:
+            self.closed = True
+            queues, self.queues = list(self.queues.values()), {}
+            self._round.clear()
+        return queues
 
     def forked(self) -> None:
         """In a forked child: the parent goes on with what it had, and the lock may have been anybody's."""
         self._lock = threading.Lock()
-        self._parents_keys |= self._queues.keys()
-        self._queues = {}
+        self._parents_keys |= self.queues.keys()
+        self.queues = {}
         self._round = deque()
 
     def _claim(self, key: Hashable, quota: Quota | None) -> Queue:
@@ -115,19 +123,19 @@ class Table:
         with self._lock:
             if key in self._parents_keys:
                 raise RuntimeError(f"{key!r} was in use when this process was forked: {REMEDY}")
-            old = self._queues.get(key)
+            old = self.queues.get(key)
             if old is None:
                 bucket = Bucket(self._rule if quota is None or quota is self._rule.quota else self._rule_of(quota))
             elif old.loop.is_closed():
-                bucket = old.bucket.adopted(self._clock())
+                bucket = old.bucket.adopted(self.clock())
             elif old.loop.is_running() or old.waiting() or old.bucket.in_flight:
                 raise RuntimeError(f"{key!r} is in use by another event loop: {REMEDY}")
             else:
                 bucket = old.bucket
-            queue = Queue(key, bucket, here, self._clock)
+            queue = Queue(key, bucket, here, self.clock)
             if old is not None:
                 queue.granted, queue.refused = old.granted, old.refused
-            self._queues[key] = queue
+            self.queues[key] = queue
             self._round.append(queue)
         return queue
 
