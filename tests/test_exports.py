@@ -1,0 +1,42 @@
+"""What is public: one list, complete, and named after the package."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from importlib.metadata import version
+
+import pytest
+
+import okx_async
+
+PUBLIC = sorted(set(okx_async.__all__))
+PRIVATE = [module.name for module in pkgutil.iter_modules(okx_async.__path__) if module.name.startswith("_")]
+# Parts of the machine: their modules' lists are for each other.
+INTERNAL = {
+    "Bucket", "Calls", "Discovery", "Flight", "Gate", "Identity", "Job", "Key", "Queue", "Reply", "Rule", "Sender",
+    "Table", "Transport", "Verdict", "Waiter", "default_limiter", "identity_of", "tell",
+}  # fmt: skip
+
+
+def test_the_list_is_sorted_and_without_doubles() -> None:
+    assert sorted(okx_async.__all__) == PUBLIC
+
+
+@pytest.mark.parametrize("module", PRIVATE)
+def test_whatever_a_module_exports_is_public_or_a_part_of_the_machine(module: str) -> None:
+    exported = set(getattr(importlib.import_module(f"okx_async.{module}"), "__all__", ()))
+    assert exported <= set(PUBLIC) | INTERNAL
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_things_say_okx_async(name: str) -> None:
+    public = getattr(okx_async, name)
+    if inspect.isclass(public) or inspect.isfunction(public):
+        assert public.__module__ == "okx_async"
+        assert public.__doc__
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert okx_async.__version__ == version("okx-async")

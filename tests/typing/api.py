@@ -1,0 +1,39 @@
+"""Read by mypy, never run: an ignore that is not needed is an error, so each is a wrong call that must stay wrong."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import okx_async as okx
+
+
+async def strategy(client: okx.Client) -> None:
+    """Use the client as a strategy does."""
+    assert_type(await client.close_position("BTC-USDT-SWAP", "cross"), okx.ClosedPosition)
+    await client.close_position("BTC-USDT-SWAP", "crossed")  # type: ignore[arg-type]
+    await client.close_position("BTC-USDT-SWAP", "cross", pos_side="both")  # type: ignore[arg-type]
+    await client.close_position("BTC-USDT-SWAP", "cross", "long")  # type: ignore[call-arg]
+    client.close_position("BTC-USDT-SWAP", "cross")  # type: ignore[unused-coroutine]
+    results = await client.close_positions([okx.ClosePosition("ETH-USDT-SWAP", "isolated", pos_side="long")])
+    assert_type(results, list[okx.CloseResult])
+    assert_type(results[0].result(), okx.ClosedPosition)
+    assert_type(results[0].error, okx.OkxError | None)
+    assert_type(await client.positions(), list[okx.Position])
+    assert_type(await client.warm_up(10), int)
+    results[0].error = None  # type: ignore[misc]
+
+
+async def limiter(source: okx.SlotSource) -> None:
+    """Use any limiter."""
+    async with source.slot("key", priority=okx.Priority.PANIC, max_wait=0.0) as slot:
+        assert_type(slot, okx.Slot)
+        slot.settle()
+    await source.block("key", 2.0)
+
+
+async def ours(limiter: okx.Limiter) -> okx.SlotSource:
+    """Take our limiter for a source."""
+    assert_type(limiter.statistics("key"), okx.Statistics)
+    async with limiter.slot("key") as slot:
+        slot.check()
+    return limiter
