@@ -1,0 +1,221 @@
+"""The order of checks: one request in, one answer out, one row in the journal. No sockets, no clocks, no waiting.
+
+    1. injected fault, uncounted          6. signature over raw path and raw bytes
+    2. method, Content-Type, body, JSON   7. permission
+    3. headers present                    8. rate; then injected fault, counted
+    4. timestamp                          9. parameters, instrument, side, currency, position, orders: `endpoints`
+    5. key, environment, passphrase, IP
+
+The exchange documents no order. ``body_first=False`` looks at the body's form after authentication (between 6 and
+7), ``rate_first=True`` counts before the signature is checked (between 5 and 6): a client must be right in all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from okx_async.simulator.arrivals import JournalRow
+from okx_async.simulator.codes import Refused, error_body, http_error_body, status_of
+from okx_async.simulator.endpoints import ROUTES, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from okx_async.simulator.accounts import Accounts
+    from okx_async.simulator.arrivals import Arrivals
+    from okx_async.simulator.codes import Shape
+    from okx_async.simulator.endpoints import Route, Venue
+    from okx_async.simulator.faults import Fault, Faults
+
+__all__ = ["Answer", "Gateway", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it arrived.
+
+    ``raw_path``: path and query of the request line; ``headers`` ignore case; ``broken``: the HTTP status that says
+    why the body could not be read, 0 if it could.
+    """
+
+    method: str
+    raw_path: str
+    headers: Mapping[str, str]
+    body: bytes
+    ip: str
+    broken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back; ``status`` 0: nothing does, the connection is cut. ``delay``: s before that."""
+
+    status: int
+    body: bytes
+    code: str
+    content_type: str = "application/json"
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a refusal is dressed: under another code, in another shape."""
+
+    code: str
+    shape: Shape | None
+
+
+class Gateway:
+    """Decides every request, in the order that the module's docstring gives."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        accounts: Accounts,
+        arrivals: Arrivals,
+        faults: Faults,
+        *,
+        body_first: bool = True,
+        rate_first: bool = False,
+        journal_cap: int | None = None,
+    ) -> None:
+        self._venue = venue
+        self._accounts = accounts
+        self._arrivals = arrivals
+        self._faults = faults
+        self._body_first = body_first
+        self._rate_first = rate_first
+        self._bare_refusal = False
+        self.styles: dict[str, Style] = {}
+        self.journal: deque[JournalRow] = deque(maxlen=journal_cap)
+
+    def decide(self, request: Request, now: float, ms: int) -> Answer:
+        """Answer `request`, counted at `now` (exchange clock, s) and `ms` (server time)."""
+        call = Call(now, ms, request.ip)
+        answer = self._answer(request, call)
+        self.journal.append(
+            JournalRow(
+                now,
+                call.user_id,
+                call.rate_key,
+                request.method,
+                request.raw_path,
+                answer.code,
+                answer.status,
+                call.executed,
+                call.fault,
+            )
+        )
+        return answer
+
+    def _answer(self, request: Request, call: Call) -> Answer:
+        path, _, query = request.raw_path.partition("?")
+        if fault := self._faults.take(counted=False, path=path):
+            call.fault = fault.name
+            if fault.answers:
+                return _faulty(fault)
+        route = ROUTES.get(path)
+        if route is None or request.broken:
+            status = request.broken or 404
+            answer = Answer(status, http_error_body(status), str(status))
+        else:
+            try:
+                answer = self._serve(route, request, call, query)
+            except Refused as refused:
+                answer = self._refuse(refused)
+        return answer if fault is None else replace(answer, delay=answer.delay + fault.delay)
+
+    def _serve(self, route: Route, request: Request, call: Call, query: str) -> Answer:
+        if request.method != route.method:
+            raise Refused("50115")
+        malformed: Refused | None = None
+        try:
+            call.params = _body(request) if route.method == "POST" else _query(query)
+        except Refused as refused:
+            malformed = refused
+        if malformed and self._body_first:
+            raise malformed
+        if route.private:
+            self._authenticate(route, request, call)
+        if malformed:
+            raise malformed
+        if route.permission and route.permission not in call.key.perm.split(","):
+            raise Refused("50120")
+        if call.rate_key is None:
+            self._count(route, call)
+        return self._act(route, call)
+
+    def _authenticate(self, route: Route, request: Request, call: Call) -> None:
+        headers = request.headers
+        key = call.api_key = self._accounts.identify(headers, call.ms, request.ip)
+        if self._rate_first:
+            self._count(route, call)
+        self._accounts.verify(key, headers, request.method, request.raw_path, request.body)
+
+    def _count(self, route: Route, call: Call) -> None:
+        call.rate_key = key = (call.user_id or call.ip, route.scope(call))
+        if not self._arrivals.admit(key, route.limit, call.now, call.ms):
+            raise Refused("50011")
+
+    def _act(self, route: Route, call: Call) -> Answer:
+        fault = self._faults.take(counted=True, path=route.path, user_id=call.user_id, inst_id=call.inst_id)
+        if fault is None:
+            return _accepted(route.act(self._venue, call))
+        call.fault, call.part = fault.name, fault.fill
+        if fault.answers:
+            if fault.executed:
+                with suppress(Refused):  # then there was nothing to execute, and the journal says so
+                    route.act(self._venue, call)
+            return _faulty(fault)
+        try:
+            answer = _accepted(route.act(self._venue, call))
+        except Refused as refused:
+            answer = self._refuse(refused)
+        return replace(answer, delay=fault.delay)
+
+    def _refuse(self, refused: Refused) -> Answer:
+        style = self.styles.get(refused.code, Style(refused.code, None))
+        code, shape = style.code, style.shape
+        message = refused.message if code == refused.code else ""
+        status = 200 if shape == "item" else status_of(code)
+        if code == "50011" and shape is None:
+            # Both are seen: HTTP 429 without `data`, and HTTP 200 with the full body.
+            self._bare_refusal = not self._bare_refusal
+            status, shape = (429, "bare") if self._bare_refusal else (200, "full")
+        return Answer(status, error_body(code, message, shape), code)
+
+
+def _accepted(data: list[Any]) -> Answer:
+    return Answer(200, orjson.dumps({"code": "0", "data": data, "msg": ""}), "0")
+
+
+def _faulty(fault: Fault) -> Answer:
+    status, body = fault.answer()
+    return Answer(status, body, fault.code, fault.content_type, fault.delay)
+
+
+def _body(request: Request) -> Mapping[str, Any]:
+    media_type = request.headers.get("Content-Type", "").partition(";")[0]
+    if media_type.strip().lower() != "application/json":
+        raise Refused("50006")
+    if not request.body:
+        raise Refused("50000")
+    try:
+        params = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        raise Refused("50002") from None
+    if not isinstance(params, dict):
+        raise Refused("50002")
+    return params
+
+
+def _query(query: str) -> Mapping[str, Any]:
+    if not query:
+        return {}
+    return dict(reversed(parse_qsl(query, errors="replace")))  # of repeated names the first counts

@@ -1,0 +1,124 @@
+"""The HTTP side: bytes in, the way in, the decision, the way out, bytes out.
+
+Built on aiohttp's low-level server: the raw path is signed, and unknown paths and wrong methods are answered in the
+exchange's own words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from okx_async.simulator.gateway import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from okx_async.simulator.gateway import Gateway
+
+__all__ = ["Front"]
+
+_KEEPALIVE = 75.0  # s that an idle connection is kept: far above any client's own idle time
+_MAX_BODY = 256 * 1024  # bytes; no request of this API comes near
+_BACKLOG = 4096  # connections that may arrive in one burst
+
+
+class Front:
+    """Serves a gateway over HTTP, on a socket or on any transport that takes a protocol factory."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        way: Callable[[], float],
+    ) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._way = way
+        self._working: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._factory: web.Server | None = None
+
+    def factory(self) -> web.Server:
+        """Return a protocol factory of the running loop: for `loop.create_server`, or for a network in memory."""
+        return web.Server(
+            self._handle,
+            access_log=None,
+            keepalive_timeout=_KEEPALIVE,
+            auto_decompress=False,  # the signature is over the bytes that came
+        )
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port."""
+        self._factory = self.factory()
+        self._server = await asyncio.get_running_loop().create_server(self._factory, host, port, backlog=_BACKLOG)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Close every connection and leave nothing behind, whatever is still on its way."""
+        if self._server is None or self._factory is None:
+            return
+        self._server.close()
+        for task in self._working:
+            task.cancel()
+        self._factory.pre_shutdown()  # ends idle connections
+        await asyncio.sleep(0)
+        await self._factory.shutdown(0.05)  # s; every handler was cancelled above
+        if self._working:
+            await asyncio.wait(tuple(self._working))
+        await self._server.wait_closed()
+        for _ in range(3):  # a closed transport reports its end in a later turn of the loop
+            await asyncio.sleep(0)
+        self._server = self._factory = None
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is not None:
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+        way_in, way_out = self._way(), self._way()
+        try:
+            body, broken = await _read(request)
+        except (ConnectionError, web.RequestPayloadError):
+            return _never_arrived()
+        if way_in:
+            await asyncio.sleep(way_in)
+        answer = self._gateway.decide(
+            Request(request.method, request.raw_path, request.headers, body, request.remote or "", broken),
+            self._clock(),
+            int(self._wall_clock() * 1000),
+        )
+        if answer.delay + way_out:
+            await asyncio.sleep(answer.delay + way_out)
+        if not answer.status and request.transport is not None:
+            request.transport.abort()
+        return web.Response(
+            status=answer.status or 200,  # of a connection that was cut nothing is seen
+            body=answer.body,
+            headers={"Content-Type": answer.content_type},
+        )
+
+
+async def _read(request: web.BaseRequest) -> tuple[bytes, int]:
+    """Return the body, or the HTTP status that says why there is none; a body too long is read and dropped.
+
+    Left unread, aiohttp would read it, for up to 10 s and in a task that `stop` cannot reach.
+    """
+    body, size = bytearray(), 0
+    while chunk := await request.content.readany():
+        size += len(chunk)
+        if size <= _MAX_BODY:
+            body += chunk
+    return (bytes(body), 0) if size <= _MAX_BODY else (b"", 413)
+
+
+def _never_arrived() -> web.Response:
+    """Answer a request whose end is missing: it is not counted, and hardly anybody is there to listen."""
+    response = web.Response(status=400)
+    response.force_close()
+    return response

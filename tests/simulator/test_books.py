@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from okx_async.simulator.books import Books
+from okx_async.simulator.instruments import describe
+
+if TYPE_CHECKING:
+    from okx_async.simulator.slots import Holding, Slot
+
+MS = 1768519600000
+DAY = 24 * 3600 * 1000
+UID = "1"
+
+
+def opened(
+    books: Books, pos: str, ms: int = MS, inst_id: str = "BTC-USDT-SWAP", *, now: float = 0.0, **where: str
+) -> Holding:
+    instrument = describe(inst_id)
+    assert instrument is not None
+    place = {"mgn_mode": "cross", "pos_side": "net", "ccy": "USDT", **where}
+    return books.open(UID, instrument, Decimal(pos), now=now, ms=ms, **place)
+
+
+def the_slot(books: Books, inst_id: str = "BTC-USDT-SWAP") -> Slot:
+    slot = books.find(UID, inst_id, "cross", "net")
+    assert slot is not None
+    return slot
+
+
+def test_pos_id_names_the_slot_and_c_time_the_holding_period() -> None:
+    books = Books()
+    first = opened(books, "3")
+    more = opened(books, "5", MS + 10)
+    flat = opened(books, "0", MS + 20)
+    again = opened(books, "2", MS + 30)
+    assert {h.pos_id for h in (first, more, flat, again)} == {first.pos_id}
+    assert [h.c_time for h in (first, more, flat, again)] == [MS, MS, MS, MS + 30]
+    assert [h.u_time for h in (first, more, flat, again)] == [MS, MS + 10, MS + 20, MS + 30]
+
+
+def test_c_time_is_new_and_u_time_moves_within_one_millisecond() -> None:
+    books = Books()
+    first = opened(books, "3")
+    opened(books, "0")
+    again = opened(books, "3")
+    assert again.c_time > first.c_time
+    assert again.u_time > first.u_time
+
+
+def test_a_flip_is_a_new_holding_period_in_the_same_slot() -> None:
+    books = Books()
+    long, short = opened(books, "3"), opened(books, "-3", MS + 5)
+    assert (short.pos_id, short.c_time) == (long.pos_id, MS + 5)
+
+
+def test_slots_are_apart() -> None:
+    books = Books()
+    holdings = [
+        opened(books, "1"),
+        opened(books, "1", mgn_mode="isolated"),
+        opened(books, "1", pos_side="long"),
+        opened(books, "-1", pos_side="short"),
+        opened(books, "1", inst_id="ETH-USDT-SWAP"),
+        opened(books, "1", inst_id="BTC-USDT", ccy="USDT"),
+        opened(books, "1", inst_id="BTC-USDT", ccy="BTC"),
+    ]
+    assert len({holding.pos_id for holding in holdings}) == len(books.holdings(0.0)) == len(holdings)
+
+
+def test_a_pair_without_ccy_is_the_open_slot() -> None:
+    books = Books()
+    opened(books, "0", inst_id="BTC-USDT", ccy="USDT")
+    open_one = opened(books, "1", inst_id="BTC-USDT", ccy="BTC")
+    assert the_slot(books, "BTC-USDT").pos_id == open_one.pos_id
+    assert books.find(UID, "BTC-USDT", "cross", "net", "USDC") is None
+
+
+def test_a_pos_id_is_dropped_30_days_after_the_last_full_close() -> None:
+    books = Books()
+    old = opened(books, "3")
+    opened(books, "0", MS + 1)
+    assert books.slots(UID, 0.0, MS + 1 + 30 * DAY)
+    assert opened(books, "3", MS + 1 + 30 * DAY).pos_id == old.pos_id
+    opened(books, "0", MS + 2 + 30 * DAY)
+    assert not books.slots(UID, 0.0, MS + 3 + 60 * DAY)
+    assert opened(books, "3", MS + 3 + 60 * DAY).pos_id != old.pos_id
+
+
+def test_a_close_fills_when_it_is_due_and_not_before() -> None:
+    books = Books()
+    opened(books, "-3", now=100.0)
+    books.close(the_slot(books), 100.0, MS, 0.5)
+    assert [(h.pos, h.closing) for h in books.holdings(100.499)] == [(Decimal(-3), True)]
+    assert books.holdings(100.5) == ()
+    (slot,) = books.slots(UID, 200.0, MS + 100_000)
+    assert (slot.u_time, slot.c_time, slot.running) == (MS + 500, MS, 0)
+    assert not slot.pos
+
+
+def test_a_close_without_delay_fills_at_once() -> None:
+    books = Books()
+    opened(books, "3")
+    books.close(the_slot(books), 0.0, MS, 0.0)
+    assert books.holdings(0.0) == ()
+
+
+@pytest.mark.parametrize(
+    ("start", "meanwhile", "left"),
+    [
+        ("3", "5", "2"),  # somebody added: the close takes what it was sent for
+        ("3", "1", None),  # somebody reduced: it never turns a position
+        ("3", "0", None),
+        ("3", "-2", "-2"),  # turned round: nothing left to reduce
+        ("-3", "-5", "-2"),
+    ],
+)
+def test_a_close_on_its_way_only_reduces(start: str, meanwhile: str, left: str | None) -> None:
+    books = Books()
+    opened(books, start)
+    books.close(the_slot(books), 0.0, MS, 1.0)
+    opened(books, meanwhile, MS + 1, now=0.5)
+    assert [holding.pos for holding in books.holdings(1.0)] == ([Decimal(left)] if left else [])
+
+
+@pytest.mark.parametrize(("part", "left"), [("0", "-4"), ("0.25", "-3"), ("1", None)])
+def test_a_close_may_fill_in_part(part: str, left: str | None) -> None:
+    books = Books()
+    opened(books, "-4")
+    books.close(the_slot(books), 0.0, MS, 1.0, Decimal(part))
+    (holding,) = books.holdings(1.0) or (None,)
+    assert (holding and (holding.pos, holding.closing, holding.c_time)) == (left and (Decimal(left), False, MS))
+
+
+def test_fills_happen_in_the_order_they_are_due() -> None:
+    books = Books()
+    ids = ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP")
+    for inst_id, delay in zip(ids, (0.3, 0.1, 0.2), strict=True):
+        opened(books, "1", inst_id=inst_id)
+        books.close(the_slot(books, inst_id), 0.0, MS, delay)
+    left = [{h.inst_id for h in books.holdings(at)} for at in (0.0, 0.1, 0.2, 0.3)]
+    assert left == [set(ids), {ids[0], ids[2]}, {ids[0]}, set()]
+
+
+ORDER: dict[str, Any] = {
+    "mgn_mode": "cross",
+    "pos_side": "net",
+    "side": "sell",
+    "ord_type": "limit",
+    "px": "58000",
+    "sz": "1",
+    "reduce_only": True,
+    "cl_ord_id": "",
+    "ms": MS,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "in_the_way"),
+    [
+        ({}, True),
+        ({"reduce_only": False}, False),
+        ({"mgn_mode": "isolated"}, False),
+        ({"pos_side": "long", "reduce_only": False}, False),
+    ],
+)
+def test_which_orders_stand_in_the_way(changes: dict[str, Any], *, in_the_way: bool) -> None:
+    books = Books()
+    opened(books, "3")
+    slot = the_slot(books)
+    order = books.add_order(UID, slot.instrument, **{**ORDER, **changes})
+    assert books.in_the_way(slot) == ([order] if in_the_way else [])
+    assert books.orders() == books.orders(UID) == [order]
+    assert books.orders("2") == []
+
+
+@pytest.mark.parametrize(
+    ("pos_side", "side", "closing"),
+    [
+        ("long", "sell", True),
+        ("long", "buy", False),
+        ("short", "buy", True),
+        ("short", "sell", False),
+        ("net", "sell", False),
+    ],
+)
+def test_in_long_short_mode_the_direction_tells(pos_side: str, side: str, *, closing: bool) -> None:
+    books = Books()
+    instrument = describe("BTC-USDT-SWAP")
+    assert instrument is not None
+    order = books.add_order(UID, instrument, **{**ORDER, "pos_side": pos_side, "side": side, "reduce_only": False})
+    assert order.closing is closing

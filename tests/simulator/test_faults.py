@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from okx_async.simulator.faults import Fault, Faults
+
+if TYPE_CHECKING:
+    from tests.simulator.conftest import Desk
+
+
+def fault(**changes: Any) -> Fault:
+    plain: dict[str, Any] = {
+        "name": "f",
+        "times": 1,
+        "path": None,
+        "inst_id": None,
+        "user_id": None,
+        "code": "",
+        "status": None,
+        "message": "",
+        "shape": None,
+        "body": None,
+        "content_type": "application/json",
+        "executed": False,
+        "counted": True,
+        "delay": 0.0,
+        "disconnect": False,
+        "fill": Decimal(1),
+    }
+    return Fault(**{**plain, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"code": "50026"}, (500, b'{"code":"50026","data":[],"msg":"System error. Try again later."}')),
+        ({"code": "50011", "shape": "bare"}, (429, b'{"msg":"Too Many Requests","code":"50011"}')),
+        ({"code": "59999", "message": "new"}, (200, b'{"code":"59999","data":[],"msg":"new"}')),
+        (
+            {"code": "50013", "status": 200},
+            (200, b'{"code":"50013","data":[],"msg":"Systems are busy. Please try again later."}'),
+        ),
+        ({"body": b"<html>", "status": 502}, (502, b"<html>")),
+        ({"body": b""}, (200, b"")),
+        ({"status": 503}, (503, b"")),
+        ({"disconnect": True}, (0, b"")),
+    ],
+)
+def test_what_is_answered(changes: dict[str, Any], expected: tuple[int, bytes]) -> None:
+    assert fault(**changes).answers
+    assert fault(**changes).answer() == expected
+
+
+def test_a_late_or_partly_filled_close_is_answered_as_usual() -> None:
+    assert not fault(delay=1.0, fill=Decimal("0.5")).answers
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"executed": True, "counted": False}, "not counted"),
+        ({"inst_id": "X", "counted": False}, "before it is known"),
+        ({"user_id": "1", "counted": False}, "before it is known"),
+        ({"fill": Decimal("1.1")}, "fill"),
+        ({"fill": Decimal(-1)}, "fill"),
+        ({"times": 0}, "times"),
+    ],
+)
+def test_what_cannot_be(changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        fault(**changes)
+
+
+def test_faults_strike_in_turn_as_often_as_they_are_told() -> None:
+    faults = Faults()
+    first, second = fault(name="1", times=2), fault(name="2")
+    faults.add(first)
+    faults.add(second)
+    assert [faults.take(counted=True, path="/") for _ in range(4)] == [first, first, second, None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "strikes"),
+    [
+        ({}, True),
+        ({"path": "/a"}, True),
+        ({"path": "/b"}, False),
+        ({"inst_id": "X"}, True),
+        ({"inst_id": "Y"}, False),
+        ({"user_id": "1"}, True),
+        ({"user_id": "2"}, False),
+        ({"counted": False}, False),
+    ],
+)
+def test_what_matches(changes: dict[str, Any], *, strikes: bool) -> None:
+    faults = Faults()
+    faults.add(fault(**changes))
+    assert (faults.take(counted=True, path="/a", user_id="1", inst_id="X") is not None) is strikes
+
+
+def test_cleared_faults_do_not_strike() -> None:
+    faults = Faults()
+    faults.add(fault())
+    faults.clear()
+    assert faults.take(counted=True, path="/") is None
+
+
+# --- struck ---
+
+
+@pytest.mark.parametrize(("executed", "left"), [(True, {}), (False, {"BTC-USDT-SWAP/cross/net": "3"})])
+def test_a_lost_answer_may_or_may_not_have_been_executed(desk: Desk, left: dict[str, str], *, executed: bool) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    desk.exchange.inject(code="50004", executed=executed)
+    reply = desk.close()
+    assert (reply.status, reply.code) == (400, "50004")
+    row = desk.exchange.journal[-1]
+    assert (row.code, row.executed, row.fault) == ("50004", executed, "50004")
+    assert row.key == (desk.exchange.user_id, "BTC-USDT-SWAP")
+    assert desk.pos() == left
+
+
+def test_nothing_to_execute_is_not_executed(desk: Desk) -> None:
+    desk.exchange.list_instrument("BTC-USDT-SWAP")
+    desk.exchange.inject(code="50026", executed=True)
+    assert desk.close().code == "50026"
+    assert not desk.exchange.journal[-1].executed
+
+
+def test_an_uncounted_fault_comes_before_everything(desk: Desk) -> None:
+    desk.exchange.inject(
+        counted=False, status=502, body="<html>Bad Gateway</html>", content_type="text/html", path=None
+    )
+    reply = desk.get("nowhere", OK_ACCESS_KEY="")
+    assert (reply.status, reply.raw) == (502, b"<html>Bad Gateway</html>")
+    row = desk.exchange.journal[-1]
+    assert (row.key, row.uid, row.code, row.status, row.fault) == (None, "", "", 502, "fault")
+
+
+def test_a_counted_fault_waits_for_a_request_that_gets_as_far(desk: Desk) -> None:
+    fault = desk.exchange.inject(code="50026")
+    assert desk.post(b"{}", OK_ACCESS_SIGN="wrong").code == "50113"
+    for _ in range(20):
+        desk.exchange.inject(code="51001")
+    codes = [desk.close().code for _ in range(21)]
+    assert codes == ["50026"] + 19 * ["51001"] + ["50011"]
+    assert fault.times == 0
+    assert [row.fault for row in desk.exchange.rejections] == [""]
+
+
+def test_an_injected_refusal_for_rate_is_not_the_count_s(desk: Desk) -> None:
+    desk.exchange.inject(code="50011")
+    assert desk.close().code == "50011"
+    assert desk.exchange.rejections == []
+
+
+def test_a_close_fills_in_part_under_the_usual_answer(desk: Desk) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 4)
+    desk.exchange.inject(fill=0.25, name="thin book")
+    assert desk.close().code == "0"
+    assert desk.exchange.journal[-1].fault == "thin book"
+    assert desk.pos() == {"BTC-USDT-SWAP/cross/net": "3"}
+    assert desk.close().code == "0"
+    assert desk.pos() == {}
+
+
+def test_a_fault_of_another_endpoint(desk: Desk) -> None:
+    desk.exchange.inject(path="/api/v5/account/positions", body='{"code":"0","data":[],"msg":""}')
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    assert desk.pos() == {}
+    assert desk.pos() == {"BTC-USDT-SWAP/cross/net": "3"}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_late_answer_is_the_usual_one(desk: Desk, *, counted: bool) -> None:
+    desk.exchange.inject(delay=3.0, counted=counted)
+    reply = desk.close()
+    assert (reply.code, reply.delay) == ("51023", 3.0)
+    assert desk.exchange.journal[-1].fault == "fault"
+    assert desk.close().delay == 0.0
