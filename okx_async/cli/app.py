@@ -1,0 +1,149 @@
+"""The commands and their options; what they do is in the module that each one imports when it runs."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Annotated
+
+import typer
+
+from okx_async import ClosePosition, __version__
+from okx_async.cli.exits import log_to_stderr
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="okx-async",
+    help="Close OKX positions: never refused for rate, honest about every outcome.",
+    epilog="Exit codes: 0 done, 1 refused, not sent or failed, 2 wrong usage, 3 outcome unknown.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",  # the other modes keep the line breaks of docstrings
+    add_completion=False,
+    # A traceback with locals would print keys.
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+)
+
+
+def _seconds(value: float | None) -> float | None:
+    if value is not None and not (isfinite(value) and value >= 0):
+        raise typer.BadParameter("must be a number of seconds, 0 or more")
+    return value
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if asked:
+        typer.echo(f"okx-async {__version__}")
+        raise typer.Exit
+
+
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+_Demo = Annotated[bool, typer.Option("--demo", help="Demo trading; needs an API key of demo trading.")]
+_Region = Annotated[str, typer.Option("--region", metavar="global|eea|us|tr", help="The account's home.")]
+_BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Another host, for instance `okx-async simulate`.")]
+
+
+@app.callback()
+def _options(
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="The library's whole log on stderr.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    log_to_stderr(verbose=verbose)
+
+
+@app.command()
+def demo(
+    *,
+    seed: Annotated[int, typer.Option(help="Of the book and of the simulated network.")] = 1,
+    latency: Annotated[float, typer.Option(min=0, max=0.2, callback=_seconds, help="Seconds, each way.")] = 0.02,
+    jitter: Annotated[float, typer.Option(min=0, max=0.2, callback=_seconds, help="Up to so much more.")] = 0.03,
+    compare: Annotated[bool, typer.Option("--compare", help="The same book once more, without a limiter.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Close a book of 140 positions on a simulated exchange: no keys, no network.
+
+    Eight strategies share one client; the simulated exchange counts, and its count is shown. Exit code 1 if a 2 s
+    window of any key held more than 20 requests, if anything was refused or if anything is left open.
+    """
+    from okx_async.cli.demo import Settings, run  # noqa: PLC0415 - brings the simulator
+
+    raise typer.Exit(run(Settings(seed, latency, jitter), compare=compare, as_json=as_json))
+
+
+@app.command()
+def close(
+    inst_id: Annotated[str, typer.Argument(metavar="INST_ID", help="For instance BTC-USDT-SWAP.")],
+    *,
+    mgn_mode: Annotated[str, typer.Option(metavar="cross|isolated", help="Margin mode of the position.")],
+    pos_side: Annotated[str | None, typer.Option(metavar="net|long|short", help="Needed in long/short mode.")] = None,
+    ccy: Annotated[str | None, typer.Option(help="Margin currency: cross MARGIN positions only.")] = None,
+    auto_cxl: Annotated[bool, typer.Option("--auto-cxl", help="Cancel pending close orders first.")] = False,
+    cl_ord_id: Annotated[str | None, typer.Option(help="Your id: up to 32 letters and digits.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Order tag: up to 16 letters and digits.")] = None,
+    max_wait: Annotated[float | None, typer.Option(callback=_seconds, help="Seconds to the last send.")] = None,
+    demo: _Demo = False,
+    region: _Region = "global",
+    base_url: _BaseUrl = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Close the whole position of one instrument at market.
+
+    Keys come from OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE only. Asks before it sends unless --yes is given
+    (simulated exchanges apart); without a terminal and without --yes nothing is sent. The exchange counts all
+    programs of one account together: a refusal for rate is repeated after its window.
+    """
+    from okx_async.cli import trading  # noqa: PLC0415 - not needed for --help
+
+    # The two texts are checked with the rest, by the library's own rules and in its own words.
+    request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)  # type: ignore[arg-type]
+    target = trading.Target(demo, region, base_url)
+    raise typer.Exit(trading.close(request, target, max_wait=max_wait, yes=yes, as_json=as_json))
+
+
+@app.command()
+def positions(
+    *,
+    inst: Annotated[list[str] | None, typer.Option(metavar="INST_ID", help="Only this one; may be repeated.")] = None,
+    demo: _Demo = False,
+    region: _Region = "global",
+    base_url: _BaseUrl = None,
+    as_json: _Json = False,
+) -> None:
+    """List the open positions.
+
+    Keys come from OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE only.
+    """
+    from okx_async.cli import trading  # noqa: PLC0415 - not needed for --help
+
+    raise typer.Exit(trading.positions(inst or None, trading.Target(demo, region, base_url), as_json=as_json))
+
+
+@app.command()
+def simulate(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen; anybody who reaches it may trade on it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    latency: Annotated[float, typer.Option(callback=_seconds, help="Seconds, each way.")] = 0.0,
+    jitter: Annotated[float, typer.Option(callback=_seconds, help="Up to so much more.")] = 0.0,
+    window: Annotated[str, typer.Option(metavar="sliding|fixed", help="How it counts.")] = "sliding",
+    pos_mode: Annotated[str, typer.Option(metavar="net_mode|long_short_mode", help="Position mode.")] = "net_mode",
+    fill_delay: Annotated[float, typer.Option(callback=_seconds, help="Seconds from accepted to flat.")] = 0.0,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is random.")] = None,
+    position: Annotated[
+        list[str] | None,
+        typer.Option(metavar="INST:POS:MODE:SIDE", help="An open position, MODE and SIDE optional; may be repeated."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Run a simulated exchange until interrupted, and print how to reach it.
+
+    Its keys are made up and open nothing else.
+    """
+    from okx_async.cli import simulation  # noqa: PLC0415 - brings the simulator
+
+    options = simulation.Options(host, port, latency, jitter, window, pos_mode, fill_delay, seed)
+    raise typer.Exit(simulation.run(options, position or [], as_json=as_json))

@@ -1,0 +1,196 @@
+"""`demo`: eight strategies close a book through one client, and the simulated exchange is the judge.
+
+What is shown of requests, windows and refusals is read from the exchange's journal; of the client come only the waits
+and round trips of its calls, and its answer when it is asked which positions are left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from math import ceil
+from random import Random
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import aiohttp
+
+from okx_async import Client, ClosePosition, CloseResult, OkxError, rate_key
+from okx_async._wire import CLOSE_PATH, Signer, close_body
+from okx_async.cli.book import GROUPS, group_of, open_book
+from okx_async.cli.exits import ExitCode, emit, say
+from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Pace, Run, Settings
+from okx_async.simulator import SimulatedExchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from okx_async import Attempt
+
+__all__ = ["Settings", "run"]
+
+_CONNECTIONS: Final = 100  # as many as the first round sends at once
+_FILL: Final = (0.01, 0.08)  # s from accepted to flat
+_READINGS: Final = 3  # of positions, until the last fill must be seen
+
+_Tick: TypeAlias = "Callable[[ClosePosition], None]"
+
+
+def run(settings: Settings, *, compare: bool, as_json: bool) -> ExitCode:
+    """Run the demo and show it; exit code 1 if a promise did not hold."""
+    try:
+        ours, pace, other = asyncio.run(_runs(settings, compare=compare, live=not as_json))
+    except OkxError as error:  # a reading of positions: failed closes are in the run
+        say(f"error: {error}")
+        return ExitCode.FAILED
+    if as_json:
+        record: dict[str, Any] = {"settings": asdict(settings), "promises": ours.promises(), "pace": asdict(pace)}
+        emit(record | {"okx_async": asdict(ours)} | ({} if other is None else {"no_limiter": asdict(other)}))
+    else:
+        from okx_async.cli.tables import print_demo  # noqa: PLC0415 - machines need no tables
+
+        print_demo(settings, ours, pace, other)
+    return ExitCode.DONE if all(ours.promises().values()) else ExitCode.FAILED
+
+
+async def _runs(settings: Settings, *, compare: bool, live: bool) -> tuple[Run, Pace, Run | None]:
+    attempts: list[Attempt] = []
+    ours = await _through_client(settings, attempts, live=live)
+    pace = _pace(settings, attempts)
+    return ours, pace, await _without_limiter(settings, live=live) if compare else None
+
+
+async def _through_client(settings: Settings, attempts: list[Attempt], *, live: bool) -> Run:
+    exchange, legs = _exchange(settings)
+    async with exchange, _client(exchange, attempts.append) as client:
+        await client.warm_up(_CONNECTIONS)
+        with _progress(legs, "okx_async", live=live) as tick:
+            began = time.perf_counter()
+            shares = [legs[nth::STRATEGIES] for nth in range(STRATEGIES)]
+            strategies = [
+                (_at_once if nth % 2 else _one_by_one)(client, share, tick) for nth, share in enumerate(shares)
+            ]
+            results = [result for share in await asyncio.gather(*strategies) for result in share]
+            took = time.perf_counter() - began
+        waits: dict[str, float] = {}
+        for attempt in attempts:
+            group = group_of(_scope(attempt.request))
+            waits[group] = max(waits.get(group, 0.0), attempt.waited)
+        failures = tuple(str(result.error) for result in results if not result.ok)
+        return _judged(exchange, took, await _left(client), waits, failures)
+
+
+async def _without_limiter(settings: Settings, *, live: bool) -> Run:
+    """Send the same closes as a program without any limiter does: all at once, and nothing twice."""
+    exchange, legs = _exchange(settings)
+    signer = Signer(exchange.credentials, demo=False)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with exchange, aiohttp.ClientSession(exchange.base_url, connector=connector) as session:
+
+        async def close(leg: ClosePosition) -> None:
+            body = close_body(leg)
+            headers = signer.headers("POST", CLOSE_PATH, body, time.time())
+            async with session.post(CLOSE_PATH, data=body, headers=headers) as response:
+                await response.read()
+            tick(leg)
+
+        with _progress(legs, "no limiter", live=live) as tick:
+            began = time.perf_counter()
+            await asyncio.gather(*map(close, legs))
+            took = time.perf_counter() - began
+        async with _client(exchange) as client:
+            return _judged(exchange, took, await _left(client), {})
+
+
+async def _at_once(client: Client, share: Sequence[ClosePosition], tick: _Tick) -> list[CloseResult]:
+    """Close as a strategy that hands over all that it holds."""
+    return await client.close_positions(share, on_result=lambda result: tick(result.request))
+
+
+async def _one_by_one(client: Client, share: Sequence[ClosePosition], tick: _Tick) -> list[CloseResult]:
+    """Close as a strategy with a task for each position."""
+
+    async def close(leg: ClosePosition) -> CloseResult:
+        try:
+            return CloseResult(leg, closed=await client.close_position(leg.inst_id, leg.mgn_mode))
+        except OkxError as error:
+            return CloseResult(leg, error=error)
+        finally:
+            tick(leg)
+
+    return await asyncio.gather(*map(close, share))
+
+
+def _exchange(settings: Settings) -> tuple[SimulatedExchange, list[ClosePosition]]:
+    exchange = SimulatedExchange(latency=settings.latency, jitter=settings.jitter, fill_delay=_FILL, seed=settings.seed)
+    return exchange, open_book(exchange, Random(settings.seed))  # noqa: S311 - to be reproducible
+
+
+def _client(exchange: SimulatedExchange, on_attempt: Callable[[Attempt], object] | None = None) -> Client:
+    return Client(exchange.credentials, base_url=exchange.base_url, on_attempt=on_attempt)
+
+
+async def _left(client: Client) -> int:
+    """Ask the exchange what is open; accepted closes need a moment to fill."""
+    left = 0
+    for _ in range(_READINGS):
+        left = len(await client.positions())
+        if not left:
+            break
+        await asyncio.sleep(_FILL[1])
+    return left
+
+
+def _judged(
+    exchange: SimulatedExchange,
+    took: float,
+    left: int,
+    waits: Mapping[str, float],
+    failures: tuple[str, ...] = (),
+) -> Run:
+    closes = [row for row in exchange.journal if row.path == CLOSE_PATH and row.key is not None]
+    groups = []
+    for name in GROUPS:
+        rows = [row for row in closes if row.key is not None and group_of(row.key[1]) == name]
+        keys = {row.key for row in rows}
+        groups.append(
+            Group(
+                name=name,
+                keys=len(keys),
+                requests=len(rows),
+                closed=sum(row.executed for row in rows),
+                worst_window=max((exchange.worst_window(key) for key in keys), default=0),
+                refused=sum(row in exchange.rejections for row in rows),
+                longest_wait_s=waits.get(name, 0.0),
+            )
+        )
+    return Run(tuple(groups), took, exchange.worst_window(), len(exchange.rejections), left, failures)
+
+
+def _pace(settings: Settings, attempts: Sequence[Attempt]) -> Pace:
+    requests = max(Counter(_scope(one.request) for one in attempts).values())
+    rounds = ceil(requests / QUOTA.limit)
+    trips = [one.settled - one.sent for one in attempts if one.sent is not None and one.settled is not None]
+    trip = fmean(trips or [0.0])
+    return Pace(
+        requests=requests,
+        rounds=rounds,
+        least_s=(rounds - 1) * QUOTA.per + 2 * settings.latency,
+        rule_s=(rounds - 1) * (QUOTA.per + trip) + trip,
+        round_trip_s=trip,
+    )
+
+
+def _scope(leg: ClosePosition) -> str:
+    return rate_key("-", leg.inst_id)[1]
+
+
+def _progress(legs: Sequence[ClosePosition], title: str, *, live: bool) -> AbstractContextManager[_Tick]:
+    if not live:
+        return nullcontext(lambda _: None)
+    from okx_async.cli.tables import progress  # noqa: PLC0415 - machines need no tables
+
+    return progress(Counter(group_of(_scope(leg)) for leg in legs), title)

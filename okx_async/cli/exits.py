@@ -1,0 +1,118 @@
+"""How a command ends: its exit code, what people read on stderr, what machines read on stdout.
+
+Exit 2 is the only one that leaves stdout empty under ``--json``: the command was never begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import suppress
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TextIO
+
+import orjson
+import typer
+
+from okx_async import InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
+
+if TYPE_CHECKING:
+    from okx_async import Attempt
+
+__all__ = ["ExitCode", "attempt_record", "emit", "exit_code", "failure_record", "log_to_stderr", "say", "show"]
+
+
+class ExitCode(IntEnum):
+    """What a script can act on; 130, as everywhere: interrupted before anything was begun."""
+
+    DONE = 0
+    FAILED = 1
+    """Some legs were refused or not sent, or a promise did not hold."""
+    USAGE = 2
+    """A wrong option or value, a missing environment variable, no consent: nothing was begun."""
+    UNKNOWN = 3
+    """It may have been executed: look at positions first."""
+
+
+def exit_code(error: OkxError) -> ExitCode:
+    """Return the exit code that says what `error` says."""
+    if isinstance(error, OutcomeUnknownError):
+        return ExitCode.UNKNOWN
+    return ExitCode.USAGE if isinstance(error, InvalidRequestError) else ExitCode.FAILED
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; stdout is kept for results."""
+    _write(text, sys.stderr)
+
+
+def show(text: str) -> None:
+    """Write a result on stdout, at once: its reader may wait for it."""
+    _write(text, sys.stdout)
+
+
+def emit(record: dict[str, Any]) -> None:
+    """Write one JSON object as one line on stdout."""
+    show(orjson.dumps(record).decode())
+
+
+def _write(text: str, stream: TextIO) -> None:
+    try:
+        typer.echo(text, stream)  # flushes
+    except OSError:
+        # Nobody reads any more. The exit code must still tell what became of the order, and the interpreter's last
+        # flush must not change it.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def attempt_record(attempt: Attempt) -> dict[str, Any]:
+    """Return what a machine may want to know of one attempt; times are Unix seconds."""
+    return {
+        "waited_s": round(attempt.waited, 6),
+        "sent": attempt.sent,
+        "settled": attempt.settled,
+        "code": attempt.code,
+        "status": attempt.status,
+        "outcome": attempt.outcome.value,
+        "token": attempt.token,
+    }
+
+
+def failure_record(error: OkxError) -> dict[str, Any]:
+    """Return what a machine may want to know of a call that failed."""
+    match error:
+        case InvalidRequestError() | NotSentError():
+            outcome = "not sent"
+        case OutcomeUnknownError():
+            outcome = "unknown"
+        case _:
+            outcome = "refused"
+    return {
+        "outcome": outcome,
+        "error": type(error).__name__,
+        "text": str(error),
+        "code": error.code,
+        "status": error.status,
+        "message": error.message,
+    }
+
+
+class _Stderr(logging.Handler):
+    """Writes to the stderr of the moment, one line a record."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # An error logged alone is raised as well, and the command prints it.
+        if not (record.msg == "%s" and isinstance(record.args, tuple) and isinstance(record.args[0], OkxError)):
+            say(f"{record.levelname.lower()}: {self.format(record)}")
+
+
+_HANDLER = _Stderr()
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Send the library's log to stderr: warnings, or all of it."""
+    logger = logging.getLogger("okx_async")
+    logger.addHandler(_HANDLER)  # a second time has no effect
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)

@@ -1,0 +1,86 @@
+"""The demo, run once as users run it; what it promises; and what it says when a promise is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from okx_async.cli import demo, tables
+from okx_async.cli.exits import ExitCode
+from okx_async.cli.runs import Group, Pace, Run, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from subprocess import CompletedProcess
+
+GROUPS = (
+    Group("swaps and futures", 60, 60, 60, 1, 0, 0.0),
+    Group("BTC-USD options", 1, 60, 60, 20, 0, 4.2),
+    Group("ETH-USD options", 1, 20, 20, 20, 0, 0.0),
+)
+GOOD = Run(GROUPS, took_s=4.3, worst_window=20, refused=0, positions_left=0)
+PACE = Pace(requests=60, rounds=3, least_s=4.04, rule_s=4.25, round_trip_s=0.083)
+
+
+def test_demo_keeps_its_promises(command: Callable[..., CompletedProcess[str]]) -> None:
+    result = command("demo", "--compare", "--json")
+    assert result.stderr == ""
+    assert result.returncode == 0
+    record = json.loads(result.stdout)
+    assert result.stdout.count("\n") == 1
+    assert record["promises"] == {"windows_kept": True, "nothing_refused": True, "nothing_left": True}
+    ours, other = record["okx_async"], record["no_limiter"]
+    numbers = [[group[key] for key in ("keys", "requests", "closed", "worst_window")] for group in ours["groups"]]
+    assert numbers == [[60, 60, 60, 1], [1, 60, 60, 20], [1, 20, 20, 20]]
+    assert record["pace"]["least_s"] <= ours["took_s"] < 10
+    # the same book without a limiter: 60 closes on the key of one family, 40 of them refused and still open
+    assert (other["worst_window"], other["refused"], other["positions_left"]) == (60, 40, 40)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"worst_window": 21}, {"refused": 1}, {"positions_left": 1}, {"failures": ("50011 on BTC-USDT-SWAP",)}],
+    ids=str,
+)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_broken_promise_is_exit_1(
+    broken: dict[str, Any],
+    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(demo, "_runs", lambda *_, **__: (replace(GOOD, **broken), PACE, None))
+    monkeypatch.setattr(asyncio, "run", lambda result: result)
+    assert demo.run(Settings(1, 0.02, 0.03), compare=False, as_json=as_json) is ExitCode.FAILED
+    told = capsys.readouterr()
+    assert told.err == ""
+    if as_json:
+        assert list(json.loads(told.out)["promises"].values()).count(False) == 1
+    else:
+        assert told.out.count(" NO ") == 1
+        assert told.out.count(" ok ") == 2
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_report_fits_the_screen(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = io.StringIO()
+    monkeypatch.setattr(tables, "_console", lambda: Console(file=page, width=columns, highlight=False))
+    tables.print_demo(Settings(1, 0.02, 0.03), GOOD, PACE, replace(GOOD, refused=40, positions_left=40))
+    lines = page.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert [line.split() for line in lines if line.split()[:1] == ["all"]] == [
+        "all 62 140 20 of 20 0 4.20 s".split()  # noqa: SIM905 - as it is read
+    ]
+    assert any(line.split() == ["refused", "0", "40"] for line in lines)
+
+
+def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with tables.progress({"swaps and futures": 1}, "demo") as tick:
+        assert tick is not None
+    assert capsys.readouterr().out.strip() == ""

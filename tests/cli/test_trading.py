@@ -1,0 +1,227 @@
+"""`close` and `positions` as processes, against a simulated exchange that runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import signal
+from decimal import Decimal
+from subprocess import CompletedProcess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from okx_async import Attempt, ClosePosition, Credentials, Outcome, Position
+from okx_async.cli import tables
+from okx_async.cli.exits import ExitCode
+from okx_async.cli.trading import _interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from subprocess import Popen
+
+    from okx_async.simulator import JournalRow, SimulatedExchange
+    from tests.cli.conftest import Process
+
+CLOSE_PATH = "/api/v5/trade/close-position"
+CLOSE = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross")
+LEG = ClosePosition("BTC-USDT-SWAP", "cross")
+NOWHERE = ("--base-url", "http://127.0.0.1:9")  # discard: nobody listens
+
+
+def checked(result: CompletedProcess[str], command: Process) -> CompletedProcess[str]:
+    """No traceback, and no secret of the environment, in anything that was printed."""
+    printed = result.stdout + result.stderr
+    assert "Traceback" not in printed
+    assert not any(command.environment[name] in printed for name in ("OKX_SECRET_KEY", "OKX_PASSPHRASE"))
+    return result
+
+
+def test_positions_and_close_against_simulate(simulate: Callable[..., dict[str, Any]], command: Process) -> None:
+    record = simulate("--position", "BTC-USDT-SWAP:-3", "--position", "ETH-USDT-SWAP:0.50:isolated")
+    assert [one["pos"] for one in record["positions"]] == ["-3", "0.50"]
+    where = ("--base-url", record["base_url"])
+
+    listed = checked(command("positions", *where), command)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert sorted(line.split()[:4] for line in listed.stdout.splitlines() if "-SWAP" in line) == [
+        ["BTC-USDT-SWAP", "cross", "net", "-3"],
+        ["ETH-USDT-SWAP", "isolated", "net", "0.5"],
+    ]
+    # the simulator's own keys on a local address: nothing to consent to
+    closed = checked(command(*CLOSE, *where), command)
+    assert (closed.returncode, closed.stderr) == (0, "")
+    look = f"okx-async positions --inst BTC-USDT-SWAP --base-url {record['base_url']}"
+    assert closed.stdout == (
+        f"BTC-USDT-SWAP: accepted. That is not yet proof of being flat;\nsee what is left: {look}\n"
+    )
+    again = checked(command(*CLOSE, *where, "--json"), command)
+    told = json.loads(again.stdout)
+    assert again.returncode == 1
+    assert (told["outcome"], told["error"], told["code"]) == ("refused", "NothingToCloseError", "51023")
+    assert again.stderr.startswith("error: 51023 on BTC-USDT-SWAP")
+
+    left = checked(command("positions", *where, "--inst", "ETH-USDT-SWAP", "--json"), command)
+    assert [one["pos"] for one in json.loads(left.stdout)["positions"]] == ["0.5"]
+    command.environment["OKX_PASSPHRASE"] = "WRONGPASSPHRASE"
+    wrong = checked(command("positions", *where, "--json"), command)
+    assert wrong.returncode == 1
+    assert json.loads(wrong.stdout)["error"] == "AuthenticationError"
+
+
+def test_a_wrong_instrument_is_wrong_usage(command: Process) -> None:
+    use(command, stranger())
+    result = checked(command("positions", "--inst", "no id", "--json", *NOWHERE), command)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: inst_id must be ")
+
+
+@pytest.mark.parametrize("args", [(*CLOSE, "--yes"), ("positions",)], ids=["close", "positions"])
+def test_an_unreachable_host_is_exit_1(args: tuple[str, ...], command: Process) -> None:
+    use(command, stranger())
+    result = checked(command(*args, *NOWHERE, "--json"), command)
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["outcome"] == "not sent"
+    assert "nothing was sent" in result.stderr
+
+
+def stranger() -> Credentials:
+    """Return a key that could be one of the real exchange."""
+    return Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fjord-8888!x")
+
+
+def use(command: Process, keys: Credentials) -> None:
+    command.environment = {
+        "OKX_API_KEY": keys.api_key,
+        "OKX_SECRET_KEY": keys.secret_key,
+        "OKX_PASSPHRASE": keys.passphrase,
+    }
+
+
+async def ended(process: Popen[str], command: Process) -> CompletedProcess[str]:
+    out, err = await asyncio.to_thread(process.communicate, timeout=20)
+    return checked(CompletedProcess(process.args, process.returncode, out, err), command)
+
+
+def closes(exchange: SimulatedExchange) -> list[JournalRow]:
+    return [row for row in exchange.journal if row.path == CLOSE_PATH]
+
+
+async def stopped(
+    exchange: SimulatedExchange, command: Process, stop: signal.Signals, *args: str
+) -> CompletedProcess[str]:
+    """Run a close, and send `stop` once the exchange has seen it."""
+    use(command, exchange.credentials)
+    process = command.start(*CLOSE, "--base-url", exchange.base_url, *args)
+    while not closes(exchange):  # noqa: ASYNC110 - the exchange has no event for it
+        await asyncio.sleep(0.01)
+    process.send_signal(stop)
+    return await ended(process, command)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+async def test_interrupted_on_its_way_is_exit_3(
+    stop: signal.Signals, exchange: SimulatedExchange, command: Process
+) -> None:
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    exchange.inject(delay=30, executed=True)
+    result = await stopped(exchange, command, stop, "--json")
+    assert result.returncode == 3
+    assert "interrupted: BTC-USDT-SWAP: already sent, outcome unknown; it may have been executed" in result.stderr
+    assert f"okx-async positions --inst BTC-USDT-SWAP --base-url {exchange.base_url}" in result.stderr
+    told = json.loads(result.stdout)
+    assert told["outcome"] == "unknown"
+    assert [attempt["token"] for attempt in told["attempts"]] == ["in doubt"]
+    assert not exchange.positions  # it was executed: exit 3 told the truth
+
+
+async def test_interrupted_after_a_refusal_is_exit_1(exchange: SimulatedExchange, command: Process) -> None:
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    exchange.inject(code="50011", times=9)
+    result = await stopped(exchange, command, signal.SIGINT)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "interrupted: BTC-USDT-SWAP: refused so far (50011), nothing was executed" in result.stderr
+    assert exchange.positions
+
+
+async def test_an_unknown_outcome_is_exit_3(exchange: SimulatedExchange, command: Process) -> None:
+    exchange.inject(disconnect=True)
+    use(command, exchange.credentials)
+    result = await ended(command.start(*CLOSE, "--base-url", exchange.base_url, "--json"), command)
+    assert result.returncode == 3
+    assert json.loads(result.stdout)["error"] == "OutcomeUnknownError"
+    assert result.stderr.count("do not blindly repeat") == 1  # not once more by the log
+    assert "see what is left: okx-async positions" in result.stderr
+
+
+@pytest.mark.parametrize("answer", ["y", "n", "interrupt"])
+async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, command: Process) -> None:
+    exchange.add_key(credentials=stranger())
+    use(command, stranger())
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    ours, theirs = pty.openpty()
+    process = command.start(*CLOSE, "--base-url", exchange.base_url, "--json", stdin=theirs)
+    os.close(theirs)
+    try:
+        assert process.stderr is not None
+        prompt = ""
+        while not prompt.endswith("[y/N] "):
+            prompt += await asyncio.to_thread(process.stderr.read, 1) or pytest.fail(prompt)
+        assert "instrument  BTC-USDT-SWAP" in prompt
+        assert f"where       LIVE TRADING, {exchange.base_url}" in prompt
+        assert not closes(exchange)
+        if answer == "interrupt":
+            process.send_signal(signal.SIGINT)
+        else:
+            os.write(ours, f"{answer}\n".encode())
+        result = await ended(process, command)
+    finally:
+        os.close(ours)
+    told = json.loads(result.stdout)
+    if answer == "y":
+        assert (result.returncode, told["outcome"], len(closes(exchange))) == (0, "accepted", 1)
+    else:
+        assert (result.returncode, told["outcome"], len(closes(exchange))) == (1, "not executed", 0)
+        assert "nothing was sent" in result.stderr
+
+
+async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: SimulatedExchange, command: Process) -> None:
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    use(command, exchange.credentials)
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = command.start(*CLOSE, "--base-url", exchange.base_url, stdout=theirs)
+    os.close(theirs)
+    _, err = await asyncio.to_thread(process.communicate, timeout=20)
+    assert (process.returncode, err, len(closes(exchange))) == (0, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("notes", "outcomes", "code", "text"),
+    [
+        ([], [], ExitCode.FAILED, "nothing was sent"),
+        ([], [Outcome.NOT_SENT], ExitCode.FAILED, "nothing was sent"),
+        (["BTC-USDT-SWAP: already sent, answered 0"], [Outcome.ACCEPTED], ExitCode.UNKNOWN, "answered 0"),
+        ([], [Outcome.ACCEPTED], ExitCode.UNKNOWN, "already sent"),
+        ([], [Outcome.RATE, Outcome.UNKNOWN], ExitCode.UNKNOWN, "already sent"),
+    ],
+)
+def test_what_an_interrupt_leaves(notes: list[str], outcomes: list[Outcome], code: ExitCode, text: str) -> None:
+    attempts = [Attempt(LEG, "key", 0.0, None, None, "", None, outcome, "refunded") for outcome in outcomes]
+    ending = _interrupted(LEG, notes, attempts)
+    assert ending.code is code
+    assert text in ending.text
+
+
+def test_numbers_are_shown_as_received(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    raw = {"pos": "-1.500", "avgPx": "0.000000012", "markPx": "", "upl": "1E-7", "ccy": "[red]\x1b[31mUSDT"}
+    tables.print_positions(
+        [Position("BTC-USDT-SWAP", "SWAP", "1", Decimal(1), "net", "", "cross", "", None, None, None, 0, 0, raw)]
+    )
+    row = next(line for line in capsys.readouterr().out.splitlines() if "SWAP" in line)
+    assert row.split() == ["BTC-USDT-SWAP", "cross", "net", "-1.500", "0.000000012", "1E-7", "[red]?[31mUSDT"]
+    tables.print_positions([])
+    assert capsys.readouterr().out == "no open positions\n"

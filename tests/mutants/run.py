@@ -1,0 +1,84 @@
+"""Apply each fault to a copy of the package and see whether the tests notice: `make mutants`.
+
+Run: python tests/mutants/run.py [words of a fault's name]. Prints who noticed what, and fails if anything went
+unnoticed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+FAULTS = Path(__file__).with_name("faults.txt")
+# The nearest twin first: most faults end the run within seconds.
+TESTS = ["test_bucket.py", "test_queue.py", "test_limiter.py", "test_table.py", "test_bucket_model.py"]
+SECONDS = 300
+
+
+class Fault(NamedTuple):
+    """A text of one file, which stands there once, changed from `good` to `bad`."""
+
+    path: str
+    name: str
+    good: str
+    bad: str
+
+
+def read(text: str) -> list[Fault]:
+    """Read the list of faults."""
+    faults = []
+    for block in text.split("\n\n")[1:]:
+        head, *lines = block.strip("\n").split("\n")
+        path, _, name = head.partition(": ")
+        good, bad = ("\n".join(line[1:] for line in lines if line[0] == sign) for sign in "-+")
+        faults.append(Fault(path, name, good, bad))
+    return faults
+
+
+def noticed(fault: Fault) -> str:
+    """Return the test that failed, or nothing if none did."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "okx_async"
+        shutil.copytree(ROOT / "okx_async", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        source = copy / fault.path
+        text = source.read_text()
+        if text.count(fault.good) != 1:
+            raise SystemExit(f"{fault.name}: its line stands {text.count(fault.good)} times in {fault.path}")
+        source.write_text(text.replace(fault.good, fault.bad))
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
+        command += ["--timeout=20", "-W", "ignore", *(f"tests/{name}" for name in TESTS)]
+        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            done = subprocess.run(  # noqa: S603 - our own tests
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "(ran out of time)"
+    if done.returncode == 0:
+        return ""
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR")) or "Timeout" in line]
+    return lines[0].split(" - ")[0] if lines else f"(pytest ended with {done.returncode})"
+
+
+def main() -> None:
+    """Run all faults, two at a time."""
+    words = " ".join(sys.argv[1:])
+    faults = [fault for fault in read(FAULTS.read_text()) if words in fault.name]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(zip(faults, pool.map(noticed, faults), strict=True))
+    for fault, test in results:
+        print(f"{'noticed' if test else 'MISSED':8} {fault.path:12} {fault.name:42} {test}")
+    missed = sum(not test for _, test in results)
+    print(f"{len(results) - missed} of {len(results)} faults noticed")
+    raise SystemExit(missed > 0)
+
+
+if __name__ == "__main__":
+    main()
