@@ -164,7 +164,7 @@ class LimiterSlot:
         else:  # what `queue.take` comes to where nobody waits
             taken = queue.bucket.take(table.clock(), priority)
         if not taken:
-            if self._max_wait is not None and queue.earliest(priority) > self._max_wait:
+            if self._max_wait is not None and not queue.possible(priority, self._max_wait):
                 raise self._too_late(queue)
             waiter = queue.join(priority, self._max_wait)
             try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from enum import Enum
 from heapq import heapify, heappop, heappush
-from math import inf
+from math import inf, nextafter
 from typing import TYPE_CHECKING, TypeAlias
 
 from okx_async._models import Priority
@@ -94,11 +94,15 @@ class Queue:
                 return False
         return self.bucket.take(self._clock(), priority)
 
+    def possible(self, priority: Priority, max_wait: float) -> bool:
+        """Whether a newcomer could have its token within `max_wait` seconds."""
+        now = self._clock()
+        return self._earliest(priority, now) <= now + max_wait
+
     def earliest(self, priority: Priority) -> float:
         """Seconds from now until a newcomer could have its token at the earliest."""
         now = self._clock()
-        ahead = self.waiting(priority)
-        return self.bucket.earliest(now, ahead=ahead, panic=priority is Priority.PANIC) - now
+        return self._earliest(priority, now) - now
 
     def join(self, priority: Priority, max_wait: float | None) -> Waiter:
         """Stand in line; the future's result tells how the wait ended."""
@@ -157,6 +161,7 @@ class Queue:
         if self.lanes is not None:
             now = self._clock()
             normal, panic = self.lanes
+            self._expire(self.lanes, now)  # first: where the loop was held up, nothing is sent after its time
             while panic or normal:
                 lane = panic or normal
                 waiter = next(iter(lane))
@@ -165,10 +170,13 @@ class Queue:
                         break
                     waiter.set_result(Verdict.GRANTED)
                 del lane[waiter]
-            self._expire(now, self.lanes)
+            self._expire(self.lanes, nextafter(now, inf))
             if not panic and not normal:
                 self.lanes = None
         self._rearm()
+
+    def _earliest(self, priority: Priority, now: float) -> float:
+        return self.bucket.earliest(now, ahead=self.waiting(priority), panic=priority is Priority.PANIC)
 
     def close(self) -> None:
         """End every wait."""
@@ -180,12 +188,13 @@ class Queue:
         self._deadlines.clear()
         self._rearm()
 
-    def _expire(self, now: float, lanes: tuple[Lane, Lane]) -> None:
+    def _expire(self, lanes: tuple[Lane, Lane], before: float) -> None:
+        """End the waits whose time is over, or will be before the key's block is."""
         deadlines = self._deadlines
         while deadlines:
             deadline, _, waiter = deadlines[0]
             if not waiter.done():
-                if deadline > now and deadline >= self.bucket.blocked_until:
+                if deadline >= max(before, self.bucket.blocked_until):
                     break
                 waiter.set_result(Verdict.EXPIRED)
                 for lane in lanes:

@@ -234,6 +234,33 @@ class TestMaxWait:
                 await limiter.slot("k", max_wait=2.5).__aenter__()
             assert now() == pytest.approx(2.5, abs=0.002)
 
+    async def test_nothing_is_granted_after_its_time_when_the_loop_was_held_up(self) -> None:
+        limiter = one()
+        async with limiter.slot("k"):
+            pass
+        late = asyncio.ensure_future(limiter.slot("k", max_wait=2.5).__aenter__())
+        patient = asyncio.ensure_future(use(limiter))
+        await steps()
+        queue = limiter._table.queue("k")
+        assert queue._timer is not None
+        queue._timer.cancel()
+        await asyncio.sleep(3.0)  # the token is back since 2.0, nobody has seen it
+        queue._on_timer()
+        with pytest.raises(SlotTimeoutError):
+            await late
+        assert await patient == 3.0
+
+    async def test_a_wait_that_is_just_possible_is_not_refused(self, limiter: Limiter) -> None:
+        slots = [limiter.slot("k") for _ in range(20)]
+        for slot in slots:
+            await slot.__aenter__()
+        await asyncio.sleep(0.7)
+        waiter = asyncio.ensure_future(limiter.slot("k", max_wait=2.003).__aenter__())  # per + guard, to the bit
+        await steps()
+        assert not waiter.done()
+        slots[0].refund()
+        (await waiter).refund()
+
     async def test_a_block_beyond_it_ends_the_wait_at_once(self) -> None:
         limiter = one()
         async with limiter.slot("k"):
