@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: demo test check floor bench clean
+.PHONY: demo test check floor mutants soak bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -29,6 +29,14 @@ floor:
 	$(PYTHON) -m venv .venv-floor
 	.venv-floor/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' 'aiohttp==3.12.0'
 	.venv-floor/bin/python -X dev -m pytest
+
+# Deliberate faults in the bucket and the limiter: the tests must notice every one (minutes).
+mutants: $(READY)
+	$(BIN)/python tests/mutants/run.py
+
+# 100,000 closes on real sockets while everything goes wrong (minutes).
+soak: $(READY)
+	$(BIN)/python tests/soak/run.py
 
 bench: $(READY)
 	$(BIN)/python benchmarks/micro.py

@@ -86,6 +86,15 @@ class TestFate:
         await asyncio.sleep(0.004)
         assert limiter.statistics("k") == FULL
 
+    async def test_a_waiter_gets_a_doubtful_token_when_its_time_has_come(self) -> None:
+        limiter = one()
+        with pytest.raises(ValueError, match="lost"):  # noqa: PT012
+            async with limiter.slot("k"):
+                waiter = asyncio.ensure_future(use(limiter))
+                await steps()
+                raise ValueError("lost")
+        assert await waiter == pytest.approx(7.0)
+
     async def test_a_mark_before_the_exit_decides(self, limiter: Limiter) -> None:
         with pytest.raises(ValueError, match="x"):  # noqa: PT012
             async with limiter.slot("settled") as slot:
@@ -485,6 +494,14 @@ class TestQuota:
         async with limiter.slot("k", quota=Quota(5, 2.0)):
             assert now() == pytest.approx(1.0)
             await limiter.block("k", 2.0)  # of whatever quota
+
+    async def test_a_blocked_key_with_waiters_keeps_its_quota(self, limiter: Limiter) -> None:
+        await limiter.block("k", 1.0)
+        waiter = asyncio.ensure_future(use(limiter))
+        await steps()
+        with pytest.raises(ValueError, match="in use with"):
+            await limiter.slot("k", quota=Quota(5, 2.0)).__aenter__()
+        await waiter
 
 
 async def test_aclose_ends_every_wait_and_every_later_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,19 @@ async def test_a_timer_that_fires_early_grants_nothing_and_is_armed_again() -> N
     await asyncio.sleep(2.5)
     assert waiter.result() is Verdict.GRANTED
     assert subject._timer is None
+
+
+async def test_a_token_that_comes_free_between_two_looks_at_the_clock_is_not_a_newcomers() -> None:
+    clock = Clock()
+    subject = queue(clock)
+    assert subject.take(NORMAL)
+    subject.settle()  # back at 102
+    waiter = subject.join(NORMAL, None)
+    looks = chain([101.9], repeat(102.1))
+    subject._clock = lambda: next(looks)
+    assert not subject.take(NORMAL)
+    subject.grant()
+    assert waiter.result() is Verdict.GRANTED
 
 
 async def test_a_queue_with_nobody_in_it_has_no_lanes_and_no_timer() -> None:

@@ -54,7 +54,12 @@ def noticed(fault: Fault) -> str:
         source.write_text(text.replace(fault.good, fault.bad))
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
         command += ["--timeout=20", "-W", "ignore", *(f"tests/{name}" for name in TESTS)]
-        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        # Safe path: the working directory, which holds the real package, is not looked at.
+        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        where = [sys.executable, "-c", "import okx_async; print(okx_async.__file__)"]
+        found = subprocess.run(where, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+        if not found.stdout.startswith(folder):
+            raise SystemExit(f"the tests would run the package at {found.stdout.strip()}, not the copy")
         try:
             done = subprocess.run(  # noqa: S603 - our own tests
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -72,11 +77,11 @@ def main() -> None:
     words = " ".join(sys.argv[1:])
     faults = [fault for fault in read(FAULTS.read_text()) if words in fault.name]
     with ThreadPoolExecutor(2) as pool:
-        results = list(zip(faults, pool.map(noticed, faults), strict=True))
-    for fault, test in results:
-        print(f"{'noticed' if test else 'MISSED':8} {fault.path:12} {fault.name:42} {test}")
-    missed = sum(not test for _, test in results)
-    print(f"{len(results) - missed} of {len(results)} faults noticed")
+        missed = 0
+        for fault, test in zip(faults, pool.map(noticed, faults), strict=True):
+            missed += not test
+            print(f"{'noticed' if test else 'MISSED':8} {fault.path:12} {fault.name:42} {test}", flush=True)
+    print(f"{len(faults) - missed} of {len(faults)} faults noticed")
     raise SystemExit(missed > 0)
 
 
