@@ -17,6 +17,7 @@ from okx_async._identity import identity_of
 from okx_async._keys import check_base_url, environment, region_url, shown
 from okx_async._limiter import default_limiter
 from okx_async._models import ClosePosition, CloseResult, Credentials, Priority, Quota
+from okx_async._secrets import Secrets
 from okx_async._sender import Job, Sender
 from okx_async._transport import Transport
 
@@ -87,6 +88,7 @@ class Client:
             limiter=self._limiter,
             identity=self._identity,
             signer=_wire.Signer(credentials, demo=demo),
+            secrets=Secrets(credentials),
             transport=self._transport,
             gate=self._gate,
             timeout=timeout,
@@ -171,14 +173,7 @@ class Client:
             return result
 
         tasks = [asyncio.ensure_future(close(leg)) for leg in legs]
-        try:
-            if tasks:
-                await asyncio.wait(tasks)
-        finally:
-            for task in tasks:
-                task.cancel()  # no effect on those that are done
-            if not all(task.done() for task in tasks):
-                await asyncio.wait(tasks)
+        await _end(tasks)
         return [task.result() for task in tasks]
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:
@@ -213,22 +208,24 @@ class Client:
         self._bind()
         if type(connections) is not int or connections < 0:
             raise InvalidRequestError(f"connections must be an integer ≥ 0, got {shown(connections)}")
-        if self._sender.closing:
-            raise RuntimeError("this client is closed")
         await self._discovery.known(None)
+        self._bind()  # closed meanwhile: nothing would close what is opened now
         return await self._transport.open(min(connections, self._gate.bound))
 
     async def aclose(self) -> None:
         """End queued calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
         if self._closed:
             return
-        self._closed = True
         if self._loop is None:
+            self._closed = True
             return
-        self._sender.closing = True
-        await self._discovery.aclose()
-        await self._sender.aclose()
-        await self._transport.aclose()
+        self._bind()
+        self._closed = self._sender.closing = True
+        try:
+            await self._discovery.aclose()
+            await self._sender.aclose()
+        finally:  # cancelled too: no connection is left open
+            await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
         self._bind()
@@ -277,6 +274,21 @@ def _check_seconds(**values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
             raise InvalidRequestError(f"{name} must be a positive number of seconds, got {shown(value)}")
+
+
+async def _end(tasks: list[asyncio.Task[CloseResult]]) -> None:
+    """Wait until all have ended; if cancelled, cancel them first."""
+    try:
+        if tasks:
+            await asyncio.wait(tasks)
+    finally:
+        for task in tasks:
+            task.cancel()  # no effect on those that are done
+        if not all(task.done() for task in tasks):
+            await asyncio.wait(tasks)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.exception()  # of legs misused alike the first one's is raised, and no log line for each
 
 
 def _check_wait(max_wait: object) -> None:

@@ -48,17 +48,19 @@ class Discovery:
         """
         if self._task is None:
             self._start()
-        if self._identity.user_id is not None or self._first is None:
+        first = self._first
+        if self._identity.user_id is not None or first is None:
             return
         left = self._patience_ends - asyncio.get_running_loop().time()
         if max_wait is not None:
             left = min(left, max_wait)
-        if not self._first.done() and left > 0:
-            await asyncio.wait({self._first}, timeout=left)  # leaves the task alone, whatever becomes of us
-        if not self._first.done():
+        if not first.done() and left > 0:
+            await asyncio.wait({first}, timeout=left)  # leaves the task alone, whatever becomes of us
+        if not first.done():
             logger.warning("account/config has not answered yet: closes count under %s", self._identity.fallback)
-        elif (refused := self._first.result()) is not None:
-            self._task = None  # the next call asks again: the key may have been mended
+        elif (refused := first.result()) is not None:
+            if self._first is first:
+                self._task = None  # the next call asks again, once for all: the key may have been mended
             raise copy(refused)  # one exception object cannot be raised in many callers
 
     async def aclose(self) -> None:

@@ -29,6 +29,8 @@ class Flight:
         "_wall_clock",
         "answer",
         "begun",
+        "deadline",
+        "ended",
         "failure",
         "key",
         "keys",
@@ -54,6 +56,10 @@ class Flight:
         self.key: Hashable = None
         self.begun = 0.0
         """When it was asked for, by the loop's clock."""
+        self.deadline: float | None = None
+        """Until when it may stand in line, by the loop's clock."""
+        self.ended = False
+        """Whether it was told to end; once sent, it may have its answer yet."""
         self.placed = False
         """Whether it holds a place of the gate."""
         self.started = False
@@ -72,12 +78,14 @@ class Flight:
 
     def limit(self, seconds: float | None) -> None:
         """End the attempt in so many seconds from now; None: not by time."""
-        if not self.scope.expired():  # else the end is on its way already
-            self.scope.reschedule(None if seconds is None else self._loop.time() + seconds)
+        if self.scope.expired() or (self.ended and not self.marked):
+            return  # the end is on its way already
+        self.scope.reschedule(None if seconds is None else self._loop.time() + seconds)
 
     def end(self) -> None:
         """End the attempt now, from outside."""
         self.limit(0.0)
+        self.ended = True
 
     def start(self) -> None:
         """Note that it has its slot."""

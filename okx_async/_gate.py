@@ -1,7 +1,8 @@
 """The bound on requests on the wire, ours and not aiohttp's: a request that holds a token is written at once.
 
 A place is for the time of one exchange of bytes only. Nobody keeps one while standing in line for a slot, or a
-long line at one key would delay every other key.
+long line at one key would delay every other key. The other way round is allowed, and comes to an end: whoever holds
+a place never waits for a slot.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Gate:
     def __init__(self, bound: int) -> None:
         self.bound = bound
         self.taken = 0
-        self._lanes: tuple[_Lane, _Lane] = (OrderedDict(), OrderedDict())
+        self._lanes: tuple[_Lane, _Lane, _Lane] = (OrderedDict(), OrderedDict(), OrderedDict())
 
     @property
     def free(self) -> bool:
@@ -40,11 +41,11 @@ class Gate:
         self.taken += 1
         return True
 
-    async def wait(self, priority: Priority) -> None:
-        """Take a place, in line if none is free."""
+    async def wait(self, priority: Priority, *, holding: bool = False) -> None:
+        """Take a place, in line if none is free; those who hold a slot already go first."""
         if self.enter():
             return
-        lane = self._lanes[priority]
+        lane = self._lanes[-1 if holding else priority]
         place = asyncio.get_running_loop().create_future()
         lane[place] = None
         try:

@@ -15,7 +15,7 @@ from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._flight import Flight
 from okx_async._outcomes import classify, decided
 from okx_async._transport import reset
-from okx_async._wire import parse
+from okx_async._wire import clean, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from okx_async._gate import Gate
     from okx_async._identity import Identity, Key
     from okx_async._models import Priority, Quota
+    from okx_async._secrets import Secrets
     from okx_async._slots import Slot, SlotSource
-    from okx_async._transport import Transport
+    from okx_async._transport import Reply, Transport
     from okx_async._wire import Signer
 
 __all__ = ["Job", "Sender"]
@@ -64,6 +65,7 @@ class Sender:
         limiter: SlotSource,
         identity: Identity,
         signer: Signer,
+        secrets: Secrets,
         transport: Transport,
         gate: Gate,
         timeout: float,
@@ -73,6 +75,7 @@ class Sender:
         self._linger: float = getattr(limiter, "linger", 65.0)  # a store says its own; else 30 s twice and a window
         self._identity = identity
         self._signer = signer
+        self._secrets = secrets
         self._transport = transport
         self._gate = gate
         self._timeout = timeout
@@ -131,58 +134,77 @@ class Sender:
             await discovery.known(_left(loop, deadline))
         keys = self._identity.keys(self._identity.key(job.what, endpoint=job.quota is not None), loop.time())
         flight.keys, flight.key = keys, keys[-1]
+        flight.deadline = deadline
         self._identity.begin(keys)
         try:
-            in_line = False
-            while not flight.started:
-                # With the gate full, a place comes first; but nobody waits for a slot while holding a place.
-                if not in_line and not self._gate.free:
-                    flight.limit(_left(loop, deadline))
-                    await self._gate.wait(priority)
-                    flight.placed = True
-                    flight.limit(None)
-                try:
-                    await self._fly(job, flight, keys, priority, 0.0 if flight.placed else _left(loop, deadline))
-                    in_line = False
-                except SlotTimeoutError:
-                    if not flight.placed:
-                        raise
-                    in_line = True
-                except _InDoubt:
-                    pass
-                finally:
-                    if flight.placed:
-                        flight.placed = False
-                        self._gate.leave()
+            if not await self._at_once(job, flight, keys, priority):
+                await self._fly(job, flight, keys, priority, _left(loop, deadline))
+        except _InDoubt:
+            pass
         finally:
+            self._leave(flight)
             self._identity.end(keys, loop.time() + (self._linger if flight.marked else 0.0))
+
+    async def _at_once(self, job: Job, flight: Flight, keys: tuple[Key, ...], priority: Priority) -> bool:
+        """With no place free, wait for one, then send if there is a slot too; return whether that was so.
+
+        Nobody keeps a place while in line for a slot: a long line at one key would delay every other key.
+        """
+        if self._gate.free:
+            return False
+        await self._enter(flight, priority)
+        try:
+            await self._fly(job, flight, keys, priority, 0.0)
+        except SlotTimeoutError:
+            self._leave(flight)
+            return False
+        return True
+
+    async def _enter(self, flight: Flight, priority: Priority, *, holding: bool = False) -> None:
+        """Take a place, in line for as long as the flight may."""
+        if not self._gate.enter():
+            flight.limit(_left(asyncio.get_running_loop(), flight.deadline))
+            await self._gate.wait(priority, holding=holding)
+            flight.limit(None)
+        flight.placed = True
+
+    def _leave(self, flight: Flight) -> None:
+        if flight.placed:
+            flight.placed = False
+            self._gate.leave()
 
     async def _fly(
         self, job: Job, flight: Flight, keys: tuple[Key, ...], priority: Priority, max_wait: float | None
     ) -> None:
-        """Take the slot, or both, and send; return without sending if the gate filled up meanwhile."""
+        """Take the slot, or both, and send."""
+        loop = asyncio.get_running_loop()
+        deadline = None if max_wait is None else loop.time() + max_wait
         async with self._limiter.slot(keys[0], priority=priority, max_wait=max_wait, quota=job.quota) as slot:
             if len(keys) == 1:
-                await self._write(job, flight, (slot,))
+                await self._write(job, flight, priority, (slot,))
                 return
-            loop = asyncio.get_running_loop()
-            deadline = None if max_wait is None else flight.begun + max_wait
+            both = False
             try:
                 async with self._limiter.slot(
                     keys[1], priority=priority, max_wait=_left(loop, deadline), quota=job.quota
                 ) as second:
-                    await self._write(job, flight, (slot, second))
+                    both = True
+                    await self._write(job, flight, priority, (slot, second))
             except BaseException:
-                if not flight.started:
+                if not both:
                     slot.refund()  # the second slot was never had: nothing was sent
                 raise
 
-    async def _write(self, job: Job, flight: Flight, slots: tuple[Slot, ...]) -> None:
-        if not flight.placed and not self._gate.enter():
-            for slot in slots:
-                slot.refund()
-            return
-        flight.placed = True
+    async def _write(self, job: Job, flight: Flight, priority: Priority, slots: tuple[Slot, ...]) -> None:
+        if not flight.placed:
+            # The slot is kept meanwhile, and goes before all who have none. Given back, slot and place could pass
+            # from hand to hand for ever without meeting.
+            try:
+                await self._enter(flight, priority, holding=True)
+            except BaseException:
+                for slot in slots:
+                    slot.refund()
+                raise
         flight.start()
         try:
             for slot in slots:
@@ -192,19 +214,26 @@ class Sender:
         except BaseException:  # cancelled, ended by its scope, or something nobody thought of
             self._lose(flight, slots)
             raise
+        signature = headers["OK-ACCESS-SIGN"]
         if reply is None:
+            flight.failure = clean(self._secrets.hide(flight.failure, signature))
             self._lose(flight, slots)
         else:
-            answer = parse(reply.status, reply.body)
-            flight.land(answer, classify(answer), reply.retry_after)
-            if decided(answer, flight.outcome):
-                for slot in slots:
-                    slot.settle()
-                flight.token = "settled"
-            else:
-                self._lose(flight, slots)
+            self._land(flight, slots, reply, signature)
         if flight.token == "in doubt":
             raise _InDoubt
+
+    def _land(self, flight: Flight, slots: tuple[Slot, ...], reply: Reply, signature: str) -> None:
+        answer = parse(reply.status, reply.body)
+        if not answer.ok:  # else none of its words are shown
+            answer = self._secrets.clean(answer, reply.body, signature)
+        flight.land(answer, classify(answer), reply.retry_after)
+        if decided(answer, flight.outcome):
+            for slot in slots:
+                slot.settle()
+            flight.token = "settled"
+        else:
+            self._lose(flight, slots)
 
     def _lose(self, flight: Flight, slots: tuple[Slot, ...]) -> None:
         if flight.marked:

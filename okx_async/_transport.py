@@ -11,6 +11,7 @@ buffer would be delivered; with SO_LINGER (1, 0) the kernel drops it and sends R
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import struct
 from contextlib import suppress
@@ -38,6 +39,9 @@ MAX_BODY = 1 << 20
 """Bytes of a response that are read; the exchange's are far below, and a longer one is nobody's envelope."""
 
 _NEVER = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_LOOKS = 3
+"""Connections that are looked at for one request: a server that hangs up at once must not keep us at it."""
+_HUNG_UP: int = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere only what the loop has read is known
 _RESET = struct.pack("ii", 1, 0)
 _FLIGHT: ContextVar[Flight | None] = ContextVar("okx_async_flight", default=None)
 
@@ -77,8 +81,34 @@ class Connector(aiohttp.TCPConnector):
             raise aiohttp.ClientConnectionError("the connection was lost, and is not repeated here")
         connection = await super().connect(req, traces, timeout)
         if flight is not None:
+            for _ in range(_LOOKS):
+                if not _spoilt(connection):
+                    break
+                connection.close()
+                for _ in range(2):  # turns: the loop reads what else came to idle connections, and drops those
+                    await asyncio.sleep(0)
+                connection = await super().connect(req, traces, timeout)
             flight.mark(connection.transport)
         return connection
+
+
+def _spoilt(connection: Connection) -> bool:
+    """Whether something came while the connection stood idle, so that it must not carry a request.
+
+    Bytes: aiohttp would take them for the answer to this request. The end, perhaps not read by the loop yet: the
+    request would be lost, and nobody could tell.
+    """
+    protocol, transport = connection.protocol, connection.transport
+    if protocol is None or transport is None:
+        return False
+    if protocol.should_close:
+        return True
+    sock = transport.get_extra_info("socket")
+    if not _HUNG_UP or sock is None or sock.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(sock, _HUNG_UP)
+    return bool(poll.poll(0))
 
 
 def _socket(addr_info: tuple[int, int, int, str, object]) -> socket.socket:
@@ -131,6 +161,9 @@ class Transport:
     ) -> Reply | None:
         """Send one request and read its answer; None if there was no usable one, with the reason in `flight`."""
         session = self._session or self._open()
+        if session.closed:
+            flight.failure = "the session is closed"
+            return None
         url = self._urls.get(path)
         if url is None:
             url = URL(self._base_url + path, encoded=True)  # as signed: aiohttp must not quote it anew
@@ -181,25 +214,26 @@ class Transport:
         connector = session.connector
         if connector is None:
             return 0
+        for limit in (connector.limit, connector.limit_per_host):  # of a caller's session; 0: none
+            count = min(count, limit or count)
         loop = asyncio.get_running_loop()
 
-        async def one() -> Connection | None:
+        async def one() -> None:
             request = aiohttp.ClientRequest("GET", URL(self._base_url), loop=loop, session=session)
             with suppress(aiohttp.ClientError, OSError, TimeoutError):
                 async with asyncio.timeout(self._connect_timeout):
-                    return await connector.connect(request, [], self._timeout)
-            return None
+                    connections.append(await connector.connect(request, [], self._timeout))
 
         # All are held until all are open: a connection put back at once would be handed to the next.
         connections: list[Connection] = []
-        tasks = [loop.create_task(one()) for _ in range(count)]
         try:
-            connections += [opened for task in tasks if (opened := await task) is not None]
-        finally:
-            for task in tasks:
-                task.cancel()
+            ends = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
+        finally:  # cancelled too: gather ends after the last of them
             for connection in connections:
                 connection.release()
+        for end in ends:
+            if end is not None:
+                raise end
         return len(connections)
 
     async def aclose(self) -> None:
@@ -246,7 +280,12 @@ def reset(transport: asyncio.BaseTransport | None) -> None:
 
 
 def _words(exc: BaseException) -> str:
-    return f"{type(exc).__name__}: {exc}"[:200].rstrip(": ")
+    """Return what went wrong, in full: it is cut once it was looked through for secrets."""
+    try:
+        text = str(exc)
+    except Exception:  # noqa: BLE001 - aiohttp's, made by a user's mock without what their text is made of
+        text = ""
+    return f"{type(exc).__name__}: {text}".rstrip(": ")
 
 
 def _check_session(session: aiohttp.ClientSession) -> None:

@@ -15,8 +15,8 @@ PUBLIC = sorted(set(okx_async.__all__))
 PRIVATE = [module.name for module in pkgutil.iter_modules(okx_async.__path__) if module.name.startswith("_")]
 # Parts of the machine: their modules' lists are for each other.
 INTERNAL = {
-    "Bucket", "Calls", "Discovery", "Flight", "Gate", "Identity", "Job", "Key", "Queue", "Reply", "Rule", "Sender",
-    "Table", "Transport", "Verdict", "Waiter", "default_limiter", "identity_of", "tell",
+    "Bucket", "Calls", "Discovery", "Flight", "Gate", "HIDDEN", "Identity", "Job", "Key", "Queue", "Reply", "Rule",
+    "Secrets", "Sender", "Table", "Transport", "Verdict", "Waiter", "default_limiter", "identity_of", "tell",
 }  # fmt: skip
 
 

@@ -1,0 +1,258 @@
+"""Answers as broken networks, proxies and malice make them: the right class, the right token, bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from okx_async import Attempt, ClosedPosition, OkxError, Outcome, OutcomeUnknownError, RejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.sockets.conftest import Clients, Line, Stub
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+OWN = pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
+HTML = b"<html><head><title>%d</title></head><body><center><h1>cloudflare</h1></center></body></html>"
+GOOD = b'{"code":"0","data":[{"instId":"BTC-USDT-SWAP","posSide":"net","clOrdId":"","tag":""}],"msg":""}'
+
+
+def once(raw: bytes, *, hang_up: bool = False) -> Callable[[Line], Awaitable[None]]:
+    """Script: one request, these bytes for an answer."""
+
+    async def script(line: Line) -> None:
+        await line.request()
+        line.write(raw)
+        if hang_up:
+            line.transport.close()
+
+    return script
+
+
+def response(status: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def close(clients: Clients, stub: Stub, *, own: bool = True) -> tuple[ClosedPosition | OkxError, str]:
+    """Return how the close ended, and what became of its token."""
+    attempts: list[Attempt] = []
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=None if own else session, timeout=2.0, on_attempt=attempts.append)
+        end: ClosedPosition | OkxError
+        try:
+            end = await client.close_position("BTC-USDT-SWAP", "cross")
+        except OkxError as error:
+            end = error
+        (attempt,) = attempts
+        assert end.attempts == (attempt,)
+        assert len(stub.requests) <= 1
+        fate = clients.fate(client)
+        assert fate == attempt.token
+        return end, fate
+
+
+@OWN
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("301 Moved Permanently", RejectedError),
+        ("302 Found", RejectedError),
+        ("307 Temporary Redirect", RejectedError),
+        ("308 Permanent Redirect", RejectedError),
+        ("401 Unauthorized", RejectedError),
+        ("403 Forbidden", RejectedError),
+        ("404 Not Found", RejectedError),
+        ("405 Method Not Allowed", RejectedError),
+        ("400 Bad Request", OutcomeUnknownError),
+        ("408 Request Timeout", OutcomeUnknownError),
+        ("429 Too Many Requests", OutcomeUnknownError),
+        ("500 Internal Server Error", OutcomeUnknownError),
+        ("502 Bad Gateway", OutcomeUnknownError),
+        ("503 Service Unavailable", OutcomeUnknownError),
+        ("520 Unknown Error", OutcomeUnknownError),
+        ("200 OK", OutcomeUnknownError),
+    ],
+)
+async def test_a_page_of_a_proxy(stub: Stub, clients: Clients, status: str, kind: type[OkxError], *, own: bool) -> None:
+    number = int(status[:3])
+    stub.script = once(response(status, HTML % number, "Content-Type: text/html", f"Location: {stub.base_url}/other"))
+    end, fate = await close(clients, stub, own=own)
+    assert type(end) is kind
+    assert (end.code, end.status) == ("", number)
+    assert fate == "in doubt"  # whoever answered may not be who counts
+
+
+@OWN
+@pytest.mark.parametrize(
+    ("raw", "hang_up"),
+    [
+        (response("200 OK", b""), False),
+        (response("204 No Content", b""), False),
+        (response("200 OK", GOOD[:-9]), False),
+        (response("200 OK", GOOD)[:-9], True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n60\r\n" + GOOD, True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + GOOD, True),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + GOOD[:20], True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + GOOD, True),
+        (b"HTTP/1.1 2OO OK\r\n\r\n", False),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", True),
+        (b"\x00\xff" * 100 + b"\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\n" + b"X-Many: x\r\n" * 10_000 + b"\r\n", False),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", False),
+        (response("200 OK", gzip.compress(GOOD), "Content-Encoding: gzip"), False),  # never asked for
+        (response("200 OK", b"x", "Content-Encoding: br"), False),
+        (b"", True),
+    ],
+    ids=[
+        "empty",
+        "no content",
+        "truncated JSON",
+        "cut in mid-body",
+        "cut in mid-chunk",
+        "no chunk",
+        "cut without a length",
+        "negative length",
+        "garbage status line",
+        "not HTTP",
+        "binary",
+        "long header",
+        "many headers",
+        "upgrade",
+        "compressed unasked",
+        "false compression",
+        "hang-up",
+    ],
+)
+async def test_no_answer_that_can_be_read(
+    stub: Stub, clients: Clients, raw: bytes, *, hang_up: bool, own: bool
+) -> None:
+    stub.script = once(raw, hang_up=hang_up)
+    end, fate = await close(clients, stub, own=own)
+    assert type(end) is OutcomeUnknownError
+    assert fate == "in doubt"
+    assert "do not blindly repeat" in str(end)
+    assert len(str(end)) < 500
+
+
+@OWN
+@pytest.mark.parametrize(
+    "raw",
+    [
+        response("200 OK", GOOD),
+        response("200 OK", GOOD, "Connection: close"),
+        response("200 OK", b" " * 100_000 + GOOD),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5f\r\n" + GOOD + b"\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + response("200 OK", GOOD),
+    ],
+    ids=["plain", "and no more", "after much space", "chunked", "after informational ones"],
+)
+async def test_an_answer_is_an_answer_however_it_is_sent(
+    stub: Stub, clients: Clients, raw: bytes, *, own: bool
+) -> None:
+    stub.script = once(raw)
+    end, fate = await close(clients, stub, own=own)
+    assert isinstance(end, ClosedPosition)
+    assert (end.inst_id, end.attempts[0].outcome, fate) == ("BTC-USDT-SWAP", Outcome.ACCEPTED, "settled")
+
+
+async def test_an_answer_before_the_request_was_read(stub: Stub, clients: Clients) -> None:
+    async def script(line: Line) -> None:
+        line.transport.pause_reading()
+        line.write(response("200 OK", GOOD))
+        await line.ended.wait()
+
+    # It came over a connection that carried the request, and it is the exchange's envelope: there is no better word.
+    stub.script = script
+    end, fate = await close(clients, stub)
+    assert isinstance(end, ClosedPosition)
+    assert fate == "settled"
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(stub: Stub, clients: Clients) -> None:
+    more = asyncio.Event()
+
+    async def script(line: Line) -> None:
+        await line.request()
+        line.answer({"code": "0", "data": [], "msg": ""})
+        await more.wait()
+        line.write(response("200 OK", GOOD))  # a second answer to the first request
+        await line.request()
+        line.answer({"code": "51023", "data": [], "msg": "Position doesn't exist."})
+
+    stub.script = script
+    client = clients(stub.base_url)
+    await client.close_position("ETH-USDT-SWAP", "cross")
+    more.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    async def refuse(line: Line) -> None:
+        await line.request()
+        line.answer({"code": "51023", "data": [], "msg": "Position doesn't exist."})
+
+    stub.script = refuse
+    with pytest.raises(RejectedError, match="51023"):
+        await client.close_position("BTC-USDT-SWAP", "cross")
+    assert len(stub.lines) == 2
+
+
+async def endless(line: Line) -> None:
+    await line.request()
+    line.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+    while not line.ended.is_set():
+        if line.transport.get_write_buffer_size() < 1 << 20:
+            line.write(chunk)
+        await asyncio.sleep(0)
+
+
+def long(size: int) -> Callable[[Line], Awaitable[None]]:
+    async def script(line: Line) -> None:
+        await line.request()
+        line.write(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+        while size and not line.ended.is_set():
+            if line.transport.get_write_buffer_size() < 1 << 20:
+                line.write(b" " * 65536)
+            await asyncio.sleep(0)
+
+    return script
+
+
+BOMB = gzip.compress(b" " * 200_000_000, 9)
+
+
+@OWN
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (endless, "longer than 1048576 bytes"),
+        (long(20_000_000), "longer than 1048576 bytes"),
+        (once(response("200 OK", BOMB, "Content-Encoding: gzip")), "HTTP 200"),
+        (once(response("502 Bad Gateway", BOMB, "Content-Encoding: gzip", "Connection: close")), "HTTP 502"),
+    ],
+    ids=["endless", "20 MB", "200 MB behind gzip", "200 MB behind gzip of a proxy"],
+)
+async def test_memory_is_bounded(
+    stub: Stub, clients: Clients, script: Callable[[Line], Awaitable[None]], words: str, *, own: bool
+) -> None:
+    stub.script = script
+    tracemalloc.start()
+    try:
+        end, fate = await close(clients, stub, own=own)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert type(end) is OutcomeUnknownError
+    assert words in str(end)
+    assert fate == "in doubt"
+    assert peak < 12_000_000  # the stub's own buffers included
+    await stub.all_ended()

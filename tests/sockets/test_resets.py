@@ -1,0 +1,171 @@
+"""A request in doubt has its connection reset: what the kernel still holds of it is never delivered."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from okx_async import ClosePosition, OutcomeUnknownError
+
+if TYPE_CHECKING:
+    from tests.sockets.conftest import Clients, Line, Stub
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+
+async def silent(line: Line) -> None:
+    await line.request()
+
+
+async def begins(line: Line) -> None:
+    await line.request()
+    line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+
+
+async def page(line: Line) -> None:
+    await line.request()
+    line.answer(b"<html>", "502 Bad Gateway")
+
+
+async def unknown(line: Line) -> None:
+    await line.request()
+    line.answer({"code": "50004", "data": [], "msg": "Endpoint request timeout"}, "400 Bad Request")
+
+
+async def too_long(line: Line) -> None:
+    await line.request()
+    line.answer(b" " * 3_000_000)
+
+
+@pytest.mark.parametrize("script", [silent, begins, page, unknown, too_long])
+async def test_in_doubt_the_peer_sees_a_reset(stub: Stub, clients: Clients, script: object) -> None:
+    stub.script = script  # type: ignore[assignment]
+    client = clients(stub.base_url, timeout=0.1)
+    with pytest.raises(OutcomeUnknownError):
+        await client.close_position("BTC-USDT-SWAP", "cross")
+    await stub.all_ended()
+    assert [line.ending for line in stub.lines] == ["RST"]
+
+
+async def test_cancelled_too(stub: Stub, clients: Clients) -> None:
+    stub.script = silent
+    client = clients(stub.base_url)
+    task = asyncio.ensure_future(client.close_position("BTC-USDT-SWAP", "cross"))
+    await clients.until(lambda: stub.requests)
+    task.cancel()
+    await asyncio.wait({task})
+    await stub.all_ended()
+    assert [line.ending for line in stub.lines] == ["RST"]
+
+
+async def test_on_a_callers_session_where_the_answer_has_begun(stub: Stub, clients: Clients) -> None:
+    stub.script = begins
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=session, timeout=0.1)
+        with pytest.raises(OutcomeUnknownError):
+            await client.close_position("BTC-USDT-SWAP", "cross")
+        await stub.all_ended()
+        assert [line.ending for line in stub.lines] == ["RST"]
+
+
+async def test_on_a_callers_session_a_connection_back_in_the_pool_is_left_alone(stub: Stub, clients: Clients) -> None:
+    async def script(line: Line) -> None:
+        await line.request()
+        line.answer(b"<html>", "502 Bad Gateway")
+        await line.request()
+        line.answer(b"theirs")
+
+    stub.script = script
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=session)
+        with pytest.raises(OutcomeUnknownError):
+            await client.close_position("BTC-USDT-SWAP", "cross")
+        async with session.get(stub.base_url) as response:
+            assert await response.read() == b"theirs"
+    assert len(stub.lines) == 1
+
+
+async def test_bytes_that_have_not_left_never_do(clients: Clients) -> None:
+    """The peer's window is closed when the request is written; after the reset it gets nothing more."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # inherited by what it accepts
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        listening.settimeout(0)
+        client = clients(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=0.2)
+        connector = client._transport._open().connector
+        assert connector is not None
+        warm = asyncio.ensure_future(client.warm_up(1))
+        peer, _ = await loop.sock_accept(listening)
+        assert await warm == 1
+        with peer:
+            ((idle, _),) = next(iter(connector._conns.values()))
+            assert isinstance(idle.transport, asyncio.Transport)
+            filling = b"x" * 10_000_000
+            idle.transport.write(filling)  # the kernels take a part; the request stands behind all of it
+            assert idle.transport.get_write_buffer_size()
+            with pytest.raises(OutcomeUnknownError):
+                await client.close_position("BTC-USDT-SWAP", "cross")
+            peer.settimeout(0)
+            received = 0
+            end = ""
+            while not end:
+                try:
+                    got = len(await loop.sock_recv(peer, 1 << 20))
+                except ConnectionResetError:
+                    end = "RST"
+                else:
+                    received += got
+                    end = "" if got else "FIN"
+            assert end == "RST"
+            assert received < len(filling)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"code": "0", "data": [], "msg": ""}, "200 OK"),
+        ({"code": "51023", "data": [], "msg": "Position doesn't exist."}, "200 OK"),
+        ({"code": "51115", "data": [], "msg": "Cancel all pending close orders."}, "429 Too Many Requests"),
+        ({"code": "50113", "msg": "Invalid Sign"}, "401 Unauthorized"),
+    ],
+)
+async def test_a_decided_request_leaves_its_connection_to_the_next(
+    stub: Stub, clients: Clients, body: dict[str, object], status: str
+) -> None:
+    async def script(line: Line) -> None:
+        while True:
+            await line.request()
+            line.answer(body, status)
+
+    stub.script = script
+    client = clients(stub.base_url)
+    results = [(await client.close_positions([ClosePosition("BTC-USDT-SWAP", "cross")]))[0] for _ in range(3)]
+    assert {result.error.code if result.error else "0" for result in results} == {body["code"]}
+    assert len(stub.requests) == 3
+    assert len(stub.lines) == 1
+
+
+async def test_a_reset_meets_nobody_else(stub: Stub, clients: Clients) -> None:
+    """Fifty at a time, every other one answered with a page: the others keep their connections and their answers."""
+
+    async def script(line: Line) -> None:
+        while True:
+            request = await line.request()
+            if int(request.inst_id.removeprefix("X")) % 2:
+                line.answer(b"<html>", "502 Bad Gateway")
+            else:
+                line.answer({"code": "0", "data": [], "msg": ""})
+
+    stub.script = script
+    client = clients(stub.base_url)
+    for _ in range(2):
+        ends = await asyncio.gather(
+            *(client.close_position(f"X{n}", "cross") for n in range(50)), return_exceptions=True
+        )
+        assert [isinstance(end, OutcomeUnknownError) for end in ends] == [bool(n % 2) for n in range(50)]

@@ -1,0 +1,149 @@
+"""A session of the caller's: used as it is, changed by nothing, closed by its owner."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from okx_async import InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError
+
+if TYPE_CHECKING:
+    from okx_async.simulator import SimulatedExchange
+    from tests.sockets.conftest import Clients, Line, Stub
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+
+async def test_it_stays_open(exchange: SimulatedExchange, clients: Clients) -> None:
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    async with aiohttp.ClientSession() as session:
+        async with clients(exchange.base_url, session=session, credentials=exchange.credentials) as client:
+            await client.close_position("BTC-USDT-SWAP", "cross")
+        assert not session.closed
+        assert exchange.positions == ()
+
+
+async def test_its_middleware_does_not_repeat(stub: Stub, clients: Clients) -> None:
+    async def script(line: Line) -> None:
+        await line.request()
+        line.answer(b"<html>", "503 Service Unavailable")
+
+    async def repeating(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        await handler(request)
+        return await handler(request)
+
+    stub.script = script
+    async with aiohttp.ClientSession(middlewares=[repeating]) as session:
+        client = clients(stub.base_url, session=session)
+        with pytest.raises(OutcomeUnknownError):
+            await client.close_position("BTC-USDT-SWAP", "cross")
+    assert len(stub.requests) == 1
+
+
+async def test_raise_for_status_hides_no_code(stub: Stub, clients: Clients) -> None:
+    async def script(line: Line) -> None:
+        await line.request()
+        line.answer({"code": "51115", "data": [], "msg": "Cancel all pending close orders."}, "429 Too Many Requests")
+
+    stub.script = script
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        client = clients(stub.base_url, session=session)
+        with pytest.raises(RejectedError) as caught:
+            await client.close_position("BTC-USDT-SWAP", "cross")
+    assert caught.value.code == "51115"
+
+
+@pytest.mark.parametrize("status", ["302 Found", "307 Temporary Redirect"])
+async def test_a_redirect_is_not_followed(stub: Stub, clients: Clients, status: str) -> None:
+    async def script(line: Line) -> None:
+        await line.request()
+        line.answer(b"", status, f"Location: {stub.base_url}/api/v5/trade/close-position")
+
+    stub.script = script
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=session)
+        with pytest.raises(RejectedError):
+            await client.close_position("BTC-USDT-SWAP", "cross")
+    assert len(stub.requests) == 1
+
+
+async def test_its_traces_see_each_request_once(stub: Stub, clients: Clients) -> None:
+    seen: list[str] = []
+
+    async def on_start(_: object, __: object, params: aiohttp.TraceRequestStartParams) -> None:
+        seen.append(params.method)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(on_start)
+    async with aiohttp.ClientSession(trace_configs=[trace]) as session:
+        client = clients(stub.base_url, session=session)
+        await client.close_position("BTC-USDT-SWAP", "cross")
+    assert seen == ["POST"]
+
+
+async def test_a_trace_that_raises_leaves_the_outcome_unknown(stub: Stub, clients: Clients) -> None:
+    async def on_start(*_: object) -> None:
+        raise ValueError("theirs")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(on_start)
+    async with aiohttp.ClientSession(trace_configs=[trace]) as session:
+        client = clients(stub.base_url, session=session)
+        with pytest.raises(OutcomeUnknownError, match="ValueError: theirs"):
+            await client.close_position("BTC-USDT-SWAP", "cross")
+    assert clients.fate(client) == "in doubt"
+
+
+async def test_a_limit_of_its_connector_makes_closes_wait_for_each_other(stub: Stub, clients: Clients) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2)) as session:
+        client = clients(stub.base_url, session=session)
+        assert await client.warm_up(5) == 2
+        await asyncio.gather(*(client.close_position("BTC-USDT-SWAP", "cross") for _ in range(10)))
+    assert len(stub.requests) == 10
+    assert len(stub.lines) == 2
+
+
+async def test_its_own_headers_go_along_and_ours_are_as_signed(exchange: SimulatedExchange, clients: Clients) -> None:
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    async with aiohttp.ClientSession(headers={"User-Agent": "desk-7", "X-Trace": "1"}) as session:
+        client = clients(exchange.base_url, session=session, credentials=exchange.credentials)
+        assert await client.positions(["BTC-USDT-SWAP", "ETH-USDT-SWAP"])  # a comma in a signed query
+        await client.close_position("BTC-USDT-SWAP", "cross")
+    assert exchange.positions == ()
+
+
+async def test_closed_by_its_owner(stub: Stub, clients: Clients) -> None:
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=session)
+        await client.close_position("BTC-USDT-SWAP", "cross")
+    with pytest.raises(NotSentError, match="the session is closed"):
+        await client.close_position("ETH-USDT-SWAP", "cross")
+    assert clients.fate(client, client.limiter_key("ETH-USDT-SWAP")) == "free"
+    assert await client.warm_up(3) == 0
+
+
+async def test_refused_when_the_client_is_made(clients: Clients) -> None:
+    async with aiohttp.ClientSession() as session:
+        await session.close()
+        with pytest.raises(InvalidRequestError, match="session is closed"):
+            clients("http://127.0.0.1:1", session=session)
+    with pytest.raises(InvalidRequestError, match=r"must be an aiohttp.ClientSession, got str"):
+        clients("http://127.0.0.1:1", session="session")
+    async with aiohttp.ClientSession(base_url="https://example.com/") as session:
+        with pytest.raises(InvalidRequestError, match="base_url"):
+            clients("http://127.0.0.1:1", session=session)
+    for name in ("OK-ACCESS-KEY", "ok-access-sign", "Content-Type", "x-simulated-trading", "Host", "Accept-Encoding"):
+        async with aiohttp.ClientSession(headers={name: "x"}) as session:
+            with pytest.raises(InvalidRequestError, match=f"default headers that belong to each request: {name}"):
+                clients("http://127.0.0.1:1", session=session)
+
+
+@pytest.mark.filterwarnings("ignore:.*auth.*deprecated:DeprecationWarning")
+async def test_a_default_auth_is_refused(clients: Clients) -> None:
+    async with aiohttp.ClientSession(auth=aiohttp.BasicAuth("user", "password")) as session:
+        with pytest.raises(InvalidRequestError, match="default auth") as caught:
+            clients("http://127.0.0.1:1", session=session)
+    assert "password" not in str(caught.value)

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from okx_async import (
+    Attempt,
+    ClosePosition,
+    NotSentError,
+    OutcomeUnknownError,
+    Priority,
+    RateLimitedError,
+    RejectedError,
+    SlotTimeoutError,
+)
+from okx_async._calls import Calls, tell
+from okx_async._flight import Flight
+from okx_async._outcomes import classify, decided
+from okx_async._sender import Job, Sender
+from okx_async._wire import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from okx_async._discovery import Discovery
+    from okx_async._slots import SlotSource
+
+pytestmark = pytest.mark.looptime
+
+REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
+CLOSE = Job("POST", "/api/v5/trade/close-position", b"{}", "BTC-USDT-SWAP")
+READ = Job("GET", "/api/v5/account/positions", b"", "account/positions")
+KEY = ("live", "123", "BTC-USDT-SWAP")
+
+
+class Script:
+    """In place of sender and limiter: each attempt waits for the block of its key, then meets the next answer.
+
+    An answer: (status, code[, Retry-After]), an exception to raise, or the words of a failure after the mark.
+    """
+
+    def __init__(self, *answers: tuple[int, str] | tuple[int, str, str] | Exception | str) -> None:
+        self.answers = deque(answers)
+        self.sent: list[float] = []
+        self.until = 0.0
+        self.takes = 0.1
+        self.refused = 0
+
+    def flight(self) -> Flight:
+        return Flight(asyncio.get_running_loop(), timeout=5.0, wall_clock=asyncio.get_running_loop().time)
+
+    async def attempt(
+        self, job: Job, flight: Flight, _discovery: object, *, priority: Priority, deadline: float | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        assert priority is Priority.PANIC
+        if deadline is not None and self.until > deadline:
+            raise SlotTimeoutError(f"{job.what}: no slot", wait=self.until - loop.time())
+        await asyncio.sleep(max(0.0, self.until - loop.time()))
+        flight.keys, flight.key = (KEY,), KEY
+        answer = self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        async with flight.scope:
+            flight.start()
+            flight.mark(None)
+            self.sent.append(loop.time())
+            await asyncio.sleep(self.takes)
+            if isinstance(answer, str):
+                flight.failure, flight.token = answer, "in doubt"
+                return
+            status, code, *retry_after = answer
+            body = b"<html>" if not code else f'{{"code":"{code}","data":[],"msg":"words"}}'.encode()
+            parsed = parse(status, body)
+            flight.land(parsed, classify(parsed), retry_after[0] if retry_after else None)
+            flight.token = "settled" if decided(parsed, flight.outcome) else "in doubt"
+
+    async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
+        assert key == KEY
+        self.refused += refused
+        self.until = max(self.until, asyncio.get_running_loop().time() + seconds)
+
+
+async def call(
+    script: Script, *, job: Job = CLOSE, max_wait: float | None = None, told: list[Attempt] | None = None
+) -> tuple[Attempt, ...]:
+    calls = Calls(
+        cast("Sender", script),
+        cast("SlotSource", script),
+        cast("Discovery", None),
+        None if told is None else told.append,
+    )
+    _, attempts = await calls.call(job, Priority.PANIC, max_wait, REQUEST if job is CLOSE else None)
+    return attempts
+
+
+async def test_accepted_is_returned_with_its_attempt() -> None:
+    told: list[Attempt] = []
+    attempts = await call(Script((200, "0")), told=told)
+    assert attempts == tuple(told)
+    assert [attempt.code for attempt in attempts] == ["0"]
+
+
+@pytest.mark.parametrize("code", ["50011", "50061", "50040"])
+async def test_refused_for_rate_it_is_sent_again_after_the_window(code: str) -> None:
+    script = Script((429, code), (200, "0"))
+    attempts = await call(script)
+    assert script.sent == pytest.approx([0.0, 2.1])
+    assert script.refused == 1
+    assert [attempt.code for attempt in attempts] == [code, "0"]
+
+
+async def test_a_throttle_of_liquidations_pauses_longer_each_time() -> None:
+    script = Script(*[(429, "51113")] * 4, (200, "0"))
+    await call(script)
+    gaps = [later - earlier for earlier, later in zip(script.sent, script.sent[1:], strict=False)]
+    assert gaps == pytest.approx([2.1, 4.1, 8.1, 8.1])
+
+
+async def test_retry_after_counts_where_it_is_longer() -> None:
+    script = Script((429, "50011", "7"), (429, "50011", "1"), (200, "0"))
+    await call(script)
+    assert script.sent == pytest.approx([0.0, 7.1, 9.2])
+
+
+async def test_five_repeats_and_no_more() -> None:
+    script = Script((200, "50011"))
+    told: list[Attempt] = []
+    with pytest.raises(RateLimitedError) as caught:
+        await call(script, told=told)
+    assert len(script.sent) == 6
+    assert caught.value.attempts == tuple(told)
+    assert caught.value.code == "50011"
+    assert caught.value.__cause__ is None
+
+
+async def test_thirty_seconds_after_the_first_answer_there_is_no_more_time() -> None:
+    script = Script((429, "51113", "29"))
+    with pytest.raises(RateLimitedError) as caught:
+        await call(script)
+    assert script.sent == pytest.approx([0.0, 29.1])
+    assert len(caught.value.attempts) == 2
+    assert asyncio.get_running_loop().time() == pytest.approx(29.2)  # at once, not after the last pause
+
+
+async def test_max_wait_ends_the_repeats_and_the_attempts_error_is_raised() -> None:
+    script = Script((429, "50011"))
+    with pytest.raises(RateLimitedError) as caught:
+        await call(script, max_wait=5.0)
+    assert script.sent == pytest.approx([0.0, 2.1, 4.2])
+    assert [attempt.code for attempt in caught.value.attempts] == ["50011"] * 3
+
+
+async def test_without_an_attempt_the_time_out_itself_is_raised() -> None:
+    script = Script((200, "0"))
+    script.until = 9.0
+    with pytest.raises(SlotTimeoutError) as caught:
+        await call(script, max_wait=5.0)
+    assert (caught.value.wait, caught.value.attempts) == (9.0, ())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(400, "50004"), (500, "51054"), (200, "77777"), (502, "0"), (502, ""), (200, ""), "no answer within 5 s"],
+    ids=str,
+)
+async def test_an_unknown_outcome_is_never_repeated(
+    answer: tuple[int, str] | str, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = Script(answer)
+    with pytest.raises(OutcomeUnknownError, match="do not blindly repeat") as caught:
+        await call(script)
+    assert len(script.sent) == 1
+    assert [attempt.token for attempt in caught.value.attempts] == ["in doubt"]
+    assert caught.value.key == KEY
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.parametrize("code", ["50001", "50009", "51029", "50102", "51023", "51032", "51115", "51000", "50113"])
+async def test_nor_is_any_other_refusal(code: str) -> None:
+    script = Script((200, code))
+    with pytest.raises(RejectedError) as caught:
+        await call(script)
+    assert len(script.sent) == 1
+    assert caught.value.code == code
+
+
+async def test_too_many_requests_without_a_code_blocks_and_is_unknown() -> None:
+    script = Script((429, "", "4"))
+    with pytest.raises(OutcomeUnknownError):
+        await call(script)
+    assert script.until == pytest.approx(4.1)
+    assert script.refused == 0  # nobody said that the exchange's limit was met
+    assert len(script.sent) == 1
+
+
+async def test_what_fails_before_the_mark_was_not_sent() -> None:
+    script = Script(NotSentError("closed"))
+    with pytest.raises(NotSentError, match="closed"):
+        await call(script)
+
+
+async def test_a_question_that_stays_unanswered_may_be_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(OutcomeUnknownError, match="account/positions: no answer within 5 s; ask again"):
+        await call(Script("no answer within 5 s"), job=READ)
+    assert caplog.records == []  # nothing hangs on it
+
+
+@pytest.mark.parametrize(
+    ("at", "note", "sent"),
+    [(1.0, None, 0), (2.05, "BTC-USDT-SWAP: already sent, outcome unknown", 1)],
+    ids=["in line", "on the wire"],
+)
+async def test_cancelled(at: float, note: str | None, sent: int, caplog: pytest.LogCaptureFixture) -> None:
+    script = Script((200, "0"))
+    script.until = 2.0
+    told: list[Attempt] = []
+    notes: list[str] = []
+
+    async def caller() -> None:
+        try:
+            await call(script, told=told)
+        except asyncio.CancelledError as cancelled:
+            notes.extend(getattr(cancelled, "__notes__", ()))
+            raise
+
+    task = asyncio.ensure_future(caller())
+    await asyncio.sleep(at)
+    task.cancel()
+    await asyncio.wait({task})
+    assert notes == ([note] if note else [])
+    assert (len(script.sent), len(told), len(caplog.records)) == (sent, sent, sent)
+
+
+async def test_a_question_that_is_cancelled_leaves_nothing_unknown(caplog: pytest.LogCaptureFixture) -> None:
+    task = asyncio.ensure_future(call(Script((200, "0")), job=READ))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert not hasattr(caught.value, "__notes__")
+    assert caplog.records == []
+
+
+def test_what_a_callback_raises_is_logged_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[object] = []
+    tell(told.append, "value")
+    tell(lambda _: 1 / 0, "value")
+    assert told == ["value"]
+    assert "ZeroDivisionError" in caplog.text
