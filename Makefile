@@ -1,5 +1,5 @@
 # The front door: each target does its own set-up, in a .venv of this checkout.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready

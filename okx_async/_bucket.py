@@ -28,12 +28,9 @@ from bisect import insort
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf, isfinite
-from typing import TYPE_CHECKING
 
 from okx_async._errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from okx_async._models import Quota
+from okx_async._models import Quota
 
 __all__ = ["Bucket", "Rule"]
 
@@ -54,6 +51,9 @@ class Rule:
     """Seconds from the loss of a request to the return of its token."""
 
     def __post_init__(self) -> None:
+        quota: object = self.quota  # annotations do not bind callers without a type checker
+        if not isinstance(quota, Quota):
+            raise InvalidRequestError(f"quota must be a Quota, got {quota!r}")
         for name in ("rtt_floor", "doubt_grace", "guard"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not isfinite(value) or value < 0:

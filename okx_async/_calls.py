@@ -1,28 +1,34 @@
 """One call: attempts until there is an outcome that is not repeated.
 
-What may be repeated is `_outcomes`' to say; here is when, and for how long: at most five times, ending with the
-caller's `max_wait`, or 30 s after the first send. Once an attempt was made, running out of time raises what that
-attempt met.
+What may be repeated, and how often, is `_repeats`' to say; here is until when: the caller's `max_wait`, or 30 s after
+the first send. Once an attempt was made, running out of time raises what that attempt met; and once one was answered, a
+repeat that could not be sent does not make it "not sent".
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from typing import TYPE_CHECKING, Any, Final
 
-from okx_async._errors import NotSentError, OutcomeUnknownError
-from okx_async._models import Outcome
-from okx_async._outcomes import block_seconds, error, repeatable, throttled
+from okx_async._codes import AUTO_CXL_NOTE
+from okx_async._errors import AuthenticationError, NotSentError, OutcomeUnknownError, SlotTimeoutError
+from okx_async._models import Outcome, Priority, Quota
+from okx_async._outcomes import block_seconds, error, throttled
+from okx_async._repeats import Repeats
+from okx_async._sender import Job
+from okx_async._wire import TIME_PATH, server_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from okx_async._clock import ExchangeClock
     from okx_async._discovery import Discovery
     from okx_async._errors import OkxError
     from okx_async._flight import Flight
-    from okx_async._models import Attempt, ClosePosition, Priority
-    from okx_async._sender import Job, Sender
+    from okx_async._models import Attempt, ClosePosition
+    from okx_async._sender import Sender
     from okx_async._slots import SlotSource
     from okx_async._wire import Answer
 
@@ -30,8 +36,12 @@ __all__ = ["Calls", "tell"]
 
 logger = logging.getLogger("okx_async")
 
-MAX_REPEATS: Final = 5
 REPEAT_FOR: Final = 30.0
+CLOCK_WAIT: Final = 2.0
+"""Seconds that a call waits for a slot to ask for the exchange's time."""
+
+# https://www.okx.com/docs-v5/en/#public-data-rest-api-get-system-time: counted by IP
+TIME: Final = Job("GET", TIME_PATH, b"", "public/time", Quota(10, 2.0), public=True)
 
 
 class Calls:
@@ -42,42 +52,64 @@ class Calls:
         sender: Sender,
         limiter: SlotSource,
         discovery: Discovery,
+        clock: ExchangeClock,
         on_attempt: Callable[[Attempt], object] | None,
     ) -> None:
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._random = random.random
         self._sender = sender
         self._limiter = limiter
         self._discovery = discovery
         self._on_attempt = on_attempt
 
     async def call(
-        self, job: Job, priority: Priority, max_wait: float | None, request: ClosePosition | None = None
+        self,
+        job: Job,
+        priority: Priority,
+        max_wait: float | None,
+        request: ClosePosition | None = None,
+        *,
+        once: bool = False,
     ) -> tuple[Answer, tuple[Attempt, ...]]:
-        """Return the acceptance and all attempts; raise everything else. `request`: for the record of a close."""
+        """Return the acceptance and all attempts; raise everything else.
+
+        `request`: for the record of a close; `once`: repeat nothing.
+        """
         loop = asyncio.get_running_loop()
         deadline = None if max_wait is None else loop.time() + max_wait
         attempts: list[Attempt] = []
         failure: OkxError | None = None
-        throttles = 0
-        while True:
+        repeats = Repeats(changes=job.changes)
+        pause: float | None = 0.0
+        while pause is not None:
             flight = self._sender.flight()
+            asked = self._clock.asked
             try:
-                await self._attempt(job, flight, attempts, request, priority=priority, deadline=deadline)
-            except NotSentError:
+                await self._attempt(job, flight, attempts, request, priority=priority, deadline=deadline, pause=pause)
+            except NotSentError as not_sent:
                 if failure is None:
-                    raise
-                raise failure from None  # no time for a repeat: what happened is the last answer
-            answer = flight.answer
-            if answer is not None and flight.outcome is Outcome.ACCEPTED:
-                return answer, tuple(attempts)
-            failure = _failure(job, flight, tuple(attempts))
-            if answer is not None and throttled(answer, flight.outcome):
-                throttles += 1
-                await self._pause(job, flight, answer, throttles)
-            if not repeatable(flight.outcome) or throttles > MAX_REPEATS:
-                raise failure
+                    raise _named(not_sent, job, max_wait) from None
+                break  # no time for a repeat
+            except AuthenticationError as refused:  # of the question for the user id: the close never left
+                refused.args = (f"{job.what} was not sent: {refused}",)
+                raise
+            if flight.answer is not None and flight.outcome is Outcome.ACCEPTED:
+                return flight.answer, tuple(attempts)
+            if failure is None or flight.marked:
+                failure = _failure(job, flight, tuple(attempts), request)
+            else:
+                failure.attempts = tuple(attempts)
+            await self._throttle(job, flight, repeats)
             if deadline is None:
-                deadline = loop.time() + REPEAT_FOR
-            logger.warning("to be repeated: %s", failure)
+                deadline = flight.begun + flight.waited + REPEAT_FOR
+            pause = None if once else repeats.pause(flight.outcome, self._random())
+            if pause is None or loop.time() + pause > deadline:
+                break
+            if flight.outcome is Outcome.CLOCK and not await self._set_clock(asked):
+                break
+            logger.warning("to be repeated in %.2f s: %s", pause, failure)
+        raise failure or AssertionError("a call without an attempt")
 
     async def _attempt(
         self,
@@ -88,9 +120,10 @@ class Calls:
         *,
         priority: Priority,
         deadline: float | None,
+        pause: float,
     ) -> None:
         try:
-            await self._sender.attempt(job, flight, self._discovery, priority=priority, deadline=deadline)
+            await self._sender.attempt(job, flight, self._discovery, priority=priority, deadline=deadline, pause=pause)
         except asyncio.CancelledError as cancelled:
             if flight.marked and job.changes:
                 became = "outcome unknown" if flight.answer is None else f"answered {flight.answer.code}"
@@ -105,23 +138,63 @@ class Calls:
                 if self._on_attempt is not None:
                     tell(self._on_attempt, attempt)
 
-    async def _pause(self, job: Job, flight: Flight, answer: Answer, nth: int) -> None:
+    async def _throttle(self, job: Job, flight: Flight, repeats: Repeats) -> None:
+        """Have the key pause if the exchange says that it is asked too often."""
+        answer = flight.answer
+        if answer is None or not throttled(answer, flight.outcome):
+            return
+        repeats.throttled += 1
         per = 2.0 if job.quota is None else job.quota.per
-        seconds = block_seconds(answer.code, nth, per, flight.retry_after)
-        logger.warning("%s: refused for rate, its key pauses for %g s", job.what, seconds)
+        seconds = block_seconds(answer.code, repeats.throttled, per, flight.retry_after)
+        logger.warning("%s: asked too often, its key pauses for %g s", job.what, seconds)
         for key in flight.keys:
             await self._limiter.block(key, seconds, refused=flight.outcome is Outcome.RATE)
 
+    async def _set_clock(self, asked: int) -> bool:
+        """Ask the exchange for its time, once for all calls that were refused; return whether it was told."""
+        async with self._asking:
+            if self._clock.asked != asked:
+                return True  # another call has asked since this one was signed
+            self._clock.refused()
+            flight = self._sender.flight()
+            deadline = asyncio.get_running_loop().time() + CLOCK_WAIT
+            try:
+                await self._sender.attempt(TIME, flight, self._discovery, priority=Priority.PANIC, deadline=deadline)
+            except NotSentError:
+                return False
+            told = None if flight.answer is None else server_time(flight.answer)
+            if told is None or flight.sent is None or flight.settled is None:
+                return False
+            self._clock.learn(flight.sent, flight.settled, told)
+            logger.warning("the exchange's clock is %+.3f s from this machine's: signing by it", self._clock.offset)
+            return True
 
-def _failure(job: Job, flight: Flight, attempts: tuple[Attempt, ...]) -> OkxError:
+
+def _named(error: NotSentError, job: Job, max_wait: float | None) -> NotSentError:
+    """Return the limiter's error in the words of the call: it knows keys, and what was left of the time."""
+    if not isinstance(error, SlotTimeoutError):
+        return error
+    return SlotTimeoutError(
+        f"{job.what}: no slot within max_wait={max_wait:g} s, the earliest possible one is {error.wait:.3f} s away; "
+        "nothing was sent",
+        wait=error.wait,
+        key=error.key,
+    )
+
+
+def _failure(job: Job, flight: Flight, attempts: tuple[Attempt, ...], request: ClosePosition | None) -> OkxError:
     answer, key = flight.answer, flight.key
     failure: OkxError
+    note = AUTO_CXL_NOTE if request is not None and request.auto_cxl else ""
     if answer is not None:
-        failure = error(flight.outcome, answer, what=job.what, key=key, attempts=attempts, reading=not job.changes)
+        failure = error(
+            flight.outcome, answer, what=job.what, key=key, attempts=attempts, note=note, reading=not job.changes
+        )
     elif not flight.marked:
         return NotSentError(f"{job.what}: nothing was sent: {flight.failure}", key=key, attempts=attempts)
     else:
         step = "it may have been executed: ask positions, do not blindly repeat" if job.changes else "ask again"
+        step = f"{step}; {note}" if note else step
         failure = OutcomeUnknownError(f"{job.what}: {flight.failure}; {step}", key=key, attempts=attempts)
     if job.changes and isinstance(failure, OutcomeUnknownError):
         logger.warning("%s", failure)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import warnings
-from math import inf
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from okx_async import _wire
-from okx_async._calls import Calls, tell
+from okx_async._arguments import callback, check_seconds, check_wait, lane_of, listed
+from okx_async._batch import run_batch
+from okx_async._calls import Calls
+from okx_async._clock import ExchangeClock
 from okx_async._discovery import Discovery
-from okx_async._errors import InvalidRequestError, OkxError, OutcomeUnknownError
+from okx_async._errors import InvalidRequestError, OutcomeUnknownError
 from okx_async._gate import Gate
 from okx_async._identity import identity_of
 from okx_async._keys import check_base_url, environment, region_url, shown
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from okx_async._slots import SlotSource
 
 __all__ = ["Client"]
+
+logger = logging.getLogger("okx_async")
 
 # https://www.okx.com/docs-v5/en/#trading-account-rest-api: both are counted by user id
 POSITIONS_QUOTA: Final = Quota(10, 2.0)
@@ -73,17 +78,21 @@ class Client:
     ) -> None:
         if not isinstance(credentials, Credentials):
             raise InvalidRequestError(f"credentials must be Credentials, got {type(credentials).__name__}")
-        _check_seconds(connect_timeout=connect_timeout, timeout=timeout, keepalive=keepalive)
+        check_seconds(connect_timeout=connect_timeout, timeout=timeout, keepalive=keepalive)
         if type(max_connections) is not int or max_connections < 1:
             raise InvalidRequestError(f"max_connections must be an integer ≥ 1, got {shown(max_connections)}")
-        if on_attempt is not None and not callable(on_attempt):
-            raise InvalidRequestError(f"on_attempt must be callable, got {shown(on_attempt)}")
+        callback("on_attempt", on_attempt)
         home = region_url(region)
         base = home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
+        if limiter is not None and (isinstance(limiter, type) or not callable(getattr(limiter, "slot", None))):
+            raise InvalidRequestError(f"limiter must be a SlotSource, such as a Limiter, got {shown(limiter)}")
+        if not callable(wall_clock):
+            raise InvalidRequestError(f"wall_clock must be callable, got {shown(wall_clock)}")
         self._transport = Transport(base, session=session, connect_timeout=connect_timeout, keepalive=keepalive)
         self._identity = identity_of(environment(base, demo=demo), credentials.api_key, user_id)
         self._limiter = default_limiter() if limiter is None else limiter
         self._gate = Gate(max_connections)
+        clock = ExchangeClock(wall_clock)
         self._sender = Sender(
             limiter=self._limiter,
             identity=self._identity,
@@ -93,9 +102,10 @@ class Client:
             gate=self._gate,
             timeout=timeout,
             wall_clock=wall_clock,
+            clock=clock,
         )
         self._discovery = Discovery(self._identity, self._ask_user_id)
-        self._calls = Calls(self._sender, self._limiter, self._discovery, on_attempt)
+        self._calls = Calls(self._sender, self._limiter, self._discovery, clock, on_attempt)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -137,9 +147,9 @@ class Client:
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
         """
         self._bind()
-        _check_wait(max_wait)
+        check_wait(max_wait)
         request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
-        return await self._close(request, Priority(priority), max_wait)
+        return await self._close(request, lane_of(priority), max_wait)
 
     async def close_positions(
         self,
@@ -156,25 +166,12 @@ class Client:
         leg that was decided.
         """
         self._bind()
-        _check_wait(max_wait)
-        lane = Priority(priority)
-        legs = list(requests)
-        for leg in legs:
-            if not isinstance(leg, ClosePosition):
-                raise InvalidRequestError(f"requests must be ClosePosition objects, got {shown(leg)}")
+        check_wait(max_wait)
+        lane = lane_of(priority)
+        legs = listed("requests", requests, ClosePosition)
+        callback("on_result", on_result)
 
-        async def close(request: ClosePosition) -> CloseResult:
-            try:
-                result = CloseResult(request, closed=await self._close(request, lane, max_wait))
-            except OkxError as failure:
-                result = CloseResult(request, error=failure)
-            if on_result is not None:
-                tell(on_result, result)
-            return result
-
-        tasks = [asyncio.ensure_future(close(leg)) for leg in legs]
-        await _end(tasks)
-        return [task.result() for task in tasks]
+        return await run_batch(legs, lambda leg: self._close(leg, lane, max_wait), on_result)
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:
         """Return the open positions, of all instruments or of `inst_ids`.
@@ -187,9 +184,7 @@ class Client:
         self._bind()
         paths = [_wire.positions_path(None)]
         if inst_ids is not None:
-            if isinstance(inst_ids, str):
-                raise InvalidRequestError(f"inst_ids must be a list of instrument ids, got {shown(inst_ids)}")
-            wanted: Sequence[str] = list(dict.fromkeys(inst_ids))
+            wanted: Sequence[str] = list(dict.fromkeys(listed("inst_ids", inst_ids, str)))
             size = _wire.MAX_POSITIONS_IDS
             paths = [_wire.positions_path(wanted[i : i + size]) for i in range(0, len(wanted), size)]
         found: list[Position] = []
@@ -203,14 +198,18 @@ class Client:
         """Open so many connections, learn the user id, and return how many connections stand ready.
 
         Spends no quota of close-position. Never more than `max_connections`; they close after `keepalive` seconds
-        without use.
+        without use. Raises AuthenticationError if the key is refused; what else goes wrong is logged.
         """
         self._bind()
         if type(connections) is not int or connections < 0:
             raise InvalidRequestError(f"connections must be an integer ≥ 0, got {shown(connections)}")
         await self._discovery.known(None)
         self._bind()  # closed meanwhile: nothing would close what is opened now
-        return await self._transport.open(min(connections, self._gate.bound))
+        wanted = min(connections, self._gate.bound)
+        opened = await self._transport.open(wanted)
+        if opened < wanted:
+            logger.warning("warm_up: only %d of %d connections could be opened", opened, wanted)
+        return opened
 
     async def aclose(self) -> None:
         """End queued calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
@@ -263,36 +262,8 @@ class Client:
 
     async def _ask_user_id(self) -> str:
         job = Job("GET", _wire.CONFIG_PATH, b"", "account/config", CONFIG_QUOTA, anonymous=True)
-        answer, _ = await self._calls.call(job, Priority.PANIC, None)
+        answer, _ = await self._calls.call(job, Priority.PANIC, None, once=True)  # discovery repeats at its own pace
         user_id = _wire.uid(answer)
         if user_id is None:
             raise OutcomeUnknownError("account/config: the answer names no uid", status=answer.status)
         return user_id
-
-
-def _check_seconds(**values: object) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
-            raise InvalidRequestError(f"{name} must be a positive number of seconds, got {shown(value)}")
-
-
-async def _end(tasks: list[asyncio.Task[CloseResult]]) -> None:
-    """Wait until all have ended; if cancelled, cancel them first."""
-    try:
-        if tasks:
-            await asyncio.wait(tasks)
-    finally:
-        for task in tasks:
-            task.cancel()  # no effect on those that are done
-        if not all(task.done() for task in tasks):
-            await asyncio.wait(tasks)
-        for task in tasks:
-            if task.done() and not task.cancelled():
-                task.exception()  # of legs misused alike the first one's is raised, and no log line for each
-
-
-def _check_wait(max_wait: object) -> None:
-    if max_wait is None:
-        return
-    if isinstance(max_wait, bool) or not isinstance(max_wait, int | float) or not max_wait >= 0:
-        raise InvalidRequestError(f"max_wait must be a number of seconds ≥ 0 or None, got {shown(max_wait)}")

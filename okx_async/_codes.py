@@ -148,11 +148,13 @@ _SLICE = "close it in slices with orders of your own"
 # … and one of its own for the codes that need it.
 CODE_STEPS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "50014": "give what the message names: ccy= for a cross MARGIN position, pos_side= in long/short mode",
         "50035": "bind the API key to an IP address in OKX's settings",
         "50071": "look at positions, then use another cl_ord_id",
         "50101": "use demo=True with a demo key only, and a demo key with demo=True only",
         "50105": "check the passphrase: it was chosen when the API key was made",
         "50110": "add this machine's IP address to the API key's list",
+        "50111": "check the API key",
         "50112": "this is a bug of okx_async: please report it",
         "50113": "check the secret key",
         "50119": "check region= and base_url first (a key is known to its home only), then if it was revoked",

@@ -57,7 +57,8 @@ class Discovery:
         if not first.done() and left > 0:
             await asyncio.wait({first}, timeout=left)  # leaves the task alone, whatever becomes of us
         if not first.done():
-            logger.warning("account/config has not answered yet: closes count under %s", self._identity.fallback)
+            level = logging.WARNING if left > 0 and max_wait != left else logging.DEBUG  # else the caller had no time
+            logger.log(level, "account/config has not answered yet: closes count under %s", self._identity.fallback)
         elif (refused := first.result()) is not None:
             if self._first is first:
                 self._task = None  # the next call asks again, once for all: the key may have been mended
@@ -83,7 +84,8 @@ class Discovery:
             except AuthenticationError as error:
                 # 50120 is a key that may not read: whether it may trade is for the close to find out.
                 if error.code != "50120":
-                    logger.warning("account/config: %s", error)
+                    # Whoever waits is told by the error itself; nobody waits where the user id was given.
+                    logger.log(logging.DEBUG if self._given is None else logging.WARNING, "account/config: %s", error)
                     _tell(first, error)
                     return
                 reason: Exception = error

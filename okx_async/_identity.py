@@ -19,7 +19,7 @@ from okx_async._keys import check_user_id, rate_key
 
 __all__ = ["Identity", "Key", "identity_of"]
 
-Key: TypeAlias = "tuple[str, str, str]"
+Key: TypeAlias = "tuple[str, ...]"
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Identity:
 
     def keys(self, key: Key, now: float) -> tuple[Key, ...]:
         """Return the keys to take a slot under, in this order, at `now`."""
-        _, user_id, scope = key
+        user_id, scope = key[-2:]
         use = self._uses.get(scope)
         if use is None or user_id == self.fallback:
             return (key,)

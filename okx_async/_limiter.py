@@ -10,9 +10,9 @@ import sys
 import time
 from asyncio import get_running_loop
 from functools import lru_cache
-from math import isfinite
 from typing import TYPE_CHECKING, Self
 
+from okx_async._arguments import check_pause, check_wait
 from okx_async._bucket import Bucket, Rule
 from okx_async._errors import InvalidRequestError, NotSentError, SlotTimeoutError
 from okx_async._models import Priority, Quota
@@ -79,16 +79,15 @@ class Limiter:
         earliest possible slot), ValueError if `key` is in use with another quota, RuntimeError if another running
         loop or the parent of a fork uses it.
         """
-        if max_wait is not None and not max_wait >= 0:
-            raise InvalidRequestError(f"max_wait must be a number of seconds ≥ 0 or None, got {max_wait!r}")
+        if max_wait is not None:
+            check_wait(max_wait)
         if priority is not _NORMAL and priority is not _PANIC:
-            priority = Priority(priority)
+            raise InvalidRequestError(f"priority must be Priority.NORMAL or Priority.PANIC, got {priority!r}")
         return LimiterSlot(self._table, key, priority, max_wait, quota or self._quota)
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
         """Grant nothing for `key` in the next `seconds`; a block only moves later."""
-        if not isfinite(seconds) or seconds < 0:
-            raise InvalidRequestError(f"seconds must be a number ≥ 0, got {seconds!r}")
+        check_pause(seconds)
         queue = self._table.queue(key)
         if refused:
             queue.refuse(seconds)

@@ -31,8 +31,6 @@ _TOO_MANY_REQUESTS: Final = 429
 _MAX_RETRY_AFTER: Final = 30.0
 _SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _PENDING: Final = frozenset({"51115", "51117", "51125", "51126"})
-# Repeated by the client itself, once its key is free again.
-_REPEATABLE: Final = frozenset({Outcome.RATE})
 
 _CLASSES: Final[Mapping[Outcome, type[_errors.OkxError]]] = {
     Outcome.RATE: _errors.RateLimitedError,
@@ -67,11 +65,6 @@ def decided(answer: Answer, outcome: Outcome) -> bool:
 def throttled(answer: Answer, outcome: Outcome) -> bool:
     """Whether the key should pause: a refusal for rate, or a 429 that does not say of what."""
     return outcome is Outcome.RATE or (not answer.code and _TOO_MANY_REQUESTS in {answer.status, answer.gateway})
-
-
-def repeatable(outcome: Outcome) -> bool:
-    """Whether a close may be sent again after `outcome` without looking at positions."""
-    return outcome in _REPEATABLE
 
 
 def block_seconds(code: str, nth: int, per: float, retry_after: str | None = None) -> float:

@@ -20,6 +20,7 @@ from okx_async._wire import clean, parse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from okx_async._clock import ExchangeClock
     from okx_async._discovery import Discovery
     from okx_async._gate import Gate
     from okx_async._identity import Identity, Key
@@ -45,6 +46,8 @@ class Job:
     """Of an endpoint other than close-position; None: the limiter's own."""
     anonymous: bool = False
     """Whether it may go out before the user id is known: the question for the user id itself."""
+    public: bool = False
+    """Whether it is counted by this machine's address, and not by user id."""
 
     @property
     def changes(self) -> bool:
@@ -70,7 +73,9 @@ class Sender:
         gate: Gate,
         timeout: float,
         wall_clock: Callable[[], float],
+        clock: ExchangeClock,
     ) -> None:
+        self._clock = clock
         self._limiter = limiter
         self._linger: float = getattr(limiter, "linger", 65.0)  # a store says its own; else 30 s twice and a window
         self._identity = identity
@@ -89,9 +94,16 @@ class Sender:
         return Flight(asyncio.get_running_loop(), timeout=self._timeout, wall_clock=self._wall_clock)
 
     async def attempt(
-        self, job: Job, flight: Flight, discovery: Discovery, *, priority: Priority, deadline: float | None
+        self,
+        job: Job,
+        flight: Flight,
+        discovery: Discovery,
+        *,
+        priority: Priority,
+        deadline: float | None,
+        pause: float = 0.0,
     ) -> None:
-        """Send once, with `flight` telling the outcome.
+        """Send once, after `pause` seconds, with `flight` telling the outcome.
 
         `deadline`: of the loop's clock, for having the slot. Raises NotSentError (SlotTimeoutError) if it never had
         one, AuthenticationError if the key was refused before.
@@ -101,7 +113,7 @@ class Sender:
         self._flights.add(flight)
         try:
             async with flight.scope:  # entered without suspending: `aclose` may end it from here on
-                await self._line_up(job, flight, discovery, priority, deadline)
+                await self._line_up(job, flight, discovery, priority=priority, deadline=deadline, pause=pause)
         except TimeoutError:
             self._ended(job, flight)
         finally:
@@ -126,13 +138,22 @@ class Sender:
                         flight.end()
 
     async def _line_up(
-        self, job: Job, flight: Flight, discovery: Discovery, priority: Priority, deadline: float | None
+        self,
+        job: Job,
+        flight: Flight,
+        discovery: Discovery,
+        *,
+        priority: Priority,
+        deadline: float | None,
+        pause: float,
     ) -> None:
         loop = asyncio.get_running_loop()
         flight.begun = loop.time()
-        if not job.anonymous:
+        if pause > 0:
+            await asyncio.sleep(pause)
+        if not (job.anonymous or job.public):
             await discovery.known(_left(loop, deadline))
-        keys = self._identity.keys(self._identity.key(job.what, endpoint=job.quota is not None), loop.time())
+        keys = self._keys(job, loop.time())
         flight.keys, flight.key = keys, keys[-1]
         flight.deadline = deadline
         self._identity.begin(keys)
@@ -144,6 +165,11 @@ class Sender:
         finally:
             self._leave(flight)
             self._identity.end(keys, loop.time() + (self._linger if flight.marked else 0.0))
+
+    def _keys(self, job: Job, now: float) -> tuple[Key, ...]:
+        if job.public:
+            return ((self._identity.environment, job.what),)
+        return self._identity.keys(self._identity.key(job.what, endpoint=job.quota is not None), now)
 
     async def _at_once(self, job: Job, flight: Flight, keys: tuple[Key, ...], priority: Priority) -> bool:
         """With no place free, wait for one, then send if there is a slot too; return whether that was so.
@@ -209,12 +235,12 @@ class Sender:
         try:
             for slot in slots:
                 slot.check()
-            headers = self._signer.headers(job.method, job.path, job.body, self._wall_clock())
+            headers = self._headers(job)
             reply = await self._transport.send(flight, job.method, job.path, headers, job.body or None)
         except BaseException:  # cancelled, ended by its scope, or something nobody thought of
             self._lose(flight, slots)
             raise
-        signature = headers["OK-ACCESS-SIGN"]
+        signature = headers.get("OK-ACCESS-SIGN", "")
         if reply is None:
             flight.failure = clean(self._secrets.hide(flight.failure, signature))
             self._lose(flight, slots)
@@ -222,6 +248,13 @@ class Sender:
             self._land(flight, slots, reply, signature)
         if flight.token == "in doubt":
             raise _InDoubt
+
+    def _headers(self, job: Job) -> dict[str, str]:
+        return (
+            {"Accept-Encoding": "identity"}
+            if job.public
+            else self._signer.headers(job.method, job.path, job.body, self._clock.now())
+        )
 
     def _land(self, flight: Flight, slots: tuple[Slot, ...], reply: Reply, signature: str) -> None:
         answer = parse(reply.status, reply.body)

@@ -285,7 +285,8 @@ def _words(exc: BaseException) -> str:
         text = str(exc)
     except Exception:  # noqa: BLE001 - aiohttp's, made by a user's mock without what their text is made of
         text = ""
-    return f"{type(exc).__name__}: {text}".rstrip(": ")
+    # aiohttp says "ssl:default" of plain http, too
+    return f"{type(exc).__name__}: {text}".replace(" ssl:default", "").rstrip(": ")
 
 
 def _check_session(session: aiohttp.ClientSession) -> None:

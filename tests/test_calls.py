@@ -91,6 +91,7 @@ async def call(
         cast("Sender", script),
         cast("SlotSource", script),
         cast("Discovery", None),
+        ExchangeClock(time.time),
         None if told is None else told.append,
     )
     _, attempts = await calls.call(job, Priority.PANIC, max_wait, REQUEST if job is CLOSE else None)

@@ -22,7 +22,7 @@ from okx_async._errors import (
     UnavailableError,
 )
 from okx_async._models import Attempt, ClosePosition, Outcome
-from okx_async._outcomes import block_seconds, classify, decided, error, repeatable, throttled
+from okx_async._outcomes import block_seconds, classify, decided, error, throttled
 from okx_async._wire import closed_position, parse
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -484,10 +484,6 @@ def test_any_answer_is_accepted_or_an_error(status: int, body: bytes) -> None:
     if outcome is not Outcome.ACCEPTED:
         assert str(error(outcome, answer, what="X")).isprintable()
     assert not (decided(answer, outcome) and outcome is Outcome.UNKNOWN)
-
-
-def test_only_rate_is_repeated() -> None:
-    assert {outcome for outcome in Outcome if repeatable(outcome)} == {Outcome.RATE}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import pytest
 
 from okx_async import Credentials, Limiter, NotSentError, Outcome, Priority, Quota, SlotTimeoutError
+from okx_async._clock import ExchangeClock
 from okx_async._gate import Gate
 from okx_async._identity import Identity
 from okx_async._secrets import Secrets
@@ -83,6 +84,7 @@ class Subject:
             gate=self.gate,
             timeout=5.0,
             wall_clock=lambda: 1_768_519_672.0 + loop.time(),
+            clock=ExchangeClock(lambda: 1_768_519_672.0 + loop.time()),
         )
 
     async def attempt(self, inst_id: str = "BTC-USDT-SWAP", **arguments: Any) -> Flight:

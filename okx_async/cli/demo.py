@@ -22,13 +22,14 @@ from okx_async import Client, ClosePosition, CloseResult, OkxError, rate_key
 from okx_async._wire import CLOSE_PATH, Signer, close_body
 from okx_async.cli.book import GROUPS, group_of, open_book
 from okx_async.cli.exits import ExitCode, emit, say
-from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Pace, Run, Settings
+from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Key, Pace, Run, Settings
 from okx_async.simulator import SimulatedExchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from okx_async import Attempt
+    from okx_async.simulator import JournalRow
 
 __all__ = ["Settings", "run"]
 
@@ -77,8 +78,8 @@ async def _through_client(settings: Settings, attempts: list[Attempt], *, live: 
             took = time.perf_counter() - began
         waits: dict[str, float] = {}
         for attempt in attempts:
-            group = group_of(_scope(attempt.request))
-            waits[group] = max(waits.get(group, 0.0), attempt.waited)
+            scope = _scope(attempt.request)
+            waits[scope] = max(waits.get(scope, 0.0), attempt.waited)
         failures = tuple(str(result.error) for result in results if not result.ok)
         return _judged(exchange, took, await _left(client), waits, failures)
 
@@ -151,20 +152,34 @@ def _judged(
     waits: Mapping[str, float],
     failures: tuple[str, ...] = (),
 ) -> Run:
-    closes = [row for row in exchange.journal if row.path == CLOSE_PATH and row.key is not None]
+    closes: dict[str, list[JournalRow]] = {}
+    for row in exchange.journal:
+        if row.path == CLOSE_PATH and row.key is not None:
+            closes.setdefault(row.key[1], []).append(row)
+    rejected = Counter(row.key[1] for row in exchange.rejections if row.key is not None)
     groups = []
     for name in GROUPS:
-        rows = [row for row in closes if row.key is not None and group_of(row.key[1]) == name]
-        keys = {row.key for row in rows}
+        keys = [
+            Key(
+                scope=scope,
+                requests=len(rows),
+                worst_window=exchange.worst_window(rows[0].key),
+                refused=rejected[scope],
+                longest_wait_s=waits.get(scope, 0.0),
+            )
+            for scope, rows in sorted(closes.items())
+            if group_of(scope) == name
+        ]
         groups.append(
             Group(
                 name=name,
                 keys=len(keys),
-                requests=len(rows),
-                closed=sum(row.executed for row in rows),
-                worst_window=max((exchange.worst_window(key) for key in keys), default=0),
-                refused=sum(row in exchange.rejections for row in rows),
-                longest_wait_s=waits.get(name, 0.0),
+                requests=sum(key.requests for key in keys),
+                closed=sum(row.executed for key in keys for row in closes[key.scope]),
+                worst_window=max((key.worst_window for key in keys), default=0),
+                refused=sum(key.refused for key in keys),
+                longest_wait_s=max((key.longest_wait_s for key in keys), default=0.0),
+                by_key=tuple(keys),
             )
         )
     return Run(tuple(groups), took, exchange.worst_window(), len(exchange.rejections), left, failures)

@@ -7,7 +7,7 @@ from typing import Final
 
 from okx_async import Quota
 
-__all__ = ["QUOTA", "STRATEGIES", "Group", "Pace", "Run", "Settings"]
+__all__ = ["QUOTA", "STRATEGIES", "Group", "Key", "Pace", "Run", "Settings"]
 
 QUOTA: Final = Quota()
 STRATEGIES: Final = 8
@@ -23,6 +23,17 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """What the exchange counted under one key, and the longest wait of a call (s)."""
+
+    scope: str
+    requests: int
+    worst_window: int
+    refused: int
+    longest_wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """What the exchange counted for the keys of a group, and the longest wait of a call (s)."""
 
@@ -33,6 +44,7 @@ class Group:
     worst_window: int
     refused: int
     longest_wait_s: float
+    by_key: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class Process:
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        # In the child: tests that were started in the background ignore SIGINT, and what they start would too.
+        streams["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen([*COMMAND, *args], env=self.env(), text=True, **streams)  # noqa: S603 - our own command
 
     def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:

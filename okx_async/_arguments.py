@@ -1,0 +1,60 @@
+"""What callers pass, checked before anything happens: annotations do not bind those without a type checker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf
+from typing import TypeVar
+
+from okx_async._errors import InvalidRequestError
+from okx_async._keys import shown
+from okx_async._models import Priority
+
+__all__ = ["callback", "check_pause", "check_seconds", "check_wait", "lane_of", "listed"]
+
+_T = TypeVar("_T")
+
+
+def check_seconds(**values: object) -> None:
+    """Raise InvalidRequestError unless all are positive, finite numbers."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+            raise InvalidRequestError(f"{name} must be a positive number of seconds, got {shown(value)}")
+
+
+def check_wait(max_wait: object) -> None:
+    """Raise InvalidRequestError unless it is None or a number ≥ 0."""
+    if max_wait is None:
+        return
+    if isinstance(max_wait, bool) or not isinstance(max_wait, int | float) or not max_wait >= 0:
+        raise InvalidRequestError(f"max_wait must be a number of seconds ≥ 0 or None, got {shown(max_wait)}")
+
+
+def check_pause(seconds: object) -> None:
+    """Raise InvalidRequestError unless it is a finite number ≥ 0."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < inf:
+        raise InvalidRequestError(f"seconds must be a finite number ≥ 0, got {shown(seconds)}")
+
+
+def lane_of(priority: object) -> Priority:
+    """Return the priority, or raise InvalidRequestError."""
+    if not isinstance(priority, Priority):
+        raise InvalidRequestError(f"priority must be Priority.NORMAL or Priority.PANIC, got {shown(priority)}")
+    return priority
+
+
+def callback(name: str, value: object) -> None:
+    """Raise InvalidRequestError unless it is None or callable."""
+    if value is not None and not callable(value):
+        raise InvalidRequestError(f"{name} must be callable, got {shown(value)}")
+
+
+def listed(name: str, values: Iterable[_T], kind: type[_T]) -> list[_T]:
+    """Return `values` as a list; raise InvalidRequestError unless they are several of a kind."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidRequestError(f"{name} must be a list of {kind.__name__}, got {shown(values)}")
+    found = list(values)
+    for value in found:
+        if not isinstance(value, kind):
+            raise InvalidRequestError(f"{name} must hold {kind.__name__} only, got {shown(value)}")
+    return found

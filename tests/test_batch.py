@@ -1,0 +1,70 @@
+"""Many closes at once, with closes that are scripted."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from okx_async import ClosedPosition, ClosePosition, CloseResult, NotSentError, OutcomeUnknownError
+from okx_async._batch import run_batch
+
+pytestmark = pytest.mark.looptime
+
+LEGS = [ClosePosition(f"{name}-USDT-SWAP", "cross") for name in ("BTC", "ETH", "SOL")]
+
+
+async def close(leg: ClosePosition) -> ClosedPosition:
+    """Take longer for earlier legs; the second fails."""
+    await asyncio.sleep(3.0 - LEGS.index(leg))
+    if leg is LEGS[1]:
+        raise NotSentError("no way")
+    return ClosedPosition(leg.inst_id, "net", "", "")
+
+
+async def test_results_are_in_order_and_told_as_they_arrive() -> None:
+    told: list[CloseResult] = []
+    results = await run_batch(LEGS, close, told.append)
+    assert [result.request for result in results] == LEGS
+    assert [result.ok for result in results] == [True, False, True]
+    assert told == [results[2], results[1], results[0]]
+
+
+async def test_no_legs_no_results() -> None:
+    assert await run_batch([], close, None) == []
+
+
+async def test_cancelled_it_says_which_legs_were_on_the_wire_and_has_told_of_those_decided() -> None:
+    async def on_the_wire(leg: ClosePosition) -> ClosedPosition:
+        try:
+            return await close(leg)
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(f"{leg.inst_id}: already sent, outcome unknown")
+            raise
+
+    told: list[CloseResult] = []
+    task = asyncio.ensure_future(run_batch(LEGS, on_the_wire, told.append))
+    await asyncio.sleep(1.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert sorted(caught.value.__notes__) == [
+        "BTC-USDT-SWAP: already sent, outcome unknown",
+        "ETH-USDT-SWAP: already sent, outcome unknown",
+    ]
+    assert [result.request for result in told] == [LEGS[2]]
+
+
+async def test_a_misuse_is_raised_once_all_have_ended() -> None:
+    ended: list[str] = []
+
+    async def misused(leg: ClosePosition) -> ClosedPosition:
+        if leg is LEGS[0]:
+            raise RuntimeError("another event loop")
+        await asyncio.sleep(1.0)
+        ended.append(leg.inst_id)
+        raise OutcomeUnknownError("who knows")
+
+    with pytest.raises(RuntimeError, match="another event loop"):
+        await run_batch(LEGS, misused, None)
+    assert ended == [leg.inst_id for leg in LEGS[1:]]
