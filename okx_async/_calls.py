@@ -66,6 +66,9 @@ class Calls:
                 if failure is None:
                     raise
                 raise failure from None  # no time for a repeat: what happened is the last answer
+            if failure is not None and not flight.marked:
+                failure.attempts = tuple(attempts)
+                raise failure  # no connection for a repeat: "not sent" would be said of a request that was
             answer = flight.answer
             if answer is not None and flight.outcome is Outcome.ACCEPTED:
                 return answer, tuple(attempts)

@@ -173,7 +173,14 @@ class Client:
             return result
 
         tasks = [asyncio.ensure_future(close(leg)) for leg in legs]
-        await _end(tasks)
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()  # no effect on those that are done, but that no unread exception is complained of
+            if not all(task.done() for task in tasks):
+                await asyncio.wait(tasks)
         return [task.result() for task in tasks]
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:
@@ -274,21 +281,6 @@ def _check_seconds(**values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
             raise InvalidRequestError(f"{name} must be a positive number of seconds, got {shown(value)}")
-
-
-async def _end(tasks: list[asyncio.Task[CloseResult]]) -> None:
-    """Wait until all have ended; if cancelled, cancel them first."""
-    try:
-        if tasks:
-            await asyncio.wait(tasks)
-    finally:
-        for task in tasks:
-            task.cancel()  # no effect on those that are done
-        if not all(task.done() for task in tasks):
-            await asyncio.wait(tasks)
-        for task in tasks:
-            if task.done() and not task.cancelled():
-                task.exception()  # of legs misused alike the first one's is raised, and no log line for each
 
 
 def _check_wait(max_wait: object) -> None:
