@@ -1,113 +1,158 @@
-"""What a free slot costs: take and settle, on one key, on 10,000 keys, on new keys; asyncio.Semaphore beside it.
+"""What a free slot costs, ours and every peer: one key, 10,000 keys, new keys.
 
-Run: python benchmarks/micro.py [--rounds N]. All subjects take turns within each round; the table shows the median
-and the spread over the rounds. The loop around the slot is timed alone and is part of every figure.
+Run: python -m benchmarks.micro [--rounds N] [--calls N] [--json FILE] [--pyperf FILE]
+
+Each peer is called in its own words, as a user of its library would write the loop, with slots that are always free.
+The loop itself is part of every figure and timed alone; an empty `async with` and a raw asyncio.Semaphore stand
+beside, which keep no window and no keys. Every round starts a fresh process for every subject, in changing order.
+`--pyperf` writes the same figures as a pyperf suite, for `pyperf compare_to` and `pyperf stats`.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import platform
-import statistics
-import sys
+import gc
+import importlib
+import itertools
+import json
 import time
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import okx_async as okx
+from benchmarks._table import Report, arguments, peers_of, spread, versus
+from benchmarks._workers import rounds
+from benchmarks.peers import load
 
-Subject: TypeAlias = Callable[[int], Awaitable[float]]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
 
-# No window: the subject is the path of a free slot, and a token is back as soon as it is settled.
-QUOTA = okx.Quota(limit=20, per=1e-9)
+    from benchmarks.peers import Limited
+
+    Spinning: TypeAlias = "Limited | Nothing | Empty | Semaphore"
+
+SCENES = {"one": "one key", "many": "10,000 keys", "new": "new keys"}
+KEYS = [f"KEY-{number}" for number in range(10_000)]
+WARM = 1_000  # calls before the clock starts: the interpreter specialises what runs often
 
 
-def limiter() -> okx.Limiter:
-    """Return a limiter whose slots are always free."""
-    return okx.Limiter(QUOTA, guard=0.0)
+class Nothing:
+    """The loop alone."""
+
+    async def spin(self, keys: Iterable[str]) -> None:
+        """Do nothing for each key."""
+        for _ in keys:
+            pass
 
 
-async def empty(count: int) -> float:
-    """Time the loop alone."""
-    begun = time.perf_counter()
-    for _ in range(count):
+class Semaphore:
+    """A raw semaphore: what asyncio itself asks for an `async with`."""
+
+    async def spin(self, keys: Iterable[str]) -> None:
+        """Take and leave it for each key."""
+        semaphore = asyncio.Semaphore(20)
+        for _ in keys:
+            async with semaphore:
+                pass
+
+
+class Empty:
+    """An `async with` that does nothing: no limiter that is used by one can cost less."""
+
+    async def __aenter__(self) -> None:
         pass
-    return time.perf_counter() - begun
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def spin(self, keys: Iterable[str]) -> None:
+        """Enter and leave it for each key."""
+        for _ in keys:
+            async with self:
+                pass
 
 
-async def semaphore(count: int) -> float:
-    """Time a raw asyncio.Semaphore, which keeps no window and no keys."""
-    subject = asyncio.Semaphore(20)
-    begun = time.perf_counter()
-    for _ in range(count):
-        async with subject:
-            pass
-    return time.perf_counter() - begun
-
-
-async def one_key(count: int) -> float:
-    """Time slots of one key."""
-    subject = limiter()
-    begun = time.perf_counter()
-    for _ in range(count):
-        async with subject.slot("key"):
-            pass
-    return time.perf_counter() - begun
-
-
-async def many_keys(count: int) -> float:
-    """Time slots of 10,000 keys in turn, all in use before."""
-    subject = okx.Limiter(okx.Quota(limit=1_000_000, per=3600.0))
-    keys = [("live", "1", f"KEY-{i}") for i in range(10_000)]
-    for key in keys:
-        async with subject.slot(key):
-            pass
-    begun = time.perf_counter()
-    for i in range(count):
-        async with subject.slot(keys[i % 10_000]):
-            pass
-    return time.perf_counter() - begun
-
-
-async def new_keys(count: int) -> float:
-    """Time slots of keys never seen before; idle ones are forgotten on the way."""
-    subject = limiter()
-    begun = time.perf_counter()
-    for i in range(count):
-        async with subject.slot(i):
-            pass
-    return time.perf_counter() - begun
-
-
-SUBJECTS: dict[str, Subject] = {
-    "loop alone": empty,
-    "asyncio.Semaphore": semaphore,
-    "slot, one key": one_key,
-    "slot, 10,000 keys": many_keys,
-    "slot, new keys": new_keys,
+BESIDE: dict[str, Callable[[], Spinning]] = {
+    "loop alone": Nothing,
+    "empty async with": Empty,
+    "asyncio.Semaphore": Semaphore,
 }
+
+
+async def timed(limited: Spinning, warm: Iterable[str], keys: Iterable[str]) -> float:
+    """Return the seconds of CPU, of all threads, that the loop over `keys` takes."""
+    await limited.spin(warm)
+    gc.collect()
+    gc.freeze()
+    begun = time.process_time()  # what else runs on the machine disturbs it less than a wall clock
+    await limited.spin(keys)
+    return time.process_time() - begun
+
+
+def job(name: str, calls: int) -> dict[str, float]:
+    """Time one subject in this process: nanoseconds of CPU a call."""
+    make: Callable[[], Spinning]
+    if name in BESIDE:
+        make = kept = BESIDE[name]
+    else:
+        peer = load(name)
+        make, kept = peer.free, peer.kept or peer.free
+    found = {}
+    for scene, limited, warm, keys in (
+        ("one", make, itertools.repeat("key", WARM), itertools.repeat("key", calls)),
+        ("many", kept, KEYS, itertools.islice(itertools.cycle(KEYS), calls)),
+        ("new", make, (f"WARM-{i}" for i in range(WARM)), [f"NEW-{i}" for i in range(calls)]),
+    ):
+        found[scene] = asyncio.run(timed(limited(), warm, keys)) / calls * 1e9
+        gc.unfreeze()
+    return found
 
 
 def main() -> None:
     """Run all subjects in turns and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--count", type=int, default=20_000)
+    parser = arguments(__doc__, rounds=9, calls=20_000)
+    parser.add_argument("--pyperf", type=Path, metavar="FILE")
+    parser.add_argument("--job", help="one subject, in this process")
     args = parser.parse_args()
-    rounds: dict[str, list[float]] = {name: [] for name in SUBJECTS}
-    for _ in range(args.rounds):
-        for name, subject in SUBJECTS.items():
-            rounds[name].append(asyncio.run(_timed(subject, args.count)) / args.count * 1e9)
-    print(f"okx_async {okx.__version__}, Python {platform.python_version()}, {sys.platform}, {datetime.now(UTC):%F}")
-    print(f"{args.rounds} rounds of {args.count} slots, ns each: median (least to most)")
-    for name, figures in rounds.items():
-        print(f"  {name:20} {statistics.median(figures):8.0f}  ({min(figures):.0f} to {max(figures):.0f})")
+    if args.job:
+        print(json.dumps(job(args.job, args.calls)))
+        return
+    peers = peers_of(args)
+    names = [peer.name for peer in peers]
+    found = rounds("benchmarks.micro", [[name, "--calls", str(args.calls)] for name in [*BESIDE, *names]], args.rounds)
+    report = Report("A free slot, ns of CPU a call: median (least to most)", ["", *SCENES.values()], peers)
+    figures = {name: {scene: [one[scene] for one in all_of] for scene in SCENES} for name, all_of in found.items()}
+    for name in [*BESIDE, *names]:
+        report.add(name, *(spread(figures[name][scene]) for scene in SCENES))
+    others = [name for name in names if name != "okx_async"]
+    for title, among in (
+        ("okx_async / fastest `async with`", [name for name in others if name == "aiolimiter"]),
+        ("okx_async / fastest of all", others),
+    ):
+        if among and "okx_async" in names:
+            ours = figures["okx_async"]
+            report.add(title, *(versus(ours[scene], {o: figures[o][scene] for o in among}) for scene in SCENES))
+    report.notes.append(f"{args.rounds} rounds, {args.calls:,} calls each, a fresh process for each subject and round.")
+    report.raw = {"ns_a_call": figures}
+    report.publish(args.json)
+    if args.pyperf:
+        _suite(figures, args.calls, args.pyperf)
 
 
-async def _timed(subject: Subject, count: int) -> float:
-    return await subject(count)
+def _suite(figures: dict[str, dict[str, list[float]]], calls: int, path: Path) -> None:
+    pyperf: Any = importlib.import_module("pyperf")
+    benchmarks = [
+        pyperf.Benchmark(
+            [
+                pyperf.Run([ns / 1e9], metadata={"name": f"{name}: {SCENES[scene]}", "loops": calls})
+                for ns in of_scene[scene]
+            ]
+        )
+        for name, of_scene in figures.items()
+        for scene in SCENES
+    ]
+    path.unlink(missing_ok=True)
+    pyperf.BenchmarkSuite(benchmarks).dump(str(path))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 import time
 from asyncio import get_running_loop
 from functools import lru_cache
+from threading import get_ident
 from typing import TYPE_CHECKING, Self
 
 from okx_async._arguments import check_pause, check_wait
@@ -133,49 +134,49 @@ class Limiter:
 class LimiterSlot:
     """One slot of a Limiter: see Slot. For a single use."""
 
-    __slots__ = ("_entered", "_key", "_max_wait", "_priority", "_queue", "_quota", "_table")
+    __slots__ = ("_key", "_max_wait", "_priority", "_queue", "_quota", "_table")
 
     def __init__(self, table: Table, key: Hashable, priority: Priority, max_wait: float | None, quota: Quota) -> None:
         self._table = table
         self._key = key
-        self._priority = priority
+        self._priority: Priority | None = priority
+        """None: entered already."""
         self._max_wait = max_wait
         self._quota = quota
-        self._entered = False
         self._queue: Queue | None = None
         """Where the token is to be given back; None: not taken yet, or given back already."""
 
     # One coroutine for both paths: each further one costs time where a slot is free, and memory where many wait.
     async def __aenter__(self) -> Self:
-        if self._entered:
-            raise RuntimeError("a slot is for a single use")
-        self._entered = True
         table, priority = self._table, self._priority
+        if priority is None:
+            raise RuntimeError("a slot is for a single use")
+        self._priority = None
         queue = table.queues.get(self._key)
+        # A loop that is running, in its thread, is the running one. (Asking for that one costs twice as much until
+        # Python 3.12: get_running_loop asks the kernel for the process id each time.)
         if (
             queue is None
             or queue.lanes is not None
             or queue.quota is not self._quota
-            or queue.loop is not get_running_loop()
+            or queue.thread != get_ident()
+            or not queue.loop.is_running()
+            # What `queue.take` comes to where nobody waits:
+            or not (queue.bucket.take_free(priority) or queue.bucket.take(table.clock(), priority))
         ):
             queue = table.queue(self._key, self._quota)
-            taken = queue.take(priority)
-        else:  # what `queue.take` comes to where nobody waits
-            taken = queue.bucket.take(table.clock(), priority)
-        if not taken:
-            if self._max_wait is not None and not queue.possible(priority, self._max_wait):
-                raise self._too_late(queue)
-            waiter = queue.join(priority, self._max_wait)
-            try:
-                verdict = await waiter
-            except BaseException:
-                queue.leave(priority, waiter)
-                table.forget(queue)
-                raise
-            if verdict is Verdict.EXPIRED:
-                raise self._too_late(queue)
-            if verdict is Verdict.CLOSED:
-                raise NotSentError(f"{self._key!r}: the limiter was closed, nothing was sent", key=self._key)
+            if not queue.take(priority):
+                if self._max_wait is not None and not queue.possible(priority, self._max_wait):
+                    raise self._too_late(queue, priority)
+                waiter = queue.join(priority, self._max_wait)
+                try:
+                    await waiter
+                except BaseException:
+                    queue.leave(priority, waiter)
+                    table.forget(queue)
+                    raise
+                if waiter.result() is not Verdict.GRANTED:
+                    raise self._not_granted(queue, priority, waiter.result())
         queue.granted += 1
         self._queue = queue
         return self
@@ -216,8 +217,13 @@ class LimiterSlot:
         self._queue = None
         return queue
 
-    def _too_late(self, queue: Queue) -> SlotTimeoutError:
-        wait = queue.earliest(self._priority)
+    def _not_granted(self, queue: Queue, priority: Priority, verdict: Verdict) -> NotSentError:
+        if verdict is Verdict.EXPIRED:
+            return self._too_late(queue, priority)
+        return NotSentError(f"{self._key!r}: the limiter was closed, nothing was sent", key=self._key)
+
+    def _too_late(self, queue: Queue, priority: Priority) -> SlotTimeoutError:
+        wait = queue.earliest(priority)
         return SlotTimeoutError(
             f"{self._key!r}: no slot within max_wait={self._max_wait:g} s, the earliest possible one is "
             f"{wait:.3f} s away; nothing was sent",

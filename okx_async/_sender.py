@@ -85,7 +85,7 @@ class Sender:
         self._gate = gate
         self._timeout = timeout
         self._wall_clock = wall_clock
-        self._flights: set[Flight] = set()
+        self._flights: dict[Flight, None] = {}  # no set: those in line end in the order in which they came
         self._landed = asyncio.Event()
         self.closing = False
 
@@ -110,14 +110,14 @@ class Sender:
         """
         if self.closing:
             raise NotSentError(f"{job.what}: the client is closed, nothing was sent")
-        self._flights.add(flight)
+        self._flights[flight] = None
         try:
             async with flight.scope:  # entered without suspending: `aclose` may end it from here on
                 await self._line_up(job, flight, discovery, priority=priority, deadline=deadline, pause=pause)
         except TimeoutError:
             self._ended(job, flight)
         finally:
-            self._flights.discard(flight)
+            self._flights.pop(flight, None)
             if not self._flights:
                 self._landed.set()
 

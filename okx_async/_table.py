@@ -15,6 +15,7 @@ import os
 import threading
 from collections import deque
 from functools import lru_cache
+from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -42,6 +43,7 @@ class Table:
         self.queues: dict[Hashable, Queue] = {}
         self._round: deque[Queue] = deque()  # every queue once: whom to look at next for being idle
         self._parents_keys: frozenset[Hashable] = frozenset()
+        self._threads: dict[int, int] = {}  # one int object a thread: a key holds no more than its own state
         self._lock = threading.Lock()
         self.closed = False
         _TABLES.add(self)
@@ -82,18 +84,8 @@ class Table:
 
     def sweep(self, count: int) -> None:
         """Look at the next `count` keys and forget those that are idle."""
-        now = self.clock()
-        here = _running_loop()
         with self._lock:
-            for _ in range(min(count, len(self._round))):
-                queue = self._round.popleft()
-                if self.queues.get(queue.key) is not queue:
-                    continue
-                ours = queue.loop is here or not queue.loop.is_running()
-                if ours and not queue.waiting() and queue.bucket.idle(now):
-                    del self.queues[queue.key]
-                else:
-                    self._round.append(queue)
+            self._look_at(count, _running_loop())
 
     def __iter__(self) -> Iterator[Queue]:
         self.sweep(len(self._round))
@@ -119,8 +111,9 @@ class Table:
         if self.closed:
             raise RuntimeError("this limiter is closed")
         here = asyncio.get_running_loop()
-        self.sweep(2)
+        thread = get_ident()
         with self._lock:
+            self._look_at(2, here)
             if key in self._parents_keys:
                 raise RuntimeError(f"{key!r} was in use when this process was forked: {REMEDY}")
             old = self.queues.get(key)
@@ -132,12 +125,24 @@ class Table:
                 raise RuntimeError(f"{key!r} is in use by another event loop: {REMEDY}")
             else:
                 bucket = old.bucket
-            queue = Queue(key, bucket, here, self.clock)
+            queue = Queue(key, bucket, here, self.clock, self._threads.setdefault(thread, thread))
             if old is not None:
                 queue.granted, queue.refused = old.granted, old.refused
             self.queues[key] = queue
             self._round.append(queue)
         return queue
+
+    def _look_at(self, count: int, here: asyncio.AbstractEventLoop | None) -> None:
+        now, queues, turn = self.clock(), self.queues, self._round
+        for _ in range(min(count, len(turn))):
+            queue = turn.popleft()
+            if queues.get(queue.key) is not queue:
+                continue
+            ours = queue.loop is here or not queue.loop.is_running()
+            if ours and queue.lanes is None and queue.bucket.idle(now):
+                del queues[queue.key]
+            else:
+                turn.append(queue)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

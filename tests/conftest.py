@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import Mock
 
 import aiohttp
@@ -12,11 +12,22 @@ import pytest
 import pytest_asyncio
 from aioresponses import aioresponses, core
 
+from okx_async import Credentials, Limiter, Priority, Quota
+from okx_async._clock import ExchangeClock
+from okx_async._gate import Gate
+from okx_async._identity import Identity
 from okx_async._limiter import default_limiter
+from okx_async._secrets import Secrets
+from okx_async._sender import Job, Sender
+from okx_async._transport import Reply, Transport
+from okx_async._wire import Signer
 from okx_async.simulator import SimulatedExchange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterator
+    from collections.abc import AsyncIterator, Generator, Hashable, Iterator, Mapping
+
+    from okx_async._discovery import Discovery
+    from okx_async._flight import Flight
 
 LOOP = pytest.StashKey[asyncio.AbstractEventLoop]()
 PENDING = pytest.StashKey[list[asyncio.TimerHandle]]()
@@ -118,3 +129,79 @@ def fresh_default_limiter() -> Iterator[None]:
     default_limiter.cache_clear()
     yield
     default_limiter.cache_clear()
+
+
+MADE_UP = Credentials("key", "secret", "passphrase")
+
+
+class Wire:
+    """In place of the transport: connects, writes and answers, each after its seconds."""
+
+    def __init__(self) -> None:
+        self.answer: Reply | None = Reply(200, b'{"code":"0","data":[],"msg":""}', None)
+        self.connecting = 0.0
+        self.answering = 0.1
+        self.failure: BaseException | None = None
+        self.transport: asyncio.BaseTransport | None = None
+        self.sent: list[tuple[float, str]] = []
+        self.stamps: list[str] = []
+
+    async def send(
+        self, flight: Flight, _method: str, _path: str, headers: Mapping[str, str], _body: bytes | None
+    ) -> Reply | None:
+        flight.limit(2.0)
+        await asyncio.sleep(self.connecting)
+        flight.mark(self.transport)
+        self.sent.append((asyncio.get_running_loop().time(), str(flight.key)))
+        self.stamps.append(headers["OK-ACCESS-TIMESTAMP"])
+        await asyncio.sleep(self.answering)
+        if self.failure is not None:
+            raise self.failure
+        return self.answer
+
+
+class Known:
+    """In place of discovery: has nothing to wait for."""
+
+    async def known(self, _max_wait: float | None) -> None:
+        pass
+
+
+class Subject:
+    """A sender with its surroundings, all on virtual time."""
+
+    def __init__(self, *, places: int = 10, quota: Quota = Quota()) -> None:  # noqa: B008 - frozen
+        loop = asyncio.get_running_loop()
+        self.wire = Wire()
+        self.gate = Gate(places)
+        self.identity = Identity("live", "key", "123")
+        self.limiter = Limiter(quota, clock=loop.time)
+        self.sender = Sender(
+            limiter=self.limiter,
+            identity=self.identity,
+            signer=Signer(MADE_UP, demo=False),
+            secrets=Secrets(MADE_UP),
+            transport=cast("Transport", self.wire),
+            gate=self.gate,
+            timeout=5.0,
+            wall_clock=lambda: 1_768_519_672.0 + loop.time(),
+            clock=ExchangeClock(lambda: 1_768_519_672.0 + loop.time()),
+        )
+
+    async def attempt(self, inst_id: str = "BTC-USDT-SWAP", **arguments: Any) -> Flight:
+        flight = self.sender.flight()
+        arguments = {"priority": Priority.NORMAL, "deadline": None, **arguments}
+        await self.sender.attempt(
+            Job("POST", "/api/v5/trade/close-position", b"{}", inst_id), flight, cast("Discovery", Known()), **arguments
+        )
+        return flight
+
+    def tokens(self, key: Hashable = ("live", "123", "BTC-USDT-SWAP")) -> tuple[int, int, int]:
+        now = self.limiter.statistics(key)
+        assert self.gate.taken == now.in_flight
+        return now.free, now.in_flight, now.cooling
+
+
+@pytest.fixture
+def sending() -> type[Subject]:
+    return Subject

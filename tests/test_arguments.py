@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from okx_async import ClosePosition, InvalidRequestError, Priority
 from okx_async._arguments import callback, check_pause, check_seconds, check_wait, lane_of, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("value", [0, -1, math.inf, math.nan, True, "1", None])

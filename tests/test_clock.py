@@ -11,7 +11,7 @@ def test_it_is_this_machines_until_told_otherwise() -> None:
 
 def test_the_answer_was_made_in_the_middle_of_its_round_trip() -> None:
     clock = ExchangeClock(lambda: 1000.0)
-    clock.learn(sent=100.0, received=100.4, told=130.2)
+    clock.learn(sent=100.0, received=100.5, told=130.25)
     assert clock.offset == 30.0
     assert clock.now() == 1030.0
 

@@ -99,8 +99,9 @@ async def test_a_trace_that_raises_leaves_the_outcome_unknown(stub: Stub, client
 
 async def test_a_limit_of_its_connector_makes_closes_wait_for_each_other(stub: Stub, clients: Clients) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2)) as session:
-        client = clients(stub.base_url, session=session)
-        assert await client.warm_up(5) == 2
+        client = clients(stub.base_url, session=session, connect_timeout=30.0)
+        async with asyncio.timeout(5):  # not waiting for what its pool cannot give
+            assert await client.warm_up(5) == 2
         await asyncio.gather(*(client.close_position("BTC-USDT-SWAP", "cross") for _ in range(10)))
     assert len(stub.requests) == 10
     assert len(stub.lines) == 2

@@ -1,0 +1,46 @@
+"""Put the tables of a run into docs/benchmarks.md, between its markers.
+
+Run: python -m benchmarks.page FOLDER (of the JSON files that the benchmarks wrote; `make bench` does both)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+from pathlib import Path
+
+PAGE = Path("docs/benchmarks.md")
+PICTURE = Path("docs/images/windows.png")
+
+
+def filled(page: str, name: str, text: str) -> str:
+    """Return the page with `text` between the markers of that name; a page without them stays as it is."""
+    begin, end = f"<!-- {name}: written by make bench -->", f"<!-- end of {name} -->"
+    return re.sub(
+        f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{text}\n{end}", page, count=1, flags=re.DOTALL
+    )
+
+
+def main() -> None:
+    """Rewrite the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    args = parser.parse_args()
+    page = PAGE.read_text()
+    for file in sorted(args.folder.glob("*.json")):
+        record = json.loads(file.read_text())
+        if "table" in record:
+            page = filled(page, file.stem, "\n".join([*record["table"], "", *record["provenance"]]))
+            configured = [f"| {one['name']} | {one['how']} |" for one in record["peers"]]
+            page = filled(page, "peers", "\n".join(["| name | what was built |", "|---|---|", *configured]))
+    PAGE.write_text(page)
+    picture = args.folder / "windows.png"
+    if picture.exists():
+        PICTURE.parent.mkdir(exist_ok=True)
+        shutil.copyfile(picture, PICTURE)
+
+
+if __name__ == "__main__":
+    main()
