@@ -172,7 +172,7 @@ class Calls:
 
 def _named(error: NotSentError, job: Job, max_wait: float | None) -> NotSentError:
     """Return the limiter's error in the words of the call: it knows keys, and what was left of the time."""
-    if not isinstance(error, SlotTimeoutError):
+    if not isinstance(error, SlotTimeoutError) or not error.wait:
         return error
     return SlotTimeoutError(
         f"{job.what}: no slot within max_wait={max_wait:g} s, the earliest possible one is {error.wait:.3f} s away; "

@@ -57,7 +57,7 @@ class Discovery:
         if not first.done() and left > 0:
             await asyncio.wait({first}, timeout=left)  # leaves the task alone, whatever becomes of us
         if not first.done():
-            level = logging.WARNING if left > 0 and max_wait != left else logging.DEBUG  # else the caller had no time
+            level = logging.DEBUG if max_wait == 0 else logging.WARNING  # who has no time has not waited in vain
             logger.log(level, "account/config has not answered yet: closes count under %s", self._identity.fallback)
         elif (refused := first.result()) is not None:
             if self._first is first:

@@ -75,8 +75,12 @@ async def test_nor_longer_than_the_caller_allows(
     discover: Callable[..., Discovery], max_wait: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     discovery = discover(Config((3.0, "123")))
-    assert await known(discovery, max_wait) == (max_wait, None)
+    with caplog.at_level("DEBUG", logger="okx_async"):
+        assert await known(discovery, max_wait) == (max_wait, None)
     assert f"closes count under {discovery._identity.fallback}" in caplog.text
+    assert [record.levelname for record in caplog.records if "closes" in record.message] == [
+        "WARNING" if max_wait else "DEBUG"
+    ]
 
 
 @pytest.mark.parametrize(

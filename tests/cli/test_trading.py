@@ -78,7 +78,7 @@ def test_a_wrong_instrument_is_wrong_usage(command: Process) -> None:
     assert result.stderr.startswith("error: inst_id must be ")
 
 
-@pytest.mark.parametrize("args", [(*CLOSE, "--yes"), ("positions",)], ids=["close", "positions"])
+@pytest.mark.parametrize("args", [(*CLOSE, "--yes", "--max-wait", "0"), ("positions",)], ids=["close", "positions"])
 def test_an_unreachable_host_is_exit_1(args: tuple[str, ...], command: Process) -> None:
     use(command, stranger())
     result = checked(command(*args, *NOWHERE, "--json"), command)

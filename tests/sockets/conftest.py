@@ -180,6 +180,7 @@ class Clients:
     def __call__(self, base_url: str, **arguments: Any) -> Client:
         arguments = {"user_id": "123", "limiter": Limiter(clock=self.clock), **arguments}
         client = Client(arguments.pop("credentials", CREDENTIALS), base_url=base_url, **arguments)
+        client._calls._random = lambda: 0.0  # repeats follow at once
         self.made.append(client)
         return client
 

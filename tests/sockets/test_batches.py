@@ -78,7 +78,7 @@ async def test_one_leg_stops_no_other(exchange: SimulatedExchange, client: Clien
 
 async def test_an_empty_batch_and_one_that_is_none(client: Client) -> None:
     assert await client.close_positions([]) == []
-    with pytest.raises(InvalidRequestError, match="must be ClosePosition objects"):
+    with pytest.raises(InvalidRequestError, match="must hold ClosePosition only"):
         await client.close_positions(cast("Any", ["BTC-USDT-SWAP"]))
 
 
@@ -107,7 +107,7 @@ async def test_all_positions_and_none(exchange: SimulatedExchange, client: Clien
     asked = len(exchange.journal)
     assert await client.positions([]) == []
     assert len(exchange.journal) == asked  # no ids never means all
-    with pytest.raises(InvalidRequestError, match="must be a list of instrument ids"):
+    with pytest.raises(InvalidRequestError, match="inst_ids must be a list of str"):
         await client.positions("BTC-USDT-SWAP")
     with pytest.raises(InvalidRequestError):
         await client.positions(["BTC-USDT-SWAP", "bad id"])
@@ -126,7 +126,8 @@ async def test_positions_keep_their_own_limit(exchange: SimulatedExchange, clien
 async def test_positions_that_cannot_be_read_are_no_empty_list(
     exchange: SimulatedExchange, client: Client, fault: dict[str, Any]
 ) -> None:
-    exchange.inject(path=POSITIONS, **fault)
+    client._calls._random = lambda: 0.0  # repeats follow at once
+    exchange.inject(path=POSITIONS, times=9, **fault)
     with pytest.raises((RejectedError, OutcomeUnknownError)):
         await client.positions()
 

@@ -85,7 +85,7 @@ SCRIPT = """
 
     async def close():
         async with okx.Client(credentials, base_url="http://127.0.0.1:1", user_id="123") as client:
-            await client.close_position("BTC-USDT-SWAP", "cross")
+            await client.close_position("BTC-USDT-SWAP", "cross", max_wait=0)
 
     async def take():
         async with okx.Client(credentials).limiter.slot(("http://127.0.0.1:1", "123", "BTC-USDT-SWAP")):

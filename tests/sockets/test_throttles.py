@@ -64,7 +64,7 @@ async def test_refused_for_rate_it_is_repeated_after_the_window(
     assert second.at - first.at >= 2.0  # the pause of the exchange's own quota, not of ours
     assert exchange.positions == ()
     assert "its key pauses for 2 s" in caplog.text
-    assert "to be repeated: 50011" in caplog.text
+    assert "to be repeated in 0.00 s: 50011" in caplog.text
 
 
 async def test_out_of_time_the_attempts_error_is_raised(

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("quiet")
 
 
+@pytest.fixture(autouse=True)
+def one_attempt_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeats are tested elsewhere; here it is what one attempt leaves behind."""
+    monkeypatch.setattr("okx_async._repeats.MAX_REPEATS", 0)
+
+
 @pytest.fixture
 def unreachable() -> Iterator[str]:
     """Yield the URL of a port that drops connection attempts: its queue of one is full."""
