@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from okx_async import ClosePosition, Position
     from okx_async.cli.runs import Group, Pace, Run, Settings
 
-__all__ = ["print_demo", "print_positions", "progress"]
+__all__ = ["print_demo", "print_figures", "print_positions", "progress"]
 
 _SHOWN_FAILURES = 3
 
@@ -105,6 +105,18 @@ def _demo_table(run: Run) -> Table:
         numbers = str(group.keys), str(group.requests), _window(group), str(group.refused)
         table.add_row(group.name, *numbers, _seconds(group.longest_wait_s))
     return table
+
+
+def print_figures(rows: Sequence[tuple[str, str]], about: Mapping[str, str]) -> None:
+    """Print measured figures, and what they were measured with."""
+    console = _console()
+    table = Table(box=box.SIMPLE_HEAD, show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print(", ".join(f"{name} {value}" for name, value in about.items()))
 
 
 def _compare_table(ours: Run, other: Run) -> Table:

@@ -1,0 +1,169 @@
+"""A minute of measuring on the user's own machine: what a free slot costs, and how near the rule comes to its best.
+
+Ours alone, and against the simulated exchange only; the comparison with others is `make bench` in the source tree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from statistics import fmean, median
+from typing import Final
+
+import aiohttp
+
+from okx_async import Client, ClosePosition, Limiter, Quota, __version__
+from okx_async.cli.exits import ExitCode, emit, say
+from okx_async.simulator import SimulatedExchange
+
+__all__ = ["run"]
+
+_ROUNDS: Final = 7
+_SLOTS: Final = 20_000
+_CLOSES: Final = 140
+_SEEDS: Final = 3
+_BATCHES: Final = 20
+_LEGS: Final = 100
+_LIMIT: Final = 20
+_WAYS: Final = (0.010, 0.240)
+"""Least way (s), and up to so much more, each way."""
+_ROUND_TRIP: Final = 0.030
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured. Times in the unit of their name, medians of interleaved rounds."""
+
+    slot_one_key_ns: float
+    slot_many_keys_ns: float
+    semaphore_ns: float
+    worst_window: int
+    refused: int
+    share_of_best_rate: float
+    batch_ms: float
+    batch_least_ms: float
+    batch_most_ms: float
+
+
+def run(*, as_json: bool) -> ExitCode:
+    """Measure and print; exit code 1 if a window held more than the limit or anything was refused."""
+    if not as_json:
+        say("measuring: about half a minute, best with nothing else running")
+    figures = asyncio.run(_measure())
+    about = {
+        "okx_async": __version__,
+        "aiohttp": aiohttp.__version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "command": "okx-async bench",
+    }
+    if as_json:
+        emit({"about": about, "figures": asdict(figures)})
+    else:
+        from okx_async.cli.tables import print_figures  # noqa: PLC0415 - machines need no tables
+
+        print_figures(_rows(figures), about)
+    return ExitCode.DONE if figures.worst_window <= _LIMIT and not figures.refused else ExitCode.FAILED
+
+
+def _rows(figures: Figures) -> list[tuple[str, str]]:
+    return [
+        ("a free slot, one key", f"{figures.slot_one_key_ns:,.0f} ns"),
+        ("a free slot, 10,000 keys", f"{figures.slot_many_keys_ns:,.0f} ns"),
+        ("an asyncio.Semaphore beside it", f"{figures.semaphore_ns:,.0f} ns"),
+        (f"{_CLOSES} closes on one key, 10 to 250 ms each way: most in 2 s", f"{figures.worst_window} of {_LIMIT}"),
+        ("… refused", str(figures.refused)),
+        ("… rate, of the best that can be proven", f"{figures.share_of_best_rate:.3f}"),
+        (
+            f"{_LEGS} instruments at once, 30 ms round trip, warm",
+            f"{figures.batch_ms:.0f} ms ({figures.batch_least_ms:.0f} to {figures.batch_most_ms:.0f})",
+        ),
+    ]
+
+
+async def _measure() -> Figures:
+    slots = [(await _one_key(), await _many_keys(), await _semaphore()) for _ in range(_ROUNDS)]
+    runs = await asyncio.gather(*(_jittery(seed) for seed in range(_SEEDS)))
+    batches = await _batches()
+    one, many, semaphore = (median(column) for column in zip(*slots, strict=True))
+    return Figures(
+        slot_one_key_ns=one,
+        slot_many_keys_ns=many,
+        semaphore_ns=semaphore,
+        worst_window=max(worst for worst, _, _ in runs),
+        refused=sum(refused for _, refused, _ in runs),
+        share_of_best_rate=median(share for _, _, share in runs),
+        batch_ms=median(batches),
+        batch_least_ms=min(batches),
+        batch_most_ms=max(batches),
+    )
+
+
+async def _one_key() -> float:
+    limiter = Limiter(Quota(_LIMIT, 1e-9), guard=0.0)  # no window: the price of the path alone
+    began = time.perf_counter_ns()
+    for _ in range(_SLOTS):
+        async with limiter.slot("key"):
+            pass
+    return (time.perf_counter_ns() - began) / _SLOTS
+
+
+async def _many_keys() -> float:
+    limiter = Limiter(Quota(_SLOTS, 3600.0))
+    keys = [("live", "1", f"KEY-{i}") for i in range(10_000)]
+    for key in keys:
+        async with limiter.slot(key):
+            pass
+    began = time.perf_counter_ns()
+    for i in range(_SLOTS):
+        async with limiter.slot(keys[i % len(keys)]):
+            pass
+    return (time.perf_counter_ns() - began) / _SLOTS
+
+
+async def _semaphore() -> float:
+    semaphore = asyncio.Semaphore(_LIMIT)
+    began = time.perf_counter_ns()
+    for _ in range(_SLOTS):
+        async with semaphore:
+            pass
+    return (time.perf_counter_ns() - began) / _SLOTS
+
+
+async def _jittery(seed: int) -> tuple[int, int, float]:
+    """Return worst window, refusals, and the rate's share of 20 / (2 + mean round trip)."""
+    legs = [ClosePosition(f"BTC-USD-260327-{60_000 + 100 * i}-C", "cross") for i in range(_CLOSES)]
+    least, more = _WAYS
+    async with SimulatedExchange(latency=least, jitter=more, seed=seed) as exchange, _client(exchange) as client:
+        for leg in legs:
+            exchange.open_position(leg.inst_id, 1)
+        results = await client.close_positions(legs)
+        attempts = [attempt for result in results for attempt in result.result().attempts]
+        trips = [one.settled - one.sent for one in attempts if one.settled is not None and one.sent is not None]
+        at = [row.at for row in exchange.journal if row.method == "POST"]
+        rate = (len(at) - _LIMIT) / (at[-1] - at[0])
+        return exchange.worst_window(), len(exchange.rejections), rate * (2.0 + fmean(trips)) / _LIMIT
+
+
+async def _batches() -> list[float]:
+    """Return the milliseconds of each batch of one close a key; the first warms the connections."""
+    legs = [ClosePosition(f"X{i}-USDT-SWAP", "cross") for i in range(_LEGS)]
+    took = []
+    async with SimulatedExchange(latency=_ROUND_TRIP / 2, seed=1) as exchange, _client(exchange) as client:
+        for _ in range(_BATCHES + 1):
+            for leg in legs:
+                exchange.open_position(leg.inst_id, 1)
+            began = time.perf_counter()
+            for result in await client.close_positions(legs):
+                result.result()
+            took.append((time.perf_counter() - began) * 1000)
+            await asyncio.sleep(0.25)  # fewer than 20 of a key in 2 s
+    return took[1:]
+
+
+def _client(exchange: SimulatedExchange) -> Client:
+    return Client(exchange.credentials, base_url=exchange.base_url, user_id=exchange.user_id, limiter=Limiter())
