@@ -147,3 +147,14 @@ def simulate(
 
     options = simulation.Options(host, port, latency, jitter, window, pos_mode, fill_delay, seed)
     raise typer.Exit(simulation.run(options, position or [], as_json=as_json))
+
+
+@app.command()
+def bench(*, as_json: _Json = False) -> None:
+    """Measure on this machine, within a minute: a free slot, the rate through jitter, a batch of 100.
+
+    Against the simulated exchange only. Exit code 1 if a 2 s window held more than 20 or anything was refused.
+    """
+    from okx_async.cli.bench import run  # noqa: PLC0415 - brings the simulator
+
+    raise typer.Exit(run(as_json=as_json))
