@@ -12,17 +12,19 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any, Final
 
+from okx_async._answer import server_time
 from okx_async._codes import AUTO_CXL_NOTE
 from okx_async._errors import AuthenticationError, NotSentError, OutcomeUnknownError, SlotTimeoutError
 from okx_async._models import Outcome, Priority, Quota
 from okx_async._outcomes import block_seconds, error, throttled
 from okx_async._repeats import Repeats
 from okx_async._sender import Job
-from okx_async._wire import TIME_PATH, server_time
+from okx_async._wire import TIME_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from okx_async._answer import Answer
     from okx_async._clock import ExchangeClock
     from okx_async._discovery import Discovery
     from okx_async._errors import OkxError
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from okx_async._models import Attempt, ClosePosition
     from okx_async._sender import Sender
     from okx_async._slots import SlotSource
-    from okx_async._wire import Answer
 
 __all__ = ["Calls", "tell"]
 

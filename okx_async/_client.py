@@ -8,7 +8,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from okx_async import _wire
+from okx_async import _answer, _wire
 from okx_async._arguments import callback, check_seconds, check_wait, lane_of, listed
 from okx_async._batch import run_batch
 from okx_async._calls import Calls
@@ -191,7 +191,7 @@ class Client:
         for path in paths:
             job = Job("GET", path, b"", "account/positions", POSITIONS_QUOTA)
             answer, _ = await self._calls.call(job, Priority.NORMAL, None)
-            found += [position for position in _wire.positions(answer) if position.pos != 0]
+            found += [position for position in _answer.positions(answer) if position.pos != 0]
         return found
 
     async def warm_up(self, connections: int) -> int:
@@ -258,12 +258,12 @@ class Client:
     async def _close(self, request: ClosePosition, priority: Priority, max_wait: float | None) -> ClosedPosition:
         job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), request.inst_id)
         answer, attempts = await self._calls.call(job, priority, max_wait, request)
-        return _wire.closed_position(answer, request, attempts)
+        return _answer.closed_position(answer, request, attempts)
 
     async def _ask_user_id(self) -> str:
         job = Job("GET", _wire.CONFIG_PATH, b"", "account/config", CONFIG_QUOTA, anonymous=True)
         answer, _ = await self._calls.call(job, Priority.PANIC, None, once=True)  # discovery repeats at its own pace
-        user_id = _wire.uid(answer)
+        user_id = _answer.uid(answer)
         if user_id is None:
             raise OutcomeUnknownError("account/config: the answer names no uid", status=answer.status)
         return user_id

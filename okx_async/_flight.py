@@ -10,8 +10,8 @@ from okx_async._models import Attempt, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from okx_async._answer import Answer
     from okx_async._models import ClosePosition, TokenState
-    from okx_async._wire import Answer
 
 __all__ = ["Flight"]
 

@@ -23,8 +23,8 @@ from okx_async._models import Outcome
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    from okx_async._answer import Answer
     from okx_async._models import Attempt
-    from okx_async._wire import Answer
 
 _REFUSING: Final = frozenset({*range(300, 400), 401, 403, 404, 405})
 _TOO_MANY_REQUESTS: Final = 429

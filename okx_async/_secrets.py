@@ -15,8 +15,8 @@ from urllib.parse import quote, quote_plus
 import orjson
 
 if TYPE_CHECKING:
+    from okx_async._answer import Answer
     from okx_async._models import Credentials
-    from okx_async._wire import Answer
 
 __all__ = ["HIDDEN", "Secrets"]
 

@@ -11,11 +11,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from okx_async._answer import clean, parse
 from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._flight import Flight
 from okx_async._outcomes import classify, decided
 from okx_async._transport import reset
-from okx_async._wire import clean, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,12 +19,12 @@ from okx_async import (
     SlotTimeoutError,
     UnavailableError,
 )
+from okx_async._answer import parse
 from okx_async._calls import Calls, tell
 from okx_async._clock import ExchangeClock
 from okx_async._flight import Flight
 from okx_async._outcomes import classify, decided
 from okx_async._sender import Job, Sender
-from okx_async._wire import parse
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

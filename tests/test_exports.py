@@ -15,6 +15,7 @@ PUBLIC = sorted(set(okx_async.__all__))
 PRIVATE = [module.name for module in pkgutil.iter_modules(okx_async.__path__) if module.name.startswith("_")]
 # Parts of the machine: their modules' lists are for each other.
 INTERNAL = {
+    "Answer",
     "Bucket", "callback", "Calls", "check_pause", "check_seconds", "check_wait", "default_limiter", "Discovery",
     "ExchangeClock", "Flight", "Gate", "HIDDEN", "Identity", "identity_of", "Job", "Key", "lane_of", "listed",
     "Queue", "Repeats", "Reply", "Rule", "run_batch", "Secrets", "Sender", "Table", "tell", "Transport", "Verdict",

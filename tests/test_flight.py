@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from okx_async import ClosePosition, Outcome
+from okx_async._answer import parse
 from okx_async._flight import Flight
-from okx_async._wire import parse
 
 pytestmark = pytest.mark.looptime
 

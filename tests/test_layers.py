@@ -19,6 +19,7 @@ MAY_NOT_IMPORT = {
     "_bucket.py": {*PURE, "datetime", "okx_async._[!em]*"},
     "_keys.py": {*PURE, "okx_async._[!e]*"},
     "_wire.py": {*PURE, "okx_async._outcomes"},
+    "_answer.py": {*PURE, "okx_async._outcomes", "okx_async._wire"},
     "_codes.py": PURE,
     "_outcomes.py": PURE,
     "_queue.py": {"time", "aiohttp", "okx_async._[!bm]*"},

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from okx_async import _errors
+from okx_async._answer import closed_position, parse
 from okx_async._codes import AUTO_CXL_NOTE, CODES
 from okx_async._errors import (
     AuthenticationError,
@@ -23,7 +24,6 @@ from okx_async._errors import (
 )
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._outcomes import block_seconds, classify, decided, error, throttled
-from okx_async._wire import closed_position, parse
 
 SAMPLES = Path(__file__).parent / "samples"
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")

@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from okx_async import Credentials
+from okx_async._answer import parse
 from okx_async._outcomes import classify
 from okx_async._secrets import HIDDEN, Secrets
-from okx_async._wire import parse
 
 KEY, PASSPHRASE, SIGNATURE = "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", 'Fj0rd/"Kay&k<7', "VPvWQYohtOUEdemr/Vlv56AK07M4V5+DpQ="
 SECRETS = Secrets(Credentials("0af1c5d2", KEY, PASSPHRASE))
