@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: demo test check floor mutants soak bench clean
+.PHONY: demo test check floor mutants planted soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -34,6 +34,14 @@ floor:
 # Deliberate faults in the bucket and the limiter: the tests must notice every one (minutes).
 mutants: $(READY)
 	$(BIN)/python tests/mutants/run.py
+
+# Deliberate faults in limiter, client and outcome code: random histories must find every one (minutes).
+planted: $(READY)
+	$(BIN)/python tests/planted/run.py
+
+# 10,000 random histories in virtual time (half an hour; `okx-async torture --help` for one of them).
+torture: $(READY)
+	$(BIN)/okx-async torture --seeds 10000 --processes 2 --shrink
 
 # 100,000 closes on real sockets while everything goes wrong (minutes).
 soak: $(READY)

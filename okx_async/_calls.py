@@ -22,7 +22,7 @@ from okx_async._sender import Job
 from okx_async._wire import TIME_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from okx_async._answer import Answer
     from okx_async._clock import ExchangeClock
@@ -107,7 +107,7 @@ class Calls:
             pause = None if once else repeats.pause(flight.outcome, self._random())
             if pause is None or loop.time() + pause > deadline:
                 break
-            if flight.outcome is Outcome.CLOCK and not await self._set_clock(asked):
+            if flight.outcome is Outcome.CLOCK and not await self._in_time(self._set_clock(asked), deadline):
                 break
             logger.warning("to be repeated in %.2f s: %s", pause, failure)
         raise failure or AssertionError("a call without an attempt")
@@ -150,6 +150,14 @@ class Calls:
         logger.warning("%s: asked too often, its key pauses for %g s", job.what, seconds)
         for key in flight.keys:
             await self._limiter.block(key, seconds, refused=flight.outcome is Outcome.RATE)
+
+    async def _in_time(self, answer: Coroutine[Any, Any, bool], deadline: float) -> bool:
+        """Return the answer if it comes before the call has no time left to use it."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await answer
+        except TimeoutError:
+            return False
 
     async def _set_clock(self, asked: int) -> bool:
         """Ask the exchange for its time, once for all calls that were refused; return whether it was told."""

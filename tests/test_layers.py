@@ -29,7 +29,8 @@ MAY_NOT_IMPORT = {
     "_sender.py": {"aiohttp", "okx_async._bucket", "okx_async._queue", "okx_async._client", "time"},
     "_calls.py": {"aiohttp", "okx_async._bucket", "okx_async._queue", "okx_async._client", "time"},
     "_client.py": {"okx_async._bucket", "okx_async._queue", "okx_async.simulator*", "okx_async.cli*"},
-    "simulator/*.py": {"okx_async._[!m]*", "okx_async.cli*"},
+    "simulator/*.py": {"okx_async._[!m]*", "okx_async.cli*", "okx_async.torture*"},
+    "torture/*.py": {"okx_async._*", "okx_async.cli*"},
     "*.py": {"okx_async.cli*", "typer*", "rich*"},
 }
 ONLY = {"simulator/*.py": {"okx_async._models": {"Credentials"}}}
@@ -77,7 +78,8 @@ def test_the_judge_shares_no_code_with_the_judged(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "absent", ["typer", "rich", "redis", "okx_async.simulator", "okx_async.cli", "aiohttp.web", "yaml"]
+    "absent",
+    ["typer", "rich", "redis", "okx_async.simulator", "okx_async.torture", "okx_async.cli", "aiohttp.web", "yaml"],
 )
 def test_importing_the_package_does_not_import(absent: str) -> None:
     code = f"import sys, okx_async; sys.exit({absent!r} in sys.modules)"

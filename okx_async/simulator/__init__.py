@@ -6,12 +6,46 @@ It imports nothing of okx_async but `Credentials`: a judge shares no code with t
 from okx_async.simulator.accounts import Account
 from okx_async.simulator.arrivals import JournalRow
 from okx_async.simulator.books import PendingOrder
+from okx_async.simulator.clocks import Clock
 from okx_async.simulator.exchange import SimulatedExchange
 from okx_async.simulator.faults import Fault
+from okx_async.simulator.loop import VirtualLoop, run
+from okx_async.simulator.network import Network
 from okx_async.simulator.slots import Holding
+from okx_async.simulator.turns import DeadlockError
+from okx_async.simulator.ways import Path
+from okx_async.simulator.wires import Wire
 
-__all__ = ["Account", "Fault", "Holding", "JournalRow", "PendingOrder", "SimulatedExchange"]
+__all__ = [
+    "Account",
+    "Clock",
+    "DeadlockError",
+    "Fault",
+    "Holding",
+    "JournalRow",
+    "Network",
+    "Path",
+    "PendingOrder",
+    "SimulatedExchange",
+    "VirtualLoop",
+    "Wire",
+    "run",
+]
 
-for _public in (Account, Fault, Holding, JournalRow, PendingOrder, SimulatedExchange):
+for _public in (
+    Account,
+    Clock,
+    DeadlockError,
+    Fault,
+    Holding,
+    JournalRow,
+    Network,
+    Path,
+    PendingOrder,
+    SimulatedExchange,
+    VirtualLoop,
+    Wire,
+    run,
+):
     _public.__module__ = __name__  # tracebacks and reprs name what users import
 del _public

@@ -36,7 +36,8 @@ class JournalRow:
     ``uid``: "" where the request was public or its sender unknown; ``key``: what it was counted under, None if it
     was not; ``path``: as in the request line, with its query; ``code``: the answer's, "" where it had none;
     ``status``: the HTTP status, 0 where the connection was cut instead; ``executed``: it changed the books;
-    ``fault``: the name of the injected fault that took part, or "".
+    ``fault``: the name of the injected fault that took part, or ""; ``cl_ord_id``: the client's own name for a close,
+    or "".
     """
 
     at: float
@@ -48,6 +49,7 @@ class JournalRow:
     status: int
     executed: bool
     fault: str = ""
+    cl_ord_id: str = ""
 
 
 class Arrivals:

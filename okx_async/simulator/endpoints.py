@@ -42,6 +42,8 @@ class Venue:
     books: Books
     fill_delay: Callable[[], float]
     lenient_booleans: bool = False
+    fill: Decimal = Decimal(1)
+    """The part of the position that a close fills, where no fault says otherwise."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,12 @@ class Call:
     def inst_id(self) -> str:
         """The instrument that the request names as text, or ""."""
         value = self.params.get("instId")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def cl_ord_id(self) -> str:
+        """The client's own name for the order as text, or ""."""
+        value = self.params.get("clOrdId")
         return value if isinstance(value, str) else ""
 
     def text(self, name: str) -> str:

@@ -46,7 +46,8 @@ class SimulatedExchange:
 
     ``latency``: mean way, each way; ``jitter``: up to so much more, each way, uniform; ``window``: how arrivals are
     counted, ``"sliding"`` or ``"fixed"``; ``fill_delay``: from accepting a close to the flat position, a number or
-    (least, most); ``pos_mode``: of the default account; ``seed``: of everything that is random here.
+    (least, most); ``fill``: the part of the position that a close fills; ``pos_mode``: of the default account;
+    ``seed``: of everything that is random here.
 
     ``count_rejected``: whether requests refused for rate use up the limit; ``body_first``, ``rate_first``: the order
     of checks, see `gateway`; ``lenient_booleans``: take ``"true"`` for ``true``; ``journal_cap``: rows kept, None
@@ -60,6 +61,7 @@ class SimulatedExchange:
         jitter: float = 0.0,
         window: Window = "sliding",
         fill_delay: float | tuple[float, float] = 0.0,
+        fill: Decimal | float = 1,
         pos_mode: PosMode = "net_mode",
         seed: int | str | None = None,
         host: str = "127.0.0.1",
@@ -75,6 +77,8 @@ class SimulatedExchange:
         least, most = fill_delay if isinstance(fill_delay, tuple) else (fill_delay, fill_delay)
         if latency < 0 or jitter < 0 or not 0 <= least <= most:
             raise ValueError("latency, jitter and fill_delay must not be negative")
+        if not 0 <= fill <= 1:
+            raise ValueError(f"fill must be from 0 to 1, got {fill}")
         self._latency, self._jitter = latency, jitter
         self._host, self._port = host, port
         self._clock, self._wall_clock = clock, wall_clock
@@ -84,7 +88,11 @@ class SimulatedExchange:
         self._accounts = Accounts()
         self._account = self._accounts.add(pos_mode=pos_mode)
         self._venue = Venue(
-            listing(self._ms()), self._books, lambda: self._random.uniform(least, most), lenient_booleans
+            listing(self._ms()),
+            self._books,
+            lambda: self._random.uniform(least, most),
+            lenient_booleans,
+            Decimal(str(fill)),
         )
         self._gateway = Gateway(
             self._venue,
@@ -316,6 +324,7 @@ class SimulatedExchange:
         delay: float = 0.0,
         disconnect: bool = False,
         fill: Decimal | float = 1,
+        forwarded: float | None = None,
         name: str = "",
     ) -> Fault:
         """Answer the next `times` requests that match (`path` None: any) with a fault.
@@ -325,7 +334,8 @@ class SimulatedExchange:
 
         ``executed``: the request does its work all the same. ``counted``: it strikes after authentication and the
         count of arrivals (a request refused there does not use it up); False: before anything is looked at.
-        ``fill``: the part of the position that an executed close fills.
+        ``fill``: the part of the position that an executed close fills. ``forwarded``: s after an uncounted answer at
+        which the request reaches the exchange all the same, as behind a proxy that has given up on it.
         """
         fault = Fault(
             name=name or code or ("disconnect" if disconnect else "fault"),
@@ -344,6 +354,7 @@ class SimulatedExchange:
             delay=delay,
             disconnect=disconnect,
             fill=Decimal(str(fill)),
+            forwarded=forwarded,
         )
         self._faults.add(fault)
         return fault

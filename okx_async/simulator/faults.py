@@ -40,6 +40,7 @@ class Fault:
     delay: float
     disconnect: bool
     fill: Decimal
+    forwarded: float | None = None
 
     def __post_init__(self) -> None:
         if self.times < 1:
@@ -48,6 +49,8 @@ class Fault:
             raise ValueError("a request that is not counted is not executed either")
         if not 0 <= self.fill <= 1:
             raise ValueError(f"fill must be from 0 to 1, got {self.fill}")
+        if self.forwarded is not None and (self.counted or not self.answers):
+            raise ValueError("only a request that is answered before the count can be forwarded afterwards")
         if not self.counted and (self.inst_id or self.user_id):
             raise ValueError("an uncounted fault strikes before it is known whose and which instrument's request it is")
 

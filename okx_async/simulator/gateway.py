@@ -54,13 +54,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back; ``status`` 0: nothing does, the connection is cut. ``delay``: s before that."""
+    """What goes back; ``status`` 0: nothing does, the connection is cut. ``delay``: s before that.
+
+    ``forwarded``: s from here to a second decision, whose answer goes nowhere.
+    """
 
     status: int
     body: bytes
     code: str
     content_type: str = "application/json"
     delay: float = 0.0
+    forwarded: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,13 @@ class Gateway:
         self.styles: dict[str, Style] = {}
         self.journal: deque[JournalRow] = deque(maxlen=journal_cap)
 
-    def decide(self, request: Request, now: float, ms: int) -> Answer:
-        """Answer `request`, counted at `now` (exchange clock, s) and `ms` (server time)."""
-        call = Call(now, ms, request.ip)
-        answer = self._answer(request, call)
+    def decide(self, request: Request, now: float, ms: int, *, forwarded: bool = False) -> Answer:
+        """Answer `request`, counted at `now` (exchange clock, s) and `ms` (server time).
+
+        `forwarded`: it comes from a proxy, which has answered already.
+        """
+        call = Call(now, ms, request.ip, part=self._venue.fill)
+        answer = self._answer(request, call, forwarded=forwarded)
         self.journal.append(
             JournalRow(
                 now,
@@ -110,13 +117,15 @@ class Gateway:
                 answer.status,
                 call.executed,
                 call.fault,
+                call.cl_ord_id,
             )
         )
         return answer
 
-    def _answer(self, request: Request, call: Call) -> Answer:
+    def _answer(self, request: Request, call: Call, *, forwarded: bool) -> Answer:
         path, _, query = request.raw_path.partition("?")
-        if fault := self._faults.take(counted=False, path=path):
+        fault = None if forwarded else self._faults.take(counted=False, path=path)
+        if fault:
             call.fault = fault.name
             if fault.answers:
                 return _faulty(fault)
@@ -197,7 +206,7 @@ def _accepted(data: list[Any]) -> Answer:
 
 def _faulty(fault: Fault) -> Answer:
     status, body = fault.answer()
-    return Answer(status, body, fault.code, fault.content_type, fault.delay)
+    return Answer(status, body, fault.code, fault.content_type, fault.delay, fault.forwarded)
 
 
 def _body(request: Request) -> Mapping[str, Any]:

@@ -79,20 +79,19 @@ class Front:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
         if task is not None:
-            self._working.add(task)
-            task.add_done_callback(self._working.discard)
+            self._keep(task)
         way_in, way_out = self._way(), self._way()
         try:
             body, broken = await _read(request)
-        except (ConnectionError, web.RequestPayloadError):
+        except (ConnectionError, web.RequestPayloadError, RuntimeError):
+            # RuntimeError: the connection was lost between the headers and the first look at the body.
             return _never_arrived()
         if way_in:
             await asyncio.sleep(way_in)
-        answer = self._gateway.decide(
-            Request(request.method, request.raw_path, request.headers, body, request.remote or "", broken),
-            self._clock(),
-            int(self._wall_clock() * 1000),
-        )
+        arrived = Request(request.method, request.raw_path, request.headers, body, request.remote or "", broken)
+        answer = self._gateway.decide(arrived, self._clock(), int(self._wall_clock() * 1000))
+        if answer.forwarded is not None:
+            self._keep(asyncio.ensure_future(self._forward(arrived, answer.forwarded)))
         if answer.delay + way_out:
             await asyncio.sleep(answer.delay + way_out)
         if not answer.status and request.transport is not None:
@@ -102,6 +101,15 @@ class Front:
             body=answer.body,
             headers={"Content-Type": answer.content_type},
         )
+
+    async def _forward(self, request: Request, after: float) -> None:
+        """Decide a request again that a proxy has answered in the exchange's place."""
+        await asyncio.sleep(after)
+        self._gateway.decide(request, self._clock(), int(self._wall_clock() * 1000), forwarded=True)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
 
 
 async def _read(request: web.BaseRequest) -> tuple[bytes, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 
 __all__ = ["signature"]
@@ -19,9 +18,5 @@ def signature(secret_key: str, timestamp: str, method: str, raw_path: str, body:
     https://www.okx.com/docs-v5/en/#overview-rest-authentication-signature
     """
     # Headers and request lines may hold bytes that are no UTF-8; aiohttp hands them over as surrogates.
-    digest = hmac.new(secret_key.encode(), digestmod=hashlib.sha256)
-    digest.update(timestamp.encode(errors="surrogateescape"))
-    digest.update(method.encode(errors="surrogateescape"))
-    digest.update(raw_path.encode(errors="surrogateescape"))
-    digest.update(body)
-    return base64.b64encode(digest.digest()).decode("ascii")
+    text = f"{timestamp}{method}{raw_path}".encode(errors="surrogateescape")
+    return base64.b64encode(hmac.digest(secret_key.encode(), text + body, "sha256")).decode("ascii")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
+import socket
+import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,13 +18,15 @@ import pytest
 from multidict import CIMultiDict
 from yarl import URL
 
-from okx_async.simulator import SimulatedExchange
+from okx_async.simulator import Network, Path, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator.gateway import Request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from okx_async._models import Credentials
+    from okx_async.simulator.wires import End
+    from okx_async.simulator.wires import Wire as VirtualWire
 
 CLOSE = "/api/v5/trade/close-position"
 WALL = 1768519672.0  # 2026-01-15T23:27:52Z
@@ -143,3 +148,90 @@ async def wire() -> AsyncIterator[Wire]:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield Wire(session, lambda: datetime.now(UTC).timestamp())
+
+
+START = 1000.0
+
+
+class Recorder(asyncio.Protocol):
+    """Writes down what happens, and when."""
+
+    end: End
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.loop = loop
+        self.seen: list[tuple[float, object]] = []
+
+    def note(self, what: object) -> None:
+        self.seen.append((round(self.loop.clock() - START, 6), what))
+
+    def connection_made(self, transport: Any) -> None:
+        self.end = transport
+        self.note("made")
+
+    def data_received(self, data: bytes) -> None:
+        self.note(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.note("lost" if exc is None else type(exc).__name__)
+
+    def pause_writing(self) -> None:
+        self.note("full")
+
+    def resume_writing(self) -> None:
+        self.note("room")
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(what for _, what in self.seen if isinstance(what, bytes))
+
+
+class Line:
+    """A connection that is open at both ends."""
+
+    def __init__(self, loop: VirtualLoop, network: Network) -> None:
+        self.loop, self.network = loop, network
+        self.client, self.server = Recorder(loop), Recorder(loop)
+
+    async def open(self, *, lingers: bool = True) -> None:
+        await self.loop.create_server(lambda: self.server, "127.0.0.1", 80)
+        sock = socket.socket()
+        if not lingers:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await self.loop.sock_connect(sock, ("127.0.0.1", 80))
+        await self.loop.create_connection(lambda: self.client, sock=sock)
+        connected = self.loop.clock() - START  # a round trip
+        await asyncio.sleep(4 - connected)
+        assert self.client.seen == [(round(connected, 6), "made")]
+        assert [what for _, what in self.server.seen] == ["made"]
+        self.client.seen.clear()
+        self.server.seen.clear()
+
+    @property
+    def wire(self) -> VirtualWire:
+        return self.client.end.wire
+
+
+def _play(
+    script: Callable[[Line], Awaitable[None]],
+    *,
+    lingers: bool = True,
+    inward: Path = Path(1.0),  # noqa: B008 - frozen
+    outward: Path = Path(2.0),  # noqa: B008 - frozen
+) -> Line:
+    """Run a script on an open line, and let it come to an end. It begins at 4 s."""
+    network = Network(seed=7, inward=inward, outward=outward)
+
+    async def main(loop: VirtualLoop) -> Line:
+        line = Line(loop, network)
+        await line.open(lingers=lingers)
+        await script(line)
+        await asyncio.sleep(100)
+        return line
+
+    return run(main, VirtualLoop(network))
+
+
+@pytest.fixture
+def play() -> Callable[..., Line]:
+    return _play

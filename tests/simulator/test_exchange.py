@@ -176,3 +176,12 @@ async def test_it_may_be_started_again_and_not_twice(wire: Wire) -> None:
                 await exchange.__aenter__()
             await wire.close(exchange)
         assert len(exchange.journal) == n
+
+
+def test_a_close_fills_the_part_that_the_exchange_was_made_with(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(fill=0.25)
+    desk.exchange.open_position("BTC-USDT-SWAP", 8)
+    assert desk.close().code == "0"
+    assert desk.exchange.positions[0].pos == 6
+    with pytest.raises(ValueError, match="fill"):
+        open_desk(fill=1.5)

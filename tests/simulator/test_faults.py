@@ -181,3 +181,9 @@ def test_a_late_answer_is_the_usual_one(desk: Desk, *, counted: bool) -> None:
     assert (reply.code, reply.delay) == ("51023", 3.0)
     assert desk.exchange.journal[-1].fault == "fault"
     assert desk.close().delay == 0.0
+
+
+@pytest.mark.parametrize("changes", [{"code": "50001"}, {"counted": False}], ids=["counted", "no answer"])
+def test_only_what_is_answered_before_the_count_can_be_forwarded(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="forwarded"):
+        fault(forwarded=1.0, **changes)

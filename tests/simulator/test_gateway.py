@@ -352,3 +352,15 @@ def test_nonsense_in_a_query_gets_an_answer(open_desk: Callable[..., Desk], path
     desk.exchange.open_position("BTC-USDT-SWAP", 3)
     desk.exchange.add_pending_order("BTC-USDT-SWAP")
     assert str(desk.get(f"{path}?{query}").code) in {"0", "404", "50014", "50015", "50025", "51000", "51001", "51015"}
+
+
+def test_the_journal_knows_a_close_by_its_own_name(desk: Desk) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 1)
+    desk.close(clOrdId="mine1")
+    desk.close(clOrdId=7)
+    desk.close()
+    assert [(row.cl_ord_id, row.executed) for row in desk.exchange.journal] == [
+        ("mine1", True),
+        ("", False),
+        ("", False),
+    ]

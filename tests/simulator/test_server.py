@@ -143,7 +143,7 @@ async def test_requests_on_their_way_do_not_wait_for_each_other(wire: Wire) -> N
     async with SimulatedExchange(latency=0.1) as exchange:
         began = time.monotonic()
         await asyncio.gather(*(wire.close(exchange) for _ in range(20)))
-        assert time.monotonic() - began < 1.0  # one after another would be 4 s
+        assert time.monotonic() - began < 2.0  # one after another takes 4 s at the least
 
 
 @pytest.mark.parametrize("window", ["sliding", "fixed"])

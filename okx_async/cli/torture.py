@@ -1,0 +1,57 @@
+"""`torture`: random histories against the invariants, and the story of one that broke."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from okx_async.cli.exits import ExitCode, emit, say, show
+from okx_async.torture import happen, plan_of, run_series, shrink
+
+if TYPE_CHECKING:
+    from okx_async.torture import History
+
+__all__ = ["run"]
+
+_LAST = 400  # lines of a timeline that are shown
+
+
+def run(seeds: int, first: int, *, processes: int, small: bool, as_json: bool) -> ExitCode:
+    """Run the histories of so many seeds from `first` on; exit code 1 if an invariant was broken."""
+    records: list[dict[str, Any]] = []
+
+    def told(record: dict[str, Any]) -> None:
+        if as_json:
+            records.append({name: record[name] for name in record if name != "cpu_seconds"})
+        for line in record["broken"]:
+            say(f"seed {record['seed']} broke {line}")
+
+    totals = run_series(range(first, first + seeds), processes, told)
+    if as_json:
+        emit({"histories": records})
+    else:
+        show(str(totals))
+    if not totals.broken:
+        return ExitCode.DONE
+    seed = totals.broken[0]["seed"]
+    history = happen(plan_of(seed))
+    if small:
+        history = shrink(history)
+    for line in _story(happen(history.plan, noted=True)):
+        say(line)
+    return ExitCode.FAILED
+
+
+def _story(history: History) -> list[str]:
+    plan = history.plan
+    lines = [
+        "",
+        f"seed {plan.seed}, again by: okx-async torture --seed {plan.seed} --seeds 1",
+        *(f"broke {breach}" for breach in history.broken),
+        f"strategies: {', '.join(f'{part.kind} at seat {part.seat}' for part in plan.parts) or 'none'}",
+        f"mishaps: {', '.join(mishap.kind for mishap in plan.mishaps) or 'none'}",
+        "",
+    ]
+    notes = history.notes
+    if len(notes) > _LAST:
+        lines.append(f"… {len(notes) - _LAST} lines before: --shrink leaves out what does not matter")
+    return lines + [f"{at:11.6f} {text}" for at, text in notes[-_LAST:]]

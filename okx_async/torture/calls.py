@@ -1,0 +1,141 @@
+"""What each caller did, what it was told, and every attempt in between."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from okx_async import (
+    Client,
+    ClosePosition,
+    CloseResult,
+    InvalidRequestError,
+    NotSentError,
+    OkxError,
+    OutcomeUnknownError,
+    Priority,
+    RejectedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from okx_async import Attempt
+
+__all__ = ["ACCEPTED", "CANCELLED", "NOT_SENT", "REFUSED", "UNKNOWN", "Call", "Calls"]
+
+ACCEPTED, REFUSED, NOT_SENT, UNKNOWN, CANCELLED = "accepted", "refused", "not sent", "unknown", "cancelled"
+
+
+@dataclass(slots=True)
+class Call:
+    """One close as its caller knows it; times are the loop's clock."""
+
+    request: ClosePosition
+    seat: int
+    at: float
+    max_wait: float | None
+    priority: Priority
+    attempts: list[Attempt] = field(default_factory=list)
+    told: str = ""
+    words: str = ""
+    warned: bool = False
+    """Cancelled, and told that it may have been executed."""
+    ended: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Its cl_ord_id, by which the exchange's journal knows it."""
+        return self.request.cl_ord_id or ""
+
+
+class Calls:
+    """Every call of a history, by name."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        self.made: dict[str, Call] = {}
+
+    def begin(self, request: ClosePosition, seat: int, max_wait: float | None, priority: Priority) -> Call:
+        """Note a call that is about to be made; its request must have a cl_ord_id of its own."""
+        call = Call(request, seat, self.now(), max_wait, priority)
+        self.made[call.name] = call
+        return call
+
+    def attempt(self, attempt: Attempt) -> None:
+        """Note an attempt: a client's `on_attempt`."""
+        call = self.made.get(attempt.request.cl_ord_id or "")
+        if call is not None:
+            call.attempts.append(attempt)
+
+    def end(self, call: Call, ending: BaseException | None) -> None:
+        """Note what the caller was told; None: that it was accepted."""
+        call.ended = self.now()
+        call.told = _told(ending)
+        if ending is not None:
+            call.words = f"{type(ending).__name__}: {ending}"
+            call.warned = bool(getattr(ending, "__notes__", ()))
+
+    async def close(self, client: Client, call: Call) -> None:
+        """Make the call; what it ends in is noted, and raised only if it is a cancellation."""
+        request = call.request
+        ending: BaseException | None = None
+        try:
+            await client.close_position(
+                request.inst_id,
+                request.mgn_mode,
+                pos_side=request.pos_side,
+                ccy=request.ccy,
+                auto_cxl=request.auto_cxl,
+                cl_ord_id=request.cl_ord_id,
+                tag=request.tag,
+                priority=call.priority,
+                max_wait=call.max_wait,
+            )
+        except asyncio.CancelledError as cancelled:
+            ending = cancelled
+            raise
+        except (OkxError, RuntimeError) as error:  # RuntimeError: the client was closed
+            ending = error
+        finally:
+            self.end(call, ending)
+
+    async def close_all(self, client: Client, calls: list[Call]) -> None:
+        """Make the calls as one batch."""
+        first = calls[0]
+
+        def told(result: CloseResult) -> None:
+            self.end(self.made[result.request.cl_ord_id or ""], result.error)
+
+        ending: BaseException | None = None
+        try:
+            await client.close_positions(
+                [call.request for call in calls], priority=first.priority, max_wait=first.max_wait, on_result=told
+            )
+        except asyncio.CancelledError as cancelled:
+            ending = cancelled
+            ending.add_note("of a batch: each leg may have been sent")
+            raise
+        except RuntimeError as error:
+            ending = error
+        finally:
+            for call in calls:
+                if call.ended is None and ending is not None:
+                    self.end(call, ending)
+
+
+def _told(ending: BaseException | None) -> str:
+    match ending:
+        case None:
+            return ACCEPTED
+        case asyncio.CancelledError():
+            return CANCELLED
+        case InvalidRequestError() | NotSentError() | RuntimeError():
+            return NOT_SENT
+        case RejectedError():
+            return REFUSED
+        case OutcomeUnknownError():
+            return UNKNOWN
+        case _:
+            return f"something else: {ending!r}"

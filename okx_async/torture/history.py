@@ -1,0 +1,223 @@
+"""One history: a plan that takes place, and what is found when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import random
+import sys
+import warnings
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from okx_async.simulator import Network, VirtualLoop, run
+from okx_async.torture.judge import SLACK, Evidence, judge
+from okx_async.torture.mishaps import MISHAPS, strike
+from okx_async.torture.plan import draw
+from okx_async.torture.stage import Stage
+from okx_async.torture.strategies import STRATEGIES, play
+from okx_async.torture.timeline import timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from okx_async.torture.judge import Breach
+    from okx_async.torture.plan import Mishap, Part, Plan
+
+__all__ = ["History", "happen", "plan_of"]
+
+PATIENCE = 600.0
+"""Seconds after the span in which every strategy must have come to its end."""
+LANDING = 10.0
+"""Seconds in which the last words of closed connections arrive."""
+SILENCE = 90.0
+"""Seconds until what refusals took from the usable limit has come back, a token a window, after the longest block."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What came of a plan."""
+
+    plan: Plan
+    hash: str
+    requests: int
+    faults: int
+    virtual_seconds: float
+    broken: tuple[Breach, ...]
+    told: dict[str, int]
+    notes: tuple[tuple[float, str], ...] = ()
+    """The timeline, if one was kept: seconds since the beginning, and what happened."""
+
+    def record(self) -> dict[str, Any]:
+        """Return what `--json` prints of it."""
+        return {
+            "seed": self.plan.seed,
+            "hash": self.hash,
+            "requests": self.requests,
+            "faults": self.faults,
+            "virtual_seconds": round(self.virtual_seconds, 6),
+            "broken": [str(breach) for breach in self.broken],
+        }
+
+
+def plan_of(seed: int) -> Plan:
+    """Return the plan of a seed."""
+    return draw(
+        seed, {kind: row[0] for kind, row in STRATEGIES.items()}, {kind: row[0] for kind, row in MISHAPS.items()}
+    )
+
+
+def happen(plan: Plan, *, noted: bool = False) -> History:
+    """Let a plan take place, and judge it. The same plan comes to the same history, to the last bit."""
+    notes: list[tuple[float, str]] | None = [] if noted else None
+    weather = plan.weather
+    network = Network(seed=plan.seed, inward=weather.inward, outward=weather.outward, trace=notes)
+    late = Random(f"{plan.seed} lag")
+    lag = (lambda: weather.lag * late.random()) if weather.lag else None
+    loop = VirtualLoop(network, coarse=weather.coarse, lag=lag)
+    start = loop.clock()
+    left: list[str] = []
+    with _watched(loop, left, plan.seed):
+        evidence = run(lambda loop: _take_place(Stage(plan, loop, network, notes), left), loop)
+    told = Counter(call.told for call in evidence.calls.values())
+    return History(
+        plan=plan,
+        hash=_hash(evidence),
+        requests=len(evidence.journal),
+        faults=evidence.struck + sum(bool(row.fault) for row in evidence.journal),
+        virtual_seconds=loop.clock() - start,
+        broken=tuple(judge(evidence)),
+        told=dict(sorted(told.items())),
+        notes=() if notes is None else timeline(evidence, notes),
+    )
+
+
+async def _take_place(stage: Stage, left: list[str]) -> Evidence:
+    plan, loop = stage.plan, stage.loop
+    start = loop.clock()
+    async with stage.exchange:
+        looks = [asyncio.ensure_future(limiter.look(0.37, SLACK + plan.weather.freeze)) for limiter in stage.limiters]
+        mishaps = [loop.call_at(start + mishap.at, _strike, stage, mishap) for mishap in plan.mishaps]
+        parts = {asyncio.ensure_future(_play(stage, part)): part for part in plan.parts}
+        if parts:
+            await asyncio.wait(parts, timeout=plan.span + PATIENCE)
+        for task, part in parts.items():
+            if not task.done():
+                left.append(f"{part.kind} at seat {part.seat} has not come to its end")
+                task.cancel()
+            elif (error := task.exception()) is not None:
+                left.append(f"{part.kind} at seat {part.seat} ended in {error!r}")
+        for timer in mishaps:
+            timer.cancel()
+        stage.exchange.clear_faults()
+        for desk in stage.desks:
+            await desk.leave()
+        for look in looks:
+            look.cancel()
+        await asyncio.wait([*looks, *parts])
+        silent = await _silence(stage)
+    await asyncio.sleep(LANDING)
+    here = asyncio.current_task()
+    left += sorted(f"task {task.get_name()}: {task.get_coro()!r}" for task in asyncio.all_tasks() if task is not here)
+    left += [f"timer {timer!r}" for timer in loop.timers()]
+    left += [f"connection {wire.near!r} {wire.far!r}" for wire in stage.network.wires.values()]
+    return Evidence(
+        plan=plan,
+        start=start,
+        journal=stage.exchange.journal,
+        calls=stage.calls.made,
+        limiters=stage.limiters,
+        silent=silent,
+        left=left,
+        struck=stage.struck,
+    )
+
+
+async def _play(stage: Stage, part: Part) -> None:
+    await asyncio.sleep(part.at)
+    stage.note(f"strategy {part.kind} begins at seat {part.seat}")
+    await play(part.kind, stage, stage.desks[part.seat], Random(part.seed))
+
+
+def _strike(stage: Stage, mishap: Mishap) -> None:
+    strike(mishap.kind, stage, Random(mishap.seed))
+
+
+async def _silence(stage: Stage) -> list[str]:
+    """Let nothing happen, and return the limiters' states that are not at rest when they should be."""
+    linger = max(limiter.linger for limiter in stage.limiters)
+    await asyncio.sleep(linger * 1.001 + SLACK)
+    silent = []
+    for limiter in stage.limiters:
+        for key in {wait.key: None for wait in limiter.waits}:
+            state = limiter.limiter.statistics(key)
+            if state.free != state.limit or state.waiting:
+                silent.append(f"{key!r} after the grace and a window: {state}")
+    await asyncio.sleep(SILENCE)
+    for limiter in stage.limiters:
+        for key in {wait.key: None for wait in limiter.waits}:
+            state = limiter.limiter.statistics(key)
+            if state.usable != state.limit:
+                silent.append(f"{key!r} after {SILENCE:g} s more: {state}")
+        if ": 0 keys, 0 in flight, 0 waiting>" not in repr(limiter.limiter):
+            silent.append(repr(limiter.limiter))
+    return silent
+
+
+@contextmanager
+def _watched(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
+    """Write down what would otherwise be logged, warned of or printed, and keep the collector from the history."""
+    loop.set_exception_handler(lambda _, context: left.append(f"{context['message']}: {context.get('exception')!r}"))
+    handler = _Errors(left)
+    names = ("okx_async", "aiohttp", "asyncio")
+    collecting, hook, draws = gc.isenabled(), sys.unraisablehook, random.getstate()
+    random.seed(seed)  # whoever draws from the module's own generator
+    gc.disable()  # what it finds it would find at any moment; and without it everything is a third faster
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        sys.unraisablehook = lambda args: left.append(f"unraisable: {args.exc_value!r} in {args.object!r}")
+        logging.disable(logging.WARNING)  # a history has thousands
+        for name in names:
+            logging.getLogger(name).addHandler(handler)
+        try:
+            yield
+            gc.collect()  # an exception that nobody retrieved is told when its task is collected
+        finally:
+            for name in names:
+                logging.getLogger(name).removeHandler(handler)
+            logging.disable(logging.NOTSET)
+            sys.unraisablehook = hook
+            random.setstate(draws)
+            if collecting:
+                gc.enable()
+    left += [f"{warning.category.__name__}: {warning.message}" for warning in warned]
+
+
+class _Errors(logging.Handler):
+    """Takes down what is logged as an error."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(
+            f"logged: {record.getMessage()} {record.exc_info[1]!r}"
+            if record.exc_info
+            else "logged: " + record.getMessage()
+        )
+
+
+def _hash(evidence: Evidence) -> str:
+    """Return a hash of all that the exchange saw and of all that callers were told."""
+    digest = sha256()
+    for row in evidence.journal:
+        digest.update(repr(row).encode())
+    for call in evidence.calls.values():
+        digest.update(repr((call.name, call.at, call.ended, call.told, call.words)).encode())
+    return digest.hexdigest()

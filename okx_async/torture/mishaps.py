@@ -1,0 +1,218 @@
+"""What goes wrong: a table of mishaps. A new one is a row, with a function where the exchange or the network lack it.
+
+None is a lie: what an answer says of a close agrees with what the exchange did, or it says nothing certain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from okx_async.simulator import Wire
+    from okx_async.simulator.codes import Shape
+    from okx_async.torture.stage import Stage
+
+__all__ = ["MISHAPS", "strike"]
+
+Mishap: TypeAlias = "Callable[[Stage, Random], str]"
+CONFIG = "/api/v5/account/config"
+
+
+# --- answers of the exchange ---
+
+
+def _answer(**fault: Any) -> Mishap:
+    """Answer the next close or closes so; done or not done where `executed` is not given and may be either."""
+
+    def mishap(stage: Stage, rng: Random) -> str:
+        times = rng.choice((1, 1, 2, 5))
+        if "executed" not in fault and fault.get("counted", True):
+            fault_now = {**fault, "executed": rng.random() < 0.5}  # either
+        else:
+            fault_now = fault
+        stage.exchange.inject(times=times, **fault_now)
+        return f"{times} closes to be answered {fault_now}"
+
+    return mishap
+
+
+def _late(stage: Stage, rng: Random) -> str:
+    seat = rng.choice(stage.plan.seats)
+    delay = seat.timeout * rng.choice((0.5, 0.97, 1.03, 2.0))
+    times = rng.choice((1, 5, 25))
+    stage.exchange.inject(delay=delay, times=times)
+    return f"{times} answers to be {delay:.3f} s late"
+
+
+def _later(stage: Stage, rng: Random) -> str:
+    code = rng.choice(("50001", "51030", "51109", "51022", "50009", "51032", "51115", "51066", "51000", "50120"))
+    shapes: tuple[Shape | None, ...] = (None, None, "item", "suffix", "integer", "object", "bare")
+    shape = rng.choice(shapes)
+    stage.exchange.inject(code=code, shape=shape, times=rng.choice((1, 3)))
+    return f"a refusal: {code} in shape {shape}"
+
+
+def _throttle(stage: Stage, rng: Random) -> str:
+    code = rng.choice(("50011", "50011", "51113", "50061"))
+    times = rng.choice((1, 1, 4, 30))
+    stage.exchange.inject(code=code, times=times, shape=rng.choice((None, "suffix")))
+    return f"{times} refusals for rate: {code}"
+
+
+def _config(stage: Stage, rng: Random) -> str:
+    times = rng.choice((1, 2, 6))
+    what: dict[str, Any] = rng.choice(
+        (
+            {"code": "50001"},
+            {"code": "50120"},
+            {"delay": 0.7},
+            {"delay": 8.0},
+            {"disconnect": True},
+            {"body": "<html>", "status": 502},
+            {"body": '{"code":"0","data":[{"uid":""}],"msg":""}', "status": 200},
+            {"code": "50011"},
+            {"code": "50111"},
+        )
+    )
+    stage.exchange.inject(path=CONFIG, times=times, **what)
+    return f"account/config, {times} times: {what}"
+
+
+def _proxy(stage: Stage, rng: Random) -> str:
+    # Assumption 2 again: what a proxy holds back counts within the grace.
+    after = rng.uniform(0.0, stage.plan.weather.longest + 0.05) * 0.9
+    times = rng.choice((1, 5, 20))
+    stage.exchange.inject(body="<html>timed out</html>", status=504, counted=False, forwarded=after, times=times)
+    return f"{times} closes that a proxy gives up on, and sends on {after:.3f} s later"
+
+
+# --- the network ---
+
+
+def _wire(stage: Stage, rng: Random) -> Wire | None:
+    wires = list(stage.network.wires.values())
+    return rng.choice(wires) if wires else None
+
+
+def _on_a_wire(act: Callable[[Stage, Random, Wire], str]) -> Mishap:
+    def mishap(stage: Stage, rng: Random) -> str:
+        wire = _wire(stage, rng)
+        if wire is None:
+            return ""
+        stage.struck += 1
+        return f"{act(stage, rng, wire)} wire {wire.number}"
+
+    return mishap
+
+
+def _reset(_: Stage, __: Random, wire: Wire) -> str:
+    wire.reset()
+    return "reset of"
+
+
+def _vanish(_: Stage, __: Random, wire: Wire) -> str:
+    wire.vanish()
+    return "silence on"
+
+
+def _hang_up(_: Stage, __: Random, wire: Wire) -> str:
+    wire.far.close()
+    return "the server hangs up"
+
+
+def _stall(stage: Stage, rng: Random, wire: Wire) -> str:
+    seconds = stage.plan.stall * rng.choice((0.05, 0.3, 1.0))
+    inward = rng.random() < 0.7
+    wire.stall(seconds, inward=inward, outward=not inward or rng.random() < 0.5)
+    return f"{seconds:.2f} s without departures on"
+
+
+def _deaf(stage: Stage, rng: Random, wire: Wire) -> str:
+    end, seconds = rng.choice((wire.near, wire.far)), stage.plan.stall * rng.choice((0.05, 0.3))
+    end.hold("deaf")
+    stage.loop.call_later(seconds, end.release, "deaf")
+    return f"{end.name} reads nothing for {seconds:.2f} s on"
+
+
+def _for_all(act: Callable[[Stage, float], None], *lengths: float) -> Mishap:
+    def mishap(stage: Stage, rng: Random) -> str:
+        seconds = rng.choice(lengths)
+        act(stage, seconds)
+        stage.struck += 1
+        return f"{getattr(act, '__name__', 'network')} for {seconds:g} s"
+
+    return mishap
+
+
+def refused(stage: Stage, seconds: float) -> None:
+    """Refuse connections."""
+    stage.network.refuse(seconds)
+
+
+def swallowed(stage: Stage, seconds: float) -> None:
+    """Answer no attempt to connect."""
+    stage.network.swallow(seconds)
+
+
+def slow(stage: Stage, seconds: float) -> None:
+    """Let connecting take long."""
+    stage.network.slow_down(seconds, by=min(seconds, 1.2))
+
+
+def outage(stage: Stage, seconds: float) -> None:
+    """Let nothing through."""
+    stage.network.outage(min(seconds, stage.plan.stall))
+
+
+def frozen(stage: Stage, seconds: float) -> None:
+    """Let the machine stand still."""
+    stage.loop.freeze(min(seconds, stage.plan.weather.freeze))
+
+
+# A mishap and its weight among the others.
+MISHAPS: dict[str, tuple[int, Mishap]] = {
+    "50004": (2, _answer(code="50004")),
+    "50026": (1, _answer(code="50026")),
+    "51149": (1, _answer(code="51149")),
+    "51054": (1, _answer(code="51054")),
+    "50013": (1, _answer(code="50013")),
+    "code of tomorrow": (1, _answer(code="59999")),
+    "code 1 alone": (1, _answer(code="1")),
+    "html 502": (1, _answer(body="<html>bad gateway</html>", status=502)),
+    "html 520 early": (1, _answer(body="<html>error</html>", status=520, counted=False)),
+    "html 403 early": (1, _answer(body="<html>blocked</html>", status=403, counted=False)),
+    "plain 429 early": (1, _answer(body="Too Many Requests", status=429, content_type="text/plain", counted=False)),
+    "plain 429": (1, _answer(body="Too Many Requests", status=429, content_type="text/plain", executed=False)),
+    "302": (1, _answer(body="", status=302, counted=False)),
+    "cut JSON": (1, _answer(body='{"code":"0","data":[{"clO', status=200)),
+    "empty 200": (1, _answer(body="", status=200)),
+    "code 0 under 500": (1, _answer(body='{"code":"0","data":[],"msg":""}', status=500)),
+    "disconnect": (3, _answer(disconnect=True)),
+    "disconnect early": (2, _answer(disconnect=True, counted=False)),
+    "half filled": (1, _answer(fill=0.5, executed=True)),
+    "late": (4, _late),
+    "refusal": (4, _later),
+    "throttle": (3, _throttle),
+    "proxy": (4, _proxy),
+    "config": (4, _config),
+    "reset": (6, _on_a_wire(_reset)),
+    "silence": (3, _on_a_wire(_vanish)),
+    "hang-up": (4, _on_a_wire(_hang_up)),
+    "stall": (6, _on_a_wire(_stall)),
+    "deaf": (3, _on_a_wire(_deaf)),
+    "refused": (2, _for_all(refused, 0.5, 3.0)),
+    "swallowed": (2, _for_all(swallowed, 0.5, 3.0)),
+    "slow": (2, _for_all(slow, 1.0, 5.0)),
+    "outage": (4, _for_all(outage, 0.3, 1.5, 8.0)),
+    "frozen": (4, _for_all(frozen, 0.02, 0.4)),
+}
+
+
+def strike(kind: str, stage: Stage, rng: Random) -> None:
+    """Let the mishap of this name happen."""
+    words = MISHAPS[kind][1](stage, rng)
+    if words:
+        stage.note(f"MISHAP {words}")

@@ -1,0 +1,43 @@
+"""The least of a history that still breaks the same promise: strategies and mishaps are left out one after another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from okx_async.torture.history import happen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from okx_async.torture.history import History
+    from okx_async.torture.plan import Plan
+
+__all__ = ["shrink"]
+
+
+def shrink(history: History) -> History:
+    """Return the smallest history found that breaks one of the invariants that `history` breaks."""
+    kinds = {breach.invariant for breach in history.broken}
+    smallest = history
+    more = bool(kinds)
+    while more:
+        more = False
+        for plan in _smaller(smallest.plan):
+            attempt = happen(plan)
+            if kinds & {breach.invariant for breach in attempt.broken}:
+                smallest, more = attempt, True
+                break
+    return smallest
+
+
+def _smaller(plan: Plan) -> Iterator[Plan]:
+    """Yield the plan without a half of its mishaps or strategies, then without a quarter, down to single ones."""
+    for name in ("mishaps", "parts"):
+        items = getattr(plan, name)
+        size = len(items)
+        while size:
+            size = size // 2 if size > 1 else 0
+            step = max(size, 1)
+            for start in range(0, len(items), step):
+                yield replace(plan, **{name: items[:start] + items[start + step :]})

@@ -1,0 +1,214 @@
+"""Where a history takes place: the exchange, the network, the limiters and the clients of one plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import aiohttp
+
+from okx_async import Client, ClosePosition, Credentials, Limiter, Quota
+from okx_async.simulator import Clock, SimulatedExchange
+from okx_async.torture.calls import Call, Calls
+from okx_async.torture.watch import CALL, WatchedLimiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from okx_async import Attempt, PosSide, Priority
+    from okx_async.simulator import Account, Network, VirtualLoop
+    from okx_async.torture.plan import Plan, Seat
+
+__all__ = ["EPOCH", "FOREIGN", "Desk", "Stage"]
+
+EPOCH = 1768519672.0
+"""2026-01-15T23:27:52Z: when histories begin."""
+FOREIGN = "x"
+"""What the names of another program's requests begin with."""
+LIMIT = 20
+
+
+class Stage:
+    """Everything that the strategies and mishaps of one history act on."""
+
+    def __init__(self, plan: Plan, loop: VirtualLoop, network: Network, notes: list[tuple[float, str]] | None) -> None:
+        self.plan = plan
+        self.loop = loop
+        self.network = network
+        self.notes = notes
+        self.struck = 0
+        """Mishaps that happened on the network; the exchange's own are in its journal."""
+        self.calls = Calls(loop.clock)
+        clock = Clock(loop.clock, rate=plan.exchange.rate)
+        self.wall_clock = Clock(loop.clock, start=EPOCH, rate=plan.exchange.rate)
+        self.exchange = SimulatedExchange(
+            latency=plan.exchange.work,
+            seed=f"{plan.seed} exchange",
+            window=plan.exchange.window,
+            fill_delay=plan.exchange.fill_delay,
+            fill=plan.exchange.fill,
+            count_rejected=plan.exchange.count_rejected,
+            body_first=plan.exchange.body_first,
+            rate_first=plan.exchange.rate_first,
+            clock=clock,
+            wall_clock=self.wall_clock,
+        )
+        self.accounts = [
+            self._account(number, two_sided=account.two_sided) for number, account in enumerate(plan.accounts)
+        ]
+        self._keys: dict[tuple[int, int], Credentials] = {}
+        self._clock = Clock(loop.clock, rate=plan.rate)
+        self.limiters = [self._limiter() for _ in range(plan.shares)]
+        self.desks = [Desk(self, number, seat) for number, seat in enumerate(plan.seats)]
+        self.listeners: list[Callable[[], None]] = []
+        """Told of each attempt, in the step in which it ends."""
+        self._names = 0
+
+    # --- for strategies ---
+
+    def name(self, foreign: str = "") -> str:
+        """Return a cl_ord_id that no other request has."""
+        self._names += 1
+        return f"{foreign or 'c'}{self._names}"
+
+    def inst_id(self, rng: Random) -> str:
+        """Pick an instrument: a swap of the crowd, or one of a family of options that share a limit."""
+        number = rng.randrange(self.plan.insts)
+        if number % 4 == 3:  # one in four
+            return f"BTC-USD-260327-{50 + rng.randrange(5)}000-C"
+        return f"S{number}-USDT-SWAP"
+
+    def order(self, desk: Desk, rng: Random, inst_id: str | None = None) -> ClosePosition:
+        """Return a close, mostly of a position that is open now."""
+        account = self.accounts[desk.seat.account]
+        inst_id = inst_id or self.inst_id(rng)
+        two_sided = account.pos_mode == "long_short_mode" and inst_id.endswith("SWAP")
+        pos_side: PosSide | None = rng.choice(("long", "short")) if two_sided else None
+        if rng.random() < 0.85:  # else there is nothing to close, or another's close is on its way
+            pos = rng.randrange(1, 9) * (1 if two_sided else rng.choice((-1, 1)))
+            self.exchange.open_position(inst_id, pos, "cross", pos_side or "net", account=account)
+        if rng.random() < 0.03:
+            self.exchange.add_pending_order(inst_id, pos_side=pos_side or "net", account=account)
+        if rng.random() < 0.02:
+            pos_side = "net" if two_sided else "long"  # the wrong one: refused
+        return ClosePosition(
+            inst_id,
+            "cross",
+            pos_side=pos_side,
+            auto_cxl=rng.random() < 0.5,
+            cl_ord_id=self.name(),
+        )
+
+    async def close(self, desk: Desk, request: ClosePosition, priority: Priority, max_wait: float | None) -> None:
+        """Close, whatever comes of it."""
+        call = self.begin(desk, request, priority, max_wait)
+        CALL.set(call.name)
+        await self.calls.close(desk.client, call)
+        self.note(f"{call.name} told: {call.told}{' ' * bool(call.words)}{call.words[:160]}")
+
+    def begin(self, desk: Desk, request: ClosePosition, priority: Priority, max_wait: float | None) -> Call:
+        """Note a call that is about to be made."""
+        call = self.calls.begin(request, desk.number, max_wait, priority)
+        self.note(f"{call.name} at seat {desk.number}: close {request.inst_id} {priority.name} max_wait={max_wait}")
+        return call
+
+    def note(self, text: str) -> None:
+        """Write a line of the timeline, if one is kept."""
+        if self.notes is not None:
+            self.notes.append((self.loop.clock(), text))
+
+    def key(self, account: int, number: int) -> Credentials:
+        """Return an API key of an account; 0: its first."""
+        found = self._keys.get((account, number))
+        if found is None:
+            home = self.accounts[account]
+            found = home.credentials
+            if number:
+                found = self.exchange.add_key(home, credentials=self._made_up(f"account {account} key {number}"))
+            self._keys[account, number] = found
+        return found
+
+    # --- inside ---
+
+    def attempt(self, attempt: Attempt) -> None:
+        """Take a client's word of an attempt."""
+        self.calls.attempt(attempt)
+        for tell in tuple(self.listeners):
+            tell()
+        if self.notes is not None:
+            self.note(
+                f"{attempt.request.cl_ord_id} attempt: {attempt.outcome.value} {attempt.code} {attempt.status or ''} "
+                f"waited {attempt.waited:.3f}, token {attempt.token}"
+            )
+
+    def _account(self, number: int, *, two_sided: bool) -> Account:
+        return self.exchange.add_account(
+            pos_mode="long_short_mode" if two_sided else "net_mode", credentials=self._made_up(f"account {number}")
+        )
+
+    def _made_up(self, name: str) -> Credentials:
+        # Of this seed alone: what clients of one API key learn they share, for as long as one of them lives.
+        rng = Random(f"{self.plan.seed} {name}")
+        return Credentials(
+            str(UUID(int=rng.getrandbits(128), version=4)), f"{rng.getrandbits(128):032X}", "Fjord-4711!"
+        )
+
+    def _limiter(self) -> WatchedLimiter:
+        plan = self.plan
+        quota = Quota(LIMIT // plan.shares)
+        limiter = Limiter(quota, rtt_floor=plan.floor, doubt_grace=plan.grace, clock=self._clock)
+        return WatchedLimiter(limiter, self.loop.clock)
+
+
+@dataclass(slots=True)
+class Desk:
+    """A seat, and the client that sits there now."""
+
+    stage: Stage
+    number: int
+    seat: Seat
+    _client: Client | None = None
+    _session: aiohttp.ClientSession | None = None
+    _wall_clock: Clock | None = field(default=None)
+
+    @property
+    def client(self) -> Client:
+        """The client."""
+        if self._client is None:
+            self._client = self._sit()
+        return self._client
+
+    async def leave(self) -> None:
+        """Close the client; the next use of the desk opens another."""
+        client, session = self._client, self._session
+        if client is not None:
+            self.stage.note(f"client at seat {self.number} closes")
+            await client.aclose()
+            self.stage.note(f"client at seat {self.number} has closed")
+            if self._client is client:
+                self._client = self._session = None
+            if session is not None:
+                await session.close()
+
+    def _sit(self) -> Client:
+        stage, seat = self.stage, self.seat
+        account = stage.accounts[seat.account]
+        if self._wall_clock is None:
+            self._wall_clock = Clock(stage.loop.clock, start=stage.wall_clock() + seat.skew)
+        if seat.own_session:
+            self._session = aiohttp.ClientSession()
+        return Client(
+            stage.key(seat.account, seat.key),
+            user_id=account.user_id if seat.told else None,
+            base_url=stage.exchange.base_url,
+            limiter=stage.limiters[seat.limiter],
+            session=self._session,
+            connect_timeout=seat.connect_timeout,
+            timeout=seat.timeout,
+            max_connections=seat.max_connections,
+            keepalive=seat.keepalive,
+            on_attempt=stage.attempt,
+            wall_clock=self._wall_clock,
+        )

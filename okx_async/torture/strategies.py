@@ -1,0 +1,227 @@
+"""What callers do: a table of strategies. A new one is a function and a row."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+import aiohttp
+
+from okx_async import OkxError, Priority
+from okx_async.simulator.endpoints import CLOSE_PATH
+from okx_async.simulator.signature import signature
+from okx_async.torture.stage import FOREIGN
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from random import Random
+
+    from okx_async.torture.stage import Desk, Stage
+
+__all__ = ["STRATEGIES", "play"]
+
+Strategy: TypeAlias = "Callable[[Stage, Desk, Random], Awaitable[None]]"
+NORMAL, PANIC = Priority.NORMAL, Priority.PANIC
+
+
+async def steady(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Close one after another."""
+    pause = rng.choice((0.0, 0.2, 1.0))
+    for _ in range(rng.randint(3, 30)):
+        await stage.close(desk, stage.order(desk, rng), NORMAL, None)
+        await asyncio.sleep(rng.uniform(0.0, 2 * pause))
+
+
+async def crowd(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Close many at once, on one instrument."""
+    inst_id = stage.inst_id(rng)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(rng.randint(15, 70)):
+            group.create_task(stage.close(desk, stage.order(desk, rng, inst_id), NORMAL, None))
+
+
+async def waves(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Close twenty at once, again and again, just when the window seems to be over."""
+    inst_id = stage.inst_id(rng)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(rng.randint(2, 4)):
+            for _ in range(20):
+                group.create_task(stage.close(desk, stage.order(desk, rng, inst_id), NORMAL, rng.choice((None, 4.0))))
+            await asyncio.sleep(rng.uniform(1.7, 2.3))
+
+
+async def batch(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Close a list; perhaps give up in the middle of it."""
+    priority, max_wait = rng.choice((NORMAL, PANIC)), rng.choice((None, None, 1.0, 6.0))
+    calls = [stage.begin(desk, stage.order(desk, rng), priority, max_wait) for _ in range(rng.randint(1, 40))]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(rng.choice((None, None, rng.uniform(0.0, 3.0)))):
+            await stage.calls.close_all(desk.client, calls)
+
+
+async def hasty(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Give every close up after a moment."""
+    inst_id = rng.choice((None, stage.inst_id(rng)))
+    longest = rng.choice((0.01, 0.1, 0.1, 0.5, 3.0))
+
+    async def one() -> None:
+        task = asyncio.ensure_future(stage.close(desk, stage.order(desk, rng, inst_id), NORMAL, None))
+        if rng.random() < 0.3:  # moments too short for the clock
+            for _ in range(rng.randrange(30)):
+                await asyncio.sleep(0)
+        else:
+            await asyncio.sleep(rng.uniform(0.0, longest))
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(rng.randint(3, 40)):
+            group.create_task(one())
+            await asyncio.sleep(rng.choice((0.0, rng.uniform(0.0, 0.3))))
+
+
+async def impatient(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Have little time."""
+    inst_id = stage.inst_id(rng)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(rng.randint(5, 40)):
+            max_wait = rng.choice((0.0, 0.05, 0.5, 2.0, 2.1, 5.0))
+            group.create_task(stage.close(desk, stage.order(desk, rng, inst_id), NORMAL, max_wait))
+            await asyncio.sleep(rng.uniform(0.0, 0.1))
+
+
+async def panic(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Go ahead of all others."""
+    inst_id = stage.inst_id(rng)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(rng.randint(5, 30)):
+            priority = rng.choice((NORMAL, PANIC))
+            group.create_task(stage.close(desk, stage.order(desk, rng, inst_id), priority, rng.choice((None, 3.0))))
+            await asyncio.sleep(rng.choice((0.0, rng.uniform(0.0, 0.5))))
+
+
+async def siege(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Keep one instrument under pressure, so that every window of it is full."""
+    inst_id = stage.inst_id(rng)
+    end = stage.loop.clock() + rng.uniform(6.0, 20.0)
+
+    async def one() -> None:
+        while stage.loop.clock() < end:
+            await stage.close(desk, stage.order(desk, rng, inst_id), NORMAL, None)
+            await asyncio.sleep(0.05)  # a client that is closed answers at once
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(rng.choice((21, 30))):
+            group.create_task(one())
+
+
+async def spite(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Give closes up in the very step in which another is served or ends, when something is being handed over."""
+    inst_id = stage.inst_id(rng)
+    often = rng.choice((0.05, 0.3))
+    tasks: list[asyncio.Task[None]] = []
+
+    limiter = stage.limiters[desk.seat.limiter]
+
+    def tell() -> None:
+        if rng.random() < often:
+            # Whoever has just been handed something still stands first in line: he does not know it yet.
+            first = next((wait.task for wait in limiter.standing.values() if wait.task in tasks), None)
+            target = rng.choice((first, rng.choice(tasks))) if tasks else None
+            if target is not None:
+                target.cancel()
+
+    limiter.listeners.append(tell)
+    stage.listeners.append(tell)
+    for _ in range(rng.randint(10, 60)):
+        tasks.append(asyncio.ensure_future(stage.close(desk, stage.order(desk, rng, inst_id), NORMAL, None)))
+        if rng.random() < 0.3:
+            await asyncio.sleep(rng.uniform(0.0, 0.1))
+    await asyncio.wait(tasks)
+    limiter.listeners.remove(tell)
+    stage.listeners.remove(tell)
+
+
+async def idle(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Come back after pauses in which connections grow old."""
+    for _ in range(rng.randint(2, 5)):
+        await asyncio.gather(*(stage.close(desk, stage.order(desk, rng), NORMAL, None) for _ in range(3)))
+        await asyncio.sleep(desk.seat.keepalive * rng.choice((0.9, 1.0, 1.1, 2.5)))
+
+
+async def reader(_stage: Stage, desk: Desk, rng: Random) -> None:
+    """Read positions, faster than is allowed."""
+    for _ in range(rng.randint(1, 15)):
+        with suppress(OkxError, RuntimeError):
+            await desk.client.positions()
+        await asyncio.sleep(rng.choice((0.0, rng.uniform(0.0, 0.3))))
+
+
+async def warmer(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Open connections in advance."""
+    with suppress(OkxError, RuntimeError):
+        async with asyncio.timeout(30):
+            count = await desk.client.warm_up(rng.randint(0, 12))
+        stage.note(f"seat {desk.number} warmed up {count} connections")
+
+
+async def restart(_stage: Stage, desk: Desk, rng: Random) -> None:
+    """Close the client in the middle of everything; another takes its place."""
+    for _ in range(rng.randint(1, 2)):
+        await asyncio.sleep(rng.uniform(0.0, 5.0))
+        await desk.leave()
+
+
+async def foreign(stage: Stage, desk: Desk, rng: Random) -> None:
+    """Be another program of the same user: a key of its own, no limiter, bursts. Only where the plan has one."""
+    if not stage.plan.accounts[desk.seat.account].foreign:
+        return
+    credentials = stage.key(desk.seat.account, 9)
+    async with aiohttp.ClientSession(stage.exchange.base_url) as session:
+        for _ in range(rng.randint(1, 4)):
+            inst_id = stage.inst_id(rng)
+            for _ in range(rng.randint(3, 25)):
+                body = f'{{"instId":"{inst_id}","mgnMode":"cross","clOrdId":"{stage.name(FOREIGN)}"}}'.encode()
+                moment = datetime.fromtimestamp(stage.wall_clock(), UTC)
+                timestamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                headers = {
+                    "OK-ACCESS-KEY": credentials.api_key,
+                    "OK-ACCESS-PASSPHRASE": credentials.passphrase,
+                    "OK-ACCESS-TIMESTAMP": timestamp,
+                    "OK-ACCESS-SIGN": signature(credentials.secret_key, timestamp, "POST", CLOSE_PATH, body),
+                    "Content-Type": "application/json",
+                }
+                with suppress(aiohttp.ClientError, TimeoutError):  # the mishaps strike it too
+                    async with (
+                        asyncio.timeout(3.0),
+                        session.post(CLOSE_PATH, data=body, headers=headers) as response,
+                    ):
+                        await response.read()
+            await asyncio.sleep(rng.uniform(0.0, 4.0))
+
+
+# A strategy and its weight among the others.
+STRATEGIES: dict[str, tuple[int, Strategy]] = {
+    "steady": (5, steady),
+    "crowd": (5, crowd),
+    "waves": (5, waves),
+    "batch": (3, batch),
+    "hasty": (4, hasty),
+    "impatient": (3, impatient),
+    "panic": (3, panic),
+    "siege": (5, siege),
+    "spite": (4, spite),
+    "idle": (2, idle),
+    "reader": (1, reader),
+    "warmer": (1, warmer),
+    "restart": (2, restart),
+    "foreign": (3, foreign),
+}
+
+
+async def play(kind: str, stage: Stage, desk: Desk, rng: Random) -> None:
+    """Follow the strategy of this name to its end."""
+    await STRATEGIES[kind][1](stage, desk, rng)

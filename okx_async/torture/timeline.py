@@ -1,0 +1,28 @@
+"""What happened, in order, for a person to read: who sent what when, when it arrived, what came back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from okx_async.torture.judge import Evidence
+
+__all__ = ["Note", "timeline"]
+
+Note = tuple[float, str]
+
+
+def timeline(evidence: Evidence, notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Return the notes of a history and the rows of its journal by time, seconds since the beginning."""
+    rate, start = evidence.plan.exchange.rate, evidence.start
+    lines = [(at - start, text) for at, text in notes]
+    for row in evidence.journal:
+        what = row.cl_ord_id or row.path
+        answer = f"answered {row.code or 'nothing'} {row.status or 'and cut'}"
+        more = f"{', executed' * row.executed}{f', fault {row.fault}' * bool(row.fault)}"
+        at = (row.at - start) / rate
+        lines.append((at, f"{what} ARRIVED at the exchange ({row.at - start:.6f} of its clock): {answer}{more}"))
+    lines.sort(key=lambda line: line[0])
+    return tuple(lines)

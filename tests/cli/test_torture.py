@@ -1,0 +1,65 @@
+"""`torture` as it is run, and the story that it tells of a broken history."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from okx_async.cli import torture
+from okx_async.cli.exits import ExitCode
+from okx_async.torture import plan_of, strategies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from subprocess import CompletedProcess
+
+
+def test_torture_prints_the_same_record_of_each_history_every_time(
+    command: Callable[..., CompletedProcess[str]],
+) -> None:
+    first, again = (command("torture", "--seeds", "2", "--seed", "3", "--json") for _ in range(2))
+    assert first.returncode == 0
+    assert first.stderr == ""
+    assert first.stdout == again.stdout
+    histories = json.loads(first.stdout)["histories"]
+    assert [history["seed"] for history in histories] == [3, 4]
+    for history in histories:
+        assert set(history) == {"seed", "hash", "requests", "faults", "virtual_seconds", "broken"}
+        assert history["requests"] > 0
+        assert history["broken"] == []
+
+
+def test_torture_says_what_it_covered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert torture.run(2, 3, processes=1, small=False, as_json=False) is ExitCode.DONE
+    out, err = capsys.readouterr()
+    assert out.startswith("2 histories, ")
+    assert out.endswith(": 0 broken\n")
+    assert err == ""
+
+
+@pytest.mark.parametrize("small", [True, False])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_broken_history_is_told_and_exit_1(
+    small: bool,  # noqa: FBT001 - a parameter of the test
+    as_json: bool,  # noqa: FBT001 - the same
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def bad(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    kind = "hasty"
+    monkeypatch.setitem(strategies.STRATEGIES, kind, (strategies.STRATEGIES[kind][0], bad))
+    first = next(seed for seed in range(100) if any(part.kind == kind for part in plan_of(seed).parts))
+    assert torture.run(1, first, processes=1, small=small, as_json=as_json) is ExitCode.FAILED
+    out, err = capsys.readouterr()
+    assert "broke leftovers: hasty at seat" in err
+    assert "again by: okx-async torture --seed" in err
+    assert ("strategies: hasty at seat 0\n" in err or "strategies: hasty at seat 1\n" in err) or not small
+    assert ("mishaps: none\n" in err) or not small
+    if as_json:
+        assert any(history["broken"] for history in json.loads(out)["histories"])
+    else:
+        assert ": 0 broken" not in out

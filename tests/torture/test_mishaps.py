@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from okx_async.simulator import Path
+from okx_async.torture import happen
+from okx_async.torture.mishaps import MISHAPS
+from okx_async.torture.plan import Mishap, Part, Weather
+
+if TYPE_CHECKING:
+    from okx_async.torture import Plan
+
+BUSY = (Part("siege", 0, 0.0, "siege"), Part("siege", 0, 0.0, "siege too"))
+
+
+@pytest.mark.parametrize("kind", MISHAPS)
+def test_each_mishap_happens_and_breaks_nothing(kind: str, calm: Plan) -> None:
+    mishaps = tuple(Mishap(kind, at, f"{kind} {at}") for at in (0.0, 1.1, 1.2, 3.3))
+    seats = (replace(calm.seats[0], told=False),)
+    weather = replace(calm.weather, freeze=0.4)
+    history = happen(replace(calm, parts=BUSY, mishaps=mishaps, seats=seats, weather=weather, grace=3.0))
+    assert history.broken == ()
+    assert history.faults > 0
+
+
+@pytest.mark.parametrize("kind", ["reset", "silence", "stall", "deaf", "disconnect", "late", "proxy"])
+def test_what_the_worst_of_them_do_to_a_caller_is_an_unknown_outcome(kind: str, calm: Plan) -> None:
+    mishaps = tuple(Mishap(kind, number / 10, f"{kind} {number}") for number in range(60))
+    weather = Weather(Path(0.1, 0.1), Path(0.1, 0.1))
+    history = happen(replace(calm, parts=BUSY, mishaps=mishaps, weather=weather, grace=3.0))
+    assert history.broken == ()
+    assert history.told["unknown"] > 0
+
+
+@pytest.mark.parametrize("kind", ["refused", "swallowed", "slow"])
+def test_what_befalls_connecting_only_sends_nothing(kind: str, calm: Plan) -> None:
+    mishaps = tuple(Mishap(kind, number / 4, f"{kind} {number}") for number in range(20))
+    seats = (replace(calm.seats[0], keepalive=0.5, connect_timeout=0.3),)
+    parts = tuple(Part("idle", 0, number / 5, f"idle {number}") for number in range(12))
+    history = happen(replace(calm, parts=parts, mishaps=mishaps, seats=seats))
+    assert history.broken == ()
+    assert history.told["not sent"] > 0
+    assert "unknown" not in history.told

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from okx_async.torture import happen
+from okx_async.torture.plan import Mishap, Part
+
+if TYPE_CHECKING:
+    from okx_async.torture import Plan
+
+
+def test_it_tells_who_sent_what_when_it_arrived_and_what_came_back(calm: Plan) -> None:
+    plan = replace(
+        calm, parts=(Part("idle", 0, 0.5, "idle"),), mishaps=(Mishap("disconnect early", 0.2, "disconnect"),)
+    )
+    notes = happen(plan, noted=True).notes
+    text = "\n".join(line for _, line in notes)
+    times = [at for at, _ in notes]
+    assert times == sorted(times)
+    assert times[0] == pytest.approx(0.2)
+    for part in (
+        "MISHAP",
+        "strategy idle begins at seat 0",
+        "c1 at seat 0: close S0-USDT-SWAP NORMAL max_wait=None",
+        "/api/v5/trade/close-position ARRIVED at the exchange",  # before the body was looked at
+        "answered nothing and cut, fault disconnect",
+        "attempt: UNKNOWN",
+        "told: unknown OutcomeUnknownError",
+        "c4 ARRIVED at the exchange",
+        "answered 0 200, executed",
+        "c4 told: accepted",
+        "client at seat 0 closes",
+        "bytes reached server 1",
+    ):
+        assert part in text, part
