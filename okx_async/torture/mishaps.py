@@ -82,8 +82,7 @@ def _config(stage: Stage, rng: Random) -> str:
 
 
 def _proxy(stage: Stage, rng: Random) -> str:
-    # Assumption 2 again: what a proxy holds back counts within the grace.
-    after = rng.uniform(0.0, stage.plan.weather.longest + 0.05) * 0.9
+    after = rng.uniform(0.0, stage.plan.spare)
     times = rng.choice((1, 5, 20))
     stage.exchange.inject(body="<html>timed out</html>", status=504, counted=False, forwarded=after, times=times)
     return f"{times} closes that a proxy gives up on, and sends on {after:.3f} s later"

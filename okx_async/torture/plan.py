@@ -121,6 +121,12 @@ class Plan:
     stall: float
     """The longest time for which bytes may stand in a queue."""
 
+    @property
+    def spare(self) -> float:
+        """What a proxy may hold a request back, after all else that may delay it: assumption 2 again."""
+        queue = 3 * self.stall if self.stall < 1 else 0.0
+        return self.grace - self.weather.longest - self.weather.freeze - self.exchange.work - queue
+
 
 _WEATHERS: tuple[tuple[int, Path, Path], ...] = (
     # (weight, to the exchange, from the exchange)
