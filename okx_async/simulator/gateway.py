@@ -21,16 +21,17 @@ from urllib.parse import parse_qsl
 import orjson
 
 from okx_async.simulator.arrivals import JournalRow
+from okx_async.simulator.calls import Call
 from okx_async.simulator.codes import Refused, error_body, http_error_body, status_of
-from okx_async.simulator.endpoints import ROUTES, Call
+from okx_async.simulator.endpoints import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from okx_async.simulator.accounts import Accounts
     from okx_async.simulator.arrivals import Arrivals
+    from okx_async.simulator.calls import Route, Venue
     from okx_async.simulator.codes import Shape
-    from okx_async.simulator.endpoints import Route, Venue
     from okx_async.simulator.faults import Fault, Faults
 
 __all__ = ["Answer", "Gateway", "Request"]

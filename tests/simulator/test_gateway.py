@@ -270,22 +270,6 @@ def test_the_journal_recounted(open_desk: Callable[..., Desk], window: str, gaps
 # --- dressing ---
 
 
-def test_restyled_refusals(desk: Desk) -> None:
-    desk.exchange.restyle("51023", to="51043", shape="item")
-    desk.exchange.restyle("51001", shape="suffix")
-    reply = desk.close()
-    assert reply.status == 200
-    assert (reply.code, reply.data[0]["sCode"]) == ("1", "51043")
-    assert desk.close("NO-SUCH-SWAP").code == "51001_1000"
-    assert [row.code for row in desk.exchange.journal] == ["51043", "51001"]
-
-
-def test_a_restyled_refusal_for_rate_has_one_form(desk: Desk) -> None:
-    desk.exchange.restyle("50011", shape="integer")
-    replies = [desk.close() for _ in range(22)][20:]
-    assert [(reply.status, reply.code) for reply in replies] == 2 * [(429, 50011)]
-
-
 def test_the_journal_may_be_bounded(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk(journal_cap=3)
     for _ in range(5):

@@ -1,0 +1,112 @@
+"""What can be read: positions, the account, the time, instruments and pending orders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from okx_async.simulator.calls import comma_list, inst_type_of, number_of, parameter_error
+from okx_async.simulator.codes import Refused
+
+if TYPE_CHECKING:
+    from okx_async.simulator.calls import Call, Venue
+
+__all__ = ["config", "orders_pending", "positions", "public_instruments", "public_time"]
+
+_MAX_INST_IDS = 10
+_MAX_POS_IDS = 20
+_MAX_ORDERS = 100
+
+
+def positions(venue: Venue, call: Call) -> list[Any]:
+    """List positions; flat slots only where asked for by instId or posId."""
+    inst_type = inst_type_of(call)
+    inst_ids = comma_list(call, "instId", _MAX_INST_IDS)
+    pos_ids = comma_list(call, "posId", _MAX_POS_IDS)
+    for inst_id in inst_ids:
+        instrument = venue.instruments.get(inst_id)
+        if inst_type and instrument and instrument.inst_type != inst_type:
+            raise Refused("51015")
+    return [
+        slot.row()
+        for slot in venue.books.slots(call.user_id, call.now, call.ms)
+        if (slot.pos or inst_ids or pos_ids)
+        and (not inst_type or slot.instrument.inst_type == inst_type)
+        and (not inst_ids or slot.instrument.inst_id in inst_ids)
+        and (not pos_ids or slot.pos_id in pos_ids)
+    ]
+
+
+def config(_venue: Venue, call: Call) -> list[Any]:
+    """Describe the account, as the key that asks may see it."""
+    account = call.key.account
+    return [
+        {
+            "uid": account.user_id,
+            "mainUid": account.user_id,
+            "acctLv": account.acct_lv,
+            "posMode": account.pos_mode,
+            "perm": call.key.perm,
+            "ip": call.key.ip,
+            "kycLv": "2",
+            "label": "simulated",
+            "type": "0",
+            "level": "Lv1",
+            "ctIsoMode": "automatic",
+            "mgnIsoMode": "automatic",
+            "roleType": "0",
+            "opAuth": "1",
+            "acctStpMode": "cancel_maker",
+            "autoLoan": False,
+            "enableSpotBorrow": False,
+            "traderInsts": [],
+            "settleCcy": "USDC",
+            "settleCcyList": ["USD", "USDC", "USDG"],
+        }
+    ]
+
+
+def public_time(_venue: Venue, call: Call) -> list[Any]:
+    """Tell the server's time in Unix milliseconds."""
+    return [{"ts": str(call.ms)}]
+
+
+def public_instruments(venue: Venue, call: Call) -> list[Any]:
+    """List instruments of one type; options of one family only."""
+    call.need("instType")
+    inst_type = inst_type_of(call)
+    family = call.text("instFamily") or call.text("uly")
+    if inst_type == "OPTION" and not family:
+        raise Refused("50015", "Either parameter instFamily or uly is required.")
+    inst_id = call.text("instId")
+    if inst_id and inst_id not in venue.instruments:
+        raise Refused("51001")
+    return [
+        instrument.row(10459 + number, inst_type)
+        for number, instrument in enumerate(venue.instruments.values())
+        if instrument.inst_type == ("MARGIN" if inst_type == "SPOT" else inst_type)
+        and (not family or instrument.inst_family == family)
+        and (not inst_id or instrument.inst_id == inst_id)
+    ]
+
+
+def orders_pending(venue: Venue, call: Call) -> list[Any]:
+    """List live orders, newest first; `after` and `before` are order ids, exclusive."""
+    wanted = {
+        "instType": inst_type_of(call),
+        "instId": call.text("instId"),
+        "ordType": call.text("ordType"),
+        "state": call.text("state"),
+    }
+    family = call.text("instFamily") or call.text("uly")
+    after, before = number_of(call, "after"), number_of(call, "before")
+    limit = number_of(call, "limit") or _MAX_ORDERS
+    if limit > _MAX_ORDERS:
+        raise parameter_error("limit")
+    rows = [
+        order.row()
+        for order in venue.books.orders(call.user_id)
+        if (not after or int(order.ord_id) < after)
+        and (not before or int(order.ord_id) > before)
+        and (not family or order.inst_family == family)
+    ]
+    return [row for row in rows if all(not value or row[name] == value for name, value in wanted.items())][:limit]

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulator.conftest import Desk
+
+# --- account/positions ---
+
+
+def test_flat_slots_appear_only_when_asked_for(desk: Desk) -> None:
+    holding = desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    desk.exchange.open_position("ETH-USDT-SWAP", 2)
+    assert desk.close().code == "0"
+    flat = {"BTC-USDT-SWAP/cross/net": "0"}
+    assert desk.pos() == {"ETH-USDT-SWAP/cross/net": "2"}
+    assert desk.pos("?instType=SWAP") == {"ETH-USDT-SWAP/cross/net": "2"}
+    assert desk.pos("?instId=BTC-USDT-SWAP") == flat
+    assert desk.pos("?instId=&posId=") == {"ETH-USDT-SWAP/cross/net": "2"}
+    assert desk.pos("?instId=BTC-USDT-SWAP,ETH-USDT-SWAP") == {**flat, "ETH-USDT-SWAP/cross/net": "2"}
+    assert desk.pos("?instId=BTC-USDT-SWAP%2CETH-USDT-SWAP") == {**flat, "ETH-USDT-SWAP/cross/net": "2"}
+    assert desk.pos(f"?posId={holding.pos_id}") == flat
+    assert desk.pos("?instId=SOL-USDT-SWAP") == desk.pos("?instId=NO-SUCH-SWAP") == {}
+
+
+def test_the_newest_holding_period_comes_first(desk: Desk) -> None:
+    for inst_id in ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"):
+        desk.exchange.open_position(inst_id, 1)
+        desk.advance(1)
+    desk.exchange.open_position("BTC-USDT-SWAP", 0)
+    desk.exchange.open_position("BTC-USDT-SWAP", 1)
+    assert [key[:3] for key in desk.pos()] == ["BTC", "SOL", "ETH"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("instId=" + ",".join(f"A{n}-USDT-SWAP" for n in range(10)), "0"),
+        ("instId=" + ",".join(f"A{n}-USDT-SWAP" for n in range(11)), "50025"),
+        ("posId=" + ",".join(map(str, range(20))), "0"),
+        ("posId=" + ",".join(map(str, range(21))), "50025"),
+        ("instType=SWAP", "0"),
+        ("instType=swap", "51000"),
+        ("instType=OPTION&instId=BTC-USDT-SWAP", "51015"),
+    ],
+)
+def test_limits_of_a_positions_query(desk: Desk, query: str, code: str) -> None:
+    assert desk.get(f"account/positions?{query}").code == code
+
+
+def test_of_repeated_names_the_first_counts(desk: Desk) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    assert desk.pos("?instId=BTC-USDT-SWAP&instId=ETH-USDT-SWAP") == {"BTC-USDT-SWAP/cross/net": "3"}
+
+
+# --- the rest ---
+
+
+def test_config(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(pos_mode="long_short_mode")
+    desk.credentials = desk.exchange.add_key(perm="read_only", ip="192.0.2.1")
+    (row,) = desk.get("account/config").data
+    assert list(row) == [
+        "uid",
+        "mainUid",
+        "acctLv",
+        "posMode",
+        "perm",
+        "ip",
+        "kycLv",
+        "label",
+        "type",
+        "level",
+        "ctIsoMode",
+        "mgnIsoMode",
+        "roleType",
+        "opAuth",
+        "acctStpMode",
+        "autoLoan",
+        "enableSpotBorrow",
+        "traderInsts",
+        "settleCcy",
+        "settleCcyList",
+    ]
+    assert (row["uid"], row["posMode"], row["perm"], row["ip"], row["acctLv"]) == (
+        *(desk.exchange.user_id, "long_short_mode", "read_only", "192.0.2.1"),
+        "2",
+    )
+
+
+def test_time_is_the_server_s(desk: Desk) -> None:
+    assert desk.get("public/time").body == {"code": "0", "data": [{"ts": "1768519672000"}], "msg": ""}
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "expected"),
+    [
+        ("", "50014", None),
+        ("instType=", "50014", None),
+        ("instType=X", "51000", None),
+        ("instType=OPTION", "50015", None),
+        ("instType=OPTION&instFamily=BTC-USD", "0", {"OPTION"}),
+        ("instType=OPTION&uly=ETH-USD", "0", {"OPTION"}),
+        ("instType=SWAP", "0", {"SWAP"}),
+        ("instType=FUTURES&instFamily=BTC-USDT", "0", {"FUTURES"}),
+        ("instType=SPOT", "0", {"SPOT"}),
+        ("instType=MARGIN&instId=BTC-USDT", "0", {"MARGIN"}),
+        ("instType=SWAP&instId=NO-SUCH-SWAP", "51001", None),
+        ("instType=SWAP&instId=BTC-USDT", "0", set()),
+    ],
+)
+def test_instruments(desk: Desk, query: str, code: str, expected: set[str] | None) -> None:
+    reply = desk.get(f"public/instruments?{query}")
+    assert reply.code == code
+    if expected is not None:
+        assert {row["instType"] for row in reply.data} == expected
+        assert all(query.rpartition("=")[2] in row.values() for row in reply.data)
+
+
+def test_an_instrument_keeps_its_number_in_every_list(desk: Desk) -> None:
+    swaps = desk.get("public/instruments?instType=SWAP").data
+    one = desk.get("public/instruments?instType=SWAP&instId=ETH-USDT-SWAP").data
+    assert one == [row for row in swaps if row["instId"] == "ETH-USDT-SWAP"]
+
+
+def test_pending_orders(desk: Desk) -> None:
+    exchange = desk.exchange
+    first, second, third = (
+        exchange.add_pending_order(inst_id, cl_ord_id=inst_id[:3])
+        for inst_id in ("BTC-USDT-SWAP", "BTC-USD-260327", "ETH-USDT-SWAP")
+    )
+    exchange.add_pending_order("BTC-USDT-SWAP", account=exchange.add_account())
+
+    def ids(query: str = "") -> list[str]:
+        return [row["ordId"] for row in desk.get(f"trade/orders-pending?{query}").data]
+
+    assert ids() == [third.ord_id, second.ord_id, first.ord_id]
+    assert ids("limit=2") == [third.ord_id, second.ord_id]
+    assert ids(f"after={second.ord_id}") == [first.ord_id]
+    assert ids(f"before={second.ord_id}") == [third.ord_id]
+    assert ids("instType=SWAP&instId=BTC-USDT-SWAP") == [first.ord_id]
+    assert ids("instFamily=BTC-USD") == [second.ord_id]
+    assert ids("state=live&ordType=limit") == ids()
+    assert ids("state=partially_filled") == []
+    (row,) = desk.get("trade/orders-pending?instId=ETH-USDT-SWAP").data
+    assert row == {
+        "instType": "SWAP",
+        "instId": "ETH-USDT-SWAP",
+        "ordId": third.ord_id,
+        "clOrdId": "ETH",
+        "tag": "",
+        "side": "sell",
+        "posSide": "net",
+        "tdMode": "cross",
+        "ordType": "limit",
+        "px": "2412.35",
+        "sz": "1",
+        "accFillSz": "0",
+        "reduceOnly": "true",
+        "state": "live",
+        "cTime": "1768519672000",
+        "uTime": "1768519672000",
+    }
+
+
+def test_pending_orders_survive_a_delisting(desk: Desk) -> None:
+    desk.exchange.add_pending_order("BTC-USDT-SWAP")
+    desk.exchange.delist("BTC-USDT-SWAP")
+    assert desk.get("trade/orders-pending?instFamily=BTC-USDT").code == "0"
+
+
+@pytest.mark.parametrize("query", ["limit=101", "limit=x", "limit=-1", "after=1e3", "before=" + "9" * 30, "after=٣"])
+def test_bad_pages(desk: Desk, query: str) -> None:
+    reply = desk.get(f"trade/orders-pending?{query}")
+    assert (reply.status, reply.code) == (400, "51000")
