@@ -35,6 +35,7 @@ from okx_async._models import (
     Quota,
     TokenState,
 )
+from okx_async._report import FlattenReport, FlattenRow, FlattenState, OpenOrder
 from okx_async._slots import Slot, SlotSource, Statistics
 
 __version__ = "0.1.0"
@@ -49,12 +50,16 @@ __all__ = [
     "CloseResult",
     "ClosedPosition",
     "Credentials",
+    "FlattenReport",
+    "FlattenRow",
+    "FlattenState",
     "InvalidRequestError",
     "Limiter",
     "MgnMode",
     "NotSentError",
     "NothingToCloseError",
     "OkxError",
+    "OpenOrder",
     "Outcome",
     "OutcomeUnknownError",
     "PendingOrdersError",

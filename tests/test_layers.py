@@ -16,6 +16,7 @@ PURE = {"asyncio", "time", "random", "socket", "aiohttp", "okx_async._limiter", 
 MAY_NOT_IMPORT = {
     "_errors.py": {*PURE, "okx_async._[!m]*"},
     "_models.py": {*PURE, "okx_async._[!e]*"},
+    "_report.py": PURE,
     "_bucket.py": {*PURE, "datetime", "okx_async._[!em]*"},
     "_keys.py": {*PURE, "okx_async._[!e]*"},
     "_wire.py": {*PURE, "okx_async._outcomes"},

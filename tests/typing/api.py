@@ -23,6 +23,16 @@ async def strategy(client: okx.Client) -> None:
     results[0].error = None  # type: ignore[misc]
 
 
+def report(flattened: okx.FlattenReport) -> None:
+    """Read a report."""
+    assert_type(flattened.rows, tuple[okx.FlattenRow, ...])
+    assert_type(flattened.rows[0].state, okx.FlattenState)
+    assert_type(flattened.rows[0].before, okx.Position | None)
+    assert_type(flattened.rows[0].position, okx.Position)
+    assert_type(flattened.open_orders, tuple[okx.OpenOrder, ...] | None)
+    flattened.flat = True  # type: ignore[misc]
+
+
 async def limiter(source: okx.SlotSource) -> None:
     """Use any limiter."""
     async with source.slot("key", priority=okx.Priority.PANIC, max_wait=0.0) as slot:
