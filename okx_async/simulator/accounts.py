@@ -102,6 +102,11 @@ class Accounts:
         """Delete a key: from now on it is answered 50119."""
         del self._keys[credentials.api_key]
 
+    def owner(self, api_key: str) -> str:
+        """Return the user id that an API key belongs to, "" if there is no such key."""
+        key = self._keys.get(api_key)
+        return key.account.user_id if key else ""
+
     def identify(self, headers: Mapping[str, str], server_ms: int, ip: str) -> ApiKey:
         """Return the key that a request was made with, or raise Refused; the signature is not looked at."""
         for header, code in (

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -63,9 +64,26 @@ class Arrivals:
         self._logs: dict[RateKey, deque[float]] = {}
         self._buckets: dict[RateKey, tuple[int, int]] = {}
         self._sweep_at = _SWEEP
+        self._others: dict[RateKey, list[float]] = {}  # their seconds a request, and when the next one comes
+
+    def crowd(self, key: RateKey, requests: float) -> None:
+        """Count so many requests of somebody else in each window, evenly, from the next arrival on; 0: none."""
+        self._others.pop(key, None)
+        if requests:
+            self._others[key] = [PER / requests, -inf]
 
     def admit(self, key: RateKey, limit: int, at: float, server_ms: int) -> bool:
         """Count one arrival at `at` (exchange clock, s) and `server_ms` (server time, ms); False: refused."""
+        if (others := self._others.get(key)) is not None:
+            every, then = others
+            then = max(then, at - 2 * PER)  # older ones change nothing any more
+            while then <= at:
+                self._admit(key, limit, then, server_ms - round(1000 * (at - then)))
+                then += every
+            others[1] = then
+        return self._admit(key, limit, at, server_ms)
+
+    def _admit(self, key: RateKey, limit: int, at: float, server_ms: int) -> bool:
         if self._fixed:
             return self._admit_fixed(key, limit, server_ms // int(PER * 1000))
         log = self._logs.get(key)

@@ -1,6 +1,6 @@
 """The order of checks: one request in, one answer out, one row in the journal. No sockets, no clocks, no waiting.
 
-    1. injected fault, uncounted          6. signature over raw path and raw bytes
+    1. skew; injected fault, uncounted    6. signature over raw path and raw bytes
     2. method, Content-Type, body, JSON   7. permission
     3. headers present                    8. rate; then injected fault, counted
     4. timestamp                          9. parameters, instrument, side, currency, position, orders: `endpoints`
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -24,12 +24,13 @@ from okx_async.simulator.arrivals import JournalRow
 from okx_async.simulator.calls import Call
 from okx_async.simulator.codes import Refused, error_body, http_error_body, status_of
 from okx_async.simulator.endpoints import ROUTES
+from okx_async.simulator.faults import Whose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from okx_async.simulator.accounts import Accounts
-    from okx_async.simulator.arrivals import Arrivals
+    from okx_async.simulator.arrivals import Arrivals, RateKey
     from okx_async.simulator.calls import Route, Venue
     from okx_async.simulator.codes import Shape
     from okx_async.simulator.faults import Fault, Faults
@@ -57,7 +58,8 @@ class Request:
 class Answer:
     """What goes back; ``status`` 0: nothing does, the connection is cut. ``delay``: s before that.
 
-    ``forwarded``: s from here to a second decision, whose answer goes nowhere.
+    ``forwarded``: s from here to a second decision, whose answer goes nowhere. ``padding``, ``pause``, ``cut``,
+    ``reset``: how it is sent, see Fault.
     """
 
     status: int
@@ -66,6 +68,11 @@ class Answer:
     content_type: str = "application/json"
     delay: float = 0.0
     forwarded: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    padding: int = 0
+    pause: float = 0.0
+    cut: int | None = None
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,10 @@ class Gateway:
         self.styles: dict[str, Style] = {}
         self.journal: deque[JournalRow] = deque(maxlen=journal_cap)
 
+    def crowd(self, key: RateKey, requests: float) -> None:
+        """Let another program use a limit too."""
+        self._arrivals.crowd(key, requests)
+
     def decide(self, request: Request, now: float, ms: int, *, forwarded: bool = False) -> Answer:
         """Answer `request`, counted at `now` (exchange clock, s) and `ms` (server time).
 
@@ -125,7 +136,9 @@ class Gateway:
 
     def _answer(self, request: Request, call: Call, *, forwarded: bool) -> Answer:
         path, _, query = request.raw_path.partition("?")
-        fault = None if forwarded else self._faults.take(counted=False, path=path)
+        whose = self._peek(request, path, query) if self._faults.picky else Whose(path)
+        call.ms += round(1000 * self._faults.skew(whose))
+        fault = None if forwarded else self._faults.take(whose, counted=False)
         if fault:
             call.fault = fault.name
             if fault.answers:
@@ -140,6 +153,15 @@ class Gateway:
             except Refused as refused:
                 answer = self._refuse(refused)
         return answer if fault is None else replace(answer, delay=answer.delay + fault.delay)
+
+    def _peek(self, request: Request, path: str, query: str) -> Whose:
+        """Say whose request it is as far as its text tells; nothing of it is checked."""
+        params: Mapping[str, Any] = _query(query)
+        if request.body:
+            with suppress(Refused):
+                params = _body(request)
+        user_id = self._accounts.owner(request.headers.get("OK-ACCESS-KEY", ""))
+        return Whose(path, user_id, str(params.get("instId", "")), str(params.get("clOrdId", "")))
 
     def _serve(self, route: Route, request: Request, call: Call, query: str) -> Answer:
         if request.method != route.method:
@@ -174,10 +196,10 @@ class Gateway:
             raise Refused("50011")
 
     def _act(self, route: Route, call: Call) -> Answer:
-        fault = self._faults.take(counted=True, path=route.path, user_id=call.user_id, inst_id=call.inst_id)
+        fault = self._faults.take(Whose(route.path, call.user_id, call.inst_id, call.cl_ord_id), counted=True)
         if fault is None:
             return _accepted(route.act(self._venue, call))
-        call.fault, call.part = fault.name, fault.fill
+        call.fault, call.part = fault.name, fault.part
         if fault.answers:
             if fault.executed:
                 with suppress(Refused):  # then there was nothing to execute, and the journal says so
@@ -207,7 +229,19 @@ def _accepted(data: list[Any]) -> Answer:
 
 def _faulty(fault: Fault) -> Answer:
     status, body = fault.answer()
-    return Answer(status, body, fault.code, fault.content_type, fault.delay, fault.forwarded)
+    return Answer(
+        status,
+        body,
+        fault.code,
+        fault.content_type,
+        delay=fault.delay,
+        forwarded=fault.forwarded,
+        headers=fault.headers,
+        padding=fault.padding,
+        pause=fault.pause,
+        cut=fault.cut,
+        reset=fault.reset,
+    )
 
 
 def _body(request: Request) -> Mapping[str, Any]:

@@ -1,16 +1,17 @@
-"""Faults put in the way of requests, and refusals dressed in another way."""
+"""Faults put in the way of requests, refusals dressed in another way, and another program at the same limit."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from okx_async.simulator.endpoints import CLOSE_PATH
-from okx_async.simulator.faults import Fault, Faults
+from okx_async.simulator.catalogue import fault_of
 from okx_async.simulator.gateway import Gateway, Style
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from okx_async.simulator.codes import Shape
+    from okx_async.simulator.faults import Fault, Faults, Options
 
 __all__ = ["Injection"]
 
@@ -22,56 +23,26 @@ class Injection:
         self._faults = faults
         self._gateway = gateway
 
-    def inject(
-        self,
-        *,
-        times: int = 1,
-        path: str | None = CLOSE_PATH,
-        inst_id: str | None = None,
-        user_id: str | None = None,
-        code: str = "",
-        status: int | None = None,
-        message: str = "",
-        shape: Shape | None = None,
-        body: bytes | str | None = None,
-        content_type: str = "application/json",
-        executed: bool = False,
-        counted: bool = True,
-        delay: float = 0.0,
-        disconnect: bool = False,
-        fill: Decimal | float = 1,
-        forwarded: float | None = None,
-        name: str = "",
-    ) -> Fault:
-        """Answer the next `times` requests that match (`path` None: any) with a fault.
+    def inject(self, kind: str = "", /, **options: Unpack[Options]) -> Fault:
+        """Answer the next `times` requests that match with a fault; `times` None: all, until `clear_faults`.
+
+        `kind`: a name of `okx_async.simulator.catalogue.CATALOGUE`; `options` are added, or replace what is there.
+
+        Matched are ``path`` (by default close-position, None: any), ``inst_id``, ``user_id`` and ``cl_ord_id``; the
+        first ``after`` requests that match pass.
 
         What is answered: ``code`` in its usual body, or ``body`` as it stands, under ``status`` (by default the
         code's), or nothing with ``disconnect``; each `delay` s late. With none of these the usual answer comes, late.
+        ``pause``: s between headers and body; ``padding``: bytes of blanks before the body; ``cut``: bytes of the body
+        after which the connection ends; ``reset``: in a reset; ``headers``: further ones.
 
         ``executed``: the request does its work all the same. ``counted``: it strikes after authentication and the
         count of arrivals (a request refused there does not use it up); False: before anything is looked at.
         ``fill``: the part of the position that an executed close fills. ``forwarded``: s after an uncounted answer at
         which the request reaches the exchange all the same, as behind a proxy that has given up on it.
+        ``skew``: s by which the server's clock is ahead for these requests.
         """
-        fault = Fault(
-            name=name or code or ("disconnect" if disconnect else "fault"),
-            times=times,
-            path=path,
-            inst_id=inst_id,
-            user_id=user_id,
-            code=code,
-            status=status,
-            message=message,
-            shape=shape,
-            body=body.encode() if isinstance(body, str) else body,
-            content_type=content_type,
-            executed=executed,
-            counted=counted,
-            delay=delay,
-            disconnect=disconnect,
-            fill=Decimal(str(fill)),
-            forwarded=forwarded,
-        )
+        fault = fault_of(kind, options)
         self._faults.add(fault)
         return fault
 
@@ -82,3 +53,10 @@ class Injection:
     def restyle(self, code: str, *, to: str | None = None, shape: Shape | None = None) -> None:
         """Answer a refusal under another code (``restyle("51032", to="51342")``) or in another shape of body."""
         self._gateway.styles[code] = Style(to or code, shape)
+
+    def crowd(self, user_id: str, scope: str, requests: float) -> None:
+        """Let another program send so many requests in 2 s under a limit, evenly, from the next arrival on; 0: none.
+
+        `scope`: what the limit is counted by, an instrument id or an option family. They are counted and no more.
+        """
+        self._gateway.crowd((user_id, scope), requests)

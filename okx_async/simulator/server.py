@@ -7,21 +7,27 @@ exchange's own words.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from okx_async.simulator.gateway import Request
+from okx_async.simulator.wires import End
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from okx_async.simulator.gateway import Gateway
+    from okx_async.simulator.gateway import Answer, Gateway
 
 __all__ = ["Front"]
 
 _KEEPALIVE = 75.0  # s that an idle connection is kept: far above any client's own idle time
 _MAX_BODY = 256 * 1024  # bytes; no request of this API comes near
+_BLANKS = b" " * 65536
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop the queue, send RST
 _BACKLOG = 4096  # connections that may arrive in one burst
 
 
@@ -94,13 +100,7 @@ class Front:
             self._keep(asyncio.ensure_future(self._forward(arrived, answer.forwarded)))
         if answer.delay + way_out:
             await asyncio.sleep(answer.delay + way_out)
-        if not answer.status and request.transport is not None:
-            request.transport.abort()
-        return web.Response(
-            status=answer.status or 200,  # of a connection that was cut nothing is seen
-            body=answer.body,
-            headers={"Content-Type": answer.content_type},
-        )
+        return await _send(request, answer)
 
     async def _forward(self, request: Request, after: float) -> None:
         """Decide a request again that a proxy has answered in the exchange's place."""
@@ -123,6 +123,39 @@ async def _read(request: web.BaseRequest) -> tuple[bytes, int]:
         if size <= _MAX_BODY:
             body += chunk
     return (bytes(body), 0) if size <= _MAX_BODY else (b"", 413)
+
+
+async def _send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    """Send an answer, as whole or as broken as it is meant to be."""
+    if not answer.status:
+        _hang_up(request.transport, reset=answer.reset)
+        return web.Response()  # of a connection that was cut nothing is seen
+    headers = {"Content-Type": answer.content_type, **answer.headers}
+    if not answer.pause and not answer.padding and answer.cut is None:
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_length = answer.padding + len(answer.body)
+    with suppress(ConnectionError):  # the client has had enough
+        await response.prepare(request)
+        if answer.pause:
+            await asyncio.sleep(answer.pause)
+        for sent in range(0, answer.padding, len(_BLANKS)):
+            await response.write(_BLANKS[: answer.padding - sent])
+        await response.write(answer.body[: answer.cut])
+        if answer.cut is not None:
+            _hang_up(request.transport, reset=answer.reset)
+    return response
+
+
+def _hang_up(transport: asyncio.BaseTransport | None, *, reset: bool) -> None:
+    """End a connection: in an orderly way after what was written, or at once."""
+    if isinstance(transport, End):
+        transport.reset() if reset else transport.close()
+    elif isinstance(transport, asyncio.WriteTransport):
+        sock = transport.get_extra_info("socket")
+        if reset and sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort() if reset else transport.close()
 
 
 def _never_arrived() -> web.Response:

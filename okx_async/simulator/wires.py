@@ -180,6 +180,13 @@ class End(asyncio.Transport):
         """Close: the kernel makes no difference between the two."""
         self.close()
 
+    def reset(self) -> None:
+        """Close with a reset, whatever the socket's options."""
+        if not self._closing:
+            self._closing = True
+            self.way.put_reset()
+            self._loop.call_soon(self.lose, None)
+
     # --- the network's side ---
 
     def make(self, protocol: asyncio.Protocol) -> None:

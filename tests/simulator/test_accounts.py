@@ -123,6 +123,14 @@ def test_keys_of_one_account_share_its_uid_until_revoked() -> None:
     assert code(accounts, headers(account.credentials)) == "0"
 
 
+def test_a_key_has_an_owner_until_revoked() -> None:
+    accounts = Accounts()
+    account = accounts.add()
+    assert accounts.owner(account.credentials.api_key) == account.user_id
+    accounts.revoke(account.credentials)
+    assert accounts.owner(account.credentials.api_key) == ""
+
+
 def test_accounts_are_apart_and_the_same_in_every_run() -> None:
     runs = [Accounts() for _ in range(2)]
     (first, second), again = ([accounts.add() for _ in range(2)] for accounts in runs)

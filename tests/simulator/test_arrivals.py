@@ -25,6 +25,19 @@ def test_sliding_refused_arrivals_use_up_the_limit() -> None:
     assert admitted(Arrivals(), [0.0, 0.5, 1.0, 2.0, 2.5, 4.5, 4.6]) == [True, True, False, False, False, True, True]
 
 
+@pytest.mark.parametrize("window", ["sliding", "fixed"])
+def test_somebody_else_uses_the_limit_evenly(window: Window) -> None:
+    arrivals = Arrivals(window)
+    arrivals.crowd(KEY, 10)
+    mine = [arrivals.admit(KEY, 20, at, round(at * 1000)) for at in (100.0, *[100.19] * 9, *[101.9] * 3)]
+    assert mine.count(True) in {9, 10, 11}
+    assert arrivals.admit(("1", "X"), 1, 101.9, 101900)
+    # An hour without an arrival of ours: they have gone on, and nothing of it is counted one by one.
+    assert [arrivals.admit(KEY, 20, 3700.0, 3_700_000) for _ in range(11)][:9] == [True] * 9
+    arrivals.crowd(KEY, 0)
+    assert all(arrivals.admit(KEY, 20, 3710.0, 3_710_000) for _ in range(20))
+
+
 def test_fixed_buckets_are_those_of_server_time() -> None:
     assert admitted(Arrivals("fixed"), [1.9, 1.95, 1.999, 2.0, 2.0, 3.999, 4.0]) == [
         *(True, True, False),

@@ -5,32 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from okx_async.simulator.faults import Fault, Faults
+from okx_async.simulator.faults import Fault, Faults, Whose
 
 if TYPE_CHECKING:
     from tests.simulator.conftest import Desk
 
 
 def fault(**changes: Any) -> Fault:
-    plain: dict[str, Any] = {
-        "name": "f",
-        "times": 1,
-        "path": None,
-        "inst_id": None,
-        "user_id": None,
-        "code": "",
-        "status": None,
-        "message": "",
-        "shape": None,
-        "body": None,
-        "content_type": "application/json",
-        "executed": False,
-        "counted": True,
-        "delay": 0.0,
-        "disconnect": False,
-        "fill": Decimal(1),
-    }
-    return Fault(**{**plain, **changes})
+    return Fault(**{"path": None, **changes})
 
 
 @pytest.mark.parametrize(
@@ -62,8 +44,12 @@ def test_a_late_or_partly_filled_close_is_answered_as_usual() -> None:
     ("changes", "rule"),
     [
         ({"executed": True, "counted": False}, "not counted"),
-        ({"inst_id": "X", "counted": False}, "before it is known"),
-        ({"user_id": "1", "counted": False}, "before it is known"),
+        ({"skew": 1.0}, "skew"),
+        ({"skew": 1.0, "counted": False, "code": "50001"}, "skew"),
+        ({"pause": 1.0}, "takes the usual one's place"),
+        ({"padding": 1}, "takes the usual one's place"),
+        ({"headers": {"A": "b"}}, "takes the usual one's place"),
+        ({"cut": 0}, "takes the usual one's place"),
         ({"fill": Decimal("1.1")}, "fill"),
         ({"fill": Decimal(-1)}, "fill"),
         ({"times": 0}, "times"),
@@ -76,10 +62,10 @@ def test_what_cannot_be(changes: dict[str, Any], rule: str) -> None:
 
 def test_faults_strike_in_turn_as_often_as_they_are_told() -> None:
     faults = Faults()
-    first, second = fault(name="1", times=2), fault(name="2")
-    faults.add(first)
-    faults.add(second)
-    assert [faults.take(counted=True, path="/") for _ in range(4)] == [first, first, second, None]
+    first, second, always = fault(name="1", times=2), fault(name="2", after=1), fault(name="3", times=None)
+    for each in (first, second, always):
+        faults.add(each)
+    assert [faults.take(Whose("/"), counted=True) for _ in range(5)] == [first, first, always, second, always]
 
 
 @pytest.mark.parametrize(
@@ -92,20 +78,31 @@ def test_faults_strike_in_turn_as_often_as_they_are_told() -> None:
         ({"inst_id": "Y"}, False),
         ({"user_id": "1"}, True),
         ({"user_id": "2"}, False),
+        ({"cl_ord_id": "c1"}, True),
+        ({"cl_ord_id": "c2"}, False),
         ({"counted": False}, False),
+        ({"skew": 1.0, "counted": False}, False),
     ],
 )
 def test_what_matches(changes: dict[str, Any], *, strikes: bool) -> None:
     faults = Faults()
     faults.add(fault(**changes))
-    assert (faults.take(counted=True, path="/a", user_id="1", inst_id="X") is not None) is strikes
+    assert (faults.take(Whose("/a", "1", "X", "c1"), counted=True) is not None) is strikes
 
 
 def test_cleared_faults_do_not_strike() -> None:
     faults = Faults()
     faults.add(fault())
     faults.clear()
-    assert faults.take(counted=True, path="/") is None
+    assert faults.take(Whose("/"), counted=True) is None
+
+
+def test_skews_add_up_and_strike_as_often_as_they_are_told() -> None:
+    faults = Faults()
+    for changes in ({"skew": 5.0, "times": 2}, {"skew": -1.0, "after": 1, "times": None}, {"skew": 9.0, "path": "/b"}):
+        faults.add(fault(counted=False, **changes))
+    assert [faults.skew(Whose("/a")) for _ in range(4)] == [5.0, 4.0, -1.0, -1.0]
+    assert faults.take(Whose("/a"), counted=False) is None
 
 
 # --- struck ---
@@ -181,6 +178,27 @@ def test_a_late_answer_is_the_usual_one(desk: Desk, *, counted: bool) -> None:
     assert (reply.code, reply.delay) == ("51023", 3.0)
     assert desk.exchange.journal[-1].fault == "fault"
     assert desk.close().delay == 0.0
+
+
+@pytest.mark.parametrize("match", [{"inst_id": "ETH-USDT-SWAP"}, {"cl_ord_id": "c2"}, {"user_id": "4711"}])
+@pytest.mark.parametrize("counted", [True, False])
+def test_one_request_is_meant_and_others_pass(desk: Desk, match: dict[str, Any], *, counted: bool) -> None:
+    other = desk.exchange.add_account(user_id="4711").credentials
+    desk.exchange.inject(status=503, body="<html>", counted=counted, **match)
+    assert desk.close(clOrdId="c1").code == "51023"
+    assert desk.post(b"[]").code == "50002"
+    mine, desk.credentials = desk.credentials, other if "user_id" in match else desk.credentials
+    assert desk.close("ETH-USDT-SWAP", clOrdId="c2").status == 503
+    desk.credentials = mine
+    assert desk.close("ETH-USDT-SWAP", clOrdId="c2").code == "51023"
+
+
+def test_a_skew_moves_the_server_s_clock_for_some_requests(desk: Desk) -> None:
+    desk.exchange.inject(skew=31.0, counted=False)
+    desk.exchange.inject(skew=-4.0, counted=False, path="/api/v5/public/time")
+    assert [desk.close().code for _ in range(2)] == ["50102", "51023"]
+    told = [desk.get("public/time").data[0]["ts"] for _ in range(2)]
+    assert told == ["1768519668000", "1768519672000"]
 
 
 @pytest.mark.parametrize("changes", [{"code": "50001"}, {"counted": False}], ids=["counted", "no answer"])

@@ -28,3 +28,22 @@ def test_a_restyled_refusal_for_rate_has_one_form(desk: Desk) -> None:
     desk.exchange.restyle("50011", shape="integer")
     replies = [desk.close() for _ in range(22)][20:]
     assert [(reply.status, reply.code) for reply in replies] == 2 * [(429, 50011)]
+
+
+def test_a_fault_by_name_with_changes(desk: Desk) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    fault = desk.exchange.inject("HTML 502", executed=True, inst_id="BTC-USDT-SWAP")
+    assert fault.name == "HTML 502"
+    assert desk.close("ETH-USDT-SWAP").code == "51023"
+    assert desk.close().status == 502
+    assert desk.pos() == {}
+
+
+def test_another_program_takes_its_share_of_a_limit(desk: Desk) -> None:
+    desk.exchange.crowd(desk.exchange.user_id, "BTC-USDT-SWAP", 12)
+    assert [desk.close().code for _ in range(9)] == 8 * ["51023"] + ["50011"]
+    assert desk.close("ETH-USDT-SWAP").code == "51023"
+    desk.exchange.crowd(desk.exchange.user_id, "BTC-USDT-SWAP", 0)
+    desk.advance(2.0)
+    assert [desk.close().code for _ in range(21)] == 20 * ["51023"] + ["50011"]
+    assert len(desk.exchange.journal) == 31  # what others send is counted and no more

@@ -270,3 +270,63 @@ async def test_any_transport_will_do() -> None:
     server.close()
     await factory.shutdown(0.1)
     await server.wait_closed()
+
+
+async def body_of(wire: Wire, exchange: SimulatedExchange) -> bytes:
+    return (await wire.close(exchange)).raw
+
+
+async def test_headers_first_and_the_body_later(wire: Wire) -> None:
+    async with SimulatedExchange() as exchange:
+        exchange.inject(body="late", pause=0.1, headers={"X-Trace": "7"})
+        began = time.monotonic()
+        async with wire.session.get(exchange.base_url + "/x") as response:  # not the one that is meant
+            assert response.status == 404
+        assert await body_of(wire, exchange) == b"late"
+        assert time.monotonic() - began >= 0.1
+
+
+async def test_much_space_goes_before_the_body(wire: Wire) -> None:
+    async with SimulatedExchange() as exchange:
+        exchange.inject("20 MB", padding=1_000_001)
+        body = await body_of(wire, exchange)
+        assert (len(body), body.strip()) == (1_000_032, b'{"code":"0","data":[],"msg":""}')
+
+
+@pytest.mark.parametrize(("reset", "error"), [(False, aiohttp.ClientPayloadError), (True, ConnectionResetError)])
+async def test_a_body_ends_in_the_middle(wire: Wire, error: type[Exception], *, reset: bool) -> None:
+    async with SimulatedExchange() as exchange:
+        exchange.inject(body="0123456789", cut=5, reset=reset, pause=0.01)
+        with pytest.raises((error, aiohttp.ClientPayloadError)):
+            await wire.close(exchange)
+        assert (await wire.close(exchange)).code == "51023"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_connection_ends_orderly_or_in_a_reset(*, reset: bool) -> None:
+    async with SimulatedExchange() as exchange:
+        exchange.inject(disconnect=True, reset=reset, counted=False)
+        reader, writer = await asyncio.open_connection(*address(exchange))
+        writer.write(b"POST " + CLOSE.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        if reset:
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+        else:
+            assert await reader.read() == b""
+        writer.close()
+        with suppress(ConnectionResetError):
+            await writer.wait_closed()
+
+
+async def test_a_client_that_has_had_enough_of_a_long_answer_is_no_error(wire: Wire) -> None:
+    async with SimulatedExchange() as exchange:
+        exchange.inject("20 MB")
+        async with wire.session.post(exchange.base_url + CLOSE, data=b"{}") as refused:
+            assert refused.status == 400  # without authentication it gets no further
+        request = asyncio.ensure_future(wire.close(exchange))
+        await until(lambda: len(exchange.journal) == 2)
+        request.cancel()
+        with suppress(asyncio.CancelledError):
+            await request
+        await until(lambda: not exchange._front._working)
+        assert (await wire.close(exchange)).code == "51023"

@@ -87,6 +87,18 @@ def test_a_reset_in_the_middle_tells_each_end_in_its_time(play: Play) -> None:
     assert not line.network.wires
 
 
+def test_a_server_may_reset_after_what_departed(play: Play) -> None:
+    async def script(line: Line) -> None:
+        line.server.end.write(b"part")
+        line.server.end.reset()
+        line.server.end.reset()
+
+    line = play(script)
+    assert line.client.seen == [(6, b"part"), (6, "ConnectionResetError")]
+    assert line.server.seen == [(4, "lost")]
+    assert not line.network.wires
+
+
 def test_half_open_tells_nobody_anything(play: Play) -> None:
     async def script(line: Line) -> None:
         line.wire.vanish()
