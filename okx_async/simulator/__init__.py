@@ -5,12 +5,13 @@ It imports nothing of okx_async but `Credentials`: a judge shares no code with t
 
 from okx_async.simulator.accounts import Account
 from okx_async.simulator.arrivals import JournalRow
-from okx_async.simulator.books import PendingOrder
+from okx_async.simulator.books import Trade
 from okx_async.simulator.clocks import Clock
 from okx_async.simulator.exchange import SimulatedExchange
 from okx_async.simulator.faults import Fault
 from okx_async.simulator.loop import VirtualLoop, run
 from okx_async.simulator.network import Network
+from okx_async.simulator.orders import AlgoOrder, PendingOrder
 from okx_async.simulator.slots import Holding
 from okx_async.simulator.turns import DeadlockError
 from okx_async.simulator.ways import Path
@@ -18,6 +19,7 @@ from okx_async.simulator.wires import Wire
 
 __all__ = [
     "Account",
+    "AlgoOrder",
     "Clock",
     "DeadlockError",
     "Fault",
@@ -27,6 +29,7 @@ __all__ = [
     "Path",
     "PendingOrder",
     "SimulatedExchange",
+    "Trade",
     "VirtualLoop",
     "Wire",
     "run",
@@ -34,6 +37,7 @@ __all__ = [
 
 for _public in (
     Account,
+    AlgoOrder,
     Clock,
     DeadlockError,
     Fault,
@@ -43,6 +47,7 @@ for _public in (
     Path,
     PendingOrder,
     SimulatedExchange,
+    Trade,
     VirtualLoop,
     Wire,
     run,

@@ -6,7 +6,7 @@ Keys, secrets and passphrases are made up, the same in every run: they open noth
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -29,11 +29,15 @@ _MAX_AGE_MS = 30_000  # either way; exactly 30 s still passes
 _FIRST_UID = 44705892343619584
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Account:
     """One account of the exchange: limits and books belong to its ``user_id``, whatever key is used.
 
     ``acct_lv``: "1" Spot, "2" Futures, "3" Multi-currency, "4" Portfolio; ``credentials``: its first API key.
+
+    These may be changed at any time: ``role_type``: "1" is a lead trader, whose closes are refused (51156), of the
+    instruments in ``trader_insts`` or of all where that is empty; ``refusal``: the code that every close of the
+    account is answered with (as 51024, 50027, or 50009 while a liquidation is at work), "" for none.
     """
 
     user_id: str
@@ -41,6 +45,9 @@ class Account:
     pos_mode: PosMode
     acct_lv: str
     demo: bool
+    role_type: str = "0"
+    trader_insts: list[str] = field(default_factory=list)
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

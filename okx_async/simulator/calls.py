@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from okx_async.simulator.arrivals import RateKey
     from okx_async.simulator.books import Books
     from okx_async.simulator.instruments import Instrument
+    from okx_async.simulator.orders import Orders
 
 __all__ = ["Call", "Route", "Venue", "comma_list", "inst_type_of", "number_of", "parameter_error"]
 
@@ -29,10 +30,13 @@ class Venue:
 
     instruments: dict[str, Instrument]
     books: Books
+    orders: Orders
     fill_delay: Callable[[], float]
     lenient_booleans: bool = False
     fill: Decimal = Decimal(1)
     """The part of the position that a close fills, where no fault says otherwise."""
+    auto_cxl_algos: bool = False
+    """Whether ``autoCxl`` cancels algo orders as well."""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from okx_async.simulator.calls import parameter_error
 from okx_async.simulator.codes import Refused
 
 if TYPE_CHECKING:
+    from okx_async.simulator.accounts import Account
     from okx_async.simulator.calls import Call, Venue
     from okx_async.simulator.instruments import Instrument
 
@@ -17,6 +18,7 @@ __all__ = ["close_position"]
 _CL_ORD_ID = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9]{1,16}", re.ASCII)
 _FUTURES_MODE = "2"
+_LEAD_TRADER = "1"
 
 
 def close_position(venue: Venue, call: Call) -> list[Any]:
@@ -37,20 +39,33 @@ def close_position(venue: Venue, call: Call) -> list[Any]:
     if not instrument.contract and mgn_mode == "cross" and futures_mode and not ccy:
         raise Refused("50014", "Parameter ccy cannot be empty.")
 
+    _may_close(call.key.account, inst_id)
     venue.books.settle(call.now)
     slot = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
-    if slot and slot.pos and slot.running:
-        raise Refused("51032")
     if slot is None or not slot.pos:
         raise Refused("51023")
-    in_the_way = venue.books.in_the_way(slot)
+    if slot.frozen:
+        raise Refused(slot.frozen)
+    if slot.running:
+        raise Refused("51032")
+    in_the_way = venue.orders.in_the_way(slot)
     if in_the_way and not auto_cxl:
         raise Refused("51115")
 
-    venue.books.cancel(in_the_way)
+    venue.orders.cancel(in_the_way)
+    if auto_cxl and venue.auto_cxl_algos:
+        venue.orders.cancel(venue.orders.attached(slot))
     venue.books.close(slot, call.now, call.ms, venue.fill_delay(), call.part)
     call.executed = True
     return [{"clOrdId": call.text("clOrdId"), "instId": inst_id, "posSide": pos_side, "tag": call.text("tag")}]
+
+
+def _may_close(account: Account, inst_id: str) -> None:
+    """Raise Refused where the account as a whole may not use this endpoint."""
+    if account.role_type == _LEAD_TRADER and (not account.trader_insts or inst_id in account.trader_insts):
+        raise Refused("51156")
+    if account.refusal:
+        raise Refused(account.refusal)
 
 
 def _auto_cxl(venue: Venue, call: Call) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from okx_async.simulator.calls import Call, Route
 from okx_async.simulator.closing import close_position
 from okx_async.simulator.instruments import INST_TYPES, rate_scope
-from okx_async.simulator.reading import config, orders_pending, positions, public_instruments, public_time
+from okx_async.simulator.reading import config, positions, public_instruments, public_time
+from okx_async.simulator.resting import orders_algo_pending, orders_pending
 
 __all__ = ["CLOSE_PATH", "ROUTES"]
 
@@ -28,6 +29,13 @@ ROUTES = {
         Route("GET", "/api/v5/account/positions", 10, lambda _: "account/positions", positions),
         Route("GET", "/api/v5/account/config", 5, lambda _: "account/config", config),
         Route("GET", "/api/v5/trade/orders-pending", 60, lambda _: "trade/orders-pending", orders_pending),
+        Route(
+            "GET",
+            "/api/v5/trade/orders-algo-pending",
+            20,
+            lambda _: "trade/orders-algo-pending",
+            orders_algo_pending,
+        ),
         Route("GET", "/api/v5/public/time", 10, lambda _: "public/time", public_time, private=False),
         Route("GET", "/api/v5/public/instruments", 20, _instruments_scope, public_instruments, private=False),
     )

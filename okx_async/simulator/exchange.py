@@ -15,6 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from okx_async.simulator.accounts import Account, Accounts
+from okx_async.simulator.actors import Actors
 from okx_async.simulator.arrivals import PER, Arrivals, worst_window
 from okx_async.simulator.books import Books
 from okx_async.simulator.calls import Venue
@@ -23,7 +24,7 @@ from okx_async.simulator.faults import Faults
 from okx_async.simulator.gateway import Gateway
 from okx_async.simulator.injection import Injection
 from okx_async.simulator.instruments import listing
-from okx_async.simulator.market import Market
+from okx_async.simulator.orders import Orders
 from okx_async.simulator.server import Front
 
 if TYPE_CHECKING:
@@ -40,13 +41,17 @@ if TYPE_CHECKING:
 __all__ = ["SimulatedExchange"]
 
 
-class SimulatedExchange(Market, Injection):
+class SimulatedExchange(Actors, Injection):
     """An exchange on a loopback socket, with one live account; times are seconds.
 
     ``latency``: mean way, each way; ``jitter``: up to so much more, each way, uniform; ``window``: how arrivals are
     counted, ``"sliding"`` or ``"fixed"``; ``fill_delay``: from accepting a close to the flat position, a number or
-    (least, most); ``fill``: the part of the position that a close fills; ``pos_mode``: of the default account;
-    ``seed``: of everything that is random here.
+    (least, most), ``math.inf`` for never; ``fill``: the part of the position that a close fills; ``pos_mode``: of the
+    default account; ``seed``: of everything that is random here.
+
+    ``positions_lag``: from a change of a position to the account/positions that shows it, a number or (least, most);
+    ``flip_keeps_c_time``: a net position that changes sign in one trade keeps its ``cTime``; ``auto_cxl_algos``:
+    ``autoCxl`` cancels the algo orders of the position as well as its limit orders.
 
     ``count_rejected``: whether requests refused for rate use up the limit; ``body_first``, ``rate_first``: the order
     of checks, see `gateway`; ``lenient_booleans``: take ``"true"`` for ``true``; ``journal_cap``: rows kept, None
@@ -61,6 +66,9 @@ class SimulatedExchange(Market, Injection):
         window: Window = "sliding",
         fill_delay: float | tuple[float, float] = 0.0,
         fill: Decimal | float = 1,
+        positions_lag: float | tuple[float, float] = 0.0,
+        flip_keeps_c_time: bool = False,
+        auto_cxl_algos: bool = False,
         pos_mode: PosMode = "net_mode",
         seed: int | str | None = None,
         host: str = "127.0.0.1",
@@ -73,9 +81,8 @@ class SimulatedExchange(Market, Injection):
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        least, most = fill_delay if isinstance(fill_delay, tuple) else (fill_delay, fill_delay)
-        if latency < 0 or jitter < 0 or not 0 <= least <= most:
-            raise ValueError("latency, jitter and fill_delay must not be negative")
+        if latency < 0 or jitter < 0:
+            raise ValueError("latency and jitter must not be negative")
         if not 0 <= fill <= 1:
             raise ValueError(f"fill must be from 0 to 1, got {fill}")
         self._latency, self._jitter = latency, jitter
@@ -85,10 +92,14 @@ class SimulatedExchange(Market, Injection):
         self._accounts = Accounts()
         venue = Venue(
             listing(self._ms()),
-            Books(),
-            lambda: self._random.uniform(least, most),
+            Books(
+                self._seconds("positions_lag", positions_lag), flip_is_new=not flip_keeps_c_time, trades_cap=journal_cap
+            ),
+            Orders(),
+            self._seconds("fill_delay", fill_delay),
             lenient_booleans,
             Decimal(str(fill)),
+            auto_cxl_algos,
         )
         faults = Faults()
         gateway = Gateway(
@@ -100,7 +111,7 @@ class SimulatedExchange(Market, Injection):
             rate_first=rate_first,
             journal_cap=journal_cap,
         )
-        Market.__init__(self, venue, self._accounts.add(pos_mode=pos_mode), clock=clock, wall_ms=self._ms)
+        Actors.__init__(self, venue, self._accounts.add(pos_mode=pos_mode), clock=clock, wall_ms=self._ms)
         Injection.__init__(self, faults, gateway)
         self._front = Front(gateway, clock=clock, wall_clock=wall_clock, way=self._way)
         self._origin = ""
@@ -222,6 +233,12 @@ class SimulatedExchange(Market, Injection):
         if not (self._latency or self._jitter):
             return 0.0
         return self._latency + self._random.uniform(0, self._jitter)
+
+    def _seconds(self, name: str, given: float | tuple[float, float]) -> Callable[[], float]:
+        least, most = given if isinstance(given, tuple) else (given, given)
+        if not 0 <= least <= most:
+            raise ValueError(f"{name} must not be negative, nor its least above its most: {given}")
+        return (lambda: least) if least == most else (lambda: self._random.uniform(least, most))
 
     def _ms(self) -> int:
         return int(self._wall_clock() * 1000)

@@ -23,7 +23,7 @@ import orjson
 from okx_async.simulator.arrivals import JournalRow
 from okx_async.simulator.calls import Call
 from okx_async.simulator.codes import Refused, error_body, http_error_body, status_of
-from okx_async.simulator.endpoints import ROUTES
+from okx_async.simulator.endpoints import CLOSE_PATH, ROUTES
 from okx_async.simulator.faults import Whose
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ class Gateway:
         """
         call = Call(now, ms, request.ip, part=self._venue.fill)
         answer = self._answer(request, call, forwarded=forwarded)
+        if call.user_id and request.raw_path == CLOSE_PATH:
+            self._venue.books.asked(call.user_id, call.inst_id, now, ms)
         self.journal.append(
             JournalRow(
                 now,

@@ -9,13 +9,14 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from okx_async.simulator.instruments import Instrument, describe
+from okx_async.simulator.instruments import Instrument, decimal_text, describe
+from okx_async.simulator.orders import ALGO_TYPES, AlgoOrder, PendingOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from okx_async.simulator.accounts import Account
-    from okx_async.simulator.books import PendingOrder
+    from okx_async.simulator.books import Trade
     from okx_async.simulator.calls import Venue
     from okx_async.simulator.slots import Holding
 
@@ -30,6 +31,7 @@ class Market:
     ) -> None:
         self._venue = venue
         self._books = venue.books
+        self._orders = venue.orders
         self._account = account
         self._clock = clock
         self._wall_ms = wall_ms
@@ -51,27 +53,12 @@ class Market:
         that is not listed is listed.
         """
         account = account or self._account
-        instrument = self._listed(inst_id)
-        _check_side(account, instrument, pos_side)
-        amount = _amount(pos)
-        if pos_side != "net" and amount < 0:
-            raise ValueError(f"{inst_id}: pos of a {pos_side} position is not negative, got {pos}")
-        if mgn_mode not in {"cross", "isolated"}:
-            raise ValueError(f'mgn_mode must be "cross" or "isolated", got {mgn_mode!r}')
-        if not ccy:
-            ccy = instrument.settle_ccy if instrument.contract else instrument.quote_ccy
-        if pos_side == "short":
-            amount = -amount
-        return self._books.open(
-            account.user_id,
-            instrument,
-            amount,
-            mgn_mode=mgn_mode,
-            pos_side=pos_side,
-            ccy=ccy,
-            now=self._clock(),
-            ms=self._wall_ms(),
+        instrument, signed, ccy = self._meant(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
+        now, ms = self._clock(), self._wall_ms()
+        slot = self._books.slot(
+            account.user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=now, ms=ms
         )
+        return self._books.move(slot, signed, now, ms, "hand")
 
     def add_pending_order(
         self,
@@ -95,22 +82,77 @@ class Market:
         account = account or self._account
         instrument = self._listed(inst_id)
         _check_side(account, instrument, pos_side)
-        if side is None:
-            slot = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
-            short = slot.pos < 0 if slot else pos_side == "short"
-            side = "buy" if short else "sell"
-        return self._books.add_order(
-            account.user_id,
-            instrument,
-            mgn_mode=mgn_mode,
-            pos_side=pos_side,
-            side=side,
-            ord_type=ord_type,
-            px=px or str(instrument.price),
-            sz=sz,
-            reduce_only=reduce_only,
-            cl_ord_id=cl_ord_id,
-            ms=self._wall_ms(),
+        return self._orders.add(
+            PendingOrder(
+                account.user_id,
+                inst_id,
+                instrument.inst_type,
+                instrument.inst_family,
+                mgn_mode,
+                pos_side,
+                side or self._closing_side(account, inst_id, mgn_mode, pos_side),
+                ord_type,
+                px or str(instrument.price),
+                sz,
+                reduce_only,
+                cl_ord_id,
+                ord_id=self._orders.new_id(),
+                c_time=self._wall_ms(),
+            )
+        )
+
+    def add_algo_order(
+        self,
+        inst_id: str,
+        ord_type: str = "conditional",
+        *,
+        side: str | None = None,
+        mgn_mode: str = "cross",
+        pos_side: str = "net",
+        sz: str = "",
+        tp_trigger_px: str = "",
+        sl_trigger_px: str = "",
+        trigger_px: str = "",
+        callback_ratio: str = "",
+        reduce_only: bool = True,
+        account: Account | None = None,
+    ) -> AlgoOrder:
+        """Let an algo order wait, for a price that never comes.
+
+        ``ord_type``: "conditional" (a take-profit or stop-loss; by default a stop), "oco" (both), "trigger",
+        "move_order_stop" (trailing), "iceberg", "twap" or "chase". Without ``sz`` it closes the whole position.
+        """
+        if ord_type not in ALGO_TYPES:
+            raise ValueError(f"ord_type must be one of {', '.join(sorted(ALGO_TYPES))}, got {ord_type!r}")
+        account = account or self._account
+        instrument = self._listed(inst_id)
+        _check_side(account, instrument, pos_side)
+        side = side or self._closing_side(account, inst_id, mgn_mode, pos_side)
+        far, near = (1, 2) if side == "sell" else (2, 1)  # of the price: a stop below a long, above a short
+        if ord_type == "oco":
+            tp_trigger_px = tp_trigger_px or decimal_text(instrument.price * near)
+        if ord_type == "oco" or (ord_type == "conditional" and not tp_trigger_px):
+            sl_trigger_px = sl_trigger_px or decimal_text(instrument.price * far / 2)
+        return self._orders.add_algo(
+            AlgoOrder(
+                account.user_id,
+                inst_id,
+                instrument.inst_type,
+                instrument.inst_family,
+                mgn_mode,
+                pos_side,
+                side,
+                ord_type,
+                sz,
+                "" if sz else "1",
+                reduce_only,
+                tp_trigger_px,
+                sl_trigger_px,
+                trigger_px,
+                callback_ratio,
+                algo_id=self._orders.new_id(),
+                c_time=self._wall_ms(),
+            )
         )
 
     def list_instrument(self, inst_id: str, *, state: str = "live", market_orders: bool = True) -> Instrument:
@@ -119,9 +161,14 @@ class Market:
         A close is answered by ``state``: suspend 51022, preopen 51021, post_only 51110, settling 51029; without
         ``market_orders`` 51066.
         """
-        instrument = replace(self._listed(inst_id), state=state, market_orders=market_orders)
-        self._venue.instruments[inst_id] = instrument
-        return instrument
+        return self._relist(replace(self._listed(inst_id), state=state, market_orders=market_orders))
+
+    def set_price(self, inst_id: str, px: int | str | Decimal) -> None:
+        """Set the price at which market orders fill, and by which profit and loss are shown."""
+        price = _amount(px)
+        if price <= 0:
+            raise ValueError(f"{inst_id}: a price is positive, got {px}")
+        self._relist(replace(self._listed(inst_id), price=price))
 
     def delist(self, inst_id: str) -> None:
         """Take an instrument off the list: a close is answered 51001."""
@@ -140,13 +187,55 @@ class Market:
     @property
     def pending_orders(self) -> tuple[PendingOrder, ...]:
         """The live orders of all accounts, newest first."""
-        return tuple(self._books.orders())
+        return tuple(self._orders.pending())
+
+    @property
+    def algo_orders(self) -> tuple[AlgoOrder, ...]:
+        """The waiting algo orders of all accounts, newest first."""
+        return tuple(self._orders.algos())
+
+    @property
+    def trades(self) -> tuple[Trade, ...]:
+        """Every change of a position until now, in order: the truth that a client's words are compared with."""
+        self._books.settle(self._clock())
+        return tuple(self._books.trades)
+
+    def _meant(
+        self,
+        account: Account,
+        inst_id: str,
+        pos: int | str | Decimal,
+        *,
+        mgn_mode: str,
+        pos_side: str,
+        ccy: str | None,
+    ) -> tuple[Instrument, Decimal, str]:
+        """Return the instrument, the signed amount and the currency of a position."""
+        instrument = self._listed(inst_id)
+        _check_side(account, instrument, pos_side)
+        amount = _amount(pos)
+        if pos_side != "net" and amount < 0:
+            raise ValueError(f"{inst_id}: pos of a {pos_side} position is not negative, got {pos}")
+        if mgn_mode not in {"cross", "isolated"}:
+            raise ValueError(f'mgn_mode must be "cross" or "isolated", got {mgn_mode!r}')
+        natural = instrument.settle_ccy if instrument.contract else instrument.quote_ccy
+        return instrument, -amount if pos_side == "short" else amount, ccy or natural
 
     def _listed(self, inst_id: str) -> Instrument:
         instrument = self._venue.instruments.get(inst_id) or describe(inst_id)
         if instrument is None:
             raise ValueError(f"{inst_id!r} is no instrument id: upper case, digits, '_', '.', single inner dashes")
         return self._venue.instruments.setdefault(inst_id, instrument)
+
+    def _relist(self, instrument: Instrument) -> Instrument:
+        self._venue.instruments[instrument.inst_id] = instrument
+        self._books.relist(instrument)
+        return instrument
+
+    def _closing_side(self, account: Account, inst_id: str, mgn_mode: str, pos_side: str) -> str:
+        slot = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
+        short = slot.pos < 0 if slot else pos_side == "short"
+        return "buy" if short else "sell"
 
 
 def _check_side(account: Account, instrument: Instrument, pos_side: str) -> None:

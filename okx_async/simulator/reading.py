@@ -1,20 +1,19 @@
-"""What can be read: positions, the account, the time, instruments and pending orders."""
+"""What can be read: positions, the account, the time and instruments."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from okx_async.simulator.calls import comma_list, inst_type_of, number_of, parameter_error
+from okx_async.simulator.calls import comma_list, inst_type_of
 from okx_async.simulator.codes import Refused
 
 if TYPE_CHECKING:
     from okx_async.simulator.calls import Call, Venue
 
-__all__ = ["config", "orders_pending", "positions", "public_instruments", "public_time"]
+__all__ = ["config", "positions", "public_instruments", "public_time"]
 
 _MAX_INST_IDS = 10
 _MAX_POS_IDS = 20
-_MAX_ORDERS = 100
 
 
 def positions(venue: Venue, call: Call) -> list[Any]:
@@ -27,9 +26,9 @@ def positions(venue: Venue, call: Call) -> list[Any]:
         if inst_type and instrument and instrument.inst_type != inst_type:
             raise Refused("51015")
     return [
-        slot.row()
-        for slot in venue.books.slots(call.user_id, call.now, call.ms)
-        if (slot.pos or inst_ids or pos_ids)
+        slot.row(state, [order.attached() for order in venue.orders.attached(slot) if order.close_fraction])
+        for slot, state in venue.books.shown(call.user_id, call.now, call.ms)
+        if (state.pos or inst_ids or pos_ids)
         and (not inst_type or slot.instrument.inst_type == inst_type)
         and (not inst_ids or slot.instrument.inst_id in inst_ids)
         and (not pos_ids or slot.pos_id in pos_ids)
@@ -53,12 +52,12 @@ def config(_venue: Venue, call: Call) -> list[Any]:
             "level": "Lv1",
             "ctIsoMode": "automatic",
             "mgnIsoMode": "automatic",
-            "roleType": "0",
+            "roleType": account.role_type,
             "opAuth": "1",
             "acctStpMode": "cancel_maker",
             "autoLoan": False,
             "enableSpotBorrow": False,
-            "traderInsts": [],
+            "traderInsts": account.trader_insts,
             "settleCcy": "USDC",
             "settleCcyList": ["USD", "USDC", "USDG"],
         }
@@ -87,26 +86,3 @@ def public_instruments(venue: Venue, call: Call) -> list[Any]:
         and (not family or instrument.inst_family == family)
         and (not inst_id or instrument.inst_id == inst_id)
     ]
-
-
-def orders_pending(venue: Venue, call: Call) -> list[Any]:
-    """List live orders, newest first; `after` and `before` are order ids, exclusive."""
-    wanted = {
-        "instType": inst_type_of(call),
-        "instId": call.text("instId"),
-        "ordType": call.text("ordType"),
-        "state": call.text("state"),
-    }
-    family = call.text("instFamily") or call.text("uly")
-    after, before = number_of(call, "after"), number_of(call, "before")
-    limit = number_of(call, "limit") or _MAX_ORDERS
-    if limit > _MAX_ORDERS:
-        raise parameter_error("limit")
-    rows = [
-        order.row()
-        for order in venue.books.orders(call.user_id)
-        if (not after or int(order.ord_id) < after)
-        and (not before or int(order.ord_id) > before)
-        and (not family or order.inst_family == family)
-    ]
-    return [row for row in rows if all(not value or row[name] == value for name, value in wanted.items())][:limit]

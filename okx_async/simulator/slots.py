@@ -2,23 +2,28 @@
 
 A slot is (user, instrument, margin mode, side) and, for MARGIN pairs, the currency. Its ``posId`` names the slot and
 stays through closing and reopening; ``cTime`` is new with each holding period; ``uTime`` moves with every change.
-Whether a net position that flips in one trade gets a new ``cTime`` is not known; here it does.
+Whether a net position that flips in one trade gets a new ``cTime`` is not known: here it does, unless told otherwise.
+
+What is shown of a slot may lag behind what is so: a change waits in ``coming`` until it is seen.
 
 https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from okx_async.simulator.instruments import decimal_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from okx_async.simulator.instruments import Instrument
 
-__all__ = ["Holding", "Slot"]
+__all__ = ["Holding", "Slot", "State"]
 
 _ENTRY = Decimal("0.998")  # of the mark price: an open position shows some profit or loss
 
@@ -37,11 +42,23 @@ class Holding:
     c_time: int
     u_time: int
     closing: bool
+    avg_px: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What trades change of a slot; ``pos`` is signed."""
+
+    pos: Decimal = Decimal(0)
+    avg_px: Decimal = Decimal(0)
+    c_time: int = 0
+    u_time: int = 0
+    trade_id: int = 0
 
 
 @dataclass(slots=True)
 class Slot:
-    """One position slot; ``pos`` is signed, ``running`` counts the closes on their way."""
+    """One position slot; ``running`` counts the closes on their way, ``frozen`` is the code that refuses others."""
 
     user_id: str
     instrument: Instrument
@@ -49,40 +66,65 @@ class Slot:
     pos_side: str
     ccy: str
     pos_id: str
-    pos: Decimal = Decimal(0)
-    avg_px: Decimal = Decimal(0)
-    c_time: int = 0
-    u_time: int = 0
-    trade_id: int = 0
+    state: State = State()
     running: int = 0
+    frozen: str = ""
+    shown: State = State()
+    coming: deque[tuple[float, State]] = field(default_factory=deque)
+    """What will be shown, and from when on (exchange clock, s)."""
 
-    def trade(self, pos: Decimal, ms: int) -> None:
-        """Move to `pos`: a new holding period from flat or across zero, the same one otherwise."""
-        if pos and self.pos * pos <= 0:
-            self.c_time = max(ms, self.c_time + 1, self.u_time)  # new in any case, even within one millisecond
-            self.avg_px = (self.instrument.price * _ENTRY).quantize(Decimal(self.instrument.tick_sz))
-        self.pos = pos
-        self.u_time = max(ms, self.u_time + 1)
-        self.trade_id += 1
+    @property
+    def pos(self) -> Decimal:
+        """The position as it is, signed."""
+        return self.state.pos
+
+    def trade(
+        self, pos: Decimal, ms: int, px: Decimal | None = None, *, flip_is_new: bool = True, forced: bool = False
+    ) -> None:
+        """Move to `pos` at price `px`: a new holding period from flat or across zero, the same one otherwise.
+
+        Without a price it is one that leaves some profit or loss. `forced`: by the exchange, which numbers no trade.
+        """
+        was = self.state
+        c_time, avg_px = was.c_time, was.avg_px
+        if pos and was.pos * pos <= 0:
+            if not was.pos or flip_is_new:
+                c_time = max(ms, was.c_time + 1, was.u_time)  # new in any case, even within one millisecond
+            avg_px = px or (self.instrument.price * _ENTRY).quantize(Decimal(self.instrument.tick_sz))
+        elif px and abs(pos) > abs(was.pos):
+            avg_px = (was.avg_px * was.pos + px * (pos - was.pos)) / pos
+        self.state = State(pos, avg_px, c_time, max(ms, was.u_time + 1), was.trade_id + (not forced))
+
+    def show(self, at: float) -> None:
+        """Let what is so now be seen from `at` on (exchange clock, s), and never before what was so earlier."""
+        self.coming.append((max(at, self.coming[-1][0]) if self.coming else at, self.state))
+
+    def seen(self, now: float) -> State:
+        """Return what is shown at `now`."""
+        while self.coming and self.coming[0][0] <= now:
+            self.shown = self.coming.popleft()[1]
+        return self.shown
 
     def holding(self) -> Holding:
-        """Return a frozen picture of the slot."""
+        """Return a frozen picture of the slot, as it is."""
+        state = self.state
         return Holding(
             self.user_id,
             self.instrument.inst_id,
             self.mgn_mode,
             self.pos_side,
             self.ccy,
-            self.pos,
+            state.pos,
             self.pos_id,
-            self.c_time,
-            self.u_time,
+            state.c_time,
+            state.u_time,
             self.running > 0,
+            state.avg_px,
         )
 
-    def row(self) -> dict[str, object]:
+    def row(self, state: State, algos: Sequence[object] = ()) -> dict[str, object]:
         """Return the record of account/positions; a flat slot has "" where a number would mean nothing."""
-        instrument, pos = self.instrument, self.pos
+        instrument, pos = self.instrument, state.pos
         margin = not instrument.contract
         shown = decimal_text(abs(pos) if margin or self.pos_side == "short" else pos)
         price = instrument.price
@@ -103,10 +145,10 @@ class Slot:
             "posSide": self.pos_side,
             "pos": shown,
             "availPos": shown if margin or instrument.inst_type == "OPTION" else "",
-            "avgPx": if_open(decimal_text(self.avg_px)),
+            "avgPx": if_open(decimal_text(state.avg_px)),
             "markPx": decimal_text(price),
             "last": decimal_text(price),
-            "upl": if_open(self._profit()),
+            "upl": if_open(self._profit(state)),
             "lever": if_open(instrument.lever and "3"),
             "liqPx": "",
             "imr": if_open(_money(value / 3)) if self.mgn_mode == "cross" else "",
@@ -120,25 +162,25 @@ class Slot:
             "interest": "0" if debt else "",
             "notionalUsd": if_open(_money(value)),
             "adl": if_open("1"),
-            "tradeId": str(744876979 + self.trade_id),
-            "closeOrderAlgo": [],
+            "tradeId": str(744876979 + state.trade_id),
+            "closeOrderAlgo": list(algos),
             "pendingCloseOrdLiabVal": "",
             "realizedPnl": "0",
             "pnl": "0",
             "fee": "0",
             "fundingFee": "0",
             "liqPenalty": "0",
-            "cTime": str(self.c_time),
-            "uTime": str(self.u_time),
+            "cTime": str(state.c_time),
+            "uTime": str(state.u_time),
         }
 
-    def _profit(self) -> str:
+    def _profit(self, state: State) -> str:
         instrument = self.instrument
-        if instrument.ct_type == "inverse" and self.avg_px:
-            gain = 1 / self.avg_px - 1 / instrument.price
+        if instrument.ct_type == "inverse" and state.avg_px:
+            gain = 1 / state.avg_px - 1 / instrument.price
         else:
-            gain = instrument.price - self.avg_px
-        return _money(self.pos * instrument.ct_val * gain)
+            gain = instrument.price - state.avg_px
+        return _money(state.pos * instrument.ct_val * gain)
 
 
 def _money(value: Decimal) -> str:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import math
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,7 +23,8 @@ def opened(
     instrument = describe(inst_id)
     assert instrument is not None
     place = {"mgn_mode": "cross", "pos_side": "net", "ccy": "USDT", **where}
-    return books.open(UID, instrument, Decimal(pos), now=now, ms=ms, **place)
+    slot = books.slot(UID, instrument, now=now, ms=ms, **place)
+    return books.move(slot, Decimal(pos), now, ms, "hand")
 
 
 def the_slot(books: Books, inst_id: str = "BTC-USDT-SWAP") -> Slot:
@@ -83,10 +85,10 @@ def test_a_pos_id_is_dropped_30_days_after_the_last_full_close() -> None:
     books = Books()
     old = opened(books, "3")
     opened(books, "0", MS + 1)
-    assert books.slots(UID, 0.0, MS + 1 + 30 * DAY)
+    assert books.shown(UID, 0.0, MS + 1 + 30 * DAY)
     assert opened(books, "3", MS + 1 + 30 * DAY).pos_id == old.pos_id
     opened(books, "0", MS + 2 + 30 * DAY)
-    assert not books.slots(UID, 0.0, MS + 3 + 60 * DAY)
+    assert not books.shown(UID, 0.0, MS + 3 + 60 * DAY)
     assert opened(books, "3", MS + 3 + 60 * DAY).pos_id != old.pos_id
 
 
@@ -96,9 +98,9 @@ def test_a_close_fills_when_it_is_due_and_not_before() -> None:
     books.close(the_slot(books), 100.0, MS, 0.5)
     assert [(h.pos, h.closing) for h in books.holdings(100.499)] == [(Decimal(-3), True)]
     assert books.holdings(100.5) == ()
-    (slot,) = books.slots(UID, 200.0, MS + 100_000)
-    assert (slot.u_time, slot.c_time, slot.running) == (MS + 500, MS, 0)
-    assert not slot.pos
+    ((slot, state),) = books.shown(UID, 200.0, MS + 100_000)
+    assert (state.u_time, state.c_time, slot.running) == (MS + 500, MS, 0)
+    assert not state.pos
 
 
 def test_a_close_without_delay_fills_at_once() -> None:
@@ -145,51 +147,66 @@ def test_fills_happen_in_the_order_they_are_due() -> None:
     assert left == [set(ids), {ids[0], ids[2]}, {ids[0]}, set()]
 
 
-ORDER: dict[str, Any] = {
-    "mgn_mode": "cross",
-    "pos_side": "net",
-    "side": "sell",
-    "ord_type": "limit",
-    "px": "58000",
-    "sz": "1",
-    "reduce_only": True,
-    "cl_ord_id": "",
-    "ms": MS,
-}
+@pytest.mark.parametrize(("pos", "inst_id", "left"), [("7", "BTC-USD-SWAP", 4), ("-1", "BTC-USDT-SWAP", "-0.51")])
+def test_a_part_is_filled_in_whole_lots(pos: str, inst_id: str, left: int | str) -> None:
+    books = Books()
+    opened(books, pos, inst_id=inst_id)
+    books.close(the_slot(books, inst_id), 0.0, MS, 0.0, Decimal("0.499"))
+    assert [holding.pos for holding in books.holdings(0.0)] == [Decimal(left)]
 
 
-@pytest.mark.parametrize(
-    ("changes", "in_the_way"),
-    [
-        ({}, True),
-        ({"reduce_only": False}, False),
-        ({"mgn_mode": "isolated"}, False),
-        ({"pos_side": "long", "reduce_only": False}, False),
-    ],
-)
-def test_which_orders_stand_in_the_way(changes: dict[str, Any], *, in_the_way: bool) -> None:
+def test_a_close_that_never_ends() -> None:
     books = Books()
     opened(books, "3")
-    slot = the_slot(books)
-    order = books.add_order(UID, slot.instrument, **{**ORDER, **changes})
-    assert books.in_the_way(slot) == ([order] if in_the_way else [])
-    assert books.orders() == books.orders(UID) == [order]
-    assert books.orders("2") == []
+    books.close(the_slot(books), 0.0, MS, math.inf)
+    assert [(holding.pos, holding.closing) for holding in books.holdings(1e9)] == [(Decimal(3), True)]
 
 
-@pytest.mark.parametrize(
-    ("pos_side", "side", "closing"),
-    [
-        ("long", "sell", True),
-        ("long", "buy", False),
-        ("short", "buy", True),
-        ("short", "sell", False),
-        ("net", "sell", False),
-    ],
-)
-def test_in_long_short_mode_the_direction_tells(pos_side: str, side: str, *, closing: bool) -> None:
+def test_a_reading_lags_behind_what_is_so() -> None:
+    lags = iter((0.5, 2.0, 0.1))
+    books = Books(lambda: next(lags))
+    opened(books, "3")  # has no past: shown at once
+    books.close(the_slot(books), 1.0, MS, 0.0)
+    opened(books, "5", MS + 1000, now=2.0)
+    opened(books, "7", MS + 2000, now=3.0)
+
+    def seen(now: float) -> tuple[int, int]:
+        ((_, state),) = books.shown(UID, now, MS)
+        return int(state.pos), state.c_time - MS
+
+    assert [seen(now) for now in (1.0, 1.49, 1.5, 3.99, 4.0)] == [(3, 0), (3, 0), (0, 0), (0, 0), (7, 1000)]
+    assert the_slot(books).pos == 7
+
+
+def test_every_change_is_noted_with_its_cause() -> None:
     books = Books()
-    instrument = describe("BTC-USDT-SWAP")
-    assert instrument is not None
-    order = books.add_order(UID, instrument, **{**ORDER, "pos_side": pos_side, "side": side, "reduce_only": False})
-    assert order.closing is closing
+    opened(books, "3")
+    books.close(the_slot(books), 1.0, MS, 0.5, Decimal("0.5"))
+    books.settle(2.0)
+    assert [(trade.at, trade.before.pos, trade.after.pos, trade.cause, trade.asked) for trade in books.trades] == [
+        (0.0, Decimal(0), Decimal(3), "hand", None),
+        (1.5, Decimal(3), Decimal("1.5"), "close", 1.0),
+    ]
+
+
+def test_the_notes_may_be_bounded() -> None:
+    books = Books(trades_cap=3)
+    for pos in range(9):
+        opened(books, str(pos))
+    assert [trade.after.pos for trade in books.trades] == [6, 7, 8]
+
+
+def test_what_waits_for_a_close_counts_those_of_its_user_and_instrument() -> None:
+    books = Books()
+    done: list[tuple[float, int]] = []
+    books.watch(UID, "BTC-USDT-SWAP", 2, 0.5, lambda at, ms: done.append((at, ms)))
+    for user_id, inst_id in ((UID, "BTC-USDT-SWAP"), (UID, "ETH-USDT-SWAP"), ("2", "BTC-USDT-SWAP")):
+        books.asked(user_id, inst_id, 1.0, MS)
+    books.settle(5.0)
+    assert done == []
+    books.asked(UID, "BTC-USDT-SWAP", 6.0, MS)
+    books.asked(UID, "BTC-USDT-SWAP", 6.1, MS)
+    books.settle(6.49)
+    assert done == []
+    books.settle(9.0)
+    assert done == [(6.5, MS + 500)]

@@ -227,3 +227,35 @@ def test_pending_close_orders_stand_in_the_way(desk: Desk) -> None:
     assert not desk.exchange.positions
     assert set(desk.exchange.pending_orders) == {other, entry}
     assert order.side == "sell"
+
+
+@pytest.mark.parametrize("auto_cxl_algos", [False, True])
+def test_whether_algo_orders_are_cancelled_can_be_chosen(
+    open_desk: Callable[..., Desk], *, auto_cxl_algos: bool
+) -> None:
+    desk = open_desk(auto_cxl_algos=auto_cxl_algos)
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    stop, other = (desk.exchange.add_algo_order(f"{coin}-USDT-SWAP") for coin in ("BTC", "ETH"))
+    assert desk.close(autoCxl=True).code == "0"
+    assert set(desk.exchange.algo_orders) == ({other} if auto_cxl_algos else {stop, other})
+
+
+@pytest.mark.parametrize(("insts", "codes"), [([], ["51156", "51156"]), (["BTC-USDT-SWAP"], ["51156", "0"])])
+def test_a_lead_trader_is_refused(desk: Desk, insts: list[str], codes: list[str]) -> None:
+    account = desk.exchange.account
+    account.role_type, account.trader_insts = "1", insts
+    for inst_id in ("BTC-USDT-SWAP", "ETH-USDT-SWAP"):
+        desk.exchange.open_position(inst_id, 3)
+    assert [desk.close(inst_id).code for inst_id in ("BTC-USDT-SWAP", "ETH-USDT-SWAP")] == codes
+    (row,) = desk.get("account/config").data
+    assert (row["roleType"], row["traderInsts"]) == ("1", insts)
+
+
+def test_an_account_may_be_refused_as_a_whole(desk: Desk) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    other = desk.exchange.add_account()
+    other.refusal = "51024"
+    assert desk.close().code == "0"
+    desk.credentials = other.credentials
+    assert desk.close().code == desk.close("ETH-USDT-SWAP").code == "51024"
+    assert desk.get("account/positions").code == "0"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ("public/time", 10),
         ("public/instruments?instType=SWAP", 20),
         ("trade/orders-pending", 60),
+        ("trade/orders-algo-pending?ordType=oco", 20),
     ],
 )
 def test_each_endpoint_has_a_limit_of_its_own(desk: Desk, path: str, limit: int) -> None:

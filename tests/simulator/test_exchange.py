@@ -67,7 +67,9 @@ def test_a_skewed_server_refuses_the_right_time(desk: Desk, skew: float) -> None
     assert desk.post(b"{}", skew=skew - skew / 31).code == "50014"
 
 
-@pytest.mark.parametrize("option", [{"latency": -1}, {"jitter": -1}, {"fill_delay": -1}, {"fill_delay": (2, 1)}])
+@pytest.mark.parametrize(
+    "option", [{"latency": -1}, {"jitter": -1}, {"fill_delay": -1}, {"fill_delay": (2, 1)}, {"positions_lag": -1}]
+)
 def test_times_that_cannot_be(option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="negative"):
         SimulatedExchange(**option)

@@ -93,3 +93,24 @@ def test_a_second_actor_may_take_the_position_away_and_open_another(desk: Desk) 
     desk.advance(1)
     second = desk.exchange.open_position("BTC-USDT-SWAP", 5)
     assert (second.pos_id, second.c_time) == (first.pos_id, first.c_time + 2000)
+
+
+def test_profit_and_loss_follow_the_price(desk: Desk) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    seen = []
+    for px in ("59967.7", "60967", "60967.7"):
+        desk.exchange.set_price("BTC-USDT-SWAP", px)
+        (row,) = desk.get("account/positions").data
+        seen.append((row["avgPx"], row["markPx"], row["upl"]))
+    assert seen == [
+        ("59967.7", "59967.7", "0"),
+        ("59967.7", "60967", "29.979"),
+        ("59967.7", "60967.7", "30"),
+    ]
+    with pytest.raises(ValueError, match="positive"):
+        desk.exchange.set_price("BTC-USDT-SWAP", 0)
+
+
+def test_a_kind_of_algo_order_that_does_not_exist(desk: Desk) -> None:
+    with pytest.raises(ValueError, match="ord_type"):
+        desk.exchange.add_algo_order("BTC-USDT-SWAP", "limit")

@@ -57,6 +57,24 @@ def test_of_repeated_names_the_first_counts(desk: Desk) -> None:
     assert desk.pos("?instId=BTC-USDT-SWAP&instId=ETH-USDT-SWAP") == {"BTC-USDT-SWAP/cross/net": "3"}
 
 
+def test_a_reading_may_lag_behind_the_fill(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(positions_lag=0.5, fill_delay=0.25)
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    assert desk.pos() == {"BTC-USDT-SWAP/cross/net": "3"}
+    assert desk.close().code == "0"
+    assert desk.pos() == desk.pos() == {"BTC-USDT-SWAP/cross/net": "3"}
+    assert not desk.exchange.positions
+    assert desk.pos() == {}
+
+
+def test_a_stop_for_the_whole_position_is_shown_with_it(desk: Desk) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    order = desk.exchange.add_algo_order("BTC-USDT-SWAP")
+    desk.exchange.add_algo_order("BTC-USDT-SWAP", sz="1")
+    (row,) = desk.get("account/positions").data
+    assert [algo["algoId"] for algo in row["closeOrderAlgo"]] == [order.algo_id]
+
+
 # --- the rest ---
 
 
@@ -125,55 +143,3 @@ def test_an_instrument_keeps_its_number_in_every_list(desk: Desk) -> None:
     swaps = desk.get("public/instruments?instType=SWAP").data
     one = desk.get("public/instruments?instType=SWAP&instId=ETH-USDT-SWAP").data
     assert one == [row for row in swaps if row["instId"] == "ETH-USDT-SWAP"]
-
-
-def test_pending_orders(desk: Desk) -> None:
-    exchange = desk.exchange
-    first, second, third = (
-        exchange.add_pending_order(inst_id, cl_ord_id=inst_id[:3])
-        for inst_id in ("BTC-USDT-SWAP", "BTC-USD-260327", "ETH-USDT-SWAP")
-    )
-    exchange.add_pending_order("BTC-USDT-SWAP", account=exchange.add_account())
-
-    def ids(query: str = "") -> list[str]:
-        return [row["ordId"] for row in desk.get(f"trade/orders-pending?{query}").data]
-
-    assert ids() == [third.ord_id, second.ord_id, first.ord_id]
-    assert ids("limit=2") == [third.ord_id, second.ord_id]
-    assert ids(f"after={second.ord_id}") == [first.ord_id]
-    assert ids(f"before={second.ord_id}") == [third.ord_id]
-    assert ids("instType=SWAP&instId=BTC-USDT-SWAP") == [first.ord_id]
-    assert ids("instFamily=BTC-USD") == [second.ord_id]
-    assert ids("state=live&ordType=limit") == ids()
-    assert ids("state=partially_filled") == []
-    (row,) = desk.get("trade/orders-pending?instId=ETH-USDT-SWAP").data
-    assert row == {
-        "instType": "SWAP",
-        "instId": "ETH-USDT-SWAP",
-        "ordId": third.ord_id,
-        "clOrdId": "ETH",
-        "tag": "",
-        "side": "sell",
-        "posSide": "net",
-        "tdMode": "cross",
-        "ordType": "limit",
-        "px": "2412.35",
-        "sz": "1",
-        "accFillSz": "0",
-        "reduceOnly": "true",
-        "state": "live",
-        "cTime": "1768519672000",
-        "uTime": "1768519672000",
-    }
-
-
-def test_pending_orders_survive_a_delisting(desk: Desk) -> None:
-    desk.exchange.add_pending_order("BTC-USDT-SWAP")
-    desk.exchange.delist("BTC-USDT-SWAP")
-    assert desk.get("trade/orders-pending?instFamily=BTC-USDT").code == "0"
-
-
-@pytest.mark.parametrize("query", ["limit=101", "limit=x", "limit=-1", "after=1e3", "before=" + "9" * 30, "after=٣"])
-def test_bad_pages(desk: Desk, query: str) -> None:
-    reply = desk.get(f"trade/orders-pending?{query}")
-    assert (reply.status, reply.code) == (400, "51000")

@@ -1,0 +1,110 @@
+"""What others do to a position while it is being closed: somebody else of the account, or the exchange itself.
+
+Each acts ``after`` so many seconds from now, or, with ``on_close=n``, from the answer to the n-th request to close that
+instrument, counted from now and whatever that answer is: between two attempts, that is.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+from okx_async.simulator.market import Market
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from okx_async.simulator.accounts import Account
+
+__all__ = ["Actors"]
+
+_ACCOUNT_CODES = {"50009", "50019", "50022"}  # freeze all of the account
+_CODES = {"adl": "50017", "liquidation": "50020"}
+
+
+class Actors(Market):
+    """The operator's hand, and those that move later by themselves."""
+
+    def reopen(
+        self,
+        inst_id: str,
+        pos: int | str | Decimal,
+        mgn_mode: str = "cross",
+        pos_side: str = "net",
+        ccy: str | None = None,
+        *,
+        after: float = 0.0,
+        on_close: int = 0,
+        account: Account | None = None,
+    ) -> None:
+        """Let somebody else close what is open there, and open `pos` anew: another holding period; 0 stays flat.
+
+        The arguments are those of `open_position`.
+        """
+        account = account or self._account
+        instrument, signed, ccy = self._meant(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
+        user_id = account.user_id
+
+        def act(at: float, ms: int) -> None:
+            slot = self._books.slot(user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=at, ms=ms)
+            for wanted in (Decimal(0), signed):
+                if slot.pos != wanted:
+                    self._books.move(slot, wanted, at, ms, "actor")
+
+        self._later(user_id, inst_id, after, on_close, act)
+
+    def force_close(
+        self,
+        inst_id: str,
+        mgn_mode: str = "cross",
+        pos_side: str = "net",
+        *,
+        kind: Literal["liquidation", "adl"] = "liquidation",
+        code: str | None = None,
+        seconds: float = 1.0,
+        part: Decimal | float = 1,
+        after: float = 0.0,
+        on_close: int = 0,
+        account: Account | None = None,
+    ) -> None:
+        """Let the exchange close `part` of a position by liquidation or ADL, at work for so many seconds.
+
+        Meanwhile a close is answered `code`: by default 50020 (liquidation) or 50017 (ADL) for this position; 50009,
+        50019 and 50022 freeze the whole account.
+        """
+        if kind not in _CODES:
+            raise ValueError(f'kind must be "liquidation" or "adl", got {kind!r}')
+        if not 0 <= part <= 1:
+            raise ValueError(f"part must be from 0 to 1, got {part}")
+        account = account or self._account
+        code = code or _CODES[kind]
+        left = 1 - Decimal(str(part))
+
+        def begin(at: float, ms: int) -> None:
+            slot = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
+            if slot is None or not slot.pos:
+                return
+            if code in _ACCOUNT_CODES:
+                account.refusal = code
+            slot.frozen = code
+
+            def end(at: float, ms: int) -> None:
+                slot.frozen = ""
+                if code in _ACCOUNT_CODES:
+                    account.refusal = ""
+                if slot.pos:
+                    self._books.move(slot, slot.pos * left, at, ms, kind)
+
+            self._books.plan(at, ms, seconds, end)
+
+        self._later(account.user_id, inst_id, after, on_close, begin)
+
+    def _later(
+        self, user_id: str, inst_id: str, after: float, on_close: int, act: Callable[[float, int], None]
+    ) -> None:
+        if after < 0 or on_close < 0:
+            raise ValueError("after and on_close must not be negative")
+        if on_close:
+            self._books.watch(user_id, inst_id, on_close, after, act)
+        else:
+            self._books.plan(self._clock(), self._wall_ms(), after, act)
