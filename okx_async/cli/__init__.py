@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 __all__ = ["main"]
 
@@ -21,4 +22,20 @@ def main() -> None:
             raise  # a fault of ours
         sys.stderr.write(f"okx-async: {missing.name} is not installed; run: pip install 'okx-async[cli]'\n")
         sys.exit(2)
+    except ImportError as fault:
+        if fault.name != "okx_async":
+            raise
+        _overwritten()
+        raise  # a fault of ours
     app()
+
+
+def _overwritten() -> None:
+    """End the process with the remedy, if another distribution has put its files in place of ours."""
+    from okx_async.doctor.clash import clash  # noqa: PLC0415 - only needed here
+    from okx_async.doctor.finding import Level  # noqa: PLC0415 - the same
+
+    wrong = [one for one in clash(sys.path, Path(__file__).parent.parent) if one.level is Level.FAIL]
+    if wrong:
+        sys.stderr.write(f"okx-async: {wrong[0].text}; {wrong[0].remedy}\n")
+        sys.exit(2)

@@ -97,11 +97,13 @@ def close(
     programs of one account together: a refusal for rate is repeated after its window.
     """
     from okx_async.cli import trading  # noqa: PLC0415 - not needed for --help
+    from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
     # The two texts are checked with the rest, by the library's own rules and in its own words.
     request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)  # type: ignore[arg-type]
-    target = trading.Target(demo, region, base_url)
-    raise typer.Exit(trading.close(request, target, max_wait=max_wait, yes=yes, as_json=as_json))
+    raise typer.Exit(
+        trading.close(request, Target(demo, region, base_url), max_wait=max_wait, yes=yes, as_json=as_json)
+    )
 
 
 @app.command()
@@ -118,8 +120,30 @@ def positions(
     Keys come from OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE only.
     """
     from okx_async.cli import trading  # noqa: PLC0415 - not needed for --help
+    from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
-    raise typer.Exit(trading.positions(inst or None, trading.Target(demo, region, base_url), as_json=as_json))
+    raise typer.Exit(trading.positions(inst or None, Target(demo, region, base_url), as_json=as_json))
+
+
+@app.command()
+def doctor(
+    *,
+    user_id: Annotated[str | None, typer.Option(help="The UID that your clients are given, to be compared.")] = None,
+    demo: _Demo = False,
+    region: _Region = "global",
+    base_url: _BaseUrl = None,
+    as_json: _Json = False,
+) -> None:
+    """Look at everything that could stand between you and the exit, and say what to do about it.
+
+    This machine, the keys in OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE (never shown), the exchange's host and
+    clock, the account. Changes nothing, runs without keys and without a network, and says what it could not look at.
+    Exit code 1 if something will not work.
+    """
+    from okx_async.cli.doctor import examine  # noqa: PLC0415 - not needed for --help
+    from okx_async.cli.target import Target  # noqa: PLC0415 - the same
+
+    raise typer.Exit(examine(Target(demo, region, base_url), user_id, as_json=as_json))
 
 
 @app.command()

@@ -23,6 +23,8 @@ from okx_async._wire import CLOSE_PATH, Signer, close_body
 from okx_async.cli.book import GROUPS, group_of, open_book
 from okx_async.cli.exits import ExitCode, emit, say
 from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Key, Pace, Run, Settings
+from okx_async.cli.signals import Stop
+from okx_async.cli.signals import run as stoppable
 from okx_async.simulator import SimulatedExchange
 
 if TYPE_CHECKING:
@@ -42,16 +44,21 @@ _Tick: TypeAlias = "Callable[[ClosePosition], None]"
 
 def run(settings: Settings, *, compare: bool, as_json: bool) -> ExitCode:
     """Run the demo and show it; exit code 1 if a promise did not hold."""
+    stop = Stop()
     try:
-        ours, pace, other = asyncio.run(_runs(settings, compare=compare, live=not as_json))
+        ended = stoppable(_runs(settings, compare=compare, live=not as_json), stop)
     except OkxError as error:  # a reading of positions: failed closes are in the run
         say(f"error: {error}")
         return ExitCode.FAILED
+    if ended is None:
+        say(f"{stop.word}: the demo was not finished; all of it was simulated, nothing was sent anywhere")
+        return ExitCode.FAILED
+    ours, pace, other = ended
     if as_json:
         record: dict[str, Any] = {"settings": asdict(settings), "promises": ours.promises(), "pace": asdict(pace)}
         emit(record | {"okx_async": asdict(ours)} | ({} if other is None else {"no_limiter": asdict(other)}))
     else:
-        from okx_async.cli.tables import print_demo  # noqa: PLC0415 - machines need no tables
+        from okx_async.cli.demo_page import print_demo  # noqa: PLC0415 - machines need no tables
 
         print_demo(settings, ours, pace, other)
     return ExitCode.DONE if all(ours.promises().values()) else ExitCode.FAILED
@@ -206,6 +213,6 @@ def _scope(leg: ClosePosition) -> str:
 def _progress(legs: Sequence[ClosePosition], title: str, *, live: bool) -> AbstractContextManager[_Tick]:
     if not live:
         return nullcontext(lambda _: None)
-    from okx_async.cli.tables import progress  # noqa: PLC0415 - machines need no tables
+    from okx_async.cli.demo_page import progress  # noqa: PLC0415 - machines need no tables
 
     return progress(Counter(group_of(_scope(leg)) for leg in legs), title)

@@ -1,170 +1,93 @@
-"""What people see: tables that fit 80 columns, and progress where there is a terminal."""
+"""What people see: tables where there is room for them, lines where there is not (40 columns are enough)."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from okx_async import rate_key
-from okx_async.cli.book import group_of
-from okx_async.cli.runs import QUOTA, STRATEGIES
+from okx_async.doctor import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from okx_async import ClosePosition, Position
-    from okx_async.cli.runs import Group, Pace, Run, Settings
+    from okx_async import Position
+    from okx_async.doctor import Finding
 
-__all__ = ["print_demo", "print_figures", "print_positions", "progress"]
+__all__ = ["console", "plain", "print_counts", "print_figures", "print_finding", "print_positions"]
 
-_SHOWN_FAILURES = 3
+_LEVELS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red", Level.SKIP: "dim"}
+_NUMBERS = (("pos", "pos"), ("avg px", "avgPx"), ("mark px", "markPx"), ("upl", "upl"), ("ccy", "ccy"))
+_TABLE = 72
+"""Columns below which a table of positions is no longer one."""
 
 
 def print_positions(positions: Sequence[Position]) -> None:
     """Print a table of positions, numbers as they were received."""
-    console = _console()
+    page = console()
     if not positions:
-        console.print("no open positions")
+        page.print("no open positions")
+        return
+    if page.width < _TABLE:
+        for one in positions:
+            page.print(plain(f"{one.inst_id} {one.mgn_mode} {one.pos_side}"))
+            for name, key in _NUMBERS:
+                page.print(Text(f"  {name} ") + _received(one, key))
         return
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("instrument", "mode", "side"):
         table.add_column(name, overflow="fold")
-    for name in ("pos", "avg px", "mark px", "upl", "ccy"):
+    for name, _ in _NUMBERS:
         # Folded where it does not fit: a number that is cut short is a wrong number.
         table.add_column(name, overflow="fold", justify="left" if name == "ccy" else "right")
     for one in positions:
-        cells = [_received(one, key) for key in ("pos", "avgPx", "markPx", "upl", "ccy")]
-        table.add_row(_plain(one.inst_id), _plain(one.mgn_mode), _plain(one.pos_side), *cells)
-    console.print(table)
+        cells = [_received(one, key) for _, key in _NUMBERS]
+        table.add_row(plain(one.inst_id), plain(one.mgn_mode), plain(one.pos_side), *cells)
+    page.print(table)
 
 
-@contextmanager
-def progress(sizes: Mapping[str, int], title: str) -> Iterator[Callable[[ClosePosition], None]]:
-    """Show a bar for each group on a terminal, gone at the end; yields what to call after each close."""
-    console = _console()
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(None),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal or console.is_dumb_terminal,
-    )
-    with bars:
-        tasks = {name: bars.add_task(f"{title}: {name}", total=size) for name, size in sorted(sizes.items())}
-        yield lambda leg: bars.advance(tasks[group_of(rate_key("-", leg.inst_id)[1])])
+def print_finding(finding: Finding) -> None:
+    """Print one line of the doctor's, and what to do below it."""
+    line = Table.grid(padding=(0, 1))
+    line.add_column(width=4)
+    line.add_column(overflow="fold")
+    line.add_row(Text(finding.level, _LEVELS[finding.level]), plain(f"{finding.check}: {finding.text}"))
+    if finding.remedy:
+        line.add_row("", plain(f"→ {finding.remedy}"))
+    console().print(line)
 
 
-def print_demo(settings: Settings, ours: Run, pace: Pace, other: Run | None) -> None:
-    """Print what the exchange counted, and what it took."""
-    console = _console()
-    total = ours.total
-    least, most = settings.latency * 1000, (settings.latency + settings.jitter) * 1000
-    console.print(
-        f"{STRATEGIES} strategies, one client, {total.requests} closes. "
-        f"The simulated exchange is {least:g} to {most:g} ms away each way (seed {settings.seed})."
-    )
-    console.print(_demo_table(ours))
-    promises = (
-        f"no {QUOTA.per:g} s window of any key above {QUOTA.limit}: the worst held {ours.worst_window}",
-        f"nothing refused: {ours.refused} of {total.requests}",
-        f"nothing left open: the exchange lists {ours.positions_left} positions",
-    )
-    for held, text in zip(ours.promises().values(), promises, strict=True):
-        console.print(Text(" ok " if held else " NO ", "green" if held else "bold red"), text)
-    for failure in ours.failures[:_SHOWN_FAILURES]:
-        console.print(Text(f"     {failure}"))
-    console.print()
-    console.print(_pace_text(ours, pace))
-    if other is not None:
-        console.print()
-        console.print("The same book once more, every close sent at once, without a limiter:")
-        console.print(_compare_table(ours, other))
-
-
-def _demo_table(run: Run) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True)
-    total = run.total
-    table.add_column("as counted there", footer="all")
-    for name, footer in (
-        ("keys", str(total.keys)),
-        ("closes", str(total.requests)),
-        ("most in 2 s", _window(total)),
-        ("refused", str(total.refused)),
-        ("longest wait", _seconds(total.longest_wait_s)),
-    ):
-        table.add_column(name, footer=footer, justify="right")
-    for group in run.groups:
-        numbers = str(group.keys), str(group.requests), _window(group), str(group.refused)
-        table.add_row(group.name, *numbers, _seconds(group.longest_wait_s))
-    return table
+def print_counts(counts: Mapping[Level, int]) -> None:
+    """Print how many lines of each kind there were."""
+    words = {Level.OK: "ok", Level.WARN: "to be looked at", Level.FAIL: "wrong", Level.SKIP: "not looked at"}
+    console().print(", ".join(f"{counts[level]} {word}" for level, word in words.items() if counts.get(level)))
 
 
 def print_figures(rows: Sequence[tuple[str, str]], about: Mapping[str, str]) -> None:
     """Print measured figures, and what they were measured with."""
-    console = _console()
+    page = console()
     table = Table(box=box.SIMPLE_HEAD, show_header=False)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold", justify="right")
     for row in rows:
         table.add_row(*row)
-    console.print(table)
-    console.print(", ".join(f"{name} {value}" for name, value in about.items()))
-
-
-def _compare_table(ours: Run, other: Run) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("as counted there")
-    for name in ("okx_async", "no limiter"):
-        table.add_column(name, justify="right")
-    for name, cells in (
-        ("requests", [str(run.total.requests) for run in (ours, other)]),
-        ("most in 2 s, any key", [_window(run.total) for run in (ours, other)]),
-        ("refused", [str(run.refused) for run in (ours, other)]),
-        ("positions closed", [str(run.total.closed) for run in (ours, other)]),
-        ("positions left open", [str(run.positions_left) for run in (ours, other)]),
-        ("seconds", [f"{run.took_s:.2f}" for run in (ours, other)]),
-    ):
-        table.add_row(name, *cells)
-    return table
-
-
-def _pace_text(run: Run, pace: Pace) -> str:
-    trip = f"{pace.round_trip_s * 1000:.0f} ms"
-    pauses = f"{pace.rounds - 1} times"
-    return (
-        f"{run.took_s:.2f} s from the first call to the last answer, on connections opened before. "
-        f"The busiest key has {pace.requests} closes, {pace.rounds} rounds of {QUOTA.limit}: no client can need less "
-        f"than {pauses} 2 s and the shortest round trip, {pace.least_s:.2f} s. One that lets the 2 s begin with each "
-        f"answer, as this one does, needs about {pauses} (2 s + {trip}) + {trip} = {pace.rule_s:.2f} s "
-        f"({trip}: the mean round trip)."
-    )
-
-
-def _window(group: Group) -> str:
-    return f"{group.worst_window} of {QUOTA.limit}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.2f} s"
+    page.print(table)
+    page.print(", ".join(f"{name} {value}" for name, value in about.items()))
 
 
 def _received(position: Position, key: str) -> Text:
     value = position.raw.get(key)
-    return _plain(value if isinstance(value, str | int | float) else "")
+    return plain(value if isinstance(value, str | int | float) else "")
 
 
-def _plain(value: object) -> Text:
+def plain(value: object) -> Text:
     """Return text that no markup and no control character of a foreign answer can dress up."""
     return Text("".join(c if c.isprintable() else "?" for c in str(value)))
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Return the terminal, or whatever stdout is."""
     return Console(highlight=False)

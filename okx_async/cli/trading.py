@@ -6,73 +6,19 @@ The order matters: everything that can be found wrong is found before anybody is
 from __future__ import annotations
 
 import asyncio
-import shlex
-import signal
-import sys
-from contextlib import suppress
-from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from okx_async import Client, Credentials, InvalidRequestError, OkxError, Outcome
-from okx_async._keys import check_base_url, region_url
+from okx_async import Credentials, InvalidRequestError, OkxError, Outcome
 from okx_async._wire import close_body
+from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say, show
+from okx_async.cli.signals import Stop, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from okx_async import Attempt, Client, ClosedPosition, ClosePosition, Position
+    from okx_async.cli.target import Target
 
-    from okx_async import Attempt, ClosedPosition, ClosePosition, Position
-
-__all__ = ["Target", "close", "positions"]
-
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Which exchange: see Client."""
-
-    demo: bool
-    region: str
-    base_url: str | None
-
-    def url(self) -> str:
-        """Return the base of every request; raises InvalidRequestError."""
-        home = region_url(self.region)
-        return home if self.base_url is None else check_base_url(self.base_url)
-
-    def client(self, credentials: Credentials, on_attempt: Callable[[Attempt], object] | None = None) -> Client:
-        """Return a client; raises InvalidRequestError."""
-        return Client(credentials, demo=self.demo, region=self.region, base_url=self.base_url, on_attempt=on_attempt)
-
-    def positions_command(self, inst_id: str) -> str:
-        """Return the command that shows what is left."""
-        words = ["okx-async", "positions", "--inst", inst_id]
-        words += ["--demo"] * self.demo
-        words += ["--region", self.region] if self.region != "global" else []
-        words += ["--base-url", self.base_url] if self.base_url is not None else []
-        return shlex.join(words)
-
-    def simulated(self, credentials: Credentials) -> bool:
-        """Whether no real money can be at stake: a local address, and the keys that `okx-async simulate` makes up.
-
-        The address alone proves nothing: it may be a tunnel or a proxy.
-        """
-        if self.base_url is None or not _loopback(urlsplit(self.url()).hostname or ""):
-            return False
-        from okx_async.simulator import SimulatedExchange  # noqa: PLC0415 - only needed here
-
-        return credentials == SimulatedExchange().credentials
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """There was no call, or it was cut short; `text` says what is known of the request."""
-
-    text: str
-    code: ExitCode
+__all__ = ["close", "positions"]
 
 
 def close(request: ClosePosition, target: Target, *, max_wait: float | None, yes: bool, as_json: bool) -> ExitCode:
@@ -86,24 +32,26 @@ def close(request: ClosePosition, target: Target, *, max_wait: float | None, yes
     except InvalidRequestError as error:
         say(f"error: {error}")
         return exit_code(error)
-    ending = refusal or _run(_close(client, request, max_wait, attempts))
+    stop = Stop()
+    ending = refusal or run(_close(client, request, max_wait, attempts, stop), stop)
     if ending is None:
-        text = f"interrupted: {request.inst_id}: it may have been sent and executed, look at positions"
+        text = f"{stop.word}: {request.inst_id}: it may have been sent and executed, look at positions"
         ending = Stopped(text, ExitCode.UNKNOWN)
     return _ended(request, target, ending, attempts, as_json=as_json)
 
 
 def positions(inst_ids: list[str] | None, target: Target, *, as_json: bool) -> ExitCode:
     """List the open positions."""
+    stop = Stop()
     try:
-        listed = _run(_positions(target.client(Credentials.from_env()), inst_ids))
+        listed = run(_positions(target.client(Credentials.from_env()), inst_ids), stop)
     except OkxError as error:
         say(f"error: {error}")
         if as_json and exit_code(error) is not ExitCode.USAGE:
             emit(failure_record(error))
         return exit_code(error)
     if listed is None:
-        say("interrupted: the positions were not read")
+        say(f"{stop.word}: the positions were not read")
         if as_json:
             emit({"outcome": "not read", "error": "Interrupted"})
         return ExitCode.FAILED
@@ -116,16 +64,13 @@ def positions(inst_ids: list[str] | None, target: Target, *, as_json: bool) -> E
     return ExitCode.DONE
 
 
-async def _positions(client: Client, inst_ids: list[str] | None) -> list[Position] | None:
-    try:
-        async with client:
-            return await client.positions(inst_ids)
-    except asyncio.CancelledError:  # Ctrl-C or SIGTERM: the process ends here, with an answer
-        return None
+async def _positions(client: Client, inst_ids: list[str] | None) -> list[Position]:
+    async with client:
+        return await client.positions(inst_ids)
 
 
 async def _close(
-    client: Client, request: ClosePosition, max_wait: float | None, attempts: list[Attempt]
+    client: Client, request: ClosePosition, max_wait: float | None, attempts: list[Attempt], stop: Stop
 ) -> ClosedPosition | OkxError | Stopped:
     ending: ClosedPosition | OkxError | None = None
     try:
@@ -145,65 +90,33 @@ async def _close(
                 ending = error
     except asyncio.CancelledError as cancelled:
         # An answer that came before the interrupt is still the answer.
-        return ending or _interrupted(request, getattr(cancelled, "__notes__", []), attempts)
+        return ending or _stopped(request, getattr(cancelled, "__notes__", []), attempts, stop)
     return ending
 
 
-def _interrupted(request: ClosePosition, notes: list[str], attempts: list[Attempt]) -> Stopped:
+def _stopped(request: ClosePosition, notes: list[str], attempts: list[Attempt], stop: Stop) -> Stopped:
     if notes or any(attempt.outcome in {Outcome.UNKNOWN, Outcome.ACCEPTED} for attempt in attempts):
         known = "; ".join(notes) or f"{request.inst_id}: already sent"
-        return Stopped(f"interrupted: {known}; it may have been executed, look at positions", ExitCode.UNKNOWN)
+        return Stopped(f"{stop.word}: {known}; it may have been executed, look at positions", ExitCode.UNKNOWN)
     refused = next((attempt.code for attempt in reversed(attempts) if attempt.code), "")
     became = f"refused so far ({refused}), nothing was executed" if refused else "nothing was sent"
-    return Stopped(f"interrupted: {request.inst_id}: {became}", ExitCode.FAILED)
-
-
-def _loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
-
-
-def _run(work: Coroutine[Any, Any, _T]) -> _T | None:
-    """Run `work`, cancelled by Ctrl-C or SIGTERM; None if a second Ctrl-C cut that short."""
-
-    async def interruptible() -> _T:
-        task = asyncio.current_task()
-        if task is not None:
-            with suppress(NotImplementedError):  # Windows
-                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await work
-
-    try:
-        return asyncio.run(interruptible())
-    except KeyboardInterrupt:
-        return None
+    return Stopped(f"{stop.word}: {request.inst_id}: {became}", ExitCode.FAILED)
 
 
 def _ask(request: ClosePosition, target: Target) -> Stopped | None:
     """Ask for consent at the terminal; None is consent."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        text = f"error: {request.inst_id}: no terminal to ask at; nothing was sent. Pass --yes to send without asking."
-        return Stopped(text, ExitCode.USAGE)
+    unheard = no_terminal(request.inst_id)
+    if unheard is not None:
+        return unheard
     say(
         "To be closed at market, the whole position:\n"
         f"  instrument  {request.inst_id}\n"
         f"  mode        {request.mgn_mode}{f', {request.ccy}' if request.ccy else ''}\n"
         f"  side        {request.pos_side or 'net (none named)'}\n"
         f"  orders      {'cancel pending close orders first' if request.auto_cxl else 'stay; pending ones refuse it'}\n"
-        f"  where       {'demo trading' if target.demo else 'LIVE TRADING'}, {target.url()}"
+        f"  where       {target.words()}"
     )
-    # Not typer.confirm: it writes to stdout, which is for results.
-    sys.stderr.write("Close it? [y/N] ")
-    sys.stderr.flush()
-    try:
-        answer = sys.stdin.readline()
-    except KeyboardInterrupt:
-        answer = ""
-    if answer.strip().lower() in {"y", "yes"}:
-        return None
-    # After Ctrl-C or Ctrl-D the prompt's line has no end.
-    return Stopped(f"{'' if answer else chr(10)}not confirmed: nothing was sent", ExitCode.FAILED)
+    return ask("Close it?")
 
 
 def _ended(

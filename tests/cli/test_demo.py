@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
+import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
 
-from okx_async.cli import demo, tables
+from okx_async.cli import demo, demo_page
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.runs import Group, Pace, Run, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from subprocess import CompletedProcess
+
+    from tests.cli.conftest import Process
 
 GROUPS = (
     Group("swaps and futures", 60, 60, 60, 1, 0, 0.0),
@@ -55,8 +57,10 @@ def test_a_broken_promise_is_exit_1(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(demo, "_runs", lambda *_, **__: (replace(GOOD, **broken), PACE, None))
-    monkeypatch.setattr(asyncio, "run", lambda result: result)
+    async def runs(*_: Any, **__: Any) -> tuple[Run, Pace, None]:
+        return replace(GOOD, **broken), PACE, None
+
+    monkeypatch.setattr(demo, "_runs", runs)
     assert demo.run(Settings(1, 0.02, 0.03), compare=False, as_json=as_json) is ExitCode.FAILED
     told = capsys.readouterr()
     assert told.err == ""
@@ -67,20 +71,36 @@ def test_a_broken_promise_is_exit_1(
         assert told.out.count(" ok ") == 2
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_says_that_nothing_was_at_stake(stop: signal.Signals, command: Process) -> None:
+    process = command.start("--verbose", "demo", "--json")
+    assert process.stderr is not None
+    assert "debug: Attempt(" in process.stderr.readline()  # it is at work
+    process.send_signal(stop)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (1, "")
+    word = "interrupted" if stop is signal.SIGINT else "stopped by SIGTERM"
+    assert err.endswith(f"{word}: the demo was not finished; all of it was simulated, nothing was sent anywhere\n")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
 def test_the_report_fits_the_screen(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     page = io.StringIO()
-    monkeypatch.setattr(tables, "_console", lambda: Console(file=page, width=columns, highlight=False))
-    tables.print_demo(Settings(1, 0.02, 0.03), GOOD, PACE, replace(GOOD, refused=40, positions_left=40))
+    monkeypatch.setattr(demo_page, "console", lambda: Console(file=page, width=columns, highlight=False))
+    demo_page.print_demo(Settings(1, 0.02, 0.03), GOOD, PACE, replace(GOOD, refused=40, positions_left=40))
     lines = page.getvalue().splitlines()
     assert max(map(len, lines)) <= columns
-    assert [line.split() for line in lines if line.split()[:1] == ["all"]] == [
-        "all 62 140 20 of 20 0 4.20 s".split()  # noqa: SIM905 - as it is read
-    ]
+    if columns == 40:
+        assert lines[lines.index("all:") + 1 :][:2] == ["  140 closes on 62 keys", "  most in 2 s 20 of 20"]
+    else:
+        assert [line.split() for line in lines if line.split()[:1] == ["all"]] == [
+            "all 62 140 20 of 20 0 4.20 s".split()  # noqa: SIM905 - as it is read
+        ]
     assert any(line.split() == ["refused", "0", "40"] for line in lines)
 
 
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with tables.progress({"swaps and futures": 1}, "demo") as tick:
+    with demo_page.progress({"swaps and futures": 1}, "demo") as tick:
         assert tick is not None
     assert capsys.readouterr().out.strip() == ""

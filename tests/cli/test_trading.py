@@ -16,7 +16,8 @@ import pytest
 from okx_async import Attempt, ClosePosition, Credentials, Outcome, Position
 from okx_async.cli import tables
 from okx_async.cli.exits import ExitCode
-from okx_async.cli.trading import _interrupted
+from okx_async.cli.signals import Stop
+from okx_async.cli.trading import _stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +130,8 @@ async def test_interrupted_on_its_way_is_exit_3(
     exchange.inject(delay=30, executed=True)
     result = await stopped(exchange, command, stop, "--json")
     assert result.returncode == 3
-    assert "interrupted: BTC-USDT-SWAP: already sent, outcome unknown; it may have been executed" in result.stderr
+    word = "interrupted" if stop is signal.SIGINT else "stopped by SIGTERM"
+    assert f"{word}: BTC-USDT-SWAP: already sent, outcome unknown; it may have been executed" in result.stderr
     assert f"okx-async positions --inst BTC-USDT-SWAP --base-url {exchange.base_url}" in result.stderr
     told = json.loads(result.stdout)
     assert told["outcome"] == "unknown"
@@ -210,7 +212,7 @@ async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: Simula
 )
 def test_what_an_interrupt_leaves(notes: list[str], outcomes: list[Outcome], code: ExitCode, text: str) -> None:
     attempts = [Attempt(LEG, "key", 0.0, None, None, "", None, outcome, "refunded") for outcome in outcomes]
-    ending = _interrupted(LEG, notes, attempts)
+    ending = _stopped(LEG, notes, attempts, Stop())
     assert ending.code is code
     assert text in ending.text
 

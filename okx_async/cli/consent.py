@@ -1,0 +1,42 @@
+"""Asking before anything is sent that trades: once, at a terminal, and never anywhere else."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from okx_async.cli.exits import ExitCode, say
+
+__all__ = ["Stopped", "ask", "no_terminal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """There was no call, or it was cut short; `text` says what is known of the request."""
+
+    text: str
+    code: ExitCode
+
+
+def no_terminal(what: str) -> Stopped | None:
+    """Return the end of a command that would have to ask and cannot; None: there is somebody to ask."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        return None
+    text = f"error: {what}: no terminal to ask at; nothing was sent. Pass --yes to send without asking."
+    return Stopped(text, ExitCode.USAGE)
+
+
+def ask(question: str) -> Stopped | None:
+    """Ask for consent at the terminal; None is consent."""
+    # Not typer.confirm: it writes to stdout, which is for results.
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        answer = ""
+    if answer.strip().lower() in {"y", "yes"}:
+        return None
+    if not answer:
+        say("")  # after Ctrl-C or Ctrl-D the prompt's line has no end
+    return Stopped("not confirmed: nothing was sent", ExitCode.FAILED)

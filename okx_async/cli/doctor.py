@@ -1,0 +1,63 @@
+"""`doctor`: what the library's doctor finds, a line each, as it finds it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from okx_async import InvalidRequestError
+from okx_async._keys import check_user_id
+from okx_async.cli.exits import ExitCode, emit, exit_code, say
+from okx_async.cli.signals import Stop, run
+from okx_async.doctor import Level, examine_exchange, examine_keys, examine_machine
+
+if TYPE_CHECKING:
+    from okx_async.cli.target import Target
+    from okx_async.doctor import Finding
+
+__all__ = ["examine"]
+
+
+def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
+    """Look at everything, and say what was found; exit code 1 if anything will not work."""
+    findings: list[Finding] = []
+
+    def found(finding: Finding) -> None:
+        findings.append(finding)
+        if not as_json:
+            from okx_async.cli.tables import print_finding  # noqa: PLC0415 - machines need no tables
+
+            print_finding(finding)
+
+    try:
+        target.url()  # a wrong option is told before anything else is
+        if user_id is not None:
+            check_user_id(user_id)
+        for finding in examine_machine():
+            found(finding)
+        credentials, finding = examine_keys()
+        found(finding)
+        stop = Stop()
+        visit = examine_exchange(
+            credentials,
+            user_id=user_id,
+            demo=target.demo,
+            region=target.region,
+            base_url=target.base_url,
+            on_finding=found,
+        )
+        finished = run(visit, stop) is not None
+    except InvalidRequestError as error:
+        say(f"error: {error}")
+        return exit_code(error)
+    counts = Counter(finding.level for finding in findings)
+    if not finished:
+        say(f"{stop.word}: not everything was looked at")
+    if as_json:
+        emit({"finished": finished, "findings": [asdict(finding) for finding in findings]})
+    else:
+        from okx_async.cli.tables import print_counts  # noqa: PLC0415 - the same
+
+        print_counts(counts)
+    return ExitCode.FAILED if counts[Level.FAIL] or not finished else ExitCode.DONE

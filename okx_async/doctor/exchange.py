@@ -1,0 +1,168 @@
+"""What only the exchange can tell: whether it is there, its clock, how far it is, and the account behind the key.
+
+Asks public/time a few times and account/config once, through the limiter that all clients of the process share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from okx_async._answer import clean, server_time
+from okx_async._arguments import callback
+from okx_async._calls import TIME, tell
+from okx_async._client import CONFIG_QUOTA
+from okx_async._clock import ExchangeClock
+from okx_async._discovery import Discovery
+from okx_async._errors import NotSentError
+from okx_async._gate import Gate
+from okx_async._identity import identity_of
+from okx_async._keys import check_base_url, check_user_id, environment, region_url
+from okx_async._limiter import default_limiter
+from okx_async._models import Credentials, Priority
+from okx_async._secrets import Secrets
+from okx_async._sender import Job, Sender
+from okx_async._transport import Transport
+from okx_async._wire import CONFIG_PATH, Signer
+from okx_async.doctor.account import account_findings
+from okx_async.doctor.finding import Finding, Level
+from okx_async.doctor.refusals import no_answer, refusal
+from okx_async.doctor.times import Sample, clock_finding, round_trip_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from okx_async._flight import Flight
+
+__all__ = ["examine_exchange"]
+
+CONFIG: Final = Job("GET", CONFIG_PATH, b"", "account/config", CONFIG_QUOTA, anonymous=True)
+_SAMPLES: Final = 5  # half of what may be asked in 2 s: others may ask, too
+_PATIENCE: Final = 5.0
+_NOBODY: Final = Credentials("-", "-", "-")  # signs nothing; short, so that no text seems to repeat it
+_PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
+async def examine_exchange(
+    credentials: Credentials | None,
+    *,
+    user_id: str | None = None,
+    demo: bool = False,
+    region: str = "global",
+    base_url: str | None = None,
+    allow_plain_http: bool = False,
+    connect_timeout: float = 2.0,
+    timeout: float = 5.0,  # noqa: ASYNC109 - as Client has it
+    on_finding: Callable[[Finding], object] | None = None,
+) -> list[Finding]:
+    """Ask the exchange, at most six times; the arguments are Client's. Without `credentials`: public things only.
+
+    `on_finding` is called with each finding as it arrives. Raises InvalidRequestError for arguments that cannot work;
+    what goes wrong at the exchange or on the way is a finding.
+    """
+    if user_id is not None:
+        check_user_id(user_id)
+    callback("on_finding", on_finding)
+    home = region_url(region)
+    base = home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
+    keys = credentials or _NOBODY
+    identity = identity_of(environment(base, demo=demo), keys.api_key, None)
+    began = time.time() - time.monotonic()
+    clock = ExchangeClock(lambda: began + time.monotonic())  # one that is set meanwhile would spoil the round trips
+    transport = Transport(base, session=None, connect_timeout=connect_timeout, keepalive=15.0)
+    sender = Sender(
+        limiter=default_limiter(),
+        identity=identity,
+        signer=Signer(keys, demo=demo),
+        secrets=Secrets(keys),
+        transport=transport,
+        gate=Gate(1),
+        timeout=timeout,
+        wall_clock=clock.now,
+        clock=clock,
+    )
+    visit = _Visit(sender, Discovery(identity, _unasked), on_finding)
+    try:
+        samples = await visit.ask_time(f"{base}, {'demo' if demo else 'live'} trading")
+        if samples is None:
+            visit.skip("account", why="no host to ask")
+        elif credentials is None:
+            visit.skip("account", why="no keys")
+        else:
+            for sample in samples:  # so that a clock that is wrong hides nothing of the account
+                clock.learn(sample.sent, sample.received, sample.told)
+            await visit.ask_account(user_id, demo=demo)
+    finally:
+        await transport.aclose()
+    return visit.findings
+
+
+async def _unasked() -> str:
+    raise AssertionError("no question of the doctor's needs the user id")
+
+
+class _Visit:
+    """The questions, and what was found so far."""
+
+    def __init__(self, sender: Sender, discovery: Discovery, on_finding: Callable[[Finding], object] | None) -> None:
+        self.findings: list[Finding] = []
+        self._sender, self._discovery = sender, discovery
+        self._on_finding = on_finding
+
+    async def ask_time(self, where: str) -> list[Sample] | None:
+        """Ask a few times; None if nobody of the exchange's answered."""
+        samples: list[Sample] = []
+        connecting = 0.0
+        for _ in range(_SAMPLES):
+            before = time.monotonic()
+            flight = await self._ask(TIME)
+            told = None if flight.answer is None else server_time(flight.answer)
+            if told is None or flight.sent is None or flight.settled is None:
+                if not samples:
+                    self._find(self._failure("host", flight, where))
+                    self.skip("clock", "round trip", why="public/time did not tell")
+                    return [] if flight.answer is not None and flight.answer.envelope else None
+                break
+            if not samples:
+                connecting = time.monotonic() - before - (flight.settled - flight.sent)
+            samples.append(Sample(flight.sent, flight.settled, told))
+        self._find(Finding("host", Level.OK, f"{where}: answers"))
+        self._find(clock_finding(samples))
+        for finding in round_trip_findings(samples, connecting):
+            self._find(finding)
+        return samples
+
+    async def ask_account(self, user_id: str | None, *, demo: bool) -> None:
+        """Ask for the account's record, once: a key that is refused is not tried again."""
+        flight = await self._ask(CONFIG)
+        if flight.answer is None or not flight.answer.ok or not flight.answer.data:
+            self._find(self._failure("account", flight, "account/config", demo=demo))
+            return
+        for finding in account_findings(flight.answer.data[0], user_id, demo=demo):
+            self._find(finding)
+
+    def skip(self, *checks: str, why: str) -> None:
+        """Say what could not be looked at."""
+        for check in checks:
+            self._find(Finding(check, Level.SKIP, f"not looked at: {why}"))
+
+    async def _ask(self, job: Job) -> Flight:
+        flight = self._sender.flight()
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        try:
+            await self._sender.attempt(job, flight, self._discovery, priority=Priority.NORMAL, deadline=deadline)
+        except NotSentError as error:  # no slot: something else in this process asks all the time
+            flight.failure = clean(str(error))
+        return flight
+
+    def _failure(self, check: str, flight: Flight, what: str, *, demo: bool = False) -> Finding:
+        if flight.answer is None:
+            return no_answer(check, what, flight.failure, proxies=any(os.environ.get(name) for name in _PROXIES))
+        return refusal(check, flight.answer, what, demo=demo)
+
+    def _find(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        if self._on_finding is not None:
+            tell(self._on_finding, finding)

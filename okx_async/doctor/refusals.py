@@ -1,0 +1,77 @@
+"""Why the exchange did not answer as it should, and what to do about it (pure).
+
+A key that is refused is not tried again, and never at another host: repeated failures may get an address blocked, and
+a key belongs to one home.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from okx_async._codes import CODE_STEPS, CODES, FOREIGN_STEP, READ_STEP, STEPS
+from okx_async._keys import REGIONS
+from okx_async._models import Outcome
+from okx_async._outcomes import classify
+from okx_async.doctor.finding import Finding, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from okx_async._answer import Answer
+
+__all__ = ["no_answer", "refusal"]
+
+_HOMES: Final = ", ".join(f"{name} {url.removeprefix('https://')}" for name, url in REGIONS.items())
+_WRONG_HOME: Final = (
+    f"first check the account's home (region= or --region: {_HOMES}): a key is known to its own only. "
+    "Then look in OKX's settings if the key was deleted or has expired"
+)
+_REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "50102": "let the machine set its clock by NTP",
+        "50105": "check OKX_PASSPHRASE: it was chosen when the key was made, and is not your login password",
+        "50108": _WRONG_HOME,
+        "50109": _WRONG_HOME,
+        "50111": f"check OKX_API_KEY for what is missing or too much; {_WRONG_HOME}",
+        "50113": "check OKX_SECRET_KEY: it belongs to this OKX_API_KEY and is shown once, when the key is made",
+        "50114": _WRONG_HOME,
+        "50119": _WRONG_HOME,
+        "50120": "give the key the Read and Trade permissions in OKX's settings",
+    }
+)
+_OTHER_ENVIRONMENT: Final[Mapping[bool, str]] = MappingProxyType(
+    {
+        False: "if this key was made for demo trading, pass demo=True (--demo); else make a key of live trading",
+        True: "if this is a key of live trading, leave demo=True (--demo) out; else make a key for demo trading",
+    }
+)
+
+
+def no_answer(check: str, what: str, reason: str, *, proxies: bool) -> Finding:
+    """Say that no answer came; `proxies`: whether the environment names one, which is not used."""
+    remedy = "check the host's name, the network and the firewall"
+    if proxies:
+        remedy += "; the environment's proxy is not used: pass a session= of your own, with trust_env"
+    return Finding(check, Level.FAIL, f"{what}: no answer: {reason}", remedy)
+
+
+def refusal(check: str, answer: Answer, what: str, *, demo: bool = False) -> Finding:
+    """Say what came in place of an answer to the question for `what`."""
+    code = answer.code.partition("_")[0]
+    known = CODES.get(code)
+    outcome = classify(answer)
+    if outcome is Outcome.ACCEPTED:
+        return Finding(check, Level.WARN, f"{what}: the answer says nothing", READ_STEP)
+    words = answer.message.rstrip(" .;") or (known.meaning if known else "no reason given")
+    if outcome is Outcome.FATAL and not answer.code:
+        remedy = FOREIGN_STEP
+    elif outcome is Outcome.UNKNOWN:
+        remedy = READ_STEP
+    elif code == "50101":
+        remedy = _OTHER_ENVIRONMENT[demo]
+    else:
+        remedy = _REMEDIES.get(code) or CODE_STEPS.get(code) or STEPS[outcome]
+    passing = outcome in {Outcome.RATE, Outcome.LATER, Outcome.FROZEN, Outcome.UNKNOWN}
+    text = f"{what}: {answer.code or f'HTTP {answer.status}'}: {words}"
+    return Finding(check, Level.WARN if passing else Level.FAIL, text, remedy)

@@ -1,0 +1,75 @@
+"""`doctor` as it is run: with everything, without keys, without a network."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from okx_async.cli import tables
+from okx_async.cli.app import app
+from okx_async.doctor import Finding, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Process
+
+
+def levels(stdout: str) -> dict[str, str]:
+    record = json.loads(stdout)
+    assert record["finished"] is True
+    return {finding["check"]: finding["level"] for finding in record["findings"]}
+
+
+def test_with_everything_there_is_nothing_wrong(simulate: Callable[..., dict[str, Any]], command: Process) -> None:
+    record = simulate()
+    where = ("--base-url", record["base_url"])
+    told = command("doctor", *where, "--user-id", record["user_id"], "--json")
+    assert (told.returncode, told.stderr) == (0, "")
+    found = levels(told.stdout)
+    assert "fail" not in found.values()
+    assert found["permission"] == found["user id"] == found["keys"] == "ok"
+
+    command.environment["COLUMNS"] = "40"
+    seen = command("doctor", *where, "--user-id", "1")
+    assert (seen.returncode, seen.stderr) == (1, "")
+    lines = seen.stdout.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert "fail user id: 1 was given, but the" in [line.rstrip() for line in lines]
+    assert lines[-1].strip() or lines[-2].strip()
+    for name in ("OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE"):
+        assert command.environment[name] not in told.stdout + seen.stdout
+
+
+def test_without_keys_and_without_a_network_it_still_says_what_it_can(command: Process) -> None:
+    told = command("doctor", "--base-url", "http://127.0.0.1:9", "--json")  # discard: nobody listens
+    assert (told.returncode, told.stderr) == (1, "")
+    found = levels(told.stdout)
+    assert found["python"] == "ok"
+    assert found["keys"] == "warn"
+    assert found["host"] == "fail"
+    assert found["clock"] == found["account"] == "skip"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--region", "mars"], ["--base-url", "http://example.com"], ["--user-id", "a b"]],
+    ids=" ".join,
+)
+def test_wrong_usage_is_told_before_anything_else(args: list[str]) -> None:
+    result = CliRunner().invoke(app, ["doctor", *args])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ")
+
+
+def test_foreign_words_cannot_dress_up(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    tables.print_finding(Finding("host", Level.FAIL, "[red]\x1b[31mno", "[link]do"))
+    out = capsys.readouterr().out
+    assert "[red]?[31mno" in out
+    assert "→ [link]do" in out
+    tables.print_counts({Level.OK: 2, Level.FAIL: 1})
+    assert capsys.readouterr().out == "2 ok, 1 wrong\n"
