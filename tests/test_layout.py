@@ -20,6 +20,7 @@ TEXTS = [
     for pattern in (
         "*.toml",
         "*.md",
+        "*.py",
         "Makefile",
         "okx_async/**/*.py",
         "tests/**/*.py",

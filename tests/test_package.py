@@ -29,12 +29,14 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     [wheel] = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "okx_async").rglob("*") if path.is_file()}
-    package = {name for name in package if "__pycache__" not in name}
+    package = {name for name in package if "__pycache__" not in name} | {"_okx_async_pytest.py"}
     assert {name for name in names if not name.split("/")[0].endswith(".dist-info")} == package
     assert "okx_async/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
-    assert "okx-async = okx_async.cli:main" in zipfile.ZipFile(wheel).read(entry_points).decode()
+    declared = zipfile.ZipFile(wheel).read(entry_points).decode()
+    assert "okx-async = okx_async.cli:main" in declared
+    assert "[pytest11]\nokx_async = _okx_async_pytest" in declared
 
 
 def test_the_sdist_can_run_the_tests(built: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from okx_async.simulator.network import Listener, Network
     from okx_async.simulator.wires import End
 
-__all__ = ["VirtualLoop", "run"]
+__all__ = ["VirtualLoop", "aiohttp_by", "run"]
 
 _T = TypeVar("_T")
 
@@ -100,8 +100,8 @@ class VirtualLoop(JumpingLoop):
 
 
 @contextmanager
-def _aiohttp_by(clock: Callable[[], float]) -> Iterator[None]:
-    # aiohttp's pool asks the machine how long a connection has been idle; there is no other way to tell it.
+def aiohttp_by(clock: Callable[[], float]) -> Iterator[None]:
+    """Let aiohttp's pools go by this clock: they ask the machine how long a connection has been idle."""
     names = vars(connector)
     real = names["monotonic"]
     names["monotonic"] = clock
@@ -118,7 +118,7 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, _T]], loop: VirtualLoo
     """
     asyncio.set_event_loop(loop)
     try:
-        with _aiohttp_by(loop.clock):
+        with aiohttp_by(loop.clock):
             try:
                 return loop.run_until_complete(main(loop))
             finally:

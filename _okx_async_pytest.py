@@ -1,0 +1,63 @@
+"""The pytest plugin, as far as every run of pytest loads it: nothing but pytest is imported until a test asks for more.
+
+It stands beside the package and not in it, since to import a module of a package is to import the package. What it
+does when asked is in `okx_async.pytest_plugin`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from okx_async import Client
+    from okx_async.simulator import SimulatedExchange
+
+_MARK = (
+    "okx_virtual(**network): run this asynchronous test, its asynchronous fixtures of function scope and the simulated"
+    " exchange in virtual time; the arguments are those of okx_async.simulator.Network."
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", _MARK)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Take over the tests that are marked, before any fixture of theirs is made."""
+    if item.get_closest_marker("okx_virtual"):
+        _plugin(item.config).take_over(item)
+
+
+@pytest.fixture
+def okx_exchange_options() -> dict[str, Any]:
+    """Arguments of the SimulatedExchange that `okx_exchange` is; override it, or parametrize it."""
+    return {}
+
+
+@pytest.fixture
+def okx_exchange(request: pytest.FixtureRequest, okx_exchange_options: dict[str, Any]) -> SimulatedExchange:  # noqa: ARG001 - named here so that it can be parametrized
+    """Return a running okx_async.simulator.SimulatedExchange, in the test's event loop."""
+    exchange: SimulatedExchange = _plugin(request.config).in_loop(request, "exchange")
+    return exchange
+
+
+@pytest.fixture
+def okx_client(request: pytest.FixtureRequest, okx_exchange: SimulatedExchange) -> Client:  # noqa: ARG001 - the order of both
+    """Return an okx_async.Client on `okx_exchange`, with a limiter of its own."""
+    client: Client = _plugin(request.config).in_loop(request, "client")
+    return client
+
+
+def _plugin(config: pytest.Config) -> ModuleType:
+    """Return the part that needs the package; loaded by the first test that asks."""
+    from okx_async import pytest_plugin  # noqa: PLC0415 - imports aiohttp: not in suites that never ask
+
+    if not config.pluginmanager.is_registered(pytest_plugin):
+        config.pluginmanager.register(pytest_plugin)
+    return pytest_plugin
