@@ -114,9 +114,9 @@ class Gateway:
     def decide(self, request: Request, now: float, ms: int, *, forwarded: bool = False) -> Answer:
         """Answer `request`, counted at `now` (exchange clock, s) and `ms` (server time).
 
-        `forwarded`: it comes from a proxy, which has answered already.
+        `forwarded`: it comes from a proxy, which has answered already; the journal calls that a fault.
         """
-        call = Call(now, ms, request.ip, part=self._venue.fill)
+        call = Call(now, ms, request.ip, part=self._venue.fill, fault="forwarded" if forwarded else "")
         answer = self._answer(request, call, forwarded=forwarded)
         if call.user_id and request.raw_path == CLOSE_PATH:
             self._venue.books.asked(call.user_id, call.inst_id, now, ms)

@@ -1,0 +1,214 @@
+"""One fault in one world: what the caller was told, what the exchange did, and what is left when it is over.
+
+Client, network and exchange are the real ones, in virtual time; nothing here expects anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import okx_async as okx
+from okx_async.simulator import Network, Path, SimulatedExchange, VirtualLoop, run
+from okx_async.simulator.endpoints import CLOSE_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable, Iterator
+
+    from tests.faults.table import Row
+
+__all__ = ["COLUMNS", "EPOCH", "LEGS", "STRUCK", "Leg", "Observed", "World", "observe"]
+
+EPOCH = 1768519672.0
+STRUCK = "BTC-USDT-SWAP"
+"""The position that a fault of one request strikes."""
+LEGS = (STRUCK, "ETH-USDT-SWAP", "SOL-USDT-SWAP")
+WARM = "XRP-USDT-SWAP"
+TIME_PATH = "/api/v5/public/time"
+LIMIT = 20
+# s after a request was settled, or lost, at which its token is not free yet, and at which it is
+SETTLED = (1.99, 2.02)
+DOUBT = (6.99, 7.02)
+SILENCE = 40.0
+"""s after the call in which nothing more may arrive: longer than any pause and any proxy's patience."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """What became of one close."""
+
+    inst_id: str
+    told: str
+    code: str
+    tokens: str
+    """Of each attempt: s settled, d in doubt, r refunded."""
+    done: int
+    """How often the exchange executed it."""
+    outcomes: tuple[str, ...]
+
+
+@dataclass
+class Observed:
+    """What became of one call."""
+
+    legs: list[Leg]
+    sent: int
+    """Closes that arrived, at the exchange or at a proxy before it."""
+    asked: int
+    """How often the exchange was asked for its time."""
+    wrong: list[str]
+    """Tokens that are not where they should be, and whatever is left behind."""
+
+
+@dataclass
+class World:
+    """Where one fault happens."""
+
+    loop: VirtualLoop
+    network: Network
+    exchange: SimulatedExchange
+    client: okx.Client
+    limiter: okx.Limiter
+    max_wait: float | None
+    legs: tuple[str, ...]
+    ends: dict[str, float]
+    """When the last token of each leg was given back."""
+    wrong: list[str] = field(default_factory=list)
+
+    async def warm(self) -> None:
+        """Close something else, so that there is a connection and a past."""
+        self.exchange.open_position(WARM, 1)
+        closed = await self.client.close_position(WARM, "cross")
+        assert closed.attempts
+
+
+async def close_position(world: World) -> list[okx.CloseResult]:
+    """Make one call."""
+    request = okx.ClosePosition(STRUCK, "cross")
+    try:
+        closed = await world.client.close_position(STRUCK, "cross", max_wait=world.max_wait)
+    except okx.OkxError as error:
+        return [okx.CloseResult(request, error=error)]
+    return [okx.CloseResult(request, closed=closed)]
+
+
+async def close_positions(world: World) -> list[okx.CloseResult]:
+    """Make one call of three legs."""
+    return await world.client.close_positions(
+        [okx.ClosePosition(inst_id, "cross") for inst_id in LEGS], max_wait=world.max_wait
+    )
+
+
+# A further column is a function, and a cell in each row of the table.
+COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[World], Awaitable[list[okx.CloseResult]]]]] = {
+    "close_position": ((STRUCK,), close_position),
+    "close_positions": (LEGS, close_positions),
+}
+
+
+def observe(row: Row, column: str) -> Observed:
+    """Let a fault happen to a call."""
+    legs, call = COLUMNS[column]
+    network = Network(seed=row.title, inward=Path(0.03, 0.02), outward=Path(0.03, 0.02))
+    complaints: list[str] = []
+
+    async def main(loop: VirtualLoop) -> Observed:
+        loop.set_exception_handler(lambda _, what: complaints.append(f"{what['message']}: {what.get('exception')!r}"))
+        limiter = okx.Limiter(clock=loop.clock)
+        begun = loop.clock()
+        ends: dict[str, float] = {}
+        wall_clock = lambda: EPOCH + loop.clock() - begun  # noqa: E731 - two uses
+        exchange = SimulatedExchange(seed=row.title, clock=loop.clock, wall_clock=wall_clock)
+        async with exchange:
+            client = okx.Client(
+                exchange.credentials,
+                user_id=exchange.user_id if row.user_id else None,
+                base_url=exchange.base_url,
+                limiter=limiter,
+                wall_clock=wall_clock,
+                on_attempt=lambda attempt: ends.update({attempt.request.inst_id: loop.clock()}),
+            )
+            client._calls._random = lambda: 1.0  # the longest of the pauses
+            world = World(loop, network, exchange, client, limiter, row.max_wait, legs, ends)
+            for inst_id in legs:
+                exchange.open_position(inst_id, 4)
+            async with client:
+                observed = await _observe(row, world, call)
+        await asyncio.sleep(10)  # for the last words of closed connections
+        here = asyncio.current_task()
+        observed.wrong += [f"{task!r} is left" for task in asyncio.all_tasks() if task is not here]
+        observed.wrong += [f"{timer!r} is left" for timer in loop.timers()]
+        observed.wrong += [f"{wire.near!r} is left" for wire in network.wires.values()]
+        return observed
+
+    observed = run(main, VirtualLoop(network))
+    gc.collect()  # an exception that nobody retrieved is told when its task is collected
+    observed.wrong += complaints
+    return observed
+
+
+async def _observe(row: Row, world: World, call: Callable[[World], Awaitable[list[okx.CloseResult]]]) -> Observed:
+    exchange = world.exchange
+    await row.arrange(world)
+    before = len(exchange.journal)
+    world.ends.clear()
+    results = await call(world)
+    told = world.loop.clock()
+    await _tokens(world, results, told)
+    rows = exchange.journal[before:]
+    late = [each for each in rows if each.path == CLOSE_PATH and each.at > told and each.fault != "forwarded"]
+    world.wrong += [f"{each} arrived after the caller was told" for each in late]
+    return Observed(
+        legs=[_leg(result, rows) for result in results],
+        sent=sum(each.path == CLOSE_PATH and each.fault != "forwarded" for each in rows),
+        asked=sum(each.path == TIME_PATH for each in rows),
+        wrong=world.wrong,
+    )
+
+
+def _leg(result: okx.CloseResult, rows: list[Any]) -> Leg:
+    inst_id = result.request.inst_id
+    end = result.closed or result.error
+    assert end is not None
+    return Leg(
+        inst_id=inst_id,
+        told="accepted" if result.ok else type(result.error).__name__,
+        code=result.error.code if result.error else "",
+        tokens="".join({"settled": "s", "in doubt": "d", "refunded": "r"}[each.token] for each in end.attempts),
+        done=sum(each.executed and each.key is not None and each.key[1] == inst_id for each in rows),
+        outcomes=tuple(each.outcome.value for each in end.attempts),
+    )
+
+
+async def _tokens(world: World, results: list[okx.CloseResult], told: float) -> None:
+    """Follow the last token of each leg until all are free again."""
+    watched = []
+    for result in results:
+        end = result.closed or result.error
+        if end is not None and end.attempts:
+            last = end.attempts[-1]
+            ended = world.ends[last.request.inst_id]
+            lent, free = {"settled": SETTLED, "in doubt": DOUBT, "refunded": (0.0, 0.0)}[last.token]
+            watched.append((last.key, last.token, ended + lent, ended + free))
+    moments = {told, told + SILENCE, *(at for *_, lent, free in watched for at in (lent, free) if at > told)}
+    for moment in sorted(moments):
+        await asyncio.sleep(max(0.0, moment - world.loop.clock()))
+        for key, token, lent, free in watched:
+            world.wrong += _misplaced(world, key, token, lent=lent, free=free)
+    if "0 in flight, 0 waiting" not in repr(world.limiter):
+        world.wrong.append(repr(world.limiter))
+
+
+def _misplaced(world: World, key: Hashable, token: str, *, lent: float, free: float) -> Iterator[str]:
+    """Yield what is wrong with the tokens of a key now, when the call is over."""
+    now, state = world.loop.clock(), world.limiter.statistics(key)
+    if state.free + state.in_flight + state.cooling != state.limit or state.limit != LIMIT:
+        yield f"a token is lost: {state}"
+    if state.in_flight or state.waiting:
+        yield f"in flight or waiting after the call: {state}"
+    if token != "refunded" and now <= lent and not state.cooling:
+        yield f"a token {token} was free {lent - now:.3f} s too early, at the least"
+    if now >= free and state.free != LIMIT:
+        yield f"a token {token} was not free {now - free:.3f} s after its time: {state}"
