@@ -32,11 +32,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from aiohttp import web
-
     from okx_async._models import Credentials
     from okx_async.simulator.accounts import PosMode
     from okx_async.simulator.arrivals import JournalRow, RateKey, Window
+    from okx_async.simulator.doors import Doors
 
 __all__ = ["SimulatedExchange"]
 
@@ -139,7 +138,7 @@ class SimulatedExchange(Actors, Injection):
             raise RuntimeError("the exchange is not running: use `async with SimulatedExchange() as exchange`")
         return self._origin
 
-    def factory(self) -> web.Server:
+    def factory(self) -> Doors:
         """Return a protocol factory of the running loop, to serve this exchange on a network of your own.
 
         ``await factory.shutdown(timeout)`` when done.

@@ -55,10 +55,23 @@ class Network:
         self._sought: dict[socket.socket, Listener] = {}
         self._refusing = self._silent = 0
         self._slow = 0.0
+        self._pairs: list[socket.socket] = []
 
     def attach(self, loop: VirtualLoop) -> None:
         """Belong to this loop."""
         self.loop = loop
+        self._pairs = [*socket.socketpair(), *socket.socketpair()]
+        self._pairs.pop().close()
+
+    @property
+    def standing(self) -> int:
+        """A descriptor whose peer is there."""
+        return self._pairs[0].fileno()
+
+    @property
+    def ended(self) -> int:
+        """A descriptor whose peer has hung up."""
+        return self._pairs[2].fileno()
 
     # --- what goes wrong; of single wires see Wire ---
 
@@ -135,6 +148,8 @@ class Network:
         """Free what wires that were left open hold: nobody is told."""
         for wire in self.wires.values():
             wire.near.free()
+        for sock in self._pairs:
+            sock.close()
 
     def close(self, listener: Listener) -> None:
         """Let a server be found no more."""

@@ -12,15 +12,16 @@ import asyncio
 from contextvars import copy_context
 from heapq import heapify, heappop, heappush
 from math import ceil, floor
-from typing import TYPE_CHECKING, Any, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Generator
     from contextvars import Context
 
 __all__ = ["DeadlockError", "JumpingLoop"]
 
+_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 _MS = 1000
 _MANY = 50
@@ -32,9 +33,10 @@ class DeadlockError(RuntimeError):
 
 
 class _Handle(asyncio.Handle):
-    """A handle at half the price: it keeps no traceback for debug mode."""
+    """A handle at half the price: it keeps nothing for debug mode."""
 
     __slots__ = ()
+    _repr = _source_traceback = None
 
     def __init__(self, callback: Any, args: Any, loop: Any, context: Context | None) -> None:
         self._context = copy_context() if context is None else context
@@ -42,14 +44,13 @@ class _Handle(asyncio.Handle):
         self._callback = callback
         self._args = args
         self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
 
 
 class _Timer(asyncio.TimerHandle):
     """The same, of a timer."""
 
     __slots__ = ()
+    _repr = _source_traceback = None
 
     def __init__(self, when: float, callback: Any, args: Any, loop: Any, context: Context | None) -> None:
         self._context = copy_context() if context is None else context
@@ -57,10 +58,16 @@ class _Timer(asyncio.TimerHandle):
         self._callback = callback
         self._args = args
         self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
         self._when = when
         self._scheduled = True
+
+    def cancel(self) -> None:
+        """Do what asyncio's does, in one step."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._callback = self._args = None  # type: ignore[assignment]  # as asyncio's does
+            if self._scheduled:
+                self._loop._timer_cancelled_count += 1
 
 
 class JumpingLoop(asyncio.BaseEventLoop):
@@ -113,7 +120,11 @@ class JumpingLoop(asyncio.BaseEventLoop):
         self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Run `callback` in so many seconds."""
-        return self.call_at(self._time + delay, callback, *args, context=context)
+        when = self._time + delay
+        timer = _Timer(when, callback, args, self, context)
+        self._count += 1
+        heappush(self._timers, (when, self._count, timer))
+        return timer
 
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
@@ -123,6 +134,20 @@ class JumpingLoop(asyncio.BaseEventLoop):
         self._count += 1
         heappush(self._timers, (when, self._count, timer))
         return timer
+
+    def create_task(
+        self,
+        coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[_T]:
+        """Return a task that runs `coro`; there are no task factories here."""
+        return asyncio.Task(coro, loop=self, name=None if name is None else str(name), context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Return a future of this loop."""
+        return asyncio.Future(loop=self)
 
     def _jump(self) -> None:
         """Set the clock to the next timer."""
@@ -161,8 +186,9 @@ class JumpingLoop(asyncio.BaseEventLoop):
                 self._timer_cancelled_count -= 1
             else:
                 ready.append(timer)
+        take = ready.popleft
         for _ in range(len(ready)):
-            handle = ready.popleft()
+            handle = take()
             if not handle._cancelled:
                 try:
                     handle._context.run(handle._callback, *handle._args)

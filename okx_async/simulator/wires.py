@@ -71,6 +71,24 @@ class Wire:
                 end.way.stall(seconds)
 
 
+class Held:
+    """The socket of a connection as its maker may reach it, by `get_extra_info`: what it is, and one option."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.family, self.type, self.proto = sock.family, sock.type, sock.proto
+        self.linger = sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be polled; -1 once closed."""
+        return self._sock.fileno()
+
+    def setsockopt(self, level: int, option: int, value: Any) -> None:
+        """Note SO_LINGER; no other option makes a difference here."""
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
+            self.linger = value
+
+
 class End(asyncio.Transport):
     """One end of a wire."""
 
@@ -94,7 +112,7 @@ class End(asyncio.Transport):
         self._full = False
         self._high, self._low = _HIGH_WATER, _HIGH_WATER // 4
         self._sock: socket.socket | None = None
-        self._plug: socket.socket | None = None
+        self._socket: Held | None = None
 
     def __repr__(self) -> str:
         return f"<End {self.name}{' closing' if self._closing else ''}{' lost' if self.lost else ''}>"
@@ -104,8 +122,8 @@ class End(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return "socket", of the client's end, or "peername" of the server's."""
         if name == "socket":
-            return self._sock if self._sock is not None else default
-        if name == "peername" and self._sock is None:
+            return self._socket if self._socket is not None else default
+        if name == "peername" and self._socket is None:
             return ("127.0.0.1", 49152 + self.wire.number % 16384)
         return default
 
@@ -170,7 +188,7 @@ class End(asyncio.Transport):
         if self._closing:
             return
         self._closing = True
-        if self._sock is not None and self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == _LINGER:
+        if self._socket is not None and self._socket.linger == _LINGER:
             self.way.put_reset()
         else:
             self.way.put(Mark.FIN)
@@ -198,14 +216,11 @@ class End(asyncio.Transport):
     def hold_socket(self, sock: socket.socket) -> None:
         """Keep the client's socket: its options count, and it can be asked whether the peer hung up.
 
-        No byte goes through it. Its descriptor becomes one half of a pair; the other half is the plug, and is pulled
-        when the end of the connection arrives.
+        No byte goes through it: its descriptor becomes one of a connection that stands, and one of a connection that
+        has ended when the end arrives.
         """
-        half, self._plug = socket.socketpair()
-        linger = sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
-        with half:
-            os.dup2(half.fileno(), sock.fileno(), inheritable=False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._socket = Held(sock)
+        os.dup2(self.wire.network.standing, sock.fileno(), inheritable=False)
         self._sock = sock
 
     def hold(self, why: str) -> None:
@@ -264,7 +279,6 @@ class End(asyncio.Transport):
 
     def free(self) -> None:
         """Close the socket."""
-        self._pull()
         if self._sock is not None:
             self._sock.close()
 
@@ -287,6 +301,5 @@ class End(asyncio.Transport):
         self.unread = 0
 
     def _pull(self) -> None:
-        if self._plug is not None:
-            self._plug.close()
-            self._plug = None
+        if self._sock is not None and self._sock.fileno() >= 0:
+            os.dup2(self.wire.network.ended, self._sock.fileno(), inheritable=False)

@@ -101,7 +101,8 @@ async def _take_place(stage: Stage, left: list[str]) -> Evidence:
     plan, loop = stage.plan, stage.loop
     start = loop.clock()
     async with stage.exchange:
-        looks = [asyncio.ensure_future(limiter.look(0.37, SLACK + plan.weather.freeze)) for limiter in stage.limiters]
+        for limiter in stage.limiters:
+            limiter.look(0.37, SLACK + plan.weather.freeze)
         mishaps = [loop.call_at(start + mishap.at, _strike, stage, mishap) for mishap in plan.mishaps]
         parts = {asyncio.ensure_future(_play(stage, part)): part for part in plan.parts}
         if parts:
@@ -117,9 +118,10 @@ async def _take_place(stage: Stage, left: list[str]) -> Evidence:
         stage.exchange.clear_faults()
         for desk in stage.desks:
             await desk.leave()
-        for look in looks:
-            look.cancel()
-        await asyncio.wait([*looks, *parts])
+        for limiter in stage.limiters:
+            limiter.look_away()
+        if parts:
+            await asyncio.wait(parts)
         silent = await _silence(stage)
     await asyncio.sleep(LANDING)
     here = asyncio.current_task()
@@ -178,6 +180,7 @@ def _watched(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
     collecting, hook, draws = gc.isenabled(), sys.unraisablehook, random.getstate()
     random.seed(seed)  # whoever draws from the module's own generator
     gc.disable()  # what it finds it would find at any moment; and without it everything is a third faster
+    gc.freeze()  # what stood before is not looked at when the history is over
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         sys.unraisablehook = lambda args: left.append(f"unraisable: {args.exc_value!r} in {args.object!r}")
@@ -191,6 +194,7 @@ def _watched(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
             for name in names:
                 logging.getLogger(name).removeHandler(handler)
             logging.disable(logging.NOTSET)
+            gc.unfreeze()
             sys.unraisablehook = hook
             random.setstate(draws)
             if collecting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -65,12 +64,8 @@ def run_series(seeds: Iterable[int], processes: int, told: Callable[[dict[str, A
 
 def _records(seeds: Iterable[int], processes: int) -> Iterator[dict[str, Any]]:
     if processes == 1:
-        gc.freeze()  # what was imported stays: the collector need not look at it after every history
-        try:
-            yield from map(each, seeds)
-        finally:
-            gc.unfreeze()
+        yield from map(each, seeds)
         return
     # Spawned: a forked child would have the parent's limiters and loops.
-    with get_context("spawn").Pool(processes, initializer=gc.freeze) as pool:
+    with get_context("spawn").Pool(processes) as pool:
         yield from pool.imap(each, seeds, chunksize=4)

@@ -106,12 +106,14 @@ class Stage:
         call = self.begin(desk, request, priority, max_wait)
         CALL.set(call.name)
         await self.calls.close(desk.client, call)
-        self.note(f"{call.name} told: {call.told}{' ' * bool(call.words)}{call.words[:160]}")
+        if self.notes is not None:
+            self.note(f"{call.name} told: {call.told}{' ' * bool(call.words)}{call.words[:160]}")
 
     def begin(self, desk: Desk, request: ClosePosition, priority: Priority, max_wait: float | None) -> Call:
         """Note a call that is about to be made."""
         call = self.calls.begin(request, desk.number, max_wait, priority)
-        self.note(f"{call.name} at seat {desk.number}: close {request.inst_id} {priority.name} max_wait={max_wait}")
+        if self.notes is not None:
+            self.note(f"{call.name} at seat {desk.number}: close {request.inst_id} {priority.name} max_wait={max_wait}")
         return call
 
     def note(self, text: str) -> None:
@@ -135,8 +137,9 @@ class Stage:
     def attempt(self, attempt: Attempt) -> None:
         """Take a client's word of an attempt."""
         self.calls.attempt(attempt)
-        for tell in tuple(self.listeners):
-            tell()
+        if self.listeners:
+            for tell in tuple(self.listeners):
+                tell()
         if self.notes is not None:
             self.note(
                 f"{attempt.request.cl_ord_id} attempt: {attempt.outcome.value} {attempt.code} {attempt.status or ''} "

@@ -94,6 +94,7 @@ class WatchedLimiter:
         """Told of each slot that is served, in the same step."""
         self.idle: list[str] = []
         """Lines in which somebody waited although a token was free."""
+        self._looking: asyncio.TimerHandle | None = None
 
     @property
     def linger(self) -> float:
@@ -120,16 +121,30 @@ class WatchedLimiter:
         """Pass on."""
         await self.limiter.aclose()
 
-    async def look(self, every: float, patience: float) -> None:
+    def look(self, every: float, patience: float) -> None:
         """Look from time to time whether anybody waits beside a free token for longer than a late timer explains."""
-        while True:
-            await asyncio.sleep(every)
-            suspects = self._suspects()
+        loop = asyncio.get_running_loop()
+
+        def again() -> None:
+            suspects = self._suspects() if self.standing else {}
             if suspects:
-                await asyncio.sleep(patience)
-                for key, granted in self._suspects().items():
-                    if suspects.get(key) == granted:
-                        self.idle.append(f"{key!r}: {self.limiter.statistics(key)} at {self.now():.3f}")
+                self._looking = loop.call_later(patience, still, suspects)
+            else:
+                self._looking = loop.call_later(every, again)
+
+        def still(suspects: dict[Hashable, int]) -> None:
+            for key, granted in self._suspects().items():
+                if suspects.get(key) == granted:
+                    self.idle.append(f"{key!r}: {self.limiter.statistics(key)} at {self.now():.3f}")
+            self._looking = loop.call_later(every, again)
+
+        self._looking = loop.call_later(every, again)
+
+    def look_away(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     def _suspects(self) -> dict[Hashable, int]:
         found = {}

@@ -78,7 +78,7 @@ def test_a_plain_connection_without_a_socket_of_ones_own() -> None:
                 await loop.create_connection(asyncio.Protocol, "127.0.0.1", port + 1)
             return answer
 
-    assert run(main, VirtualLoop(Network())).startswith(b"HTTP/1.0 404")
+    assert run(main, VirtualLoop(Network())).startswith(b"HTTP/1.1 404")
 
 
 def test_what_takes_real_time_is_refused() -> None:

@@ -82,7 +82,7 @@ def test_those_who_listen_are_told_in_the_step_in_which_a_slot_is_served() -> No
 @pytest.mark.parametrize("broken", [True, False])
 def test_a_wait_beside_a_free_token_is_seen(broken: bool) -> None:  # noqa: FBT001 - both
     async def script(_: VirtualLoop, limiter: WatchedLimiter) -> None:
-        look = asyncio.ensure_future(limiter.look(0.1, 0.02))
+        limiter.look(0.1, 0.02)
         async with limiter.slot(KEY):
             pass
 
@@ -97,8 +97,9 @@ def test_a_wait_beside_a_free_token_is_seen(broken: bool) -> None:  # noqa: FBT0
             assert queue._timer is not None
             queue._timer.cancel()
         await asyncio.sleep(4)
-        look.cancel()
+        limiter.look_away()
+        limiter.look_away()  # once is enough
         waiting.cancel()
-        await asyncio.wait({look, waiting})
+        await asyncio.wait({waiting})
 
     assert bool(play(script).idle) is broken
