@@ -78,8 +78,8 @@ def _reads(path: Path) -> Iterator[str]:
 
 def test_no_clock_is_read_that_cannot_be_replaced() -> None:
     """Clocks are parameters: the machine's are named as defaults, and called nowhere."""
-    # The command line is for people, and a series tells them how much CPU it took.
-    files = [path for path in PACKAGE.rglob("*.py") if "cli" not in path.parts]
+    # The command line is for people, and the doctor looks at the machine itself.
+    files = [path for path in PACKAGE.rglob("*.py") if not {"cli", "doctor"} & set(path.parts)]
     assert [place for path in files for place in _reads(path)] == []
 
 
