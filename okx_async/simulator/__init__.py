@@ -4,6 +4,7 @@ It imports nothing of okx_async but `Credentials`: a judge shares no code with t
 """
 
 from okx_async.simulator.accounts import Account
+from okx_async.simulator.algos import AlgoOrder
 from okx_async.simulator.arrivals import JournalRow
 from okx_async.simulator.books import Trade
 from okx_async.simulator.clocks import Clock
@@ -11,7 +12,7 @@ from okx_async.simulator.exchange import SimulatedExchange
 from okx_async.simulator.faults import Fault
 from okx_async.simulator.loop import VirtualLoop, run
 from okx_async.simulator.network import Network
-from okx_async.simulator.orders import AlgoOrder, PendingOrder
+from okx_async.simulator.orders import PendingOrder
 from okx_async.simulator.slots import Holding
 from okx_async.simulator.turns import DeadlockError
 from okx_async.simulator.ways import Path

@@ -45,6 +45,8 @@ class Account:
     pos_mode: PosMode
     acct_lv: str
     demo: bool
+    main_user_id: str = ""
+    """Of a sub-account: the UID of its main account."""
     role_type: str = "0"
     trader_insts: list[str] = field(default_factory=list)
     refusal: str = ""
@@ -78,6 +80,7 @@ class Accounts:
         ip: str = "",
         credentials: Credentials | None = None,
         user_id: str | None = None,
+        main: Account | None = None,
     ) -> Account:
         """Open an account with one API key."""
         if pos_mode not in {"net_mode", "long_short_mode"}:
@@ -87,7 +90,8 @@ class Accounts:
         user_id = user_id or str(_FIRST_UID + 0x2F1D0C4 * len(self._accounts))
         if any(account.user_id == user_id for account in self._accounts):
             raise ValueError(f"user {user_id} has an account already: use add_key for another key of it")
-        account = Account(user_id, credentials or self._make_up(), pos_mode, acct_lv, demo)
+        main_user_id = main.user_id if main else ""
+        account = Account(user_id, credentials or self._make_up(), pos_mode, acct_lv, demo, main_user_id)
         self._insert(ApiKey(account, account.credentials, perm, ip))
         self._accounts.append(account)
         return account

@@ -25,7 +25,7 @@ RateKey: TypeAlias = tuple[str, str]
 """(user id or IP, scope): ``("44705892343619584", "BTC-USDT-SWAP")``, ``("447…", "account/positions")``."""
 Window: TypeAlias = Literal["sliding", "fixed"]
 
-PER = 2.0  # seconds of every limit that is served here
+PER = 2.0  # seconds of every limit that is served here, but for the one that has its own
 _SWEEP = 1024  # keys before the first search for idle ones
 
 
@@ -72,25 +72,25 @@ class Arrivals:
         if requests:
             self._others[key] = [PER / requests, -inf]
 
-    def admit(self, key: RateKey, limit: int, at: float, server_ms: int) -> bool:
+    def admit(self, key: RateKey, limit: int, at: float, server_ms: int, per: float = PER) -> bool:
         """Count one arrival at `at` (exchange clock, s) and `server_ms` (server time, ms); False: refused."""
-        if (others := self._others.get(key)) is not None:
+        if self._others and (others := self._others.get(key)) is not None:
             every, then = others
             then = max(then, at - 2 * PER)  # older ones change nothing any more
             while then <= at:
-                self._admit(key, limit, then, server_ms - round(1000 * (at - then)))
+                self._admit(key, limit, then, server_ms - round(1000 * (at - then)), per)
                 then += every
             others[1] = then
-        return self._admit(key, limit, at, server_ms)
+        return self._admit(key, limit, at, server_ms, per)
 
-    def _admit(self, key: RateKey, limit: int, at: float, server_ms: int) -> bool:
+    def _admit(self, key: RateKey, limit: int, at: float, server_ms: int, per: float) -> bool:
         if self._fixed:
-            return self._admit_fixed(key, limit, server_ms // int(PER * 1000))
+            return self._admit_fixed(key, limit, server_ms - server_ms % int(per * 1000))
         log = self._logs.get(key)
         if log is None:
             self._forget_idle(at)
             log = self._logs[key] = deque()
-        while log and at - log[0] >= PER:
+        while log and at - log[0] >= per:
             log.popleft()
         admitted = len(log) < limit
         if admitted or self._count_rejected:
@@ -98,8 +98,9 @@ class Arrivals:
         return admitted
 
     def _admit_fixed(self, key: RateKey, limit: int, bucket: int) -> bool:
+        """`bucket`: when it began, in ms of the server's time."""
         if key not in self._buckets and len(self._buckets) >= self._sweep_at:
-            self._buckets = {k: v for k, v in self._buckets.items() if v[0] == bucket}
+            self._buckets = {k: v for k, v in self._buckets.items() if v[0] + PER * 1000 > bucket}
             self._sweep_at = max(_SWEEP, 2 * len(self._buckets))
         current, count = self._buckets.get(key, (bucket, 0))
         if current != bucket:

@@ -149,18 +149,32 @@ class Books:
         self.trades.append(Trade(at, before, after, cause, asked, px))
         return after
 
-    def close(self, slot: Slot, now: float, ms: int, delay: float, part: Decimal = Decimal(1)) -> None:
-        """Take a market close of the slot, that fills `part` of it, in whole lots, after `delay` seconds."""
+    def close(
+        self,
+        slot: Slot,
+        now: float,
+        ms: int,
+        delay: float,
+        *,
+        part: Decimal = Decimal(1),
+        done: Callable[[Decimal, int], None] = lambda _filled, _ms: None,
+    ) -> None:
+        """Take a market close of the slot, that fills `part` of it, in whole lots, after `delay` seconds.
+
+        `done` is told how much was filled, and when (server's time, ms).
+        """
         lot = Decimal(slot.instrument.lot_sz)
         size = slot.pos if part == 1 else slot.pos * part // lot * lot
         slot.running += 1
 
         def fill(at: float, ms: int) -> None:
             slot.running -= 1
-            if size and slot.pos * size > 0:  # only ever towards zero
-                left = slot.pos - size
-                left = left if left * slot.pos > 0 else _ZERO
+            before = slot.pos
+            if size and before * size > 0:  # only ever towards zero
+                left = before - size
+                left = left if left * before > 0 else _ZERO
                 self.move(slot, left, at, ms, "close", px=slot.instrument.price, asked=now)
+            done(abs(before - slot.pos), ms)
 
         self.plan(now, ms, delay, fill)
 
@@ -182,6 +196,11 @@ class Books:
             for slot in slots:
                 if slot.instrument.inst_id == instrument.inst_id:
                     slot.instrument = instrument
+
+    def forget(self, user_id: str) -> None:
+        """Drop all slots of a user, as a switch of modes does."""
+        for slot in self._by_user.pop(user_id, ()):
+            self._slots.pop((user_id, slot.instrument.inst_id), None)
 
     def _forget(self, user_id: str, ms: int) -> None:
         """Drop the user's slots that were closed in full more than 30 days ago."""

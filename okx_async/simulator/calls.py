@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from okx_async.simulator.arrivals import PER
 from okx_async.simulator.codes import Refused
 from okx_async.simulator.instruments import INST_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from okx_async.simulator.accounts import ApiKey
     from okx_async.simulator.arrivals import RateKey
@@ -37,6 +38,8 @@ class Venue:
     """The part of the position that a close fills, where no fault says otherwise."""
     auto_cxl_algos: bool = False
     """Whether ``autoCxl`` cancels algo orders as well."""
+    alive: dict[tuple[str, str], object] = field(default_factory=dict)
+    """The last sign of life of each user and tag, for cancel-all-after."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,8 @@ class Call:
     ms: int
     ip: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    items: Sequence[Mapping[str, Any]] = ()
+    """Of a request that speaks of several orders; `params` is then the first."""
     api_key: ApiKey | None = None
     rate_key: RateKey | None = None
     part: Decimal = Decimal(1)
@@ -104,6 +109,10 @@ class Route:
     act: Callable[[Venue, Call], list[Any]]
     private: bool = True
     permission: str = ""
+    per: float = PER
+    """Seconds of the limit."""
+    batch: bool = False
+    """Whether the body is a list; each of its items is counted."""
 
 
 def parameter_error(name: str) -> Refused:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from okx_async.simulator.calls import parameter_error
 from okx_async.simulator.codes import Refused
+from okx_async.simulator.instruments import decimal_text
+from okx_async.simulator.orders import PendingOrder
+from okx_async.simulator.rules import check_names, pos_side_of, tradable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
     from okx_async.simulator.accounts import Account
     from okx_async.simulator.calls import Call, Venue
-    from okx_async.simulator.instruments import Instrument
+    from okx_async.simulator.slots import Slot
 
 __all__ = ["close_position"]
 
-_CL_ORD_ID = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
-_TAG = re.compile(r"[A-Za-z0-9]{1,16}", re.ASCII)
 _FUTURES_MODE = "2"
 _LEAD_TRADER = "1"
 
@@ -27,13 +31,11 @@ def close_position(venue: Venue, call: Call) -> list[Any]:
     mgn_mode = call.need("mgnMode")
     if mgn_mode not in {"cross", "isolated"}:
         raise parameter_error("mgnMode")
-    for name, form in (("clOrdId", _CL_ORD_ID), ("tag", _TAG)):
-        if call.text(name) and not form.fullmatch(call.text(name)):
-            raise parameter_error(name)
+    check_names(call)
     auto_cxl = _auto_cxl(venue, call)
 
-    instrument = _tradable(venue, inst_id)
-    pos_side = _pos_side(call, instrument)
+    instrument = tradable(venue, inst_id)
+    pos_side = pos_side_of(call, instrument)
     ccy = call.text("ccy")
     futures_mode = call.key.account.acct_lv == _FUTURES_MODE
     if not instrument.contract and mgn_mode == "cross" and futures_mode and not ccy:
@@ -52,12 +54,56 @@ def close_position(venue: Venue, call: Call) -> list[Any]:
     if in_the_way and not auto_cxl:
         raise Refused("51115")
 
-    venue.orders.cancel(in_the_way)
+    venue.orders.cancel(in_the_way, call.ms)
     if auto_cxl and venue.auto_cxl_algos:
-        venue.orders.cancel(venue.orders.attached(slot))
-    venue.books.close(slot, call.now, call.ms, venue.fill_delay(), call.part)
+        venue.orders.cancel(venue.orders.attached(slot), call.ms)
+    done = _remember(venue, slot, call) if call.cl_ord_id else _nothing
+    venue.books.close(slot, call.now, call.ms, venue.fill_delay(), part=call.part, done=done)
     call.executed = True
     return [{"clOrdId": call.text("clOrdId"), "instId": inst_id, "posSide": pos_side, "tag": call.text("tag")}]
+
+
+def _nothing(_filled: Decimal, _ms: int) -> None:
+    pass
+
+
+def _remember(venue: Venue, slot: Slot, call: Call) -> Callable[[Decimal, int], None]:
+    """Return what makes the order of a close known by the client's name for it, once it has ended.
+
+    That the name reaches the order is not documented.
+    """
+    size, instrument = abs(slot.pos), slot.instrument
+    order = PendingOrder(
+        call.user_id,
+        instrument.inst_id,
+        instrument.inst_type,
+        instrument.inst_family,
+        slot.mgn_mode,
+        slot.pos_side,
+        "sell" if slot.pos > 0 else "buy",
+        "market",
+        "",
+        decimal_text(size),
+        reduce_only=True,
+        cl_ord_id=call.cl_ord_id,
+        ord_id=venue.orders.new_id(),
+        c_time=call.ms,
+        tag=call.text("tag"),
+        ccy=call.text("ccy"),
+    )
+
+    def done(filled: Decimal, ms: int) -> None:
+        venue.orders.add(
+            replace(
+                order,
+                state="filled" if filled == size else "canceled",
+                acc_fill_sz=decimal_text(filled),
+                avg_px=decimal_text(slot.instrument.price) if filled else "",
+                u_time=ms,
+            )
+        )
+
+    return done
 
 
 def _may_close(account: Account, inst_id: str) -> None:
@@ -77,24 +123,3 @@ def _auto_cxl(venue: Venue, call: Call) -> bool:
     if not isinstance(value, bool):
         raise parameter_error("autoCxl")
     return value
-
-
-def _tradable(venue: Venue, inst_id: str) -> Instrument:
-    instrument = venue.instruments.get(inst_id)
-    if instrument is None:
-        raise Refused("51001")
-    refusals = {"suspend": "51022", "preopen": "51021", "post_only": "51110", "settling": "51029"}
-    if code := refusals.get(instrument.state):
-        raise Refused(code)
-    if not instrument.market_orders:
-        raise Refused("51066")
-    return instrument
-
-
-def _pos_side(call: Call, instrument: Instrument) -> str:
-    """Return the side asked for; position modes are a matter of FUTURES and SWAP, all else is net."""
-    given = call.text("posSide")
-    two_sided = instrument.inst_type in {"FUTURES", "SWAP"} and call.key.account.pos_mode == "long_short_mode"
-    if given not in ({"long", "short"} if two_sided else {"", "net"}):
-        raise parameter_error("posSide")
-    return given or "net"

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-__all__ = ["Refused", "Shape", "error_body", "http_error_body", "status_of"]
+__all__ = ["Refused", "Shape", "error_body", "http_error_body", "status_of", "words_of"]
 
 Shape: TypeAlias = Literal["full", "bare", "object", "integer", "item", "suffix"]
 """full: ``data`` is ``[]``; bare: no ``data``; object: ``data`` is ``{}``; integer: the code is a number; item: code
@@ -63,6 +63,8 @@ _CODES: dict[str, tuple[int, str]] = {
     "51000": (400, "Parameter error"),
     "51001": (200, "Instrument ID does not exist."),
     "51015": (200, "Instrument ID does not match instrument type."),
+    "51016": (200, "clOrdId already exists."),
+    "51020": (200, "Your order should meet or exceed the minimum order amount."),
     "51021": (200, "The contract is not listed yet."),
     "51022": (200, "Contract suspended."),
     "51023": (200, "Position doesn't exist."),
@@ -76,14 +78,24 @@ _CODES: dict[str, tuple[int, str]] = {
     "51108": (200, "Positions exceed the limit for closing at the market price. Close in batches."),
     "51109": (200, "No available offers."),
     "51110": (200, "You can only place a limit order after Call Auction has started."),
+    "51112": (200, "Close order size exceeds the available size for this position."),
     "51113": (429, "Market-price liquidation requests too frequent."),
     "51115": (429, "Cancel all pending close orders before liquidation."),
+    "51121": (200, "Order quantity must be a multiple of the lot size."),
     "51149": (
         500,
         "Order timed out (does not mean that the request was successful or failed). Please try again later.",
     ),
     "51156": (200, "You are leading trades and cannot close positions through this endpoint."),
+    "51169": (
+        200,
+        "Order failed because you don't have any positions in this direction for this contract to reduce or close.",
+    ),
     "51342": (200, "Closing order already exists. Please try again later."),
+    "51400": (200, "Order cancellation failed as the order has been filled, canceled or does not exist."),
+    "51406": (400, "The number of orders to cancel exceeds the limit."),
+    "51603": (200, "Order does not exist."),
+    "59000": (200, "Setting failed. Cancel any open orders and close all positions first."),
 }
 
 _BARE = {"50101", "50119"}  # observed without `data`
@@ -103,9 +115,14 @@ def status_of(code: str) -> int:
     return _CODES.get(code, (200, ""))[0]
 
 
+def words_of(code: str) -> str:
+    """Return what the exchange says with a code."""
+    return _CODES.get(code, (200, "Operation failed."))[1]
+
+
 def error_body(code: str, message: str = "", shape: Shape | None = None) -> bytes:
     """Return the JSON body of an error in `shape`, by default the one in which that code is seen."""
-    words = message or _CODES.get(code, (200, "Operation failed."))[1]
+    words = message or words_of(code)
     body: dict[str, Any]
     match shape or ("bare" if code in _BARE else "full"):
         case "bare":

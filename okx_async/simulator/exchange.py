@@ -172,8 +172,9 @@ class SimulatedExchange(Actors, Injection):
         ip: str = "",
         credentials: Credentials | None = None,
         user_id: str | None = None,
+        main: Account | None = None,
     ) -> Account:
-        """Open another account: its own UID, limits and books.
+        """Open another account, of its own or a sub-account of `main`: its own UID, limits and books in any case.
 
         ``acct_lv``: "1" Spot, "2" Futures, "3" Multi-currency, "4" Portfolio; ``perm`` and ``ip``: of its first key,
         comma lists, ip "" = not bound; ``demo``: its keys work with ``x-simulated-trading: 1`` only.
@@ -186,6 +187,7 @@ class SimulatedExchange(Actors, Injection):
             ip=ip,
             credentials=credentials,
             user_id=user_id,
+            main=main,
         )
 
     def add_key(

@@ -23,11 +23,11 @@ import orjson
 from okx_async.simulator.arrivals import JournalRow
 from okx_async.simulator.calls import Call
 from okx_async.simulator.codes import Refused, error_body, http_error_body, status_of
-from okx_async.simulator.endpoints import CLOSE_PATH, ROUTES
+from okx_async.simulator.endpoints import CLOSE_PATH, PATHS, ROUTES
 from okx_async.simulator.faults import Whose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from okx_async.simulator.accounts import Accounts
     from okx_async.simulator.arrivals import Arrivals, RateKey
@@ -145,13 +145,12 @@ class Gateway:
             call.fault = fault.name
             if fault.answers:
                 return _faulty(fault)
-        route = ROUTES.get(path)
-        if route is None or request.broken:
+        if request.broken or path not in PATHS:
             status = request.broken or 404
             answer = Answer(status, http_error_body(status), str(status))
         else:
             try:
-                answer = self._serve(route, request, call, query)
+                answer = self._serve(request, call, path, query)
             except Refused as refused:
                 answer = self._refuse(refused)
         return answer if fault is None else replace(answer, delay=answer.delay + fault.delay)
@@ -161,16 +160,21 @@ class Gateway:
         params: Mapping[str, Any] = _query(query)
         if request.body:
             with suppress(Refused):
-                params = _body(request)
+                body = _body(request)
+                params, _ = _items(body, batch=isinstance(body, list))
         user_id = self._accounts.owner(request.headers.get("OK-ACCESS-KEY", ""))
         return Whose(path, user_id, str(params.get("instId", "")), str(params.get("clOrdId", "")))
 
-    def _serve(self, route: Route, request: Request, call: Call, query: str) -> Answer:
-        if request.method != route.method:
+    def _serve(self, request: Request, call: Call, path: str, query: str) -> Answer:
+        route = ROUTES.get((request.method, path))
+        if route is None:
             raise Refused("50115")
         malformed: Refused | None = None
         try:
-            call.params = _body(request) if route.method == "POST" else _query(query)
+            if route.method == "POST":
+                call.params, call.items = _items(_body(request), batch=route.batch)
+            else:
+                call.params = _query(query)
         except Refused as refused:
             malformed = refused
         if malformed and self._body_first:
@@ -194,13 +198,14 @@ class Gateway:
 
     def _count(self, route: Route, call: Call) -> None:
         call.rate_key = key = (call.user_id or call.ip, route.scope(call))
-        if not self._arrivals.admit(key, route.limit, call.now, call.ms):
-            raise Refused("50011")
+        for _ in call.items or (None,):
+            if not self._arrivals.admit(key, route.limit, call.now, call.ms, route.per):
+                raise Refused("50011")
 
     def _act(self, route: Route, call: Call) -> Answer:
         fault = self._faults.take(Whose(route.path, call.user_id, call.inst_id, call.cl_ord_id), counted=True)
         if fault is None:
-            return _accepted(route.act(self._venue, call))
+            return _accepted(route.act(self._venue, call), call.ms)
         call.fault, call.part = fault.name, fault.part
         if fault.answers:
             if fault.executed:
@@ -208,7 +213,7 @@ class Gateway:
                     route.act(self._venue, call)
             return _faulty(fault)
         try:
-            answer = _accepted(route.act(self._venue, call))
+            answer = _accepted(route.act(self._venue, call), call.ms)
         except Refused as refused:
             answer = self._refuse(refused)
         return replace(answer, delay=fault.delay)
@@ -225,8 +230,20 @@ class Gateway:
         return Answer(status, error_body(code, message, shape), code)
 
 
-def _accepted(data: list[Any]) -> Answer:
-    return Answer(200, orjson.dumps({"code": "0", "data": data, "msg": ""}), "0")
+def _accepted(data: list[Any], ms: int) -> Answer:
+    if not (data and "sCode" in data[0]):
+        return Answer(200, orjson.dumps({"code": "0", "data": data, "msg": ""}), "0")
+    # Of orders: 0 all, 1 none, 2 some of them.
+    refused = [item["sCode"] for item in data if item["sCode"] != "0"]
+    code, words = "0", ""
+    if refused:
+        code, words = (
+            ("1", "All operations failed")
+            if len(refused) == len(data)
+            else ("2", "Bulk operation partially succeeded.")
+        )
+    body = {"code": code, "data": data, "inTime": f"{ms}000", "msg": words, "outTime": f"{ms}317"}
+    return Answer(200, orjson.dumps(body), refused[0] if code == "1" else code)
 
 
 def _faulty(fault: Fault) -> Answer:
@@ -246,19 +263,25 @@ def _faulty(fault: Fault) -> Answer:
     )
 
 
-def _body(request: Request) -> Mapping[str, Any]:
+def _body(request: Request) -> object:
     media_type = request.headers.get("Content-Type", "").partition(";")[0]
     if media_type.strip().lower() != "application/json":
         raise Refused("50006")
     if not request.body:
         raise Refused("50000")
     try:
-        params = orjson.loads(request.body)
+        return orjson.loads(request.body)
     except orjson.JSONDecodeError:
         raise Refused("50002") from None
-    if not isinstance(params, dict):
-        raise Refused("50002")
-    return params
+
+
+def _items(body: object, *, batch: bool) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
+    """Return the parameters, and the items of a list; each in the form that the endpoint takes."""
+    if not batch and isinstance(body, dict):
+        return body, ()
+    if batch and isinstance(body, list) and all(isinstance(item, dict) for item in body):
+        return body[0] if body else {}, body
+    raise Refused("50002")
 
 
 def _query(query: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-__all__ = ["INST_TYPES", "Instrument", "decimal_text", "describe", "listing", "rate_scope"]
+__all__ = ["INST_TYPES", "Instrument", "decimal_text", "describe", "listing", "money", "profit", "rate_scope"]
 
 INST_TYPES = {"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"}
 
@@ -109,6 +109,18 @@ class Instrument:
 def decimal_text(value: Decimal) -> str:
     """Return a number as the exchange writes it: no exponent, no trailing zeros, no minus before zero."""
     return f"{(value + 0).normalize():f}"
+
+
+def money(value: Decimal) -> str:
+    """Return an amount as text, to eight decimals."""
+    return decimal_text(value.quantize(Decimal("1e-8")))
+
+
+def profit(instrument: Instrument, pos: Decimal, entry: Decimal, px: Decimal) -> Decimal:
+    """Return what `pos`, signed and entered at `entry`, has gained at `px`, in the currency that it settles in."""
+    if instrument.ct_type == "inverse" and entry:
+        return pos * instrument.ct_val * (1 / entry - 1 / px)
+    return pos * instrument.ct_val * (px - entry)
 
 
 def rate_scope(inst_id: str) -> str:

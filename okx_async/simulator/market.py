@@ -9,8 +9,9 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from okx_async.simulator.algos import ALGO_TYPES, AlgoOrder
 from okx_async.simulator.instruments import Instrument, decimal_text, describe
-from okx_async.simulator.orders import ALGO_TYPES, AlgoOrder, PendingOrder
+from okx_async.simulator.orders import PendingOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,6 +188,7 @@ class Market:
     @property
     def pending_orders(self) -> tuple[PendingOrder, ...]:
         """The live orders of all accounts, newest first."""
+        self._books.settle(self._clock())
         return tuple(self._orders.pending())
 
     @property

@@ -1,30 +1,30 @@
-"""Orders that rest: limit orders on the book, and algo orders that wait for their trigger. None of them ever fills.
+"""Orders on the book, and those that have ended: filled at once when they were placed, or cancelled.
 
-Which pending orders count as closing ones is not listed by the exchange; reduce-only ones, and in long/short mode
-those that close the side, are the natural reading.
+An order that rests never fills; the last 10,000 that ended are remembered.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
+
+from okx_async.simulator.algos import AlgoOrder, closing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from okx_async.simulator.slots import Slot
 
-__all__ = ["ALGO_TYPES", "AlgoOrder", "Orders", "PendingOrder"]
-
-ALGO_TYPES = {"conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap", "chase"}
+__all__ = ["Orders", "PendingOrder"]
 
 _FIRST_ORD_ID = 590908157585625111
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class PendingOrder:
-    """One live limit order; ``closing``: it would reduce the position, so it stands in the way of a close."""
+    """One order; ``closing``: it would reduce the position, so, while live, it stands in the way of a close."""
 
     user_id: str
     inst_id: str
@@ -40,6 +40,12 @@ class PendingOrder:
     cl_ord_id: str
     ord_id: str
     c_time: int
+    tag: str = ""
+    ccy: str = ""
+    state: str = "live"
+    acc_fill_sz: str = "0"
+    avg_px: str = ""
+    u_time: int = 0
 
     @property
     def number(self) -> str:
@@ -49,126 +55,50 @@ class PendingOrder:
     @property
     def closing(self) -> bool:
         """Whether it would reduce the position."""
-        return _closing(self)
+        return closing(self.pos_side, self.side, reduce_only=self.reduce_only)
 
     def row(self) -> dict[str, str]:
-        """Return the record of trade/orders-pending."""
+        """Return the record of trade/orders-pending and trade/order."""
+        filled = self.acc_fill_sz != "0"
+        u_time = str(self.u_time or self.c_time)
         return {
             "instType": self.inst_type,
             "instId": self.inst_id,
+            "ccy": self.ccy,
             "ordId": self.ord_id,
             "clOrdId": self.cl_ord_id,
-            "tag": "",
+            "tag": self.tag,
             "side": self.side,
             "posSide": self.pos_side,
             "tdMode": self.mgn_mode,
             "ordType": self.ord_type,
             "px": self.px,
             "sz": self.sz,
-            "accFillSz": "0",
-            "reduceOnly": "true" if self.reduce_only else "false",
-            "state": "live",
-            "cTime": str(self.c_time),
-            "uTime": str(self.c_time),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class AlgoOrder:
-    """One algo order that waits; prices are texts, "" where its kind has none.
-
-    ``close_fraction`` "1": it closes the whole position, whatever its size then is; ``sz`` is "" then.
-    """
-
-    user_id: str
-    inst_id: str
-    inst_type: str
-    inst_family: str
-    mgn_mode: str
-    pos_side: str
-    side: str
-    ord_type: str
-    sz: str
-    close_fraction: str
-    reduce_only: bool
-    tp_trigger_px: str
-    sl_trigger_px: str
-    trigger_px: str
-    callback_ratio: str
-    algo_id: str
-    c_time: int
-
-    @property
-    def number(self) -> str:
-        """Its id, whatever its kind."""
-        return self.algo_id
-
-    @property
-    def closing(self) -> bool:
-        """Whether it would reduce the position."""
-        return bool(self.close_fraction) or _closing(self)
-
-    def row(self) -> dict[str, object]:
-        """Return the record of trade/orders-algo-pending."""
-        market = "-1"  # the order price that means a market order
-        return {
-            "instType": self.inst_type,
-            "instId": self.inst_id,
-            "algoId": self.algo_id,
-            "algoClOrdId": "",
-            "ordId": "",
-            "ordIdList": [],
-            "tag": "",
-            "side": self.side,
-            "posSide": self.pos_side,
-            "tdMode": self.mgn_mode,
-            "ordType": self.ord_type,
-            "sz": self.sz,
-            "closeFraction": self.close_fraction,
-            "reduceOnly": "true" if self.reduce_only else "false",
-            "tpTriggerPx": self.tp_trigger_px,
-            "tpTriggerPxType": self.tp_trigger_px and "last",
-            "tpOrdPx": self.tp_trigger_px and market,
-            "slTriggerPx": self.sl_trigger_px,
-            "slTriggerPxType": self.sl_trigger_px and "last",
-            "slOrdPx": self.sl_trigger_px and market,
-            "triggerPx": self.trigger_px,
-            "triggerPxType": self.trigger_px and "last",
-            "ordPx": self.trigger_px and market,
-            "callbackRatio": self.callback_ratio,
-            "callbackSpread": "",
-            "activePx": "",
-            "moveTriggerPx": "",
-            "actualSz": "0",
-            "actualPx": "",
-            "actualSide": "",
-            "triggerTime": "",
-            "state": "live",
+            "accFillSz": self.acc_fill_sz,
+            "avgPx": self.avg_px,
+            "fillPx": self.avg_px,
+            "fillSz": self.acc_fill_sz,
+            "fillTime": u_time if filled else "",
             "lever": "3",
-            "last": "",
-            "failCode": "",
+            "fee": "0",
+            "feeCcy": "",
+            "pnl": "0",
+            "category": "normal",
+            "reduceOnly": "true" if self.reduce_only else "false",
+            "state": self.state,
             "cTime": str(self.c_time),
-            "uTime": str(self.c_time),
-        }
-
-    def attached(self) -> dict[str, str]:
-        """Return the record that a position shows of it, under closeOrderAlgo."""
-        return {
-            "algoId": self.algo_id,
-            "slTriggerPx": self.sl_trigger_px,
-            "slTriggerPxType": self.sl_trigger_px and "last",
-            "tpTriggerPx": self.tp_trigger_px,
-            "tpTriggerPxType": self.tp_trigger_px and "last",
-            "closeFraction": self.close_fraction,
+            "uTime": u_time,
         }
 
 
 class Orders:
-    """Every order of the exchange that rests."""
+    """Every order of the exchange."""
 
     def __init__(self) -> None:
         self._pending: dict[str, PendingOrder] = {}
+        self._ended: dict[str, PendingOrder] = {}
         self._algos: dict[str, AlgoOrder] = {}
+        self._names: dict[tuple[str, str], str] = {}
         self._numbers = count(_FIRST_ORD_ID)
 
     def new_id(self) -> str:
@@ -176,14 +106,25 @@ class Orders:
         return str(next(self._numbers))
 
     def add(self, order: PendingOrder) -> PendingOrder:
-        """Let an order rest."""
-        self._pending[order.ord_id] = order
+        """Take an order: a live one rests, another is remembered."""
+        if order.cl_ord_id:
+            self._names[order.user_id, order.cl_ord_id] = order.ord_id
+        if order.state == "live":
+            self._pending[order.ord_id] = order
+        else:
+            self._end(order)
         return order
 
     def add_algo(self, order: AlgoOrder) -> AlgoOrder:
         """Let an algo order wait."""
         self._algos[order.algo_id] = order
         return order
+
+    def find(self, user_id: str, ord_id: str = "", cl_ord_id: str = "") -> PendingOrder | None:
+        """Return the user's order of that id, or the latest of that name."""
+        ord_id = ord_id or self._names.get((user_id, cl_ord_id), "")
+        order = self._pending.get(ord_id) or self._ended.get(ord_id)
+        return order if order and order.user_id == user_id else None
 
     def pending(self, user_id: str | None = None) -> list[PendingOrder]:
         """Return the live orders, newest first; of one user, or of all."""
@@ -201,17 +142,22 @@ class Orders:
         """Return the algo orders that would close this slot."""
         return [order for order in self._algos.values() if _closes(order, slot)] if self._algos else []
 
-    def cancel(self, orders: Iterable[PendingOrder | AlgoOrder]) -> None:
-        """Take orders away."""
+    def cancel(self, orders: Iterable[PendingOrder | AlgoOrder], ms: int) -> None:
+        """Take live orders away."""
         for order in orders:
             if isinstance(order, AlgoOrder):
                 del self._algos[order.algo_id]
             else:
                 del self._pending[order.ord_id]
+                self._end(replace(order, state="canceled", u_time=ms))
 
-
-def _closing(order: PendingOrder | AlgoOrder) -> bool:
-    return order.reduce_only or (order.pos_side, order.side) in {("long", "sell"), ("short", "buy")}
+    def _end(self, order: PendingOrder) -> None:
+        self._ended[order.ord_id] = order
+        if len(self._ended) > _REMEMBERED:
+            oldest = self._ended.pop(next(iter(self._ended)))
+            name = (oldest.user_id, oldest.cl_ord_id)
+            if self._names.get(name) == oldest.ord_id:
+                del self._names[name]
 
 
 def _closes(order: PendingOrder | AlgoOrder, slot: Slot) -> bool:

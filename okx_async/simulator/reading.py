@@ -41,14 +41,14 @@ def config(_venue: Venue, call: Call) -> list[Any]:
     return [
         {
             "uid": account.user_id,
-            "mainUid": account.user_id,
+            "mainUid": account.main_user_id or account.user_id,
             "acctLv": account.acct_lv,
             "posMode": account.pos_mode,
             "perm": call.key.perm,
             "ip": call.key.ip,
             "kycLv": "2",
             "label": "simulated",
-            "type": "0",
+            "type": "1" if account.main_user_id else "0",
             "level": "Lv1",
             "ctIsoMode": "automatic",
             "mgnIsoMode": "automatic",

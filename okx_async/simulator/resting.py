@@ -1,19 +1,24 @@
-"""Listing the orders that rest. `after` and `before` are order ids, exclusive; the newest comes first."""
+"""Listing the orders that rest, newest first, and telling of one.
+
+`after` and `before` are order ids, exclusive.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from okx_async.simulator.algos import ALGO_TYPES
 from okx_async.simulator.calls import comma_list, inst_type_of, number_of, parameter_error
-from okx_async.simulator.orders import ALGO_TYPES
+from okx_async.simulator.codes import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from okx_async.simulator.algos import AlgoOrder
     from okx_async.simulator.calls import Call, Venue
-    from okx_async.simulator.orders import AlgoOrder, PendingOrder
+    from okx_async.simulator.orders import PendingOrder
 
-__all__ = ["orders_algo_pending", "orders_pending"]
+__all__ = ["order", "orders_algo_pending", "orders_pending"]
 
 _PAGE = 100
 _TOGETHER = {"conditional", "oco"}  # the only types that may be asked for in one call
@@ -21,8 +26,23 @@ _TOGETHER = {"conditional", "oco"}  # the only types that may be asked for in on
 
 def orders_pending(venue: Venue, call: Call) -> list[Any]:
     """List live orders."""
+    venue.books.settle(call.now)
     wanted = {"ordType": call.text("ordType"), "state": call.text("state")}
     return _page(call, venue.orders.pending(call.user_id), wanted)
+
+
+def order(venue: Venue, call: Call) -> list[Any]:
+    """Tell of one order, live or ended, by its id, or else the latest of that name."""
+    inst_id, ord_id, cl_ord_id = call.need("instId"), call.text("ordId"), call.text("clOrdId")
+    if not (ord_id or cl_ord_id):
+        raise Refused("50015", "Either parameter ordId or clOrdId is required.")
+    venue.books.settle(call.now)
+    if inst_id not in venue.instruments:
+        raise Refused("51001")
+    found = venue.orders.find(call.user_id, ord_id, cl_ord_id)
+    if found is None or found.inst_id != inst_id:
+        raise Refused("51603")
+    return [found.row()]
 
 
 def orders_algo_pending(venue: Venue, call: Call) -> list[Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from okx_async.simulator.instruments import decimal_text
+from okx_async.simulator.instruments import decimal_text, money, profit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,19 +148,19 @@ class Slot:
             "avgPx": if_open(decimal_text(state.avg_px)),
             "markPx": decimal_text(price),
             "last": decimal_text(price),
-            "upl": if_open(self._profit(state)),
+            "upl": if_open(money(profit(instrument, pos, state.avg_px, price))),
             "lever": if_open(instrument.lever and "3"),
             "liqPx": "",
-            "imr": if_open(_money(value / 3)) if self.mgn_mode == "cross" else "",
-            "margin": if_open(_money(value / 3)) if self.mgn_mode == "isolated" else "",
+            "imr": if_open(money(value / 3)) if self.mgn_mode == "cross" else "",
+            "margin": if_open(money(value / 3)) if self.mgn_mode == "isolated" else "",
             "mgnRatio": if_open("41.2"),
-            "mmr": if_open(_money(value / 250)),
+            "mmr": if_open(money(value / 250)),
             "ccy": self.ccy,
             "posCcy": pos_ccy,
-            "liab": _money(-value if pos > 0 else pos) if debt else "",
+            "liab": money(-value if pos > 0 else pos) if debt else "",
             "liabCcy": (instrument.quote_ccy if pos > 0 else instrument.base_ccy) if debt else "",
             "interest": "0" if debt else "",
-            "notionalUsd": if_open(_money(value)),
+            "notionalUsd": if_open(money(value)),
             "adl": if_open("1"),
             "tradeId": str(744876979 + state.trade_id),
             "closeOrderAlgo": list(algos),
@@ -173,15 +173,3 @@ class Slot:
             "cTime": str(state.c_time),
             "uTime": str(state.u_time),
         }
-
-    def _profit(self, state: State) -> str:
-        instrument = self.instrument
-        if instrument.ct_type == "inverse" and state.avg_px:
-            gain = 1 / state.avg_px - 1 / instrument.price
-        else:
-            gain = instrument.price - state.avg_px
-        return _money(state.pos * instrument.ct_val * gain)
-
-
-def _money(value: Decimal) -> str:
-    return decimal_text(value.quantize(Decimal("0.00000001")))

@@ -77,7 +77,7 @@ def windows(evidence: Evidence) -> Iterator[str]:
             path = row.path.partition("?")[0]
             # A limiter with a share of the quota of closes has the whole quota of every other endpoint.
             shares = 1 if path == CLOSE_PATH else evidence.plan.shares
-            limits[row.key] = ROUTES[path].limit * shares
+            limits[row.key] = ROUTES[row.method, path].limit * shares
     for key, ats in times.items():
         limit = limits[key]
         if len(ats) > limit and (worst := worst_window(ats)) > limit:

@@ -132,7 +132,7 @@ def test_a_close_on_its_way_only_reduces(start: str, meanwhile: str, left: str |
 def test_a_close_may_fill_in_part(part: str, left: str | None) -> None:
     books = Books()
     opened(books, "-4")
-    books.close(the_slot(books), 0.0, MS, 1.0, Decimal(part))
+    books.close(the_slot(books), 0.0, MS, 1.0, part=Decimal(part))
     (holding,) = books.holdings(1.0) or (None,)
     assert (holding and (holding.pos, holding.closing, holding.c_time)) == (left and (Decimal(left), False, MS))
 
@@ -151,7 +151,7 @@ def test_fills_happen_in_the_order_they_are_due() -> None:
 def test_a_part_is_filled_in_whole_lots(pos: str, inst_id: str, left: int | str) -> None:
     books = Books()
     opened(books, pos, inst_id=inst_id)
-    books.close(the_slot(books, inst_id), 0.0, MS, 0.0, Decimal("0.499"))
+    books.close(the_slot(books, inst_id), 0.0, MS, 0.0, part=Decimal("0.499"))
     assert [holding.pos for holding in books.holdings(0.0)] == [Decimal(left)]
 
 
@@ -181,7 +181,7 @@ def test_a_reading_lags_behind_what_is_so() -> None:
 def test_every_change_is_noted_with_its_cause() -> None:
     books = Books()
     opened(books, "3")
-    books.close(the_slot(books), 1.0, MS, 0.5, Decimal("0.5"))
+    books.close(the_slot(books), 1.0, MS, 0.5, part=Decimal("0.5"))
     books.settle(2.0)
     assert [(trade.at, trade.before.pos, trade.after.pos, trade.cause, trade.asked) for trade in books.trades] == [
         (0.0, Decimal(0), Decimal(3), "hand", None),

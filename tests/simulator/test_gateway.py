@@ -286,7 +286,9 @@ HEADERS = st.dictionaries(
 PATHS = st.sampled_from(
     [
         *("trade/close-position", "account/positions", "account/config", "public/time", "public/instruments"),
-        *("trade/orders-pending", "nowhere"),
+        *("trade/orders-pending", "trade/order", "trade/cancel-order", "trade/cancel-batch-orders", "nowhere"),
+        *("trade/orders-algo-pending", "trade/cancel-all-after", "account/set-position-mode"),
+        "account/positions-history",
     ]
 )
 SURROGATES = st.text(st.characters())
@@ -335,7 +337,42 @@ def test_nonsense_in_a_query_gets_an_answer(open_desk: Callable[..., Desk], path
     desk = open_desk()
     desk.exchange.open_position("BTC-USDT-SWAP", 3)
     desk.exchange.add_pending_order("BTC-USDT-SWAP")
-    assert str(desk.get(f"{path}?{query}").code) in {"0", "404", "50014", "50015", "50025", "51000", "51001", "51015"}
+    assert str(desk.get(f"{path}?{query}").code) in {
+        *("0", "404", "50014", "50015", "50025", "50115", "51000", "51001", "51015", "51603"),
+    }
+
+
+ORDER_NAMES = st.sampled_from(
+    [
+        "instId",
+        "tdMode",
+        "side",
+        "ordType",
+        "sz",
+        "px",
+        "posSide",
+        "reduceOnly",
+        "ordId",
+        "clOrdId",
+        "timeOut",
+        "posMode",
+    ]
+)
+ORDER_VALUES = VALUES | st.sampled_from(["buy", "limit", "net", "1", "0", "-1", "NaN", "Infinity", "1e-9", "1e999999"])
+ORDER = st.dictionaries(ORDER_NAMES, ORDER_VALUES)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@given(path=PATHS, body=ORDER | st.lists(ORDER, max_size=3) | VALUES, whole=st.booleans())
+def test_nonsense_about_orders_gets_an_answer(
+    open_desk: Callable[..., Desk], path: str, body: Any, *, whole: bool
+) -> None:
+    desk = open_desk()
+    if whole and isinstance(body, dict):  # everything but what was drawn is right
+        body = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "buy", "ordType": "limit", **body}
+    reply = desk.post(orjson.dumps(body), f"/api/v5/{path}")
+    assert reply.status in {200, 400, 404, 405}
+    assert "code" in reply.body
 
 
 def test_the_journal_knows_a_close_by_its_own_name(desk: Desk) -> None:

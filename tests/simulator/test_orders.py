@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from okx_async.simulator.instruments import describe
-from okx_async.simulator.orders import AlgoOrder, Orders, PendingOrder
+from okx_async.simulator.orders import Orders, PendingOrder
 from okx_async.simulator.slots import Slot
 
 MS = 1768519600000
@@ -33,29 +33,6 @@ def order(orders: Orders, **changes: Any) -> PendingOrder:
     return orders.add(PendingOrder(**{**plain, **changes}))
 
 
-def algo(orders: Orders, **changes: Any) -> AlgoOrder:
-    plain: dict[str, Any] = {
-        "user_id": UID,
-        "inst_id": "BTC-USDT-SWAP",
-        "inst_type": "SWAP",
-        "inst_family": "BTC-USDT",
-        "mgn_mode": "cross",
-        "pos_side": "net",
-        "side": "sell",
-        "ord_type": "conditional",
-        "sz": "",
-        "close_fraction": "1",
-        "reduce_only": True,
-        "tp_trigger_px": "",
-        "sl_trigger_px": "50000",
-        "trigger_px": "",
-        "callback_ratio": "",
-        "algo_id": orders.new_id(),
-        "c_time": MS,
-    }
-    return orders.add_algo(AlgoOrder(**{**plain, **changes}))
-
-
 def slot() -> Slot:
     instrument = describe("BTC-USDT-SWAP")
     assert instrument is not None
@@ -80,7 +57,6 @@ def test_which_orders_stand_in_the_way(changes: dict[str, Any], *, in_the_way: b
     one = order(orders, **changes)
     assert orders.in_the_way(slot()) == ([one] if in_the_way else [])
     assert orders.pending() == [one]
-    assert orders.attached(slot()) == orders.algos() == []
 
 
 def test_orders_are_their_user_s_and_newest_first() -> None:
@@ -88,32 +64,28 @@ def test_orders_are_their_user_s_and_newest_first() -> None:
     first, other, last = order(orders), order(orders, user_id="2"), order(orders)
     assert orders.pending(UID) == [last, first]
     assert orders.pending() == [last, other, first]
-    orders.cancel([first, other])
+    orders.cancel([first, other], MS + 5)
     assert orders.pending() == [last]
+    ended = orders.find(UID, first.ord_id)
+    assert ended
+    assert (ended.state, ended.u_time) == ("canceled", MS + 5)
+    assert orders.find(UID, other.ord_id) is None
 
 
-def test_algo_orders_stand_in_nobody_s_way() -> None:
+def test_a_name_means_the_latest_order_that_had_it() -> None:
     orders = Orders()
-    one, other = algo(orders), algo(orders, mgn_mode="isolated")
-    assert orders.in_the_way(slot()) == orders.pending() == []
-    assert orders.attached(slot()) == [one]
-    assert orders.algos(UID) == [other, one]
-    orders.cancel([one])
-    assert orders.algos() == [other]
+    first, last = (order(orders, cl_ord_id="a") for _ in range(2))
+    other = order(orders, cl_ord_id="a", user_id="2")
+    assert (orders.find(UID, cl_ord_id="a"), orders.find("2", cl_ord_id="a")) == (last, other)
+    assert orders.find(UID, first.ord_id, "a") == first
+    assert orders.find(UID, cl_ord_id="b") is orders.find(UID) is None
 
 
-@pytest.mark.parametrize(
-    ("pos_side", "side", "closing"),
-    [
-        ("long", "sell", True),
-        ("long", "buy", False),
-        ("short", "buy", True),
-        ("short", "sell", False),
-        ("net", "sell", False),
-    ],
-)
-def test_in_long_short_mode_the_direction_tells(pos_side: str, side: str, *, closing: bool) -> None:
-    where = {"pos_side": pos_side, "side": side, "reduce_only": False}
-    assert order(Orders(), **where).closing is closing
-    assert algo(Orders(), **where, close_fraction="", sz="1").closing is closing
-    assert algo(Orders(), **where).closing is True
+def test_the_last_orders_that_ended_are_remembered() -> None:
+    orders = Orders()
+    made = [order(orders, state="filled", cl_ord_id=f"o{n % 10_001}") for n in range(10_002)]
+    assert orders.pending() == []
+    assert orders.find(UID, made[1].ord_id) is None
+    assert orders.find(UID, cl_ord_id="o1") is None
+    assert orders.find(UID, made[2].ord_id) == made[2]
+    assert orders.find(UID, cl_ord_id="o0") == made[-1]  # the first of that name is forgotten, the last is not

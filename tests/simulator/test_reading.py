@@ -110,6 +110,30 @@ def test_config(open_desk: Callable[..., Desk]) -> None:
     )
 
 
+def test_a_sub_account_has_a_uid_of_its_own_and_names_its_main_one(desk: Desk) -> None:
+    sub = desk.exchange.add_account(main=desk.exchange.account)
+    seen = []
+    for credentials in (desk.exchange.credentials, sub.credentials, desk.exchange.add_key(sub)):
+        desk.credentials = credentials
+        (row,) = desk.get("account/config").data
+        seen.append((row["uid"], row["mainUid"], row["type"]))
+    uid = desk.exchange.user_id
+    assert seen == [(uid, uid, "0"), (sub.user_id, uid, "1"), (sub.user_id, uid, "1")]
+    assert sub.user_id != uid
+
+
+def test_keys_of_one_uid_share_its_limits_and_accounts_do_not(desk: Desk) -> None:
+    exchange = desk.exchange
+    keys = [exchange.credentials, exchange.add_key()]
+    codes = []
+    for n in range(22):
+        desk.credentials = keys[n % 2]
+        codes.append(desk.close().code)
+    assert codes == ["51023"] * 20 + ["50011"] * 2
+    desk.credentials = exchange.add_account(main=exchange.account).credentials
+    assert desk.close().code == "51023"
+
+
 def test_time_is_the_server_s(desk: Desk) -> None:
     assert desk.get("public/time").body == {"code": "0", "data": [{"ts": "1768519672000"}], "msg": ""}
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.simulator.conftest import Desk
 
 
@@ -28,12 +30,12 @@ def test_pending_orders(desk: Desk) -> None:
     assert ids("state=live&ordType=limit") == ids()
     assert ids("state=partially_filled") == []
     (row,) = desk.get("trade/orders-pending?instId=ETH-USDT-SWAP").data
-    assert row == {
+    assert all(isinstance(value, str) for value in row.values())
+    assert {
         "instType": "SWAP",
         "instId": "ETH-USDT-SWAP",
         "ordId": third.ord_id,
         "clOrdId": "ETH",
-        "tag": "",
         "side": "sell",
         "posSide": "net",
         "tdMode": "cross",
@@ -41,11 +43,12 @@ def test_pending_orders(desk: Desk) -> None:
         "px": "2412.35",
         "sz": "1",
         "accFillSz": "0",
+        "avgPx": "",
         "reduceOnly": "true",
         "state": "live",
         "cTime": "1768519672000",
         "uTime": "1768519672000",
-    }
+    }.items() <= row.items()
 
 
 def test_pending_orders_survive_a_delisting(desk: Desk) -> None:
@@ -106,3 +109,40 @@ def test_algo_orders_are_listed_by_type(desk: Desk) -> None:
 def test_algo_orders_need_a_type(desk: Desk, query: str, status: int, code: str) -> None:
     reply = desk.get(f"trade/orders-algo-pending?{query}")
     assert (reply.status, reply.code) == (status, code)
+
+
+def test_one_order_by_its_id_or_its_name(desk: Desk) -> None:
+    first, last = (desk.exchange.add_pending_order("BTC-USDT-SWAP", cl_ord_id="twice") for _ in range(2))
+
+    def told(query: str) -> str:
+        reply = desk.get(f"trade/order?{query}")
+        return reply.data[0]["ordId"] if reply.code == "0" else str(reply.code)
+
+    assert told(f"instId=BTC-USDT-SWAP&ordId={first.ord_id}&clOrdId=twice") == first.ord_id
+    assert told("instId=BTC-USDT-SWAP&clOrdId=twice") == last.ord_id
+    assert told("instId=BTC-USDT-SWAP&clOrdId=never") == told(f"instId=ETH-USDT-SWAP&ordId={last.ord_id}") == "51603"
+    assert told("instId=BTC-USDT-SWAP") == "50015"
+    desk.credentials = desk.exchange.add_account().credentials
+    assert told(f"instId=BTC-USDT-SWAP&ordId={first.ord_id}") == "51603"
+    desk.exchange.delist("BTC-USDT-SWAP")
+    assert told(f"instId=BTC-USDT-SWAP&ordId={first.ord_id}") == "51001"
+
+
+@pytest.mark.parametrize(
+    ("fill", "state", "filled"), [(1, "filled", "3"), (0.5, "canceled", "1.5"), (0, "canceled", "0")]
+)
+def test_the_order_of_a_close_is_known_by_its_name_once_it_has_ended(
+    open_desk: Callable[..., Desk], fill: float, state: str, filled: str
+) -> None:
+    desk = open_desk(fill=fill, fill_delay=0.5)
+    desk.exchange.open_position("BTC-USDT-SWAP", -3)
+    assert desk.close(clOrdId="c1", tag="t").code == "0"
+    path = "trade/order?instId=BTC-USDT-SWAP&clOrdId=c1"
+    assert desk.get(path).code == "51603"
+    desk.advance(0.5)
+    (row,) = desk.get(path).data
+    assert (row["state"], row["side"], row["sz"], row["accFillSz"], row["ordType"], row["tag"]) == (
+        *(state, "buy", "3", filled),
+        *("market", "t"),
+    )
+    assert desk.get("trade/orders-pending").data == []

@@ -1,0 +1,108 @@
+"""Algo orders: take-profits, stops, triggers and trailing stops that wait. None of them ever triggers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ALGO_TYPES", "AlgoOrder", "closing"]
+
+ALGO_TYPES = {"conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap", "chase"}
+
+
+def closing(pos_side: str, side: str, *, reduce_only: bool) -> bool:
+    """Tell whether an order would reduce the position.
+
+    Which ones count is not listed by the exchange: reduce-only ones, and in long/short mode those that close the
+    side, are the natural reading.
+    """
+    return reduce_only or (pos_side, side) in {("long", "sell"), ("short", "buy")}
+
+
+@dataclass(frozen=True, slots=True)
+class AlgoOrder:
+    """One algo order that waits; prices are texts, "" where its kind has none.
+
+    ``close_fraction`` "1": it closes the whole position, whatever its size then is; ``sz`` is "" then.
+    """
+
+    user_id: str
+    inst_id: str
+    inst_type: str
+    inst_family: str
+    mgn_mode: str
+    pos_side: str
+    side: str
+    ord_type: str
+    sz: str
+    close_fraction: str
+    reduce_only: bool
+    tp_trigger_px: str
+    sl_trigger_px: str
+    trigger_px: str
+    callback_ratio: str
+    algo_id: str
+    c_time: int
+
+    @property
+    def number(self) -> str:
+        """Its id, whatever its kind."""
+        return self.algo_id
+
+    @property
+    def closing(self) -> bool:
+        """Whether it would reduce the position."""
+        return bool(self.close_fraction) or closing(self.pos_side, self.side, reduce_only=self.reduce_only)
+
+    def row(self) -> dict[str, object]:
+        """Return the record of trade/orders-algo-pending."""
+        market = "-1"  # the order price that means a market order
+        return {
+            "instType": self.inst_type,
+            "instId": self.inst_id,
+            "algoId": self.algo_id,
+            "algoClOrdId": "",
+            "ordId": "",
+            "ordIdList": [],
+            "tag": "",
+            "side": self.side,
+            "posSide": self.pos_side,
+            "tdMode": self.mgn_mode,
+            "ordType": self.ord_type,
+            "sz": self.sz,
+            "closeFraction": self.close_fraction,
+            "reduceOnly": "true" if self.reduce_only else "false",
+            "tpTriggerPx": self.tp_trigger_px,
+            "tpTriggerPxType": self.tp_trigger_px and "last",
+            "tpOrdPx": self.tp_trigger_px and market,
+            "slTriggerPx": self.sl_trigger_px,
+            "slTriggerPxType": self.sl_trigger_px and "last",
+            "slOrdPx": self.sl_trigger_px and market,
+            "triggerPx": self.trigger_px,
+            "triggerPxType": self.trigger_px and "last",
+            "ordPx": self.trigger_px and market,
+            "callbackRatio": self.callback_ratio,
+            "callbackSpread": "",
+            "activePx": "",
+            "moveTriggerPx": "",
+            "actualSz": "0",
+            "actualPx": "",
+            "actualSide": "",
+            "triggerTime": "",
+            "state": "live",
+            "lever": "3",
+            "last": "",
+            "failCode": "",
+            "cTime": str(self.c_time),
+            "uTime": str(self.c_time),
+        }
+
+    def attached(self) -> dict[str, str]:
+        """Return the record that a position shows of it, under closeOrderAlgo."""
+        return {
+            "algoId": self.algo_id,
+            "slTriggerPx": self.sl_trigger_px,
+            "slTriggerPxType": self.sl_trigger_px and "last",
+            "tpTriggerPx": self.tp_trigger_px,
+            "tpTriggerPxType": self.tp_trigger_px and "last",
+            "closeFraction": self.close_fraction,
+        }
