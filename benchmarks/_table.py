@@ -110,10 +110,10 @@ def spread(figures: Iterable[float], digits: int = 0) -> str:
     return middle if least == most else f"{middle} ({least} to {most})"
 
 
-def versus(ours: Sequence[float], others: dict[str, Sequence[float]]) -> str:
-    """Return our median over the least median among the others, and whose that is."""
-    fastest = min(others, key=lambda name: statistics.median(others[name]))
-    return f"{statistics.median(ours) / statistics.median(others[fastest]):.2f} of {fastest}"
+def versus(ratios: dict[str, Sequence[float]]) -> str:
+    """Return the greatest of our ratios to the others, each the median of those of neighbouring runs, and to whom."""
+    fastest = max(ratios, key=lambda name: statistics.median(ratios[name]))
+    return f"{spread(ratios[fastest], 2)} of {fastest}"
 
 
 def arguments(doc: str | None, **defaults: float) -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["rounds"]
+__all__ = ["neighbours", "rounds"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,10 +31,33 @@ def rounds(module: str, jobs: Sequence[Sequence[str]], count: int) -> dict[str, 
     rng = random.Random(1)
     for number in range(count):
         for job in rng.sample(jobs, len(jobs)):
-            if sys.stderr.isatty():
-                print(f"\rround {number + 1} of {count}: {job[0]:40}", end="\r", file=sys.stderr, flush=True)
-            done = subprocess.run(  # noqa: S603 - this very interpreter, on our own module
-                [sys.executable, "-m", module, "--job", *job], cwd=ROOT, check=True, stdout=subprocess.PIPE
-            )
-            answers[job[0]][number] |= json.loads(done.stdout)
+            answers[job[0]][number] |= _run(module, job, f"round {number + 1} of {count}")
     return answers
+
+
+def neighbours(
+    module: str, jobs: Sequence[Sequence[str]], count: int, ours: Sequence[str]
+) -> tuple[dict[str, list[dict[str, float]]], dict[str, list[dict[str, float]]]]:
+    """Do the same with a run of `ours` right before each of the others: return the answers, and those neighbours.
+
+    A machine whose speed changes from minute to minute makes medians of different processes incomparable. What is
+    compared is therefore each run with the one beside it. The answers of `ours` are all of its runs.
+    """
+    answers: dict[str, list[dict[str, float]]] = {job[0]: [] for job in [ours, *jobs]}
+    beside: dict[str, list[dict[str, float]]] = {job[0]: [] for job in jobs}
+    rng = random.Random(1)
+    for number in range(count):
+        for job in rng.sample(jobs, len(jobs)):
+            beside[job[0]].append(_run(module, ours, f"round {number + 1} of {count}"))
+            answers[job[0]].append(_run(module, job, f"round {number + 1} of {count}"))
+    answers[ours[0]] = [answer for name in beside for answer in beside[name]]
+    return answers, beside
+
+
+def _run(module: str, job: Sequence[str], title: str) -> dict[str, float]:
+    if sys.stderr.isatty():
+        print(f"\r{title}: {job[0]:40}", end="\r", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", module, "--job", *job]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)  # noqa: S603 - this very interpreter, on our own module
+    answer: dict[str, float] = json.loads(done.stdout)
+    return answer

@@ -4,7 +4,8 @@ Run: python -m benchmarks.micro [--rounds N] [--calls N] [--json FILE] [--pyperf
 
 Each peer is called in its own words, as a user of its library would write the loop, with slots that are always free.
 The loop itself is part of every figure and timed alone; an empty `async with` and a raw asyncio.Semaphore stand
-beside, which keep no window and no keys. Every round starts a fresh process for every subject, in changing order.
+beside, which keep no window and no keys. Every round starts a fresh process for every subject, in changing order, and
+one of ours right before it: the last rows are medians of the ratios of such neighbours.
 `--pyperf` writes the same figures as a pyperf suite, for `pyperf compare_to` and `pyperf stats`.
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks._table import Report, arguments, peers_of, spread, versus
-from benchmarks._workers import rounds
+from benchmarks._workers import neighbours, rounds
 from benchmarks.peers import load
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 SCENES = {"one": "one key", "many": "10,000 keys", "new": "new keys"}
 KEYS = [f"KEY-{number}" for number in range(10_000)]
+OURS = "okx_async"
 WARM = 1_000  # calls before the clock starts: the interpreter specialises what runs often
 
 
@@ -119,21 +121,29 @@ def main() -> None:
         return
     peers = peers_of(args)
     names = [peer.name for peer in peers]
-    found = rounds("benchmarks.micro", [[name, "--calls", str(args.calls)] for name in [*BESIDE, *names]], args.rounds)
+    jobs = {name: [name, "--calls", str(args.calls)] for name in [*BESIDE, *names]}
+    others = [name for name in names if name != OURS]
+    if OURS in names and others:
+        ours = jobs.pop(OURS)
+        found, beside = neighbours("benchmarks.micro", list(jobs.values()), args.rounds, ours)
+    else:
+        found, beside = rounds("benchmarks.micro", list(jobs.values()), args.rounds), {}
     report = Report("A free slot, ns of CPU a call: median (least to most)", ["", *SCENES.values()], peers)
     figures = {name: {scene: [one[scene] for one in all_of] for scene in SCENES} for name, all_of in found.items()}
     for name in [*BESIDE, *names]:
         report.add(name, *(spread(figures[name][scene]) for scene in SCENES))
-    others = [name for name in names if name != "okx_async"]
+    ratios = {
+        name: {scene: [a[scene] / b[scene] for a, b in zip(beside[name], found[name], strict=True)] for scene in SCENES}
+        for name in beside
+    }
     for title, among in (
         ("okx_async / fastest `async with`", [name for name in others if name == "aiolimiter"]),
         ("okx_async / fastest of all", others),
     ):
-        if among and "okx_async" in names:
-            ours = figures["okx_async"]
-            report.add(title, *(versus(ours[scene], {o: figures[o][scene] for o in among}) for scene in SCENES))
+        if among and ratios:
+            report.add(title, *(versus({name: ratios[name][scene] for name in among}) for scene in SCENES))
     report.notes.append(f"{args.rounds} rounds, {args.calls:,} calls each, a fresh process for each subject and round.")
-    report.raw = {"ns_a_call": figures}
+    report.raw = {"ns_a_call": figures, "ours_over": ratios}
     report.publish(args.json)
     if args.pyperf:
         _suite(figures, args.calls, args.pyperf)

@@ -34,7 +34,7 @@ _MAX_TEXT: Final = 200
 _MAX_CODE: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request, and that would cost four times as much
 class Answer:
     """What was understood of one complete HTTP answer.
 
@@ -67,6 +67,11 @@ def parse(status: int, body: bytes) -> Answer:
     if not isinstance(record, dict):
         return Answer(status, message=_foreign(body, None))
     listing = record.get("data")
+    if record.get("code") == "0" and record.get("msg") == "" and isinstance(listing, list) and len(listing) == 1:
+        # A plain yes to one request: what the lines below come to, for a third of their time.
+        (item,) = listing
+        if isinstance(item, dict) and item.get("sCode", "0") == "0":
+            return Answer(status, "0", "", listing, listed=True, envelope=True)
     items = listing if isinstance(listing, list) else [listing]
     data: list[Mapping[str, Any]] = [item for item in items if isinstance(item, dict)]
     listed = isinstance(listing, list) and len(data) == len(listing)
@@ -135,16 +140,13 @@ def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Atte
     The echo is not compared: OKX's own sample answers posSide "long" to a request without it.
     """
     item: Mapping[str, Any] = answer.data[0] if answer.data else {}
-
-    def told(key: str, asked: str | None) -> str:
-        value = item.get(key)
-        return value if isinstance(value, str) else asked or ""
-
+    inst_id, pos_side = item.get("instId"), item.get("posSide")
+    cl_ord_id, tag = item.get("clOrdId"), item.get("tag")
     return ClosedPosition(
-        told("instId", request.inst_id) or request.inst_id,
-        told("posSide", request.pos_side),
-        told("clOrdId", request.cl_ord_id),
-        told("tag", request.tag),
+        (inst_id if isinstance(inst_id, str) else "") or request.inst_id,
+        pos_side if isinstance(pos_side, str) else request.pos_side or "",
+        cl_ord_id if isinstance(cl_ord_id, str) else request.cl_ord_id or "",
+        tag if isinstance(tag, str) else request.tag or "",
         attempts,
     )
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from okx_async._answer import server_time
 from okx_async._codes import AUTO_CXL_NOTE
-from okx_async._errors import AuthenticationError, NotSentError, OutcomeUnknownError, SlotTimeoutError
+from okx_async._errors import AuthenticationError, NotSentError, OkxError, OutcomeUnknownError, SlotTimeoutError
 from okx_async._models import Outcome, Priority, Quota
 from okx_async._outcomes import block_seconds, error, throttled
 from okx_async._repeats import Repeats
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from okx_async._answer import Answer
     from okx_async._clock import ExchangeClock
     from okx_async._discovery import Discovery
-    from okx_async._errors import OkxError
     from okx_async._flight import Flight
     from okx_async._models import Attempt, ClosePosition
     from okx_async._sender import Sender
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Calls", "tell"]
 
 logger = logging.getLogger("okx_async")
+
+_E = TypeVar("_E", bound=OkxError)
 
 REPEAT_FOR: Final = 30.0
 CLOCK_WAIT: Final = 2.0
@@ -77,8 +78,7 @@ class Calls:
 
         `request`: for the record of a close; `once`: repeat nothing.
         """
-        loop = asyncio.get_running_loop()
-        deadline = None if max_wait is None else loop.time() + max_wait
+        deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
         attempts: list[Attempt] = []
         failure: OkxError | None = None
         repeats = Repeats(changes=job.changes)
@@ -87,14 +87,19 @@ class Calls:
             flight = self._sender.flight()
             asked = self._clock.asked
             try:
-                await self._attempt(job, flight, attempts, request, priority=priority, deadline=deadline, pause=pause)
-            except NotSentError as not_sent:
-                if failure is None:
-                    raise _named(not_sent, job, max_wait) from None
+                await self._sender.attempt(
+                    job, flight, self._discovery, priority=priority, deadline=deadline, pause=pause
+                )
+            except (NotSentError, AuthenticationError) as unsent:
+                if failure is None or isinstance(unsent, AuthenticationError):
+                    raise _named(unsent, job, max_wait) from None
                 break  # no time for a repeat
-            except AuthenticationError as refused:  # of the question for the user id: the close never left
-                refused.args = (f"{job.what} was not sent: {refused}",)
+            except asyncio.CancelledError as cancelled:
+                _note(cancelled, job, flight)
                 raise
+            finally:
+                if request is not None and flight.started:
+                    attempts.append(self._record(flight.attempt(request)))
             if flight.answer is not None and flight.outcome is Outcome.ACCEPTED:
                 return flight.answer, tuple(attempts)
             if failure is None or flight.marked:
@@ -104,40 +109,25 @@ class Calls:
             await self._throttle(job, flight, repeats)
             if deadline is None:
                 deadline = flight.begun + flight.waited + REPEAT_FOR
-            pause = None if once else repeats.pause(flight.outcome, self._random())
-            if pause is None or loop.time() + pause > deadline:
-                break
-            if flight.outcome is Outcome.CLOCK and not await self._in_time(self._set_clock(asked), deadline):
-                break
-            logger.warning("to be repeated in %.2f s: %s", pause, failure)
+            pause = None if once else await self._pause(flight, repeats, asked, deadline)
+            if pause is not None:
+                logger.warning("to be repeated in %.2f s: %s", pause, failure)
         raise failure or AssertionError("a call without an attempt")
 
-    async def _attempt(
-        self,
-        job: Job,
-        flight: Flight,
-        attempts: list[Attempt],
-        request: ClosePosition | None,
-        *,
-        priority: Priority,
-        deadline: float | None,
-        pause: float,
-    ) -> None:
-        try:
-            await self._sender.attempt(job, flight, self._discovery, priority=priority, deadline=deadline, pause=pause)
-        except asyncio.CancelledError as cancelled:
-            if flight.marked and job.changes:
-                became = "outcome unknown" if flight.answer is None else f"answered {flight.answer.code}"
-                cancelled.add_note(f"{job.what}: already sent, {became}")
-                logger.warning("%s: cancelled after it was sent, %s", job.what, became)
-            raise
-        finally:
-            if request is not None and flight.started:
-                attempt = flight.attempt(request)
-                attempts.append(attempt)
-                logger.debug("%s", attempt)
-                if self._on_attempt is not None:
-                    tell(self._on_attempt, attempt)
+    async def _pause(self, flight: Flight, repeats: Repeats, asked: int, deadline: float) -> float | None:
+        """Return the seconds before the next attempt, None if there is none."""
+        pause = repeats.pause(flight.outcome, self._random())
+        if pause is None or flight.loop.time() + pause > deadline:
+            return None
+        if flight.outcome is Outcome.CLOCK and not await self._in_time(self._set_clock(asked), deadline):
+            return None
+        return pause
+
+    def _record(self, attempt: Attempt) -> Attempt:
+        logger.debug("%s", attempt)
+        if self._on_attempt is not None:
+            tell(self._on_attempt, attempt)
+        return attempt
 
     async def _throttle(self, job: Job, flight: Flight, repeats: Repeats) -> None:
         """Have the key pause if the exchange says that it is asked too often."""
@@ -179,8 +169,11 @@ class Calls:
             return True
 
 
-def _named(error: NotSentError, job: Job, max_wait: float | None) -> NotSentError:
-    """Return the limiter's error in the words of the call: it knows keys, and what was left of the time."""
+def _named(error: _E, job: Job, max_wait: float | None) -> _E | SlotTimeoutError:
+    """Return the error of what never left in the words of the call."""
+    if isinstance(error, AuthenticationError):  # of the question for the user id
+        error.args = (f"{job.what} was not sent: {error}",)
+    # The limiter knows keys, and what was left of the time.
     if not isinstance(error, SlotTimeoutError) or not error.wait:
         return error
     return SlotTimeoutError(
@@ -189,6 +182,14 @@ def _named(error: NotSentError, job: Job, max_wait: float | None) -> NotSentErro
         wait=error.wait,
         key=error.key,
     )
+
+
+def _note(cancelled: asyncio.CancelledError, job: Job, flight: Flight) -> None:
+    """Tell who cancelled a close after it was sent."""
+    if flight.marked and job.changes:
+        became = "outcome unknown" if flight.answer is None else f"answered {flight.answer.code}"
+        cancelled.add_note(f"{job.what}: already sent, {became}")
+        logger.warning("%s: cancelled after it was sent, %s", job.what, became)
 
 
 def _failure(job: Job, flight: Flight, attempts: tuple[Attempt, ...], request: ClosePosition | None) -> OkxError:

@@ -41,6 +41,11 @@ class Discovery:
         self._first: asyncio.Future[OkxError | None] | None = None
         self._patience_ends = 0.0
 
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing to ask and nothing to wait for, so that `known` need not be called."""
+        return self._task is not None and self._identity.user_id is not None
+
     async def known(self, max_wait: float | None) -> None:
         """Return once the user id is known, or cannot be waited for any longer.
 

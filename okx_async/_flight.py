@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from okx_async._models import Attempt, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from types import TracebackType
 
     from okx_async._answer import Answer
+    from okx_async._identity import Key
     from okx_async._models import ClosePosition, TokenState
+    from okx_async._patience import Line, Patience
 
 __all__ = ["Flight"]
 
@@ -19,26 +22,32 @@ __all__ = ["Flight"]
 class Flight:
     """The state of one attempt, kept by the code that moves it and read by the code that reports it.
 
-    `scope` is the only timer of the attempt, and what `aclose` ends it by. It has no time while the request stands in
-    line (but for `max_wait`), then the connection's, and from the mark on the response's.
+    Its block is the attempt's scope, as `asyncio.timeout` would be: out of time, or ended by `aclose`, the block is
+    left by TimeoutError. It has no time while the request stands in line (but for `max_wait`), then the connection's,
+    and from the mark on the response's; those two are counted for all flights together.
     """
 
     __slots__ = (
-        "_loop",
+        "_cancelling",
+        "_handle",
+        "_line",
+        "_patience",
+        "_task",
         "_timeout",
         "_wall_clock",
         "answer",
         "begun",
         "deadline",
         "ended",
+        "expired",
         "failure",
         "key",
         "keys",
+        "loop",
         "marked",
         "outcome",
         "placed",
         "retry_after",
-        "scope",
         "sent",
         "settled",
         "started",
@@ -47,12 +56,18 @@ class Flight:
         "waited",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, timeout: float, wall_clock: Callable[[], float]) -> None:
-        self._loop = loop
+    def __init__(self, patience: Patience, *, timeout: float, wall_clock: Callable[[], float]) -> None:
+        self.loop = patience.loop
+        self._patience = patience
         self._timeout = timeout
         self._wall_clock = wall_clock
-        self.scope = asyncio.timeout(None)
-        self.keys: tuple[Hashable, ...] = ()
+        self._line: Line | None = None
+        self._handle: asyncio.Handle | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self.expired = False
+        """Whether its time is over, and its task cancelled because of that."""
+        self.keys: tuple[Key, ...] = ()
         self.key: Hashable = None
         self.begun = 0.0
         """When it was asked for, by the loop's clock."""
@@ -76,11 +91,71 @@ class Flight:
         self.outcome = Outcome.NOT_SENT
         self.token: TokenState = "refunded"
 
+    # What asyncio.timeout does, without a timer of its own.
+    def __enter__(self) -> Self:
+        task = asyncio.current_task(self.loop)
+        if task is None:
+            raise RuntimeError("an attempt is made inside a task")
+        self._task = task
+        self._cancelling = task.cancelling()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._rest()
+        task, self._task = self._task, None
+        if (
+            self.expired
+            and task is not None
+            and task.uncancel() <= self._cancelling
+            and exc_type is asyncio.CancelledError
+        ):
+            raise TimeoutError from exc  # nobody else has cancelled it
+
     def limit(self, seconds: float | None) -> None:
         """End the attempt in so many seconds from now; None: not by time."""
-        if self.scope.expired() or (self.ended and not self.marked):
+        if self.expired or (self.ended and not self.marked):
             return  # the end is on its way already
-        self.scope.reschedule(None if seconds is None else self._loop.time() + seconds)
+        self._rest()
+        if seconds is not None:
+            loop = self.loop
+            self._handle = loop.call_later(seconds, self.expire) if seconds > 0 else loop.call_soon(self.expire)
+
+    def left(self) -> float | None:
+        """Return the seconds that it may stand in line yet; None: any number."""
+        return None if self.deadline is None else max(0.0, self.deadline - self.loop.time())
+
+    def connect(self, seconds: float) -> None:
+        """Note that it asks for a connection, and has so many seconds for that."""
+        self._within(self._patience.connecting, seconds)
+
+    def expire(self) -> None:
+        """Cancel the task: the time is over."""
+        self._rest()
+        self.expired = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _within(self, line: Line, seconds: float) -> None:
+        if self.expired or (self.ended and not self.marked):
+            return
+        if self._line is not line:  # first, as an empty patience drops its timer
+            self._patience.enter(self, line, seconds)
+            self._rest()
+        else:
+            self._rest()
+            self._patience.enter(self, line, seconds)
+        self._line = line
+
+    def _rest(self) -> None:
+        """Let no time run."""
+        if self._line is not None:
+            self._patience.leave(self, self._line)
+            self._line = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
 
     def end(self) -> None:
         """End the attempt now, from outside."""
@@ -90,7 +165,7 @@ class Flight:
     def start(self) -> None:
         """Note that it has its slot."""
         self.started = True
-        self.waited = self._loop.time() - self.begun
+        self.waited = self.loop.time() - self.begun
 
     def land(self, answer: Answer, outcome: Outcome, retry_after: str | None) -> None:
         """Note the complete answer."""
@@ -103,7 +178,7 @@ class Flight:
         self.outcome = Outcome.UNKNOWN
         self.transport = transport
         self.sent = self._wall_clock()
-        self.limit(self._timeout)
+        self._within(self._patience.answering, self._timeout)
 
     def unmark(self) -> None:
         """Note that what went wrong was the connecting."""
@@ -120,14 +195,6 @@ class Flight:
 
     def attempt(self, request: ClosePosition) -> Attempt:
         """Return the record for the caller."""
-        return Attempt(
-            request=request,
-            key=self.key,
-            waited=self.waited,
-            sent=self.sent,
-            settled=self.settled,
-            code="" if self.answer is None else self.answer.code,
-            status=None if self.answer is None else self.answer.status,
-            outcome=self.outcome,
-            token=self.token,
-        )
+        answer = self.answer
+        code, status = ("", None) if answer is None else (answer.code, answer.status)
+        return Attempt(request, self.key, self.waited, self.sent, self.settled, code, status, self.outcome, self.token)

@@ -21,6 +21,8 @@ __all__ = ["Identity", "Key", "identity_of"]
 
 Key: TypeAlias = "tuple[str, ...]"
 
+_MOST_KEYS = 4096
+
 
 @dataclass(slots=True)
 class _Use:
@@ -38,15 +40,27 @@ class Identity:
         self.user_id = user_id
         self.fallback = f"key:{sha256(api_key.encode()).hexdigest()[:16]}"
         self._uses: dict[str, _Use] = {}  # by scope
+        self._keys: dict[str, Key] = {}  # by instrument id: a strategy names the same few for ever
+        self._keys_of = ""
 
     def key(self, scope_of: str, *, endpoint: bool = False) -> Key:
         """Return the key that the next request would use; `scope_of` is an instrument id or an endpoint's name."""
         user_id = self.user_id or self.fallback
-        scope = scope_of if endpoint else rate_key(user_id, scope_of)[1]
-        return self.environment, user_id, scope
+        if endpoint:
+            return self.environment, user_id, scope_of
+        if user_id is not self._keys_of or len(self._keys) > _MOST_KEYS:
+            self._keys, self._keys_of = {}, user_id
+        try:
+            return self._keys[scope_of]
+        except (KeyError, TypeError):  # new, or nothing that can be an id
+            key = self.environment, *rate_key(user_id, scope_of)
+            self._keys[scope_of] = key
+            return key
 
     def keys(self, key: Key, now: float) -> tuple[Key, ...]:
         """Return the keys to take a slot under, in this order, at `now`."""
+        if not self._uses:
+            return (key,)
         user_id, scope = key[-2:]
         use = self._uses.get(scope)
         if use is None or user_id == self.fallback:
@@ -56,10 +70,12 @@ class Identity:
             return (key,)
         return (self.environment, self.fallback, scope), key
 
-    def begin(self, keys: tuple[Key, ...]) -> None:
-        """Note that a request stands in line under `keys`."""
-        if len(keys) == 1 and keys[0][1] == self.fallback:
-            self._uses.setdefault(keys[0][2], _Use()).requests += 1
+    def begin(self, keys: tuple[Key, ...]) -> bool:
+        """Note that a request stands in line under `keys`; return whether its end is to be noted."""
+        if len(keys) > 1 or keys[0][1] != self.fallback:
+            return False
+        self._uses.setdefault(keys[0][2], _Use()).requests += 1
+        return True
 
     def end(self, keys: tuple[Key, ...], until: float) -> None:
         """Note its end: it may matter `until` then."""

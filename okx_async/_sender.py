@@ -15,10 +15,12 @@ from okx_async._answer import clean, parse
 from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._flight import Flight
 from okx_async._outcomes import classify, decided
+from okx_async._patience import Patience
 from okx_async._transport import reset
+from okx_async._wire import SIGN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from okx_async._clock import ExchangeClock
     from okx_async._discovery import Discovery
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Sender"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each close
 class Job:
     """One request: what to send, and what it is counted by."""
 
@@ -85,13 +87,17 @@ class Sender:
         self._gate = gate
         self._timeout = timeout
         self._wall_clock = wall_clock
+        self._patience: Patience | None = None
         self._flights: dict[Flight, None] = {}  # no set: those in line end in the order in which they came
         self._landed = asyncio.Event()
         self.closing = False
 
     def flight(self) -> Flight:
         """Return the record of a new attempt."""
-        return Flight(asyncio.get_running_loop(), timeout=self._timeout, wall_clock=self._wall_clock)
+        patience = self._patience
+        if patience is None:
+            patience = self._patience = Patience(asyncio.get_running_loop())
+        return Flight(patience, timeout=self._timeout, wall_clock=self._wall_clock)
 
     async def attempt(
         self,
@@ -111,14 +117,29 @@ class Sender:
         if self.closing:
             raise NotSentError(f"{job.what}: the client is closed, nothing was sent")
         self._flights[flight] = None
+        flight.begun = flight.loop.time()
+        flight.deadline = deadline
+        counted = False
         try:
-            async with flight.scope:  # entered without suspending: `aclose` may end it from here on
-                await self._line_up(job, flight, discovery, priority=priority, deadline=deadline, pause=pause)
+            with flight:  # `aclose` may end it from here on
+                if pause > 0:
+                    await asyncio.sleep(pause)
+                if not (discovery.over or job.anonymous or job.public):
+                    await discovery.known(flight.left())
+                keys = flight.keys = self._keys(job, flight)
+                counted = self._identity.begin(keys)
+                if self._gate.free or not await self._at_once(job, flight, keys, priority):
+                    await self._fly(job, flight, keys, priority, flight.left())
+        except _InDoubt:
+            pass
         except TimeoutError:
             self._ended(job, flight)
         finally:
-            self._flights.pop(flight, None)
-            if not self._flights:
+            self._leave(flight)
+            if counted:
+                self._identity.end(flight.keys, flight.loop.time() + (self._linger if flight.marked else 0.0))
+            del self._flights[flight]
+            if self.closing and not self._flights:
                 self._landed.set()
 
     async def aclose(self) -> None:
@@ -137,47 +158,20 @@ class Sender:
                     for flight in self._flights:
                         flight.end()
 
-    async def _line_up(
-        self,
-        job: Job,
-        flight: Flight,
-        discovery: Discovery,
-        *,
-        priority: Priority,
-        deadline: float | None,
-        pause: float,
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        flight.begun = loop.time()
-        if pause > 0:
-            await asyncio.sleep(pause)
-        if not (job.anonymous or job.public):
-            await discovery.known(_left(loop, deadline))
-        keys = self._keys(job, loop.time())
-        flight.keys, flight.key = keys, keys[-1]
-        flight.deadline = deadline
-        self._identity.begin(keys)
-        try:
-            if not await self._at_once(job, flight, keys, priority):
-                await self._fly(job, flight, keys, priority, _left(loop, deadline))
-        except _InDoubt:
-            pass
-        finally:
-            self._leave(flight)
-            self._identity.end(keys, loop.time() + (self._linger if flight.marked else 0.0))
-
-    def _keys(self, job: Job, now: float) -> tuple[Key, ...]:
+    def _keys(self, job: Job, flight: Flight) -> tuple[Key, ...]:
         if job.public:
-            return ((self._identity.environment, job.what),)
-        return self._identity.keys(self._identity.key(job.what, endpoint=job.quota is not None), now)
+            keys: tuple[Key, ...] = ((self._identity.environment, job.what),)
+        else:
+            identity = self._identity
+            keys = identity.keys(identity.key(job.what, endpoint=job.quota is not None), flight.loop.time())
+        flight.key = keys[-1]
+        return keys
 
     async def _at_once(self, job: Job, flight: Flight, keys: tuple[Key, ...], priority: Priority) -> bool:
         """With no place free, wait for one, then send if there is a slot too; return whether that was so.
 
         Nobody keeps a place while in line for a slot: a long line at one key would delay every other key.
         """
-        if self._gate.free:
-            return False
         await self._enter(flight, priority)
         try:
             await self._fly(job, flight, keys, priority, 0.0)
@@ -189,7 +183,7 @@ class Sender:
     async def _enter(self, flight: Flight, priority: Priority, *, holding: bool = False) -> None:
         """Take a place, in line for as long as the flight may."""
         if not self._gate.enter():
-            flight.limit(_left(asyncio.get_running_loop(), flight.deadline))
+            flight.limit(flight.left())
             await self._gate.wait(priority, holding=holding)
             flight.limit(None)
         flight.placed = True
@@ -203,17 +197,15 @@ class Sender:
         self, job: Job, flight: Flight, keys: tuple[Key, ...], priority: Priority, max_wait: float | None
     ) -> None:
         """Take the slot, or both, and send."""
-        loop = asyncio.get_running_loop()
-        deadline = None if max_wait is None else loop.time() + max_wait
+        begun = flight.loop.time()
         async with self._limiter.slot(keys[0], priority=priority, max_wait=max_wait, quota=job.quota) as slot:
             if len(keys) == 1:
                 await self._write(job, flight, priority, (slot,))
                 return
+            left = None if max_wait is None else max(0.0, begun + max_wait - flight.loop.time())
             both = False
             try:
-                async with self._limiter.slot(
-                    keys[1], priority=priority, max_wait=_left(loop, deadline), quota=job.quota
-                ) as second:
+                async with self._limiter.slot(keys[1], priority=priority, max_wait=left, quota=job.quota) as second:
                     both = True
                     await self._write(job, flight, priority, (slot, second))
             except BaseException:
@@ -222,6 +214,7 @@ class Sender:
                 raise
 
     async def _write(self, job: Job, flight: Flight, priority: Priority, slots: tuple[Slot, ...]) -> None:
+        flight.placed = flight.placed or self._gate.enter()
         if not flight.placed:
             # The slot is kept meanwhile, and goes before all who have none. Given back, slot and place could pass
             # from hand to hand for ever without meeting.
@@ -240,26 +233,26 @@ class Sender:
         except BaseException:  # cancelled, ended by its scope, or something nobody thought of
             self._lose(flight, slots)
             raise
-        signature = headers.get("OK-ACCESS-SIGN", "")
         if reply is None:
+            signature = headers.get(SIGN, "")
             flight.failure = clean(self._secrets.hide(flight.failure, signature))
             self._lose(flight, slots)
         else:
-            self._land(flight, slots, reply, signature)
+            self._land(flight, slots, reply, headers)
         if flight.token == "in doubt":
             raise _InDoubt
 
-    def _headers(self, job: Job) -> dict[str, str]:
+    def _headers(self, job: Job) -> Mapping[str, str]:
         return (
             {"Accept-Encoding": "identity"}
             if job.public
             else self._signer.headers(job.method, job.path, job.body, self._clock.now())
         )
 
-    def _land(self, flight: Flight, slots: tuple[Slot, ...], reply: Reply, signature: str) -> None:
+    def _land(self, flight: Flight, slots: tuple[Slot, ...], reply: Reply, headers: Mapping[str, str]) -> None:
         answer = parse(reply.status, reply.body)
         if not answer.ok:  # else none of its words are shown
-            answer = self._secrets.clean(answer, reply.body, signature)
+            answer = self._secrets.clean(answer, reply.body, headers.get(SIGN, ""))
         flight.land(answer, classify(answer), reply.retry_after)
         if decided(answer, flight.outcome):
             for slot in slots:
@@ -290,7 +283,3 @@ class Sender:
             flight.failure = flight.failure or "no connection in time"
         else:
             raise SlotTimeoutError(f"{job.what}: no connection free within max_wait; nothing was sent", key=flight.key)
-
-
-def _left(loop: asyncio.AbstractEventLoop, deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - loop.time())

@@ -16,10 +16,10 @@ import socket
 import struct
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
+from aiohttp.hdrs import RETRY_AFTER
 from yarl import URL
 
 from okx_async._errors import InvalidRequestError
@@ -61,8 +61,7 @@ _OURS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A complete response, read to its end."""
 
     status: int
@@ -73,6 +72,13 @@ class Reply:
 class Connector(aiohttp.TCPConnector):
     """Tells the request in whose context it connects that it has its connection."""
 
+    def __init__(self, keepalive: float) -> None:
+        # limit=0: no queue inside aiohttp, the gate stands before the slot.
+        super().__init__(
+            limit=0, limit_per_host=0, keepalive_timeout=keepalive, socket_factory=_socket, ttl_dns_cache=60
+        )
+        self._poll = select.poll() if _HUNG_UP else None
+
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
         """Connect, and mark the flight."""
         flight = _FLIGHT.get()
@@ -82,7 +88,7 @@ class Connector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         if flight is not None:
             for _ in range(_LOOKS):
-                if not _spoilt(connection):
+                if not self._spoilt(connection):
                     break
                 connection.close()
                 for _ in range(2):  # turns: the loop reads what else came to idle connections, and drops those
@@ -91,24 +97,26 @@ class Connector(aiohttp.TCPConnector):
             flight.mark(connection.transport)
         return connection
 
+    def _spoilt(self, connection: Connection) -> bool:
+        """Whether something came while the connection stood idle, so that it must not carry a request.
 
-def _spoilt(connection: Connection) -> bool:
-    """Whether something came while the connection stood idle, so that it must not carry a request.
-
-    Bytes: aiohttp would take them for the answer to this request. The end, perhaps not read by the loop yet: the
-    request would be lost, and nobody could tell.
-    """
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
-        return False
-    if protocol.should_close:
-        return True
-    sock = transport.get_extra_info("socket")
-    if not _HUNG_UP or sock is None or sock.fileno() < 0:
-        return False
-    poll = select.poll()
-    poll.register(sock, _HUNG_UP)
-    return bool(poll.poll(0))
+        Bytes: aiohttp would take them for the answer to this request. The end, perhaps not read by the loop yet: the
+        request would be lost, and nobody could tell.
+        """
+        protocol = connection.protocol
+        if protocol is None or (transport := protocol.transport) is None:
+            return False
+        if protocol.should_close:
+            return True
+        sock = transport.get_extra_info("socket")
+        poll = self._poll
+        if poll is None or sock is None or (number := sock.fileno()) < 0:
+            return False
+        poll.register(number, _HUNG_UP)
+        try:
+            return bool(poll.poll(0))
+        finally:
+            poll.unregister(number)
 
 
 def _socket(addr_info: tuple[int, int, int, str, object]) -> socket.socket:
@@ -161,21 +169,17 @@ class Transport:
     ) -> Reply | None:
         """Send one request and read its answer; None if there was no usable one, with the reason in `flight`."""
         session = self._session or self._open()
-        if session.closed:
+        if self._own:
+            flight.connect(self._connect_timeout)
+        elif session.closed:
             flight.failure = "the session is closed"
             return None
-        url = self._urls.get(path)
-        if url is None:
-            url = URL(self._base_url + path, encoded=True)  # as signed: aiohttp must not quote it anew
-            if "?" not in path:
-                self._urls[path] = url
-        if self._own:
-            flight.limit(self._connect_timeout)
         else:
             flight.mark(None)
+        url = self._urls.get(path) or self._url(path)
         mark = _FLIGHT.set(flight)
         try:
-            async with session.request(
+            response = await session.request(
                 method,
                 url,
                 data=body,
@@ -186,18 +190,14 @@ class Transport:
                 expect100=False,
                 auto_decompress=False,
                 middlewares=(),
-            ) as response:
-                flight.answered(response.connection.transport if response.connection is not None else None)
-                try:
-                    body_bytes = await _read(response)
-                finally:
-                    if response.connection is None and not self._own:
-                        flight.transport = None  # back in a pool that others use too
-                if body_bytes is None:
-                    reset(flight.transport)
-                    flight.failure = f"the answer (HTTP {response.status}) is longer than {MAX_BODY} bytes"
-                    return None
-                return Reply(response.status, body_bytes, response.headers.get("Retry-After"))
+            )
+            try:  # what `async with` would do, for two microseconds less
+                if not (self._own and flight.marked):
+                    connection = response.connection
+                    flight.answered(None if connection is None else connection.transport)
+                return await self._reply(flight, response)
+            finally:
+                response.release()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
             if not self._own:
                 flight.unmark()
@@ -207,6 +207,18 @@ class Transport:
         finally:
             _FLIGHT.reset(mark)
         return None
+
+    async def _reply(self, flight: Flight, response: aiohttp.ClientResponse) -> Reply | None:
+        try:
+            body = await _read(response.content)
+        finally:
+            if not self._own and response.connection is None:
+                flight.transport = None  # back in a pool that others use too
+        if body is None:
+            reset(flight.transport)
+            flight.failure = f"the answer (HTTP {response.status}) is longer than {MAX_BODY} bytes"
+            return None
+        return Reply(response.status, body, response.headers.get(RETRY_AFTER))
 
     async def open(self, count: int) -> int:
         """Open connections until `count` stand ready in the pool, all at once; return how many do."""
@@ -241,13 +253,16 @@ class Transport:
         if self._own and self._session is not None:
             await self._session.close()
 
+    def _url(self, path: str) -> URL:
+        url = URL(self._base_url + path, encoded=True)  # as signed: aiohttp must not quote it anew
+        if "?" not in path:
+            self._urls[path] = url
+        return url
+
     def _open(self) -> aiohttp.ClientSession:
-        # limit=0: no queue inside aiohttp, the gate stands before the slot. No cookies: the jar costs 40 µs a
-        # call where the host sends one, and the exchange needs none.
+        # No cookies: the jar costs 40 µs a call where the host sends one, and the exchange needs none.
         self._session = aiohttp.ClientSession(
-            connector=Connector(
-                limit=0, limit_per_host=0, keepalive_timeout=self._keepalive, socket_factory=_socket, ttl_dns_cache=60
-            ),
+            connector=Connector(self._keepalive),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NEVER,
             trust_env=False,
@@ -256,15 +271,19 @@ class Transport:
         return self._session
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+async def _read(content: aiohttp.StreamReader) -> bytes | None:
     """Return the body; None if it is longer than any of the exchange's can be."""
+    body = await content.readany()
+    if content.at_eof() and len(body) <= MAX_BODY:
+        return body  # the rule: it came in one piece
     chunks = []
     size = 0
-    while chunk := await response.content.readany():
-        size += len(chunk)
+    while body:
+        size += len(body)
         if size > MAX_BODY:
             return None
-        chunks.append(chunk)
+        chunks.append(body)
+        body = await content.readany()
     return b"".join(chunks)
 
 

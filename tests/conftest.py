@@ -149,7 +149,7 @@ class Wire:
     async def send(
         self, flight: Flight, _method: str, _path: str, headers: Mapping[str, str], _body: bytes | None
     ) -> Reply | None:
-        flight.limit(2.0)
+        flight.connect(2.0)
         await asyncio.sleep(self.connecting)
         flight.mark(self.transport)
         self.sent.append((asyncio.get_running_loop().time(), str(flight.key)))
@@ -162,6 +162,8 @@ class Wire:
 
 class Known:
     """In place of discovery: has nothing to wait for."""
+
+    over = False
 
     async def known(self, _max_wait: float | None) -> None:
         pass

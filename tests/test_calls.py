@@ -24,6 +24,7 @@ from okx_async._calls import Calls, tell
 from okx_async._clock import ExchangeClock
 from okx_async._flight import Flight
 from okx_async._outcomes import classify, decided
+from okx_async._patience import Patience
 from okx_async._sender import Job, Sender
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Script:
         self.time: float | None = None
 
     def flight(self) -> Flight:
-        return Flight(asyncio.get_running_loop(), timeout=5.0, wall_clock=asyncio.get_running_loop().time)
+        loop = asyncio.get_running_loop()
+        return Flight(Patience(loop), timeout=5.0, wall_clock=loop.time)
 
     async def attempt(
         self,
@@ -92,7 +94,7 @@ class Script:
             flight.start()
             flight.failure = UNSENT
             return
-        async with flight.scope:
+        with flight:
             flight.start()
             flight.mark(None)
             self.sent.append(loop.time())

@@ -18,8 +18,8 @@ INTERNAL = {
     "Answer",
     "Bucket", "callback", "Calls", "check_pause", "check_seconds", "check_wait", "default_limiter", "Discovery",
     "ExchangeClock", "Flight", "Gate", "HIDDEN", "Identity", "identity_of", "Job", "Key", "lane_of", "listed",
-    "Queue", "Repeats", "Reply", "Rule", "run_batch", "Secrets", "Sender", "Table", "tell", "Transport", "Verdict",
-    "Waiter",
+    "Patience", "Queue", "Repeats", "Reply", "Rule", "run_batch", "Secrets", "Sender", "Table", "tell", "Transport",
+    "Verdict", "Waiter",
 }  # fmt: skip
 
 

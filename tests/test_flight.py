@@ -7,6 +7,7 @@ import pytest
 from okx_async import ClosePosition, Outcome
 from okx_async._answer import parse
 from okx_async._flight import Flight
+from okx_async._patience import Patience
 
 pytestmark = pytest.mark.looptime
 
@@ -14,13 +15,13 @@ REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
 
 
 def flight(timeout: float = 5.0) -> Flight:
-    return Flight(asyncio.get_running_loop(), timeout=timeout, wall_clock=lambda: 1_768_519_672.5)
+    return Flight(Patience(asyncio.get_running_loop()), timeout=timeout, wall_clock=lambda: 1_768_519_672.5)
 
 
 async def lasts(one: Flight) -> float:
     """Return how long a flight is left alone, at most 100 s."""
     try:
-        async with one.scope:
+        with one:
             await asyncio.sleep(100)
     except TimeoutError:
         pass
@@ -34,7 +35,7 @@ async def test_in_line_it_has_all_the_time_there_is() -> None:
 async def test_each_stage_has_a_time_of_its_own() -> None:
     one = flight(5.0)
     loop = asyncio.get_running_loop()
-    loop.call_later(10, one.limit, 2.0)  # connecting
+    loop.call_later(10, one.connect, 2.0)
     loop.call_later(11, one.mark, None)  # connected: the answer has five seconds
     assert await lasts(one) == 16
 
@@ -72,7 +73,7 @@ async def test_once_expired_no_limit_is_an_error() -> None:
     one = flight()
 
     async def ends_late() -> None:
-        async with one.scope:
+        with one:
             one.limit(1.0)
             try:
                 await asyncio.sleep(100)
@@ -88,7 +89,7 @@ async def test_its_record_before_it_had_a_slot_after_the_mark_and_after_the_answ
     one = flight()
     one.key = ("live", "123", "BTC-USDT-SWAP")
     one.begun = asyncio.get_running_loop().time()
-    async with one.scope:
+    with one:
         await asyncio.sleep(0.25)
         one.start()
         attempt = one.attempt(REQUEST)
@@ -113,7 +114,7 @@ async def test_its_record_before_it_had_a_slot_after_the_mark_and_after_the_answ
 
 async def test_what_failed_while_connecting_was_not_sent() -> None:
     one = flight()
-    async with one.scope:
+    with one:
         one.mark(None)
         one.unmark()
     attempt = one.attempt(REQUEST)
@@ -123,7 +124,7 @@ async def test_what_failed_while_connecting_was_not_sent() -> None:
 async def test_an_answer_without_a_mark_is_one_all_the_same() -> None:
     """A user's mock takes the place of the connector: what has an answer was sent."""
     one = flight()
-    async with one.scope:
+    with one:
         one.answered(None)
     assert (one.marked, one.outcome) == (True, Outcome.UNKNOWN)
 
@@ -131,7 +132,7 @@ async def test_an_answer_without_a_mark_is_one_all_the_same() -> None:
 async def test_it_keeps_the_last_transport_that_could_be_reached() -> None:
     first, second = asyncio.Transport(), asyncio.Transport()
     one = flight()
-    async with one.scope:
+    with one:
         one.mark(first)
         one.answered(None)
         assert one.transport is first

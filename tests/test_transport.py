@@ -11,6 +11,7 @@ from yarl import URL
 
 from okx_async import InvalidRequestError, _transport
 from okx_async._flight import Flight
+from okx_async._patience import Patience
 from okx_async._transport import Reply, Transport, reset
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ async def own() -> AsyncIterator[Transport]:
 
 
 async def send(subject: Transport, path: str = PATH) -> tuple[Flight, Reply | None]:
-    flight = Flight(asyncio.get_running_loop(), timeout=5.0, wall_clock=lambda: 0.0)
-    async with flight.scope:
+    flight = Flight(Patience(asyncio.get_running_loop()), timeout=5.0, wall_clock=lambda: 0.0)
+    with flight:
         return flight, await subject.send(flight, "GET", path, {"OK-ACCESS-KEY": "k"}, None)
 
 
