@@ -149,7 +149,9 @@ def doctor(
 @app.command()
 def simulate(
     *,
-    host: Annotated[str, typer.Option(help="Where to listen; anybody who reaches it may trade on it.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Where to listen; 0.0.0.0 in a container. Anybody who reaches it may trade on it.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
     latency: Annotated[float, typer.Option(callback=_seconds, help="Seconds, each way.")] = 0.0,
     jitter: Annotated[float, typer.Option(callback=_seconds, help="Up to so much more.")] = 0.0,
@@ -159,18 +161,35 @@ def simulate(
     seed: Annotated[int | None, typer.Option(help="Of everything that is random.")] = None,
     position: Annotated[
         list[str] | None,
-        typer.Option(metavar="INST:POS:MODE:SIDE", help="An open position, MODE and SIDE optional; may be repeated."),
+        typer.Option(
+            metavar="INST:POS:MODE:SIDE",
+            help="An open position, MODE and SIDE optional; 2@INST... of the second account; may be repeated.",
+        ),
+    ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KINDS", help="One more: net, long-short, demo, sub, read-only, lead; may be repeated."),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:TIMES:executed",
+            help="A fault of the catalogue, for the next close or the next TIMES ('always' is a number too); "
+            "'executed': the position is closed all the same. May be repeated.",
+        ),
     ] = None,
     as_json: _Json = False,
 ) -> None:
     """Run a simulated exchange until interrupted, and print how to reach it.
 
-    Its keys are made up and open nothing else.
+    For clients in any language: with --json the first line is an object with the address, and the keys of every
+    account. Its keys are made up and open nothing else.
     """
     from okx_async.cli import simulation  # noqa: PLC0415 - brings the simulator
 
     options = simulation.Options(host, port, latency, jitter, window, pos_mode, fill_delay, seed)
-    raise typer.Exit(simulation.run(options, position or [], as_json=as_json))
+    scene = simulation.Scene(position or (), account or (), fault or ())
+    raise typer.Exit(simulation.run(options, scene, as_json=as_json))
 
 
 @app.command()

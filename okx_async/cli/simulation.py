@@ -14,9 +14,14 @@ from okx_async.simulator import SimulatedExchange
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Options", "run"]
+    from okx_async import Credentials
+    from okx_async.simulator import Account
+
+__all__ = ["Options", "Scene", "run"]
 
 _LEAST_PARTS, _MOST_PARTS = 2, 4
+_KINDS = {"net", "long-short", "demo", "sub", "read-only", "lead"}
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +38,29 @@ class Options:
     seed: int | None
 
 
-def run(options: Options, positions: Sequence[str], *, as_json: bool) -> ExitCode:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What there is beside an exchange with one account, as the texts of the options; below is what they mean."""
+
+    positions: Sequence[str] = ()
+    accounts: Sequence[str] = ()
+    faults: Sequence[str] = ()
+
+
+def run(options: Options, scene: Scene, *, as_json: bool) -> ExitCode:
     """Serve until SIGINT or SIGTERM, then exit 0."""
     try:
-        exchange = _exchange(options, positions)
+        exchange = _exchange(options)
+        accounts = [exchange.account, *(_account(exchange, text) for text in scene.accounts)]
+        for text in scene.positions:
+            _position(exchange, accounts, text)
+        for text in scene.faults:
+            _fault(exchange, text)
     except (TypeError, ValueError) as error:  # the simulator's words for an option or a position
         say(f"error: {error}")
         return ExitCode.USAGE
     try:
-        asyncio.run(_serve(exchange, as_json=as_json))
+        asyncio.run(_serve(exchange, accounts, options.host, as_json=as_json))
     except KeyboardInterrupt:  # before the handlers stood
         return ExitCode.DONE
     except OSError as error:
@@ -50,8 +69,8 @@ def run(options: Options, positions: Sequence[str], *, as_json: bool) -> ExitCod
     return ExitCode.DONE
 
 
-def _exchange(options: Options, positions: Sequence[str]) -> SimulatedExchange:
-    exchange = SimulatedExchange(
+def _exchange(options: Options) -> SimulatedExchange:
+    return SimulatedExchange(
         host=options.host,
         port=options.port,
         latency=options.latency,
@@ -61,21 +80,62 @@ def _exchange(options: Options, positions: Sequence[str]) -> SimulatedExchange:
         fill_delay=options.fill_delay,
         seed=options.seed,
     )
-    for text in positions:
-        parts = text.split(":")
-        if not _LEAST_PARTS <= len(parts) <= _MOST_PARTS:
-            raise ValueError(f"--position must be INST:POS, INST:POS:MODE or INST:POS:MODE:SIDE, got {text!r}")
-        exchange.open_position(*parts)
-    return exchange
 
 
-async def _serve(exchange: SimulatedExchange, *, as_json: bool) -> None:
+def _account(exchange: SimulatedExchange, text: str) -> Account:
+    """Open another account: ``net``, or ``long-short,demo``: any kinds that go together, with commas between."""
+    kinds = set(text.split(","))
+    if not kinds <= _KINDS:
+        raise ValueError(f"--account must be of {', '.join(sorted(_KINDS))}, with commas between, got {text!r}")
+    account = exchange.add_account(
+        pos_mode="long_short_mode" if "long-short" in kinds else "net_mode",
+        demo="demo" in kinds,
+        perm="read_only" if "read-only" in kinds else "read_only,trade",
+        main=exchange.account if "sub" in kinds else None,
+    )
+    account.role_type = "1" if "lead" in kinds else "0"
+    return account
+
+
+def _position(exchange: SimulatedExchange, accounts: Sequence[Account], text: str) -> None:
+    """Open a position: ``BTC-USDT-SWAP:-3:isolated``, or ``2@BTC-USDT-SWAP:-3`` of the second account."""
+    number, at, rest = text.rpartition("@")
+    if at and not (number.isascii() and number.isdecimal() and 1 <= int(number) <= len(accounts)):
+        raise ValueError(f"--position: no account {number!r}, there are {len(accounts)}, got {text!r}")
+    parts = rest.split(":")
+    if not _LEAST_PARTS <= len(parts) <= _MOST_PARTS:
+        raise ValueError(f"--position must be INST:POS, INST:POS:MODE or INST:POS:MODE:SIDE, got {text!r}")
+    exchange.open_position(*parts, account=accounts[int(number or 1) - 1])
+
+
+def _fault(exchange: SimulatedExchange, text: str) -> None:
+    """Inject a fault of the catalogue: ``50026``, ``50026:3`` for three closes, ``50026:always:executed``."""
+    name, *words = text.split(":")
+    executed = "executed" in words
+    counts = [word for word in words if word != "executed"]
+    if len(counts) > 1 or any(word != "always" and not (word.isascii() and word.isdecimal()) for word in counts):
+        raise ValueError(f"--fault must be NAME, NAME:TIMES or NAME:TIMES:executed, got {text!r}")
+    times = None if counts == ["always"] else int(counts[0]) if counts else 1
+    if executed:
+        exchange.inject(name, times=times, executed=True)
+    elif counts:
+        exchange.inject(name, times=times)
+    else:
+        exchange.inject(name)
+
+
+async def _serve(exchange: SimulatedExchange, accounts: Sequence[Account], host: str, *, as_json: bool) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with exchange:
-        _announce(exchange, as_json=as_json)
+        if host not in _LOOPBACK:
+            say(f"listening on {host}: whoever reaches it may trade here; the keys are the same in every run")
+        if as_json:
+            emit(_record(exchange, accounts))
+        else:
+            show(_words(exchange, accounts))
         await stopped.wait()
     say(
         f"stopped: {len(exchange.journal)} requests, {len(exchange.rejections)} refused for rate, "
@@ -83,36 +143,57 @@ async def _serve(exchange: SimulatedExchange, *, as_json: bool) -> None:
     )
 
 
-def _announce(exchange: SimulatedExchange, *, as_json: bool) -> None:
-    keys = exchange.credentials
-    variables = {
-        "OKX_API_KEY": keys.api_key,
-        "OKX_SECRET_KEY": keys.secret_key,
-        "OKX_PASSPHRASE": keys.passphrase,
+def _variables(keys: Credentials) -> dict[str, str]:
+    return {"OKX_API_KEY": keys.api_key, "OKX_SECRET_KEY": keys.secret_key, "OKX_PASSPHRASE": keys.passphrase}
+
+
+def _record(exchange: SimulatedExchange, accounts: Sequence[Account]) -> dict[str, Any]:
+    return {
+        "base_url": exchange.base_url,
+        "user_id": exchange.user_id,
+        "environment": _variables(exchange.credentials),
+        "accounts": [
+            {
+                "user_id": account.user_id,
+                "main_user_id": account.main_user_id or account.user_id,
+                "pos_mode": account.pos_mode,
+                "demo": account.demo,
+                "environment": _variables(account.credentials),
+            }
+            for account in accounts
+        ],
+        "positions": [
+            {
+                "user_id": one.user_id,
+                "inst_id": one.inst_id,
+                "mgn_mode": one.mgn_mode,
+                "pos_side": one.pos_side,
+                "pos": f"{one.pos:f}",
+            }
+            for one in exchange.positions
+        ],
     }
-    held = exchange.positions
-    if as_json:
-        record: dict[str, Any] = {
-            "base_url": exchange.base_url,
-            "user_id": exchange.user_id,
-            "environment": variables,
-            "positions": [
-                {"inst_id": one.inst_id, "mgn_mode": one.mgn_mode, "pos_side": one.pos_side, "pos": f"{one.pos:f}"}
-                for one in held
-            ],
-        }
-        emit(record)
-        return
+
+
+def _words(exchange: SimulatedExchange, accounts: Sequence[Account]) -> str:
     lines = [
         f"Simulated exchange at {exchange.base_url}, UID {exchange.user_id}; Ctrl-C ends it.",
         "Its keys are made up and open nothing else:",
         "",
-        *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
-        "",
-        f"okx-async positions --base-url {exchange.base_url}",
     ]
+    for number, account in enumerate(accounts, 1):
+        if number > 1:
+            demo = ", demo trading" if account.demo else ""
+            lines += ["", f"# account {number}, UID {account.user_id}, {account.pos_mode}{demo}:"]
+        # Those of the first alone are for copying as they stand.
+        lines += [
+            f"{'# ' * (number > 1)}export {name}={shlex.quote(value)}"
+            for name, value in _variables(account.credentials).items()
+        ]
+    lines += ["", f"okx-async positions --base-url {exchange.base_url}"]
+    held = [one for one in exchange.positions if one.user_id == exchange.user_id]
     if held:
         lines += [f"okx-async close {held[0].inst_id} --mgn-mode {held[0].mgn_mode} --base-url {exchange.base_url}"]
     else:
         lines += ["", "No position is open: add --position BTC-USDT-SWAP:-3, as often as you like."]
-    show("\n".join(lines))
+    return "\n".join(lines)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedExchange"]
 
+_NEAR = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - only for those who ask to listen there
+
 
 class SimulatedExchange(Actors, Injection):
     """An exchange on a loopback socket, with one live account; times are seconds.
@@ -121,7 +123,8 @@ class SimulatedExchange(Actors, Injection):
         if self._origin:
             raise RuntimeError("the exchange is running already")
         port = await self._front.start(self._host, self._port)
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        host = _NEAR.get(self._host, self._host)  # everywhere is also here
+        host = f"[{host}]" if ":" in host else host
         self._origin = f"http://{host}:{port}"
         return self
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from typer.testing import CliRunner
+
+from okx_async.cli.app import app
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.cli.conftest import Process
 
 
@@ -39,3 +48,72 @@ def test_a_port_in_use_is_exit_1(command: Process) -> None:
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("error: cannot listen on 127.0.0.1:")
     assert "Traceback" not in result.stderr
+
+
+def test_accounts_positions_and_faults(command: Process, simulate: Callable[..., dict[str, Any]]) -> None:
+    record = simulate(
+        *("--account", "sub,long-short", "--account", "demo", "--account", "read-only"),
+        *(
+            "--position",
+            "BTC-USDT-SWAP:-3",
+            "--position",
+            "2@BTC-USDT-SWAP:1:cross:short",
+            "--position",
+            "3@BTC-USDT:2",
+        ),
+        *("--fault", "50026:1:executed", "--fault", "50120"),
+    )
+    accounts = record["accounts"]
+    uid = record["user_id"]
+    assert [(one["pos_mode"], one["demo"], one["main_user_id"] == uid) for one in accounts] == [
+        ("net_mode", False, True),
+        ("long_short_mode", False, True),
+        ("net_mode", True, False),
+        ("net_mode", False, False),
+    ]
+    assert (
+        len({one["user_id"] for one in accounts}) == len({one["environment"]["OKX_API_KEY"] for one in accounts}) == 4
+    )
+    assert record["environment"] == accounts[0]["environment"]
+    assert [(one["user_id"], one["inst_id"], one["pos"]) for one in record["positions"]] == [
+        (uid, "BTC-USDT-SWAP", "-3"),
+        (accounts[1]["user_id"], "BTC-USDT-SWAP", "-1"),
+        (accounts[2]["user_id"], "BTC-USDT", "2"),
+    ]
+    where = ("--base-url", record["base_url"])
+    first = command("close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", *where)
+    assert (first.returncode, "50026" in first.stderr) == (3, True), first
+    command.environment |= accounts[1]["environment"]
+    second = command("close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--pos-side", "short", "--yes", *where)
+    assert (second.returncode, "50120" in second.stderr) == (1, True), second
+
+
+def test_everywhere_must_be_asked_for_and_is_told(command: Process) -> None:
+    process = command.start("simulate", "--host", "0.0.0.0", "--json")  # noqa: S104 - that is what is tested
+    assert process.stdout is not None
+    record = json.loads(process.stdout.readline())
+    assert record["base_url"].startswith("http://127.0.0.1:")
+    address = urlsplit(record["base_url"])
+    with socket.create_connection((address.hostname, address.port), timeout=20):
+        pass
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=20)
+    assert told.startswith("listening on 0.0.0.0: whoever reaches it")
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "words"),
+    [
+        ("--account", "rich", "--account must be of"),
+        ("--position", "2@BTC-USDT-SWAP:1", "no account '2', there are 1"),
+        ("--position", "BTC-USDT-SWAP", "--position must be"),
+        ("--fault", "bad luck", "no fault is called 'bad luck'"),
+        ("--fault", "50026:often", "--fault must be"),
+        ("--fault", "50011:1:executed", "never executed"),
+        ("--window", "round", "window"),
+    ],
+)
+def test_what_it_cannot_do_is_exit_2(option: str, text: str, words: str) -> None:
+    result = CliRunner().invoke(app, ["simulate", option, text])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
