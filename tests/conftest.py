@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import Mock
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
     from okx_async._discovery import Discovery
     from okx_async._flight import Flight
+
+# Some tests share a table with others. At the end: tests/mutants puts a copy of the package before this one.
+sys.path.append(str(Path(__file__).parent.parent))
 
 LOOP = pytest.StashKey[asyncio.AbstractEventLoop]()
 PENDING = pytest.StashKey[list[asyncio.TimerHandle]]()
