@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
-__all__ = ["CATALOGUE", "Kind", "fault_of"]
+__all__ = ["CATALOGUE", "CONFIG_PATH", "TIME_PATH", "Kind", "fault_of"]
 
 CONFIG_PATH: Final = "/api/v5/account/config"
 TIME_PATH: Final = "/api/v5/public/time"
@@ -63,7 +63,7 @@ def _always(**what: Unpack[Options]) -> Kind:
 
 
 def _done(**what: Unpack[Options]) -> Kind:
-    return Kind(executed=True, what={"executed": True, "status": 200, **what})
+    return Kind(executed=True, what={"executed": True, "if_done": True, "status": 200, **what})
 
 
 def _clock(skew: float, after: int = 0) -> Kind:

@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     headers: Mapping[str, str]
     padding: int
     executed: bool
+    if_done: bool
     counted: bool
     forwarded: float | None
     delay: float
@@ -84,6 +85,8 @@ class Fault:
     padding: int = 0
     """Bytes of blanks that go before the body."""
     executed: bool = False
+    if_done: bool = False
+    """Whether it answers only where there was something to execute; else the usual refusal comes."""
     counted: bool = True
     forwarded: float | None = None
     """From an uncounted answer to the arrival of the request at the exchange all the same."""
@@ -110,6 +113,8 @@ class Fault:
             raise ValueError(f"times must be at least 1, got {self.times}")
         if self.executed and not self.counted:
             raise ValueError("a request that is not counted is not executed either")
+        if self.if_done and not self.executed:
+            raise ValueError("if_done is of a request that is executed")
         if not 0 <= self.fill <= 1:
             raise ValueError(f"fill must be from 0 to 1, got {self.fill}")
         if self.forwarded is not None and (self.counted or not self.answers):
@@ -174,11 +179,9 @@ class Faults:
                 return fault
         return None
 
-    def skew(self, whose: Whose) -> float:
-        """Return by how many seconds the server's clock is wrong for this request."""
-        return sum(
-            fault.skew for fault in tuple(self._waiting) if fault.skew and fault.matches(whose) and self._strikes(fault)
-        )
+    def skews(self, whose: Whose) -> list[Fault]:
+        """Return the faults by which the server's clock is wrong for this request."""
+        return [f for f in tuple(self._waiting) if f.skew and f.matches(whose) and self._strikes(f)]
 
     def _strikes(self, fault: Fault) -> bool:
         if fault.after > 0:

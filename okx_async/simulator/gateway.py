@@ -139,7 +139,9 @@ class Gateway:
     def _answer(self, request: Request, call: Call, *, forwarded: bool) -> Answer:
         path, _, query = request.raw_path.partition("?")
         whose = self._peek(request, path, query) if self._faults.picky else Whose(path)
-        call.ms += round(1000 * self._faults.skew(whose))
+        for skew in self._faults.skews(whose):
+            call.ms += round(1000 * skew.skew)
+            call.fault = skew.name
         fault = None if forwarded else self._faults.take(whose, counted=False)
         if fault:
             call.fault = fault.name
@@ -209,8 +211,11 @@ class Gateway:
         call.fault, call.part = fault.name, fault.part
         if fault.answers:
             if fault.executed:
-                with suppress(Refused):  # then there was nothing to execute, and the journal says so
+                try:
                     route.act(self._venue, call)
+                except Refused as refused:  # there was nothing to execute, and the journal says so
+                    if fault.if_done:
+                        return self._refuse(refused)
             return _faulty(fault)
         try:
             answer = _accepted(route.act(self._venue, call), call.ms)

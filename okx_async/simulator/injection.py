@@ -36,8 +36,9 @@ class Injection:
         ``pause``: s between headers and body; ``padding``: bytes of blanks before the body; ``cut``: bytes of the body
         after which the connection ends; ``reset``: in a reset; ``headers``: further ones.
 
-        ``executed``: the request does its work all the same. ``counted``: it strikes after authentication and the
-        count of arrivals (a request refused there does not use it up); False: before anything is looked at.
+        ``executed``: the request does its work all the same (``if_done``: if it cannot, the usual refusal comes).
+        ``counted``: it strikes after authentication and the count of arrivals (a request refused there does not use it
+        up); False: before anything is looked at.
         ``fill``: the part of the position that an executed close fills. ``forwarded``: s after an uncounted answer at
         which the request reaches the exchange all the same, as behind a proxy that has given up on it.
         ``skew``: s by which the server's clock is ahead for these requests.

@@ -7,34 +7,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from okx_async.simulator.catalogue import CATALOGUE, CONFIG_PATH, TIME_PATH
+from okx_async.simulator.endpoints import CLOSE_PATH
+from okx_async.simulator.instruments import rate_scope
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
     from okx_async.simulator import Wire
     from okx_async.simulator.codes import Shape
+    from okx_async.simulator.faults import Options
     from okx_async.torture.stage import Stage
 
-__all__ = ["MISHAPS", "strike"]
+__all__ = ["HELD", "MISHAPS", "strike"]
 
 Mishap: TypeAlias = "Callable[[Stage, Random], str]"
-CONFIG = "/api/v5/account/config"
+HELD = "504 early, sent on 3 s later"
+"""The one whose time must keep to the plan's grace: see _proxy."""
 
 
 # --- answers of the exchange ---
 
 
-def _answer(**fault: Any) -> Mishap:
-    """Answer the next close or closes so; done or not done where `executed` is not given and may be either."""
+def _named(name: str) -> Mishap:
+    """Let a fault of the catalogue strike the next closes; done or not done where it may be either."""
+    kind = CATALOGUE[name]
 
     def mishap(stage: Stage, rng: Random) -> str:
-        times = rng.choice((1, 1, 2, 5))
-        if "executed" not in fault and fault.get("counted", True):
-            fault_now = {**fault, "executed": rng.random() < 0.5}  # either
-        else:
-            fault_now = fault
-        stage.exchange.inject(times=times, **fault_now)
-        return f"{times} closes to be answered {fault_now}"
+        options: Options = {"times": rng.choice((1, 1, 2, 5)), "path": kind.what.get("path") or CLOSE_PATH}
+        if kind.executed is None and kind.what.get("counted", True):
+            options["executed"] = rng.random() < 0.5
+        if options["path"] == TIME_PATH:  # which is asked for only when a timestamp is refused
+            stage.exchange.inject("31 s ahead", path=CLOSE_PATH, times=1)
+        stage.exchange.inject(name, **options)
+        return f"{name}: {options}"
 
     return mishap
 
@@ -47,7 +54,7 @@ def _late(stage: Stage, rng: Random) -> str:
     return f"{times} answers to be {delay:.3f} s late"
 
 
-def _later(stage: Stage, rng: Random) -> str:
+def _refusal(stage: Stage, rng: Random) -> str:
     code = rng.choice(("50001", "51030", "51109", "51022", "50009", "51032", "51115", "51066", "51000", "50120"))
     shapes: tuple[Shape | None, ...] = (None, None, "item", "suffix", "integer", "object", "bare")
     shape = rng.choice(shapes)
@@ -77,15 +84,31 @@ def _config(stage: Stage, rng: Random) -> str:
             {"code": "50111"},
         )
     )
-    stage.exchange.inject(path=CONFIG, times=times, **what)
+    stage.exchange.inject(path=CONFIG_PATH, times=times, **what)
     return f"account/config, {times} times: {what}"
 
 
 def _proxy(stage: Stage, rng: Random) -> str:
     after = rng.uniform(0.0, stage.plan.spare)
     times = rng.choice((1, 5, 20))
-    stage.exchange.inject(body="<html>timed out</html>", status=504, counted=False, forwarded=after, times=times)
+    stage.exchange.inject(HELD, forwarded=after, times=times)
     return f"{times} closes that a proxy gives up on, and sends on {after:.3f} s later"
+
+
+def _crowd(stage: Stage, rng: Random) -> str:
+    account, scope = rng.choice(stage.accounts), rate_scope(stage.inst_id(rng))
+    requests, seconds = rng.choice((5, 10, 25)), rng.uniform(2.0, 15.0)
+    stage.exchange.crowd(account.user_id, scope, requests)
+    stage.loop.call_later(seconds, stage.exchange.crowd, account.user_id, scope, 0)
+    stage.struck += 1
+    return f"another program sends {requests} in 2 s to {scope}, for {seconds:.1f} s"
+
+
+def _jump(stage: Stage, rng: Random) -> str:
+    desk, seconds = rng.choice(stage.desks), rng.choice((-3600.0, -31.5, -2.0, 2.0, 31.5, 3600.0))
+    desk.wall_clock.step(seconds)
+    stage.struck += 1
+    return f"the clock of seat {desk.number} jumps by {seconds:g} s"
 
 
 # --- the network ---
@@ -173,40 +196,24 @@ def frozen(stage: Stage, seconds: float) -> None:
 
 # A mishap and its weight among the others.
 MISHAPS: dict[str, tuple[int, Mishap]] = {
-    "50004": (2, _answer(code="50004")),
-    "50026": (1, _answer(code="50026")),
-    "51149": (1, _answer(code="51149")),
-    "51054": (1, _answer(code="51054")),
-    "50013": (1, _answer(code="50013")),
-    "code of tomorrow": (1, _answer(code="59999")),
-    "code 1 alone": (1, _answer(code="1")),
-    "html 502": (1, _answer(body="<html>bad gateway</html>", status=502)),
-    "html 520 early": (1, _answer(body="<html>error</html>", status=520, counted=False)),
-    "html 403 early": (1, _answer(body="<html>blocked</html>", status=403, counted=False)),
-    "plain 429 early": (1, _answer(body="Too Many Requests", status=429, content_type="text/plain", counted=False)),
-    "plain 429": (1, _answer(body="Too Many Requests", status=429, content_type="text/plain", executed=False)),
-    "302": (1, _answer(body="", status=302, counted=False)),
-    "cut JSON": (1, _answer(body='{"code":"0","data":[{"clO', status=200)),
-    "empty 200": (1, _answer(body="", status=200)),
-    "code 0 under 500": (1, _answer(body='{"code":"0","data":[],"msg":""}', status=500)),
-    "disconnect": (3, _answer(disconnect=True)),
-    "disconnect early": (2, _answer(disconnect=True, counted=False)),
-    "half filled": (1, _answer(fill=0.5, executed=True)),
-    "late": (4, _late),
-    "refusal": (4, _later),
-    "throttle": (3, _throttle),
-    "proxy": (4, _proxy),
-    "config": (4, _config),
-    "reset": (6, _on_a_wire(_reset)),
-    "silence": (3, _on_a_wire(_vanish)),
-    "hang-up": (4, _on_a_wire(_hang_up)),
-    "stall": (6, _on_a_wire(_stall)),
-    "deaf": (3, _on_a_wire(_deaf)),
-    "refused": (2, _for_all(refused, 0.5, 3.0)),
-    "swallowed": (2, _for_all(swallowed, 0.5, 3.0)),
-    "slow": (2, _for_all(slow, 1.0, 5.0)),
-    "outage": (4, _for_all(outage, 0.3, 1.5, 8.0)),
-    "frozen": (4, _for_all(frozen, 0.02, 0.4)),
+    **{name: (1, _named(name)) for name in CATALOGUE if name != HELD},
+    "late": (8, _late),
+    "refusal": (8, _refusal),
+    "throttle": (6, _throttle),
+    "proxy": (8, _proxy),
+    "config": (8, _config),
+    "crowd": (4, _crowd),
+    "clock jumps": (4, _jump),
+    "wire reset": (12, _on_a_wire(_reset)),
+    "silence": (6, _on_a_wire(_vanish)),
+    "server hangs up": (8, _on_a_wire(_hang_up)),
+    "stall": (12, _on_a_wire(_stall)),
+    "deaf": (6, _on_a_wire(_deaf)),
+    "refused": (4, _for_all(refused, 0.5, 3.0)),
+    "swallowed": (4, _for_all(swallowed, 0.5, 3.0)),
+    "slow": (4, _for_all(slow, 1.0, 5.0)),
+    "outage": (8, _for_all(outage, 0.3, 1.5, 8.0)),
+    "frozen": (8, _for_all(frozen, 0.02, 0.4)),
 }
 
 

@@ -174,7 +174,12 @@ class Desk:
     seat: Seat
     _client: Client | None = None
     _session: aiohttp.ClientSession | None = None
-    _wall_clock: Clock | None = field(default=None)
+    wall_clock: Clock = field(init=False)
+    """Of the machine where the client runs."""
+
+    def __post_init__(self) -> None:
+        stage = self.stage
+        self.wall_clock = Clock(stage.loop.clock, start=stage.wall_clock() + self.seat.skew)
 
     @property
     def client(self) -> Client:
@@ -198,8 +203,6 @@ class Desk:
     def _sit(self) -> Client:
         stage, seat = self.stage, self.seat
         account = stage.accounts[seat.account]
-        if self._wall_clock is None:
-            self._wall_clock = Clock(stage.loop.clock, start=stage.wall_clock() + seat.skew)
         if seat.own_session:
             self._session = aiohttp.ClientSession()
         return Client(
@@ -213,5 +216,5 @@ class Desk:
             max_connections=seat.max_connections,
             keepalive=seat.keepalive,
             on_attempt=stage.attempt,
-            wall_clock=self._wall_clock,
+            wall_clock=self.wall_clock,
         )

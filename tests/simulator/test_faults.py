@@ -44,6 +44,7 @@ def test_a_late_or_partly_filled_close_is_answered_as_usual() -> None:
     ("changes", "rule"),
     [
         ({"executed": True, "counted": False}, "not counted"),
+        ({"if_done": True}, "if_done"),
         ({"skew": 1.0}, "skew"),
         ({"skew": 1.0, "counted": False, "code": "50001"}, "skew"),
         ({"pause": 1.0}, "takes the usual one's place"),
@@ -97,11 +98,12 @@ def test_cleared_faults_do_not_strike() -> None:
     assert faults.take(Whose("/"), counted=True) is None
 
 
-def test_skews_add_up_and_strike_as_often_as_they_are_told() -> None:
+def test_skews_strike_together_and_as_often_as_they_are_told() -> None:
     faults = Faults()
     for changes in ({"skew": 5.0, "times": 2}, {"skew": -1.0, "after": 1, "times": None}, {"skew": 9.0, "path": "/b"}):
         faults.add(fault(counted=False, **changes))
-    assert [faults.skew(Whose("/a")) for _ in range(4)] == [5.0, 4.0, -1.0, -1.0]
+    struck = [[fault.skew for fault in faults.skews(Whose("/a"))] for _ in range(4)]
+    assert struck == [[5.0], [5.0, -1.0], [-1.0], [-1.0]]
     assert faults.take(Whose("/a"), counted=False) is None
 
 
@@ -125,6 +127,14 @@ def test_nothing_to_execute_is_not_executed(desk: Desk) -> None:
     desk.exchange.inject(code="50026", executed=True)
     assert desk.close().code == "50026"
     assert not desk.exchange.journal[-1].executed
+
+
+def test_an_acceptance_is_answered_only_where_there_was_something_to_execute(desk: Desk) -> None:
+    desk.exchange.inject("accepted without data", times=2)
+    assert desk.close().code == "51023"
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    assert desk.close().body == {"code": "0", "data": [], "msg": ""}
+    assert [row.executed for row in desk.exchange.journal] == [False, True]
 
 
 def test_an_uncounted_fault_comes_before_everything(desk: Desk) -> None:
@@ -197,6 +207,7 @@ def test_a_skew_moves_the_server_s_clock_for_some_requests(desk: Desk) -> None:
     desk.exchange.inject(skew=31.0, counted=False)
     desk.exchange.inject(skew=-4.0, counted=False, path="/api/v5/public/time")
     assert [desk.close().code for _ in range(2)] == ["50102", "51023"]
+    assert [row.fault for row in desk.exchange.journal] == ["fault", ""]
     told = [desk.get("public/time").data[0]["ts"] for _ in range(2)]
     assert told == ["1768519668000", "1768519672000"]
 

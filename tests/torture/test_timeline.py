@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_it_tells_who_sent_what_when_it_arrived_and_what_came_back(calm: Plan) -> None:
-    plan = replace(
-        calm, parts=(Part("idle", 0, 0.5, "idle"),), mishaps=(Mishap("disconnect early", 0.2, "disconnect"),)
-    )
+    plan = replace(calm, parts=(Part("idle", 0, 0.5, "idle"),), mishaps=(Mishap("hang-up early", 0.2, "hang-up"),))
     notes = happen(plan, noted=True).notes
     text = "\n".join(line for _, line in notes)
     times = [at for at, _ in notes]
@@ -26,7 +24,7 @@ def test_it_tells_who_sent_what_when_it_arrived_and_what_came_back(calm: Plan) -
         "strategy idle begins at seat 0",
         "c1 at seat 0: close S0-USDT-SWAP NORMAL max_wait=None",
         "/api/v5/trade/close-position ARRIVED at the exchange",  # before the body was looked at
-        "answered nothing and cut, fault disconnect",
+        "answered nothing and cut, fault hang-up early",
         "attempt: UNKNOWN",
         "told: unknown OutcomeUnknownError",
         "c4 ARRIVED at the exchange",
