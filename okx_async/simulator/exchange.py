@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,8 @@ class SimulatedExchange(Actors, Injection):
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        if latency < 0 or jitter < 0:
-            raise ValueError("latency and jitter must not be negative")
+        if not (0 <= latency < inf and 0 <= jitter < inf):
+            raise ValueError("latency and jitter must be finite numbers of seconds and not negative")
         if not 0 <= fill <= 1:
             raise ValueError(f"fill must be from 0 to 1, got {fill}")
         self._latency, self._jitter = latency, jitter
@@ -240,8 +241,8 @@ class SimulatedExchange(Actors, Injection):
 
     def _seconds(self, name: str, given: float | tuple[float, float]) -> Callable[[], float]:
         least, most = given if isinstance(given, tuple) else (given, given)
-        if not 0 <= least <= most:
-            raise ValueError(f"{name} must not be negative, nor its least above its most: {given}")
+        if not 0 <= least <= most < inf:
+            raise ValueError(f"{name} must be finite and not negative, nor its least above its most: {given}")
         return (lambda: least) if least == most else (lambda: self._random.uniform(least, most))
 
     def _ms(self) -> int:

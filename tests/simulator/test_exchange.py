@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,7 +69,13 @@ def test_a_skewed_server_refuses_the_right_time(desk: Desk, skew: float) -> None
 
 
 @pytest.mark.parametrize(
-    "option", [{"latency": -1}, {"jitter": -1}, {"fill_delay": -1}, {"fill_delay": (2, 1)}, {"positions_lag": -1}]
+    "option",
+    [
+        *({name: value} for name in ("latency", "jitter", "fill_delay", "positions_lag") for value in (-1, nan, inf)),
+        {"fill_delay": (2, 1)},
+        {"fill_delay": (0, inf)},
+    ],
+    ids=str,
 )
 def test_times_that_cannot_be(option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="negative"):
