@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from okx_async.cli.exits import ExitCode, say
+from okx_async.cli.signals import reading
+
+if TYPE_CHECKING:
+    from okx_async.cli.signals import Stop
 
 __all__ = ["Stopped", "ask", "no_terminal"]
 
@@ -26,17 +31,19 @@ def no_terminal(what: str) -> Stopped | None:
     return Stopped(text, ExitCode.USAGE)
 
 
-def ask(question: str) -> Stopped | None:
+def ask(question: str, stop: Stop) -> Stopped | None:
     """Ask for consent at the terminal; None is consent."""
     # Not typer.confirm: it writes to stdout, which is for results.
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     try:
-        answer = sys.stdin.readline()
+        with reading(stop):
+            answer = sys.stdin.readline()
     except KeyboardInterrupt:
-        answer = ""
+        say("")  # the prompt's line has no end
+        return Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
     if answer.strip().lower() in {"y", "yes"}:
         return None
     if not answer:
-        say("")  # after Ctrl-C or Ctrl-D the prompt's line has no end
+        say("")  # the same, after Ctrl-D
     return Stopped("not confirmed: nothing was sent", ExitCode.FAILED)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
-__all__ = ["Stop", "run"]
+__all__ = ["Stop", "reading", "run"]
 
 _T = TypeVar("_T")
 
@@ -23,6 +23,10 @@ class Stop:
     def __init__(self) -> None:
         self.word = "interrupted"
 
+    def terminated(self) -> None:
+        """Note that it was SIGTERM."""
+        self.word = "stopped by SIGTERM"
+
 
 def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
     """Run `work`, cancelled by Ctrl-C or SIGTERM; None if it ended by that, and not with a result of its own.
@@ -34,11 +38,11 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
         task = asyncio.current_task()
 
         def terminate() -> None:
-            stop.word = "stopped by SIGTERM"
+            stop.terminated()
             if task is not None:
                 task.cancel()
 
-        with suppress(NotImplementedError):  # Windows
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
         return await work
 
@@ -47,3 +51,22 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
     except (KeyboardInterrupt, asyncio.CancelledError):
         work.close()  # it may not have begun
         return None
+
+
+@contextmanager
+def reading(stop: Stop) -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, while somebody is asked and no event loop runs."""
+
+    def terminate(*_: object) -> None:
+        stop.terminated()
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -25,9 +25,9 @@ _TABLE = 72
 """Columns below which a table of positions is no longer one."""
 
 
-def print_positions(positions: Sequence[Position]) -> None:
+def print_positions(positions: Sequence[Position], *, to_stderr: bool = False) -> None:
     """Print a table of positions, numbers as they were received."""
-    page = console()
+    page = Console(highlight=False, stderr=True) if to_stderr else console()
     if not positions:
         page.print("no open positions")
         return

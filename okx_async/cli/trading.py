@@ -28,11 +28,11 @@ def close(request: ClosePosition, target: Target, *, max_wait: float | None, yes
         credentials = Credentials.from_env()
         close_body(request)
         client = target.client(credentials, attempts.append)
-        refusal = None if yes or target.simulated(credentials) else _ask(request, target)
+        stop = Stop()
+        refusal = None if yes or target.simulated(credentials) else _ask(request, target, stop)
     except InvalidRequestError as error:
         say(f"error: {error}")
         return exit_code(error)
-    stop = Stop()
     ending = refusal or run(_close(client, request, max_wait, attempts, stop), stop)
     if ending is None:
         text = f"{stop.word}: {request.inst_id}: it may have been sent and executed, look at positions"
@@ -70,7 +70,11 @@ async def _positions(client: Client, inst_ids: list[str] | None) -> list[Positio
 
 
 async def _close(
-    client: Client, request: ClosePosition, max_wait: float | None, attempts: list[Attempt], stop: Stop
+    client: Client,
+    request: ClosePosition,
+    max_wait: float | None,
+    attempts: list[Attempt],
+    stop: Stop,
 ) -> ClosedPosition | OkxError | Stopped:
     ending: ClosedPosition | OkxError | None = None
     try:
@@ -103,7 +107,7 @@ def _stopped(request: ClosePosition, notes: list[str], attempts: list[Attempt], 
     return Stopped(f"{stop.word}: {request.inst_id}: {became}", ExitCode.FAILED)
 
 
-def _ask(request: ClosePosition, target: Target) -> Stopped | None:
+def _ask(request: ClosePosition, target: Target, stop: Stop) -> Stopped | None:
     """Ask for consent at the terminal; None is consent."""
     unheard = no_terminal(request.inst_id)
     if unheard is not None:
@@ -116,7 +120,7 @@ def _ask(request: ClosePosition, target: Target) -> Stopped | None:
         f"  orders      {'cancel pending close orders first' if request.auto_cxl else 'stay; pending ones refuse it'}\n"
         f"  where       {target.words()}"
     )
-    return ask("Close it?")
+    return ask("Close it?", stop)
 
 
 def _ended(
@@ -143,7 +147,9 @@ def _ended(
             code = ExitCode.DONE
             record |= {"outcome": "accepted", "pos_side": ending.pos_side, "cl_ord_id": ending.cl_ord_id}
             record |= {"tag": ending.tag, "flat": ending.flat}
-            if not as_json:
+            if not as_json and ending.flat:
+                show(f"{ending.inst_id}: closed, the exchange no longer lists it")
+            elif not as_json:
                 show(f"{ending.inst_id}: accepted. That is not yet proof of being flat;\n{look}")
     if code is ExitCode.UNKNOWN:
         say(look)

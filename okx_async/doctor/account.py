@@ -29,7 +29,7 @@ def account_findings(record: Mapping[str, Any], user_id: str | None = None, *, d
         return clean(value) if isinstance(value, str) else ""
 
     return [
-        *_user(text("uid"), text("mainUid"), user_id),
+        *_user(text("uid"), text("mainUid"), text("type"), user_id),
         *_permissions(text("perm")),
         _addresses(record.get("ip"), demo=demo),
         _level(text("acctLv")),
@@ -43,7 +43,7 @@ def _silent(check: str, field: str) -> Finding:
     return Finding(check, Level.SKIP, f"account/config does not say ({field})")
 
 
-def _user(uid: str, main: str, given: str | None) -> Iterator[Finding]:
+def _user(uid: str, main: str, kind: str, given: str | None) -> Iterator[Finding]:
     if not uid:
         yield _silent("user id", "uid")
         return
@@ -56,8 +56,13 @@ def _user(uid: str, main: str, given: str | None) -> Iterator[Finding]:
         )
     else:
         yield Finding("user id", Level.OK, f"{uid}{'' if given is None else ', as given'}")
-    kind = f"sub-account of {main}, with limits of its own" if main not in {"", uid} else "main account"
-    yield Finding("account", Level.OK, kind) if main else _silent("account", "mainUid")
+    if not main:
+        yield _silent("account", "mainUid")
+    elif main == uid:
+        yield Finding("account", Level.OK, "main account")
+    else:
+        managed = "" if kind in {"", "1"} else f" (type {kind}: managed or in custody, others may bound what it trades)"
+        yield Finding("account", Level.OK, f"sub-account of {main}, with limits of its own{managed}")
 
 
 def _permissions(text: str) -> Iterator[Finding]:

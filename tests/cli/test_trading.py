@@ -158,7 +158,7 @@ async def test_an_unknown_outcome_is_exit_3(exchange: SimulatedExchange, command
     assert "see what is left: okx-async positions" in result.stderr
 
 
-@pytest.mark.parametrize("answer", ["y", "n", "interrupt"])
+@pytest.mark.parametrize("answer", ["y", "n", "interrupt", "terminate"])
 async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, command: Process) -> None:
     exchange.add_key(credentials=stranger())
     use(command, stranger())
@@ -174,8 +174,8 @@ async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, com
         assert "instrument  BTC-USDT-SWAP" in prompt
         assert f"where       LIVE TRADING, {exchange.base_url}" in prompt
         assert not closes(exchange)
-        if answer == "interrupt":
-            process.send_signal(signal.SIGINT)
+        if answer in {"interrupt", "terminate"}:
+            process.send_signal(signal.SIGINT if answer == "interrupt" else signal.SIGTERM)
         else:
             os.write(ours, f"{answer}\n".encode())
         result = await ended(process, command)
@@ -186,7 +186,8 @@ async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, com
         assert (result.returncode, told["outcome"], len(closes(exchange))) == (0, "accepted", 1)
     else:
         assert (result.returncode, told["outcome"], len(closes(exchange))) == (1, "not executed", 0)
-        assert "nothing was sent" in result.stderr
+        words = {"n": "not confirmed", "interrupt": "\ninterrupted", "terminate": "\nstopped by SIGTERM"}
+        assert f"{words[answer]}: nothing was sent" in result.stderr
 
 
 async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: SimulatedExchange, command: Process) -> None:

@@ -56,7 +56,8 @@ def test_a_good_account_is_ok_throughout() -> None:
         ({"roleType": "2"}, "copy trading", Level.OK, "copy trader"),
         ({"acctStpMode": "cancel_taker"}, "self-trade", Level.WARN, "cut off"),
         ({"acctStpMode": "cancel_both"}, "self-trade", Level.WARN, "cut off"),
-        ({"mainUid": "1"}, "account", Level.OK, "sub-account of 1"),
+        ({"mainUid": "1", "type": "1"}, "account", Level.OK, "sub-account of 1, with limits of its own"),
+        ({"mainUid": "1", "type": "5"}, "account", Level.OK, "type 5: managed or in custody"),
     ],
     ids=str,
 )

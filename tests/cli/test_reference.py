@@ -1,0 +1,51 @@
+"""docs/reference/cli.md is what --help says. Write it anew: python tests/cli/test_reference.py"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from okx_async.cli.app import app
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "cli.md"
+MARK = "<!-- From here on as --help says it; python tests/cli/test_reference.py writes it. -->"
+
+
+def default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    if parameter.is_flag:
+        return parameter.opts[0] if parameter.secondary_opts and parameter.default else ""
+    return "" if parameter.default is None else str(parameter.default)
+
+
+def row(parameter: Any) -> str:
+    names = "/".join(parameter.opts + parameter.secondary_opts)
+    if parameter.param_type_name == "argument":
+        names = parameter.metavar
+    elif parameter.metavar:
+        names = f"{names} {parameter.metavar}"
+    return f"| `{names.replace('|', '/')}` | {parameter.help} | {default(parameter)} |"
+
+
+def section(name: str, command: Any) -> str:
+    words = [" ".join(paragraph.split()) for paragraph in command.help.split("\n\n")]
+    rows = [row(parameter) for parameter in command.params if parameter.name != "help"]
+    return "\n".join(
+        [f"## {name}", "", *"\n\n".join(words).split("\n"), "", "| | | default |", "|---|---|---|", *rows, ""]
+    )
+
+
+def reference() -> str:
+    group: Any = typer.main.get_command(app)
+    return "\n".join(section(name, command) for name, command in group.commands.items())
+
+
+def test_the_page_says_what_help_says() -> None:
+    assert PAGE.read_text().partition(MARK)[2].strip() == reference().strip()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(f"{PAGE.read_text().partition(MARK)[0]}{MARK}\n\n{reference()}")
