@@ -130,13 +130,14 @@ def repeats(evidence: Evidence) -> Iterator[str]:
 def signatures(evidence: Evidence) -> Iterator[str]:
     """Sign right before sending: no request expires but by the clock or on its way."""
     plan = evidence.plan
+    # After a clock has jumped, a request is signed by what was learnt before, once for each jump.
     jumps = sum(mishap.kind == "clock jumps" for mishap in plan.mishaps)
     for call in evidence.calls.values():
         expired = [row for row in evidence.rows.get(call.name, ()) if row.code == "50102" and not row.fault]
         attempts = [attempt for attempt in call.attempts if attempt.code == "50102" and attempt.sent is not None]
         for row, attempt in zip(expired, attempts, strict=False):
             age = EPOCH + row.at - evidence.start - (attempt.sent or 0.0)
-            if abs(age) < EXPIRY - plan.seats[call.seat].connect_timeout - plan.weather.freeze - SLACK:
+            if not jumps and abs(age) < EXPIRY - plan.seats[call.seat].connect_timeout - plan.weather.freeze - SLACK:
                 yield f"{call.name} {call.request.inst_id}: counted {age:.3f} s after it was sent, and expired"
         if len(expired) > 1 + jumps:  # in between the exchange was asked for its time
             yield f"{call.name} {call.request.inst_id}: expired {len(expired)} times"

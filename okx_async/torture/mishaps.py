@@ -203,7 +203,7 @@ MISHAPS: dict[str, tuple[int, Mishap]] = {
     "proxy": (8, _proxy),
     "config": (8, _config),
     "crowd": (4, _crowd),
-    "clock jumps": (4, _jump),
+    "clock jumps": (2, _jump),
     "wire reset": (12, _on_a_wire(_reset)),
     "silence": (6, _on_a_wire(_vanish)),
     "server hangs up": (8, _on_a_wire(_hang_up)),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import okx_async as okx
 from okx_async.simulator import JournalRow
 from okx_async.torture.calls import ACCEPTED, CANCELLED, NOT_SENT, REFUSED, UNKNOWN, Call
 from okx_async.torture.judge import INVARIANTS, judge
+from okx_async.torture.plan import Mishap
 from okx_async.torture.stage import EPOCH
 from okx_async.torture.watch import Wait
 
@@ -153,6 +155,16 @@ def test_signatures_that_expire_although_the_exchange_was_asked_for_its_time(evi
     evidence.journal = [row(at, cl_ord_id="c1", code="50102", status=401, key=None) for at in (1000.0, 1001.0)]
     call(evidence, REFUSED, [attempt(code="50102", outcome=okx.Outcome.CLOCK, sent=EPOCH - 40.0)] * 2)
     assert [line for _, line in found(evidence)] == ["c1 S0-USDT-SWAP: expired 2 times"]
+
+
+def test_a_clock_that_jumped_explains_a_signature_that_expired(evidence: Evidence) -> None:
+    evidence.plan = replace(evidence.plan, mishaps=(Mishap("clock jumps", 1.0, "jump"),))
+    evidence.journal = [row(at, cl_ord_id="c1", code="50102", status=401, key=None) for at in (1000.0, 1001.0)]
+    call(evidence, REFUSED, [attempt(code="50102", outcome=okx.Outcome.CLOCK, sent=EPOCH)] * 2)
+    assert found(evidence) == []
+    evidence.rows.clear()
+    evidence.journal.append(row(1002.0, cl_ord_id="c1", code="50102", status=401, key=None))
+    assert ("signatures", "c1 S0-USDT-SWAP: expired 3 times") in found(evidence)
 
 
 def test_promptness(evidence: Evidence) -> None:
