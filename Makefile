@@ -57,6 +57,7 @@ bench:
 	.venv-bench/bin/python -m benchmarks.fairness --json build/bench/fairness.json
 	.venv-bench/bin/python -m benchmarks.cancellation --json build/bench/cancellation.json
 	.venv-bench/bin/python -m benchmarks.strictness --json build/bench/strictness.json --plots build/bench
+	.venv-bench/bin/python -m benchmarks.simulator --json build/bench/simulator.json
 	.venv-bench/bin/python -m benchmarks.page build/bench
 	.venv-bench/bin/python benchmarks/simulated.py
 

@@ -34,7 +34,8 @@ def main() -> None:
         if "table" in record:
             page = filled(page, file.stem, "\n".join([*record["table"], "", *record["provenance"]]))
             configured = [f"| {one['name']} | {one['how']} |" for one in record["peers"]]
-            page = filled(page, "peers", "\n".join(["| name | what was built |", "|---|---|", *configured]))
+            if configured:  # a table without peers says nothing of them
+                page = filled(page, "peers", "\n".join(["| name | what was built |", "|---|---|", *configured]))
     PAGE.write_text(page)
     picture = args.folder / "windows.png"
     if picture.exists():

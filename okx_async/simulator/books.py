@@ -90,9 +90,11 @@ class Books:
 
     def plan(self, now: float, ms: int, delay: float, act: Callable[[float, int], None]) -> None:
         """Let `act` happen `delay` seconds from `now`; it is given that time, and the server's in ms."""
-        if isfinite(delay):
+        self.settle(now)
+        if not delay:
+            act(now, ms)
+        elif isfinite(delay):
             heapq.heappush(self._due, _Due(now + delay, next(self._numbers), ms + round(delay * 1000), act))
-            self.settle(now)
 
     def watch(self, user_id: str, inst_id: str, closes: int, delay: float, act: Callable[[float, int], None]) -> None:
         """Let `act` happen `delay` seconds after the user's n-th close of an instrument, counted from now."""
@@ -121,8 +123,10 @@ class Books:
     ) -> Slot:
         """Return the slot, a new one where there is none."""
         self.settle(now)
-        self._forget(user_id, ms)
         slot = self.find(user_id, instrument.inst_id, mgn_mode, pos_side, ccy)
+        if slot is not None and _forgotten(slot, ms):
+            self._drop(slot)
+            slot = None
         if slot is None:
             pos_id = str(_FIRST_POS_ID + 4096 * next(self._numbers))
             slot = Slot(user_id, instrument, mgn_mode, pos_side, ccy, pos_id)
@@ -145,7 +149,7 @@ class Books:
         before = slot.holding()
         slot.trade(pos, ms, px, flip_is_new=self._flip_is_new, forced=cause in {"liquidation", "adl"})
         after = slot.holding()
-        slot.show(at + (self._lag() if before.c_time else 0.0))  # what has no past is shown at once
+        slot.show(at + (self._lag() if before.c_time else 0.0), at)  # what has no past is shown at once
         self.trades.append(Trade(at, before, after, cause, asked, px))
         return after
 
@@ -181,8 +185,10 @@ class Books:
     def shown(self, user_id: str, now: float, ms: int) -> list[tuple[Slot, State]]:
         """Return the user's slots as they are shown, newest holding period first, flat ones included."""
         self.settle(now)
-        self._forget(user_id, ms)
-        seen = [(slot, slot.seen(now)) for slot in self._by_user.get(user_id, ())]
+        slots = self._by_user.get(user_id, [])
+        for slot in [slot for slot in slots if _forgotten(slot, ms)]:
+            self._drop(slot)
+        seen = [(slot, slot.seen(now)) for slot in slots]
         return sorted(seen, key=lambda pair: pair[1].c_time, reverse=True)
 
     def holdings(self, now: float) -> tuple[Holding, ...]:
@@ -202,9 +208,11 @@ class Books:
         for slot in self._by_user.pop(user_id, ()):
             self._slots.pop((user_id, slot.instrument.inst_id), None)
 
-    def _forget(self, user_id: str, ms: int) -> None:
-        """Drop the user's slots that were closed in full more than 30 days ago."""
-        slots = self._by_user.get(user_id, [])
-        for slot in [slot for slot in slots if not slot.pos and ms - slot.state.u_time > _FORGET_MS]:
-            slots.remove(slot)
-            self._slots[user_id, slot.instrument.inst_id].remove(slot)
+    def _drop(self, slot: Slot) -> None:
+        self._by_user[slot.user_id].remove(slot)
+        self._slots[slot.user_id, slot.instrument.inst_id].remove(slot)
+
+
+def _forgotten(slot: Slot, ms: int) -> bool:
+    """Whether it was closed in full more than 30 days ago."""
+    return not slot.state.pos and ms - slot.state.u_time > _FORGET_MS

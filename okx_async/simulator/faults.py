@@ -167,6 +167,10 @@ class Faults:
         """Forget what has not struck yet."""
         self._waiting.clear()
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._waiting)
+
     @property
     def picky(self) -> bool:
         """Whether one strikes before the request is looked at, and yet asks whose it is."""

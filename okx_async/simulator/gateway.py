@@ -205,7 +205,9 @@ class Gateway:
                 raise Refused("50011")
 
     def _act(self, route: Route, call: Call) -> Answer:
-        fault = self._faults.take(Whose(route.path, call.user_id, call.inst_id, call.cl_ord_id), counted=True)
+        fault = None
+        if self._faults:
+            fault = self._faults.take(Whose(route.path, call.user_id, call.inst_id, call.cl_ord_id), counted=True)
         if fault is None:
             return _accepted(route.act(self._venue, call), call.ms)
         call.fault, call.part = fault.name, fault.part

@@ -95,8 +95,9 @@ class Slot:
             avg_px = (was.avg_px * was.pos + px * (pos - was.pos)) / pos
         self.state = State(pos, avg_px, c_time, max(ms, was.u_time + 1), was.trade_id + (not forced))
 
-    def show(self, at: float) -> None:
-        """Let what is so now be seen from `at` on (exchange clock, s), and never before what was so earlier."""
+    def show(self, at: float, now: float) -> None:
+        """Let what is so `now` be seen from `at` on (exchange clock, s), and never before what was so earlier."""
+        self.seen(now)  # what is due need not wait for a reader
         self.coming.append((max(at, self.coming[-1][0]) if self.coming else at, self.state))
 
     def seen(self, now: float) -> State:

@@ -49,3 +49,10 @@ def test_the_judge_counts_what_was_sent(tmp_path: Path) -> None:
         assert len(one["arrivals"]) == 25
         assert one["worst"] <= 20
         assert one["refused"] == one["unanswered"] == 0
+
+
+def test_the_exchange_is_measured_beside_a_bare_handler(tmp_path: Path) -> None:
+    record = run(tmp_path, "simulator", "--rounds", "1", "--requests", "50")
+    assert ["simulated exchange" in record["table"][2], "bare aiohttp.web" in record["table"][3]] == [True, True]
+    assert record["raw"]["ratios"][0] > 0
+    assert 0 < record["raw"]["shares"][0] < 1

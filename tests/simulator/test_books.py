@@ -165,16 +165,18 @@ def test_a_close_that_never_ends() -> None:
 def test_a_reading_lags_behind_what_is_so() -> None:
     lags = iter((0.5, 2.0, 0.1))
     books = Books(lambda: next(lags))
+
+    def seen(*times: float) -> list[tuple[int, int]]:
+        states = [books.shown(UID, now, MS)[0][1] for now in times]
+        return [(int(state.pos), state.c_time - MS) for state in states]
+
     opened(books, "3")  # has no past: shown at once
     books.close(the_slot(books), 1.0, MS, 0.0)
+    assert seen(1.0, 1.49, 1.5) == [(3, 0), (3, 0), (0, 0)]
     opened(books, "5", MS + 1000, now=2.0)
+    assert seen(2.0, 2.99) == [(0, 0), (0, 0)]
     opened(books, "7", MS + 2000, now=3.0)
-
-    def seen(now: float) -> tuple[int, int]:
-        ((_, state),) = books.shown(UID, now, MS)
-        return int(state.pos), state.c_time - MS
-
-    assert [seen(now) for now in (1.0, 1.49, 1.5, 3.99, 4.0)] == [(3, 0), (3, 0), (0, 0), (0, 0), (7, 1000)]
+    assert seen(3.0, 3.99, 4.0) == [(0, 0), (0, 0), (7, 1000)]  # never before what was so earlier
     assert the_slot(books).pos == 7
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
@@ -111,3 +113,26 @@ def test_a_close_fills_the_part_that_the_exchange_was_made_with(open_desk: Calla
     assert desk.exchange.positions[0].pos == 6
     with pytest.raises(ValueError, match="fill"):
         open_desk(fill=1.5)
+
+
+def test_a_cap_keeps_memory_bounded(open_desk: Callable[..., Desk]) -> None:
+    def bytes_after(desk: Desk, closes: int) -> int:
+        for n in range(closes):
+            desk.advance(0.25)  # eight in a window: all are admitted
+            desk.exchange.open_position("BTC-USDT-SWAP", n % 7 - 3 or 5)
+            assert desk.close(clOrdId=f"c{n}" if n % 50 == 0 else "").code == "0"
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        grown = {}
+        for cap in (100, None):
+            desk = open_desk(journal_cap=cap)
+            first = bytes_after(desk, 300)
+            grown[cap] = bytes_after(desk, 300) - first
+            assert (len(desk.exchange.journal), len(desk.exchange.trades)) == ((100, 100) if cap else (600, 1200))
+    finally:
+        tracemalloc.stop()
+    kept = 300 * 100  # bytes: hardly a tenth of what 300 rows and their changes take
+    assert grown[100] < kept < grown[None], grown

@@ -69,10 +69,10 @@ def test_a_forced_trade_has_no_number() -> None:
 
 def test_a_change_is_seen_when_it_is_time_and_in_order() -> None:
     slot = slot_of()
-    slot.show(0.0)
+    slot.show(0.0, 0.0)
     for pos, at in ((2, 5.0), (1, 3.0), (0, 8.0)):
         slot.trade(Decimal(pos), MS)
-        slot.show(at)
+        slot.show(at, 0.0)
     assert [slot.seen(at).pos for at in (0.0, 4.9, 5.0, 7.9, 8.0)] == [3, 3, 1, 1, 0]
 
 
