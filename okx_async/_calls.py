@@ -22,7 +22,7 @@ from okx_async._sender import Job
 from okx_async._wire import TIME_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from okx_async._answer import Answer
     from okx_async._clock import ExchangeClock
@@ -73,10 +73,12 @@ class Calls:
         request: ClosePosition | None = None,
         *,
         once: bool = False,
+        permit: Callable[[], Awaitable[float | None]] | None = None,
     ) -> tuple[Answer, tuple[Attempt, ...]]:
         """Return the acceptance and all attempts; raise everything else.
 
-        `request`: for the record of a close; `once`: repeat nothing.
+        `request`: for the record of a close; `once`: repeat nothing; `permit`: asked inside the slot of each attempt
+        until when it may be written, by the loop's clock (None: not at all, which raises WithheldError).
         """
         deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
         attempts: list[Attempt] = []
@@ -85,6 +87,7 @@ class Calls:
         pause: float | None = 0.0
         while pause is not None:
             flight = self._sender.flight()
+            flight.permit = permit
             asked = self._clock.asked
             try:
                 await self._sender.attempt(
@@ -109,19 +112,28 @@ class Calls:
             await self._throttle(job, flight, repeats)
             if deadline is None:
                 deadline = flight.begun + flight.waited + REPEAT_FOR
-            pause = None if once else await self._pause(flight, repeats, asked, deadline)
+            pause = await self._pause(flight, repeats, asked, deadline, once=once)
             if pause is not None:
                 logger.warning("to be repeated in %.2f s: %s", pause, failure)
         raise failure or AssertionError("a call without an attempt")
 
-    async def _pause(self, flight: Flight, repeats: Repeats, asked: int, deadline: float) -> float | None:
+    @property
+    def closing(self) -> bool:
+        """Whether the client was closed."""
+        return self._sender.closing
+
+    async def _pause(
+        self, flight: Flight, repeats: Repeats, asked: int, deadline: float, *, once: bool
+    ) -> float | None:
         """Return the seconds before the next attempt, None if there is none."""
+        if once and flight.permit is None:
+            return None
         pause = repeats.pause(flight.outcome, self._random())
         if pause is None or flight.loop.time() + pause > deadline:
             return None
         if flight.outcome is Outcome.CLOCK and not await self._in_time(self._set_clock(asked), deadline):
             return None
-        return pause
+        return None if once else pause  # who asks again on his own terms finds the clock set
 
     def _record(self, attempt: Attempt) -> Attempt:
         logger.debug("%s", attempt)

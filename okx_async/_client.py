@@ -13,13 +13,16 @@ from okx_async._arguments import callback, check_seconds, check_wait, lane_of, l
 from okx_async._batch import run_batch
 from okx_async._calls import Calls
 from okx_async._clock import ExchangeClock
+from okx_async._confirm import close_and_confirm
 from okx_async._discovery import Discovery
 from okx_async._errors import InvalidRequestError, OutcomeUnknownError
+from okx_async._flattening import Flattening
 from okx_async._gate import Gate
 from okx_async._identity import identity_of
-from okx_async._keys import check_base_url, environment, region_url, shown
+from okx_async._keys import check_base_url, check_inst_id, environment, region_url, shown
 from okx_async._limiter import default_limiter
 from okx_async._models import ClosePosition, CloseResult, Credentials, Priority, Quota
+from okx_async._readings import POSITIONS_QUOTA
 from okx_async._secrets import Secrets
 from okx_async._sender import Job, Sender
 from okx_async._transport import Transport
@@ -32,14 +35,14 @@ if TYPE_CHECKING:
 
     from okx_async._identity import Key
     from okx_async._models import Attempt, ClosedPosition, MgnMode, Position, PosSide
+    from okx_async._report import FlattenReport, FlattenRow
     from okx_async._slots import SlotSource
 
 __all__ = ["Client"]
 
 logger = logging.getLogger("okx_async")
 
-# https://www.okx.com/docs-v5/en/#trading-account-rest-api: both are counted by user id
-POSITIONS_QUOTA: Final = Quota(10, 2.0)
+# https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration: counted by user id
 CONFIG_QUOTA: Final = Quota(5, 2.0)
 
 
@@ -133,23 +136,34 @@ class Client:
         tag: str | None = None,
         priority: Priority = Priority.NORMAL,
         max_wait: float | None = None,
+        confirm: bool = False,
+        confirm_timeout: float = 30.0,
     ) -> ClosedPosition:
         """Close the whole position of one instrument (and side) at market.
 
         Returns once the exchange has *accepted* the close, which is no proof that the position is gone.
         `max_wait`: seconds from this call to the last send; SlotTimeoutError at once when that is impossible.
 
+        With `confirm` it reads the position first, and returns once the exchange no longer lists it (``closed.flat``);
+        as in `flatten`, the close is repeated only if a reading lists the very same position. Not proven within
+        `confirm_timeout` seconds of the first answer: OutcomeUnknownError; another position in its place:
+        RejectedError that says so.
+
         Raises InvalidRequestError (nothing sent), NotSentError (nothing sent), RejectedError (refused, nothing
         executed) or OutcomeUnknownError (may have been executed: ask positions). A refusal for rate is repeated after
         its window, at most 5 times. Cancelling may leave the close executed: then the CancelledError has a note.
-        Two overlapping closes of one position are both sent.
+        Two overlapping closes of one position are both sent, with `confirm` too.
 
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
         """
         self._bind()
         check_wait(max_wait)
         request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
-        return await self._close(request, lane_of(priority), max_wait)
+        lane = lane_of(priority)
+        check_seconds(confirm_timeout=confirm_timeout)
+        if confirm:
+            return await close_and_confirm(self._calls, request, lane, max_wait, confirm_timeout)
+        return await self._close(request, lane, max_wait)
 
     async def close_positions(
         self,
@@ -172,6 +186,52 @@ class Client:
         callback("on_result", on_result)
 
         return await run_batch(legs, lambda leg: self._close(leg, lane, max_wait), on_result)
+
+    async def flatten(
+        self,
+        inst_ids: Iterable[str] | None = None,
+        *,
+        where: Callable[[Position], object] | None = None,
+        auto_cxl: bool = True,
+        deadline: float = 30.0,
+        priority: Priority = Priority.PANIC,
+        on_progress: Callable[[FlattenRow], object] | None = None,
+    ) -> FlattenReport:
+        """Close every position, of all instruments or of `inst_ids`, and prove that the exchange lists them no more.
+
+        `where`: only those positions for which it is true. `auto_cxl`: cancel the pending orders that stand in the way.
+        `deadline`: seconds from this call to the last close; what is on the wire by then is awaited. `on_progress`:
+        called with a position's row whenever it changes, and at the end; what it raises is logged.
+
+        Each position has one close in flight. It is closed again only if a reading at most 1 s old lists the very same
+        position: one that was opened meanwhile is left alone. Raises what the first reading of positions raises, as
+        `positions` does, and what `where` raises in it; nothing was sent then. All else is in the report.
+        """
+        self._bind()
+        check_seconds(deadline=deadline)
+        lane = lane_of(priority)
+        callback("where", where)
+        callback("on_progress", on_progress)
+        if not isinstance(auto_cxl, bool):
+            raise InvalidRequestError(f"auto_cxl must be True or False, got {shown(auto_cxl)}")
+        wanted: list[str] | None = None
+        if inst_ids is not None:
+            wanted = list(dict.fromkeys(listed("inst_ids", inst_ids, str)))
+            if not wanted:
+                raise InvalidRequestError(
+                    "inst_ids is empty: nothing would be closed and nothing proven; None means all"
+                )
+            for inst_id in wanted:
+                check_inst_id(inst_id)
+        return await Flattening(
+            self._calls,
+            inst_ids=wanted,
+            where=where,
+            auto_cxl=auto_cxl,
+            deadline=deadline,
+            priority=lane,
+            on_progress=on_progress,
+        ).run()
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:
         """Return the open positions, of all instruments or of `inst_ids`.

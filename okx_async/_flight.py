@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Self
 
 from okx_async._models import Attempt, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable
     from types import TracebackType
 
     from okx_async._answer import Answer
@@ -46,6 +47,7 @@ class Flight:
         "loop",
         "marked",
         "outcome",
+        "permit",
         "placed",
         "retry_after",
         "sent",
@@ -53,6 +55,7 @@ class Flight:
         "started",
         "token",
         "transport",
+        "until",
         "waited",
     )
 
@@ -73,6 +76,10 @@ class Flight:
         """When it was asked for, by the loop's clock."""
         self.deadline: float | None = None
         """Until when it may stand in line, by the loop's clock."""
+        self.permit: Callable[[], Awaitable[float | None]] | None = None
+        """Asked inside the slot: until when it may be written, by the loop's clock; None: not at all."""
+        self.until = inf
+        """What that told."""
         self.ended = False
         """Whether it was told to end; once sent, it may have its answer yet."""
         self.placed = False
@@ -125,6 +132,11 @@ class Flight:
     def left(self) -> float | None:
         """Return the seconds that it may stand in line yet; None: any number."""
         return None if self.deadline is None else max(0.0, self.deadline - self.loop.time())
+
+    @property
+    def late(self) -> bool:
+        """Whether it may not be written any more."""
+        return self.until < inf and self.loop.time() > self.until
 
     def connect(self, seconds: float) -> None:
         """Note that it asks for a connection, and has so many seconds for that."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from okx_async._answer import clean, parse
 from okx_async._errors import NotSentError, SlotTimeoutError
@@ -20,7 +20,7 @@ from okx_async._transport import reset
 from okx_async._wire import SIGN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from okx_async._clock import ExchangeClock
     from okx_async._discovery import Discovery
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from okx_async._transport import Reply, Transport
     from okx_async._wire import Signer
 
-__all__ = ["Job", "Sender"]
+__all__ = ["Job", "Sender", "WithheldError"]
 
 
 @dataclass(slots=True)  # not frozen: one is made for each close
@@ -55,6 +55,10 @@ class Job:
     def changes(self) -> bool:
         """Whether it changes anything at the exchange."""
         return self.method != "GET"
+
+
+class WithheldError(NotSentError):
+    """What the request is about has changed while it stood in line: it was not sent, and its slot was given back."""
 
 
 class _InDoubt(Exception):  # noqa: N818 - no error: it takes the slot's block down the path of doubt
@@ -214,6 +218,8 @@ class Sender:
                 raise
 
     async def _write(self, job: Job, flight: Flight, priority: Priority, slots: tuple[Slot, ...]) -> None:
+        if flight.permit is not None:
+            await self._ask(job, flight, flight.permit, slots)
         flight.placed = flight.placed or self._gate.enter()
         if not flight.placed:
             # The slot is kept meanwhile, and goes before all who have none. Given back, slot and place could pass
@@ -224,6 +230,8 @@ class Sender:
                 for slot in slots:
                     slot.refund()
                 raise
+        if flight.late:
+            self._withhold(job, flight, slots)
         flight.start()
         try:
             for slot in slots:
@@ -241,6 +249,27 @@ class Sender:
             self._land(flight, slots, reply, headers)
         if flight.token == "in doubt":
             raise _InDoubt
+
+    async def _ask(
+        self, job: Job, flight: Flight, permit: Callable[[], Awaitable[float | None]], slots: tuple[Slot, ...]
+    ) -> None:
+        """Ask, with the slot in hand, whether the request may still be sent."""
+        self._leave(flight)  # who asks may need a place, and whoever holds one waits for nothing
+        try:
+            until = await permit()
+        except BaseException:
+            for slot in slots:
+                slot.refund()
+            raise
+        if until is None:
+            self._withhold(job, flight, slots)
+        else:
+            flight.until = until
+
+    def _withhold(self, job: Job, flight: Flight, slots: tuple[Slot, ...]) -> NoReturn:
+        for slot in slots:
+            slot.refund()
+        raise WithheldError(f"{job.what}: not to be sent any more, nothing was sent", key=flight.key)
 
     def _headers(self, job: Job) -> Mapping[str, str]:
         return (

@@ -16,6 +16,7 @@ import socket
 import struct
 from contextlib import suppress
 from contextvars import ContextVar
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
@@ -94,6 +95,9 @@ class Connector(aiohttp.TCPConnector):
                 for _ in range(2):  # turns: the loop reads what else came to idle connections, and drops those
                     await asyncio.sleep(0)
                 connection = await super().connect(req, traces, timeout)
+            if flight.late:
+                connection.release()
+                raise aiohttp.ClientConnectionError("connected too late to be sent")
             flight.mark(connection.transport)
         return connection
 
@@ -184,7 +188,7 @@ class Transport:
                 url,
                 data=body,
                 headers=headers,
-                timeout=self._timeout,
+                timeout=self._timeout if self._own or flight.until == inf else self._until(flight),
                 allow_redirects=False,
                 raise_for_status=False,
                 expect100=False,
@@ -207,6 +211,11 @@ class Transport:
         finally:
             _FLIGHT.reset(mark)
         return None
+
+    def _until(self, flight: Flight) -> aiohttp.ClientTimeout:
+        """Limit the connecting by the last moment for the write: without a mark nobody tells when it is connected."""
+        left = min(self._connect_timeout, max(flight.until - flight.loop.time(), 0.001))  # 0 would be no limit
+        return aiohttp.ClientTimeout(total=None, connect=left, sock_connect=left, sock_read=None, ceil_threshold=3600)
 
     async def _reply(self, flight: Flight, response: aiohttp.ClientResponse) -> Reply | None:
         try:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from unittest.mock import Mock
 
 import aiohttp
@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from aioresponses import aioresponses, core
 
-from okx_async import Credentials, Limiter, Priority, Quota
+from okx_async import Client, Credentials, Limiter, Priority, Quota
 from okx_async._clock import ExchangeClock
 from okx_async._gate import Gate
 from okx_async._identity import Identity
@@ -23,17 +23,22 @@ from okx_async._secrets import Secrets
 from okx_async._sender import Job, Sender
 from okx_async._transport import Reply, Transport
 from okx_async._wire import Signer
-from okx_async.simulator import SimulatedExchange
+from okx_async.simulator import Clock, Network, SimulatedExchange, VirtualLoop, run
+from okx_async.simulator import Path as Way
+from okx_async.simulator.endpoints import CLOSE_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Hashable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterator, Mapping
 
+    from okx_async import Attempt
     from okx_async._discovery import Discovery
     from okx_async._flight import Flight
+    from okx_async.simulator import JournalRow
 
 # Some tests share a table with others. At the end: tests/mutants puts a copy of the package before this one.
 sys.path.append(str(Path(__file__).parent.parent))
 
+T = TypeVar("T")
 LOOP = pytest.StashKey[asyncio.AbstractEventLoop]()
 PENDING = pytest.StashKey[list[asyncio.TimerHandle]]()
 TURNS = 50
@@ -197,6 +202,7 @@ class Subject:
 
     async def attempt(self, inst_id: str = "BTC-USDT-SWAP", **arguments: Any) -> Flight:
         flight = self.sender.flight()
+        flight.permit = arguments.pop("permit", None)
         arguments = {"priority": Priority.NORMAL, "deadline": None, **arguments}
         await self.sender.attempt(
             Job("POST", "/api/v5/trade/close-position", b"{}", inst_id), flight, cast("Discovery", Known()), **arguments
@@ -212,3 +218,84 @@ class Subject:
 @pytest.fixture
 def sending() -> type[Subject]:
     return Subject
+
+
+class World:
+    """A client and a simulated exchange on a network in memory, in virtual time."""
+
+    def __init__(self, loop: VirtualLoop, network: Network, exchange: SimulatedExchange, wall_clock: Clock) -> None:
+        self.loop = loop
+        self.network = network
+        self.exchange = exchange
+        self.wall_clock = wall_clock
+        self.attempts: list[Attempt] = []
+
+    def client(self, **options: Any) -> Client:
+        """Return a client of its own limiter, as another process would have it."""
+        options = {"limiter": Limiter(clock=self.loop.clock), "on_attempt": self.attempts.append, **options}
+        exchange = self.exchange
+        return Client(
+            options.pop("credentials", exchange.credentials),
+            user_id=exchange.user_id,
+            base_url=exchange.base_url,
+            wall_clock=self.wall_clock,
+            **options,
+        )
+
+    def at(self, seconds: float, act: Callable[[], object]) -> None:
+        """Have something happen in so many seconds."""
+        self.loop.call_later(seconds, act)
+
+    def reopen(self, inst_id: str, pos: int = 5, **where: Any) -> None:
+        """Have another position stand there, opened at this moment."""
+        self.exchange.open_position(inst_id, 0, **where)
+        self.exchange.open_position(inst_id, pos, **where)
+
+    def closes(self, inst_id: str | None = None) -> list[JournalRow]:
+        """Return the closes that arrived."""
+        rows = [row for row in self.exchange.journal if row.path.startswith(CLOSE_PATH)]
+        return rows if inst_id is None else [row for row in rows if row.key == (self.exchange.user_id, inst_id)]
+
+
+def _happen(
+    story: Callable[[World, Client], Coroutine[Any, Any, T]],
+    *,
+    way: float = 0.015,
+    timeout: float = 5.0,
+    **options: Any,
+) -> T:
+    """Let a story happen, each way over the network taking `way` seconds; nothing may be left when it is over."""
+
+    async def main(loop: VirtualLoop) -> T:
+        wall_clock = Clock(loop.clock, start=1_768_519_672.0)
+        exchange = SimulatedExchange(seed=1, clock=loop.clock, wall_clock=wall_clock, **options)
+        world = World(loop, network, exchange, wall_clock)
+        async with exchange:
+            async with world.client(timeout=timeout) as client:
+                await client.warm_up(1)
+                await asyncio.sleep(0.1)  # the given user id is checked meanwhile
+                result = await story(world, client)
+            await asyncio.sleep(10.0)
+        here = asyncio.current_task()
+        left = [repr(task) for task in asyncio.all_tasks() if task is not here]
+        assert not left, f"left behind: {left}"
+        assert not loop.timers()
+        assert not complaints, complaints
+        return result
+
+    network = Network(seed=1, inward=Way(way, 0.0), outward=Way(way, 0.0))
+    loop = VirtualLoop(network)
+    complaints: list[str] = []
+    loop.set_exception_handler(
+        lambda _, context: complaints.append(f"{context['message']} {context.get('exception')!r}")
+    )
+    result = run(main, loop)
+    gc.collect()
+    assert not complaints, complaints
+    return result
+
+
+@pytest.fixture
+def happen() -> Callable[..., Any]:
+    """A network in memory: `happen(story, way=…, **options of the exchange)` runs `story(world, client)` on it."""
+    return _happen

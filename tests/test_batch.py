@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from okx_async import ClosedPosition, ClosePosition, CloseResult, NotSentError, OutcomeUnknownError
-from okx_async._batch import run_batch
+from okx_async._batch import run_batch, together
 
 pytestmark = pytest.mark.looptime
 
@@ -68,3 +68,36 @@ async def test_a_misuse_is_raised_once_all_have_ended() -> None:
     with pytest.raises(RuntimeError, match="another event loop"):
         await run_batch(LEGS, misused, None)
     assert ended == [leg.inst_id for leg in LEGS[1:]]
+
+
+async def test_together_returns_in_order_and_raises_once_all_have_ended() -> None:
+    ended: list[float] = []
+
+    async def work(seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        ended.append(seconds)
+        if seconds == 0.1:
+            raise KeyError(seconds)
+        return seconds
+
+    assert await together(work, [0.3, 0.2]) == [0.3, 0.2]
+    assert await together(work, []) == []
+    with pytest.raises(KeyError):
+        await together(work, [0.3, 0.1])
+    assert ended == [0.2, 0.3, 0.1, 0.3]
+
+
+async def test_together_cancelled_ends_all_and_has_their_notes() -> None:
+    async def work(number: int) -> None:
+        try:
+            await asyncio.sleep(1.0)
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(f"note {number}")
+            raise
+
+    task = asyncio.create_task(together(work, range(3)))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert getattr(caught.value, "__notes__", []) == ["note 0", "note 1", "note 2"]

@@ -15,11 +15,12 @@ PUBLIC = sorted(set(okx_async.__all__))
 PRIVATE = [module.name for module in pkgutil.iter_modules(okx_async.__path__) if module.name.startswith("_")]
 # Parts of the machine: their modules' lists are for each other.
 INTERNAL = {
-    "Answer",
-    "Bucket", "callback", "Calls", "check_pause", "check_seconds", "check_wait", "default_limiter", "Discovery",
-    "ExchangeClock", "Flight", "Gate", "HIDDEN", "Identity", "identity_of", "Job", "Key", "lane_of", "listed",
-    "Patience", "Queue", "Repeats", "Reply", "Rule", "run_batch", "Secrets", "Sender", "Table", "tell", "Transport",
-    "Verdict", "Waiter",
+    "Answer", "Bucket", "callback", "Calls", "check_pause", "check_seconds", "check_wait", "close_and_confirm",
+    "default_limiter", "Discovery", "ExchangeClock", "Flattening", "Flight", "Gate", "Guard", "HIDDEN", "Identity",
+    "identity_of", "is_flat", "Job", "Key", "lane_of", "Leg", "listed", "Move", "newcomers", "open_orders", "orders",
+    "Patience", "POSITIONS_QUOTA", "Pursuit", "Queue", "Reading", "Readings", "Repeats", "Reply", "Rule", "run_batch",
+    "Secrets", "Sender", "Sight", "slot_of", "Step", "Table", "tell", "together", "Transport", "Verdict", "Waiter",
+    "WithheldError",
 }  # fmt: skip
 
 

@@ -17,6 +17,8 @@ MAY_NOT_IMPORT = {
     "_errors.py": {*PURE, "okx_async._[!m]*"},
     "_models.py": {*PURE, "okx_async._[!e]*"},
     "_report.py": PURE,
+    "_guard.py": {*PURE, "okx_async._calls", "okx_async._sender", "okx_async._readings"},
+    "_flatten.py": {*PURE, "okx_async._calls", "okx_async._sender", "okx_async._readings", "okx_async._pursuit"},
     "_bucket.py": {*PURE, "datetime", "okx_async._[!em]*"},
     "_keys.py": {*PURE, "okx_async._[!e]*"},
     "_wire.py": {*PURE, "okx_async._outcomes"},

@@ -20,6 +20,10 @@ async def strategy(client: okx.Client) -> None:
     assert_type(results[0].error, okx.OkxError | None)
     assert_type(await client.positions(), list[okx.Position])
     assert_type(await client.warm_up(10), int)
+    assert_type(await client.close_position("BTC-USDT-SWAP", "cross", confirm=True), okx.ClosedPosition)
+    assert_type(await client.flatten(where=lambda position: position.pos > 0), okx.FlattenReport)
+    await client.flatten(["BTC-USDT-SWAP"], None)  # type: ignore[call-arg]
+    await client.flatten(where=lambda position: position.size > 0)  # type: ignore[attr-defined]
     results[0].error = None  # type: ignore[misc]
 
 
