@@ -6,11 +6,12 @@ Every cell is run first: what is written has just happened.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 from tests.faults.table import ROWS, Cell, Row
-from tests.faults.world import COLUMNS, LEGS, STRUCK, Leg, Observed, observe
+from tests.faults.world import COLUMNS, STRUCK, Leg, Observed, observe
 
 __all__ = ["PAGE", "REWRITE", "breaches", "fresh"]
 
@@ -24,7 +25,7 @@ UNTOUCHED = Cell("accepted", "", 1, 1, "s")
 
 def breaches(row: Row, column: str, observed: Observed) -> list[str]:
     """Return all that is not as the table says."""
-    cell, legs = row.cells[column], COLUMNS[column][0]
+    cell, legs = row.cells[column], COLUMNS[column].legs
     found = list(observed.wrong)
     mine = {inst_id: cell if inst_id == STRUCK or cell.all else UNTOUCHED for inst_id in legs}
     for inst_id, leg in zip(legs, observed.legs, strict=True):
@@ -37,6 +38,8 @@ def breaches(row: Row, column: str, observed: Observed) -> list[str]:
             found.append(f"sent again though it may have been executed: {leg}")
     if observed.sent != (sent := sum(each.sent for each in mine.values())):
         found.append(f"arrived {observed.sent} times, not {sent}")
+    if observed.late != (late := sum(each.late for each in mine.values())):
+        found.append(f"arrived {observed.late} times after the caller was told, not {late}")
     if observed.asked != cell.asked:
         found.append(f"the exchange was asked for its time {observed.asked} times, not {cell.asked}")
     return found
@@ -57,14 +60,14 @@ def _matrix() -> str:
     for group, rows in groupby(ROWS, key=lambda row: row.group):
         lines += [
             f"\n### {group}\n",
-            f"| what goes wrong | `{first}` tells | arrived | closed | slots | "
-            + " | ".join(f"`{column}`" for column in others)
+            f"| what goes wrong | {COLUMNS[first].title} tells | arrived | closed | slots | "
+            + " | ".join(COLUMNS[column].title for column in others)
             + " |",
             "|---|---|---|---|---|" + "---|" * len(others),
         ]
         for row in rows:
             cell = row.cells[first]
-            more = " | ".join(_other(row.cells[column], cell) for column in others)
+            more = " | ".join(_other(row.cells[column], cell, len(COLUMNS[column].legs)) for column in others)
             lines.append(f"| {row.title} | {_told(cell)} | {cell.sent} | {cell.done} | {_slots(cell)} | {more} |")
     return "\n".join([*lines, "", ""])
 
@@ -78,13 +81,15 @@ def _slots(cell: Cell) -> str:
     return ", ".join(SLOTS[slot] + (f" {count} times" if count > 1 else "") for slot, count in runs) or "none taken"
 
 
-def _other(cell: Cell, first: Cell) -> str:
+def _other(cell: Cell, first: Cell, legs: int) -> str:
     """Say of a further kind of call what is another than in the first."""
-    same = (cell.told, cell.code, cell.done, cell.sent, cell.tokens) == (
-        *(first.told, first.code, first.done, first.sent, first.tokens),
-    )
+    same = replace(cell, asked=0) == replace(first, asked=0)
     words = "the same" if same else f"{_told(cell)}, arrived {cell.sent}, closed {cell.done}, {_slots(cell)}"
-    return f"each of {len(LEGS)} legs {words}" if cell.all else f"{words}; the other legs accepted"
+    if cell.late:
+        words = f"{words}; arrived after the caller was told"
+    if legs == 1:
+        return words
+    return f"each of {legs} legs {words}" if cell.all else f"{words}; the other legs accepted"
 
 
 def main() -> None:

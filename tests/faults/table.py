@@ -30,7 +30,8 @@ class Cell:
 
     ``told``: the class of the error, or "accepted"; ``done``: closes of the position that is struck; ``sent``: how
     often its request arrives; ``tokens``: of each attempt, s settled, d in doubt, r refunded; ``all``: whether the
-    other legs meet the same, else they are accepted at once; ``asked``: how often the exchange is asked for its time.
+    other legs meet the same, else they are accepted at once; ``asked``: how often the exchange is asked for its time;
+    ``late``: how often it arrives after the caller was told.
     """
 
     told: str
@@ -40,6 +41,7 @@ class Cell:
     tokens: str = "s"
     all: bool = False
     asked: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,11 +162,20 @@ def row(
     arrange: Arrange | None = None,
     *,
     many: Cell | None = None,
+    own: Cell | None = None,
     **settings: Any,
 ) -> None:
-    """Add a row; `many`: the cell of close_positions where it is another one."""
+    """Add a row; `many`: of close_positions, `own`: over a caller's session, where it is another cell."""
     arrange = arrange or strike(title)
-    ROWS.append(Row(group, title, arrange, {"close_position": cell, "close_positions": many or cell}, **settings))
+    ROWS.append(
+        Row(
+            group,
+            title,
+            arrange,
+            {"close_position": cell, "close_positions": many or cell, "own session": own or cell},
+            **settings,
+        )
+    )
 
 
 def either(group: str, name: str, code: str = "") -> None:
@@ -327,7 +338,9 @@ row(
     LINE,
     "the request stands in our own kernel",
     unknown(done=0, sent=0, all=True),
-    on_wires(lambda wire: wire.stall(40.0, outward=False)),
+    on_wires(lambda wire: wire.stall(8.0, outward=False)),
+    # Nobody can take back what aiohttp's own sockets were given.
+    own=Cell("OutcomeUnknownError", "", 1, 1, "d", all=True, late=1),
 )
 row(
     LINE,
@@ -379,6 +392,8 @@ for each in ("time down", "time hangs up", "time slow", "time refused for rate")
         refused("ClockSkewError", "50102", asked=1, all=True),
         strike(each, "31 s ahead"),
         many=refused("ClockSkewError", "50102", asked=3, all=True),
+        # aiohttp asks again by itself where a connection is lost, if it is not our own.
+        own=refused("ClockSkewError", "50102", asked=2 if each == "time hangs up" else 1, all=True),
     )
 row(
     CLOCK,

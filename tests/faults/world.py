@@ -10,6 +10,8 @@ import gc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+
 import okx_async as okx
 from okx_async.simulator import Network, Path, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator.endpoints import CLOSE_PATH
@@ -56,6 +58,8 @@ class Observed:
     legs: list[Leg]
     sent: int
     """Closes that arrived, at the exchange or at a proxy before it."""
+    late: int
+    """Of these, after the caller was told what became of it."""
     asked: int
     """How often the exchange was asked for its time."""
     wrong: list[str]
@@ -101,16 +105,27 @@ async def close_positions(world: World) -> list[okx.CloseResult]:
     )
 
 
-# A further column is a function, and a cell in each row of the table.
-COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[World], Awaitable[list[okx.CloseResult]]]]] = {
-    "close_position": ((STRUCK,), close_position),
-    "close_positions": (LEGS, close_positions),
+@dataclass(frozen=True)
+class Column:
+    """A kind of call: its ``legs``, and whether it goes over a ``session`` of the caller's."""
+
+    title: str
+    legs: tuple[str, ...]
+    call: Callable[[World], Awaitable[list[okx.CloseResult]]]
+    session: bool = False
+
+
+# A further one is a line here, and a cell in each row of the table.
+COLUMNS = {
+    "close_position": Column("`close_position`", (STRUCK,), close_position),
+    "close_positions": Column("`close_positions`", LEGS, close_positions),
+    "own session": Column("`close_position`, your own session", (STRUCK,), close_position, session=True),
 }
 
 
 def observe(row: Row, column: str) -> Observed:
     """Let a fault happen to a call."""
-    legs, call = COLUMNS[column]
+    legs = COLUMNS[column].legs
     network = Network(seed=row.title, inward=Path(0.03, 0.02), outward=Path(0.03, 0.02))
     complaints: list[str] = []
 
@@ -121,12 +136,14 @@ def observe(row: Row, column: str) -> Observed:
         ends: dict[str, float] = {}
         wall_clock = lambda: EPOCH + loop.clock() - begun  # noqa: E731 - two uses
         exchange = SimulatedExchange(seed=row.title, clock=loop.clock, wall_clock=wall_clock)
+        session = aiohttp.ClientSession() if COLUMNS[column].session else None
         async with exchange:
             client = okx.Client(
                 exchange.credentials,
                 user_id=exchange.user_id if row.user_id else None,
                 base_url=exchange.base_url,
                 limiter=limiter,
+                session=session,
                 wall_clock=wall_clock,
                 on_attempt=lambda attempt: ends.update({attempt.request.inst_id: loop.clock()}),
             )
@@ -135,7 +152,9 @@ def observe(row: Row, column: str) -> Observed:
             for inst_id in legs:
                 exchange.open_position(inst_id, 4)
             async with client:
-                observed = await _observe(row, world, call)
+                observed = await _observe(row, world, COLUMNS[column].call)
+            if session is not None:
+                await session.close()
         await asyncio.sleep(10)  # for the last words of closed connections
         here = asyncio.current_task()
         observed.wrong += [f"{task!r} is left" for task in asyncio.all_tasks() if task is not here]
@@ -158,11 +177,11 @@ async def _observe(row: Row, world: World, call: Callable[[World], Awaitable[lis
     told = world.loop.clock()
     await _tokens(world, results, told)
     rows = exchange.journal[before:]
-    late = [each for each in rows if each.path == CLOSE_PATH and each.at > told and each.fault != "forwarded"]
-    world.wrong += [f"{each} arrived after the caller was told" for each in late]
+    arrived = [each for each in rows if each.path == CLOSE_PATH and each.fault != "forwarded"]
     return Observed(
         legs=[_leg(result, rows) for result in results],
-        sent=sum(each.path == CLOSE_PATH and each.fault != "forwarded" for each in rows),
+        sent=len(arrived),
+        late=sum(each.at > told for each in arrived),
         asked=sum(each.path == TIME_PATH for each in rows),
         wrong=world.wrong,
     )
