@@ -47,7 +47,7 @@ torture: $(READY)
 soak: $(READY)
 	$(BIN)/python tests/soak/run.py
 
-# Ours beside the limiters that people use today, in a .venv-bench of its own; about 15 minutes, alone on the machine.
+# Ours beside the limiters and clients that people use today, in a .venv-bench of its own; about 25 minutes, alone on the machine.
 bench:
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
@@ -58,6 +58,10 @@ bench:
 	.venv-bench/bin/python -m benchmarks.cancellation --json build/bench/cancellation.json
 	.venv-bench/bin/python -m benchmarks.strictness --json build/bench/strictness.json --plots build/bench
 	.venv-bench/bin/python -m benchmarks.simulator --json build/bench/simulator.json
+	test -x .venv-bench/peer/bin/python || $(PYTHON) -m venv .venv-bench/peer
+	.venv-bench/peer/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx-async==0.1.1'
+	.venv-bench/bin/python -m benchmarks.client --folder build/bench
+	.venv-bench/bin/python -m benchmarks.batches --json build/bench/batches.json
 	.venv-bench/bin/python -m benchmarks.page build/bench
 	.venv-bench/bin/python benchmarks/simulated.py
 

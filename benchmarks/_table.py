@@ -20,6 +20,7 @@ from benchmarks.peers import NAMES, installed, versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from benchmarks.clients import Subject
     from benchmarks.peers import Peer
 
 __all__ = ["Report", "arguments", "peers_of", "spread", "versus"]
@@ -33,11 +34,13 @@ class Report:
 
     title: str
     columns: Sequence[str]
-    peers: Sequence[Peer]
+    peers: Sequence[Peer] | Sequence[Subject]
     rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     raw: dict[str, object] = field(default_factory=dict)
     """Every single figure, for the JSON."""
+    place: str = "peers"
+    """Where the page lists what was measured."""
 
     def add(self, *cells: object) -> None:
         """Append a row."""
@@ -74,6 +77,7 @@ class Report:
                 "versions": versions(self.peers),
                 "table": self.lines(),
                 "provenance": self.provenance(),
+                "place": self.place,
                 "peers": [{k: v for k, v in asdict(peer).items() if isinstance(v, str)} for peer in self.peers],
                 "raw": self.raw,
             }

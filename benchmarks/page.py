@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 PAGE = Path("docs/benchmarks.md")
-PICTURE = Path("docs/images/windows.png")
+PICTURES = Path("docs/images")
 
 
 def filled(page: str, name: str, text: str) -> str:
@@ -35,12 +35,11 @@ def main() -> None:
             page = filled(page, file.stem, "\n".join([*record["table"], "", *record["provenance"]]))
             configured = [f"| {one['name']} | {one['how']} |" for one in record["peers"]]
             if configured:  # a table without peers says nothing of them
-                page = filled(page, "peers", "\n".join(["| name | what was built |", "|---|---|", *configured]))
+                page = filled(page, record["place"], "\n".join(["| name | what was built |", "|---|---|", *configured]))
     PAGE.write_text(page)
-    picture = args.folder / "windows.png"
-    if picture.exists():
-        PICTURE.parent.mkdir(exist_ok=True)
-        shutil.copyfile(picture, PICTURE)
+    for picture in args.folder.glob("*.png"):
+        PICTURES.mkdir(exist_ok=True)
+        shutil.copyfile(picture, PICTURES / picture.name)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from okx_async._calls import tell
 from okx_async._errors import OkxError
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from okx_async._models import ClosedPosition, ClosePosition
 
 __all__ = ["run_batch", "together"]
+
+AT_ONCE: Final = 100
+"""How many are begun in one turn of the loop: ten thousand at once would keep everybody else waiting."""
 
 _T = TypeVar("_T")
 _Item = TypeVar("_Item")
@@ -44,27 +47,56 @@ async def together(work: Callable[[_Item], Awaitable[_T]], items: Iterable[_Item
 
     Cancelled, it ends them all, and has the notes of their CancelledErrors: which of them were on the wire.
     """
-    notes: list[str] = []
+    group = _Group(work)
+    try:
+        await group.begin(items)
+        if group.left:
+            await group.over
+        return [task.result() for task in group.tasks]
+    except BaseException as raised:
+        # All in one step, however many: not one more goes out. Those that are done lose an exception nobody has read.
+        for task in group.tasks:
+            task.cancel()
+        if group.tasks and isinstance(raised, asyncio.CancelledError):
+            await asyncio.wait(group.tasks)
+        for note in group.notes:
+            raised.add_note(note)
+        raise
 
-    async def run(item: _Item) -> _T:
+
+class _Group(Generic[_Item, _T]):
+    """The work that was begun, and when all of it has ended."""
+
+    __slots__ = ("_work", "left", "notes", "over", "tasks")
+
+    def __init__(self, work: Callable[[_Item], Awaitable[_T]]) -> None:
+        self._work = work
+        self.left = 0
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.tasks: list[asyncio.Task[_T]] = []
+        self.notes: list[str] = []
+
+    async def begin(self, items: Iterable[_Item]) -> None:
+        """Begin with all items, some in each turn of the loop."""
+        loop = asyncio.get_running_loop()
+        self.left = 1  # not over before all have begun
+        for item in items:
+            if self.tasks and len(self.tasks) % AT_ONCE == 0:
+                await asyncio.sleep(0)
+            task = loop.create_task(self._run(item))
+            self.left += 1
+            task.add_done_callback(self._landed)
+            self.tasks.append(task)
+        self._landed(None)
+
+    async def _run(self, item: _Item) -> _T:
         try:
-            return await work(item)
+            return await self._work(item)
         except asyncio.CancelledError as cancelled:
-            notes.extend(getattr(cancelled, "__notes__", ()))
+            self.notes.extend(getattr(cancelled, "__notes__", ()))
             raise
 
-    tasks = [asyncio.ensure_future(run(item)) for item in items]
-    try:
-        if tasks:
-            await asyncio.wait(tasks)
-    except asyncio.CancelledError as cancelled:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        for note in notes:
-            cancelled.add_note(note)
-        raise
-    finally:
-        for task in tasks:
-            task.cancel()  # no effect on those that are done, but that no unread exception is complained of
-    return [task.result() for task in tasks]
+    def _landed(self, _: object) -> None:
+        self.left -= 1
+        if not self.left and not self.over.done():
+            self.over.set_result(None)

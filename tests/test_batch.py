@@ -101,3 +101,63 @@ async def test_together_cancelled_ends_all_and_has_their_notes() -> None:
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
     assert getattr(caught.value, "__notes__", []) == ["note 0", "note 1", "note 2"]
+
+
+async def test_many_legs_leave_the_loop_its_turns() -> None:
+    """Others run between the legs of a long batch: counted in turns of the loop, not in time."""
+    begun = 0
+    turns: list[int] = []
+
+    async def counted(leg: ClosePosition) -> ClosedPosition:
+        nonlocal begun
+        begun += 1
+        await asyncio.sleep(1.0)
+        return ClosedPosition(leg.inst_id, "net", "", "")
+
+    async def bystander() -> None:
+        while begun < 1000:
+            await asyncio.sleep(0)
+            turns.append(begun)
+
+    other = asyncio.ensure_future(bystander())
+    legs = [ClosePosition(f"X{n}-USDT-SWAP", "cross") for n in range(1000)]
+    results = await run_batch(legs, counted, None)
+    await other
+    assert [result.request for result in results] == legs
+    assert max(after - before for before, after in zip([0, *turns], turns, strict=False)) <= 100
+
+
+async def test_cancelled_before_all_legs_have_begun_no_further_one_begins() -> None:
+    begun: list[str] = []
+
+    async def noted(leg: ClosePosition) -> ClosedPosition:
+        begun.append(leg.inst_id)
+        await asyncio.sleep(1.0)
+        return ClosedPosition(leg.inst_id, "net", "", "")
+
+    task = asyncio.ensure_future(run_batch([ClosePosition(f"X{n}", "cross") for n in range(1000)], noted, None))
+    for _ in range(4):  # turns of the loop
+        await asyncio.sleep(0)
+    so_far = len(begun)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert 0 < so_far < 1000
+    assert len(begun) <= so_far + 100
+    await asyncio.sleep(2.0)
+    assert len(begun) <= so_far + 100
+
+
+async def test_a_leg_that_somebody_else_cancels_ends_the_batch() -> None:
+    async def stuck(_: ClosePosition) -> ClosedPosition:
+        await asyncio.sleep(100.0)
+        raise AssertionError
+
+    before = asyncio.all_tasks()
+    batch = asyncio.ensure_future(run_batch(LEGS, stuck, None))
+    await asyncio.sleep(0)
+    for leg in asyncio.all_tasks() - before - {batch}:
+        leg.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await batch
+    assert asyncio.get_running_loop().time() == 0.0

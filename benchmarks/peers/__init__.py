@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Protocol
 
+    from benchmarks.clients import Subject
+
     class Limited(Protocol):
         """A limiter of many keys, as a careful user of its library would build it."""
 
@@ -87,7 +89,7 @@ def installed(names: Iterable[str] = NAMES) -> list[Peer]:
     return peers
 
 
-def versions(peers: Iterable[Peer]) -> dict[str, str]:
+def versions(peers: Iterable[Peer] | Iterable[Subject]) -> dict[str, str]:
     """Return the version of every library that is measured, and of what the runs rest on."""
     found = {}
     for name in [*dict.fromkeys(peer.distribution for peer in peers), "aiohttp"]:

@@ -41,6 +41,36 @@ def test_a_benchmark_runs_without_the_peers(tmp_path: Path, module: str, options
     assert any(line.startswith("| okx_async ") for line in record["table"])
 
 
+PLAY = """
+import json, subprocess, sys
+from benchmarks._standin import standin
+scene, limit, at_once = sys.argv[1:]
+with standin(0.0, int(limit)) as place:
+    command = [sys.executable, "-m", "benchmarks._scenes", "okx_async", scene, place.plain, at_once]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    print(json.dumps({**json.loads(done.stdout), **place.count()}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("scene", "limit", "at_once", "figures"),
+    [
+        ("closes", 0, 50, {"cpu", "p50", "p99"}),
+        ("sixty", 20, 1, {"seconds", "failed"}),
+        ("import", 0, 1, {"import", "rss"}),
+    ],
+)
+def test_a_scene_is_played_before_the_stand_in(scene: str, limit: int, at_once: int, figures: set[str]) -> None:
+    command = [sys.executable, "-c", PLAY, scene, str(limit), str(at_once)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert figures <= set(found)
+    assert all(found[name] > 0 for name in figures - {"failed"})
+    if limit:
+        assert (found["failed"], found["refused"], found["worst"]) == (0, 0, 20)
+
+
 def test_the_judge_counts_what_was_sent(tmp_path: Path) -> None:
     record = run(
         tmp_path, "strictness", "--seeds", "1", "--requests", "25", "--profiles", "lan", "--plots", str(tmp_path)

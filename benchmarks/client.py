@@ -1,0 +1,209 @@
+"""A close, ours and every other client's, against a stand-in for the exchange that costs next to nothing.
+
+Run: python -m benchmarks.client [--rounds N] [--folder DIR]
+
+Each figure is from a process of its own, all subjects in turns within a round. What is compared is each run of ours
+with the run of tuned aiohttp right beside it, since the speed of a machine may change from minute to minute. CPU is
+that of the client's process, all threads; the stand-in has another process. Writes clients.json (a close), books.json
+(100 instruments, one instrument, a desk) and feet.json (import and memory) into the folder, and a picture.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks._standin import standin
+from benchmarks._table import Report, arguments, spread
+from benchmarks.clients import BARE, NAMES, OURS, Subject, interpreter, load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks._standin import Place
+
+ROOT = Path(__file__).parent.parent
+DELAY = 0.03
+LIMIT = 20
+SLOW = {"httpx", "ccxt", "python-okx-async", "python-okx", "python-okx in threads"}
+PAIRED = (OURS, BARE)
+APART = "python-okx-async"
+
+
+def apart(names: Sequence[str]) -> str:
+    """Return the version of the one that has an environment of its own."""
+    if APART not in names:
+        return ""
+    ask = f"import importlib.metadata as m; print(m.version({APART!r}))"
+    done = subprocess.run([interpreter(APART) or "", "-c", ask], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    return f"; {APART} {done.stdout.strip()} in an environment of its own"
+
+
+class Runs:
+    """All figures, by scene and subject."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.figures: defaultdict[str, defaultdict[str, list[dict[str, float]]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        self._rng = random.Random(1)
+
+    def play(self, title: str, name: str, scene: str, place: Place, *, tls: bool = False, at_once: int = 1) -> None:
+        """Run one subject in a process of its own."""
+        url = place.tls if tls else place.plain
+        print(f"{title}: {name}", file=sys.stderr)
+        command = [interpreter(name) or "", "-m", "benchmarks._scenes", name, scene, url, str(at_once)]
+        done = subprocess.run(  # noqa: S603 - this interpreter or its neighbour, on our own module
+            command, cwd=ROOT, env={**os.environ, "SSL_CERT_FILE": place.ca}, check=True, stdout=subprocess.PIPE
+        )
+        self.figures[title][name].append(json.loads(done.stdout))
+
+    def round(
+        self, title: str, scene: str, place: Place, *, tls: bool = False, at_once: int = 1, pairs: int = 2
+    ) -> None:
+        """Run all subjects once, and ours beside tuned aiohttp several times."""
+        for name in self._rng.sample([name for name in self.names if name not in PAIRED], len(self.names) - 2):
+            self.play(title, name, scene, place, tls=tls, at_once=at_once)
+        for number in range(pairs):
+            for name in PAIRED if number % 2 else PAIRED[::-1]:
+                self.play(title, name, scene, place, tls=tls, at_once=at_once)
+
+    def of(self, title: str, name: str, kind: str) -> list[float]:
+        """Return the figures of one kind."""
+        return [one[kind] for one in self.figures[title][name] if kind in one]
+
+    def ratio(self, title: str, name: str, kind: str) -> str:
+        """Return the median of a subject's ratio to tuned aiohttp: of neighbours for ours, of a round for others."""
+        theirs, bare = self.of(title, name, kind), self.of(title, BARE, kind)
+        if not theirs or not bare:
+            return "-"
+        if len(theirs) != len(bare):
+            return f"{statistics.median(theirs) / statistics.median(bare):.2f}"
+        ratios = [one / other for one, other in zip(theirs, bare, strict=True)]
+        return spread(ratios, 2)
+
+
+def close_table(runs: Runs, subjects: Sequence[Subject]) -> Report:
+    """Return CPU and latency of a close."""
+    report = Report(
+        "A close: µs of CPU, median (least to most), and latency",
+        ["", "one by one", "/ tuned", "50 at once", "/ tuned", "TLS, one by one", "/ tuned", "p50 / p99, one by one"],
+        subjects,
+        place="subjects",
+    )
+    for name in runs.names:
+        cells: list[str] = []
+        for title in ("one", "fifty", "tls"):
+            cells += [spread(runs.of(title, name, "cpu")), runs.ratio(title, name, "cpu")]
+        p50, p99 = (runs.of("one", name, kind) for kind in ("p50", "p99"))
+        report.add(name, *cells, f"{statistics.median(p50):,.0f} / {statistics.median(p99):,.0f}" if p50 else "-")
+    return report
+
+
+def book_table(runs: Runs, subjects: Sequence[Subject]) -> Report:
+    """Return what whole books take."""
+    report = Report(
+        "Books at 30 ms: ms, median (least to most)",
+        [
+            "",
+            "100 instruments, cold",
+            "/ tuned",
+            "warm",
+            "/ tuned",
+            "TLS: cold",
+            "/ tuned",
+            "warm",
+            "/ tuned",
+            "60 closes of one instrument, s / refused for good / refusals",
+            "50 strategies of 20 closes: wall / CPU",
+        ],
+        subjects,
+        place="subjects",
+    )
+    for name in [*runs.names, "okx_async after warm_up(100)"]:
+        warmed = name not in runs.names
+        cells: list[str] = []
+        for title in ("warmed", "warmed tls") if warmed else ("book", "book tls"):
+            for kind in ("cold", "warm"):
+                figures = runs.of(title, OURS if warmed else name, kind)
+                cells += [spread(figures), "" if warmed else runs.ratio(title, name, kind)]
+        sixty, desk = runs.figures["sixty"].get(name), runs.figures["desk"].get(name)
+        cells.append(
+            "; ".join(f"{s['seconds']:.2f} / {s['failed']:.0f} / {s['refused']:.0f}" for s in sixty or []) or "-"
+        )
+        cells.append("; ".join(f"{d['wall']:,.0f} / {d['cpu']:,.0f}" for d in desk or []) or "-")
+        report.add(name, *cells)
+    return report
+
+
+def feet_table(runs: Runs, subjects: Sequence[Subject]) -> Report:
+    """Return import time and memory."""
+    report = Report(
+        "Footprint: median (least to most)",
+        ["", "import, ms of CPU", "/ tuned", "RSS after 20 closes, MB", "/ tuned"],
+        subjects,
+        place="subjects",
+    )
+    for name in runs.names:
+        cells: list[str] = []
+        for kind, digits in (("import", 0), ("rss", 1)):
+            cells += [spread(runs.of("import", name, kind), digits), runs.ratio("import", name, kind)]
+        report.add(name, *cells)
+    return report
+
+
+def measure(runs: Runs, rounds: int) -> None:
+    """Play all scenes."""
+    few = [name for name in runs.names if name not in SLOW]
+    with standin() as fast, standin(DELAY) as far:
+        for number in range(rounds):
+            runs.round("one", "closes", fast)
+            runs.round("fifty", "closes", fast, at_once=50)
+            every, runs.names = runs.names, few
+            runs.round("tls", "closes", fast, tls=True, pairs=1)
+            runs.names = every
+            if number % 2 == 0:
+                for title, tls in (("book", False), ("book tls", True)):
+                    runs.round(title, "book", far, tls=tls)
+                    runs.play(title.replace("book", "warmed"), OURS, "warmed", far, tls=tls)
+                runs.round("import", "import", fast)
+        runs.round("desk", "desk", far, pairs=1)
+    for name in runs.names:
+        with standin(DELAY, LIMIT) as counting:
+            runs.play("sixty", name, "sixty", counting)
+            runs.figures["sixty"][name][-1]["refused"] = counting.count()["refused"]
+
+
+def main() -> None:
+    """Run all and print the tables."""
+    parser = arguments(__doc__, rounds=5)
+    parser.add_argument("--folder", type=Path, default=None, help="for the JSON files and the picture")
+    parser.add_argument("--clients", nargs="+", default=list(NAMES), choices=NAMES, metavar="NAME")
+    args = parser.parse_args()
+    names = [name for name in args.clients if interpreter(name)]
+    if missing := set(args.clients) - set(names):
+        print(f"left out, not installed: {', '.join(sorted(missing))}", file=sys.stderr)
+    runs = Runs(names)
+    measure(runs, args.rounds)
+    subjects = [load(name) for name in names if name != APART]
+    for name, make in (("clients", close_table), ("books", book_table), ("feet", feet_table)):
+        report = make(runs, subjects)
+        report.notes.append(f"{args.rounds} rounds, a fresh process for each subject and round{apart(names)}.")
+        report.raw = {title: dict(runs.figures[title]) for title in runs.figures}
+        report.publish(args.folder / f"{name}.json" if args.folder else None)
+    if args.folder:
+        from benchmarks._bars import bars  # noqa: PLC0415 - matplotlib is not needed without
+
+        bars({name: [runs.of(title, name, "cpu") for title in ("one", "fifty")] for name in names}, args.folder)
+
+
+if __name__ == "__main__":
+    main()
