@@ -39,6 +39,7 @@ __all__ = ["Reply", "Transport"]
 MAX_BODY = 1 << 20
 """Bytes of a response that are read; the exchange's are far below, and a longer one is nobody's envelope."""
 
+NOT_REPEATED = "the connection was lost, and is not repeated here"
 _NEVER = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 _LOOKS = 3
 """Connections that are looked at for one request: a server that hangs up at once must not keep us at it."""
@@ -85,7 +86,7 @@ class Connector(aiohttp.TCPConnector):
         flight = _FLIGHT.get()
         if flight is not None and flight.marked:
             # aiohttp repeats idempotent requests by itself; one slot is one request.
-            raise aiohttp.ClientConnectionError("the connection was lost, and is not repeated here")
+            raise aiohttp.ClientConnectionError(NOT_REPEATED)
         connection = await super().connect(req, traces, timeout)
         if flight is not None:
             for _ in range(_LOOKS):
@@ -132,6 +133,20 @@ def _socket(addr_info: tuple[int, int, int, str, object]) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _once() -> aiohttp.ClientMiddlewareType:
+    """Let a question out once: a caller's session has no other place to keep aiohttp from repeating it."""
+    gone = False
+
+    async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        nonlocal gone
+        if gone:
+            raise aiohttp.ClientConnectionError(NOT_REPEATED)
+        gone = True
+        return await handler(request)
+
+    return middleware
 
 
 class Transport:
@@ -193,7 +208,7 @@ class Transport:
                 raise_for_status=False,
                 expect100=False,
                 auto_decompress=False,
-                middlewares=(),
+                middlewares=() if self._own or body is not None else (_once(),),
             )
             try:  # what `async with` would do, for two microseconds less
                 if not (self._own and flight.marked):

@@ -392,8 +392,6 @@ for each in ("time down", "time hangs up", "time slow", "time refused for rate")
         refused("ClockSkewError", "50102", asked=1, all=True),
         strike(each, "31 s ahead"),
         many=refused("ClockSkewError", "50102", asked=3, all=True),
-        # aiohttp asks again by itself where a connection is lost, if it is not our own.
-        own=refused("ClockSkewError", "50102", asked=2 if each == "time hangs up" else 1, all=True),
     )
 row(
     CLOCK,

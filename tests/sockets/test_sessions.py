@@ -43,6 +43,22 @@ async def test_its_middleware_does_not_repeat(stub: Stub, clients: Clients) -> N
     assert len(stub.requests) == 1
 
 
+async def test_a_question_is_asked_once_for_each_slot(stub: Stub, clients: Clients) -> None:
+    async def script(line: Line) -> None:
+        await line.request()
+        line.answer({"code": "0", "data": [], "msg": ""})
+        await line.request()
+        line.transport.close()  # aiohttp repeats what it takes for harmless, over another connection
+
+    stub.script = script
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=session)
+        assert [await client.positions() for _ in range(2)] == [[], []]
+        environment, user_id, _ = client.limiter_key("BTC-USDT-SWAP")
+        granted = clients.statistics(client, (environment, user_id, "account/positions")).granted
+    assert len(stub.requests) == granted == 3
+
+
 async def test_raise_for_status_hides_no_code(stub: Stub, clients: Clients) -> None:
     async def script(line: Line) -> None:
         await line.request()
