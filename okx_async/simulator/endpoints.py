@@ -10,8 +10,8 @@ from okx_async.simulator.cancelling import cancel_all_after, cancel_batch_orders
 from okx_async.simulator.closing import close_position
 from okx_async.simulator.history import positions_history
 from okx_async.simulator.instruments import INST_TYPES, rate_scope
-from okx_async.simulator.placing import place_order
-from okx_async.simulator.reading import config, positions, public_instruments, public_time
+from okx_async.simulator.placing import place_batch_orders, place_order
+from okx_async.simulator.reading import config, currencies, positions, public_instruments, public_time
 from okx_async.simulator.resting import order, orders_algo_pending, orders_pending
 from okx_async.simulator.settings import set_position_mode
 
@@ -72,6 +72,7 @@ ROUTES = {
     for route in (
         _trade("trade/close-position", 20, close_position, _close_scope),
         _trade("trade/order", 60, place_order, _inst_scope("trade/order")),
+        _trade("trade/batch-orders", 300, place_batch_orders, _inst_scope("trade/batch-orders"), batch=True),
         _trade("trade/cancel-order", 60, cancel_order, _inst_scope("trade/cancel-order")),
         _trade(
             "trade/cancel-batch-orders", 300, cancel_batch_orders, _inst_scope("trade/cancel-batch-orders"), batch=True
@@ -81,6 +82,7 @@ ROUTES = {
         _read("account/positions", 10, positions),
         _read("account/positions-history", 10, positions_history),
         _read("account/config", 5, config),
+        _read("asset/currencies", 12, currencies),
         Route("GET", "/api/v5/trade/order", 60, _inst_scope("trade/order?"), order),
         _read("trade/orders-pending", 60, orders_pending),
         _read("trade/orders-algo-pending", 20, orders_algo_pending),

@@ -1,4 +1,4 @@
-"""Placing an order: `POST trade/order`, as far as it takes to open a position and to leave an order on the book.
+"""Placing orders, one or several: as far as it takes to open a position and to leave an order on the book.
 
 What crosses the instrument's price fills at once and whole, at that price; a limit order that does not rests and never
 fills. There are no balances and no fees, so nothing is too dear. Spot trades (``tdMode`` cash) are not offered.
@@ -6,6 +6,7 @@ fills. There are no balances and no fees, so nothing is too dear. Spot trades (`
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from okx_async.simulator.instruments import Instrument
     from okx_async.simulator.slots import Slot
 
-__all__ = ["order_item", "place_order"]
+__all__ = ["order_item", "place_batch_orders", "place_order"]
+
+_MOST = 20  # orders of a batch
 
 _TYPES = {"market", "limit", "post_only", "fok", "ioc", "optimal_limit_ioc"}
 _AT_MARKET = {"market", "optimal_limit_ioc"}
@@ -35,6 +38,20 @@ def place_order(venue: Venue, call: Call) -> list[Any]:
     except Refused as refused:
         return [order_item(call.ms, refused, cl_ord_id=call.cl_ord_id)]
     return [order_item(call.ms, None, order.ord_id, order.cl_ord_id, words="Order placed")]
+
+
+def place_batch_orders(venue: Venue, call: Call) -> list[Any]:
+    """Place up to 20 orders; each item of the reply stands for itself."""
+    if not call.items:
+        raise Refused("50014", "Parameter data cannot be empty.")
+    if len(call.items) > _MOST:
+        raise Refused("50025", f"Parameter data count exceeds the limit {_MOST}.")
+    placed = []
+    for item in call.items:
+        one = replace(call, params=item)
+        placed += place_order(venue, one)
+        call.executed |= one.executed
+    return placed
 
 
 def order_item(

@@ -1,4 +1,4 @@
-"""What can be read: positions, the account, the time and instruments."""
+"""What can be read: positions, the account, the time, instruments and currencies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from okx_async.simulator.codes import Refused
 if TYPE_CHECKING:
     from okx_async.simulator.calls import Call, Venue
 
-__all__ = ["config", "positions", "public_instruments", "public_time"]
+__all__ = ["config", "currencies", "positions", "public_instruments", "public_time"]
 
 _MAX_INST_IDS = 10
 _MAX_POS_IDS = 20
@@ -85,4 +85,40 @@ def public_instruments(venue: Venue, call: Call) -> list[Any]:
         if instrument.inst_type == ("MARGIN" if inst_type == "SPOT" else inst_type)
         and (not family or instrument.inst_family == family)
         and (not inst_id or instrument.inst_id == inst_id)
+    ]
+
+
+def currencies(venue: Venue, call: Call) -> list[Any]:
+    """List the currencies of all instruments, each with one made-up chain; some clients ask before anything else."""
+    wanted = set(filter(None, call.text("ccy").split(",")))
+    known = {
+        ccy
+        for one in venue.instruments.values()
+        for ccy in (one.base_ccy, one.quote_ccy, one.settle_ccy)
+        if ccy and ccy != "USD" and "_" not in ccy
+    }
+    return [
+        {
+            "ccy": ccy,
+            "name": ccy,
+            "logoLink": "",
+            "mainNet": True,
+            "chain": f"{ccy}-Simulated",
+            "ctAddr": "",
+            "canDep": False,
+            "canWd": False,
+            "canInternal": False,
+            "needTag": False,
+            "fee": "0",
+            "minFee": "0",
+            "maxFee": "0",
+            "minDep": "0",
+            "minWd": "0",
+            "maxWd": "0",
+            "wdTickSz": "8",
+            "wdQuota": "0",
+            "usedWdQuota": "0",
+        }
+        for ccy in sorted(known)
+        if not wanted or ccy in wanted
     ]

@@ -286,7 +286,14 @@ HEADERS = st.dictionaries(
 PATHS = st.sampled_from(
     [
         *("trade/close-position", "account/positions", "account/config", "public/time", "public/instruments"),
-        *("trade/orders-pending", "trade/order", "trade/cancel-order", "trade/cancel-batch-orders", "nowhere"),
+        *(
+            "trade/orders-pending",
+            "trade/order",
+            "trade/batch-orders",
+            "trade/cancel-order",
+            "trade/cancel-batch-orders",
+            "nowhere",
+        ),
         *("trade/orders-algo-pending", "trade/cancel-all-after", "account/set-position-mode"),
         "account/positions-history",
     ]

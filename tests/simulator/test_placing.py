@@ -162,3 +162,18 @@ def test_a_name_that_a_live_order_has(desk: Desk) -> None:
 def test_orders_of_an_instrument_are_counted_by_themselves(desk: Desk) -> None:
     assert [place(desk).code for _ in range(61)] == ["0"] * 60 + ["50011"]
     assert place(desk, instId="ETH-USDT-SWAP").code == desk.close().code == "0"
+
+
+def test_several_orders_each_with_its_own_result(desk: Desk) -> None:
+    plain = {"tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
+
+    def post(*orders: Any) -> Reply:
+        return desk.post(orjson.dumps(orders), "/api/v5/trade/batch-orders")
+
+    reply = post({**plain, "instId": SWAP}, {**plain, "instId": "NO-SUCH-SWAP"}, {**plain, "instId": "ETH-USDT-SWAP"})
+    assert (reply.code, [item["sCode"] for item in reply.data]) == ("2", ["0", "51001", "0"])
+    assert desk.pos() == {f"{SWAP}/cross/net": "1", "ETH-USDT-SWAP/cross/net": "1"}
+    assert [row.executed for row in desk.exchange.journal][:1] == [True]
+    assert post().code == "50014"
+    assert post(*[{}] * 21).code == "50025"
+    assert post({}).data[0]["sCode"] == "50014"

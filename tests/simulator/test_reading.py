@@ -167,3 +167,11 @@ def test_an_instrument_keeps_its_number_in_every_list(desk: Desk) -> None:
     swaps = desk.get("public/instruments?instType=SWAP").data
     one = desk.get("public/instruments?instType=SWAP&instId=ETH-USDT-SWAP").data
     assert one == [row for row in swaps if row["instId"] == "ETH-USDT-SWAP"]
+
+
+def test_currencies(desk: Desk) -> None:
+    rows = {row["ccy"]: row for row in desk.get("asset/currencies").data}
+    assert {"BTC", "ETH", "USDT"} <= set(rows)
+    assert "USD" not in rows
+    assert [row["ccy"] for row in desk.get("asset/currencies?ccy=USDT,BTC").data] == ["BTC", "USDT"]
+    assert rows["BTC"]["chain"].startswith("BTC-")
