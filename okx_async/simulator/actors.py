@@ -7,6 +7,7 @@ instrument, counted from now and whatever that answer is: between two attempts, 
 from __future__ import annotations
 
 from decimal import Decimal
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from okx_async.simulator.market import Market
@@ -76,6 +77,8 @@ class Actors(Market):
             raise ValueError(f'kind must be "liquidation" or "adl", got {kind!r}')
         if not 0 <= part <= 1:
             raise ValueError(f"part must be from 0 to 1, got {part}")
+        if not 0 <= seconds < inf:
+            raise ValueError(f"seconds must be finite and not negative, got {seconds}")
         account = account or self._account
         code = code or _CODES[kind]
         left = 1 - Decimal(str(part))
@@ -102,8 +105,8 @@ class Actors(Market):
     def _later(
         self, user_id: str, inst_id: str, after: float, on_close: int, act: Callable[[float, int], None]
     ) -> None:
-        if after < 0 or on_close < 0:
-            raise ValueError("after and on_close must not be negative")
+        if not 0 <= after < inf or on_close < 0:
+            raise ValueError("after must be finite, and neither it nor on_close negative")
         if on_close:
             self._books.watch(user_id, inst_id, on_close, after, act)
         else:

@@ -47,9 +47,9 @@ class SimulatedExchange(Actors, Injection):
     """An exchange on a loopback socket, with one live account; times are seconds.
 
     ``latency``: mean way, each way; ``jitter``: up to so much more, each way, uniform; ``window``: how arrivals are
-    counted, ``"sliding"`` or ``"fixed"``; ``fill_delay``: from accepting a close to the flat position, a number or
-    (least, most), ``math.inf`` for never; ``fill``: the part of the position that a close fills; ``pos_mode``: of the
-    default account; ``seed``: of everything that is random here.
+    counted, ``"sliding"`` or ``"fixed"``; ``fill_delay``: from accepting a close to the flat position, a number,
+    (least, most), or ``math.inf`` for a close that never ends; ``fill``: the part of the position that a close fills;
+    ``pos_mode``: of the default account; ``seed``: of everything that is random here.
 
     ``positions_lag``: from a change of a position to the account/positions that shows it, a number or (least, most);
     ``flip_keeps_c_time``: a net position that changes sign in one trade keeps its ``cTime``; ``auto_cxl_algos``:
@@ -241,7 +241,8 @@ class SimulatedExchange(Actors, Injection):
 
     def _seconds(self, name: str, given: float | tuple[float, float]) -> Callable[[], float]:
         least, most = given if isinstance(given, tuple) else (given, given)
-        if not 0 <= least <= most < inf:
+        never = name == "fill_delay" and least == most == inf
+        if not (0 <= least <= most < inf or never):
             raise ValueError(f"{name} must be finite and not negative, nor its least above its most: {given}")
         return (lambda: least) if least == most else (lambda: self._random.uniform(least, most))
 

@@ -106,6 +106,8 @@ def test_there_may_be_nothing_left_to_take(desk: Desk) -> None:
         ("force_close", (SWAP,), {"kind": "theft"}, "kind"),
         ("force_close", (SWAP,), {"part": 1.5}, "part"),
         ("force_close", (SWAP,), {"on_close": -1}, "negative"),
+        ("force_close", (SWAP,), {"seconds": -1}, "seconds"),
+        ("force_close", (SWAP,), {"after": float("nan")}, "finite"),
     ],
 )
 def test_what_cannot_be_asked_for(

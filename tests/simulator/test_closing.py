@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -191,6 +192,15 @@ def test_a_running_close_refuses_others_until_it_is_filled(open_desk: Callable[.
         desk.advance(0.25)
     assert codes == ["0", "51032", "51032", "51032", "51023"]
     assert desk.close().status == 200
+
+
+def test_a_close_may_never_end(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(fill_delay=math.inf)
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    assert desk.close().code == "0"
+    desk.advance(100_000)
+    assert desk.close().code == "51032"
+    assert desk.pos() == {"BTC-USDT-SWAP/cross/net": "3"}
 
 
 def test_a_position_that_is_gone_meanwhile_is_no_running_close(open_desk: Callable[..., Desk]) -> None:

@@ -73,7 +73,8 @@ def test_a_skewed_server_refuses_the_right_time(desk: Desk, skew: float) -> None
 @pytest.mark.parametrize(
     "option",
     [
-        *({name: value} for name in ("latency", "jitter", "fill_delay", "positions_lag") for value in (-1, nan, inf)),
+        *({name: value} for name in ("latency", "jitter", "fill_delay", "positions_lag") for value in (-1, nan)),
+        *({name: inf} for name in ("latency", "jitter", "positions_lag")),
         {"fill_delay": (2, 1)},
         {"fill_delay": (0, inf)},
     ],
