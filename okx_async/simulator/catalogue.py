@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
-__all__ = ["CATALOGUE", "CONFIG_PATH", "TIME_PATH", "Kind", "fault_of"]
+__all__ = ["CATALOGUE", "CONFIG_PATH", "POSITIONS_PATH", "TIME_PATH", "Kind", "fault_of"]
 
 CONFIG_PATH: Final = "/api/v5/account/config"
+POSITIONS_PATH: Final = "/api/v5/account/positions"
 TIME_PATH: Final = "/api/v5/public/time"
 
 
@@ -76,6 +77,10 @@ def _time(**what: Unpack[Options]) -> Kind:
 
 def _config(**what: Unpack[Options]) -> Kind:
     return Kind(None, {"path": CONFIG_PATH, "times": None, "counted": False, **what})
+
+
+def _positions(**what: Unpack[Options]) -> Kind:
+    return Kind(None, {"path": POSITIONS_PATH, "counted": False, **what})
 
 
 _ACCEPTED: Final = '{"code":"0","data":[],"msg":""}'
@@ -192,6 +197,12 @@ _GROUPS: Final[dict[str, dict[str, Kind]]] = {
         "config slow": _config(delay=3.0, times=1),
         "config too slow": _config(delay=12.0),
         "config refused for rate": _config(code="50011"),
+        "positions down": _positions(**_page(503, "Unavailable"), times=None),
+        "positions hang up": _positions(disconnect=True),
+        "positions slow": _positions(delay=8.0),
+        "positions cut": _positions(body='{"code":"0","data":[{"instId":"BTC-USDT-SWAP"'),
+        "positions refused for rate": _positions(code="50011"),
+        "positions empty once": _positions(body=_ACCEPTED),  # of a replica that is behind
         "config without a uid": _config(body='{"code":"0","data":[{"uid":""}],"msg":""}'),
     },
     "the API key is refused": {

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from okx_async.simulator.faults import Options
     from okx_async.torture.stage import Stage
 
-__all__ = ["HELD", "MISHAPS", "strike"]
+__all__ = ["HELD", "LIE", "MISHAPS", "strike"]
 
 Mishap: TypeAlias = "Callable[[Stage, Random], str]"
 HELD = "504 early, sent on 3 s later"
-"""The one whose time must keep to the plan's grace: see _proxy."""
+"""Its time must keep to the plan's grace: see _proxy."""
+LIE = "positions empty once"
+"""A reading that is not true: nobody can tell."""
 
 
 # --- answers of the exchange ---
@@ -196,7 +198,7 @@ def frozen(stage: Stage, seconds: float) -> None:
 
 # A mishap and its weight among the others.
 MISHAPS: dict[str, tuple[int, Mishap]] = {
-    **{name: (1, _named(name)) for name in CATALOGUE if name != HELD},
+    **{name: (1, _named(name)) for name in CATALOGUE if name not in {HELD, LIE}},
     "late": (8, _late),
     "refusal": (8, _refusal),
     "throttle": (6, _throttle),

@@ -25,7 +25,13 @@ GROUPS = {
     "is too long": {"20 MB", "gzip bomb"},
     "fills in part": {"half filled", "never filled"},
     "has another clock": {"5 s ahead", "29 s behind", "31 s ahead", "1 h behind", "jumps ahead by 1 h"},
-    "another endpoint fails": {"time down", "config down", "config slow"},
+    "another endpoint fails": {
+        "time down",
+        "config down",
+        "config slow",
+        "positions refused for rate",
+        "positions empty once",
+    },
     "the API key is refused": {"key revoked in mid-run"},
 }
 
