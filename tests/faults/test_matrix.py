@@ -22,6 +22,13 @@ def test_the_matrix_is_as_large_as_promised() -> None:
     assert all(set(row.cells) == set(COLUMNS) for row in ROWS)
 
 
+def test_no_close_is_ever_to_be_executed_twice_and_sent_only_as_often_as_it_had_slots() -> None:
+    for row in ROWS:
+        for cell in row.cells.values():
+            assert cell.done <= min(cell.sent, 1)
+            assert cell.sent <= cell.tokens.count("s") + cell.tokens.count("d")
+
+
 def test_the_page_shows_this_matrix() -> None:
     text = PAGE.read_text()
     assert text == fresh(text), REWRITE

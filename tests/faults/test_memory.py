@@ -73,7 +73,7 @@ def test_a_leg_costs_a_task_and_its_place_in_line(monkeypatch: pytest.MonkeyPatc
 
 
 def test_repeats_add_their_records_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    legs = [okx.ClosePosition(f"X{number}-USDT-SWAP", "cross") for number in range(LEGS // 10)]
+    legs = [okx.ClosePosition(f"X{number}-USDT-SWAP", "cross") for number in range(LEGS // 20)]
     peak, left, attempts = batch(monkeypatch, PASSING, legs)
     assert attempts == 6
     assert peak < 20_000

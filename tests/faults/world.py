@@ -27,6 +27,8 @@ EPOCH = 1768519672.0
 STRUCK = "BTC-USDT-SWAP"
 """The position that a fault of one request strikes."""
 LEGS = (STRUCK, "ETH-USDT-SWAP", "SOL-USDT-SWAP")
+REPEATABLE = frozenset({"RATE", "LATER", "CLOCK", "NOT-SENT"})
+"""What rules out that a close was executed."""
 WARM = "XRP-USDT-SWAP"
 TIME_PATH = "/api/v5/public/time"
 LIMIT = 20
@@ -88,31 +90,51 @@ class World:
         assert closed.attempts
 
 
-async def close_position(world: World) -> list[okx.CloseResult]:
+@dataclass(frozen=True)
+class End:
+    """What a call says of one position, in the words of the table."""
+
+    inst_id: str
+    told: str
+    code: str
+    attempts: tuple[okx.Attempt, ...]
+
+
+def _end(inst_id: str, end: okx.ClosedPosition | okx.OkxError | None) -> End:
+    assert end is not None
+    if isinstance(end, okx.OkxError):
+        return End(inst_id, type(end).__name__, end.code, end.attempts)
+    return End(inst_id, "accepted", "", end.attempts)
+
+
+async def close_position(world: World) -> list[End]:
     """Make one call."""
-    request = okx.ClosePosition(STRUCK, "cross")
     try:
         closed = await world.client.close_position(STRUCK, "cross", max_wait=world.max_wait)
     except okx.OkxError as error:
-        return [okx.CloseResult(request, error=error)]
-    return [okx.CloseResult(request, closed=closed)]
+        return [_end(STRUCK, error)]
+    return [_end(STRUCK, closed)]
 
 
-async def close_positions(world: World) -> list[okx.CloseResult]:
+async def close_positions(world: World) -> list[End]:
     """Make one call of three legs."""
-    return await world.client.close_positions(
-        [okx.ClosePosition(inst_id, "cross") for inst_id in LEGS], max_wait=world.max_wait
-    )
+    legs = [okx.ClosePosition(inst_id, "cross") for inst_id in LEGS]
+    results = await world.client.close_positions(legs, max_wait=world.max_wait)
+    return [_end(result.request.inst_id, result.closed or result.error) for result in results]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A kind of call: its ``legs``, and whether it goes over a ``session`` of the caller's."""
+    """A kind of call: its ``legs``, and whether it goes over a ``session`` of the caller's.
+
+    ``repeatable``: the outcomes after which it may send again.
+    """
 
     title: str
     legs: tuple[str, ...]
-    call: Callable[[World], Awaitable[list[okx.CloseResult]]]
+    call: Callable[[World], Awaitable[list[End]]]
     session: bool = False
+    repeatable: frozenset[str] = REPEATABLE
 
 
 # A further one is a line here, and a cell in each row of the table.
@@ -168,18 +190,18 @@ def observe(row: Row, column: str) -> Observed:
     return observed
 
 
-async def _observe(row: Row, world: World, call: Callable[[World], Awaitable[list[okx.CloseResult]]]) -> Observed:
+async def _observe(row: Row, world: World, call: Callable[[World], Awaitable[list[End]]]) -> Observed:
     exchange = world.exchange
     await row.arrange(world)
     before = len(exchange.journal)
     world.ends.clear()
-    results = await call(world)
+    ends = await call(world)
     told = world.loop.clock()
-    await _tokens(world, results, told)
+    await _tokens(world, ends, told)
     rows = exchange.journal[before:]
     arrived = [each for each in rows if each.path == CLOSE_PATH and each.fault != "forwarded"]
     return Observed(
-        legs=[_leg(result, rows) for result in results],
+        legs=[_leg(end, rows) for end in ends],
         sent=len(arrived),
         late=sum(each.at > told for each in arrived),
         asked=sum(each.path == TIME_PATH for each in rows),
@@ -187,26 +209,22 @@ async def _observe(row: Row, world: World, call: Callable[[World], Awaitable[lis
     )
 
 
-def _leg(result: okx.CloseResult, rows: list[Any]) -> Leg:
-    inst_id = result.request.inst_id
-    end = result.closed or result.error
-    assert end is not None
+def _leg(end: End, rows: list[Any]) -> Leg:
     return Leg(
-        inst_id=inst_id,
-        told="accepted" if result.ok else type(result.error).__name__,
-        code=result.error.code if result.error else "",
+        inst_id=end.inst_id,
+        told=end.told,
+        code=end.code,
         tokens="".join({"settled": "s", "in doubt": "d", "refunded": "r"}[each.token] for each in end.attempts),
-        done=sum(each.executed and each.key is not None and each.key[1] == inst_id for each in rows),
+        done=sum(each.executed and each.key is not None and each.key[1] == end.inst_id for each in rows),
         outcomes=tuple(each.outcome.value for each in end.attempts),
     )
 
 
-async def _tokens(world: World, results: list[okx.CloseResult], told: float) -> None:
+async def _tokens(world: World, ends: list[End], told: float) -> None:
     """Follow the last token of each leg until all are free again."""
     watched = []
-    for result in results:
-        end = result.closed or result.error
-        if end is not None and end.attempts:
+    for end in ends:
+        if end.attempts:
             last = end.attempts[-1]
             ended = world.ends[last.request.inst_id]
             lent, free = {"settled": SETTLED, "in doubt": DOUBT, "refunded": (0.0, 0.0)}[last.token]
