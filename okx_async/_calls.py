@@ -164,17 +164,19 @@ class Calls:
     async def _set_clock(self, asked: int) -> bool:
         """Ask the exchange for its time, once for all calls that were refused; return whether it was told."""
         async with self._asking:
-            if self._clock.asked != asked:
-                return True  # another call has asked since this one was signed
+            if self._clock.asked != asked:  # another call has asked since this one was signed
+                return self._clock.learnt > asked
             self._clock.refused()
             flight = self._sender.flight()
             deadline = asyncio.get_running_loop().time() + CLOCK_WAIT
             try:
                 await self._sender.attempt(TIME, flight, self._discovery, priority=Priority.PANIC, deadline=deadline)
             except NotSentError:
+                self._clock.missed()
                 return False
             told = None if flight.answer is None else server_time(flight.answer)
             if told is None or flight.sent is None or flight.settled is None:
+                self._clock.missed()
                 return False
             self._clock.learn(flight.sent, flight.settled, told)
             logger.warning("the exchange's clock is %+.3f s from this machine's: signing by it", self._clock.offset)

@@ -18,7 +18,7 @@ class ExchangeClock:
     would break them. The least round trip knows best: the answer was made somewhere within it.
     """
 
-    __slots__ = ("_round_trip", "_wall_clock", "asked", "offset")
+    __slots__ = ("_round_trip", "_wall_clock", "asked", "learnt", "offset")
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
@@ -26,7 +26,9 @@ class ExchangeClock:
         self.offset = 0.0
         """Seconds by which the exchange is ahead of this machine."""
         self.asked = 0
-        """How often it was set."""
+        """How often the exchange was asked."""
+        self.learnt = 0
+        """The number of the last question that was answered."""
 
     def now(self) -> float:
         """Return the exchange's time, Unix seconds."""
@@ -42,4 +44,9 @@ class ExchangeClock:
         if 0 <= round_trip <= self._round_trip:
             self._round_trip = round_trip
             self.offset = told - (sent + received) / 2
+        self.asked += 1
+        self.learnt = self.asked
+
+    def missed(self) -> None:
+        """Note a question that had no answer."""
         self.asked += 1

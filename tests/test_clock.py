@@ -24,7 +24,9 @@ def test_the_shortest_round_trip_is_kept_until_a_timestamp_is_refused_again() ->
     clock.refused()
     clock.learn(sent=300.0, received=301.0, told=303.0)
     assert clock.offset == 2.5
-    assert clock.asked == 3
+    assert (clock.asked, clock.learnt) == (3, 3)
+    clock.missed()
+    assert (clock.asked, clock.learnt) == (4, 3)
 
 
 def test_a_clock_set_back_during_the_question_teaches_nothing() -> None:

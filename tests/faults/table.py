@@ -161,18 +161,17 @@ def row(
     cell: Cell,
     arrange: Arrange | None = None,
     *,
-    many: Cell | None = None,
     own: Cell | None = None,
     **settings: Any,
 ) -> None:
-    """Add a row; `many`: of close_positions, `own`: over a caller's session, where it is another cell."""
+    """Add a row; `own`: over a caller's session, where it is another cell."""
     arrange = arrange or strike(title)
     ROWS.append(
         Row(
             group,
             title,
             arrange,
-            {"close_position": cell, "close_positions": many or cell, "own session": own or cell},
+            {"close_position": cell, "close_positions": cell, "own session": own or cell},
             **settings,
         )
     )
@@ -391,7 +390,6 @@ for each in ("time down", "time hangs up", "time slow", "time refused for rate")
         f"31 s ahead, {each}",
         refused("ClockSkewError", "50102", asked=1, all=True),
         strike(each, "31 s ahead"),
-        many=refused("ClockSkewError", "50102", asked=3, all=True),
     )
 row(
     CLOCK,
