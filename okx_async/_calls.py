@@ -83,7 +83,7 @@ class Calls:
         deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
         attempts: list[Attempt] = []
         failure: OkxError | None = None
-        repeats = Repeats(changes=job.changes)
+        repeats: Repeats | None = None
         pause: float | None = 0.0
         while pause is not None:
             flight = self._sender.flight()
@@ -105,6 +105,7 @@ class Calls:
                     attempts.append(self._record(flight.attempt(request)))
             if flight.answer is not None and flight.outcome is Outcome.ACCEPTED:
                 return flight.answer, tuple(attempts)
+            repeats = repeats or Repeats(changes=job.changes)
             if failure is None or flight.marked:
                 failure = _failure(job, flight, tuple(attempts), request)
             else:
@@ -136,7 +137,8 @@ class Calls:
         return None if once else pause  # who asks again on his own terms finds the clock set
 
     def _record(self, attempt: Attempt) -> Attempt:
-        logger.debug("%s", attempt)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s", attempt)
         if self._on_attempt is not None:
             tell(self._on_attempt, attempt)
         return attempt

@@ -45,6 +45,8 @@ logger = logging.getLogger("okx_async")
 # https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration: counted by user id
 CONFIG_QUOTA: Final = Quota(5, 2.0)
 
+CONFIRM_TIMEOUT: Final = 30.0
+
 
 class Client:
     """Closes positions, for any number of awaiting callers in one event loop.
@@ -137,7 +139,7 @@ class Client:
         priority: Priority = Priority.NORMAL,
         max_wait: float | None = None,
         confirm: bool = False,
-        confirm_timeout: float = 30.0,
+        confirm_timeout: float = CONFIRM_TIMEOUT,
     ) -> ClosedPosition:
         """Close the whole position of one instrument (and side) at market.
 
@@ -157,10 +159,12 @@ class Client:
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
         """
         self._bind()
-        check_wait(max_wait)
+        if max_wait is not None:
+            check_wait(max_wait)
         request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
         lane = lane_of(priority)
-        check_seconds(confirm_timeout=confirm_timeout)
+        if confirm or confirm_timeout != CONFIRM_TIMEOUT:
+            check_seconds(confirm_timeout=confirm_timeout)
         if confirm:
             return await close_and_confirm(self._calls, request, lane, max_wait, confirm_timeout)
         return await self._close(request, lane, max_wait)

@@ -36,7 +36,7 @@ class Gate:
 
     def enter(self) -> bool:
         """Take a place if one is free now."""
-        if not self.free:
+        if self.taken >= self.bound:
             return False
         self.taken += 1
         return True
@@ -59,10 +59,10 @@ class Gate:
 
     def leave(self) -> None:
         """Give a place back: to the next in line, if there is one."""
-        for lane in reversed(self._lanes):
-            while lane:
-                place, _ = lane.popitem(last=False)
-                if not place.done():
-                    place.set_result(None)
-                    return
+        normal, panic, holding = self._lanes
+        while lane := holding or panic or normal:
+            place, _ = lane.popitem(last=False)
+            if not place.done():
+                place.set_result(None)
+                return
         self.taken -= 1

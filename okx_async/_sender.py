@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from okx_async._answer import clean, parse
 from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._flight import Flight
+from okx_async._models import Outcome
 from okx_async._outcomes import classify, decided
 from okx_async._patience import Patience
 from okx_async._transport import reset
@@ -201,12 +202,11 @@ class Sender:
         self, job: Job, flight: Flight, keys: tuple[Key, ...], priority: Priority, max_wait: float | None
     ) -> None:
         """Take the slot, or both, and send."""
-        begun = flight.loop.time()
         async with self._limiter.slot(keys[0], priority=priority, max_wait=max_wait, quota=job.quota) as slot:
             if len(keys) == 1:
                 await self._write(job, flight, priority, (slot,))
                 return
-            left = None if max_wait is None else max(0.0, begun + max_wait - flight.loop.time())
+            left = max_wait and flight.left()  # None and 0.0 stay what they are
             both = False
             try:
                 async with self._limiter.slot(keys[1], priority=priority, max_wait=left, quota=job.quota) as second:
@@ -280,9 +280,11 @@ class Sender:
 
     def _land(self, flight: Flight, slots: tuple[Slot, ...], reply: Reply, headers: Mapping[str, str]) -> None:
         answer = parse(reply.status, reply.body)
-        if not answer.ok:  # else none of its words are shown
+        outcome = classify(answer)
+        if outcome is not Outcome.ACCEPTED:  # else none of its words are shown
             answer = self._secrets.clean(answer, reply.body, headers.get(SIGN, ""))
-        flight.land(answer, classify(answer), reply.retry_after)
+            outcome = classify(answer)
+        flight.land(answer, outcome, reply.retry_after)
         if decided(answer, flight.outcome):
             for slot in slots:
                 slot.settle()

@@ -150,7 +150,13 @@ class Signer:
 
         The exchange refuses a timestamp 30 s away from its own clock: sign after every wait.
         """
-        timestamp = self._timestamp(now)
+        # By way of whole microseconds: 1768519672.373 is a little less than that as a float.
+        second, micros = divmod(round(now * 1_000_000), 1_000_000)
+        if second != self._second:
+            self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._second = second
+        # Exactly three decimals: six were refused, as was none (observed).
+        timestamp = f"{self._prefix}.{micros // 1000:03}Z"
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(f"{timestamp}{method}{path}".encode() + body)
         outer.update(inner.digest())
@@ -158,12 +164,3 @@ class Signer:
         headers[_TIMESTAMP] = timestamp
         headers[SIGN] = b2a_base64(outer.digest(), newline=False).decode()
         return headers
-
-    def _timestamp(self, now: float) -> str:
-        """Return ISO 8601 UTC with exactly three decimals: six were refused, as was none (observed)."""
-        # By way of whole microseconds: 1768519672.373 is a little less than that as a float.
-        second, micros = divmod(round(now * 1_000_000), 1_000_000)
-        if second != self._second:
-            self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._second = second
-        return f"{self._prefix}.{micros // 1000:03}Z"

@@ -41,6 +41,13 @@ def test_a_benchmark_runs_without_the_peers(tmp_path: Path, module: str, options
     assert any(line.startswith("| okx_async ") for line in record["table"])
 
 
+def test_every_stage_of_a_close_is_timed(tmp_path: Path) -> None:
+    record = run(tmp_path, "stages", "--rounds", "1", "--calls", "20")
+    figures = record["raw"]["us"]
+    assert len(figures) == 8
+    assert all(figures[name][0] > 0 for name in figures if "left" not in name)
+
+
 PLAY = """
 import json, subprocess, sys
 from benchmarks._standin import standin
