@@ -1,7 +1,7 @@
 """What others do to a position while it is being closed: somebody else of the account, or the exchange itself.
 
 Each acts ``after`` so many seconds from now, or, with ``on_close=n``, from the answer to the n-th request to close that
-instrument, counted from now and whatever that answer is: between two attempts, that is.
+instrument, counted from now and whatever that answer is, a proxy's included: between two attempts, that is.
 """
 
 from __future__ import annotations

@@ -96,6 +96,11 @@ class Books:
         elif isfinite(delay):
             heapq.heappush(self._due, _Due(now + delay, next(self._numbers), ms + round(delay * 1000), act))
 
+    @property
+    def watching(self) -> bool:
+        """Whether anything waits for a close."""
+        return bool(self._watches)
+
     def watch(self, user_id: str, inst_id: str, closes: int, delay: float, act: Callable[[float, int], None]) -> None:
         """Let `act` happen `delay` seconds after the user's n-th close of an instrument, counted from now."""
         self._watches.append(_Watch(user_id, inst_id, closes, delay, act))

@@ -118,8 +118,9 @@ class Gateway:
         """
         call = Call(now, ms, request.ip, part=self._venue.fill, fault="forwarded" if forwarded else "")
         answer = self._answer(request, call, forwarded=forwarded)
-        if call.user_id and request.raw_path == CLOSE_PATH:
-            self._venue.books.asked(call.user_id, call.inst_id, now, ms)
+        if self._venue.books.watching and request.raw_path == CLOSE_PATH and not forwarded:
+            whose = self._peek(request, CLOSE_PATH, "")  # what a proxy answered was not looked at before
+            self._venue.books.asked(whose.user_id, whose.inst_id, now, ms)
         self.journal.append(
             JournalRow(
                 now,

@@ -30,6 +30,18 @@ def test_somebody_reopens_between_two_attempts(desk: Desk) -> None:
     assert [trade.cause for trade in desk.exchange.trades] == ["hand", "actor", "actor"]
 
 
+@pytest.mark.parametrize("fault", ["HTML 502 early", "hang-up early", "504 early, sent on 3 s later", "50011", "reset"])
+def test_whatever_was_answered_the_request_counts(desk: Desk, fault: str) -> None:
+    desk.exchange.open_position(SWAP, 3)
+    desk.exchange.reopen(SWAP, 7, on_close=1)
+    desk.exchange.inject(fault)
+    desk.close("ETH-USDT-SWAP")  # takes the fault
+    assert [trade.cause for trade in desk.exchange.trades] == ["hand"]
+    desk.exchange.inject(fault)
+    desk.close()
+    assert [(trade.cause, int(trade.after.pos)) for trade in desk.exchange.trades][-1] == ("actor", 7)
+
+
 def test_somebody_reopens_after_the_second_close(desk: Desk) -> None:
     first = desk.exchange.open_position(SWAP, 3)
     desk.exchange.reopen(SWAP, -2, on_close=2)
