@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 
 from okx_async.simulator.codes import http_error_body
-from okx_async.simulator.gateway import Request
+from okx_async.simulator.messages import Request
 from okx_async.simulator.wires import End
 
 if TYPE_CHECKING:

@@ -14,65 +14,27 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
-
-import orjson
 
 from okx_async.simulator.arrivals import JournalRow
 from okx_async.simulator.calls import Call
 from okx_async.simulator.codes import Refused, error_body, http_error_body, status_of
 from okx_async.simulator.endpoints import CLOSE_PATH, PATHS, ROUTES
 from okx_async.simulator.faults import Whose
+from okx_async.simulator.messages import Answer, accepted, body_of, items_of, query_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from okx_async.simulator.accounts import Accounts
     from okx_async.simulator.arrivals import Arrivals, RateKey
     from okx_async.simulator.calls import Route, Venue
     from okx_async.simulator.codes import Shape
     from okx_async.simulator.faults import Fault, Faults
+    from okx_async.simulator.messages import Request
 
-__all__ = ["Answer", "Gateway", "Request"]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it arrived.
-
-    ``raw_path``: path and query of the request line; ``headers`` ignore case; ``broken``: the HTTP status that says
-    why the body could not be read, 0 if it could.
-    """
-
-    method: str
-    raw_path: str
-    headers: Mapping[str, str]
-    body: bytes
-    ip: str
-    broken: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back; ``status`` 0: nothing does, the connection is cut. ``delay``: s before that.
-
-    ``forwarded``: s from here to a second decision, whose answer goes nowhere. ``padding``, ``pause``, ``cut``,
-    ``reset``: how it is sent, see Fault.
-    """
-
-    status: int
-    body: bytes
-    code: str
-    content_type: str = "application/json"
-    delay: float = 0.0
-    forwarded: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    padding: int = 0
-    pause: float = 0.0
-    cut: int | None = None
-    reset: bool = False
+__all__ = ["Gateway", "Style"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +122,11 @@ class Gateway:
 
     def _peek(self, request: Request, path: str, query: str) -> Whose:
         """Say whose request it is as far as its text tells; nothing of it is checked."""
-        params: Mapping[str, Any] = _query(query)
+        params: Mapping[str, Any] = query_of(query)
         if request.body:
             with suppress(Refused):
-                body = _body(request)
-                params, _ = _items(body, batch=isinstance(body, list))
+                body = body_of(request)
+                params, _ = items_of(body, batch=isinstance(body, list))
         user_id = self._accounts.owner(request.headers.get("OK-ACCESS-KEY", ""))
         return Whose(path, user_id, str(params.get("instId", "")), str(params.get("clOrdId", "")))
 
@@ -175,9 +137,9 @@ class Gateway:
         malformed: Refused | None = None
         try:
             if route.method == "POST":
-                call.params, call.items = _items(_body(request), batch=route.batch)
+                call.params, call.items = items_of(body_of(request), batch=route.batch)
             else:
-                call.params = _query(query)
+                call.params = query_of(query)
         except Refused as refused:
             malformed = refused
         if malformed and self._body_first:
@@ -210,7 +172,7 @@ class Gateway:
         if self._faults:
             fault = self._faults.take(Whose(route.path, call.user_id, call.inst_id, call.cl_ord_id), counted=True)
         if fault is None:
-            return _accepted(route.act(self._venue, call), call.ms)
+            return accepted(route.act(self._venue, call), call.ms)
         call.fault, call.part = fault.name, fault.part
         if fault.answers:
             if fault.executed:
@@ -221,7 +183,7 @@ class Gateway:
                         return self._refuse(refused)
             return _faulty(fault)
         try:
-            answer = _accepted(route.act(self._venue, call), call.ms)
+            answer = accepted(route.act(self._venue, call), call.ms)
         except Refused as refused:
             answer = self._refuse(refused)
         return replace(answer, delay=fault.delay)
@@ -236,22 +198,6 @@ class Gateway:
             self._bare_refusal = not self._bare_refusal
             status, shape = (429, "bare") if self._bare_refusal else (200, "full")
         return Answer(status, error_body(code, message, shape), code)
-
-
-def _accepted(data: list[Any], ms: int) -> Answer:
-    if not (data and "sCode" in data[0]):
-        return Answer(200, orjson.dumps({"code": "0", "data": data, "msg": ""}), "0")
-    # Of orders: 0 all, 1 none, 2 some of them.
-    refused = [item["sCode"] for item in data if item["sCode"] != "0"]
-    code, words = "0", ""
-    if refused:
-        code, words = (
-            ("1", "All operations failed")
-            if len(refused) == len(data)
-            else ("2", "Bulk operation partially succeeded.")
-        )
-    body = {"code": code, "data": data, "inTime": f"{ms}000", "msg": words, "outTime": f"{ms}317"}
-    return Answer(200, orjson.dumps(body), refused[0] if code == "1" else code)
 
 
 def _faulty(fault: Fault) -> Answer:
@@ -269,30 +215,3 @@ def _faulty(fault: Fault) -> Answer:
         cut=fault.cut,
         reset=fault.reset,
     )
-
-
-def _body(request: Request) -> object:
-    media_type = request.headers.get("Content-Type", "").partition(";")[0]
-    if media_type.strip().lower() != "application/json":
-        raise Refused("50006")
-    if not request.body:
-        raise Refused("50000")
-    try:
-        return orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        raise Refused("50002") from None
-
-
-def _items(body: object, *, batch: bool) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
-    """Return the parameters, and the items of a list; each in the form that the endpoint takes."""
-    if not batch and isinstance(body, dict):
-        return body, ()
-    if batch and isinstance(body, list) and all(isinstance(item, dict) for item in body):
-        return body[0] if body else {}, body
-    raise Refused("50002")
-
-
-def _query(query: str) -> Mapping[str, Any]:
-    if not query:
-        return {}
-    return dict(reversed(parse_qsl(query, errors="replace")))  # of repeated names the first counts

@@ -13,7 +13,8 @@ from okx_async.simulator.doors import Door, Doors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from okx_async.simulator.gateway import Answer, Gateway, Request
+    from okx_async.simulator.gateway import Gateway
+    from okx_async.simulator.messages import Answer, Request
 
 __all__ = ["Front"]
 

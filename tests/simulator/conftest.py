@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from okx_async.simulator import Network, Path, SimulatedExchange, VirtualLoop, run
-from okx_async.simulator.gateway import Request
+from okx_async.simulator.messages import Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

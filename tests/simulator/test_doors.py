@@ -13,7 +13,7 @@ from okx_async.simulator.doors import Door, Doors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from okx_async.simulator.gateway import Request
+    from okx_async.simulator.messages import Request
 
 GET = b"GET /api/v5/public/time?a=b HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: x\r\nOK-ACCESS-KEY:  \xc3\xa4\xff \r\nContent-Length: 5\r\n\r\nhello"
