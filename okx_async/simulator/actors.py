@@ -81,12 +81,13 @@ class Actors(Market):
             raise ValueError(f"seconds must be finite and not negative, got {seconds}")
         account = account or self._account
         code = code or _CODES[kind]
-        left = 1 - Decimal(str(part))
+        taken = Decimal(str(part))
 
         def begin(at: float, ms: int) -> None:
             slot = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
             if slot is None or not slot.pos:
                 return
+            refusal = account.refusal
             if code in _ACCOUNT_CODES:
                 account.refusal = code
             slot.frozen = code
@@ -94,9 +95,9 @@ class Actors(Market):
             def end(at: float, ms: int) -> None:
                 slot.frozen = ""
                 if code in _ACCOUNT_CODES:
-                    account.refusal = ""
+                    account.refusal = refusal
                 if slot.pos:
-                    self._books.move(slot, slot.pos * left, at, ms, kind)
+                    self._books.move(slot, slot.pos - slot.lots(taken), at, ms, kind)
 
             self._books.plan(at, ms, seconds, end)
 

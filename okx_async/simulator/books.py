@@ -172,8 +172,7 @@ class Books:
 
         `done` is told how much was filled, and when (server's time, ms).
         """
-        lot = Decimal(slot.instrument.lot_sz)
-        size = slot.pos if part == 1 else slot.pos * part // lot * lot
+        size = slot.lots(part)
         slot.running += 1
 
         def fill(at: float, ms: int) -> None:

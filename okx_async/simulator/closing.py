@@ -41,8 +41,8 @@ def close_position(venue: Venue, call: Call) -> list[Any]:
     if not instrument.contract and mgn_mode == "cross" and futures_mode and not ccy:
         raise Refused("50014", "Parameter ccy cannot be empty.")
 
-    _may_close(call.key.account, inst_id)
     venue.books.settle(call.now)
+    _may_close(call.key.account, inst_id)
     slot = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
     if slot is None or not slot.pos:
         raise Refused("51023")

@@ -78,6 +78,11 @@ class Slot:
         """The position as it is, signed."""
         return self.state.pos
 
+    def lots(self, part: Decimal) -> Decimal:
+        """Return so much of the position, in whole lots."""
+        lot = Decimal(self.instrument.lot_sz)
+        return self.pos if part == 1 else self.pos * part // lot * lot
+
     def trade(
         self, pos: Decimal, ms: int, px: Decimal | None = None, *, flip_is_new: bool = True, forced: bool = False
     ) -> None:

@@ -101,6 +101,15 @@ def test_the_exchange_takes_a_part_when_a_close_was_sent(open_desk: Callable[...
     assert [holding.pos for holding in desk.exchange.positions] == [-1]
 
 
+def test_what_was_refused_before_a_liquidation_is_refused_after_it(desk: Desk) -> None:
+    desk.exchange.open_position(SWAP, 3)
+    desk.exchange.account.refusal = "51024"
+    desk.exchange.force_close(SWAP, code="50009")
+    assert desk.close().code == "50009"
+    desk.advance(1.0)
+    assert desk.close().code == "51024"
+
+
 def test_there_may_be_nothing_left_to_take(desk: Desk) -> None:
     desk.exchange.open_position(SWAP, 3)
     desk.exchange.force_close(SWAP, after=1.0)

@@ -61,6 +61,20 @@ def test_the_entry_price_is_the_mean_of_what_was_added() -> None:
     assert prices == [100, Decimal(1000) / 6, Decimal(1000) / 6, 50]
 
 
+@pytest.mark.parametrize(
+    ("inst_id", "pos", "part", "lots"),
+    [
+        ("BTC-USD-SWAP", "7", "0.5", "3"),
+        ("BTC-USD-SWAP", "-7", "0.5", "-3"),
+        ("BTC-USDT-SWAP", "1", "0.499", "0.49"),
+        ("BTC-USDT-SWAP", "0.005", "1", "0.005"),  # all of it, dust too
+        ("BTC-USDT-SWAP", "0.005", "0.9", "0"),
+    ],
+)
+def test_a_part_is_of_whole_lots(inst_id: str, pos: str, part: str, lots: str) -> None:
+    assert slot_of(inst_id, pos).lots(Decimal(part)) == Decimal(lots)
+
+
 def test_a_forced_trade_has_no_number() -> None:
     slot = slot_of()
     slot.trade(Decimal(1), MS, forced=True)
