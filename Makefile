@@ -61,6 +61,7 @@ bench:
 	test -x .venv-bench/peer/bin/python || $(PYTHON) -m venv .venv-bench/peer
 	.venv-bench/peer/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx-async==0.1.1'
 	.venv-bench/bin/python -m benchmarks.client --folder build/bench
+	.venv-bench/bin/python -m benchmarks.pair --json build/bench/pair.json
 	.venv-bench/bin/python -m benchmarks.batches --json build/bench/batches.json
 	.venv-bench/bin/python -m benchmarks.page build/bench
 	.venv-bench/bin/python benchmarks/simulated.py

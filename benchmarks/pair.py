@@ -1,0 +1,89 @@
+"""Ours beside tuned aiohttp in one process, in short runs that alternate: a ratio, whatever the machine does meanwhile.
+
+Run: python -m benchmarks.pair [--rounds N] [--calls N] [--json FILE]
+
+Processes of their own (benchmarks.client) show what each library costs by itself, but on a machine whose speed changes
+within seconds their ratio is mostly noise. Here both have the same heap and the same seconds, so a ratio of
+neighbouring runs compares code with code. The stand-in has a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import os
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+from benchmarks._standin import standin
+from benchmarks._table import Report, arguments, spread
+from benchmarks.clients import BARE, OURS, load
+
+if TYPE_CHECKING:
+    from benchmarks.clients import Closer
+
+IDS = [f"C{number}-USDT-SWAP" for number in range(1000)]
+SUBJECTS = (OURS, BARE, "aiohttp, request bytes of its own")
+WAYS = {"one by one": 1, "50 at once": 50}
+
+
+async def run(client: Closer, ids: itertools.cycle[str], calls: int, at_once: int) -> float:
+    """Return µs of CPU a close."""
+
+    async def worker() -> None:
+        for _ in range(calls // at_once):
+            await client.close(next(ids))
+
+    begun = time.process_time()
+    await asyncio.gather(*(worker() for _ in range(at_once)))
+    return (time.process_time() - begun) / (calls // at_once * at_once) * 1e6
+
+
+async def measure(url: str, rounds: int, calls: int) -> dict[str, dict[str, list[float]]]:
+    """Return the figures by way and subject."""
+    clients = {name: load(name).make(url) for name in SUBJECTS}
+    ids = {name: itertools.cycle(IDS) for name in SUBJECTS}
+    for name in SUBJECTS:
+        await run(clients[name], ids[name], 1000, 50)
+    gc.collect()
+    gc.freeze()
+    found: dict[str, dict[str, list[float]]] = {way: {name: [] for name in SUBJECTS} for way in WAYS}
+    for number in range(rounds):
+        for way, at_once in WAYS.items():
+            for name in SUBJECTS if number % 2 else SUBJECTS[::-1]:
+                found[way][name].append(await run(clients[name], ids[name], calls, at_once))
+    for client in clients.values():
+        await client.aclose()
+    return found
+
+
+def main() -> None:
+    """Measure and print the table."""
+    args = arguments(__doc__, rounds=100, calls=150).parse_args()
+    figures = {}
+    with standin() as place:
+        os.environ["SSL_CERT_FILE"] = place.ca
+        for wire, url in (("plain", place.plain), ("TLS", place.tls)):
+            for way, found in asyncio.run(measure(url, args.rounds, args.calls)).items():
+                figures[f"{wire}, {way}"] = found
+    columns = ["", *(f"{title}{part}" for title in figures for part in ("", ": / tuned"))]
+    report = Report("A close in one process with others: µs of CPU, median", columns, [])
+    for name in SUBJECTS:
+        cells: list[str] = []
+        for found in figures.values():
+            ratios = [one / other for one, other in zip(found[name], found[BARE], strict=True)]
+            quarters = statistics.quantiles(ratios)
+            cells += [
+                f"{statistics.median(found[name]):.0f}",
+                f"{spread([quarters[1]], 2)} ({quarters[0]:.2f} to {quarters[2]:.2f})",
+            ]
+        report.add(name, *cells)
+    report.notes.append(f"{args.rounds} rounds of {args.calls} closes each; ratios: median (quartiles) of neighbours.")
+    report.raw = {"us": figures}
+    report.publish(args.json)
+
+
+if __name__ == "__main__":
+    main()
