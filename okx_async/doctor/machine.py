@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import re
@@ -99,9 +98,11 @@ def _compiled(*, pure: bool) -> Finding:
 
 
 def _uvloop() -> Finding:
-    if importlib.util.find_spec("uvloop") is None:
+    try:
+        have = version("uvloop")
+    except PackageNotFoundError:
         return Finding("uvloop", Level.OK, "not installed, and not needed")
-    return Finding("uvloop", Level.OK, f"{version('uvloop')}: usable; slots are timed by a clock of ours, not by its")
+    return Finding("uvloop", Level.OK, f"{have}: usable; slots are timed by a clock of ours, not by its")
 
 
 def _files_limit() -> int | None:

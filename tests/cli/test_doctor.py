@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,6 +54,19 @@ def test_without_keys_and_without_a_network_it_still_says_what_it_can(command: P
     assert found["keys"] == "warn"
     assert found["host"] == "fail"
     assert found["clock"] == found["account"] == "skip"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_says_that_something_is_missing(stop: signal.Signals, command: Process) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = command.start("doctor", "--base-url", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        connection, _ = silent.accept()  # it asks, and nobody answers
+        process.send_signal(stop)
+        out, err = process.communicate(timeout=20)
+        connection.close()
+    assert process.returncode == 1
+    assert "python: " in out
+    assert err == f"{'interrupted' if stop is signal.SIGINT else 'stopped by SIGTERM'}: not everything was looked at\n"
 
 
 @pytest.mark.parametrize(

@@ -228,3 +228,24 @@ def test_numbers_are_shown_as_received(capsys: pytest.CaptureFixture[str], monke
     assert row.split() == ["BTC-USDT-SWAP", "cross", "net", "-1.500", "0.000000012", "1E-7", "[red]?[31mUSDT"]
     tables.print_positions([])
     assert capsys.readouterr().out == "no open positions\n"
+
+
+def test_a_narrow_screen_shows_every_number_in_full(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    raw = {"pos": "-1234567.500", "avgPx": "0.000000012345678", "markPx": "", "upl": "-98765.4321", "ccy": "USDT"}
+    one = Position(
+        "BTC-USD-260327-60000-C", "OPTION", "1", Decimal(1), "net", "", "cross", "", None, None, None, 0, 0, raw
+    )
+    tables.print_positions([one], to_stderr=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.rstrip() for line in err.splitlines()] == [
+        "BTC-USD-260327-60000-C cross net",
+        "  pos -1234567.500",
+        "  avg px 0.000000012345678",
+        "  mark px",
+        "  upl -98765.4321",
+        "  ccy USDT",
+    ]
