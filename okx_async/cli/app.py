@@ -84,6 +84,7 @@ def close(
     cl_ord_id: Annotated[str | None, typer.Option(help="Your id: up to 32 letters and digits.")] = None,
     tag: Annotated[str | None, typer.Option(help="Order tag: up to 16 letters and digits.")] = None,
     max_wait: Annotated[float | None, typer.Option(callback=_seconds, help="Seconds to the last send.")] = None,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Return once the exchange no longer lists it.")] = False,
     demo: _Demo = False,
     region: _Region = "global",
     base_url: _BaseUrl = None,
@@ -102,8 +103,40 @@ def close(
     # The two texts are checked with the rest, by the library's own rules and in its own words.
     request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)  # type: ignore[arg-type]
     raise typer.Exit(
-        trading.close(request, Target(demo, region, base_url), max_wait=max_wait, yes=yes, as_json=as_json)
+        trading.close(
+            request, Target(demo, region, base_url), max_wait=max_wait, confirm=confirm, yes=yes, as_json=as_json
+        )
     )
+
+
+@app.command()
+def flatten(
+    *,
+    inst: Annotated[list[str] | None, typer.Option(metavar="INST_ID", help="Only this one; may be repeated.")] = None,
+    mgn_mode: Annotated[str | None, typer.Option(metavar="cross|isolated", help="Only this margin mode.")] = None,
+    auto_cxl: Annotated[
+        bool, typer.Option("--auto-cxl/--no-auto-cxl", help="Cancel pending close orders first, or let them refuse it.")
+    ] = True,
+    deadline: Annotated[float, typer.Option(help="Seconds until nothing more is sent.")] = 30.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be closed, and send nothing.")] = False,
+    demo: _Demo = False,
+    region: _Region = "global",
+    base_url: _BaseUrl = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Close all positions at market, and prove that they are gone.
+
+    Keys come from OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE only. Shows what it will close and asks, unless --yes
+    is given (simulated exchanges apart); without a terminal and without --yes nothing is sent. Exit code 0 only if the
+    exchange itself lists none of them any more, 1 if something is left, 3 if nobody can tell.
+    """
+    from okx_async.cli.flatten import Wish  # noqa: PLC0415 - not needed for --help
+    from okx_async.cli.flatten import flatten as run  # noqa: PLC0415 - the same
+    from okx_async.cli.target import Target  # noqa: PLC0415 - the same
+
+    wish = Wish(inst or None, mgn_mode, auto_cxl, deadline, dry_run)
+    raise typer.Exit(run(wish, Target(demo, region, base_url), yes=yes, as_json=as_json))
 
 
 @app.command()

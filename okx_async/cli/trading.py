@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["close", "positions"]
 
 
-def close(request: ClosePosition, target: Target, *, max_wait: float | None, yes: bool, as_json: bool) -> ExitCode:
+def close(
+    request: ClosePosition, target: Target, *, max_wait: float | None, confirm: bool, yes: bool, as_json: bool
+) -> ExitCode:
     """Close one position, and say what became of it."""
     attempts: list[Attempt] = []
     try:
@@ -33,7 +35,7 @@ def close(request: ClosePosition, target: Target, *, max_wait: float | None, yes
     except InvalidRequestError as error:
         say(f"error: {error}")
         return exit_code(error)
-    ending = refusal or run(_close(client, request, max_wait, attempts, stop), stop)
+    ending = refusal or run(_close(client, request, max_wait, attempts, stop, confirm=confirm), stop)
     if ending is None:
         text = f"{stop.word}: {request.inst_id}: it may have been sent and executed, look at positions"
         ending = Stopped(text, ExitCode.UNKNOWN)
@@ -75,6 +77,8 @@ async def _close(
     max_wait: float | None,
     attempts: list[Attempt],
     stop: Stop,
+    *,
+    confirm: bool,
 ) -> ClosedPosition | OkxError | Stopped:
     ending: ClosedPosition | OkxError | None = None
     try:
@@ -89,6 +93,7 @@ async def _close(
                     cl_ord_id=request.cl_ord_id,
                     tag=request.tag,
                     max_wait=max_wait,
+                    confirm=confirm,
                 )
             except OkxError as error:
                 ending = error

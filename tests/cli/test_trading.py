@@ -66,6 +66,8 @@ def test_positions_and_close_against_simulate(simulate: Callable[..., dict[str, 
 
     left = checked(command("positions", *where, "--inst", "ETH-USDT-SWAP", "--json"), command)
     assert [one["pos"] for one in json.loads(left.stdout)["positions"]] == ["0.5"]
+    proven = checked(command("close", "ETH-USDT-SWAP", "--mgn-mode", "isolated", "--confirm", *where), command)
+    assert (proven.returncode, proven.stdout) == (0, "ETH-USDT-SWAP: closed, the exchange no longer lists it\n")
     command.environment["OKX_PASSPHRASE"] = "WRONGPASSPHRASE"
     wrong = checked(command("positions", *where, "--json"), command)
     assert wrong.returncode == 1

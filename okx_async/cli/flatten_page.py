@@ -1,0 +1,169 @@
+"""What people see of a flatten: each position's row while it lasts, and the report; 40 columns are enough."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from okx_async import FlattenState, Outcome
+from okx_async.cli.exits import say, show
+from okx_async.cli.tables import console, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from okx_async import FlattenReport, FlattenRow, OpenOrder, Position
+
+__all__ = ["print_report", "progress"]
+
+_WORDS = MappingProxyType(
+    {
+        FlattenState.CLOSED: ("closed", "green"),
+        FlattenState.ALREADY_FLAT: ("was flat", "green"),
+        FlattenState.SUPERSEDED: ("NEW POSITION", "bold red"),
+        FlattenState.PARTIAL: ("PARTLY", "bold red"),
+        FlattenState.DUST: ("DUST", "yellow"),
+        FlattenState.REFUSED: ("REFUSED", "bold red"),
+        FlattenState.IN_PROGRESS: ("ON ITS WAY", "yellow"),
+        FlattenState.UNKNOWN: ("UNKNOWN", "bold red"),
+        FlattenState.DEADLINE: ("OUT OF TIME", "bold red"),
+    }
+)
+_ENDS = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT, FlattenState.SUPERSEDED})
+"""What cannot change any more while a flatten goes on."""
+_SHOWN_ORDERS = 10
+_FRAME = 3
+"""Lines of a terminal that rows do not take."""
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[FlattenRow], object]]:
+    """Show rows as they change, on stderr: in place on a terminal, a line for each change elsewhere."""
+    page = Console(stderr=True, highlight=False)
+    board = _Board()
+    if not page.is_terminal or page.is_dumb_terminal:
+        yield board.tell
+        return
+    with Live(get_renderable=lambda: board.page(page.height), console=page, refresh_per_second=8, transient=True):
+        yield board.take
+
+
+class _Board:
+    """The latest row of each position."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._rows: dict[object, FlattenRow] = {}
+
+    def take(self, row: FlattenRow) -> bool:
+        """Take in a row; return whether it is news."""
+        one = row.position
+        key = one.inst_id, one.mgn_mode, one.pos_side, one.ccy, one.pos_id, one.c_time
+        before = self._rows.get(key)
+        self._rows[key] = row
+        return before is None or _now(before) != _now(row)
+
+    def tell(self, row: FlattenRow) -> None:
+        """Say what is new of a position."""
+        if self.take(row):
+            word, _ = _now(row)
+            say(f"{row.seconds:7.2f} s  {_name(row.position)}: {word}")
+
+    def page(self, height: int) -> Group:
+        """Return what fits the terminal: what is not closed yet comes first."""
+        rows = [*self._rows.values()]  # drawn by a thread of rich's, while rows come
+        rows.sort(key=lambda row: row.state in _ENDS)
+        ended = sum(row.state in _ENDS for row in rows)
+        lines = _grid()
+        for row in rows[: max(1, height - _FRAME)]:
+            lines.add_row(Text(*_now(row)), plain(_name(row.position)))
+        head = f"{ended} of {len(rows)} ended, {time.monotonic() - self._began:.1f} s; Ctrl-C stops"
+        return Group(lines, Text(head))
+
+
+def print_report(report: FlattenReport, left_alone: Sequence[Position]) -> None:
+    """Print every row, the orders that are left, and the verdict last."""
+    page = console()
+    with page.capture() as captured:
+        _report(page, report, left_alone)
+    show(captured.get().rstrip("\n"))  # whoever reads it may be gone; the exit code must still tell
+
+
+def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]) -> None:
+    lines = _grid()
+    for row in report.rows:
+        lines.add_row(Text(*_WORDS[row.state]), plain(f"{_name(row.position)}: {_sizes(row)}"))
+        if row.error is not None:
+            lines.add_row("", plain(str(row.error)))
+    for position in left_alone:
+        text = f"{_name(position)}: {_size(position)}, appeared after you were asked; left alone"
+        lines.add_row(Text(*_WORDS[FlattenState.SUPERSEDED]), plain(text))
+    page.print(lines if report.rows or left_alone else "nothing was open")
+    for text in _orders(report.open_orders):
+        page.print(plain(text))
+    if report.flat and not left_alone:
+        verdict = f"FLAT: the exchange itself lists none of them any more; {report.seconds:.2f} s"
+        page.print(Text(verdict, "green"))
+    else:
+        page.print(Text(f"NOT FLAT, or not proven; {report.seconds:.2f} s", "bold red"))
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=max(len(word) for word, _ in _WORDS.values()))
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _now(row: FlattenRow) -> tuple[str, str]:
+    """Return a word and a style for a row that may not have ended."""
+    if row.state in _ENDS:
+        return _WORDS[row.state]
+    last = row.attempts[-1] if row.attempts else None
+    if last is None:
+        return "closing", "dim"
+    if last.outcome is Outcome.ACCEPTED:
+        return "accepted", "yellow"
+    if last.outcome in {Outcome.UNKNOWN, Outcome.NOT_SENT}:
+        return ("no answer" if last.outcome is Outcome.UNKNOWN else "not sent"), "yellow"
+    return f"code {last.code or last.status}", "yellow"
+
+
+def _name(position: Position) -> str:
+    return f"{position.inst_id} {position.mgn_mode} {position.pos_side}"
+
+
+def _size(position: Position) -> str:
+    upl = "" if position.upl is None else f" (upl {position.upl:f})"
+    return f"{position.pos:f}{upl}"
+
+
+def _sizes(row: FlattenRow) -> str:
+    before = "nothing" if row.before is None else _size(row.before)
+    gone = row.state in {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}
+    after = f"{row.after.pos:f}" if row.after is not None else "flat" if gone else "?"
+    closes = f"{len(row.attempts)} close{'s' * (len(row.attempts) != 1)}"
+    return f"{before} → {after}; {closes}, {row.seconds:.2f} s"
+
+
+def _orders(orders: Sequence[OpenOrder] | None) -> Iterator[str]:
+    if orders is None:
+        yield "Orders still pending there could not be read: look at them."
+        return
+    if not orders:
+        yield "No orders are pending on these instruments."
+        return
+    yield f"{len(orders)} orders are still pending on these instruments; one that opens may open a position again:"
+    for order in orders[:_SHOWN_ORDERS]:
+        size = "" if order.sz is None else f" {order.sz:f}"
+        kind = f"{order.ord_type} {order.side}{size}{', reduce only' if order.reduce_only else ''}"
+        yield f"  {order.inst_id} {order.pos_side}: {kind}, {order.algo_id or order.ord_id}"
+    if len(orders) > _SHOWN_ORDERS:
+        yield f"  … and {len(orders) - _SHOWN_ORDERS} more"

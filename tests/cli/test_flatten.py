@@ -1,0 +1,466 @@
+"""`flatten`: consent, progress, report, exit codes, and what an interrupt leaves in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import pty
+import re
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from okx_async import (
+    Attempt,
+    ClosePosition,
+    Credentials,
+    FlattenReport,
+    FlattenRow,
+    FlattenState,
+    Outcome,
+    RejectedError,
+)
+from okx_async._answer import Answer, positions
+from okx_async.cli import flatten as command_module
+from okx_async.cli import flatten_page
+from okx_async.cli.exits import ExitCode
+from okx_async.cli.flatten import Wish, flatten
+from okx_async.cli.signals import Stop
+from okx_async.cli.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from okx_async import Position
+    from okx_async.simulator import SimulatedExchange
+    from tests.cli.conftest import Process
+
+CLOSE_PATH = "/api/v5/trade/close-position"
+POSITIONS_PATH = "/api/v5/account/positions"
+STRANGER = Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fjord-8888!x")
+ALL = Wish(None, None, auto_cxl=True, deadline=10.0, dry_run=False)
+
+
+class Terminal(io.StringIO):
+    """In place of stdin: somebody who answers, after `meanwhile`."""
+
+    def __init__(self, answer: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.answer, self.meanwhile = answer, meanwhile
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, *_: Any) -> Any:
+        self.meanwhile()
+        return self.answer
+
+
+@pytest.fixture
+def keys(exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that could be one of the real exchange, in the environment."""
+    exchange.add_key(credentials=STRANGER)
+    monkeypatch.setenv("OKX_API_KEY", STRANGER.api_key)
+    monkeypatch.setenv("OKX_SECRET_KEY", STRANGER.secret_key)
+    monkeypatch.setenv("OKX_PASSPHRASE", STRANGER.passphrase)
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+async def run(exchange: SimulatedExchange, wish: Wish = ALL, *, yes: bool = True, as_json: bool = False) -> ExitCode:
+    """Run the command in a thread: it has an event loop of its own."""
+    target = Target(demo=False, region="global", base_url=exchange.base_url)
+    return await asyncio.to_thread(flatten, wish, target, yes=yes, as_json=as_json)
+
+
+def closes(exchange: SimulatedExchange) -> list[str]:
+    return [row.key[1] for row in exchange.journal if row.path == CLOSE_PATH and row.key is not None]
+
+
+def use(command: Process, exchange: SimulatedExchange) -> None:
+    """Give a process the exchange's own keys: nobody is asked then."""
+    command.environment = {
+        "OKX_API_KEY": exchange.credentials.api_key,
+        "OKX_SECRET_KEY": exchange.credentials.secret_key,
+        "OKX_PASSPHRASE": exchange.credentials.passphrase,
+    }
+
+
+def book(exchange: SimulatedExchange) -> None:
+    exchange.open_position("BTC-USDT-SWAP", -3)
+    exchange.open_position("ETH-USDT-SWAP", 7, "isolated")
+
+
+@pytest.mark.usefixtures("keys")
+async def test_flat_is_exit_0(exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]) -> None:
+    book(exchange)
+    assert await run(exchange) is ExitCode.DONE
+    out, err = capsys.readouterr()
+    assert not exchange.positions
+    assert sorted(line.split()[:2] for line in out.splitlines() if "SWAP" in line and "close" in line) == [
+        ["closed", "BTC-USDT-SWAP"],
+        ["closed", "ETH-USDT-SWAP"],
+    ]
+    assert out.splitlines()[-1].startswith("FLAT: ")
+    assert "BTC-USDT-SWAP cross net: closed" in err  # the progress, line by line
+    assert not any(secret in out + err for secret in (STRANGER.secret_key, STRANGER.passphrase))
+
+
+@pytest.mark.usefixtures("keys")
+async def test_machines_have_one_object(exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]) -> None:
+    book(exchange)
+    assert await run(exchange, Wish(["BTC-USDT-SWAP"], None, True, 10.0, False), as_json=True) is ExitCode.DONE  # noqa: FBT003 - its fields
+    out, err = capsys.readouterr()
+    assert err == ""
+    record = json.loads(out)
+    assert (record["flat"], record["outcome"], record["left_alone"], record["open_orders"]) == (True, "known", [], [])
+    [row] = record["rows"]
+    assert (row["inst_id"], row["state"], row["before"]["pos"], row["after"]) == (
+        "BTC-USDT-SWAP",
+        "closed",
+        "-3",
+        None,
+    )
+    assert [attempt["outcome"] for attempt in row["attempts"]] == ["ACCEPTED"]
+    assert [holding.inst_id for holding in exchange.positions] == ["ETH-USDT-SWAP"]
+
+
+@pytest.mark.usefixtures("keys")
+async def test_only_one_margin_mode(exchange: SimulatedExchange) -> None:
+    book(exchange)
+    assert await run(exchange, Wish(None, "isolated", True, 10.0, False)) is ExitCode.DONE  # noqa: FBT003 - its fields
+    assert closes(exchange) == ["ETH-USDT-SWAP"]
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_a_dry_run_sends_nothing_that_trades(
+    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    exchange: SimulatedExchange,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    book(exchange)
+    wish = Wish(None, None, True, 10.0, dry_run=True)  # noqa: FBT003 - its fields
+    assert await run(exchange, wish, yes=False, as_json=as_json) is ExitCode.DONE
+    out, err = capsys.readouterr()
+    assert {row.method for row in exchange.journal} == {"GET"}
+    if as_json:
+        record = json.loads(out)
+        assert (record["dry_run"], record["flat"]) == (True, False)
+        assert sorted(one["instId"] for one in record["positions"]) == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
+    else:
+        assert "upl" in out
+        assert "BTC-USDT-SWAP" in out
+        assert err == "dry run: nothing was sent\n"
+
+
+@pytest.mark.usefixtures("keys")
+async def test_nothing_open_is_read_twice_and_nobody_is_asked(
+    exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("", lambda: pytest.fail("asked")))
+    assert await run(exchange, yes=False) is ExitCode.DONE
+    assert capsys.readouterr().out == "no open positions\n"
+    assert [row.path for row in exchange.journal].count(POSITIONS_PATH) == 2
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("answer", ["y\n", "n\n", ""])
+async def test_what_is_agreed_to_is_what_was_shown(
+    answer: str,
+    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    exchange: SimulatedExchange,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    book(exchange)
+    monkeypatch.setattr(sys, "stdin", Terminal(answer, lambda: exchange.open_position("SOL-USDT-SWAP", 1)))
+    code = await run(exchange, yes=False, as_json=as_json)
+    out, err = capsys.readouterr()
+    assert err.index("To be closed at market") < err.index("BTC-USDT-SWAP") < err.index("LIVE TRADING")
+    assert "Close 2 positions? [y/N]" in err
+    assert code is ExitCode.FAILED  # not all of it is flat, either way
+    if answer == "y\n":
+        assert sorted(closes(exchange)) == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
+        assert "SOL-USDT-SWAP" in out
+        assert (json.loads(out)["flat"] is False) if as_json else ("left alone" in out)
+    else:
+        assert closes(exchange) == []
+        assert "not confirmed: nothing was sent" in err
+        assert json.loads(out)["outcome"] == "not executed" if as_json else out == ""
+
+
+@pytest.mark.usefixtures("keys")
+async def test_no_terminal_and_no_consent_sends_nothing(
+    exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book(exchange)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert await run(exchange, yes=False, as_json=True) is ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "",
+        "error: flatten: no terminal to ask at; nothing was sent. Pass --yes to send without asking.\n",
+    )
+    assert exchange.journal == []
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_one_that_is_refused_stops_no_other(
+    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    exchange: SimulatedExchange,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    book(exchange)
+    exchange.inject(code="51156", inst_id="BTC-USDT-SWAP", times=9)
+    assert await run(exchange, as_json=as_json) is ExitCode.FAILED
+    out, err = capsys.readouterr()
+    assert [holding.inst_id for holding in exchange.positions] == ["BTC-USDT-SWAP"]
+    assert "see what is left: okx-async positions --base-url" in err
+    if as_json:
+        states = {
+            row["inst_id"]: (row["state"], row["error"] and row["error"]["code"]) for row in json.loads(out)["rows"]
+        }
+        assert states == {"BTC-USDT-SWAP": ("refused", "51156"), "ETH-USDT-SWAP": ("closed", None)}
+    else:
+        assert "REFUSED" in out
+        assert "close it by copy trading" in out
+        assert out.splitlines()[-1].startswith("NOT FLAT")
+
+
+@pytest.mark.usefixtures("keys")
+async def test_positions_that_cannot_be_read_are_exit_1(
+    exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OKX_PASSPHRASE", "WRONGPASSPHRASE")
+    assert await run(exchange, as_json=True) is ExitCode.FAILED
+    out, err = capsys.readouterr()
+    record = json.loads(out)
+    assert (record["flat"], record["outcome"], record["error"]) == (False, "not sent", "AuthenticationError")
+    assert "no close was sent" in err
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    "wish",
+    [
+        Wish(["no id"], None, True, 10.0, False),  # noqa: FBT003 - its fields
+        Wish(None, "crossed", True, 10.0, False),  # noqa: FBT003 - the same
+        Wish(None, None, True, 0.0, False),  # noqa: FBT003 - the same
+        Wish(None, None, True, float("nan"), False),  # noqa: FBT003 - the same
+    ],
+    ids=str,
+)
+async def test_wrong_usage_is_exit_2(
+    wish: Wish, exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run(exchange, wish) is ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert exchange.journal == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+async def test_stopped_it_says_what_is_in_flight(
+    stop: signal.Signals, exchange: SimulatedExchange, command: Process
+) -> None:
+    use(command, exchange)
+    book(exchange)
+    exchange.inject(delay=30, executed=True, inst_id="BTC-USDT-SWAP")
+    process = command.start("flatten", "--base-url", exchange.base_url, "--json")
+    while len(exchange.positions) != 0:  # noqa: ASYNC110 - the exchange has no event for it
+        await asyncio.sleep(0.01)
+    process.send_signal(stop)
+    out, err = await asyncio.to_thread(process.communicate, timeout=20)
+    assert "Traceback" not in err
+    assert process.returncode == 3
+    word = "interrupted" if stop is signal.SIGINT else "stopped by SIGTERM"
+    assert f"{word}, in flight or not proven:" in err
+    assert "BTC-USDT-SWAP: already sent, outcome unknown" in err
+    assert f"see what is left: okx-async positions --base-url {exchange.base_url}" in err
+    record = json.loads(out)
+    assert (record["flat"], record["outcome"]) == (False, "unknown")
+    assert {"BTC-USDT-SWAP", "ETH-USDT-SWAP"} == {attempt["inst_id"] for attempt in record["attempts"]}
+
+
+async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: SimulatedExchange, command: Process) -> None:
+    use(command, exchange)
+    book(exchange)
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = command.start("flatten", "--base-url", exchange.base_url, stdout=theirs)
+    os.close(theirs)
+    _, err = await asyncio.to_thread(process.communicate, timeout=20)
+    assert process.returncode == 0
+    assert "Traceback" not in err
+    assert not exchange.positions
+
+
+async def test_a_terminal_of_40_columns_shows_rows_as_they_change(
+    exchange: SimulatedExchange, command: Process
+) -> None:
+    use(command, exchange)
+    command.environment |= {"COLUMNS": "40", "TERM": "xterm"}
+    book(exchange)
+    exchange.inject(delay=0.5, inst_id="BTC-USDT-SWAP")
+    exchange.inject(code="50004", executed=True, inst_id="ETH-USDT-SWAP")
+    ours, theirs = pty.openpty()
+    process = command.start("--verbose", "flatten", "--base-url", exchange.base_url, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while True:
+            try:
+                part = await asyncio.to_thread(os.read, ours, 4096)
+            except OSError:  # Linux, where the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        out, _ = await asyncio.to_thread(process.communicate, timeout=20)
+    finally:
+        os.close(ours)
+    assert process.returncode == 0
+    assert b"Ctrl-C stops" in shown
+    assert b"no answer" in shown
+    # the log's lines stand above the rows, not among them
+    plain = re.sub(rb"\x1b\[[?0-9;]*[A-Za-z]", b"", shown)
+    logged = [line.rpartition(b"\r")[2] for line in plain.split(b"\r\n") if b"debug: " in line]
+    assert logged
+    assert all(line.startswith(b"debug: ") for line in logged)
+    assert max(map(len, out.splitlines())) <= 40
+    assert "FLAT" in out
+
+
+def position(inst_id: str = "BTC-USDT-SWAP", pos: str = "-3", **fields: str) -> Position:
+    record = {"instId": inst_id, "mgnMode": "cross", "pos": pos, "upl": "-1.25", "cTime": "1", "posId": "2", **fields}
+    return positions(Answer(200, "0", data=[record], listed=True, envelope=True))[0]
+
+
+def attempt(outcome: Outcome, inst_id: str = "BTC-USDT-SWAP", code: str = "") -> Attempt:
+    return Attempt(ClosePosition(inst_id, "cross"), "key", 0.0, 1.0, 2.0, code, 200, outcome, "settled")
+
+
+def report(*states: FlattenState, flat: bool = False) -> FlattenReport:
+    error = RejectedError(
+        "51108 on BTC-USDT-SWAP: too large to close at market price; close it in slices", code="51108"
+    )
+    gone = {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}
+    rows = [
+        FlattenRow(
+            position(f"COIN{nth}-USDT-SWAP"),
+            (attempt(Outcome.ACCEPTED),),
+            None if state in gone else position(f"COIN{nth}-USDT-SWAP", "-2"),
+            state,
+            None if state in gone else error,
+            0.25,
+        )
+        for nth, state in enumerate(states)
+    ]
+    return FlattenReport(flat, tuple(rows), None, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("states", "flat", "left", "code"),
+    [
+        ((), True, False, ExitCode.DONE),
+        ((FlattenState.CLOSED, FlattenState.ALREADY_FLAT), True, False, ExitCode.DONE),
+        ((FlattenState.CLOSED,), True, True, ExitCode.FAILED),
+        ((FlattenState.CLOSED,), False, False, ExitCode.FAILED),  # nothing wrong, and yet not proven
+        *(
+            ((FlattenState.CLOSED, state), False, False, ExitCode.FAILED)
+            for state in FlattenState
+            if state not in {FlattenState.CLOSED, FlattenState.ALREADY_FLAT, FlattenState.UNKNOWN}
+        ),
+        ((FlattenState.REFUSED, FlattenState.UNKNOWN), False, False, ExitCode.UNKNOWN),
+    ],
+)
+def test_the_exit_code_is_what_the_report_says(
+    states: tuple[FlattenState, ...],
+    flat: bool,  # noqa: FBT001 - a parameter of the test
+    left: bool,  # noqa: FBT001 - the same
+    code: ExitCode,
+) -> None:
+    left_alone = [position("SOL-USDT-SWAP")] if left else []
+    ending = report(*states, flat=flat)
+    assert command_module._code(ending, left_alone) is code
+    record = command_module._record(ending, left_alone)
+    assert record["flat"] is (code is ExitCode.DONE)
+    assert (record["outcome"] == "unknown") is (code is ExitCode.UNKNOWN)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_every_state_has_its_row_in_the_report(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    flatten_page.print_report(report(*FlattenState), [position("[red]SOL\x1b-USDT-SWAP")])
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= columns
+    for word, _ in flatten_page._WORDS.values():
+        assert any(line.startswith(word) for line in lines)
+    words = " ".join(text.split())
+    assert "COIN0-USDT-SWAP cross net: -3 (upl -1.25) → flat; 1 close, 0.25 s" in words
+    assert "→ -2; 1 close" in words
+    assert "close it in slices" in words
+    assert "[red]SOL?-USDT-SWAP" in words
+    assert "could not be read" in words
+    assert lines[-1].startswith("NOT FLAT")
+
+
+def test_a_hundred_rows_fit_the_screen() -> None:
+    board = flatten_page._Board()
+    for nth in range(100):
+        state = FlattenState.CLOSED if nth < 60 else FlattenState.DEADLINE
+        board.take(FlattenRow(position(f"COIN{nth}-USDT-SWAP"), (), None, state, None, 0.1))
+    page = io.StringIO()
+    Console(file=page, width=40, height=20).print(board.page(20))
+    lines = page.getvalue().splitlines()
+    assert len(lines) <= 20
+    assert lines[0].split() == ["closing", "COIN60-USDT-SWAP", "cross", "net"]
+    assert lines[-1].startswith("60 of 100 ended")
+
+
+def test_lines_tell_what_is_new_and_nothing_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    board = flatten_page._Board()
+    rate = attempt(Outcome.RATE, code="50011")
+    for attempts, state in (
+        ((), FlattenState.DEADLINE),
+        ((rate,), FlattenState.DEADLINE),
+        ((rate,), FlattenState.DEADLINE),
+        ((rate, attempt(Outcome.ACCEPTED, code="0")), FlattenState.IN_PROGRESS),
+        ((rate, attempt(Outcome.ACCEPTED, code="0")), FlattenState.CLOSED),
+    ):
+        board.tell(FlattenRow(position(), attempts, None, state, None, 0.5))
+    told = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["closing", "code 50011", "accepted", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("notes", "attempts", "code", "words"),
+    [
+        ([], [], ExitCode.FAILED, ["interrupted: no close was sent"]),
+        ([], [attempt(Outcome.RATE, code="50011")], ExitCode.FAILED, ["1 closes were refused, nothing was executed"]),
+        ([], [attempt(Outcome.ACCEPTED)], ExitCode.UNKNOWN, ["BTC-USDT-SWAP: accepted, not proven closed"]),
+        ([], [attempt(Outcome.UNKNOWN)], ExitCode.UNKNOWN, ["BTC-USDT-SWAP: already sent, outcome unknown"]),
+        (
+            ["BTC-USDT-SWAP: already sent, not proven closed"],
+            [attempt(Outcome.ACCEPTED), attempt(Outcome.ACCEPTED, "ETH-USDT-SWAP")],
+            ExitCode.UNKNOWN,
+            ["BTC-USDT-SWAP: already sent, not proven closed", "ETH-USDT-SWAP: accepted, not proven closed"],
+        ),
+    ],
+    ids=["nothing", "refused", "taken", "unknown", "noted"],
+)
+def test_what_an_interrupt_leaves(notes: list[str], attempts: list[Attempt], code: ExitCode, words: list[str]) -> None:
+    ending = command_module._stopped(notes, attempts, Stop())
+    assert ending.code is code
+    assert all(ending.text.count(word) == 1 for word in words)
