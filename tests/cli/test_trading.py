@@ -144,7 +144,13 @@ async def test_interrupted_on_its_way_is_exit_3(
 async def test_interrupted_after_a_refusal_is_exit_1(exchange: SimulatedExchange, command: Process) -> None:
     exchange.open_position("BTC-USDT-SWAP", 1)
     exchange.inject(code="50011", times=9)
-    result = await stopped(exchange, command, signal.SIGINT)
+    use(command, exchange.credentials)
+    process = command.start(*CLOSE, "--base-url", exchange.base_url)
+    assert process.stderr is not None
+    while "to be repeated" not in (line := await asyncio.to_thread(process.stderr.readline)):  # it has the answer
+        assert line, "the process ended without a word of a repeat"
+    process.send_signal(signal.SIGINT)
+    result = await ended(process, command)
     assert (result.returncode, result.stdout) == (1, "")
     assert "interrupted: BTC-USDT-SWAP: refused so far (50011), nothing was executed" in result.stderr
     assert exchange.positions
