@@ -167,10 +167,15 @@ class Bucket:
             heappop(cooling)
             self.free += 1
 
+    def seen(self, now: float) -> tuple[int, int, int]:
+        """Return how many tokens are free, in flight and cooling, and change nothing: any thread may look."""
+        cooling = sum(at > now for at in tuple(self._cooling))
+        in_flight = self.in_flight
+        return self.rule.quota.limit - in_flight - cooling, in_flight, cooling
+
     def idle(self, now: float) -> bool:
-        """Whether forgetting this bucket would change nothing."""
-        self.reclaim(now)
-        if self.free < self.rule.quota.limit or now < self.blocked_until:
+        """Whether forgetting this bucket would change nothing; changes nothing itself, as any thread may ask."""
+        if self.in_flight or max(self._cooling, default=now) > now or now < self.blocked_until:
             return False
         return self._refused_at == -inf or self._clean(now) >= max(1, self._given_up)
 

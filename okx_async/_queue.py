@@ -57,7 +57,6 @@ class Queue:
         "loop",
         "quota",
         "refused",
-        "thread",
     )
 
     def __init__(
@@ -66,12 +65,10 @@ class Queue:
         bucket: Bucket,
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float],
-        thread: int = 0,
     ) -> None:
         self.key = key
         self.bucket = bucket
         self.loop = loop
-        self.thread = thread
         self.quota = bucket.rule.quota
         self.granted = 0
         self.refused = 0

@@ -15,7 +15,6 @@ import os
 import threading
 from collections import deque
 from functools import lru_cache
-from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -43,7 +42,6 @@ class Table:
         self.queues: dict[Hashable, Queue] = {}
         self._round: deque[Queue] = deque()  # every queue once: whom to look at next for being idle
         self._parents_keys: frozenset[Hashable] = frozenset()
-        self._threads: dict[int, int] = {}  # one int object a thread: a key holds no more than its own state
         self._lock = threading.Lock()
         self.closed = False
         _TABLES.add(self)
@@ -111,7 +109,6 @@ class Table:
         if self.closed:
             raise RuntimeError("this limiter is closed")
         here = asyncio.get_running_loop()
-        thread = get_ident()
         with self._lock:
             self._look_at(2, here)
             if key in self._parents_keys:
@@ -125,7 +122,7 @@ class Table:
                 raise RuntimeError(f"{key!r} is in use by another event loop: {REMEDY}")
             else:
                 bucket = old.bucket
-            queue = Queue(key, bucket, here, self.clock, self._threads.setdefault(thread, thread))
+            queue = Queue(key, bucket, here, self.clock)
             if old is not None:
                 queue.granted, queue.refused = old.granted, old.refused
             self.queues[key] = queue

@@ -142,6 +142,19 @@ def test_the_earliest_time_respects_block_and_reserve() -> None:
     assert [bucket.earliest(0.0, ahead=n, panic=True) for n in range(4)] == [10.0, 10.0, 10.0, 12.0]
 
 
+def test_looking_changes_nothing() -> None:
+    bucket = Bucket(Rule(Quota(3, 2.0), guard=0.0))
+    for _ in range(3):
+        assert bucket.take(0.0)
+    bucket.settle(0.0)
+    bucket.settle(1.0)
+    assert bucket.seen(1.9) == (0, 1, 2)
+    assert bucket.seen(2.0) == (1, 1, 1)
+    assert bucket.seen(3.0) == (2, 1, 0)
+    assert not bucket.idle(3.0)
+    assert (bucket.free, bucket.in_flight, bucket.cooling) == (0, 1, 2)
+
+
 def test_idle_means_that_forgetting_changes_nothing() -> None:
     bucket = used(EXACT, 0.0)
     assert not bucket.idle(1.9)

@@ -114,6 +114,23 @@ def test_an_idle_key_may_move_to_another_running_loop(limiter: Limiter, clock: C
     assert limiter.statistics("k").cooling == 1
 
 
+def test_a_loop_that_moved_to_another_thread_keeps_its_keys() -> None:
+    limiter = Limiter(Quota(2, 1000.0))
+    first = asyncio.new_event_loop()
+    first.run_until_complete(limiter.slot("k", max_wait=0).__aenter__())
+    elsewhere = threading.Thread(target=first.run_forever)
+    elsewhere.start()
+    try:
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), first).result(5)
+        with pytest.raises(RuntimeError, match=REMEDY):
+            in_a_new_loop(use(limiter))
+        assert limiter.statistics("k").in_flight == 1
+    finally:
+        first.call_soon_threadsafe(first.stop)
+        elsewhere.join()
+        first.close()
+
+
 def test_threads_making_keys_at_once_get_one_owner_for_each() -> None:
     limiter = Limiter(Quota(1, 1000.0))
     barrier = threading.Barrier(4)
