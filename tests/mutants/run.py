@@ -76,6 +76,8 @@ def main() -> None:
     """Run all faults, two at a time."""
     words = " ".join(sys.argv[1:])
     faults = [fault for fault in read(FAULTS.read_text()) if words in fault.name]
+    if not faults:
+        raise SystemExit(f"no fault has {words!r} in its name")
     with ThreadPoolExecutor(2) as pool:
         missed = 0
         for fault, test in zip(faults, pool.map(noticed, faults), strict=True):
