@@ -16,9 +16,10 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/okx-async demo
 
-# Two at a time: most of the time is waiting for windows to pass. (Development mode by variable: workers inherit it.)
+# Two at a time. By variables, so that workers and the processes of the tests inherit them: development mode, but for its
+# checks of C's memory, of which there is none here; and compiled modules are kept, else each process compiles them anew.
 test: $(READY)
-	PYTHONDEVMODE=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	PYTHONDEVMODE=1 PYTHONMALLOC=default PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(READY)
 	$(BIN)/ruff format --check

@@ -26,9 +26,10 @@ from okx_async._wire import Signer
 from okx_async.simulator import Clock, Network, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator import Path as Way
 from okx_async.simulator.endpoints import CLOSE_PATH
+from okx_async.simulator.turns import JumpingLoop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 
     from okx_async import Attempt
     from okx_async._discovery import Discovery
@@ -39,27 +40,21 @@ if TYPE_CHECKING:
 sys.path.append(str(Path(__file__).parent.parent))
 
 T = TypeVar("T")
-LOOP = pytest.StashKey[asyncio.AbstractEventLoop]()
-PENDING = pytest.StashKey[list[asyncio.TimerHandle]]()
 TURNS = 50
 """Turns of the loop that what was closed may take to be gone: an aborted transport needs two."""
 
 
 def pytest_collection_finish() -> None:
-    # looptime asks for the loop of synchronous tests too, and asyncio would make one that nobody closes.
-    asyncio.set_event_loop(None)
     # What was imported stays: the collector need not look at it after every single test.
     gc.collect()
     gc.freeze()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    result = yield
-    if PENDING in pyfuncitem.stash and pyfuncitem.get_closest_marker("looptime"):
-        # Out of virtual time they are all overdue and gone at once; so it is kept here who must be cancelled yet.
-        pyfuncitem.stash[PENDING] += _timers(pyfuncitem.stash[LOOP])
-    return result
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Give tests marked ``virtual`` a loop whose clock jumps, from 0.0 s on; the others the machine's own."""
+    if item.get_closest_marker("virtual"):
+        return {"virtual": lambda: JumpingLoop(start=0.0)}
+    return {"real": asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)
@@ -70,17 +65,15 @@ def no_leftovers(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-async def watched_loop(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+async def watched_loop() -> AsyncIterator[None]:
     # Set up before the fixtures of the test and torn down after them, in the same loop.
     loop = asyncio.get_running_loop()
     before = _left(loop)
     complaints: list[str] = []
-    pending: list[asyncio.TimerHandle] = []
     loop.set_exception_handler(
         lambda _, context: complaints.append(f"{context['message']}: {context.get('exception')!r}")
     )
-    loop.set_debug(True)
-    request.node.stash[LOOP], request.node.stash[PENDING] = loop, pending
+    loop.set_debug(not isinstance(loop, JumpingLoop))  # there it costs more than all else
     yield
     for _ in range(TURNS):
         if not _left(loop) - before:
@@ -89,22 +82,19 @@ async def watched_loop(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     gc.collect()  # an exception that nobody retrieved is told when its task is collected
     await asyncio.sleep(0)
     assert not complaints, "the loop was told of " + "; ".join(complaints)
-    left = (_left(loop) - before) | {f"timer {handle!r}" for handle in pending if not handle.cancelled()}
+    left = _left(loop) - before
     assert not left, "left behind: " + "; ".join(sorted(left))
 
 
 def _left(loop: asyncio.AbstractEventLoop) -> set[str]:
     """Name the tasks, timers and sockets of a loop."""
-    inner: Any = loop  # the rest has no public view
     tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     left = {f"task {task!r}" for task in tasks}
+    if isinstance(loop, JumpingLoop):
+        return left | {f"timer {timer!r}" for timer in loop.timers()}
+    inner: Any = loop  # the rest has no public view
     left |= {f"socket {key.fd} of {key.data!r}" for key in inner._selector.get_map().values()}
-    return left | {f"timer {handle!r}" for handle in _timers(loop)}
-
-
-def _timers(loop: asyncio.AbstractEventLoop) -> list[asyncio.TimerHandle]:
-    inner: Any = loop
-    return [handle for handle in inner._scheduled if not handle.cancelled()]
+    return left | {f"timer {timer!r}" for timer in inner._scheduled if not timer.cancelled()}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from okx_async import ClosedPosition, ClosePosition, CloseResult, NotSentError, OutcomeUnknownError
 from okx_async._batch import run_batch, together
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 LEGS = [ClosePosition(f"{name}-USDT-SWAP", "cross") for name in ("BTC", "ETH", "SOL")]
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from okx_async._discovery import Discovery
     from okx_async._slots import SlotSource
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
 CLOSE = Job("POST", "/api/v5/trade/close-position", b"{}", "BTC-USDT-SWAP")

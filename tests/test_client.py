@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from aioresponses import aioresponses
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 CREDENTIALS = Credentials("0af1c5d2-1f3a", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fj0rd/Kay7")
 BASE = "https://openapi.okx.com"

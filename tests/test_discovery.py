@@ -14,7 +14,7 @@ from okx_async._identity import Identity
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 REFUSED = AuthenticationError("50113 on account/config: Invalid Sign", code="50113", status=401)
 

@@ -9,7 +9,7 @@ from okx_async._answer import parse
 from okx_async._flight import Flight
 from okx_async._patience import Patience
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
 

@@ -6,13 +6,17 @@ import asyncio
 import math
 import random
 from itertools import pairwise
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from okx_async import InvalidRequestError, Limiter, NotSentError, Priority, Quota, SlotSource, SlotTimeoutError
 from okx_async._slots import Statistics
 
-pytestmark = pytest.mark.looptime
+if TYPE_CHECKING:
+    from okx_async.simulator.turns import JumpingLoop
+
+pytestmark = pytest.mark.virtual
 
 NORMAL, PANIC = Priority.NORMAL, Priority.PANIC
 FULL = Statistics(20, 20, 20, 0, 0, 0, 0, 0, 0.0)
@@ -24,7 +28,7 @@ def now() -> float:
 
 def timers() -> int:
     """Count the live timers of the loop."""
-    return sum(not handle.cancelled() for handle in asyncio.get_running_loop()._scheduled)  # type: ignore[attr-defined]
+    return len(cast("JumpingLoop", asyncio.get_running_loop()).timers())
 
 
 async def steps(count: int = 3) -> None:
@@ -35,7 +39,6 @@ async def steps(count: int = 3) -> None:
 
 @pytest.fixture
 async def limiter() -> Limiter:
-    asyncio.get_running_loop().set_debug(False)  # with thousands of waiters it costs more than all else
     return Limiter(clock=asyncio.get_running_loop().time)
 
 

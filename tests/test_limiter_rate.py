@@ -10,7 +10,7 @@ import pytest
 
 from okx_async import Limiter, Quota
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 LIMIT, PER = 20, 2.0
 COUNT = 2_000
@@ -30,7 +30,6 @@ class Outcome:
 async def run(*, rtt_floor: float = 0.0, stretch: float = 1.0) -> Outcome:
     """Send requests over a network with jitter; `stretch`: how much longer than due the limiter holds its tokens."""
     loop = asyncio.get_running_loop()
-    loop.set_debug(False)  # with thousands of waiters it costs more than all else
     limiter = Limiter(Quota(LIMIT, PER), rtt_floor=rtt_floor, clock=loop.time)
     object.__setattr__(limiter._rule, "cool", limiter._rule.cool * stretch)
     rng = random.Random(1)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from okx_async._calls import Calls
     from okx_async._sender import Job
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 
 def listing(*records: dict[str, Any]) -> Answer:

@@ -9,8 +9,9 @@ from okx_async._patience import Patience
 
 if TYPE_CHECKING:
     from okx_async._flight import Flight
+    from okx_async.simulator.turns import JumpingLoop
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 
 def now() -> float:
@@ -39,9 +40,8 @@ class Ends:
 
 def timers() -> list[float]:
     """Return when the timers of the loop stand."""
-    loop = asyncio.get_running_loop()
-    scheduled: list[asyncio.TimerHandle] = vars(loop)["_scheduled"]
-    return [handle.when() for handle in scheduled if "Patience" in repr(handle) and not handle.cancelled()]
+    loop = cast("JumpingLoop", asyncio.get_running_loop())
+    return [timer.when() for timer in loop.timers() if "Patience" in repr(timer)]
 
 
 @pytest.fixture
@@ -85,10 +85,10 @@ async def test_one_timer_however_many_there_are_and_none_for_nobody(patience: Pa
 async def test_a_timer_is_not_armed_anew_by_those_who_come_later(patience: Patience) -> None:
     loop = asyncio.get_running_loop()
     Ends(patience).enter()
-    at_first = len(vars(loop)["_scheduled"])
+    at_first = len(vars(loop)["_timers"])
     for _ in range(100):
         Ends(patience).enter()
-    assert len(vars(loop)["_scheduled"]) == at_first
+    assert len(vars(loop)["_timers"]) == at_first
     await asyncio.sleep(20)
 
 

@@ -17,7 +17,7 @@ from okx_async._queue import Queue, Verdict, Waiter
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 NORMAL, PANIC = Priority.NORMAL, Priority.PANIC
 
@@ -141,7 +141,6 @@ async def bytes_each(waits: Callable[[], Coroutine[object, object, object]]) -> 
 async def test_a_waiter_costs_little() -> None:
     """At most 600 bytes beyond its own task."""
     loop = asyncio.get_running_loop()
-    loop.set_debug(False)  # in debug mode each future keeps a stack
     limiter = Limiter(Quota(1, 2.0), clock=loop.time)
 
     async def bare() -> None:

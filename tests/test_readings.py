@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from okx_async._guard import Reading
     from okx_async._sender import Job
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 

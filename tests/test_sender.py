@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from okx_async._flight import Flight
     from tests.conftest import Subject
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 ACCEPTED = Reply(200, b'{"code":"0","data":[],"msg":""}', None)
 BUSY = Reply(200, b'{"code":"50011","data":[],"msg":""}', "7")

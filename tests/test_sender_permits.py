@@ -14,7 +14,7 @@ from okx_async._sender import WithheldError
 if TYPE_CHECKING:
     from tests.conftest import Subject
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 
 async def test_what_is_permitted_is_sent(sending: type[Subject]) -> None:

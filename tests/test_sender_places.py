@@ -12,7 +12,7 @@ from okx_async import NotSentError, Quota, SlotTimeoutError
 if TYPE_CHECKING:
     from tests.conftest import Subject
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual
 
 
 def now() -> float:
