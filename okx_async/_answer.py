@@ -111,7 +111,9 @@ def _code(value: object) -> str:
 
 def _item_code(value: object) -> str:
     """Return an sCode as text; one that is no number still contradicts success, so it is kept."""
-    return _code(value) or (clean(value)[:_MAX_CODE] if isinstance(value, str) else "")
+    if value is None or value == "":
+        return ""
+    return _code(value) or clean(str(value))[:_MAX_CODE] or "?"
 
 
 def clean(text: object) -> str:

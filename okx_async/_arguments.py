@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from inspect import iscoroutinefunction
 from math import inf
 from typing import TypeVar
 
@@ -44,9 +46,19 @@ def lane_of(priority: object) -> Priority:
 
 
 def callback(name: str, value: object) -> None:
-    """Raise InvalidRequestError unless it is None or callable."""
-    if value is not None and not callable(value):
+    """Raise InvalidRequestError unless it is None or callable, and no coroutine function.
+
+    What that returns is awaited by nobody: a record that is never written, a predicate that is true of everything.
+    """
+    if value is None:
+        return
+    if not callable(value):
         raise InvalidRequestError(f"{name} must be callable, got {shown(value)}")
+    function: object = value
+    while isinstance(function, partial):
+        function = function.func
+    if iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - of what kind, not whether
+        raise InvalidRequestError(f"{name} must be a plain function, since it is not awaited, got {shown(value)}")
 
 
 def listed(name: str, values: Iterable[_T], kind: type[_T]) -> list[_T]:

@@ -16,9 +16,10 @@ from okx_async._answer import server_time
 from okx_async._codes import AUTO_CXL_NOTE
 from okx_async._errors import AuthenticationError, NotSentError, OkxError, OutcomeUnknownError, SlotTimeoutError
 from okx_async._models import Outcome, Priority, Quota
-from okx_async._outcomes import block_seconds, error, throttled
-from okx_async._repeats import Repeats
+from okx_async._outcomes import block_seconds, closes_throttled, error, repeats_of, throttled
+from okx_async._repeats import MAX_REPEATS, Repeats
 from okx_async._sender import Job
+from okx_async._series import Series
 from okx_async._wire import TIME_PATH
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Calls:
         self._clock = clock
         self._asking = asyncio.Lock()
         self._random = random.random
+        self._series = Series()
         self._sender = sender
         self._limiter = limiter
         self._discovery = discovery
@@ -95,7 +97,7 @@ class Calls:
                 )
             except (NotSentError, AuthenticationError) as unsent:
                 if failure is None or isinstance(unsent, AuthenticationError):
-                    raise _named(unsent, job, max_wait) from None
+                    raise _named(unsent, job, max_wait, tuple(attempts)) from None
                 break  # no time for a repeat
             except asyncio.CancelledError as cancelled:
                 _note(cancelled, job, flight)
@@ -104,13 +106,14 @@ class Calls:
                 if request is not None and flight.started:
                     attempts.append(self._record(flight.attempt(request)))
             if flight.answer is not None and flight.outcome is Outcome.ACCEPTED:
+                self._series.passed(flight.key, flight.begun + flight.waited)
                 return flight.answer, tuple(attempts)
             repeats = repeats or Repeats(changes=job.changes)
             if failure is None or flight.marked:
                 failure = _failure(job, flight, tuple(attempts), request)
             else:
                 failure.attempts = tuple(attempts)
-            await self._throttle(job, flight, repeats)
+            await self._throttle(job, flight)
             if deadline is None:
                 deadline = flight.begun + flight.waited + REPEAT_FOR
             pause = await self._pause(flight, repeats, asked, deadline, once=once)
@@ -129,7 +132,8 @@ class Calls:
         """Return the seconds before the next attempt, None if there is none."""
         if once and flight.permit is None:
             return None
-        pause = repeats.pause(flight.outcome, self._random())
+        most = MAX_REPEATS if flight.answer is None else repeats_of(flight.answer.code)
+        pause = repeats.pause(flight.outcome, self._random(), most)
         if pause is None or flight.loop.time() + pause > deadline:
             return None
         if flight.outcome is Outcome.CLOCK and not await self._in_time(self._set_clock(asked), deadline):
@@ -143,14 +147,16 @@ class Calls:
             tell(self._on_attempt, attempt)
         return attempt
 
-    async def _throttle(self, job: Job, flight: Flight, repeats: Repeats) -> None:
+    async def _throttle(self, job: Job, flight: Flight) -> None:
         """Have the key pause if the exchange says that it is asked too often."""
         answer = flight.answer
         if answer is None or not throttled(answer, flight.outcome):
             return
-        repeats.throttled += 1
+        nth = 1
+        if closes_throttled(answer.code):
+            nth = self._series.refused(flight.key, flight.begun + flight.waited, flight.loop.time())
         per = 2.0 if job.quota is None else job.quota.per
-        seconds = block_seconds(answer.code, repeats.throttled, per, flight.retry_after)
+        seconds = block_seconds(answer.code, nth, per, flight.retry_after)
         logger.warning("%s: asked too often, its key pauses for %g s", job.what, seconds)
         for key in flight.keys:
             await self._limiter.block(key, seconds, refused=flight.outcome is Outcome.RATE)
@@ -181,14 +187,17 @@ class Calls:
                 self._clock.missed()
                 return False
             self._clock.learn(flight.sent, flight.settled, told)
+            if self._clock.learnt <= asked:
+                return False
             logger.warning("the exchange's clock is %+.3f s from this machine's: signing by it", self._clock.offset)
             return True
 
 
-def _named(error: _E, job: Job, max_wait: float | None) -> _E | SlotTimeoutError:
+def _named(error: _E, job: Job, max_wait: float | None, attempts: tuple[Attempt, ...]) -> _E | SlotTimeoutError:
     """Return the error of what never left in the words of the call."""
+    error.attempts = attempts
     if isinstance(error, AuthenticationError):  # of the question for the user id
-        error.args = (f"{job.what} was not sent: {error}",)
+        error.args = (f"{job.what} was not sent{' again' if attempts else ''}: {error}",)
     # The limiter knows keys, and what was left of the time.
     if not isinstance(error, SlotTimeoutError) or not error.wait:
         return error
@@ -230,6 +239,10 @@ def _failure(job: Job, flight: Flight, attempts: tuple[Attempt, ...], request: C
 def tell(callback: Callable[[Any], object], value: object) -> None:
     """Tell a caller's function something; what it raises must not disturb a close."""
     try:
-        callback(value)
+        answer = callback(value)
     except Exception:
         logger.exception("%r raised", callback)
+    else:
+        if answer is not None and asyncio.iscoroutine(answer):
+            answer.close()
+            logger.error("%r is to be a plain function: the coroutine that it returned was not awaited", callback)

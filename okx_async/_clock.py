@@ -41,10 +41,12 @@ class ExchangeClock:
     def learn(self, sent: float, received: float, told: float) -> None:
         """Take in one answer: when it was asked for and received by this machine's clock, and what it told."""
         round_trip = received - sent
-        if 0 <= round_trip <= self._round_trip:
+        self.asked += 1
+        if round_trip < 0:  # this machine's clock was set back meanwhile
+            return
+        if round_trip <= self._round_trip:
             self._round_trip = round_trip
             self.offset = told - (sent + received) / 2
-        self.asked += 1
         self.learnt = self.asked
 
     def missed(self) -> None:

@@ -127,6 +127,9 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
     {code: Code(outcome, meaning) for outcome, codes, meaning in _ROWS for code in _each(codes)}
 )
 
+# Passing reasons that mostly do not pass: after so many repeats a person must look.
+FEW_REPEATS: Final[Mapping[str, int]] = MappingProxyType({"50005": 2, "50046": 3, "50062": 3})
+
 # The next step, a sentence for each class …
 STEPS: Final[Mapping[Outcome, str]] = MappingProxyType(
     {
@@ -144,12 +147,20 @@ STEPS: Final[Mapping[Outcome, str]] = MappingProxyType(
 
 _CANCEL = "cancel them or pass auto_cxl=True"
 _SLICE = "close it in slices with orders of your own"
+_FIRST = "cancel pending orders first"
+_REST = "too little may be left to be closed by an order: look at the position's size"
+_LASTING = "nothing was executed, and it does not pass by itself: see OKX's announcements"
+_COLLATERAL = "enable the currency that the message names as collateral"
+_COPY = "close it by copy trading"
 
 # … and one of its own for the codes that need it.
 CODE_STEPS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "50005": _LASTING,
         "50014": "give what the message names: ccy= for a cross MARGIN position, pos_side= in long/short mode",
         "50035": "bind the API key to an IP address in OKX's settings",
+        "50046": _LASTING,
+        "50062": _LASTING,
         "50071": "look at positions, then use another cl_ord_id",
         "50101": "use demo=True with a demo key only, and a demo key with demo=True only",
         "50105": "check the passphrase: it was chosen when the API key was made",
@@ -163,8 +174,19 @@ CODE_STEPS: Final[Mapping[str, str]] = MappingProxyType(
         "'long' or 'short' in long/short mode",
         "51001": "check inst_id; an expired or delisted instrument answers so as well",
         "51004": _SLICE,
+        "51005": _SLICE,
+        "51008": "add margin, or repay what was borrowed",
         "51016": "look at positions, then use another cl_ord_id",
+        "51020": _REST,
+        "51025": _FIRST,
         "51066": "close it with a limit order of your own",
+        "51101": _SLICE,
+        "51102": _FIRST,
+        "51103": _FIRST,
+        "51104": _FIRST,
+        "51105": _FIRST,
+        "51106": _FIRST,
+        "51107": _FIRST,
         "51108": _SLICE,
         "51112": "pending orders hold it: cancel them or pass auto_cxl=True",
         "51113": "closes are throttled on their own: send fewer at a time",
@@ -172,9 +194,31 @@ CODE_STEPS: Final[Mapping[str, str]] = MappingProxyType(
         "51117": _CANCEL,
         "51125": _CANCEL,
         "51126": _CANCEL,
+        "51120": _REST,
+        "51121": _REST,
         "51130": "check ccy",
-        "51156": "close it by copy trading",
+        "51148": _FIRST,
+        "51156": _COPY,
+        "51159": _COPY,
+        "51162": _FIRST,
+        "51166": _COPY,
+        "51167": _FIRST,
+        "51168": _FIRST,
+        "51174": _FIRST,
+        "51185": _SLICE,
+        "51201": _SLICE,
+        "51202": _SLICE,
+        "51203": _SLICE,
+        "51205": _FIRST,
+        "51206": _FIRST,
         "51207": _SLICE,
+        "51324": _COPY,
+        "54008": "lift the mass-cancel switch, or wait until it has run out",
+        "54024": _COLLATERAL,
+        "54025": _COLLATERAL,
+        "54026": _COLLATERAL,
+        "54027": _COLLATERAL,
+        "54028": _COLLATERAL,
     }
 )
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Final
 
 from okx_async._batch import together
 from okx_async._calls import tell
+from okx_async._errors import InvalidRequestError
 from okx_async._flatten import APART, Move, newcomers
 from okx_async._guard import Sight, is_flat
+from okx_async._keys import shown
 from okx_async._models import ClosePosition
 from okx_async._orders import open_orders
 from okx_async._pursuit import Pursuit
@@ -90,8 +93,16 @@ class Flattening:
         return (
             not is_flat(position)
             and (self._named is None or position.inst_id in self._named)
-            and (self._where is None or bool(self._where(position)))
+            and (self._where is None or self._true(self._where(position)))
         )
+
+    def _true(self, verdict: object) -> bool:
+        if iscoroutine(verdict):  # of a lambda, say: always true, so that everything would be closed
+            verdict.close()
+            raise InvalidRequestError(
+                f"where must be a plain function, since it is not awaited, got {shown(self._where)}"
+            )
+        return bool(verdict)
 
     def _wanted(self, position: Position) -> bool:
         """Whether it is in the filter, after something was sent: where that cannot be told, it is."""

@@ -17,8 +17,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from okx_async import _errors
-from okx_async._codes import CODE_STEPS, CODES, FOREIGN_STEP, READ_STEP, STEPS
+from okx_async._codes import CODE_STEPS, CODES, FEW_REPEATS, FOREIGN_STEP, READ_STEP, STEPS
 from okx_async._models import Outcome
+from okx_async._repeats import MAX_REPEATS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -67,6 +68,16 @@ def throttled(answer: Answer, outcome: Outcome) -> bool:
     return outcome is Outcome.RATE or (not answer.code and _TOO_MANY_REQUESTS in {answer.status, answer.gateway})
 
 
+def closes_throttled(code: str) -> bool:
+    """Whether it is the throttle that closes at market price have of their own: its pauses grow."""
+    return _base(code) == "51113"
+
+
+def repeats_of(code: str) -> int:
+    """Return how often at most a close is repeated after this answer."""
+    return FEW_REPEATS.get(_base(code), MAX_REPEATS)
+
+
 def block_seconds(code: str, nth: int, per: float, retry_after: str | None = None) -> float:
     """Return for how long a throttled key pauses, in seconds from now.
 
@@ -75,7 +86,7 @@ def block_seconds(code: str, nth: int, per: float, retry_after: str | None = Non
     counts, and no more than 30 s of it: nothing a proxy says may stand between a user and the exit.
     """
     seconds = per
-    if _base(code) == "51113":
+    if closes_throttled(code):
         seconds = max(seconds, 2.0 ** min(max(nth, 1), 3))
     asked = float(retry_after) if retry_after and _SECONDS.fullmatch(retry_after.strip()) else 0.0
     return max(seconds, min(asked, _MAX_RETRY_AFTER)) if isfinite(asked) else seconds

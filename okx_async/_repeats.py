@@ -26,19 +26,25 @@ _LATER_TO_READ: Final = _LATER | {Outcome.WAIT, Outcome.UNKNOWN}
 class Repeats:
     """The repeats of one call so far."""
 
-    __slots__ = ("_changes", "_clock", "made", "throttled")
+    __slots__ = ("_changes", "_clock", "_seldom", "made")
 
     def __init__(self, *, changes: bool) -> None:
         self._changes = changes
         self._clock = False
+        self._seldom = 0
         self.made = 0
-        self.throttled = 0
-        """How many refusals for rate there were, in a row or not."""
 
-    def pause(self, outcome: Outcome, draw: float) -> float | None:
-        """Return the seconds before the next attempt, None if there is none; `draw` is random, from 0 to 1."""
+    def pause(self, outcome: Outcome, draw: float, most: int = MAX_REPEATS) -> float | None:
+        """Return the seconds before the next attempt, None if there is none.
+
+        `draw` is random, from 0 to 1; `most`: how often is enough after this answer (see `_outcomes.repeats_of`).
+        """
         if self.made >= MAX_REPEATS or (outcome is Outcome.CLOCK and self._clock):
             return None
+        if most < MAX_REPEATS:
+            if self._seldom >= most:
+                return None
+            self._seldom += 1
         if outcome in _AT_ONCE:
             seconds = 0.0
         elif outcome in (_LATER if self._changes else _LATER_TO_READ):

@@ -328,8 +328,9 @@ def _words(exc: BaseException) -> str:
         text = str(exc)
     except Exception:  # noqa: BLE001 - aiohttp's, made by a user's mock without what their text is made of
         text = ""
-    # aiohttp says "ssl:default" of plain http, too
-    return f"{type(exc).__name__}: {text}".replace(" ssl:default", "").rstrip(": ")
+    # aiohttp says "ssl:default" of plain http, too, and "400" of answers that it cannot read, whatever their status.
+    text = f"{type(exc).__name__}: {text}".replace(" ssl:default", "").replace(": 400, message=", ": ")
+    return text.rstrip(": ")
 
 
 def _check_session(session: aiohttp.ClientSession) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -49,6 +51,26 @@ def test_a_callback() -> None:
     callback("on_result", print)
     with pytest.raises(InvalidRequestError, match="on_result must be callable, got 5"):
         callback("on_result", 5)
+
+
+class Later:
+    async def __call__(self, value: object) -> None:
+        del value
+
+
+async def later(value: object) -> None:
+    del value
+
+
+@pytest.mark.parametrize("value", [later, functools.partial(later, 1), Later(), Later().__call__, AsyncMock()])
+def test_a_callback_that_nobody_would_await(value: object) -> None:
+    with pytest.raises(InvalidRequestError, match="where must be a plain function, since it is not awaited, got"):
+        callback("where", value)
+
+
+@pytest.mark.parametrize("value", [Mock(), functools.partial(print, 1), dict, "x".join])
+def test_a_callback_of_another_kind(value: object) -> None:
+    callback("where", value)
 
 
 LEG = ClosePosition("BTC-USDT-SWAP", "cross")

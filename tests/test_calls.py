@@ -8,6 +8,7 @@ import pytest
 
 from okx_async import (
     Attempt,
+    AuthenticationError,
     ClockSkewError,
     ClosePosition,
     NotSentError,
@@ -58,6 +59,7 @@ class Script:
         self.refused = 0
         self.asked = 0
         self.time: float | None = None
+        self.set_back = 0.0
 
     def flight(self) -> Flight:
         loop = asyncio.get_running_loop()
@@ -82,7 +84,7 @@ class Script:
         if job.public:
             self.asked += 1
             if self.time is not None:
-                flight.sent = flight.settled = self.time
+                flight.sent, flight.settled = self.time, self.time - self.set_back
                 flight.answer = parse(200, b'{"code":"0","data":[{"ts":"1000000000"}],"msg":""}')
             return
         await asyncio.sleep(max(0.0, self.until - loop.time()))
@@ -114,9 +116,7 @@ class Script:
         self.until = max(self.until, asyncio.get_running_loop().time() + seconds)
 
 
-async def call(
-    script: Script, *, job: Job = CLOSE, max_wait: float | None = None, told: list[Attempt] | None = None
-) -> tuple[Attempt, ...]:
+def make(script: Script, told: list[Attempt] | None = None) -> Calls:
     calls = Calls(
         cast("Sender", script),
         cast("SlotSource", script),
@@ -125,7 +125,13 @@ async def call(
         None if told is None else told.append,
     )
     calls._random = lambda: 1.0  # the longest of the pauses
-    _, attempts = await calls.call(job, Priority.PANIC, max_wait, REQUEST if job is CLOSE else None)
+    return calls
+
+
+async def call(
+    script: Script, *, job: Job = CLOSE, max_wait: float | None = None, told: list[Attempt] | None = None
+) -> tuple[Attempt, ...]:
+    _, attempts = await make(script, told).call(job, Priority.PANIC, max_wait, REQUEST if job is CLOSE else None)
     return attempts
 
 
@@ -150,6 +156,25 @@ async def test_a_throttle_of_liquidations_pauses_longer_each_time() -> None:
     await call(script)
     gaps = [later - earlier for earlier, later in zip(script.sent, script.sent[1:], strict=False)]
     assert gaps == pytest.approx([2.1, 4.1, 8.1, 8.1])
+
+
+async def test_the_throttle_is_the_keys_and_not_one_calls() -> None:
+    script = Script(*[(429, "51113")] * 3, (200, "0"), (429, "51113"), (200, "0"))
+    calls = make(script)
+    for _ in range(3):  # three callers, each with time for one attempt
+        with pytest.raises(RateLimitedError):
+            await calls.call(CLOSE, Priority.PANIC, 0.0, REQUEST)
+        await asyncio.sleep(script.until - asyncio.get_running_loop().time())
+    await calls.call(CLOSE, Priority.PANIC, None, REQUEST)
+    await calls.call(CLOSE, Priority.PANIC, None, REQUEST)  # accepted meanwhile: it begins anew
+    gaps = [later - earlier for earlier, later in zip(script.sent, script.sent[1:], strict=False)]
+    assert gaps == pytest.approx([2.1, 4.1, 8.1, 0.1, 2.1])
+
+
+async def test_another_refusal_for_rate_is_none_of_that_throttle() -> None:
+    script = Script((429, "50011"), (429, "51113"), (200, "0"))
+    await call(script)
+    assert script.sent == pytest.approx([0.0, 2.1, 4.2])
 
 
 async def test_retry_after_counts_where_it_is_longer() -> None:
@@ -193,6 +218,14 @@ async def test_a_reason_that_does_not_pass_ends_after_five_repeats() -> None:
     assert len(caught.value.attempts) == len(script.sent) == 6
 
 
+@pytest.mark.parametrize(("code", "sent"), [("50005", 3), ("50046", 4), ("50062", 4)])
+async def test_what_mostly_does_not_pass_is_repeated_less(code: str, sent: int) -> None:
+    script = Script((200, code))
+    with pytest.raises(UnavailableError, match="it does not pass by itself"):
+        await call(script)
+    assert len(script.sent) == sent
+
+
 async def test_a_pause_beyond_max_wait_is_not_begun() -> None:
     script = Script((503, "50001"))
     with pytest.raises(UnavailableError):
@@ -217,6 +250,13 @@ async def test_a_repeat_that_could_not_be_sent_does_not_make_it_not_sent() -> No
     assert [attempt.outcome for attempt in caught.value.attempts] == [Outcome.RATE] + [Outcome.NOT_SENT] * 5
 
 
+async def test_a_key_refused_after_an_attempt_is_told_with_it() -> None:
+    script = Script((503, "50001"), AuthenticationError("50119: no such key", code="50119"))
+    with pytest.raises(AuthenticationError, match="BTC-USDT-SWAP was not sent again: 50119") as caught:
+        await call(script)
+    assert [attempt.code for attempt in caught.value.attempts] == ["50001"]
+
+
 async def test_a_refused_timestamp_has_the_clock_set_and_is_signed_anew_once() -> None:
     script = Script((401, "50102"), (200, "0"))
     script.time = 1_000_000.0
@@ -234,6 +274,15 @@ async def test_without_the_exchanges_time_a_refused_timestamp_is_not_sent_again(
     with pytest.raises(ClockSkewError) as caught:
         await call(script)
     assert (script.asked, len(caught.value.attempts)) == (1, 1)
+
+
+async def test_nor_where_this_machines_clock_was_set_back_meanwhile(caplog: pytest.LogCaptureFixture) -> None:
+    script = Script((401, "50102"))
+    script.time, script.set_back = 1_000_000.0, 60.0
+    with pytest.raises(ClockSkewError) as caught:
+        await call(script)
+    assert (script.asked, len(caught.value.attempts)) == (1, 1)
+    assert "signing by it" not in caplog.text
 
 
 async def test_max_wait_ends_the_repeats_and_the_attempts_error_is_raised() -> None:
@@ -344,3 +393,12 @@ def test_what_a_callback_raises_is_logged_and_no_more(caplog: pytest.LogCaptureF
     tell(lambda _: 1 / 0, "value")
     assert told == ["value"]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_coroutine_that_a_callback_returns_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    async def later(value: object) -> None:
+        raise AssertionError(value)
+
+    tell(lambda value: later(value), "value")  # noqa: PLW0108 - as a caller would write it
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "was not awaited" in caplog.text

@@ -33,3 +33,4 @@ def test_a_clock_set_back_during_the_question_teaches_nothing() -> None:
     clock = ExchangeClock(lambda: 0.0)
     clock.learn(sent=100.0, received=40.0, told=100.0)
     assert clock.offset == 0.0
+    assert (clock.asked, clock.learnt) == (1, 0)

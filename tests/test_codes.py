@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from okx_async._codes import _ROWS, CODE_STEPS, CODES, STEPS, Code, _each
+from okx_async._codes import _ROWS, CODE_STEPS, CODES, FEW_REPEATS, STEPS, Code, _each
 from okx_async._models import Outcome
 
 # The classes of all codes stand, written by hand, in test_outcomes.py.
@@ -41,6 +41,7 @@ def test_every_class_that_an_answer_can_have_names_the_next_step() -> None:
 
 def test_steps_are_for_listed_codes() -> None:
     assert set(CODE_STEPS) <= set(CODES)
+    assert {CODES[code].outcome for code in FEW_REPEATS} == {Outcome.LATER}
 
 
 def test_words_fit_into_a_message() -> None:

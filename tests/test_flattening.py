@@ -383,6 +383,19 @@ def test_a_predicate_that_fails_is_raised_before_anything_is_sent(happen: Happen
     happen(story)
 
 
+def test_a_predicate_that_returns_a_coroutine_is_not_true_of_everything(happen: Happen) -> None:
+    async def cross(position: okx.Position) -> bool:
+        raise AssertionError(position)
+
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        with pytest.raises(okx.InvalidRequestError, match="where must be a plain function, since it is not awaited"):
+            await client.flatten(where=lambda position: cross(position))  # noqa: PLW0108 - as a caller would write it
+        assert not world.closes()
+
+    happen(story)
+
+
 def test_one_that_fails_later_hides_no_position(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)

@@ -13,7 +13,7 @@ from okx_async._errors import (
     PendingOrdersError,
 )
 from okx_async._models import Attempt, ClosePosition, Outcome
-from okx_async._outcomes import block_seconds, classify, decided, error, throttled
+from okx_async._outcomes import block_seconds, classify, decided, error, repeats_of, throttled
 from tests.codes import BY_HAND, SAMPLE_CODES, SAMPLES
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
@@ -174,6 +174,15 @@ def test_text_names_the_thing_the_reason_and_the_next_step(status: int, body: st
         ("51066", ["limit order"]),
         ("51108", ["slices"]),
         ("51207", ["slices"]),
+        *[(code, ["slices"]) for code in ("51004", "51005", "51101", "51185", "51201", "51202", "51203")],
+        *[(code, ["look", "size"]) for code in ("51020", "51120", "51121")],
+        *[(code, ["cancel", "orders"]) for code in ("51025", "51102", "51103", "51104", "51105", "51106", "51107")],
+        *[(code, ["cancel", "orders"]) for code in ("51148", "51162", "51167", "51168", "51174", "51205", "51206")],
+        *[(code, ["copy trading"]) for code in ("51156", "51159", "51166", "51324")],
+        *[(code, ["collateral"]) for code in ("54024", "54025", "54026", "54027", "54028")],
+        *[(code, ["does not pass", "announcements"]) for code in ("50005", "50046", "50062")],
+        ("51008_1000", ["margin"]),
+        ("54008", ["mass-cancel"]),
         ("51117", ["auto_cxl=True"]),
         ("51125", ["auto_cxl=True"]),
         ("51126", ["auto_cxl=True"]),
@@ -237,6 +246,14 @@ def test_any_answer_is_accepted_or_an_error(status: int, body: bytes) -> None:
 def test_throttled(status: int, body: str, expected: bool) -> None:  # noqa: FBT001 - a parameter of the table
     answer = parse(status, body.encode())
     assert throttled(answer, classify(answer)) is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "most"),
+    [("50005", 2), ("50046", 3), ("50062", 3), ("50062_1", 3), ("50001", 5), ("50011", 5), ("51022", 5), ("", 5)],
+)
+def test_how_often_a_code_is_repeated(code: str, most: int) -> None:
+    assert repeats_of(code) == most
 
 
 @pytest.mark.parametrize(

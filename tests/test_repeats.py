@@ -35,6 +35,12 @@ def test_a_throttled_key_is_blocked_and_needs_no_pause_of_its_own() -> None:
     assert [repeats.pause(Outcome.RATE, 1.0) for _ in range(6)] == [0.0] * 5 + [None]
 
 
+def test_what_mostly_does_not_pass_is_repeated_less() -> None:
+    repeats = Repeats(changes=True)
+    assert repeats.pause(Outcome.RATE, 0.0) == 0.0
+    assert [repeats.pause(Outcome.LATER, 0.0, 2) for _ in range(3)] == [0.0, 0.0, None]
+
+
 def test_the_clock_is_asked_once() -> None:
     repeats = Repeats(changes=True)
     assert repeats.pause(Outcome.CLOCK, 1.0) == 0.0
