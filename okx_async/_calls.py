@@ -226,7 +226,8 @@ def _failure(job: Job, flight: Flight, attempts: tuple[Attempt, ...], request: C
             flight.outcome, answer, what=job.what, key=key, attempts=attempts, note=note, reading=not job.changes
         )
     elif not flight.marked:
-        return NotSentError(f"{job.what}: nothing was sent: {flight.failure}", key=key, attempts=attempts)
+        text = f"{job.what}: nothing was sent: {flight.failure}; trying again is safe"
+        return NotSentError(text, key=key, attempts=attempts)
     else:
         step = "it may have been executed: ask positions, do not blindly repeat" if job.changes else "ask again"
         step = f"{step}; {note}" if note else step

@@ -127,6 +127,7 @@ _GROUPS: Final[dict[str, dict[str, Kind]]] = {
     },
     "answers without an envelope": {
         "plain 429": _either(**_BUSY),
+        "HTML 429": _either(**_page(429, "Too Many Requests")),
         "HTML 502": _either(**_page(502, "Bad Gateway")),
         "HTML 503": _either(**_page(503, "Unavailable")),
         "HTML 504": _either(**_page(504, "Timed Out")),
@@ -141,6 +142,7 @@ _GROUPS: Final[dict[str, dict[str, Kind]]] = {
     },
     "a proxy answers before the exchange counts": {
         "plain 429 early": _early(**_BUSY),
+        "HTML 429 early": _early(**_page(429, "Too Many Requests")),
         "HTML 403 early": _early(**_page(403, "Blocked")),
         "HTML 502 early": _early(**_page(502, "Bad Gateway")),
         "HTML 503 early": _early(**_page(503, "Unavailable")),

@@ -59,7 +59,7 @@ async def nothing_sent(clients: Clients, base_url: str, **arguments: object) -> 
 
 async def test_no_connection_in_time(clients: Clients, unreachable: str) -> None:
     error = await nothing_sent(clients, unreachable, connect_timeout=0.1, timeout=30.0)
-    assert str(error) == "BTC-USDT-SWAP: nothing was sent: no connection in time"
+    assert str(error) == "BTC-USDT-SWAP: nothing was sent: no connection in time; trying again is safe"
 
 
 async def test_no_connection_in_time_on_a_callers_session(clients: Clients, unreachable: str) -> None:
