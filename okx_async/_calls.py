@@ -118,7 +118,8 @@ class Calls:
                 deadline = flight.begun + flight.waited + REPEAT_FOR
             pause = await self._pause(flight, repeats, asked, deadline, once=once)
             if pause is not None:
-                logger.warning("to be repeated in %.2f s: %s", pause, failure)
+                # A throttled key's pause is the limiter's, and told of there.
+                logger.warning("to be repeated%s: %s", f" in {pause:.2f} s" if pause else "", failure)
         raise failure or AssertionError("a call without an attempt")
 
     @property
@@ -182,6 +183,7 @@ class Calls:
             except NotSentError:
                 self._clock.missed()
                 return False
+            await self._throttle(TIME, flight)
             told = None if flight.answer is None else server_time(flight.answer)
             if told is None or flight.sent is None or flight.settled is None:
                 self._clock.missed()

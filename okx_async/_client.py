@@ -57,7 +57,8 @@ class Client:
     the one that all clients of this process share. `session`: an aiohttp.ClientSession that you own and close.
     `connect_timeout`: seconds to a usable connection. `timeout`: seconds from there to the complete answer, for each
     attempt (with your own session: from the call). `max_connections`: requests on the wire at once. `keepalive`:
-    seconds an idle connection is kept. `on_attempt`: called with an Attempt after each; what it raises is logged.
+    seconds an idle connection is kept. `on_attempt`: a plain function, called with an Attempt
+    after each; what it raises is logged.
 
     Needs no running loop and does no I/O before the first call; belongs to the loop of its first call.
     Raises InvalidRequestError for arguments that cannot work.

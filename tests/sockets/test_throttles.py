@@ -10,6 +10,7 @@ import pytest
 
 from okx_async import (
     Attempt,
+    ClockSkewError,
     ClosePosition,
     Limiter,
     OutcomeUnknownError,
@@ -64,7 +65,20 @@ async def test_refused_for_rate_it_is_repeated_after_the_window(
     assert second.at - first.at >= 2.0  # the pause of the exchange's own quota, not of ours
     assert exchange.positions == ()
     assert "its key pauses for 2 s" in caplog.text
-    assert "to be repeated in 0.00 s: 50011" in caplog.text
+    assert "to be repeated: 50011" in caplog.text
+
+
+async def test_a_question_for_the_time_that_is_refused_for_rate_blocks_its_key(
+    exchange: SimulatedExchange, client: Client
+) -> None:
+    exchange.inject("31 s ahead")
+    exchange.inject("time refused for rate")
+    with pytest.raises(ClockSkewError):
+        await client.close_position("BTC-USDT-SWAP", "cross")
+    assert isinstance(client.limiter, Limiter)
+    state = client.limiter.statistics((exchange.base_url, "public/time"))
+    assert state.refused == 1
+    assert state.blocked_until > time.monotonic() + 1.5
 
 
 async def test_out_of_time_the_attempts_error_is_raised(
