@@ -60,6 +60,8 @@ class Script:
         self.asked = 0
         self.time: float | None = None
         self.set_back = 0.0
+        self.keys: tuple[tuple[str, str, str], ...] = (KEY,)
+        self.blocked: list[Hashable] = []
 
     def flight(self) -> Flight:
         loop = asyncio.get_running_loop()
@@ -88,7 +90,7 @@ class Script:
                 flight.answer = parse(200, b'{"code":"0","data":[{"ts":"1000000000"}],"msg":""}')
             return
         await asyncio.sleep(max(0.0, self.until - loop.time()))
-        flight.keys, flight.key = (KEY,), KEY
+        flight.keys, flight.key = self.keys, KEY
         answer = self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -111,7 +113,7 @@ class Script:
             flight.token = "settled" if decided(parsed, flight.outcome) else "in doubt"
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
-        assert key == KEY
+        self.blocked.append(key)
         self.refused += refused
         self.until = max(self.until, asyncio.get_running_loop().time() + seconds)
 
@@ -148,7 +150,15 @@ async def test_refused_for_rate_it_is_sent_again_after_the_window(code: str) -> 
     attempts = await call(script)
     assert script.sent == pytest.approx([0.0, 2.1])
     assert script.refused == 1
+    assert script.blocked == [KEY]
     assert [attempt.code for attempt in attempts] == [code, "0"]
+
+
+async def test_under_two_keys_both_are_blocked() -> None:
+    script = Script((429, "50011"), (200, "0"))
+    script.keys = (("live", "key:0af1", "BTC-USDT-SWAP"), KEY)
+    await call(script)
+    assert script.blocked == list(script.keys)
 
 
 async def test_a_throttle_of_liquidations_pauses_longer_each_time() -> None:
@@ -203,6 +213,17 @@ async def test_thirty_seconds_after_the_first_send_there_is_no_more_time() -> No
     assert asyncio.get_running_loop().time() == pytest.approx(29.2)  # at once, not after the last pause
 
 
+@pytest.mark.parametrize(("line", "takes", "sent"), [(10.0, 0.1, [10.0, 39.1]), (0.0, 2.0, [0.0])])
+async def test_they_begin_with_the_first_send_and_not_with_the_call_or_the_answer(
+    line: float, takes: float, sent: list[float]
+) -> None:
+    script = Script((429, "50011", "29"))
+    script.until, script.takes = line, takes
+    with pytest.raises(RateLimitedError):
+        await call(script)
+    assert script.sent == pytest.approx(sent)
+
+
 @pytest.mark.parametrize("code", ["50001", "51029", "51030", "51109"])
 async def test_a_passing_reason_is_waited_out_with_growing_pauses(code: str) -> None:
     script = Script((503, code), (503, code), (503, code), (200, "0"))
@@ -243,6 +264,20 @@ async def test_what_was_never_sent_is_sent_again() -> None:
     assert len(caught.value.attempts) == 6
 
 
+@pytest.mark.parametrize("before", [(429, "50011"), (503, "50001"), UNSENT])
+@pytest.mark.parametrize("lost", ["no answer within 5 s", (502, ""), (400, "50004")])
+async def test_a_repeat_that_is_lost_is_unknown_whatever_was_before(
+    before: tuple[int, str] | str, lost: tuple[int, str] | str
+) -> None:
+    script = Script(before, lost)
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await call(script)
+    assert [attempt.token for attempt in caught.value.attempts] == [
+        "refunded" if before == UNSENT else "settled",
+        "in doubt",
+    ]
+
+
 async def test_a_repeat_that_could_not_be_sent_does_not_make_it_not_sent() -> None:
     script = Script((429, "50011"), UNSENT)
     with pytest.raises(RateLimitedError) as caught:
@@ -267,6 +302,17 @@ async def test_a_refused_timestamp_has_the_clock_set_and_is_signed_anew_once() -
     with pytest.raises(ClockSkewError) as caught:
         await call(script)
     assert (script.asked, len(caught.value.attempts)) == (1, 2)
+
+
+async def test_a_slower_answer_counts_once_a_timestamp_was_refused_again() -> None:
+    script = Script((401, "50102"), (200, "0"), (401, "50102"), (200, "0"))
+    calls = make(script)
+    script.time = 1_000_000.0
+    await calls.call(CLOSE, Priority.PANIC, None, REQUEST)
+    assert calls._clock.offset == 0.0
+    script.time, script.set_back = 990_000.0, -2.0
+    await calls.call(CLOSE, Priority.PANIC, None, REQUEST)
+    assert calls._clock.offset == 9_999.0
 
 
 async def test_without_the_exchanges_time_a_refused_timestamp_is_not_sent_again() -> None:

@@ -207,6 +207,7 @@ def test_a_reading_has_executed_nothing() -> None:
     assert text(502, "", reading=True) == (
         "HTTP 502 on BTC-USDT-SWAP: no reason given; nothing was changed by asking: ask again"
     )
+    assert "check region=" in text(401, '{"code":"50119"}', reading=True)
 
 
 def test_an_error_carries_all_there_is() -> None:
