@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -12,6 +13,7 @@ from okx_async import (
     ClockSkewError,
     ClosePosition,
     NotSentError,
+    OkxError,
     Outcome,
     OutcomeUnknownError,
     Priority,
@@ -85,6 +87,7 @@ class Script:
             raise SlotTimeoutError(f"{job.what}: no slot", wait=self.until - loop.time())
         if job.public:
             self.asked += 1
+            assert deadline == loop.time() + 2.0
             if self.time is not None:
                 flight.sent, flight.settled = self.time, self.time - self.set_back
                 flight.answer = parse(200, b'{"code":"0","data":[{"ts":"1000000000"}],"msg":""}')
@@ -278,6 +281,12 @@ async def test_a_repeat_that_is_lost_is_unknown_whatever_was_before(
     ]
 
 
+@pytest.mark.parametrize("answer", [(200, "51023"), (502, ""), "no answer within 5 s"])
+async def test_what_auto_cxl_may_have_done_is_told(answer: tuple[int, str] | str) -> None:
+    with pytest.raises(OkxError, match=r"; auto_cxl was set: pending orders may have been cancelled$"):
+        await make(Script(answer)).call(CLOSE, Priority.PANIC, None, replace(REQUEST, auto_cxl=True))
+
+
 async def test_a_repeat_that_could_not_be_sent_does_not_make_it_not_sent() -> None:
     script = Script((429, "50011"), UNSENT)
     with pytest.raises(RateLimitedError) as caught:
@@ -302,6 +311,14 @@ async def test_a_refused_timestamp_has_the_clock_set_and_is_signed_anew_once() -
     with pytest.raises(ClockSkewError) as caught:
         await call(script)
     assert (script.asked, len(caught.value.attempts)) == (1, 2)
+
+
+async def test_many_that_were_refused_ask_once() -> None:
+    script = Script((401, "50102"), (401, "50102"), (200, "0"))
+    script.time = 1_000_000.0
+    calls = make(script)
+    await asyncio.gather(*(calls.call(CLOSE, Priority.PANIC, None, REQUEST) for _ in range(2)))
+    assert (script.asked, len(script.sent)) == (1, 4)
 
 
 async def test_a_slower_answer_counts_once_a_timestamp_was_refused_again() -> None:
