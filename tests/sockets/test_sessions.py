@@ -43,7 +43,8 @@ async def test_its_middleware_does_not_repeat(stub: Stub, clients: Clients) -> N
     assert len(stub.requests) == 1
 
 
-async def test_a_question_is_asked_once_for_each_slot(stub: Stub, clients: Clients) -> None:
+@pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
+async def test_a_question_is_asked_once_for_each_slot(stub: Stub, clients: Clients, *, own: bool) -> None:
     async def script(line: Line) -> None:
         await line.request()
         line.answer({"code": "0", "data": [], "msg": ""})
@@ -52,7 +53,7 @@ async def test_a_question_is_asked_once_for_each_slot(stub: Stub, clients: Clien
 
     stub.script = script
     async with aiohttp.ClientSession() as session:
-        client = clients(stub.base_url, session=session)
+        client = clients(stub.base_url, session=None if own else session)
         assert [await client.positions() for _ in range(2)] == [[], []]
         environment, user_id, _ = client.limiter_key("BTC-USDT-SWAP")
         granted = clients.statistics(client, (environment, user_id, "account/positions")).granted
