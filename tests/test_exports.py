@@ -19,8 +19,8 @@ INTERNAL = {
     "default_limiter", "Discovery", "ExchangeClock", "Flattening", "Flight", "Gate", "Guard", "HIDDEN", "Identity",
     "identity_of", "is_flat", "Job", "Key", "lane_of", "Leg", "listed", "Move", "newcomers", "open_orders", "orders",
     "Patience", "POSITIONS_QUOTA", "Pursuit", "Queue", "Reading", "Readings", "Repeats", "Reply", "Rule", "run_batch",
-    "Secrets", "Sender", "Sight", "slot_of", "Step", "Table", "tell", "together", "Transport", "Verdict", "Waiter",
-    "WithheldError",
+    "Secrets", "Sender", "Series", "Sight", "slot_of", "Step", "Table", "tell", "together", "Transport", "Verdict",
+    "Waiter", "WithheldError",
 }  # fmt: skip
 
 
