@@ -4,6 +4,10 @@ A woken waiter already holds its token: nobody who comes later can snatch it, an
 hand-over and its next step it hands the token on. Two lanes, first come, first served in each; PANIC goes ahead of
 every NORMAL waiter. One timer serves both the next token and the nearest deadline; it is a hint only: when it
 fires, the clock is read again. With nobody waiting there is no timer.
+
+Served means: handed a token. When the line is empty and tokens are left, a newcomer takes one at once, though those
+who were handed theirs in the same turn of the loop have yet to run. He takes nothing from them; to have him run after
+them he would have to suspend with a token in hand, one more place at which a task can be cancelled.
 """
 
 from __future__ import annotations
@@ -158,7 +162,7 @@ class Queue:
 
     def grant(self) -> None:
         """Hand out what there is, in order; called after every change that may free a token."""
-        if self.lanes is not None:
+        if self.lanes is not None and not self.loop.is_closed():  # who waited in a closed loop will never run
             now = self._clock()
             normal, panic = self.lanes
             self._expire(self.lanes, now)  # first: where the loop was held up, nothing is sent after its time

@@ -4,8 +4,8 @@ A key's state is made when the key is first asked for and forgotten once forgett
 timer: each new key looks at two others, and whoever looks at the whole state looks at all.
 
 A key that a closed loop left behind goes to the next loop that asks, and what was in flight is then in doubt. A key
-that another running loop or the parent of a fork may still use is refused: two users that do not see each other's
-requests cannot keep one window.
+that another running loop uses, or that was in use when this process was forked, is refused: two users that do not see
+each other's requests cannot keep one window.
 """
 
 from __future__ import annotations
@@ -69,13 +69,11 @@ class Table:
     def known(self, key: Hashable) -> Queue | None:
         """Return the queue of `key` if it has one that is not idle."""
         queue = self.queues.get(key)
-        if queue is None or (not queue.waiting() and queue.bucket.idle(self.clock())):
-            return None
-        return queue
+        return None if queue is None or _unused(queue, self.clock()) else queue
 
     def forget(self, queue: Queue) -> None:
         """Drop the queue of a key that is idle again."""
-        if not queue.waiting() and queue.bucket.idle(self.clock()):
+        if _unused(queue, self.clock()):
             with self._lock:
                 if self.queues.get(queue.key) is queue:
                     del self.queues[queue.key]
@@ -101,7 +99,9 @@ class Table:
     def forked(self) -> None:
         """In a forked child: the parent goes on with what it had, and the lock may have been anybody's."""
         self._lock = threading.Lock()
-        self._parents_keys |= self.queues.keys()
+        now = self.clock()
+        # What the parent does later cannot be seen from here, whether a key was idle or unknown until now.
+        self._parents_keys |= {key for key, queue in self.queues.items() if not _unused(queue, now)}
         self.queues = {}
         self._round = deque()
 
@@ -136,10 +136,15 @@ class Table:
             if queues.get(queue.key) is not queue:
                 continue
             ours = queue.loop is here or not queue.loop.is_running()
-            if ours and queue.lanes is None and queue.bucket.idle(now):
+            if ours and _unused(queue, now):
                 del queues[queue.key]
             else:
                 turn.append(queue)
+
+
+def _unused(queue: Queue, now: float) -> bool:
+    """Whether the key may be forgotten; who waited in a loop that is closed will never run."""
+    return (queue.lanes is None or queue.loop.is_closed()) and queue.bucket.idle(now)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
+import sys
 import tracemalloc
+from collections import Counter
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -87,6 +90,48 @@ async def test_the_timer_is_left_alone_while_its_moment_stays() -> None:
     assert all(waiter.done() for waiter in waiters)
 
 
+async def test_the_timer_waits_for_the_token_that_the_lane_may_take() -> None:
+    clock = Clock()
+    subject = Queue("k", Bucket(Rule(Quota(2, 2.0, 1), guard=0.0)), asyncio.get_running_loop(), clock)
+    assert subject.take(NORMAL)
+    assert subject.take(PANIC)
+    subject.settle()
+    clock.now += 1.0
+    subject.settle()
+    normal = subject.join(NORMAL, None)
+    assert subject._timer_at == 103.0  # the one that is back at 102 is the reserve
+    panic = subject.join(PANIC, None)
+    assert subject._timer_at == 102.0
+    clock.now += 1.0
+    subject.grant()
+    assert (panic.done(), normal.done(), subject._timer_at) == (True, False, math.inf)
+    subject.close()
+
+
+def calls_of_a_grant(waiting: int) -> int:
+    """Count every call, of Python or C, in handing one token to the first of so many."""
+    clock = Clock()
+    subject = queue(clock)
+    assert subject.take(NORMAL)
+    waiters = [subject.join(NORMAL, 1e6 if i % 2 else None) for i in range(waiting)]
+    subject.settle()
+    clock.now += 2.0
+    calls: Counter[str] = Counter()
+    sys.setprofile(lambda _frame, event, _value: calls.update([event]))
+    try:
+        subject.grant()
+    finally:
+        sys.setprofile(None)
+    assert [waiter.done() for waiter in waiters] == [True] + [False] * (waiting - 1)
+    subject.close()
+    return calls["call"] + calls["c_call"]
+
+
+async def test_a_grant_does_as_much_before_a_long_line_as_before_a_short_one() -> None:
+    asyncio.get_running_loop().set_debug(False)
+    assert calls_of_a_grant(1_000) == calls_of_a_grant(10)
+
+
 async def test_equal_deadlines_end_in_order_of_arrival() -> None:
     clock = Clock()
     subject = queue(clock)
@@ -116,10 +161,30 @@ async def test_a_closed_loop_does_not_break_giving_back() -> None:
     subject = Queue("k", Bucket(Rule(Quota(1, 2.0))), loop, Clock())
     assert subject.take(NORMAL)
     waiter = subject.join(NORMAL, None)
+    waiter.add_done_callback(lambda _: None)  # as a task has that waits for it
     loop.close()
-    subject.settle()  # as a coroutine does that is collected after its loop
+    subject.refund()  # as a coroutine does that is collected after its loop
+    assert subject.take(PANIC)
+    subject.settle()
     assert subject._timer is None
     assert not waiter.done()
+
+
+async def test_waiters_that_are_collected_after_their_loop_hand_on_nothing() -> None:
+    loop = asyncio.new_event_loop()
+    clock = Clock()
+    subject = Queue("k", Bucket(Rule(Quota(1, 2.0))), loop, clock)
+    assert subject.take(NORMAL)
+    subject.settle()
+    waiters = [subject.join(NORMAL, None) for _ in range(2)]
+    for waiter in waiters:
+        waiter.add_done_callback(lambda _: None)
+    loop.close()
+    clock.now += 9.0  # a token is free
+    for waiter in waiters:
+        subject.leave(NORMAL, waiter)
+    assert subject.waiting() == 0
+    assert subject.bucket.seen(clock.now) == (1, 0, 0)
 
 
 async def bytes_each(waits: Callable[[], Coroutine[object, object, object]]) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from okx_async import Limiter, Quota
+from okx_async import Limiter, NotSentError, Quota
 from okx_async._bucket import Rule
 from okx_async._limiter import default_limiter
 from okx_async._table import Table
@@ -114,6 +114,59 @@ def test_an_idle_key_may_move_to_another_running_loop(limiter: Limiter, clock: C
     assert limiter.statistics("k").cooling == 1
 
 
+def test_a_key_is_forgotten_with_the_loop_in_which_it_was_waited_for(limiter: Limiter) -> None:
+    async def join() -> asyncio.Task[None]:
+        await limiter.block("k", 1.0, refused=False)
+        task = asyncio.ensure_future(hold(limiter))
+        await asyncio.sleep(0)
+        return task
+
+    gone = asyncio.new_event_loop()
+    task = gone.run_until_complete(join())
+    limiter._clock.now += 1.1  # type: ignore[attr-defined]
+    limiter._table.sweep(1)
+    assert "k" in limiter._table.queues  # the loop may run again
+    assert limiter.statistics("k").waiting == 1
+    gone.close()
+    assert limiter.statistics("k").waiting == 0
+    limiter._table.sweep(1)
+    assert not limiter._table.queues
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def test_closing_ends_the_waits_of_every_loop(limiter: Limiter) -> None:
+    told: list[BaseException] = []
+    standing = threading.Event()
+
+    async def wait() -> None:
+        await hold(limiter, "theirs")
+        await limiter.block("theirs", 1000.0)
+        asyncio.get_running_loop().call_soon(standing.set)
+        try:
+            await hold(limiter, "theirs")
+        except NotSentError as error:
+            told.append(error)
+
+    async def join(key: str) -> None:
+        await limiter.block(key, 1000.0)
+        tasks.append(asyncio.ensure_future(hold(limiter, key)))
+        await asyncio.sleep(0)
+
+    tasks: list[asyncio.Task[None]] = []
+    gone = asyncio.new_event_loop()
+    gone.run_until_complete(join("left behind"))
+    tasks[0]._log_destroy_pending = False  # type: ignore[attr-defined]
+    gone.close()
+    elsewhere = threading.Thread(target=in_a_new_loop, args=(wait(),))
+    elsewhere.start()
+    assert standing.wait(5)
+    in_a_new_loop(limiter.aclose())
+    elsewhere.join(5)
+    assert not elsewhere.is_alive()
+    assert [str(error) for error in told] == ["'theirs': the limiter was closed, nothing was sent"]
+    assert not tasks[0].done()
+
+
 def test_a_loop_that_moved_to_another_thread_keeps_its_keys() -> None:
     limiter = Limiter(Quota(2, 1000.0))
     first = asyncio.new_event_loop()
@@ -155,7 +208,7 @@ def test_threads_making_keys_at_once_get_one_owner_for_each() -> None:
 
 
 def _child(limiter: Limiter, results: multiprocessing.Queue[str]) -> None:
-    for key in ("parent's", "new"):
+    for key in ("parent's", "idle", "new"):
         try:
             in_a_new_loop(use(limiter, key))
             results.put("ok")
@@ -164,12 +217,19 @@ def _child(limiter: Limiter, results: multiprocessing.Queue[str]) -> None:
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["between runs", "inside a running loop"])
-def test_a_forked_child_is_refused_the_keys_of_its_parent(limiter: Limiter, *, running: bool) -> None:
+def test_a_forked_child_is_refused_the_keys_that_its_parent_uses(
+    limiter: Limiter, clock: Clock, *, running: bool
+) -> None:
     context = multiprocessing.get_context("fork")
     results = context.Queue()
 
     async def parent() -> None:
+        await use(limiter, "idle")
         await use(limiter, "parent's")
+        clock.now += 1.5
+        await use(limiter, "parent's")
+        clock.now += 1.0  # both are known still, one of them is idle
+        assert "idle" in limiter._table.queues
         if running:
             fork()
 
@@ -183,11 +243,25 @@ def test_a_forked_child_is_refused_the_keys_of_its_parent(limiter: Limiter, *, r
     in_a_new_loop(parent())
     if not running:
         fork()
-    refused, granted = results.get(timeout=10), results.get(timeout=10)
+    refused, *granted = (results.get(timeout=10) for _ in range(3))
     assert "when this process was forked" in refused
     assert REMEDY in refused
-    assert granted == "ok"
+    assert granted == ["ok", "ok"]
     results.close()
+
+
+async def test_a_key_with_waiters_only_is_refused_after_a_fork(limiter: Limiter, clock: Clock) -> None:
+    await limiter.block("k", 1.0, refused=False)
+    waiter = asyncio.ensure_future(hold(limiter))
+    await asyncio.sleep(0)
+    clock.now += 1.1  # its time has come, the timer has not fired: no token is out, no block stands
+    table = limiter._table
+    assert table.queues["k"].bucket.idle(clock.now)
+    table.forked()
+    with pytest.raises(RuntimeError, match="when this process was forked"):
+        table.queue("k")
+    waiter.cancel()
+    await asyncio.wait([waiter])
 
 
 def test_the_default_limiter_is_one_for_the_process() -> None:
