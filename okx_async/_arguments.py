@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from functools import partial
 from inspect import iscoroutinefunction
@@ -15,12 +16,14 @@ from okx_async._models import Priority
 __all__ = ["callback", "check_pause", "check_seconds", "check_wait", "lane_of", "listed"]
 
 _T = TypeVar("_T")
+MOST = sys.float_info.max
+"""An integer above it cannot be added to a time."""
 
 
 def check_seconds(**values: object) -> None:
     """Raise InvalidRequestError unless all are positive, finite numbers."""
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST:
             raise InvalidRequestError(f"{name} must be a positive number of seconds, got {shown(value)}")
 
 
@@ -28,13 +31,17 @@ def check_wait(max_wait: object) -> None:
     """Raise InvalidRequestError unless it is None or a number ≥ 0."""
     if max_wait is None:
         return
-    if isinstance(max_wait, bool) or not isinstance(max_wait, int | float) or not max_wait >= 0:
+    if (
+        isinstance(max_wait, bool)
+        or not isinstance(max_wait, int | float)
+        or not (0 <= max_wait <= MOST or max_wait == inf)
+    ):
         raise InvalidRequestError(f"max_wait must be a number of seconds ≥ 0 or None, got {shown(max_wait)}")
 
 
 def check_pause(seconds: object) -> None:
     """Raise InvalidRequestError unless it is a finite number ≥ 0."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < inf:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST:
         raise InvalidRequestError(f"seconds must be a finite number ≥ 0, got {shown(seconds)}")
 
 

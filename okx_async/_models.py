@@ -7,6 +7,7 @@ Field names are OKX's in Python spelling (``instId`` is ``inst_id``). Texts that
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -119,7 +120,7 @@ class Quota:
         if type(self.limit) is not int or self.limit < 1:
             raise InvalidRequestError(f"limit must be an integer of at least 1, got {self.limit!r}")
         per: object = self.per  # the annotation does not bind callers without a type checker
-        if not isinstance(per, int | float) or not 0 < per < float("inf"):
+        if isinstance(per, bool) or not isinstance(per, int | float) or not 0 < per <= sys.float_info.max:
             raise InvalidRequestError(f"per must be a positive number of seconds, got {per!r}")
         if type(self.reserve) is not int or not 0 <= self.reserve < self.limit:
             raise InvalidRequestError(

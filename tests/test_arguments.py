@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@pytest.mark.parametrize("value", [0, -1, math.inf, math.nan, True, "1", None])
+@pytest.mark.parametrize(
+    "value", [0, -1, math.inf, math.nan, pytest.param(10**400, id="too large for a float"), True, "1", None]
+)
 def test_seconds(value: object) -> None:
     with pytest.raises(InvalidRequestError, match="timeout must be a positive number of seconds, got"):
         check_seconds(keepalive=15, timeout=value)
 
 
-@pytest.mark.parametrize("value", [-0.1, math.nan, True, "1", [1]])
+@pytest.mark.parametrize("value", [-0.1, math.nan, pytest.param(10**400, id="too large for a float"), True, "1", [1]])
 def test_max_wait(value: object) -> None:
     with pytest.raises(InvalidRequestError, match="max_wait must be a number of seconds ≥ 0 or None, got"):
         check_wait(value)
@@ -33,7 +35,9 @@ def test_a_good_max_wait(value: float | None) -> None:
     check_wait(value)
 
 
-@pytest.mark.parametrize("value", [-1, math.nan, math.inf, "1", None])
+@pytest.mark.parametrize(
+    "value", [-1, math.nan, math.inf, pytest.param(10**400, id="too large for a float"), "1", None]
+)
 def test_a_pause(value: object) -> None:
     with pytest.raises(InvalidRequestError, match="seconds must be a finite number ≥ 0, got"):
         check_pause(value)

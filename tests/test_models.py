@@ -121,7 +121,9 @@ def test_a_wrong_limit_is_refused(limit: Any) -> None:
         Quota(limit)
 
 
-@pytest.mark.parametrize("per", [0, -1.0, float("inf"), float("nan"), "2", None])
+@pytest.mark.parametrize(
+    "per", [0, -1.0, float("inf"), float("nan"), True, "2", None, pytest.param(10**400, id="too large for a float")]
+)
 def test_a_wrong_period_is_refused(per: Any) -> None:
     with pytest.raises(InvalidRequestError, match=f"per must be a positive number of seconds, got {per!r}"):
         Quota(20, per)
