@@ -10,9 +10,10 @@ at or before b, the second at or after c: at least ``per`` apart. Of any ``limit
 token, so no window of ``per`` ever holds more than ``limit``, whatever the network did.
 
 ``guard`` lengthens the wait for what the plain argument leaves out: a window closed at both ends, arrivals cut to
-milliseconds, and clocks that run 500 ppm apart: (per + 0.001) / 0.9995 = 2.0020011 s for ``per`` = 2. ``rtt_floor``
-shortens it by a bound that the user vouches for: least way out plus least way back, over all requests. A request
-whose end nobody saw may be counted up to ``doubt_grace`` later, so its token waits that much longer.
+milliseconds, and clocks that run 500 ppm apart: (per + 0.001) / 0.9995 = 2.0020011 s for ``per`` = 2, and what a longer
+window needs above that is added to it. ``rtt_floor`` shortens the wait by a bound that the user vouches for: least way
+out plus least way back, over all requests. A request whose end nobody saw may be counted up to ``doubt_grace`` later,
+so its token waits that much longer.
 
 If the exchange refuses in spite of all that, somebody else uses the limit too. The bucket is blocked for a while, and
 refusals in consecutive windows halve what it uses of its limit; every ``per`` seconds without a refusal give one back.
@@ -27,7 +28,8 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from math import inf, isfinite
+from math import inf
+from sys import float_info
 
 from okx_async._errors import InvalidRequestError
 from okx_async._models import Quota
@@ -35,6 +37,10 @@ from okx_async._models import Quota
 __all__ = ["Bucket", "Rule"]
 
 NOTHING_IN_FLIGHT = "no token of this bucket is in flight"
+DRIFT = 1 / 0.9995 - 1
+"""What a clock 500 ppm slow adds to each second of a window."""
+GUARDED = 2.0
+"""Seconds: the longest window for which ``guard`` is used as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +62,14 @@ class Rule:
             raise InvalidRequestError(f"quota must be a Quota, got {quota!r}")
         for name in ("rtt_floor", "doubt_grace", "guard"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not isfinite(value) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= float_info.max:
                 raise InvalidRequestError(f"{name} must be a number of seconds ≥ 0, got {value!r}")
-        cool = self.quota.per + self.guard - self.rtt_floor
+        guard = self.guard + DRIFT * max(0.0, self.quota.per - GUARDED)
+        cool = self.quota.per + guard - self.rtt_floor
         if cool <= 0:
             raise InvalidRequestError(f"rtt_floor must be below per + guard, got {self.rtt_floor!r}")
         object.__setattr__(self, "cool", cool)
-        object.__setattr__(self, "doubt", self.quota.per + self.guard + self.doubt_grace)
+        object.__setattr__(self, "doubt", self.quota.per + guard + self.doubt_grace)
 
     def of(self, quota: Quota) -> Rule:
         """Return the same rule for another quota."""
@@ -129,17 +136,21 @@ class Bucket:
         """Book that the request was answered, completely and decidedly, at `now`."""
         if not self.in_flight:
             raise RuntimeError(NOTHING_IN_FLIGHT)
+        heappush(self._cooling, now + self._cool)  # first: whoever looks meanwhile sees it twice rather than nowhere
         self.in_flight -= 1
-        heappush(self._cooling, now + self._cool)
 
     def doubt(self, now: float) -> None:
         """Book that the request was given up at `now`, and may yet be counted."""
-        self._land()
+        if not self.in_flight:
+            raise RuntimeError(NOTHING_IN_FLIGHT)
         heappush(self._cooling, now + self.rule.doubt)
+        self.in_flight -= 1
 
     def refund(self) -> None:
         """Book that nothing was sent."""
-        self._land()
+        if not self.in_flight:
+            raise RuntimeError(NOTHING_IN_FLIGHT)
+        self.in_flight -= 1
         self.free += 1
 
     def block(self, until: float) -> None:
@@ -170,7 +181,7 @@ class Bucket:
     def seen(self, now: float) -> tuple[int, int, int]:
         """Return how many tokens are free, in flight and cooling, and change nothing: any thread may look."""
         cooling = sum(at > now for at in tuple(self._cooling))
-        in_flight = self.in_flight
+        in_flight = min(self.in_flight, self.rule.quota.limit - cooling)  # one may be on its way from here to there
         return self.rule.quota.limit - in_flight - cooling, in_flight, cooling
 
     def idle(self, now: float) -> bool:
@@ -229,11 +240,6 @@ class Bucket:
         heir._cooling = sorted([*self._cooling, *[now + self.rule.doubt] * self.in_flight])
         return heir
 
-    def _land(self) -> None:
-        if not self.in_flight:
-            raise RuntimeError(NOTHING_IN_FLIGHT)
-        self.in_flight -= 1
-
     def _spare(self, unused: int, panic: int) -> int:
         """Count the tokens that this lane must leave, with so many `unused` because of refusals."""
         if panic:
@@ -258,7 +264,8 @@ class Bucket:
     def _clean(self, now: float) -> int:
         """Count the windows without a refusal since the last one and its block."""
         passed = now - max(self._refused_at, self.blocked_until)
-        count = 0 if passed < 0 else int(passed / self.rule.quota.per)
+        # More than `limit` of them change nothing, and the shortest windows would not even be counted.
+        count = 0 if passed < 0 else int(min(passed / self.rule.quota.per, self.rule.quota.limit))
         # `_given_back` decides to the last bit: what is promised for a time is granted at that time.
         while count and self._given_back(count) > now:
             count -= 1

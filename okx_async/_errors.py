@@ -89,7 +89,12 @@ class NotSentError(OkxError):
 
 
 class SlotTimeoutError(NotSentError):
-    """``max_wait`` is over, or would be: ``wait`` is the time in seconds to the earliest possible slot."""
+    """``max_wait`` is over, or would be: ``wait`` is the time in seconds to the earliest possible slot.
+
+    Nothing but a request before this one that gives up waiting, or turns out not to have been sent, brings one sooner:
+    until then there would be none though every answer arrived at once. Nor is one promised for then: answers take time,
+    and others come.
+    """
 
     def __init__(self, text: str, *, wait: float = 0.0, key: Hashable = None) -> None:
         super().__init__(text, key=key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from asyncio import get_running_loop
+from contextlib import suppress
 from functools import lru_cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Self
@@ -38,9 +39,9 @@ class Limiter:
 
     `rtt_floor`: seconds, a lower bound that you vouch for on the least time from a write to its being counted plus
     the least time from there to the answer (never a measured round trip; 0 is always right). `doubt_grace`: seconds
-    after which a request whose outcome nobody saw is counted, if ever. `guard`: seconds against clocks that differ
-    by 500 ppm and times cut to milliseconds: 0.003 serves windows of up to 4 s. `clock`: monotonic seconds.
-    Raises InvalidRequestError for values that cannot work.
+    within which a request whose outcome nobody saw is counted, if ever. `guard`: seconds against clocks that differ by
+    500 ppm and times cut to milliseconds; 0.003 is right for every quota, since what a window longer than 2 s needs
+    more is added to it. `clock`: monotonic seconds. Raises InvalidRequestError for values that cannot work.
     """
 
     def __init__(
@@ -77,20 +78,27 @@ class Limiter:
     ) -> LimiterSlot:
         """Return a context manager that waits for a slot of `key` and gives it back: see Slot.
 
-        `max_wait`: seconds, 0 means only if one is free now. Raises SlotTimeoutError (``wait``: seconds to the
-        earliest possible slot), ValueError if `key` is in use with another quota, RuntimeError if another running
-        loop or the parent of a fork uses it.
+        `max_wait`: seconds, 0 means only if one is free now. `quota`: another one for this key. Once the key is idle
+        it may be given yet another, whose window holds the requests made under it: the key's past is forgotten with
+        the old one, as that of every idle key is.
+
+        Raises SlotTimeoutError, at once where no answer and no end of a window can bring a slot within `max_wait`
+        (that a request before it is refunded or gives up can, and is not waited for); ValueError if `key` is in use
+        with another quota; RuntimeError if another running loop uses it, or if it was in use when this process was
+        forked.
         """
         if max_wait is not None:
             check_wait(max_wait)
         if priority is not _NORMAL and priority is not _PANIC:
             raise InvalidRequestError(f"priority must be Priority.NORMAL or Priority.PANIC, got {priority!r}")
+        if quota is not None and not isinstance(quota, Quota):
+            raise InvalidRequestError(f"quota must be a Quota or None, got {quota!r}")
         slot = _new(LimiterSlot)  # filled in here: an __init__ would cost a free slot a twentieth more
         slot.table = self._table
         slot.key = key
         slot.priority = priority
         slot.max_wait = max_wait
-        slot.quota = quota or self._quota
+        slot.quota = self._quota if quota is None else quota
         slot.queue = None
         return slot
 
@@ -109,7 +117,8 @@ class Limiter:
         for queue in self._table.close():
             if queue.loop is here:
                 queue.close()
-            elif not queue.loop.is_closed():
+                continue
+            with suppress(RuntimeError):  # that loop is closed by now, and nobody waits in it any more
                 queue.loop.call_soon_threadsafe(queue.close)
 
     def statistics(self, key: Hashable) -> Statistics:

@@ -67,6 +67,15 @@ def test_ending_what_is_not_in_flight_raises_and_changes_nothing(end: str) -> No
     assert (bucket.free, bucket.in_flight, bucket.cooling) == before
 
 
+@pytest.mark.parametrize("end", ["settle", "doubt"])
+def test_an_end_that_raises_changes_nothing(end: str) -> None:
+    bucket = Bucket(EXACT)
+    assert bucket.take(0.0)
+    with pytest.raises(TypeError):
+        getattr(bucket, end)(None)  # from a clock that is none
+    assert (bucket.free, bucket.in_flight, bucket.cooling) == (2, 1, 0)
+
+
 def test_a_block_only_moves_later() -> None:
     bucket = Bucket(EXACT)
     bucket.block(5.0)
@@ -124,6 +133,41 @@ def test_the_earliest_time_counts_those_ahead(ahead: int, expected: float) -> No
     bucket.settle(1.0)
     bucket.settle(2.0)
     assert bucket.earliest(2.5, ahead=ahead) == expected
+
+
+END = st.sampled_from(["settle", "doubt", None])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 512), END), max_size=12),
+    st.integers(0, 2),
+    st.integers(0, 8),
+    st.booleans(),
+    st.lists(st.integers(0, 11), max_size=4),
+)
+def test_no_answers_however_fast_bring_a_token_before_the_earliest_time(
+    past: list[tuple[int, str | None]],
+    reserve: int,
+    ahead: int,
+    panic: bool,  # noqa: FBT001 - hypothesis passes it
+    refused: list[int],
+) -> None:
+    bucket, now = Bucket(Rule(Quota(3, 2.0, reserve), guard=0.0, doubt_grace=3.0)), 0.0
+    for step, (ticks, end) in enumerate(past):
+        now += ticks / 256
+        if step in refused:
+            bucket.refuse(now, 2.0)
+        if bucket.take(now, panic=True) and end:
+            getattr(bucket, end)(now)
+    promised = bucket.earliest(now, ahead=ahead, panic=panic)
+    while bucket.in_flight:  # the best that can happen: all is answered now, and so is each request when it is sent
+        bucket.settle(now)
+    at = now
+    for _ in range(ahead + 1):
+        at = max(at, bucket.next_time(panic=panic))
+        assert bucket.take(at, panic=panic)
+        bucket.settle(at)
+    assert at >= promised if refused else at == promised
 
 
 def test_the_earliest_time_knows_that_a_doubtful_token_goes_round_less_often() -> None:
@@ -252,11 +296,27 @@ def test_another_rule_is_taken_on_only_while_no_token_is_out() -> None:
         ("doubt_grace", math.inf),
         ("guard", -1),
         ("guard", "x"),
+        pytest.param("guard", 10**400, id="guard too large for a float"),
     ],
 )
 def test_a_rule_that_cannot_work_is_refused(field: str, value: float) -> None:
     with pytest.raises(InvalidRequestError, match=field):
         Rule(Quota(), **{field: value})
+
+
+def test_the_shortest_window_of_all_is_counted_in_no_time() -> None:
+    bucket = Bucket(Rule(Quota(4, 5e-324)))
+    bucket.refuse(1.0, 2.0)
+    bucket.refuse(1.0, 2.0)
+    assert bucket.usable(9.0) == 4
+
+
+def test_a_token_on_its_way_from_flight_to_cooling_is_seen_once() -> None:
+    bucket = Bucket(Rule(Quota(1, 2.0)))
+    assert bucket.take(0.0)
+    bucket._cooling.append(2.0)  # what another thread may see while the answer is booked
+    assert bucket.seen(0.0) == (0, 0, 1)
+    assert not bucket.idle(0.0)
 
 
 def test_a_bucket_is_small_and_does_not_grow() -> None:

@@ -21,10 +21,10 @@ PER = 2.0
 GRACE = 5.0
 
 
-def worst(counted: list[float], *, clock: float = 1.0) -> int:
+def worst(counted: list[float], *, clock: float = 1.0, per: float = PER) -> int:
     """Count the most arrivals in any closed window, by a server clock of this rate that knows milliseconds only."""
     at = sorted(floor(time * clock * 1000) for time in counted)
-    return max((sum(start <= other <= start + PER * 1000 for other in at) for start in at), default=0)
+    return max((sum(start <= other <= start + per * 1000 for other in at) for start in at), default=0)
 
 
 class Model:
@@ -185,23 +185,29 @@ def test_no_closed_window_holds_more_in_milliseconds_of_a_clock_500_ppm_off(
     assert worst(counted, clock=clock) <= 3
 
 
-def closest(guard: float) -> int:
+def closest(guard: float, per: float = PER) -> int:
     """Return the worst window where everything is as bad as assumed.
 
     Counted at the very moment of the answer and again at the very moment of the next write, by a slow clock that
     cuts nothing off the first and nearly a millisecond off the second.
     """
-    bucket = Bucket(Rule(Quota(1, PER), guard=guard))
+    bucket = Bucket(Rule(Quota(1, per), guard=guard))
     first = 1.0010001 / 0.9995
     assert bucket.take(0.0)
     bucket.settle(first)
     second = bucket.next_time()
     assert bucket.take(second)
-    return worst([first, second], clock=0.9995)
+    return worst([first, second], clock=0.9995, per=per)
 
 
 def test_the_guard_is_enough_for_the_worst_of_everything_at_once() -> None:
     assert closest(guard=0.003) == 1
+
+
+@pytest.mark.parametrize("per", [0.05, 1.0, 3.0, 4.0, 5.0, 10.0, 60.0, 3600.0, 86400.0])
+def test_the_guard_is_enough_for_a_window_of_any_length(per: float) -> None:
+    # 500 ppm of a minute are 30 ms: a guard that is right for 2 s says nothing about it.
+    assert closest(guard=0.003, per=per) == 1
 
 
 def test_a_guard_of_two_milliseconds_is_not_enough() -> None:

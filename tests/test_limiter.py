@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -179,6 +179,25 @@ class TestOrder:
         assert order == []
         await asyncio.gather(waiter("newcomer"), first)
         assert order == ["first", "newcomer"]
+
+    async def test_a_newcomer_takes_what_is_left_from_nobody(self) -> None:
+        # He may run before the waiter who was handed a token in this very turn: both have one.
+        limiter = one(limit=2)
+        held = [limiter.slot("k") for _ in range(2)]
+        for slot in held:
+            await slot.__aenter__()
+        waiter = asyncio.ensure_future(limiter.slot("k").__aenter__())
+        await steps()
+        for slot in held:
+            slot.refund()
+        assert not waiter.done()
+        newcomer = limiter.slot("k", max_wait=0)
+        await newcomer.__aenter__()
+        with pytest.raises(SlotTimeoutError):
+            await limiter.slot("k", max_wait=0).__aenter__()
+        newcomer.refund()
+        (await waiter).refund()
+        assert now() == 0.0
 
     async def test_the_reserve_waits_for_panic(self) -> None:
         limiter = one(limit=2, reserve=1)
@@ -505,6 +524,25 @@ class TestQuota:
         with pytest.raises(ValueError, match="in use with"):
             await limiter.slot("k", quota=Quota(5, 2.0)).__aenter__()
         await waiter
+
+    async def test_a_longer_window_begins_with_its_own_requests(self, limiter: Limiter) -> None:
+        longer = Quota(20, 10.0)
+        for _ in range(2):
+            await asyncio.gather(*(use(limiter, rtt=0.0) for _ in range(20)))
+            await asyncio.sleep(2.1)  # idle again, whether the table has looked or not
+
+        async def under(quota: Quota) -> float:
+            async with limiter.slot("k", quota=quota):
+                return now()
+
+        begun = sorted(await asyncio.gather(*(under(longer) for _ in range(60))))
+        assert all(late - early > 10.0 for early, late in zip(begun, begun[20:], strict=False))
+        assert begun[0] == pytest.approx(4.2)
+
+    @pytest.mark.parametrize("quota", [0, [], [1], "x", (20, 2.0)])
+    async def test_what_is_no_quota_is_refused(self, limiter: Limiter, quota: Any) -> None:
+        with pytest.raises(InvalidRequestError, match="quota must be a Quota"):
+            limiter.slot("k", quota=quota)
 
 
 async def test_aclose_ends_every_wait_and_every_later_one() -> None:
