@@ -24,7 +24,7 @@ class Outcome:
     """Requests a second where they are counted, without the first window."""
     mean_trip: float
     worst: int
-    """The most arrivals in any window."""
+    """The most arrivals in any window, closed at both ends."""
 
 
 async def run(*, rtt_floor: float = 0.0, stretch: float = 1.0) -> Outcome:
@@ -49,7 +49,7 @@ async def run(*, rtt_floor: float = 0.0, stretch: float = 1.0) -> Outcome:
     return Outcome(
         (COUNT - LIMIT) / (arrivals[-1] - arrivals[0]),
         sum(trips) / COUNT,
-        max(sum(at <= other < at + PER for other in arrivals[i : i + 2 * LIMIT]) for i, at in enumerate(arrivals)),
+        max(sum(at <= other <= at + PER for other in arrivals[i : i + 2 * LIMIT]) for i, at in enumerate(arrivals)),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from math import floor
 from typing import TYPE_CHECKING
 
 from okx_async.simulator.arrivals import worst_window
@@ -68,22 +69,25 @@ class Evidence:
 
 
 def windows(evidence: Evidence) -> Iterator[str]:
-    """No window holds more of our requests than the limit, on the exchange's own clock."""
-    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    """No window holds more of our requests than the limit, on the exchange's own clock.
+
+    The window is closed at both ends and knows milliseconds only: the strictest reading of "20 in 2 s".
+    """
+    times: dict[tuple[str, str], list[int]] = defaultdict(list)
     limits: dict[tuple[str, str], int] = {}
     for row in evidence.journal:
         if row.key is not None and not row.cl_ord_id.startswith(FOREIGN):
-            times[row.key].append(row.at)
+            times[row.key].append(floor(row.at * 1000))
             path = row.path.partition("?")[0]
             # A limiter with a share of the quota of closes has the whole quota of every other endpoint.
             shares = 1 if path == CLOSE_PATH else evidence.plan.shares
             limits[row.key] = ROUTES[row.method, path].limit * shares
     for key, ats in times.items():
         limit = limits[key]
-        if len(ats) > limit and (worst := worst_window(ats)) > limit:
+        if len(ats) > limit and (worst := worst_window(ats, 2001)) > limit:
             ats.sort()
-            at = next(b for a, b in zip(ats, ats[limit:], strict=False) if b - a < 2)  # the window
-            yield f"{worst} of ours within 2 s at {key}, the one too many at {at - evidence.start:.6f}"
+            at = next(b for a, b in zip(ats, ats[limit:], strict=False) if b - a <= 2000)  # the window
+            yield f"{worst} of ours within 2 s at {key}, the one too many at {at / 1000 - evidence.start:.3f}"
 
 
 def truth(evidence: Evidence) -> Iterator[str]:

@@ -15,6 +15,7 @@ import resource
 import time
 from collections import Counter, defaultdict, deque
 from contextlib import suppress
+from math import floor
 
 import aiohttp
 
@@ -28,12 +29,15 @@ FOREIGN = "?program=foreign"
 
 
 class Judge:
-    """Reads the exchange's journal as it grows, and keeps of each key only the last arrivals of ours."""
+    """Reads the exchange's journal as it grows, and keeps of each key only the last arrivals of ours.
+
+    A window is closed at both ends and knows milliseconds only: the strictest reading of "20 in 2 s".
+    """
 
     def __init__(self, exchange: SimulatedExchange) -> None:
         self._exchange = exchange
         self._seen = -1.0
-        self._ours: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=20))
+        self._ours: dict[tuple[str, str], deque[int]] = defaultdict(lambda: deque(maxlen=20))
         self.arrivals = 0
         self.foreign = 0
         self.refused = 0
@@ -49,10 +53,10 @@ class Judge:
                 continue
             self.arrivals += 1
             self.refused += row.code == "50011"
-            ours = self._ours[row.key]
-            if len(ours) == 20 and row.at - ours[0] < 2.0:
-                self.broken.append(f"{row.key}: 21 arrivals of ours within {row.at - ours[0]:.6f} s")
-            ours.append(row.at)
+            ours, at = self._ours[row.key], floor(row.at * 1000)
+            if len(ours) == 20 and at - ours[0] <= 2000:
+                self.broken.append(f"{row.key}: 21 arrivals of ours within {at - ours[0]} ms")
+            ours.append(at)
         self._seen = max((row.at for row in self._exchange.journal), default=self._seen)
 
 

@@ -55,9 +55,10 @@ def test_an_empty_history_breaks_nothing(evidence: Evidence) -> None:
 @pytest.mark.parametrize(
     ("times", "broken"),
     [
-        ([1000.0] * 20 + [1002.0], False),
-        ([1000.0] * 20 + [1001.999999], True),
-        ([1000.0 + number / 10 for number in range(100)], False),
+        ([1000.0] * 20 + [1002.001], False),
+        ([1000.0] * 20 + [1002.000999], True),  # the same millisecond
+        ([1000.0] * 20 + [1002.0], True),  # a closed window holds both its ends
+        ([1000.0 + number * 0.1001 for number in range(100)], False),
     ],
 )
 def test_windows(evidence: Evidence, times: list[float], broken: bool) -> None:  # noqa: FBT001 - a column of the table
