@@ -210,6 +210,17 @@ def test_idle_means_that_forgetting_changes_nothing() -> None:
     assert not bucket.idle(99.0)
 
 
+def test_a_smaller_quota_after_refusals_has_one_token_to_use_at_least() -> None:
+    bucket = Bucket(Rule(Quota(8, 2.0)))
+    for at in (0.0, 2.0, 4.0):
+        bucket.refuse(at, 2.0)
+    assert bucket.usable(6.0) == 2  # six given up
+    assert bucket.change(Rule(Quota(3, 2.0)))
+    assert [bucket.usable(at) for at in (6.0, 8.0, 10.0, 12.0)] == [1, 2, 3, 3]
+    assert bucket.next_time() == 6.0
+    assert bucket.take(6.0)
+
+
 class TestRefusals:
     """Somebody else uses the limit too."""
 

@@ -1,7 +1,7 @@
 """Apply each fault to a copy of the package and see whether the tests notice: `make mutants`.
 
 Run: python tests/mutants/run.py [words of a fault's name]. Prints who noticed what, and fails if anything went
-unnoticed.
+unnoticed, or if the tests fail without any fault.
 """
 
 from __future__ import annotations
@@ -42,18 +42,19 @@ def read(text: str) -> list[Fault]:
     return faults
 
 
-def noticed(fault: Fault) -> str:
-    """Return the test that failed, or nothing if none did."""
+def noticed(fault: Fault | None) -> str:
+    """Return the test that failed, or nothing if none did; None: the package as it is."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "okx_async"
         shutil.copytree(ROOT / "okx_async", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        source = copy / fault.path
-        text = source.read_text()
-        if text.count(fault.good) != 1:
-            raise SystemExit(f"{fault.name}: its line stands {text.count(fault.good)} times in {fault.path}")
-        source.write_text(text.replace(fault.good, fault.bad))
+        if fault is not None:
+            source = copy / fault.path
+            text = source.read_text()
+            if text.count(fault.good) != 1:
+                raise SystemExit(f"{fault.name}: its line stands {text.count(fault.good)} times in {fault.path}")
+            source.write_text(text.replace(fault.good, fault.bad))
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
-        command += ["--timeout=20", "-W", "ignore", *(f"tests/{name}" for name in TESTS)]
+        command += ["--timeout=60", "-W", "ignore", *(f"tests/{name}" for name in TESTS)]
         # Safe path: the working directory, which holds the real package, is not looked at.
         environment = {**os.environ, "PYTHONPATH": folder, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         where = [sys.executable, "-c", "import okx_async; print(okx_async.__file__)"]
@@ -68,7 +69,7 @@ def noticed(fault: Fault) -> str:
             return "(ran out of time)"
     if done.returncode == 0:
         return ""
-    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR")) or "Timeout" in line]
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR", "+++ Timeout"))]
     return lines[0].split(" - ")[0] if lines else f"(pytest ended with {done.returncode})"
 
 
@@ -78,6 +79,8 @@ def main() -> None:
     faults = [fault for fault in read(FAULTS.read_text()) if words in fault.name]
     if not faults:
         raise SystemExit(f"no fault has {words!r} in its name")
+    if failed := noticed(None):
+        raise SystemExit(f"without any fault {failed} fails, so that nothing can be said of the others")
     with ThreadPoolExecutor(2) as pool:
         missed = 0
         for fault, test in zip(faults, pool.map(noticed, faults), strict=True):
