@@ -114,6 +114,21 @@ def test_an_idle_key_may_move_to_another_running_loop(limiter: Limiter, clock: C
     assert limiter.statistics("k").cooling == 1
 
 
+def test_an_idle_key_is_forgotten_by_its_own_loop_only(limiter: Limiter, clock: Clock) -> None:
+    async def look() -> None:
+        limiter._table.sweep(9)
+
+    async def first() -> None:
+        await use(limiter)
+        clock.now += 2.1
+        await asyncio.get_running_loop().run_in_executor(None, in_a_new_loop, look())
+        assert "k" in limiter._table.queues  # this loop's thread may be about to take a token of it
+        await look()
+        assert not limiter._table.queues
+
+    in_a_new_loop(first())
+
+
 def test_a_key_is_forgotten_with_the_loop_in_which_it_was_waited_for(limiter: Limiter) -> None:
     async def join() -> asyncio.Task[None]:
         await limiter.block("k", 1.0, refused=False)
