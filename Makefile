@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: demo test check floor mutants planted soak torture bench clean
+.PHONY: demo test check floor mutants planted interop soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -48,6 +48,15 @@ torture: $(READY)
 soak: $(READY)
 	$(BIN)/python tests/soak/run.py
 
+# Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute).
+interop: $(READY)
+	test -x .venv-interop/python-okx/bin/python || $(PYTHON) -m venv .venv-interop/python-okx
+	.venv-interop/python-okx/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx==0.4.4'
+	test -x .venv-interop/ccxt/bin/python || $(PYTHON) -m venv .venv-interop/ccxt
+	.venv-interop/ccxt/bin/python -m pip install --quiet --disable-pip-version-check 'ccxt==4.5.90'
+	! command -v npm >/dev/null || npm install --prefix .venv-interop/okx-api --no-save --no-package-lock --silent okx-api@3.2.3
+	$(BIN)/python -X dev -m pytest tests/interop/scenarios.py
+
 # Ours beside the limiters and clients that people use today, in a .venv-bench of its own; about 25 minutes, alone on the machine.
 bench:
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
@@ -68,4 +77,4 @@ bench:
 	.venv-bench/bin/python benchmarks/simulated.py
 
 clean:
-	rm -rf .venv .venv-bench .venv-floor dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-floor .venv-interop dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

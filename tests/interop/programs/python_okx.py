@@ -1,0 +1,70 @@
+"""python-okx, the exchange's own client: told what to do line by line, see tests/interop/clients.py."""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from okx.Account import AccountAPI
+from okx.Trade import TradeAPI
+
+
+class Driver:
+    """Its calls return the exchange's answer, whatever it says."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        keys = (order["api_key"], order["secret_key"], order["passphrase"])
+        where = {"flag": "1" if order["demo"] else "0", "domain": order["base_url"]}
+        self._account, self._trade = AccountAPI(*keys, **where), TradeAPI(*keys, **where)
+
+    def account(self) -> tuple[Any, Any]:
+        """Ask who we are."""
+        answer = self._account.get_account_config()
+        return answer, [{"user_id": row["uid"], "pos_mode": row["posMode"]} for row in answer.get("data", [])]
+
+    def positions(self, inst_ids: list[str]) -> tuple[Any, Any]:
+        """List positions."""
+        answer = self._account.get_positions(instId=",".join(inst_ids))
+        return answer, [
+            {
+                "inst_id": row["instId"],
+                "mgn_mode": row["mgnMode"],
+                "pos_side": row["posSide"],
+                "pos": row["pos"],
+            }
+            for row in answer.get("data", [])
+        ]
+
+    def close(
+        self, inst_id: str, mgn_mode: str, pos_side: str = "", cl_ord_id: str = "", *, auto_cxl: bool = False
+    ) -> tuple[Any, Any]:
+        """Close a position; what is not asked for is sent as ""."""
+        answer = self._trade.close_positions(
+            inst_id, mgn_mode, posSide=pos_side, autoCxl=auto_cxl or "", clOrdId=cl_ord_id
+        )
+        return answer, [{"inst_id": row["instId"], "cl_ord_id": row["clOrdId"]} for row in answer.get("data", [])]
+
+    def end(self) -> None:
+        """Close both."""
+        self._account.close()
+        self._trade.close()
+
+
+def main() -> None:
+    """Do as told; a thread for each call that is to be made at once."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        driver = Driver(order)
+        call = getattr(driver, order["call"])
+        with ThreadPoolExecutor(order["times"]) as pool:
+            made = [pool.submit(call, **order["arguments"]) for _ in range(order["times"])]
+        answers = [future.result() for future in made]
+        driver.end()
+        seen = [{"code": answer["code"], "rows": rows, "error": ""} for answer, rows in answers]
+        sys.stdout.write(json.dumps(seen) + "\n")
+        sys.stdout.flush()
+
+
+main()
