@@ -2,7 +2,8 @@
 
 Written for this exchange alone. It shares no code with the HTTP library of the client that is judged by it, and it
 needs neither a task nor a turn of the loop for a request: in virtual time that is most of what a request costs.
-What is malformed is answered 400 and ends the connection; a body that is too long is read, dropped and named so.
+What is malformed is answered 400, what stops in the middle 408, and both end the connection; a body that is too long
+is read, dropped and named so.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ import socket
 import struct
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-
-from multidict import CIMultiDict
+from typing import TYPE_CHECKING
 
 from okx_async.simulator.codes import http_error_body
+from okx_async.simulator.heads import Malformed, has_begun, length_of, read_head
 from okx_async.simulator.messages import Request
 from okx_async.simulator.wires import End
 
@@ -35,14 +35,7 @@ _MAX_CHUNK_LINE = 1024
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop the queue, send RST
 
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_START = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/1\.([01])\r\n")
-_FIELD = re.compile(rf"^({_TOKEN}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r$", re.MULTILINE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
-
-
-class Malformed(Exception):  # noqa: N818 - an end of a connection, seen by nobody outside
-    """What came is no HTTP."""
 
 
 class Doors:
@@ -85,9 +78,9 @@ class Door(asyncio.Protocol):
         self._buffer = bytearray()
         self._reader = self._read()
         self._timer: asyncio.TimerHandle | None = None
-        self._idle_since = 0.0
+        self._quiet_since = 0.0
         self._ip = ""
-        self._served = self._going = self._paused = self._over = False
+        self._served = self._going = self._paused = self._full = self._owed = self._over = False
         self._last = False
         """Whether the connection ends with this answer."""
         self.begun = False
@@ -101,7 +94,7 @@ class Door(asyncio.Protocol):
         self._transport = transport
         self._ip = (transport.get_extra_info("peername") or ("",))[0]
         self._doors.open[self] = None
-        self._idle_since = self._loop.time()
+        self._quiet_since = self._loop.time()
         self._timer = self._loop.call_later(_KEEPALIVE, self._look)
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -120,11 +113,23 @@ class Door(asyncio.Protocol):
         if self._over:
             return
         self._buffer += data
+        self._quiet_since = self._loop.time()
         if not self._served:
             self._go_on()
         elif len(self._buffer) > _MAX_AHEAD and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Hear that the client does not read."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Go on: it reads again."""
+        self._full = False
+        if self._owed:
+            self._owed = False
+            self.answered()
 
     # --- what its owner does ---
 
@@ -141,11 +146,14 @@ class Door(asyncio.Protocol):
             self._transport.write(data)
 
     def answered(self) -> None:
-        """Go on to the next request: this one has its answer."""
+        """Go on to the next request: this one has its answer, once the client takes it."""
+        if self._full and self._transport is not None:
+            self._owed = True
+            return
         self._served = self.begun = False
         if self._transport is None:
             return
-        self._idle_since = self._loop.time()
+        self._quiet_since = self._loop.time()
         if self._last:
             self.close()
             return
@@ -178,25 +186,31 @@ class Door(asyncio.Protocol):
     # --- inside ---
 
     def _look(self) -> None:
-        """Close a connection that has been idle for long."""
-        until = self._idle_since + _KEEPALIVE
-        if self.begun or self._loop.time() < until:
+        """End a connection that has been quiet for long, with a word if that was in the middle of a request."""
+        until = self._quiet_since + _KEEPALIVE
+        if self._served or self._loop.time() < until:
             self._timer = self._loop.call_later(max(until - self._loop.time(), 1.0), self._look)
+        elif self.begun or self._buffer:
+            self._refuse(408)
         else:
             self.close()
+
+    def _refuse(self, status: int) -> None:
+        """Say what was wrong with what came, in the exchange's form, and end the connection."""
+        body = http_error_body(status)
+        self._last = True
+        self.write(self.head(status, "application/json", len(body), {}) + body)
+        self._over = True  # closed at once, with bytes unread, the kernel would take the answer back
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(_LINGER, self.close)
 
     def _go_on(self) -> None:
         self._going = True
         try:
             next(self._reader, None)
         except Malformed:
-            body = http_error_body(400)
-            self._last = True
-            self.write(self.head(400, "application/json", len(body), {}) + body)
-            self._over = True  # closed at once, with bytes unread, the kernel would take the answer back
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_later(_LINGER, self.close)
+            self._refuse(400)
         finally:
             self._going = False
 
@@ -205,16 +219,15 @@ class Door(asyncio.Protocol):
         buffer = self._buffer
         while True:
             while (end := buffer.find(b"\r\n\r\n")) < 0:
-                if len(buffer) > _MAX_HEAD:
+                if len(buffer) > _MAX_HEAD or not has_begun(buffer):
                     raise Malformed
                 yield
             if end > _MAX_HEAD:
                 raise Malformed
-            text = buffer[: end + 2].decode(errors="surrogateescape")
+            method, path, headers, stays = read_head(buffer[: end + 2])
             del buffer[: end + 4]
-            method, path, headers, keep = _head(text)
-            self.begun, self._last = True, not keep
-            length = _length(headers)
+            self.begun, self._last = True, not stays
+            length = length_of(headers)
             if "Expect" in headers and headers["Expect"].lower() == "100-continue":
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = bytearray()
@@ -270,30 +283,3 @@ class Door(asyncio.Protocol):
         while (yield from self._read_line()):
             pass  # trailers
         return size
-
-
-def _head(text: str) -> tuple[str, str, CIMultiDict[str], bool]:
-    """Return method, raw path, headers, and whether the connection stays."""
-    start = _START.match(text)
-    if start is None:
-        raise Malformed
-    method, path, minor = start.groups()
-    fields: list[Any] = _FIELD.findall(text, start.end())
-    if len(fields) != text.count("\n", start.end()):
-        raise Malformed
-    headers = CIMultiDict([(name, value.rstrip(" \t")) for name, value in fields])
-    keep = headers.get("Connection", "keep-alive" if minor == "1" else "close").lower()
-    return method, path, headers, keep != "close"
-
-
-def _length(headers: CIMultiDict[str]) -> int | None:
-    """Return the length of the body; None: it comes in chunks."""
-    coding = headers.get("Transfer-Encoding")
-    lengths = headers.getall("Content-Length", ["0"])
-    if coding is not None:
-        if coding.lower() != "chunked" or "Content-Length" in headers:
-            raise Malformed
-        return None
-    if len(set(lengths)) > 1 or not (lengths[0].isascii() and lengths[0].isdecimal() and len(lengths[0]) < 16):  # noqa: PLR2004 - what is still a number of bytes
-        raise Malformed
-    return int(lengths[0])

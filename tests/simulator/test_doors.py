@@ -125,6 +125,8 @@ def test_headers_ignore_case_and_keep_bytes_that_are_no_text() -> None:
     "data",
     [
         b"garbage\r\n\r\n",
+        b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03",  # TLS
+        b"GET / HTTP/1.1\n\n",
         b"GET  / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/2\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\n\r\n",
@@ -169,6 +171,7 @@ def test_a_body_that_is_too_long_is_read_and_dropped() -> None:
     [
         (b"GET / HTTP/1.1\r\n", True),
         (b"GET / HTTP/1.1\r\nConnection: Close\r\n", False),
+        (b"GET / HTTP/1.1\r\nConnection: TE, close\r\n", False),
         (b"GET / HTTP/1.0\r\n", False),
         (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n", True),
     ],
@@ -196,6 +199,51 @@ def test_a_client_that_does_not_wait_is_not_read_for_ever() -> None:
         assert made.pipe.did == ["pause", "resume"]
 
     assert len(visit(script, slow=True).came) == 3000
+
+
+def test_a_client_that_does_not_read_is_served_no_further_until_it_does() -> None:
+    def script(made: Visit) -> None:
+        made.door.pause_writing()
+        for _ in range(3):
+            made.door.data_received(GET * 1000)
+        assert (len(made.came), made.pipe.did) == (1, ["pause"])
+        made.door.resume_writing()
+        made.door.pause_writing()
+        made.door.resume_writing()
+
+    made = visit(script, wait=1.0)
+    assert (len(made.came), made.doors.busy, made.pipe.did) == (3000, 0, ["pause", "resume"])
+
+
+def test_who_leaves_without_having_read_is_forgotten() -> None:
+    def script(made: Visit) -> None:
+        made.door.pause_writing()
+        made.door.data_received(GET + GET)
+        made.door.connection_lost(None)
+
+    made = visit(script)
+    assert (len(made.came), made.doors.busy) == (1, 0)
+
+
+@pytest.mark.parametrize("data", [b"P", POST[:20], POST[:-1], CHUNKED[:-2]])
+def test_a_request_that_stops_in_the_middle_is_told_so(data: bytes) -> None:
+    assert fed(GET, data, wait=74.0).pipe.sent.count(b"HTTP/1.1") == 1
+    made = fed(GET, data, wait=75.5)
+    assert made.pipe.sent.count(b"HTTP/1.1") == 2
+    assert b"HTTP/1.1 408 Request Timeout\r\n" in made.pipe.sent
+    assert made.pipe.sent.endswith(b'"msg":"Request Timeout"}')
+    assert (len(made.came), made.pipe.did) == (1, [])
+    assert fed(GET, data, wait=77.0).pipe.did == ["close"]
+
+
+def test_a_client_that_is_slow_and_goes_on_has_its_answer() -> None:
+    def script(made: Visit) -> None:
+        loop = asyncio.get_running_loop()
+        for number, byte in enumerate(POST):
+            loop.call_later(60.0 * number, made.door.data_received, bytes([byte]))
+
+    (request,) = visit(script, wait=60.0 * len(POST)).came
+    assert request.body == b"hello"
 
 
 def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
