@@ -39,7 +39,7 @@ class Venue:
     auto_cxl_algos: bool = False
     """Whether ``autoCxl`` cancels algo orders as well."""
     alive: dict[tuple[str, str], object] = field(default_factory=dict)
-    """The last sign of life of each user and tag, for cancel-all-after."""
+    """The last sign of life of each user and tag that cancel-all-after waits for the next of."""
 
 
 @dataclass(slots=True)

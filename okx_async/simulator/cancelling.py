@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from okx_async.simulator.calls import parameter_error
+from okx_async.simulator.calls import number_of, parameter_error
 from okx_async.simulator.codes import Refused
 from okx_async.simulator.placing import order_item
 
@@ -38,21 +38,23 @@ def cancel_all_after(venue: Venue, call: Call) -> list[Any]:
 
     It closes no positions.
     """
-    text, tag = call.need("timeOut"), call.text("tag")
-    if not text.isascii() or not text.isdecimal():
-        raise parameter_error("timeOut")
-    seconds, user_id = int(text), call.user_id
+    call.need("timeOut")
+    seconds, tag, user_id = number_of(call, "timeOut"), call.text("tag"), call.user_id
     if seconds and not _LEAST_S <= seconds <= _MOST_S:
         raise parameter_error("timeOut")
-    alive = venue.alive[user_id, tag] = object()
+    name, alive = (user_id, tag), object()
 
     def fire(_at: float, ms: int) -> None:
-        if venue.alive.get((user_id, tag)) is alive:
+        if venue.alive.get(name) is alive:
+            del venue.alive[name]
             orders = [order for order in venue.orders.pending(user_id) if tag in {"", order.tag}]
             venue.orders.cancel(orders, ms)
 
     if seconds:
+        venue.alive[name] = alive
         venue.books.plan(call.now, call.ms, seconds, fire)
+    else:
+        venue.alive.pop(name, None)
     trigger = str(call.ms + 1000 * seconds) if seconds else "0"
     return [{"triggerTime": trigger, "tag": tag, "ts": str(call.ms)}]
 

@@ -93,10 +93,11 @@ def test_it_may_be_switched_off_and_is_of_a_tag(desk: Desk) -> None:
     assert after(desk, "0", tag="a").data[0]["triggerTime"] == "0"
     desk.advance(20)
     assert [row["tag"] for row in desk.get("trade/orders-pending").data] == ["a"]
+    assert not desk.exchange._gateway._venue.alive  # nothing is kept of a switch that has done its work, or was put off
 
 
 def test_limits_of_the_switch(desk: Desk) -> None:
-    assert [after(desk, text).code for text in ("9", "121", "x", "-1", "1.5")] == ["51000"] * 5
+    assert [after(desk, text).code for text in ("9", "121", "x", "-1", "1.5", "9" * 5000)] == ["51000"] * 6
     assert after(desk, "").code == "50014"
     desk.advance(0.5)
     assert post(desk, "cancel-all-after", {"timeOut": "0"}).code == "50011"
