@@ -21,6 +21,7 @@ __all__ = ["Options", "Scene", "run"]
 
 _LEAST_PARTS, _MOST_PARTS = 2, 4
 _KINDS = {"net", "long-short", "demo", "sub", "read-only", "lead"}
+_JOURNAL = 100_000  # requests and trades that are remembered, some 35 MB: it may run for weeks
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -79,6 +80,7 @@ def _exchange(options: Options) -> SimulatedExchange:
         pos_mode=options.pos_mode,  # type: ignore[arg-type]  # the same
         fill_delay=options.fill_delay,
         seed=options.seed,
+        journal_cap=_JOURNAL,
     )
 
 
@@ -87,6 +89,8 @@ def _account(exchange: SimulatedExchange, text: str) -> Account:
     kinds = set(text.split(","))
     if not kinds <= _KINDS:
         raise ValueError(f"--account must be of {', '.join(sorted(_KINDS))}, with commas between, got {text!r}")
+    if {"net", "long-short"} <= kinds:
+        raise ValueError(f"--account: net or long-short, not both, got {text!r}")
     account = exchange.add_account(
         pos_mode="long_short_mode" if "long-short" in kinds else "net_mode",
         demo="demo" in kinds,
@@ -137,9 +141,14 @@ async def _serve(exchange: SimulatedExchange, accounts: Sequence[Account], host:
         else:
             show(_words(exchange, accounts))
         await stopped.wait()
-    say(
-        f"stopped: {len(exchange.journal)} requests, {len(exchange.rejections)} refused for rate, "
-        f"worst 2 s window of closes {exchange.worst_window()}"
+    say(_last_words(exchange))
+
+
+def _last_words(exchange: SimulatedExchange) -> str:
+    requests = len(exchange.journal)
+    return (
+        f"stopped: {'the last ' if requests == _JOURNAL else ''}{requests} requests, "
+        f"{len(exchange.rejections)} refused for rate, worst 2 s window of closes {exchange.worst_window()}"
     )
 
 

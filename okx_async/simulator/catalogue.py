@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -226,7 +227,8 @@ def fault_of(kind: str, options: Options) -> Fault:
         return Fault(**options)
     row = CATALOGUE.get(kind)
     if row is None:
-        raise ValueError(f"no fault is called {kind!r}: see okx_async.simulator.catalogue.CATALOGUE")
+        near = "".join(f", near is {name!r}" for name in get_close_matches(kind, CATALOGUE, 1))
+        raise ValueError(f"no fault is called {kind!r}{near}; all names: docs/reference/simulator.md")
     if row.executed not in {None, options.get("executed", row.executed)}:
         raise ValueError(f"a request that meets {kind!r} is {'always' if row.executed else 'never'} executed")
     what: Options = {"name": kind, **row.what, **options}

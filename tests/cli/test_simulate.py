@@ -9,9 +9,11 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 from typer.testing import CliRunner
 
+from okx_async.cli import simulation
 from okx_async.cli.app import app
 
 if TYPE_CHECKING:
@@ -101,10 +103,28 @@ def test_everywhere_must_be_asked_for_and_is_told(command: Process) -> None:
     assert told.startswith("listening on 0.0.0.0: whoever reaches it")
 
 
+async def test_what_it_remembers_is_bounded_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "_JOURNAL", 3)
+    options = simulation.Options("127.0.0.1", 0, 0.0, 0.0, "sliding", "net_mode", 0.0, None)
+    told = []
+    async with simulation._exchange(options) as exchange, aiohttp.ClientSession() as session:
+        for _ in range(4):
+            async with session.get(f"{exchange.base_url}/api/v5/public/time") as response:
+                assert response.status == 200
+            told.append(simulation._last_words(exchange).partition(",")[0])
+    assert told == [
+        "stopped: 1 requests",
+        "stopped: 2 requests",
+        "stopped: the last 3 requests",
+        "stopped: the last 3 requests",
+    ]
+
+
 @pytest.mark.parametrize(
     ("option", "text", "words"),
     [
         ("--account", "rich", "--account must be of"),
+        ("--account", "net,demo,long-short", "net or long-short, not both"),
         ("--position", "2@BTC-USDT-SWAP:1", "no account '2', there are 1"),
         ("--position", "BTC-USDT-SWAP", "--position must be"),
         ("--fault", "bad luck", "no fault is called 'bad luck'"),

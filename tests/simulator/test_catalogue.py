@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -95,9 +97,24 @@ def test_what_cannot_be_is_refused(name: str, says: str, *, executed: bool) -> N
         fault_of(name, {"executed": executed})
 
 
-def test_an_unknown_name_says_where_the_names_are() -> None:
-    with pytest.raises(ValueError, match="no fault is called 'HTML 999': see okx_async"):
-        fault_of("HTML 999", {})
+def test_an_unknown_name_says_what_is_near_and_where_the_names_are() -> None:
+    with pytest.raises(ValueError, match="no fault is called 'HTML_502', near is 'HTML 502'; all names: docs"):
+        fault_of("HTML_502", {})
+    with pytest.raises(ValueError, match=r"no fault is called '\?'; all names: docs"):
+        fault_of("?", {})
+
+
+def test_the_page_has_every_name() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs/reference/simulator.md").read_text()
+    section = page.partition("## Faults by name")[2].partition("\n## ")[0]
+    listed = {
+        group: re.findall("`([^`]+)`", names)
+        for group, names in re.findall(r"^\* ([^:]+): (.*)$", section, re.MULTILINE)
+    }
+    named: dict[str, list[str]] = {}
+    for name, kind in CATALOGUE.items():
+        named.setdefault(kind.group, []).append(name)
+    assert listed == named
 
 
 def test_the_bomb_is_one() -> None:
