@@ -40,8 +40,10 @@ def read_head(data: bytes | bytearray) -> tuple[str, str, CIMultiDict[str], bool
     if len(fields) != text.count("\n", start.end()):
         raise Malformed
     headers = CIMultiDict([(name, value.strip(" \t")) for name, value in fields])
-    wishes = {wish.strip().lower() for wish in headers.get("Connection", "").split(",")}
-    stays = "close" not in wishes if minor == "1" else "keep-alive" in wishes
+    stays = minor == "1"
+    if (wishes := headers.get("Connection")) is not None:
+        wanted = {wish.strip().lower() for wish in wishes.split(",")}
+        stays = "close" not in wanted if stays else "keep-alive" in wanted
     return method, path, headers, stays
 
 
