@@ -71,6 +71,8 @@ def run(options: Options, scene: Scene, *, as_json: bool) -> ExitCode:
 
 
 def _exchange(options: Options) -> SimulatedExchange:
+    if not options.host:
+        raise ValueError("--host is empty, which would be everywhere: say 0.0.0.0 for that")
     return SimulatedExchange(
         host=options.host,
         port=options.port,

@@ -48,8 +48,17 @@ class Front:
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port."""
         self._doors = self.factory()
-        self._server = await asyncio.get_running_loop().create_server(self._doors, host, port, backlog=_BACKLOG)
-        return int(self._server.sockets[0].getsockname()[1])
+        self._server = await self._listen(self._doors, host, port)
+        first, *others = (int(sock.getsockname()[1]) for sock in self._server.sockets)
+        if any(other != first for other in others):  # a name of several addresses, each with a free port of its own
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = await self._listen(self._doors, host, first)
+        return first
+
+    @staticmethod
+    async def _listen(doors: Doors, host: str, port: int) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(doors, host, port, backlog=_BACKLOG)
 
     async def stop(self) -> None:
         """Close every connection and leave nothing behind, whatever is still on its way."""

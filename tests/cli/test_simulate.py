@@ -123,6 +123,7 @@ async def test_what_it_remembers_is_bounded_and_it_says_so(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("option", "text", "words"),
     [
+        ("--host", "", "--host is empty, which would be everywhere"),
         ("--account", "rich", "--account must be of"),
         ("--account", "net,demo,long-short", "net or long-short, not both"),
         ("--position", "2@BTC-USDT-SWAP:1", "no account '2', there are 1"),

@@ -86,6 +86,8 @@ async def test_headers_that_are_no_text_and_paths_in_full(wire: Wire) -> None:
     ("data", "expected"),
     [
         (b"garbage\r\n\r\n", b" 400 "),
+        (b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03", b" 400 "),  # TLS, answered at once
+        (b"GET / HTTP/1.1\r\nX:" + b" " * 32_000 + b"\x01\r\n\r\n", b" 400 "),
         (b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", b" 400 "),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", b" 400 "),
         (b"POST " + CLOSE.encode() + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", b" 400 "),
@@ -258,6 +260,14 @@ async def test_it_stops_when_its_user_fails(wire: Wire) -> None:
         await use()
     with pytest.raises(aiohttp.ClientConnectorError):
         await wire.session.get(urls[0])
+
+
+async def test_all_addresses_of_a_host_have_the_port_that_is_told(wire: Wire) -> None:
+    async with SimulatedExchange(host="") as exchange:  # everywhere, by IPv4 and by IPv6
+        server = exchange._front._server
+        assert server is not None
+        assert {sock.getsockname()[1] for sock in server.sockets} == {address(exchange)[1]}
+        assert (await wire.close(exchange)).code == "51023"
 
 
 async def test_stopping_what_never_started_is_nothing() -> None:
