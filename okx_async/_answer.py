@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
+from okx_async import _drafts
 from okx_async._errors import OutcomeUnknownError
 from okx_async._keys import shown
-from okx_async._models import ClosedPosition, Position
+from okx_async._models import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from okx_async._models import Attempt, ClosePosition, MgnMode, PosSide
+    from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, PosSide
 
 __all__ = ["Answer"]
 
@@ -144,7 +145,7 @@ def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Atte
     item: Mapping[str, Any] = answer.data[0] if answer.data else {}
     inst_id, pos_side = item.get("instId"), item.get("posSide")
     cl_ord_id, tag = item.get("clOrdId"), item.get("tag")
-    return ClosedPosition(
+    return _drafts.closed_position(
         (inst_id if isinstance(inst_id, str) else "") or request.inst_id,
         pos_side if isinstance(pos_side, str) else request.pos_side or "",
         cl_ord_id if isinstance(cl_ord_id, str) else request.cl_ord_id or "",

@@ -37,6 +37,8 @@ __all__ = ["Calls", "tell"]
 
 logger = logging.getLogger("okx_async")
 
+_ACCEPTED = Outcome.ACCEPTED  # looking a member up through its class costs 50 ns
+
 _E = TypeVar("_E", bound=OkxError)
 
 REPEAT_FOR: Final = 30.0
@@ -105,7 +107,7 @@ class Calls:
             finally:
                 if request is not None and flight.started:
                     attempts.append(self._record(flight.attempt(request)))
-            if flight.answer is not None and flight.outcome is Outcome.ACCEPTED:
+            if flight.answer is not None and flight.outcome is _ACCEPTED:
                 self._series.passed(flight.key, flight.begun + flight.waited)
                 return flight.answer, tuple(attempts)
             repeats = repeats or Repeats(changes=job.changes)

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 import warnings
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from okx_async import _answer, _wire
+from okx_async import _answer, _drafts, _wire
 from okx_async._arguments import callback, check_seconds, check_wait, lane_of, listed
 from okx_async._batch import run_batch
 from okx_async._calls import Calls
@@ -159,16 +160,22 @@ class Client:
 
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
         """
-        self._bind()
+        # `_bind`, without a word where it has none to say: a loop knows the thread it runs in, None at rest.
+        # (get_running_loop costs 200 ns more until Python 3.12, and uvloop's do not tell.)
+        if self._closed or getattr(self._loop, "_thread_id", None) != get_ident():
+            self._bind()
         if max_wait is not None:
             check_wait(max_wait)
-        request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
-        lane = lane_of(priority)
+        request = _drafts.close_position(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
+        lane = priority if type(priority) is Priority else lane_of(priority)
         if confirm or confirm_timeout != CONFIRM_TIMEOUT:
             check_seconds(confirm_timeout=confirm_timeout)
         if confirm:
             return await close_and_confirm(self._calls, request, lane, max_wait, confirm_timeout)
-        return await self._close(request, lane, max_wait)
+        # `_close`, written out: a coroutine less.
+        job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), inst_id)
+        answer, attempts = await self._calls.call(job, lane, max_wait, request)
+        return _answer.closed_position(answer, request, attempts)
 
     async def close_positions(
         self,

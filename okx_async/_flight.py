@@ -6,7 +6,8 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Self
 
-from okx_async._models import Attempt, Outcome
+from okx_async import _drafts
+from okx_async._models import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 
     from okx_async._answer import Answer
     from okx_async._identity import Key
-    from okx_async._models import ClosePosition, TokenState
+    from okx_async._models import Attempt, ClosePosition, TokenState
     from okx_async._patience import Line, Patience
 
 __all__ = ["Flight"]
+
+_NOT_SENT, _UNKNOWN = Outcome.NOT_SENT, Outcome.UNKNOWN  # looking a member up through its class costs 50 ns
 
 
 class Flight:
@@ -95,7 +98,7 @@ class Flight:
         self.answer: Answer | None = None
         self.retry_after: str | None = None
         self.failure = ""
-        self.outcome = Outcome.NOT_SENT
+        self.outcome = _NOT_SENT
         self.token: TokenState = "refunded"
 
     # What asyncio.timeout does, without a timer of its own.
@@ -110,7 +113,8 @@ class Flight:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._rest()
+        if self._line is not None or self._handle is not None:
+            self._rest()
         task, self._task = self._task, None
         if (
             self.expired
@@ -140,7 +144,12 @@ class Flight:
 
     def connect(self, seconds: float) -> None:
         """Note that it asks for a connection, and has so many seconds for that."""
-        self._within(self._patience.connecting, seconds)
+        patience = self._patience
+        if self._line is None and self._handle is None and not self.expired and not self.ended:
+            line = self._line = patience.connecting  # what the lines below come to, for the rule
+            patience.enter(self, line, seconds)
+        else:
+            self._within(patience.connecting, seconds)
 
     def expire(self) -> None:
         """Cancel the task: the time is over."""
@@ -187,15 +196,21 @@ class Flight:
     def mark(self, transport: asyncio.BaseTransport | None) -> None:
         """Note that the request has its connection: from here on it may have been sent."""
         self.marked = True
-        self.outcome = Outcome.UNKNOWN
+        self.outcome = _UNKNOWN
         self.transport = transport
         self.sent = self._wall_clock()
-        self._within(self._patience.answering, self._timeout)
+        patience = self._patience
+        line = self._line
+        if line is patience.connecting and self._handle is None and not self.expired:
+            self._line = patience.answering
+            patience.move(self, self._timeout)
+        else:
+            self._within(patience.answering, self._timeout)
 
     def unmark(self) -> None:
         """Note that what went wrong was the connecting."""
         self.marked = False
-        self.outcome = Outcome.NOT_SENT
+        self.outcome = _NOT_SENT
         self.sent = None
 
     def answered(self, transport: asyncio.BaseTransport | None) -> None:
@@ -209,4 +224,6 @@ class Flight:
         """Return the record for the caller."""
         answer = self.answer
         code, status = ("", None) if answer is None else (answer.code, answer.status)
-        return Attempt(request, self.key, self.waited, self.sent, self.settled, code, status, self.outcome, self.token)
+        return _drafts.attempt(
+            request, self.key, self.waited, self.sent, self.settled, code, status, self.outcome, self.token
+        )

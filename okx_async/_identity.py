@@ -39,7 +39,8 @@ class Identity:
         self.environment = environment
         self.user_id = user_id
         self.fallback = f"key:{sha256(api_key.encode()).hexdigest()[:16]}"
-        self._uses: dict[str, _Use] = {}  # by scope
+        self.uses: dict[str, _Use] = {}
+        """Where the fallback name is still in use, by scope; empty: `keys` returns the key alone."""
         self._keys: dict[str, Key] = {}  # by instrument id: a strategy names the same few for ever
         self._keys_of = ""
 
@@ -59,14 +60,14 @@ class Identity:
 
     def keys(self, key: Key, now: float) -> tuple[Key, ...]:
         """Return the keys to take a slot under, in this order, at `now`."""
-        if not self._uses:
+        if not self.uses:
             return (key,)
         user_id, scope = key[-2:]
-        use = self._uses.get(scope)
+        use = self.uses.get(scope)
         if use is None or user_id == self.fallback:
             return (key,)
         if not use.requests and use.until <= now:
-            del self._uses[scope]
+            del self.uses[scope]
             return (key,)
         return (self.environment, self.fallback, scope), key
 
@@ -74,13 +75,13 @@ class Identity:
         """Note that a request stands in line under `keys`; return whether its end is to be noted."""
         if len(keys) > 1 or keys[0][1] != self.fallback:
             return False
-        self._uses.setdefault(keys[0][2], _Use()).requests += 1
+        self.uses.setdefault(keys[0][2], _Use()).requests += 1
         return True
 
     def end(self, keys: tuple[Key, ...], until: float) -> None:
         """Note its end: it may matter `until` then."""
         if len(keys) == 1 and keys[0][1] == self.fallback:
-            use = self._uses[keys[0][2]]
+            use = self.uses[keys[0][2]]
             use.requests -= 1
             use.until = max(use.until, until)
 

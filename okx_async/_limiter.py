@@ -217,7 +217,11 @@ class LimiterSlot:
 
     def settle(self) -> None:
         """Mark that the answer has arrived, now. Raises RuntimeError if a mark was made before."""
-        self._give_back().settle()
+        queue = self._give_back()
+        if queue.lanes is not None:
+            queue.settle()
+        else:  # as above
+            queue.bucket.settle(self.table.clock())
 
     def refund(self) -> None:
         """Mark that nothing was sent. Raises RuntimeError if a mark was made before."""

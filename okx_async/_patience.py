@@ -41,6 +41,13 @@ class Patience:
         if self._timer is None or due < self._at:
             self._arm(due)
 
+    def move(self, flight: Flight, seconds: float) -> None:
+        """Stop counting for its connection, and begin to for its answer."""
+        self.answering[flight] = due = self.loop.time() + seconds
+        if self._timer is None or due < self._at:
+            self._arm(due)
+        del self.connecting[flight]
+
     def leave(self, flight: Flight, line: Line) -> None:
         """Stop counting for it there."""
         del line[flight]

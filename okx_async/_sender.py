@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, NoReturn
 
 from okx_async._answer import clean, parse
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from okx_async._wire import Signer
 
 __all__ = ["Job", "Sender", "WithheldError"]
+
+_ACCEPTED = Outcome.ACCEPTED  # looking a member up through its class costs 50 ns
 
 
 @dataclass(slots=True)  # not frozen: one is made for each close
@@ -125,6 +128,7 @@ class Sender:
         flight.begun = flight.loop.time()
         flight.deadline = deadline
         counted = False
+        gate = self._gate
         try:
             with flight:  # `aclose` may end it from here on
                 if pause > 0:
@@ -133,14 +137,15 @@ class Sender:
                     await discovery.known(flight.left())
                 keys = flight.keys = self._keys(job, flight)
                 counted = self._identity.begin(keys)
-                if self._gate.free or not await self._at_once(job, flight, keys, priority):
-                    await self._fly(job, flight, keys, priority, flight.left())
+                if gate.taken < gate.bound or not await self._at_once(job, flight, keys, priority):
+                    await self._fly(job, flight, keys, priority, None if deadline is None else flight.left())
         except _InDoubt:
             pass
         except TimeoutError:
             self._ended(job, flight)
         finally:
-            self._leave(flight)
+            if flight.placed:
+                self._leave(flight)
             if counted:
                 self._identity.end(flight.keys, flight.loop.time() + (self._linger if flight.marked else 0.0))
             del self._flights[flight]
@@ -168,7 +173,8 @@ class Sender:
             keys: tuple[Key, ...] = ((self._identity.environment, job.what),)
         else:
             identity = self._identity
-            keys = identity.keys(identity.key(job.what, endpoint=job.quota is not None), flight.loop.time())
+            key = identity.key(job.what, endpoint=job.quota is not None)
+            keys = identity.keys(key, flight.loop.time()) if identity.uses else (key,)
         flight.key = keys[-1]
         return keys
 
@@ -230,7 +236,7 @@ class Sender:
                 for slot in slots:
                     slot.refund()
                 raise
-        if flight.late:
+        if flight.until < inf and flight.late:
             self._withhold(job, flight, slots)
         flight.start()
         try:
@@ -272,16 +278,14 @@ class Sender:
         raise WithheldError(f"{job.what}: not to be sent any more, nothing was sent", key=flight.key)
 
     def _headers(self, job: Job) -> Mapping[str, str]:
-        return (
-            {"Accept-Encoding": "identity"}
-            if job.public
-            else self._signer.headers(job.method, job.path, job.body, self._clock.now())
-        )
+        if job.public:
+            return {"Accept-Encoding": "identity"}
+        return self._signer.headers(job.method, job.path, job.body, self._clock.now())
 
     def _land(self, flight: Flight, slots: tuple[Slot, ...], reply: Reply, headers: Mapping[str, str]) -> None:
         answer = parse(reply.status, reply.body)
         outcome = classify(answer)
-        if outcome is not Outcome.ACCEPTED:  # else none of its words are shown
+        if outcome is not _ACCEPTED:  # else none of its words are shown
             answer = self._secrets.clean(answer, reply.body, headers.get(SIGN, ""))
             outcome = classify(answer)
         flight.land(answer, outcome, reply.retry_after)

@@ -96,7 +96,7 @@ class Connector(aiohttp.TCPConnector):
                 for _ in range(2):  # turns: the loop reads what else came to idle connections, and drops those
                     await asyncio.sleep(0)
                 connection = await super().connect(req, traces, timeout)
-            if flight.late:
+            if flight.until < inf and flight.late:
                 connection.release()
                 raise aiohttp.ClientConnectionError("connected too late to be sent")
             flight.mark(connection.transport)
@@ -198,18 +198,21 @@ class Transport:
         url = self._urls.get(path) or self._url(path)
         mark = _FLIGHT.set(flight)
         try:
-            response = await session.request(
-                method,
-                url,
-                data=body,
-                headers=headers,
-                timeout=self._timeout if self._own or flight.until == inf else self._until(flight),
-                allow_redirects=False,
-                raise_for_status=False,
-                expect100=False,
-                auto_decompress=False,
-                middlewares=() if self._own or body is not None else (_once(),),
-            )
+            if self._own:  # what else the other one names, our own session was made with
+                response = await session.request(method, url, data=body, headers=headers, allow_redirects=False)
+            else:
+                response = await session.request(
+                    method,
+                    url,
+                    data=body,
+                    headers=headers,
+                    timeout=self._timeout if flight.until == inf else self._until(flight),
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    expect100=False,
+                    auto_decompress=False,
+                    middlewares=() if body is not None else (_once(),),
+                )
             try:  # what `async with` would do, for two microseconds less
                 if not (self._own and flight.marked):
                     connection = response.connection
@@ -234,7 +237,10 @@ class Transport:
 
     async def _reply(self, flight: Flight, response: aiohttp.ClientResponse) -> Reply | None:
         try:
-            body = await _read(response.content)
+            content = response.content
+            body: bytes | None = (first := await content.readany())
+            if not content.at_eof() or len(first) > MAX_BODY:  # else it came in one piece, which is the rule
+                body = await _whole(content, first)
         finally:
             if not self._own and response.connection is None:
                 flight.transport = None  # back in a pool that others use too
@@ -295,11 +301,8 @@ class Transport:
         return self._session
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes | None:
-    """Return the body; None if it is longer than any of the exchange's can be."""
-    body = await content.readany()
-    if content.at_eof() and len(body) <= MAX_BODY:
-        return body  # the rule: it came in one piece
+async def _whole(content: aiohttp.StreamReader, body: bytes) -> bytes | None:
+    """Return the body that begins so; None if it is longer than any of the exchange's can be."""
     chunks = []
     size = 0
     while body:
