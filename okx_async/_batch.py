@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["run_batch", "together"]
 
-AT_ONCE: Final = 100
-"""How many are begun in one turn of the loop: ten thousand at once would keep everybody else waiting."""
+AT_ONCE: Final = 50
+"""How many are begun in one turn of the loop: ten thousand at once would keep everybody else waiting.
+
+The bytes of a turn's legs leave at its end. With 100 legs in one turn the exchange has nothing to do until the last of
+them is signed, and then answers faster than answers are read: a warm book took 7 % longer. With 10 a turn, it is turns.
+"""
 
 _T = TypeVar("_T")
 _Item = TypeVar("_Item")
