@@ -192,7 +192,7 @@ def measure(runs: Runs, rounds: int) -> None:
 
 def main() -> None:
     """Run all and print the tables."""
-    parser = arguments(__doc__, rounds=5)
+    parser = arguments(__doc__, rounds=3)  # of three pairs each; the ratio to go by is benchmarks.pair's
     parser.add_argument("--folder", type=Path, default=None, help="for the JSON files and the picture")
     parser.add_argument("--clients", nargs="+", default=list(NAMES), choices=NAMES, metavar="NAME")
     args = parser.parse_args()
