@@ -19,9 +19,8 @@ def missing() -> list[str]:
     names += [f"{name} (limiter)" for name in peers.NAMES if name not in found]
     names += [name for name in ("matplotlib", "pyperf", "trustme", "uvloop") if not find_spec(name)]
     if clients.PEER.exists():
-        done = subprocess.run(
-            [clients.PEER, "-P", "-c", "import okx_async.AsyncTrade"], check=False, capture_output=True
-        )  # noqa: S603 - the neighbour's own
+        command = [str(clients.PEER), "-P", "-c", "import okx_async.AsyncTrade"]
+        done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - the neighbour's own
         names += ["python-okx-async (cannot be imported)"] if done.returncode else []
     return names
 
