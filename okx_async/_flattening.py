@@ -128,7 +128,9 @@ class Flattening:
         self._last = None
         told = await self._read(loop.time(), by)
         pursuit.check()
-        over = pursuit.stopped is not None or loop.time() >= self._deadline
+        over = loop.time() >= self._deadline
+        if pursuit.stopped is not None:  # nothing is sent any more, but what seems gone may be proven gone
+            over = over or not told or not any(leg.proof_at is not None and not leg.proven for leg in pursuit.legs)
         if not told or pursuit.latest is None:
             return over
         self._last = pursuit.latest

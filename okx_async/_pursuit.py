@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -56,7 +55,6 @@ class Pursuit:
         self._calls = calls
         self._priority = priority
         self._changed = changed
-        self._random = random.random
         self._patience = patience
         self.send_by = self.look_by = deadline
         self.readings = Readings(calls, inst_ids, priority, self._told)
@@ -147,8 +145,9 @@ class Pursuit:
         try:
             job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), request.inst_id)
             max_wait = None if self.send_by == inf else max(0.0, self.send_by - loop.time())
+            throttled = sum(attempt.outcome is Outcome.RATE for attempt in leg.attempts)
             self.answers[leg], attempts = await self._calls.call(
-                job, self._priority, max_wait, request, once=True, permit=permit
+                job, self._priority, max_wait, request, once=True, throttled=throttled, permit=permit
             )
         except WithheldError:
             leg.withheld(loop.time())
@@ -166,7 +165,7 @@ class Pursuit:
             self.look_by = min(self.look_by, now + self._patience)
             # Whoever has little time is told at once that there is no slot in it.
             self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.look_by)
-        leg.answered(outcome, failure, attempts, now, self._random())
+        leg.answered(outcome, failure, attempts, now, self._calls.draw())
         if isinstance(failure, AuthenticationError):
             self.stop(failure)
         self.check()

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 __all__ = ["INST_TYPES", "Instrument", "decimal_text", "describe", "listing", "money", "profit", "rate_scope"]
 
@@ -134,6 +135,7 @@ def rate_scope(inst_id: str) -> str:
     return inst_id
 
 
+@lru_cache(maxsize=1024)  # each exchange lists the same seventy
 def describe(inst_id: str) -> Instrument | None:
     """Return the instrument that a well-formed id stands for, or None."""
     if not _WELL_FORMED.fullmatch(inst_id):

@@ -9,24 +9,32 @@ import logging
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.faults.table import ROWS, Cell, Row
-from tests.faults.world import COLUMNS, STRUCK, Leg, Observed, observe
+from tests.faults import outs, table
+from tests.faults.calls import COLUMNS
+from tests.faults.world import STRUCK, Leg, Observed, observe
 
-__all__ = ["PAGE", "REWRITE", "breaches", "fresh"]
+if TYPE_CHECKING:
+    from tests.faults.cells import Cell, Row
+
+__all__ = ["PAGE", "REWRITE", "ROWS", "breaches", "fresh"]
+
+ROWS = [*table.ROWS, *outs.ROWS]
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
 REWRITE = "docs/reliability.md is stale: run `python -m tests.faults.page` and commit what it writes"
 SLOTS = {"s": "settled", "d": "in doubt", "r": "refunded"}
-UNTOUCHED = Cell("accepted", "", 1, 1, "s")
 
 
 def breaches(row: Row, column: str, observed: Observed) -> list[str]:
     """Return all that is not as the table says."""
     cell, legs = row.cells[column], COLUMNS[column].legs
     found = list(observed.wrong)
-    mine = {inst_id: cell if inst_id == STRUCK or cell.all else UNTOUCHED for inst_id in legs}
+    untouched = COLUMNS[column].untouched
+    untouched = replace(untouched, told=cell.others or untouched.told)
+    mine = {inst_id: cell if inst_id == STRUCK or cell.all else untouched for inst_id in legs}
     for inst_id, leg in zip(legs, observed.legs, strict=True):
         should = mine[inst_id]
         if leg != Leg(inst_id, should.told, should.code, should.tokens, should.done, leg.outcomes):
@@ -37,6 +45,8 @@ def breaches(row: Row, column: str, observed: Observed) -> list[str]:
         found.append(f"arrived {observed.sent} times, not {sent}")
     if observed.late != (late := sum(each.late for each in mine.values())):
         found.append(f"arrived {observed.late} times after the caller was told, not {late}")
+    if (observed.flat, observed.more) != (cell.flat, cell.more):
+        found.append(f"flat is {observed.flat}, not {cell.flat}; beside the legs {observed.more}, not {cell.more}")
     if observed.asked != cell.asked:
         found.append(f"the exchange was asked for its time {observed.asked} times, not {cell.asked}")
     return found
@@ -50,26 +60,29 @@ def fresh(text: str) -> str:
 
 
 def _matrix() -> str:
-    first, *others = COLUMNS
-    runs = len(ROWS) * len(COLUMNS)
+    runs = sum(len(row.cells) for row in ROWS)
     summary = "0 lies, 0 harmful repeats, 0 lost slots, 0 connections, tasks or timers left"
     lines = [f"\n{len(ROWS)} faults, {len(COLUMNS)} kinds of call, {runs} runs: {summary}."]
-    for group, rows in groupby(ROWS, key=lambda row: row.group):
+    for group, members in groupby(ROWS, key=lambda row: row.group):
+        rows = list(members)
+        first, *others = rows[0].cells
         lines += [
             f"\n### {group}\n",
-            f"| what goes wrong | {COLUMNS[first].title} tells | arrived | closed | slots | "
-            + " | ".join(COLUMNS[column].title for column in others)
-            + " |",
+            f"| what goes wrong | {COLUMNS[first].title} tells | arrived | closed | slots |"
+            + "".join(f" {COLUMNS[column].title} |" for column in others),
             "|---|---|---|---|---|" + "---|" * len(others),
         ]
         for row in rows:
             cell = row.cells[first]
-            more = " | ".join(_other(row.cells[column], cell, len(COLUMNS[column].legs)) for column in others)
-            lines.append(f"| {row.title} | {_told(cell)} | {cell.sent} | {cell.done} | {_slots(cell)} | {more} |")
+            told = f"{_told(cell)}{_legs(cell, first) if first == 'flatten' else ''}"
+            more = "".join(f" {_other(row.cells[column], cell, column)} |" for column in others)
+            lines.append(f"| {row.title} | {told} | {cell.sent} | {cell.done} | {_slots(cell)} |{more}")
     return "\n".join([*lines, "", ""])
 
 
 def _told(cell: Cell) -> str:
+    if cell.flat is not None:
+        return f"{'flat' if cell.flat else '**not flat**'}: {cell.told} {cell.code}".rstrip()
     return cell.told if cell.told == "accepted" else f"`{cell.told}` {cell.code}".rstrip()
 
 
@@ -78,23 +91,31 @@ def _slots(cell: Cell) -> str:
     return ", ".join(SLOTS[slot] + (f" {count} times" if count > 1 else "") for slot, count in runs) or "none taken"
 
 
-def _other(cell: Cell, first: Cell, legs: int) -> str:
+def _other(cell: Cell, first: Cell, column: str) -> str:
     """Say of a further kind of call what is another than in the first."""
     same = replace(cell, asked=0) == replace(first, asked=0)
     words = "the same" if same else f"{_told(cell)}, arrived {cell.sent}, closed {cell.done}, {_slots(cell)}"
     if cell.late:
         words = f"{words}; arrived after the caller was told"
-    if legs == 1:
-        return words
-    return f"each of {legs} legs {words}" if cell.all else f"{words}; the other legs accepted"
+    return f"{words}{_legs(cell, column)}"
+
+
+def _legs(cell: Cell, column: str) -> str:
+    """Say what becomes of the other legs."""
+    legs = len(COLUMNS[column].legs)
+    if legs == 1 or (cell.flat is None and column == "flatten"):
+        return ""
+    others = f"; each of {legs} legs" if cell.all else f"; the others {cell.others or COLUMNS[column].untouched.told}"
+    return others + "".join(f"; and another row: {state}" for state in cell.more)
 
 
 def main() -> None:
     """Run every cell and write the page; refuse if one is not as the table says."""
     logging.disable()  # a thousand warnings, as is right
     for row in ROWS:
-        for column in COLUMNS:
-            if found := breaches(row, column, observe(row, column)):
+        observed = observe(row, COLUMNS)
+        for column in row.cells:
+            if found := breaches(row, column, observed[column]):
                 raise SystemExit(f"{row.title}, {column}: {found[0]}")
     PAGE.write_text(fresh(PAGE.read_text()))
 

@@ -8,8 +8,9 @@ import pytest
 
 from okx_async import Outcome
 from tests.codes import BY_HAND, SAMPLE_CODES, SAMPLES
+from tests.faults.calls import COLUMNS
+from tests.faults.cells import Cell, Row
 from tests.faults.page import breaches
-from tests.faults.table import Cell, Row
 from tests.faults.world import STRUCK, observe
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def told(cell: Cell, **fault: Any) -> list[str]:
         world.exchange.inject(inst_id=STRUCK, times=None, **fault)
 
     row = Row("codes", repr(fault), arrange, {"close_position": cell}, max_wait=0.7)
-    return breaches(row, "close_position", observe(row, "close_position"))
+    return breaches(row, "close_position", observe(row, COLUMNS)["close_position"])
 
 
 @pytest.mark.parametrize("number", range(len(BY_HAND)), ids=list(BY_HAND))
