@@ -19,6 +19,8 @@ __all__ = ["COLUMNS", "LEGS", "Column"]
 LEGS = (STRUCK, "ETH-USDT-SWAP", "SOL-USDT-SWAP")
 REPEATABLE = frozenset({"RATE", "LATER", "CLOCK", "NOT-SENT"})
 """What rules out that a close was executed."""
+DEADLINE = 20.0
+"""s that a flatten has: more than the 15 s for which a dead connection may seem usable."""
 LOOKED_AFTER = REPEATABLE | {"ACCEPTED", "UNKNOWN", "FLAT?", "WAIT", "FROZEN"}
 """What a flatten may close again after, by what it reads: see `judge`."""
 
@@ -54,7 +56,7 @@ async def flatten(world: World) -> Ends:
             act, world.as_read = world.as_read, None
             act()
 
-    deadline = 30.0 if world.max_wait is None else world.max_wait
+    deadline = DEADLINE if world.max_wait is None else world.max_wait
     try:
         report = await world.client.flatten(deadline=deadline, on_progress=told)
     except okx.OkxError as error:  # of the first reading

@@ -141,7 +141,7 @@ row(
 row(
     FILL,
     "fills by half, again and again",
-    left("partial", "", "s" * 12, done=12, all=True),  # 4 contracts, nine times, and three closes of what is one lot
+    left("partial", "", "ssssssssss", done=10, all=True),  # every 2 s and a little
     nothing,
     options={"fill": 0.5},
 )
@@ -259,7 +259,7 @@ row(LINE, "the clock is ahead by 1 h", out("ss", asked=1, all=True), as_read(lam
 row(
     LINE,
     "the clock is ahead by 1 h, time down",
-    left("deadline", "50102", asked=27, all=True),  # no reading is taken any more either
+    left("deadline", "50102", asked=19, all=True),  # no reading is taken any more either
     as_read(lambda world: world.exchange.inject("1 h ahead"), strike("time down")),
 )
 row(

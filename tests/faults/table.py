@@ -162,7 +162,7 @@ row(
     "50011 for ever",
     refused("RateLimitedError", "50011", 6, "ssssss"),
     strike("50011", **ALWAYS),
-    flatten=left("deadline", "50011", "s" * 14),
+    flatten=left("deadline", "50011", "ssssssssss"),
 )
 row(
     RATE,
@@ -177,14 +177,14 @@ row(
     "Retry-After: 7 for ever",
     refused("RateLimitedError", "50011", 5, "sssss"),
     strike("50011 with Retry-After", **ALWAYS),
-    flatten=left("deadline", "50011", "sssss"),
+    flatten=left("deadline", "50011", "sss"),
 )
 row(
     RATE,
     "51113 for ever: 2, 4, 8 s",
     refused("RateLimitedError", "51113", 5, "sssss"),
     strike("51113", **ALWAYS),
-    flatten=left("deadline", "51113", "sssss"),
+    flatten=left("deadline", "51113", "ssss"),
 )
 row(
     RATE,
@@ -198,7 +198,7 @@ row(
     "another program takes all of it",
     refused("RateLimitedError", "50011", 6, "ssssss"),
     at_once(lambda world: world.exchange.crowd(world.exchange.user_id, STRUCK, 30)),
-    flatten=left("deadline", "50011", "s" * 14),
+    flatten=left("deadline", "50011", "ssssssssss"),
 )
 
 # --- it accepts, in odd words ---
