@@ -61,7 +61,7 @@ def fresh(text: str) -> str:
 
 def _matrix() -> str:
     runs = sum(len(row.cells) for row in ROWS)
-    summary = "0 lies, 0 harmful repeats, 0 lost slots, 0 connections, tasks or timers left"
+    summary = "0 lies, 0 false `flat`, 0 harmful repeats, 0 lost slots, 0 connections, tasks or timers left"
     lines = [f"\n{len(ROWS)} faults, {len(COLUMNS)} kinds of call, {runs} runs: {summary}."]
     for group, members in groupby(ROWS, key=lambda row: row.group):
         rows = list(members)

@@ -128,7 +128,7 @@ async def siege(world: World, seconds: float) -> tuple[float, float, list[int]]:
 def test_beside_a_program_that_takes_half_of_the_limit_it_settles_at_the_other_half(options: dict[str, Any]) -> None:
     async def script(world: World) -> None:
         world.exchange.crowd(world.exchange.user_id, STRUCK, 10)
-        accepted, refused, used = await siege(world, 230.0)
+        accepted, refused, used = await siege(world, 110.0)
         assert 6.0 < accepted <= 10.0
         assert refused < 0.5
         assert 4 <= min(used) <= max(used) <= 12
@@ -142,7 +142,7 @@ def test_a_limiter_that_did_not_adapt_would_be_refused_for_ever(monkeypatch: pyt
     async def script(world: World) -> None:
         world.exchange.crowd(world.exchange.user_id, STRUCK, 10)
         with pytest.raises(okx.RateLimitedError):
-            await siege(world, 230.0)
+            await siege(world, 110.0)
 
     play(script)
 
