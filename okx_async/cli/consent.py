@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,10 +35,10 @@ def no_terminal(what: str) -> Stopped | None:
 def ask(question: str, stop: Stop) -> Stopped | None:
     """Ask for consent at the terminal; None is consent."""
     # Not typer.confirm: it writes to stdout, which is for results.
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
+    say(f"{question} [y/N] ", end="")
+    answer = ""
     try:
-        with reading(stop):
+        with reading(stop), suppress(OSError):  # the terminal may be gone
             answer = sys.stdin.readline()
     except KeyboardInterrupt:
         say("")  # the prompt's line has no end

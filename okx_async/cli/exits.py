@@ -5,6 +5,7 @@ Exit 2 is the only one that leaves stdout empty under ``--json``: the command wa
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -20,7 +21,7 @@ from okx_async import InvalidRequestError, NotSentError, OkxError, OutcomeUnknow
 if TYPE_CHECKING:
     from okx_async import Attempt
 
-__all__ = ["ExitCode", "attempt_record", "emit", "exit_code", "failure_record", "log_to_stderr", "say", "show"]
+__all__ = ["ExitCode", "Page", "attempt_record", "emit", "exit_code", "failure_record", "log_to_stderr", "say", "show"]
 
 
 class ExitCode(IntEnum):
@@ -42,14 +43,14 @@ def exit_code(error: OkxError) -> ExitCode:
     return ExitCode.USAGE if isinstance(error, InvalidRequestError) else ExitCode.FAILED
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """Tell the person at the terminal; stdout is kept for results."""
-    _write(text, sys.stderr)
+    _write(f"{text}{end}", sys.stderr)
 
 
 def show(text: str) -> None:
     """Write a result on stdout, at once: its reader may wait for it."""
-    _write(text, sys.stdout)
+    _write(f"{text}\n", sys.stdout)
 
 
 def emit(record: dict[str, Any]) -> None:
@@ -59,12 +60,53 @@ def emit(record: dict[str, Any]) -> None:
 
 def _write(text: str, stream: TextIO) -> None:
     try:
-        typer.echo(text, stream)  # flushes
+        typer.echo(text, stream, nl=False)  # flushes
     except OSError:
-        # Nobody reads any more. The exit code must still tell what became of the order, and the interpreter's last
-        # flush must not change it.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _let_go(stream)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Write to nowhere from now on: nobody reads any more, or the terminal is gone.
+
+    The exit code must still tell what became of the order, and the interpreter's last flush must not change it.
+    """
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class Page(io.TextIOBase):
+    """A stream for tables, to which writing never fails: what nobody reads is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            _let_go(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Write out what was written."""
+        try:
+            self._stream.flush()
+        except OSError:
+            _let_go(self._stream)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return its number."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has a variable
+        """How text becomes bytes."""
+        return self._stream.encoding
 
 
 def attempt_record(attempt: Attempt) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +18,8 @@ from okx_async.cli.tables import console, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from rich.console import Console
 
     from okx_async import FlattenReport, FlattenRow, OpenOrder, Position
 
@@ -46,7 +48,7 @@ _FRAME = 3
 @contextmanager
 def progress() -> Iterator[Callable[[FlattenRow], object]]:
     """Show rows as they change, on stderr: in place on a terminal, a line for each change elsewhere."""
-    page = Console(stderr=True, highlight=False)
+    page = console(to_stderr=True)
     board = _Board()
     if not page.is_terminal or page.is_dumb_terminal:
         yield board.tell

@@ -1,11 +1,15 @@
-"""How a command is stopped from outside: Ctrl-C and SIGTERM alike, and always with a word."""
+"""How a command is stopped from outside: Ctrl-C, SIGTERM and SIGHUP alike, and always with a word.
+
+SIGHUP says that the terminal is gone. What is written to it then is lost, and must not decide how the command ends:
+see `exits`. Whoever started the command so that it outlives the terminal (nohup) has SIGHUP ignored, and it stays so.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -13,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Stop", "reading", "run"]
 
 _T = TypeVar("_T")
+
+_NAMES: Final = ("SIGTERM", "SIGHUP")  # the latter is not on Windows
 
 
 class Stop:
@@ -23,27 +29,35 @@ class Stop:
     def __init__(self) -> None:
         self.word = "interrupted"
 
-    def terminated(self) -> None:
-        """Note that it was SIGTERM."""
-        self.word = "stopped by SIGTERM"
+    def by(self, name: str) -> None:
+        """Note which signal it was."""
+        self.word = f"stopped by {name}"
+
+
+def _signals() -> dict[signal.Signals, str]:
+    """Return the signals that stop a command, each with its name; those that were ignored from the start do not."""
+    named = {signal.Signals[name]: name for name in _NAMES if name in signal.Signals.__members__}
+    return {number: name for number, name in named.items() if signal.getsignal(number) is not signal.SIG_IGN}
 
 
 def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
-    """Run `work`, cancelled by Ctrl-C or SIGTERM; None if it ended by that, and not with a result of its own.
+    """Run `work`, cancelled by Ctrl-C or a signal; None if it ended by that, and not with a result of its own.
 
-    A second Ctrl-C does not wait for what `work` does about the first.
+    A second Ctrl-C does not wait for what `work` does about the first. A second signal does: a terminal that goes away
+    may send several at once.
     """
 
     async def stoppable() -> _T:
         task = asyncio.current_task()
 
-        def terminate() -> None:
-            stop.terminated()
-            if task is not None:
+        def terminate(name: str) -> None:
+            if task is not None and not task.cancelling():
+                stop.by(name)
                 task.cancel()
 
         with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+            for number, name in _signals().items():
+                asyncio.get_running_loop().add_signal_handler(number, terminate, name)
         return await work
 
     try:
@@ -55,18 +69,22 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
 
 @contextmanager
 def reading(stop: Stop) -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, while somebody is asked and no event loop runs."""
+    """Let a signal raise KeyboardInterrupt, as Ctrl-C does, while somebody is asked and no event loop runs."""
+    names = _signals()
 
-    def terminate(*_: object) -> None:
-        stop.terminated()
+    def terminate(number: int, _: object) -> None:
+        stop.by(names[signal.Signals(number)])
         raise KeyboardInterrupt
 
+    before = {}
     try:
-        before = signal.signal(signal.SIGTERM, terminate)
+        for number in names:
+            before[number] = signal.signal(number, terminate)
     except ValueError:  # not the main thread
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

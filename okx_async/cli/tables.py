@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, cast
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from okx_async.cli.exits import Page
 from okx_async.doctor import Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TextIO
 
     from okx_async import Position
     from okx_async.doctor import Finding
@@ -27,7 +30,7 @@ _TABLE = 72
 
 def print_positions(positions: Sequence[Position], *, to_stderr: bool = False) -> None:
     """Print a table of positions, numbers as they were received."""
-    page = Console(highlight=False, stderr=True) if to_stderr else console()
+    page = console(to_stderr=to_stderr)
     if not positions:
         page.print("no open positions")
         return
@@ -88,6 +91,7 @@ def plain(value: object) -> Text:
     return Text("".join(c if c.isprintable() else "?" for c in str(value)))
 
 
-def console() -> Console:
-    """Return the terminal, or whatever stdout is."""
-    return Console(highlight=False)
+def console(*, to_stderr: bool = False) -> Console:
+    """Return the terminal, or whatever stdout is; or stderr."""
+    stream = Page(sys.stderr if to_stderr else sys.stdout)
+    return Console(highlight=False, file=cast("TextIO", stream))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,8 +33,19 @@ class Process:
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        # In the child: tests that were started in the background ignore SIGINT, and what they start would too.
-        streams["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+        terminal, hang_up = streams.pop("terminal", None), streams.pop("hang_up", signal.SIG_DFL)
+
+        def prepare() -> None:
+            # In the child: tests that were started in the background ignore signals, and what they start would too.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, hang_up)
+            if (
+                terminal is not None
+            ):  # it becomes the terminal of a session of its own, whose end is that of the terminal
+                os.setsid()
+                fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+        streams["preexec_fn"] = prepare
         return subprocess.Popen([*COMMAND, *args], env=self.env(), text=True, **streams)  # noqa: S603 - our own command
 
     def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:

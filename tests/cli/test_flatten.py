@@ -267,7 +267,7 @@ async def test_wrong_usage_is_exit_2(
     assert exchange.journal == []
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_stopped_it_says_what_is_in_flight(
     stop: signal.Signals, exchange: SimulatedExchange, command: Process
 ) -> None:
@@ -281,13 +281,51 @@ async def test_stopped_it_says_what_is_in_flight(
     out, err = await asyncio.to_thread(process.communicate, timeout=20)
     assert "Traceback" not in err
     assert process.returncode == 3
-    word = "interrupted" if stop is signal.SIGINT else "stopped by SIGTERM"
+    word = "interrupted" if stop is signal.SIGINT else f"stopped by {stop.name}"
     assert f"{word}, in flight or not proven:" in err
     assert "BTC-USDT-SWAP: already sent, outcome unknown" in err
     assert f"see what is left: okx-async positions --base-url {exchange.base_url}" in err
     record = json.loads(out)
     assert (record["flat"], record["outcome"]) == (False, "unknown")
     assert {"BTC-USDT-SWAP", "ETH-USDT-SWAP"} == {attempt["inst_id"] for attempt in record["attempts"]}
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_a_terminal_that_goes_away_stops_it_and_the_exit_code_tells(
+    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    exchange: SimulatedExchange,
+    command: Process,
+) -> None:
+    use(command, exchange)
+    book(exchange)
+    exchange.inject(delay=30, executed=True, inst_id="BTC-USDT-SWAP")
+    ours, theirs = pty.openpty()
+    options = ["--json"] if as_json else []
+    url = exchange.base_url
+    process = command.start("flatten", "--base-url", url, *options, stdin=theirs, stderr=theirs, terminal=theirs)
+    os.close(theirs)
+    while len(exchange.positions) != 0:  # noqa: ASYNC110 - the exchange has no event for it
+        await asyncio.sleep(0.01)
+    os.close(ours)  # which makes the system send SIGHUP
+    out, _ = await asyncio.to_thread(process.communicate, timeout=20)
+    assert process.returncode == 3
+    if as_json:
+        record = json.loads(out)
+        assert (record["flat"], record["outcome"]) == (False, "unknown")
+        assert record["text"].startswith("stopped by SIGHUP, in flight or not proven:\nBTC-USDT-SWAP: already sent")
+
+
+async def test_who_has_it_outlive_the_terminal_has_it_finish(exchange: SimulatedExchange, command: Process) -> None:
+    use(command, exchange)
+    book(exchange)
+    exchange.inject(delay=0.5, executed=True, inst_id="BTC-USDT-SWAP")
+    process = command.start("flatten", "--base-url", exchange.base_url, "--json", hang_up=signal.SIG_IGN)
+    while len(exchange.positions) != 0:  # noqa: ASYNC110 - the exchange has no event for it
+        await asyncio.sleep(0.01)
+    process.send_signal(signal.SIGHUP)
+    out, _ = await asyncio.to_thread(process.communicate, timeout=20)
+    assert process.returncode == 0
+    assert json.loads(out)["flat"] is True
 
 
 async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: SimulatedExchange, command: Process) -> None:
