@@ -10,7 +10,7 @@ import pty
 import re
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import pytest
 from rich.console import Console
@@ -28,7 +28,7 @@ from okx_async import (
 from okx_async._answer import Answer, positions
 from okx_async.cli import flatten as command_module
 from okx_async.cli import flatten_page
-from okx_async.cli.exits import ExitCode
+from okx_async.cli.exits import ExitCode, Page
 from okx_async.cli.flatten import Wish, flatten
 from okx_async.cli.signals import Stop
 from okx_async.cli.target import Target
@@ -79,6 +79,12 @@ async def run(exchange: SimulatedExchange, wish: Wish = ALL, *, yes: bool = True
 
 def closes(exchange: SimulatedExchange) -> list[str]:
     return [row.key[1] for row in exchange.journal if row.path == CLOSE_PATH and row.key is not None]
+
+
+def looked_after(exchange: SimulatedExchange) -> bool:
+    """Whether both closes of the book were answered, since positions were read again."""
+    paths = [row.path.partition("?")[0] for row in exchange.journal]
+    return paths.count(CLOSE_PATH) > 1 and POSITIONS_PATH in paths[len(paths) - paths[::-1].index(CLOSE_PATH) :]
 
 
 def use(command: Process, exchange: SimulatedExchange) -> None:
@@ -290,6 +296,17 @@ async def test_stopped_it_says_what_is_in_flight(
     assert {"BTC-USDT-SWAP", "ETH-USDT-SWAP"} == {attempt["inst_id"] for attempt in record["attempts"]}
 
 
+@pytest.mark.parametrize("wide", ["", "x" * 100_000], ids=["few", "many"])
+def test_what_nobody_reads_is_lost_and_raises_nothing(wide: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "w") as stream:
+        page = Console(file=cast("TextIO", Page(stream)), width=40)
+        for _ in range(2):
+            page.print(f"a table{wide}")
+        assert not page.is_terminal
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 async def test_a_terminal_that_goes_away_stops_it_and_the_exit_code_tells(
     as_json: bool,  # noqa: FBT001 - a parameter of the test
@@ -297,14 +314,15 @@ async def test_a_terminal_that_goes_away_stops_it_and_the_exit_code_tells(
     command: Process,
 ) -> None:
     use(command, exchange)
+    command.environment["TERM"] = "xterm"  # rows change in place
     book(exchange)
-    exchange.inject(delay=30, executed=True, inst_id="BTC-USDT-SWAP")
+    exchange.inject("never filled", times=None)
     ours, theirs = pty.openpty()
     options = ["--json"] if as_json else []
     url = exchange.base_url
     process = command.start("flatten", "--base-url", url, *options, stdin=theirs, stderr=theirs, terminal=theirs)
     os.close(theirs)
-    while len(exchange.positions) != 0:  # noqa: ASYNC110 - the exchange has no event for it
+    while not looked_after(exchange):  # noqa: ASYNC110 - the exchange has no event for it
         await asyncio.sleep(0.01)
     os.close(ours)  # which makes the system send SIGHUP
     out, _ = await asyncio.to_thread(process.communicate, timeout=20)
@@ -312,7 +330,8 @@ async def test_a_terminal_that_goes_away_stops_it_and_the_exit_code_tells(
     if as_json:
         record = json.loads(out)
         assert (record["flat"], record["outcome"]) == (False, "unknown")
-        assert record["text"].startswith("stopped by SIGHUP, in flight or not proven:\nBTC-USDT-SWAP: already sent")
+        assert record["text"].startswith("stopped by SIGHUP, in flight or not proven:\n")
+        assert record["text"].count("already sent, not proven closed") == 2
 
 
 async def test_who_has_it_outlive_the_terminal_has_it_finish(exchange: SimulatedExchange, command: Process) -> None:
