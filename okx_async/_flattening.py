@@ -70,7 +70,10 @@ class Flattening:
         """The last reading, if nothing was to be done any more when it was begun."""
 
     async def run(self) -> FlattenReport:
-        """Flatten; raises what the first reading meets, and nothing else."""
+        """Flatten; raises what the first reading meets, and nothing else.
+
+        A CancelledError has a note for each position of which a close is on the wire, or was taken and is not proven.
+        """
         pursuit = self._pursuit
         try:
             first = await pursuit.readings.first(self._deadline - self._begun)
@@ -79,6 +82,9 @@ class Flattening:
             while not done:
                 await together(pursuit.follow, [leg for leg in pursuit.legs if self._restless(leg)])
                 done = await self._conclude(first)
+        except asyncio.CancelledError as cancelled:
+            pursuit.note(cancelled)
+            raise
         finally:
             await pursuit.aclose()
         return self._report()

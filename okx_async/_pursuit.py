@@ -94,7 +94,7 @@ class Pursuit:
                     await self._look(leg)
         except asyncio.CancelledError as cancelled:
             if leg.pending and not getattr(cancelled, "__notes__", None):
-                cancelled.add_note(f"{leg.before.inst_id}: already sent, not proven closed")
+                cancelled.add_note(_unproven(leg))
             raise
         leg.ended = loop.time()
 
@@ -113,6 +113,13 @@ class Pursuit:
             self.stop(failure)
         elif self._calls.closing:
             self.stop(NotSentError("the client was closed: nothing more is sent"))
+
+    def note(self, cancelled: asyncio.CancelledError) -> None:
+        """Note of each leg, also of those that have come to rest, that a close of it was taken and is not proven."""
+        noted = {note.partition(":")[0] for note in getattr(cancelled, "__notes__", ())}
+        for leg in self.legs:
+            if leg.pending and leg.before.inst_id not in noted:
+                cancelled.add_note(_unproven(leg))
 
     async def aclose(self) -> None:
         """End what is on its way."""
@@ -213,3 +220,7 @@ class Pursuit:
             guard.listed.pos,
             leg.before.pos,
         )
+
+
+def _unproven(leg: Leg) -> str:
+    return f"{leg.before.inst_id}: already sent, not proven closed"

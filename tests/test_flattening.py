@@ -491,22 +491,6 @@ def test_pending_orders_in_the_way_stay_without_auto_cxl(happen: Happen) -> None
 # --- with others, and interrupted ---
 
 
-@pytest.mark.parametrize("fill_delay", [0.0, 0.3, 2.5])
-def test_two_at_once_both_end_flat(happen: Happen, fill_delay: float) -> None:
-    async def story(world: World, client: okx.Client) -> list[okx.FlattenReport]:
-        for number in range(5):
-            world.exchange.open_position(f"S{number}-USDT-SWAP", 3)
-        async with world.client() as other:
-            reports = await asyncio.gather(client.flatten(), other.flatten())
-        assert not world.exchange.positions
-        assert sum(row.executed for row in world.closes()) == 5
-        return list(reports)
-
-    for report in happen(story, fill_delay=fill_delay):
-        assert report.flat
-        assert {row.state for row in report.rows} <= {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}
-
-
 def test_progress_is_told_by_row_and_what_the_callback_raises_is_logged(
     happen: Happen, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -553,36 +537,6 @@ def test_few_connections_are_enough(happen: Happen) -> None:
             return await narrow.flatten()
 
     assert happen(story).flat
-
-
-def test_cancelled_at_any_moment_it_leaves_nothing_and_a_second_one_finishes(happen: Happen) -> None:
-    moments = [0.0, 0.001, 0.02, 0.031, 0.04, 0.05, 0.061, 0.07, 0.1, 0.3, 1.0, 2.04, 2.07, 2.1, 2.3, 2.6]
-    noted = []
-    for moment in moments:
-
-        async def story(
-            world: World, client: okx.Client, moment: float = moment
-        ) -> tuple[list[str], okx.FlattenReport]:
-            world.exchange.open_position(BTC, 3)
-            world.exchange.open_position(ETH, 3)
-            world.exchange.inject(code="50011", inst_id=ETH)
-            task = asyncio.create_task(client.flatten())
-            await asyncio.sleep(moment)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError) as caught:
-                await task
-            notes = list(getattr(caught.value, "__notes__", ()))
-            on_the_wire = any(attempt.outcome is okx.Outcome.UNKNOWN for attempt in world.attempts)
-            assert on_the_wire == any("outcome unknown" in note for note in notes)
-            return notes, await client.flatten()
-
-        notes, report = happen(story, fill_delay=0.4)
-        noted += notes
-        assert report.flat
-    assert {note.partition(": ")[2] for note in noted} == {
-        "already sent, outcome unknown",
-        "already sent, not proven closed",
-    }
 
 
 def test_what_cannot_work_is_refused_before_anything_is_asked(happen: Happen) -> None:

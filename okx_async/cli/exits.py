@@ -5,7 +5,6 @@ Exit 2 is the only one that leaves stdout empty under ``--json``: the command wa
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import sys
@@ -74,7 +73,7 @@ def _let_go(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-class Page(io.TextIOBase):
+class Page:
     """A stream for tables, to which writing never fails: what nobody reads is lost."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -104,7 +103,7 @@ class Page(io.TextIOBase):
         return self._stream.fileno()
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]  # typeshed has a variable
+    def encoding(self) -> str:
         """How text becomes bytes."""
         return self._stream.encoding
 
