@@ -204,7 +204,7 @@ def _ended(
     if isinstance(ending, Stopped):
         say(ending.text)
         if attempts:
-            say(f"{look}\nthen run it again: it closes what is left, and nothing that was opened since you looked")
+            say(f"{look}\nthen run it again: it begins with a new reading, and closes what is left")
         if as_json and ending.code is not ExitCode.USAGE:
             outcome = "unknown" if ending.code is ExitCode.UNKNOWN else "not executed"
             record: dict[str, Any] = {"flat": False, "outcome": outcome, "error": "Stopped", "text": ending.text}
