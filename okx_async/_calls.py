@@ -124,6 +124,10 @@ class Calls:
                 logger.warning("to be repeated%s: %s", f" in {pause:.2f} s" if pause else "", failure)
         raise failure or AssertionError("a call without an attempt")
 
+    def draw(self) -> float:
+        """Return a random number from 0 to 1, for whoever backs off."""
+        return self._random()
+
     @property
     def closing(self) -> bool:
         """Whether the client was closed."""
@@ -136,7 +140,7 @@ class Calls:
         if once and flight.permit is None:
             return None
         most = MAX_REPEATS if flight.answer is None else repeats_of(flight.answer.code)
-        pause = repeats.pause(flight.outcome, self._random(), most)
+        pause = repeats.pause(flight.outcome, self.draw(), most)
         if pause is None or flight.loop.time() + pause > deadline:
             return None
         if flight.outcome is Outcome.CLOCK and not await self._in_time(self._set_clock(asked), deadline):

@@ -152,9 +152,8 @@ class Pursuit:
         try:
             job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), request.inst_id)
             max_wait = None if self.send_by == inf else max(0.0, self.send_by - loop.time())
-            throttled = sum(attempt.outcome is Outcome.RATE for attempt in leg.attempts)
             self.answers[leg], attempts = await self._calls.call(
-                job, self._priority, max_wait, request, once=True, throttled=throttled, permit=permit
+                job, self._priority, max_wait, request, once=True, permit=permit
             )
         except WithheldError:
             leg.withheld(loop.time())
