@@ -210,7 +210,7 @@ for each in ("without data", "with data null", "as a number", "with times", "wit
 # --- no envelope ---
 
 BARE = "The answer is no envelope of the exchange"
-for each in ("plain 429", "HTML 502", "HTML 503", "HTML 504", "HTML 520", "gateway 500"):
+for each in ("plain 429", "HTML 429", "HTML 502", "HTML 503", "HTML 504", "HTML 520", "gateway 500"):
     either(BARE, each)
 for each in ("cut JSON", "empty 200", "204", "no object", "byte order mark", "unasked gzip"):
     either(BARE, each)
@@ -218,7 +218,7 @@ for each in ("cut JSON", "empty 200", "204", "no object", "byte order mark", "un
 # --- a proxy ---
 
 EARLY = "A proxy answers before the exchange has counted"
-for each in ("plain 429 early", "HTML 502 early", "HTML 503 early", "HTML 520 early"):
+for each in ("plain 429 early", "HTML 429 early", "HTML 502 early", "HTML 503 early", "HTML 520 early"):
     row(EARLY, each, unknown(done=0), flatten=out("ds"))
 row(EARLY, "504 early, sent on 3 s later", unknown(done=1), flatten=out("ds"))
 for each in ("HTML 403 early", "gateway 404 early", "401 early", "302 early"):
