@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from okx_async.simulator.slots import Slot
 
@@ -30,8 +30,7 @@ _FIRST_POS_ID = 1725119205811617792
 _ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """One change of a position, the truth that a judge compares with: ``at`` is on the exchange's clock.
 
     ``cause``: "close" (by close-position), "order", "hand", "actor", "liquidation" or "adl"; ``asked``: of a close

@@ -12,10 +12,11 @@ import re
 import socket
 import struct
 from contextlib import suppress
+from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from okx_async.simulator.codes import http_error_body
 from okx_async.simulator.messages import Request
@@ -36,8 +37,11 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop the queue, send RST
 
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_START = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/1\.([01])\r\n")
-_FIELD = re.compile(rf"^({_TOKEN}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r$", re.MULTILINE)
+_START = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/1\.([01])")
+_FIELD = re.compile(rf"({_TOKEN}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_CONNECTION, _CODING, _LENGTH, _EXPECT = map(istr, ("Connection", "Transfer-Encoding", "Content-Length", "Expect"))
+_NONE = ["0"]
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 
 
@@ -210,28 +214,35 @@ class Door(asyncio.Protocol):
                 yield
             if end > _MAX_HEAD:
                 raise Malformed
-            text = buffer[: end + 2].decode(errors="surrogateescape")
+            text = buffer[:end].decode(errors="surrogateescape")
             del buffer[: end + 4]
             method, path, headers, keep = _head(text)
             self.begun, self._last = True, not keep
             length = _length(headers)
-            if "Expect" in headers and headers["Expect"].lower() == "100-continue":
+            if headers.get(_EXPECT, "").lower() == "100-continue":
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            body = bytearray()
-            if length is None:
-                size = yield from self._read_chunks(body)
+            if length is not None and length <= len(buffer) and length <= _MAX_BODY:
+                body = bytes(buffer[:length])  # the rule: it came in one piece
+                del buffer[:length]
+                whole = True
             else:
-                size = length
-                yield from self._read_bytes(length, body)
-            whole = size <= _MAX_BODY
+                body, whole = yield from self._read_body(length)
             self._served = True
-            self._doors.serve(
-                self, Request(method, path, headers, bytes(body) if whole else b"", self._ip, 0 if whole else 413)
-            )
+            self._doors.serve(self, Request(method, path, headers, body, self._ip, 0 if whole else 413))
             while self._served:
                 yield
             if self._over:
                 return
+
+    def _read_body(self, length: int | None) -> Generator[None, None, tuple[bytes, bool]]:
+        """Return the body, and whether that is all of it."""
+        body = bytearray()
+        if length is None:
+            size = yield from self._read_chunks(body)
+        else:
+            size = length
+            yield from self._read_bytes(length, body)
+        return (bytes(body), True) if size <= _MAX_BODY else (b"", False)
 
     def _read_bytes(self, left: int, body: bytearray) -> Generator[None, None, None]:
         buffer = self._buffer
@@ -274,26 +285,40 @@ class Door(asyncio.Protocol):
 
 def _head(text: str) -> tuple[str, str, CIMultiDict[str], bool]:
     """Return method, raw path, headers, and whether the connection stays."""
-    start = _START.match(text)
-    if start is None:
-        raise Malformed
-    method, path, minor = start.groups()
-    fields: list[Any] = _FIELD.findall(text, start.end())
-    if len(fields) != text.count("\n", start.end()):
-        raise Malformed
-    headers = CIMultiDict([(name, value.rstrip(" \t")) for name, value in fields])
-    keep = headers.get("Connection", "keep-alive" if minor == "1" else "close").lower()
+    first, *lines = text.split("\r\n")
+    method, path, minor = _start(first)
+    headers = CIMultiDict([_field(line) for line in lines])
+    keep = headers.get(_CONNECTION)
+    keep = ("keep-alive" if minor == "1" else "close") if keep is None else keep.lower()
     return method, path, headers, keep != "close"
+
+
+@lru_cache(maxsize=256)
+def _start(line: str) -> tuple[str, ...]:
+    """Return what the first line of a request says: method, raw path, minor version."""
+    found = _START.fullmatch(line)
+    if found is None:
+        raise Malformed
+    return found.groups()
+
+
+@lru_cache(maxsize=1024)  # most lines are the same in every request of a client
+def _field(line: str) -> tuple[istr, str]:
+    """Return name and value of a header's line."""
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        raise Malformed
+    return istr(found[1]), found[2].rstrip(" \t")
 
 
 def _length(headers: CIMultiDict[str]) -> int | None:
     """Return the length of the body; None: it comes in chunks."""
-    coding = headers.get("Transfer-Encoding")
-    lengths = headers.getall("Content-Length", ["0"])
+    coding = headers.get(_CODING)
+    lengths = headers.getall(_LENGTH, _NONE)
     if coding is not None:
-        if coding.lower() != "chunked" or "Content-Length" in headers:
+        if coding.lower() != "chunked" or _LENGTH in headers:
             raise Malformed
         return None
-    if len(set(lengths)) > 1 or not (lengths[0].isascii() and lengths[0].isdecimal() and len(lengths[0]) < 16):  # noqa: PLR2004 - what is still a number of bytes
+    if any(other != lengths[0] for other in lengths[1:]) or not _NUMBER.fullmatch(lengths[0]):
         raise Malformed
     return int(lengths[0])

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 __all__ = ["INST_TYPES", "Instrument", "decimal_text", "describe", "listing", "money", "profit", "rate_scope"]
 
@@ -123,6 +124,7 @@ def profit(instrument: Instrument, pos: Decimal, entry: Decimal, px: Decimal) ->
     return pos * instrument.ct_val * (px - entry)
 
 
+@lru_cache(maxsize=1024)
 def rate_scope(inst_id: str) -> str:
     """Return what closes of this id are counted by: options by their family, everything else by itself.
 
@@ -134,6 +136,7 @@ def rate_scope(inst_id: str) -> str:
     return inst_id
 
 
+@lru_cache(maxsize=1024)
 def describe(inst_id: str) -> Instrument | None:
     """Return the instrument that a well-formed id stands for, or None."""
     if not _WELL_FORMED.fullmatch(inst_id):

@@ -48,6 +48,8 @@ class _Timer(asyncio.TimerHandle):
     """The same, of a timer."""
 
     __slots__ = ()
+    _loop: Any
+    _scheduled: bool
     _repr = _source_traceback = None
 
     def cancel(self) -> None:
@@ -59,7 +61,7 @@ class _Timer(asyncio.TimerHandle):
                 self._loop._timer_cancelled_count += 1
 
 
-_blank: Any = object.__new__  # a handle as it is before its __init__
+_blank: Callable[[type[Any]], Any] = object.__new__  # a handle as it is before its __init__
 
 
 class JumpingLoop(asyncio.BaseEventLoop):
@@ -104,14 +106,14 @@ class JumpingLoop(asyncio.BaseEventLoop):
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Run `callback` in the next turn."""
-        handle: asyncio.Handle = _blank(_Handle)
+        handle = _blank(_Handle)
         handle._context = copy_context() if context is None else context
         handle._loop = self
         handle._callback = callback
         handle._args = args
         handle._cancelled = False
         self._ready.append(handle)
-        return handle
+        return handle  # type: ignore[no-any-return]
 
     def call_later(
         self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
@@ -123,7 +125,7 @@ class JumpingLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Run `callback` at a time."""
-        timer: asyncio.TimerHandle = _blank(_Timer)
+        timer = _blank(_Timer)
         timer._context = copy_context() if context is None else context
         timer._loop = self
         timer._callback = callback
@@ -133,7 +135,7 @@ class JumpingLoop(asyncio.BaseEventLoop):
         timer._scheduled = True
         self._count = count = self._count + 1
         heappush(self._timers, (when, count, timer))
-        return timer
+        return timer  # type: ignore[no-any-return]
 
     def create_task(
         self,
