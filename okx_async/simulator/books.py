@@ -114,13 +114,17 @@ class Books:
 
     def find(self, user_id: str, inst_id: str, mgn_mode: str, pos_side: str, ccy: str = "") -> Slot | None:
         """Return the slot; for a pair, the first open one where `ccy` is ""."""
-        found = [
-            slot
-            for slot in self._slots.get((user_id, inst_id), ())
-            if (slot.mgn_mode, slot.pos_side) == (mgn_mode, pos_side)
-            and (not ccy or slot.instrument.contract or slot.ccy == ccy)
-        ]
-        return max(found, key=lambda slot: slot.pos != 0, default=None)
+        first = None
+        for slot in self._slots.get((user_id, inst_id), ()):
+            if (
+                slot.pos_side == pos_side
+                and slot.mgn_mode == mgn_mode
+                and (not ccy or slot.instrument.contract or slot.ccy == ccy)
+            ):
+                if slot.state.pos:
+                    return slot
+                first = first or slot
+        return first
 
     def slot(
         self, user_id: str, instrument: Instrument, *, mgn_mode: str, pos_side: str, ccy: str, now: float, ms: int

@@ -134,10 +134,8 @@ class Door(asyncio.Protocol):
 
     def head(self, status: int, content_type: str, length: int, headers: Mapping[str, str]) -> bytes:
         """Return status line and headers of an answer."""
-        phrase = _PHRASES.get(status, "")
-        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        text = f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{more}"
-        return f"{text}Connection: {'close' if self._last else 'keep-alive'}\r\n\r\n".encode()
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items()) if headers else ""
+        return _answer_head(status, content_type, length, more, last=self._last)
 
     def write(self, data: bytes) -> None:
         """Send a part of the answer."""
@@ -309,6 +307,13 @@ def _field(line: str) -> tuple[istr, str]:
     if found is None:
         raise Malformed
     return istr(found[1]), found[2].rstrip(" \t")
+
+
+@lru_cache(maxsize=1024)
+def _answer_head(status: int, content_type: str, length: int, more: str, *, last: bool) -> bytes:
+    text = f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\nContent-Type: {content_type}\r\n"
+    text += f"Content-Length: {length}\r\n{more}Connection: {'close' if last else 'keep-alive'}\r\n\r\n"
+    return text.encode()
 
 
 def _length(headers: CIMultiDict[str]) -> int | None:

@@ -101,15 +101,17 @@ class Gateway:
 
     def _answer(self, request: Request, call: Call, *, forwarded: bool) -> Answer:
         path, _, query = request.raw_path.partition("?")
-        whose = self._peek(request, path, query) if self._faults.picky else Whose(path)
-        for skew in self._faults.skews(whose):
-            call.ms += round(1000 * skew.skew)
-            call.fault = skew.name
-        fault = None if forwarded else self._faults.take(whose, counted=False)
-        if fault:
-            call.fault = fault.name
-            if fault.answers:
-                return _faulty(fault)
+        fault = None
+        if self._faults:
+            whose = self._peek(request, path, query) if self._faults.picky else Whose(path)
+            for skew in self._faults.skews(whose):
+                call.ms += round(1000 * skew.skew)
+                call.fault = skew.name
+            fault = None if forwarded else self._faults.take(whose, counted=False)
+            if fault:
+                call.fault = fault.name
+                if fault.answers:
+                    return _faulty(fault)
         if request.broken or path not in PATHS:
             status = request.broken or 404
             answer = Answer(status, http_error_body(status), str(status))

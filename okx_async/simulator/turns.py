@@ -173,9 +173,11 @@ class JumpingLoop(asyncio.BaseEventLoop):
         self._now = max(self._now, (ceil(when * _MS) - 1) / _MS)
         if self._lag is not None:
             self._now += self._lag()
-        self._time = floor(self._now * _MS + 1) / _MS
-        while self._time < when:  # by an error in the last place
-            self.freeze(1e-6)
+        now, time = self._now, floor(self._now * _MS + 1) / _MS
+        while time < when:  # by an error in the last place
+            now += 1e-6
+            time = floor(now * _MS + 1) / _MS
+        self._now, self._time = now, time
 
     def _run_once(self) -> None:
         """Run turn after turn until stopped: what is ready, and where nothing is, what is next.

@@ -138,8 +138,7 @@ class Way:
             delay += self._spike
         loop = self._loop
         at = loop.time() + delay
-        if at > self._last:
-            self._last = at
+        self._last = max(self._last, at)
         self._under_way.append(item)
         loop.call_at(self._last, self._land)
 
