@@ -12,13 +12,10 @@ import re
 import socket
 import struct
 from contextlib import suppress
-from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from multidict import CIMultiDict, istr
-
 from okx_async.simulator.codes import http_error_body
+from okx_async.simulator.heads import Malformed, answer_head, expects, head_of, length_of
 from okx_async.simulator.messages import Request
 from okx_async.simulator.wires import End
 
@@ -35,18 +32,7 @@ _MAX_AHEAD = 64 * 1024  # bytes taken from a client that does not wait for its a
 _MAX_CHUNK_LINE = 1024
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop the queue, send RST
 
-_PHRASES = {int(status): status.phrase for status in HTTPStatus}
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_START = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/1\.([01])")
-_FIELD = re.compile(rf"({_TOKEN}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
-_CONNECTION, _CODING, _LENGTH, _EXPECT = map(istr, ("Connection", "Transfer-Encoding", "Content-Length", "Expect"))
-_NONE = ["0"]
-_NUMBER = re.compile(r"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
-
-
-class Malformed(Exception):  # noqa: N818 - an end of a connection, seen by nobody outside
-    """What came is no HTTP."""
 
 
 class Doors:
@@ -134,8 +120,7 @@ class Door(asyncio.Protocol):
 
     def head(self, status: int, content_type: str, length: int, headers: Mapping[str, str]) -> bytes:
         """Return status line and headers of an answer."""
-        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items()) if headers else ""
-        return _answer_head(status, content_type, length, more, last=self._last)
+        return answer_head(status, content_type, length, headers, last=self._last)
 
     def write(self, data: bytes) -> None:
         """Send a part of the answer."""
@@ -214,10 +199,10 @@ class Door(asyncio.Protocol):
                 raise Malformed
             text = buffer[:end].decode(errors="surrogateescape")
             del buffer[: end + 4]
-            method, path, headers, keep = _head(text)
+            method, path, headers, keep = head_of(text)
             self.begun, self._last = True, not keep
-            length = _length(headers)
-            if headers.get(_EXPECT, "").lower() == "100-continue":
+            length = length_of(headers)
+            if expects(headers):
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             if length is not None and length <= len(buffer) and length <= _MAX_BODY:
                 body = bytes(buffer[:length])  # the rule: it came in one piece
@@ -279,51 +264,3 @@ class Door(asyncio.Protocol):
         while (yield from self._read_line()):
             pass  # trailers
         return size
-
-
-def _head(text: str) -> tuple[str, str, CIMultiDict[str], bool]:
-    """Return method, raw path, headers, and whether the connection stays."""
-    first, *lines = text.split("\r\n")
-    method, path, minor = _start(first)
-    headers = CIMultiDict([_field(line) for line in lines])
-    keep = headers.get(_CONNECTION)
-    keep = ("keep-alive" if minor == "1" else "close") if keep is None else keep.lower()
-    return method, path, headers, keep != "close"
-
-
-@lru_cache(maxsize=256)
-def _start(line: str) -> tuple[str, ...]:
-    """Return what the first line of a request says: method, raw path, minor version."""
-    found = _START.fullmatch(line)
-    if found is None:
-        raise Malformed
-    return found.groups()
-
-
-@lru_cache(maxsize=1024)  # most lines are the same in every request of a client
-def _field(line: str) -> tuple[istr, str]:
-    """Return name and value of a header's line."""
-    found = _FIELD.fullmatch(line)
-    if found is None:
-        raise Malformed
-    return istr(found[1]), found[2].rstrip(" \t")
-
-
-@lru_cache(maxsize=1024)
-def _answer_head(status: int, content_type: str, length: int, more: str, *, last: bool) -> bytes:
-    text = f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\nContent-Type: {content_type}\r\n"
-    text += f"Content-Length: {length}\r\n{more}Connection: {'close' if last else 'keep-alive'}\r\n\r\n"
-    return text.encode()
-
-
-def _length(headers: CIMultiDict[str]) -> int | None:
-    """Return the length of the body; None: it comes in chunks."""
-    coding = headers.get(_CODING)
-    lengths = headers.getall(_LENGTH, _NONE)
-    if coding is not None:
-        if coding.lower() != "chunked" or _LENGTH in headers:
-            raise Malformed
-        return None
-    if any(other != lengths[0] for other in lengths[1:]) or not _NUMBER.fullmatch(lengths[0]):
-        raise Malformed
-    return int(lengths[0])
