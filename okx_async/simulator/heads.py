@@ -21,7 +21,8 @@ __all__ = ["Malformed", "answer_head", "expects", "head_of", "length_of"]
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _START = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/1\.([01])")
-_FIELD = re.compile(rf"({_TOKEN}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_NAME = re.compile(_TOKEN)
+_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _CONNECTION, _CODING, _LENGTH, _EXPECT = map(istr, ("Connection", "Transfer-Encoding", "Content-Length", "Expect"))
 _NUMBER = re.compile(r"[0-9]{1,15}")  # what is still a number of bytes
 _NO_BODY = ["0"]
@@ -84,7 +85,15 @@ def _start(line: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _field(line: str) -> tuple[istr, str]:
     """Return name and value of a header's line."""
-    found = _FIELD.fullmatch(line)
-    if found is None:
+    name, colon, value = line.partition(":")
+    if not (colon and (value.isprintable() or _VALUE.fullmatch(value))):  # the rule first: it costs less
         raise Malformed
-    return istr(found[1]), found[2].rstrip(" \t")
+    return _name(name), value.strip(" \t")
+
+
+@lru_cache(maxsize=256)
+def _name(text: str) -> istr:
+    """Return the name of a header, that a headers' dictionary need not fold again."""
+    if not _NAME.fullmatch(text):
+        raise Malformed
+    return istr(text)
