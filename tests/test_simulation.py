@@ -32,7 +32,8 @@ ONCE_BROKEN = {
 }
 CLOCKS = {
     *(f"time.{name}" for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")),
-    *("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now"),
+    *(f"datetime.datetime.{name}" for name in ("now", "utcnow", "today")),
+    "datetime.date.today",
 }
 
 
@@ -70,18 +71,48 @@ def test_no_hash_seed_and_no_process_changes_a_history() -> None:
     assert told == {f"{[happen(plan_of(seed)).hash for seed in (28, 98, 166)]}\n"}
 
 
-def _reads(path: Path) -> Iterator[str]:
-    """Yield each place where a file calls a clock of the machine."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and (name := ast.unparse(node.func)) in CLOCKS:
-            yield f"{path.relative_to(PACKAGE)}:{node.lineno} {name}()"
+def _reads(text: str, place: str) -> Iterator[str]:
+    """Yield each place where a module calls a clock of the machine, under whatever name."""
+    nodes = list(ast.walk(ast.parse(text)))
+    names: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.asname: alias.name for alias in node.names if alias.asname}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            first, *rest = ast.unparse(node.func).split(".")
+            if (name := ".".join((names.get(first, first), *rest))) in CLOCKS:
+                yield f"{place}:{node.lineno} {name}()"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time; time.time()",
+        "import time as t; t.monotonic()",
+        "from time import monotonic; monotonic()",
+        "from time import perf_counter as now; f(now())",
+        "import datetime; datetime.datetime.now(UTC)",
+        "from datetime import datetime; datetime.now(UTC)",
+        "from datetime import date as day; day.today()",
+    ],
+)
+def test_a_clock_is_found_under_whatever_name(text: str) -> None:
+    assert len(list(_reads(text, "x"))) == 1
+
+
+def test_who_only_names_a_clock_reads_none() -> None:
+    assert not list(_reads("import time\ndef f(clock=time.monotonic): return clock() + loop.time()", "x"))
 
 
 def test_no_clock_is_read_that_cannot_be_replaced() -> None:
     """Clocks are parameters: the machine's are named as defaults, and called nowhere."""
     # The command line is for people, and the doctor looks at the machine itself.
     files = [path for path in PACKAGE.rglob("*.py") if not {"cli", "doctor"} & set(path.parts)]
-    assert [place for path in files for place in _reads(path)] == []
+    places = {path: str(path.relative_to(PACKAGE)) for path in files}
+    assert [read for path, place in places.items() for read in _reads(path.read_text(), place)] == []
 
 
 def test_a_refusal_whose_repeat_finds_no_connection_is_told_as_the_refusal() -> None:

@@ -12,6 +12,8 @@ from random import Random
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID
 
+from multidict import istr
+
 from okx_async._models import Credentials
 from okx_async.simulator.codes import Refused
 from okx_async.simulator.signature import signature
@@ -26,6 +28,10 @@ PosMode: TypeAlias = Literal["net_mode", "long_short_mode"]
 _KEY_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
 _MAX_AGE_MS = 30_000  # either way; exactly 30 s still passes
+# Names that a headers' dictionary need not fold again.
+KEY, PASSPHRASE, SIGN, TIMESTAMP, DEMO = map(
+    istr, ("OK-ACCESS-KEY", "OK-ACCESS-PASSPHRASE", "OK-ACCESS-SIGN", "OK-ACCESS-TIMESTAMP", "x-simulated-trading")
+)
 _FIRST_UID = 44705892343619584
 
 
@@ -120,23 +126,17 @@ class Accounts:
 
     def identify(self, headers: Mapping[str, str], server_ms: int, ip: str) -> ApiKey:
         """Return the key that a request was made with, or raise Refused; the signature is not looked at."""
-        for header, code in (
-            ("OK-ACCESS-KEY", "50103"),
-            ("OK-ACCESS-PASSPHRASE", "50104"),
-            ("OK-ACCESS-SIGN", "50106"),
-            ("OK-ACCESS-TIMESTAMP", "50107"),
-        ):
-            if not headers.get(header):
-                raise Refused(code)
-        if abs(_timestamp_ms(headers["OK-ACCESS-TIMESTAMP"]) - server_ms) > _MAX_AGE_MS:
+        name = _needed(headers, KEY, "50103")
+        passphrase = _needed(headers, PASSPHRASE, "50104")
+        _needed(headers, SIGN, "50106")
+        if abs(_timestamp_ms(_needed(headers, TIMESTAMP, "50107")) - server_ms) > _MAX_AGE_MS:
             raise Refused("50102")
-        name = headers["OK-ACCESS-KEY"]
         key = self._keys.get(name)
         if key is None:
             raise Refused("50119" if _KEY_FORM.fullmatch(name) else "50111")
-        if (headers.get("x-simulated-trading", "0") == "1") != key.account.demo:
+        if (headers.get(DEMO, "0") == "1") != key.account.demo:
             raise Refused("50101")
-        if headers["OK-ACCESS-PASSPHRASE"] != key.credentials.passphrase:
+        if passphrase != key.credentials.passphrase:
             raise Refused("50105")
         if key.ip and ip not in key.ip.split(","):
             raise Refused("50110", f"Your IP {ip} is not included in your API key's {key.ip} IP whitelist.")
@@ -145,8 +145,8 @@ class Accounts:
     @staticmethod
     def verify(key: ApiKey, headers: Mapping[str, str], method: str, raw_path: str, body: bytes) -> None:
         """Raise Refused unless the request is signed with the key's secret."""
-        timestamp = headers["OK-ACCESS-TIMESTAMP"]
-        if headers["OK-ACCESS-SIGN"] != signature(key.credentials.secret_key, timestamp, method, raw_path, body):
+        timestamp = headers[TIMESTAMP]
+        if headers[SIGN] != signature(key.credentials.secret_key, timestamp, method, raw_path, body):
             raise Refused("50113")
 
     def _insert(self, key: ApiKey) -> None:
@@ -162,6 +162,13 @@ class Accounts:
             secret_key=f"{source.getrandbits(128):032X}",
             passphrase=f"Fjord-{source.randrange(10_000):04}!{source.choice('abcdefgh')}",
         )
+
+
+def _needed(headers: Mapping[str, str], name: str, code: str) -> str:
+    value = headers.get(name)
+    if not value:
+        raise Refused(code)
+    return value
 
 
 def _timestamp_ms(text: str) -> int:

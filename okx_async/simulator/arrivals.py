@@ -12,9 +12,8 @@ https://www.okx.com/docs-v5/en/#overview-rate-limits
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +28,7 @@ PER = 2.0  # seconds of every limit that is served here, but for the one that ha
 _SWEEP = 1024  # keys before the first search for idle ones
 
 
-@dataclass(frozen=True, slots=True)
-class JournalRow:
+class JournalRow(NamedTuple):
     """One request as the exchange saw it.
 
     ``at``: exchange clock in seconds, the moment of the count (of the answer, where it was not counted);

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from okx_async.simulator.slots import Slot
 
@@ -30,8 +30,7 @@ _FIRST_POS_ID = 1725119205811617792
 _ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """One change of a position, the truth that a judge compares with: ``at`` is on the exchange's clock.
 
     ``cause``: "close" (by close-position), "order", "hand", "actor", "liquidation" or "adl"; ``asked``: of a close
@@ -115,13 +114,17 @@ class Books:
 
     def find(self, user_id: str, inst_id: str, mgn_mode: str, pos_side: str, ccy: str = "") -> Slot | None:
         """Return the slot; for a pair, the first open one where `ccy` is ""."""
-        found = [
-            slot
-            for slot in self._slots.get((user_id, inst_id), ())
-            if (slot.mgn_mode, slot.pos_side) == (mgn_mode, pos_side)
-            and (not ccy or slot.instrument.contract or slot.ccy == ccy)
-        ]
-        return max(found, key=lambda slot: slot.pos != 0, default=None)
+        first = None
+        for slot in self._slots.get((user_id, inst_id), ()):
+            if (
+                slot.pos_side == pos_side
+                and slot.mgn_mode == mgn_mode
+                and (not ccy or slot.instrument.contract or slot.ccy == ccy)
+            ):
+                if slot.state.pos:
+                    return slot
+                first = first or slot
+        return first
 
     def slot(
         self, user_id: str, instrument: Instrument, *, mgn_mode: str, pos_side: str, ccy: str, now: float, ms: int

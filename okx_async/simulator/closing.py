@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from okx_async.simulator.calls import parameter_error
@@ -72,30 +71,28 @@ def _remember(venue: Venue, slot: Slot, call: Call) -> Callable[[Decimal, int], 
 
     That the name reaches the order is not documented.
     """
-    size, instrument = abs(slot.pos), slot.instrument
-    order = PendingOrder(
-        call.user_id,
-        instrument.inst_id,
-        instrument.inst_type,
-        instrument.inst_family,
-        slot.mgn_mode,
-        slot.pos_side,
-        "sell" if slot.pos > 0 else "buy",
-        "market",
-        "",
-        decimal_text(size),
-        reduce_only=True,
-        cl_ord_id=call.cl_ord_id,
-        ord_id=venue.orders.new_id(),
-        c_time=call.ms,
-        tag=call.text("tag"),
-        ccy=call.text("ccy"),
-    )
+    pos, instrument, ord_id = slot.pos, slot.instrument, venue.orders.new_id()
 
     def done(filled: Decimal, ms: int) -> None:
+        size = abs(pos)
         venue.orders.add(
-            replace(
-                order,
+            PendingOrder(
+                call.user_id,
+                instrument.inst_id,
+                instrument.inst_type,
+                instrument.inst_family,
+                slot.mgn_mode,
+                slot.pos_side,
+                "sell" if pos > 0 else "buy",
+                "market",
+                "",
+                decimal_text(size),
+                reduce_only=True,
+                cl_ord_id=call.cl_ord_id,
+                ord_id=ord_id,
+                c_time=call.ms,
+                tag=call.text("tag"),
+                ccy=call.text("ccy"),
                 state="filled" if filled == size else "canceled",
                 acc_fill_sz=decimal_text(filled),
                 avg_px=decimal_text(slot.instrument.price) if filled else "",

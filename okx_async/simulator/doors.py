@@ -13,11 +13,10 @@ import re
 import socket
 import struct
 from contextlib import suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from okx_async.simulator.codes import http_error_body
-from okx_async.simulator.heads import Malformed, has_begun, length_of, read_head
+from okx_async.simulator.heads import Malformed, answer_head, expects, has_begun, head_of, length_of
 from okx_async.simulator.messages import Request
 from okx_async.simulator.wires import End
 
@@ -34,7 +33,6 @@ _MAX_AHEAD = 64 * 1024  # bytes taken from a client that does not wait for its a
 _MAX_CHUNK_LINE = 1024
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop the queue, send RST
 
-_PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 
 
@@ -135,10 +133,7 @@ class Door(asyncio.Protocol):
 
     def head(self, status: int, content_type: str, length: int, headers: Mapping[str, str]) -> bytes:
         """Return status line and headers of an answer."""
-        phrase = _PHRASES.get(status, "")
-        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        text = f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{more}"
-        return f"{text}Connection: {'close' if self._last else 'keep-alive'}\r\n\r\n".encode()
+        return answer_head(status, content_type, length, headers, last=self._last)
 
     def write(self, data: bytes) -> None:
         """Send a part of the answer."""
@@ -224,27 +219,35 @@ class Door(asyncio.Protocol):
                 yield
             if end > _MAX_HEAD:
                 raise Malformed
-            method, path, headers, stays = read_head(buffer[: end + 2])
+            text = buffer[:end].decode(errors="surrogateescape")
             del buffer[: end + 4]
+            method, path, headers, stays = head_of(text)
             self.begun, self._last = True, not stays
             length = length_of(headers)
-            if "Expect" in headers and headers["Expect"].lower() == "100-continue":
+            if expects(headers):
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            body = bytearray()
-            if length is None:
-                size = yield from self._read_chunks(body)
+            if length is not None and length <= len(buffer) and length <= _MAX_BODY:
+                body = bytes(buffer[:length])  # the rule: it came in one piece
+                del buffer[:length]
+                whole = True
             else:
-                size = length
-                yield from self._read_bytes(length, body)
-            whole = size <= _MAX_BODY
+                body, whole = yield from self._read_body(length)
             self._served = True
-            self._doors.serve(
-                self, Request(method, path, headers, bytes(body) if whole else b"", self._ip, 0 if whole else 413)
-            )
+            self._doors.serve(self, Request(method, path, headers, body, self._ip, 0 if whole else 413))
             while self._served:
                 yield
             if self._over:
                 return
+
+    def _read_body(self, length: int | None) -> Generator[None, None, tuple[bytes, bool]]:
+        """Return the body, and whether that is all of it."""
+        body = bytearray()
+        if length is None:
+            size = yield from self._read_chunks(body)
+        else:
+            size = length
+            yield from self._read_bytes(length, body)
+        return (bytes(body), True) if size <= _MAX_BODY else (b"", False)
 
     def _read_bytes(self, left: int, body: bytearray) -> Generator[None, None, None]:
         buffer = self._buffer

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from okx_async.simulator.codes import Shape, error_body, status_of
 from okx_async.simulator.endpoints import CLOSE_PATH
@@ -52,8 +52,7 @@ class Options(TypedDict, total=False):
     fill: Decimal | float
 
 
-@dataclass(frozen=True, slots=True)
-class Whose:
+class Whose(NamedTuple):
     """What a fault may ask of a request; "" where the request does not say, or where it is not looked at yet."""
 
     path: str

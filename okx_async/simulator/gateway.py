@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from okx_async.simulator.arrivals import JournalRow
@@ -101,15 +101,17 @@ class Gateway:
 
     def _answer(self, request: Request, call: Call, *, forwarded: bool) -> Answer:
         path, _, query = request.raw_path.partition("?")
-        whose = self._peek(request, path, query) if self._faults.picky else Whose(path)
-        for skew in self._faults.skews(whose):
-            call.ms += round(1000 * skew.skew)
-            call.fault = skew.name
-        fault = None if forwarded else self._faults.take(whose, counted=False)
-        if fault:
-            call.fault = fault.name
-            if fault.answers:
-                return _faulty(fault)
+        fault = None
+        if self._faults:
+            whose = self._peek(request, path, query) if self._faults.picky else Whose(path)
+            for skew in self._faults.skews(whose):
+                call.ms += round(1000 * skew.skew)
+                call.fault = skew.name
+            fault = None if forwarded else self._faults.take(whose, counted=False)
+            if fault:
+                call.fault = fault.name
+                if fault.answers:
+                    return _faulty(fault)
         if request.broken or path not in PATHS:
             status = request.broken or 404
             answer = Answer(status, http_error_body(status), str(status))
@@ -118,7 +120,7 @@ class Gateway:
                 answer = self._serve(request, call, path, query)
             except Refused as refused:
                 answer = self._refuse(refused)
-        return answer if fault is None else replace(answer, delay=answer.delay + fault.delay)
+        return answer if fault is None else answer._replace(delay=answer.delay + fault.delay)
 
     def _peek(self, request: Request, path: str, query: str) -> Whose:
         """Say whose request it is as far as its text tells; nothing of it is checked."""
@@ -186,7 +188,7 @@ class Gateway:
             answer = accepted(route.act(self._venue, call), call.ms)
         except Refused as refused:
             answer = self._refuse(refused)
-        return replace(answer, delay=fault.delay)
+        return answer._replace(delay=fault.delay)
 
     def _refuse(self, refused: Refused) -> Answer:
         style = self.styles.get(refused.code, Style(refused.code, None))

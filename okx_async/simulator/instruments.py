@@ -124,6 +124,7 @@ def profit(instrument: Instrument, pos: Decimal, entry: Decimal, px: Decimal) ->
     return pos * instrument.ct_val * (px - entry)
 
 
+@lru_cache(maxsize=1024)
 def rate_scope(inst_id: str) -> str:
     """Return what closes of this id are counted by: options by their family, everything else by itself.
 

@@ -116,8 +116,7 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, _T]], loop: VirtualLoo
 
     Not asyncio.run: that handles SIGINT anew for each run, which takes longer than many a history.
     """
-    asyncio.set_event_loop(loop)
-    try:
+    try:  # and no set_event_loop: it would drop a loop that stands, and nobody would close that
         with aiohttp_by(loop.clock):
             try:
                 return loop.run_until_complete(main(loop))
@@ -125,8 +124,7 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, _T]], loop: VirtualLoo
                 left = asyncio.all_tasks(loop)
                 for task in left:
                     task.cancel()
-                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True) if left else asyncio.sleep(0))
                 loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
-        asyncio.set_event_loop(None)
         loop.close()

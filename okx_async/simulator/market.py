@@ -250,6 +250,8 @@ def _check_side(account: Account, instrument: Instrument, pos_side: str) -> None
 
 
 def _amount(pos: Any) -> Decimal:
+    if type(pos) is int:
+        return Decimal(pos)
     if not isinstance(pos, int | str | Decimal) or isinstance(pos, bool):
         raise TypeError(f"pos must be an int, a str or a Decimal, got {pos!r}")
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
+from multidict import istr
 
 from okx_async.simulator.codes import Refused
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Request", "accepted", "body_of", "items_of", "query_of"]
 
+_CONTENT_TYPE = istr("Content-Type")
 
-@dataclass(frozen=True, slots=True)
-class Request:
+
+class Request(NamedTuple):
     """One request as it arrived.
 
     ``raw_path``: path and query of the request line; ``headers`` ignore case; ``broken``: the HTTP status that says
@@ -32,8 +34,7 @@ class Request:
     broken: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What goes back; ``status`` 0: nothing does, the connection is cut. ``delay``: s before that.
 
     ``forwarded``: s from here to a second decision, whose answer goes nowhere. ``padding``, ``pause``, ``cut``,
@@ -46,7 +47,7 @@ class Answer:
     content_type: str = "application/json"
     delay: float = 0.0
     forwarded: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     padding: int = 0
     pause: float = 0.0
     cut: int | None = None
@@ -72,8 +73,8 @@ def accepted(data: list[Any], ms: int) -> Answer:
 
 def body_of(request: Request) -> object:
     """Return what stands in the body of a POST."""
-    media_type = request.headers.get("Content-Type", "").partition(";")[0]
-    if media_type.strip().lower() != "application/json":
+    given = request.headers.get(_CONTENT_TYPE, "")
+    if given != "application/json" and given.partition(";")[0].strip().lower() != "application/json":
         raise Refused("50006")
     if not request.body:
         raise Refused("50000")

@@ -5,9 +5,8 @@ An order that rests never fills; the last 10,000 that ended are remembered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from okx_async.simulator.algos import AlgoOrder, closing
 
@@ -22,8 +21,7 @@ _FIRST_ORD_ID = 590908157585625111
 _REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class PendingOrder:
+class PendingOrder(NamedTuple):
     """One order; ``closing``: it would reduce the position, so, while live, it stands in the way of a close."""
 
     user_id: str
@@ -149,7 +147,7 @@ class Orders:
                 del self._algos[order.algo_id]
             else:
                 del self._pending[order.ord_id]
-                self._end(replace(order, state="canceled", u_time=ms))
+                self._end(order._replace(state="canceled", u_time=ms))
 
     def _end(self, order: PendingOrder) -> None:
         self._ended[order.ord_id] = order

@@ -22,7 +22,7 @@ _REFUSED = {"suspend": "51022", "preopen": "51021", "settling": "51029"}
 def check_names(call: Call) -> None:
     """Raise Refused unless the client's own names for an order have their form."""
     for name, form in (("clOrdId", _CL_ORD_ID), ("tag", _TAG)):
-        if call.text(name) and not form.fullmatch(call.text(name)):
+        if (value := call.text(name)) and not form.fullmatch(value):
             raise parameter_error(name)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from okx_async.simulator.instruments import decimal_text, money, profit
 
@@ -28,8 +28,7 @@ __all__ = ["Holding", "Slot", "State"]
 _ENTRY = Decimal("0.998")  # of the mark price: an open position shows some profit or loss
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """One open position, as the books have it. ``pos`` is signed: negative is short, in every mode."""
 
     user_id: str
@@ -45,8 +44,7 @@ class Holding:
     avg_px: Decimal = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What trades change of a slot; ``pos`` is signed."""
 
     pos: Decimal = Decimal(0)
@@ -54,6 +52,9 @@ class State:
     c_time: int = 0
     u_time: int = 0
     trade_id: int = 0
+
+
+_FLAT = State()
 
 
 @dataclass(slots=True)
@@ -66,10 +67,10 @@ class Slot:
     pos_side: str
     ccy: str
     pos_id: str
-    state: State = State()
+    state: State = _FLAT
     running: int = 0
     frozen: str = ""
-    shown: State = State()
+    shown: State = _FLAT
     coming: deque[tuple[float, State]] = field(default_factory=deque)
     """What will be shown, and from when on (exchange clock, s)."""
 

@@ -33,33 +33,24 @@ class DeadlockError(RuntimeError):
 
 
 class _Handle(asyncio.Handle):
-    """A handle at half the price: it keeps nothing for debug mode."""
+    """A handle at half the price: it keeps nothing for debug mode, and is filled in where it is made."""
 
     __slots__ = ()
     _repr = _source_traceback = None
 
-    def __init__(self, callback: Any, args: Any, loop: Any, context: Context | None) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
+    def cancel(self) -> None:
+        """Do what asyncio's does, without asking the loop for its mode."""
+        self._cancelled = True
+        self._callback = self._args = None  # type: ignore[assignment]  # as asyncio's does
 
 
 class _Timer(asyncio.TimerHandle):
     """The same, of a timer."""
 
     __slots__ = ()
+    _loop: Any
+    _scheduled: bool
     _repr = _source_traceback = None
-
-    def __init__(self, when: float, callback: Any, args: Any, loop: Any, context: Context | None) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._when = when
-        self._scheduled = True
 
     def cancel(self) -> None:
         """Do what asyncio's does, in one step."""
@@ -68,6 +59,9 @@ class _Timer(asyncio.TimerHandle):
             self._callback = self._args = None  # type: ignore[assignment]  # as asyncio's does
             if self._scheduled:
                 self._loop._timer_cancelled_count += 1
+
+
+_blank: Callable[[type[Any]], Any] = object.__new__  # a handle as it is before its __init__
 
 
 class JumpingLoop(asyncio.BaseEventLoop):
@@ -112,28 +106,36 @@ class JumpingLoop(asyncio.BaseEventLoop):
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Run `callback` in the next turn."""
-        handle = _Handle(callback, args, self, context)
+        handle = _blank(_Handle)
+        handle._context = copy_context() if context is None else context
+        handle._loop = self
+        handle._callback = callback
+        handle._args = args
+        handle._cancelled = False
         self._ready.append(handle)
-        return handle
+        return handle  # type: ignore[no-any-return]
 
     def call_later(
         self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Run `callback` in so many seconds."""
-        when = self._time + delay
-        timer = _Timer(when, callback, args, self, context)
-        self._count += 1
-        heappush(self._timers, (when, self._count, timer))
-        return timer
+        return self.call_at(self._time + delay, callback, *args, context=context)
 
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Run `callback` at a time."""
-        timer = _Timer(when, callback, args, self, context)
-        self._count += 1
-        heappush(self._timers, (when, self._count, timer))
-        return timer
+        timer = _blank(_Timer)
+        timer._context = copy_context() if context is None else context
+        timer._loop = self
+        timer._callback = callback
+        timer._args = args
+        timer._cancelled = False
+        timer._when = when
+        timer._scheduled = True
+        self._count = count = self._count + 1
+        heappush(self._timers, (when, count, timer))
+        return timer  # type: ignore[no-any-return]
 
     def create_task(
         self,
@@ -162,41 +164,50 @@ class JumpingLoop(asyncio.BaseEventLoop):
         if not timers:
             raise DeadlockError("nothing is ready and no timer stands: everybody waits for ever")
         when = timers[0][0]
-        if self._coarse:
-            self._now = max(self._now, (ceil(when * _MS) - 1) / _MS)
-        elif when > self._now:
-            self._now = self._time = when
+        if not self._coarse:
+            if when > self._now:
+                self._now = self._time = when
+            if self._lag is not None:
+                self._now = self._time = self._now + self._lag()
+            return
+        self._now = max(self._now, (ceil(when * _MS) - 1) / _MS)
         if self._lag is not None:
             self._now += self._lag()
-        if self._coarse or self._lag is not None:
-            self.freeze(0.0)
-            while self._time < when:  # by an error in the last place
-                self.freeze(1e-6)
+        now, time = self._now, floor(self._now * _MS + 1) / _MS
+        while time < when:  # by an error in the last place
+            now += 1e-6
+            time = floor(now * _MS + 1) / _MS
+        self._now, self._time = now, time
 
     def _run_once(self) -> None:
-        """Run what is ready; if nothing is, jump first."""
+        """Run turn after turn until stopped: what is ready, and where nothing is, what is next.
+
+        asyncio calls this for each turn, and asks after each whether it is to stop.
+        """
         ready, timers = self._ready, self._timers
-        if not ready and not self._stopping:
-            self._jump()
-        now = self._time
-        while timers and timers[0][0] <= now:
-            timer = heappop(timers)[2]
-            timer._scheduled = False
-            if timer._cancelled:
-                self._timer_cancelled_count -= 1
-            else:
-                ready.append(timer)
         take = ready.popleft
-        for _ in range(len(ready)):
-            handle = take()
-            if not handle._cancelled:
-                try:
-                    handle._context.run(handle._callback, *handle._args)
-                except (SystemExit, KeyboardInterrupt):
-                    raise
-                except BaseException as error:  # noqa: BLE001 - as asyncio's handles do it
-                    context = {"message": f"Exception in callback {handle!r}", "exception": error, "handle": handle}
-                    self.call_exception_handler(context)
+        while True:
+            if not ready and not self._stopping:
+                self._jump()
+            while timers and timers[0][0] <= self._time:
+                timer = heappop(timers)[2]
+                timer._scheduled = False
+                if timer._cancelled:
+                    self._timer_cancelled_count -= 1
+                else:
+                    ready.append(timer)
+            for _ in range(len(ready)):
+                handle = take()
+                if not handle._cancelled:
+                    try:
+                        handle._context.run(handle._callback, *handle._args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - as asyncio's handles do it
+                        context = {"message": f"Exception in callback {handle!r}", "exception": error, "handle": handle}
+                        self.call_exception_handler(context)
+            if self._stopping:
+                return
 
     def _process_events(self, events: list[Any]) -> None:
         """Do nothing: there are no files."""

@@ -136,9 +136,11 @@ class Way:
         delay = self._delay + self._jitter * rng.random()
         if self._spikes and rng.random() < self._spikes:
             delay += self._spike
-        self._last = at = max(self._last, self._loop.time() + delay)
+        loop = self._loop
+        at = loop.time() + delay
+        self._last = max(self._last, at)
         self._under_way.append(item)
-        self._loop.call_at(at, self._land)
+        loop.call_at(self._last, self._land)
 
     def _land(self) -> None:
         item = (
@@ -154,4 +156,5 @@ class Way:
         self._target.arrive(item)
         if self._queue:
             self.depart()
-        self._sender.room()
+        if self._sender.full:
+            self._sender.room()

@@ -109,7 +109,8 @@ class End(asyncio.Transport):
         self._unread: deque[bytes | Mark] = deque()
         self.unread = 0
         """Bytes that arrived and were not read yet."""
-        self._full = False
+        self.full = False
+        """Whether the protocol was asked to write no more."""
         self._high, self._low = _HIGH_WATER, _HIGH_WATER // 4
         self._sock: socket.socket | None = None
         self._socket: Held | None = None
@@ -147,15 +148,16 @@ class End(asyncio.Transport):
         """Send."""
         if self._closing or not data:
             return
-        self.way.put(bytes(data))
-        if not self._full and self.way.backlog > self._high:
-            self._full = True
+        way = self.way
+        way.put(bytes(data))
+        if not self.full and way.backlog > self._high:
+            self.full = True
             self.get_protocol().pause_writing()
 
     def room(self) -> None:
         """Let the protocol write on, if there is room again."""
-        if self._full and self.way.backlog <= self._low:
-            self._full = False
+        if self.full and self.way.backlog <= self._low:
+            self.full = False
             self.get_protocol().resume_writing()
 
     def get_write_buffer_size(self) -> int:
@@ -239,7 +241,9 @@ class End(asyncio.Transport):
 
     def arrive(self, item: bytes | Mark) -> None:
         """Take what came over the wire."""
-        if item is Mark.OPEN:
+        if isinstance(item, bytes) and not (self._held or self._closing) and self._protocol is not None:
+            self._protocol.data_received(item)  # the rule
+        elif item is Mark.OPEN:
             protocol = None if self.accept is None else self.accept()
             if protocol is None:  # nobody listens any more
                 self._closing = self.lost = True

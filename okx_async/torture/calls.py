@@ -100,6 +100,7 @@ class Calls:
             ending = error
         finally:
             self.end(call, ending)
+            ending = None  # an error that its own frame holds stays until the collector comes
 
     async def close_all(self, client: Client, calls: list[Call]) -> None:
         """Make the calls as one batch."""

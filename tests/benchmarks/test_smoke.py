@@ -48,6 +48,13 @@ def test_every_stage_of_a_close_is_timed(tmp_path: Path) -> None:
     assert all(figures[name][0] > 0 for name in figures if "left" not in name)
 
 
+def test_every_step_of_a_request_in_virtual_time_is_timed(tmp_path: Path) -> None:
+    record = run(tmp_path, "virtual", "--rounds", "1", "--seconds", "2", "--seeds", "1")
+    assert len(record["table"]) == 2 + 4 + 2
+    assert all(us > 0 for us in record["raw"]["us"].values())
+    assert record["raw"]["requests"] > 0
+
+
 PLAY = """
 import json, subprocess, sys
 from benchmarks._standin import standin

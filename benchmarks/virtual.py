@@ -1,0 +1,173 @@
+"""What a request costs in virtual time, step by step: loop, aiohttp, client, exchange, random histories.
+
+Run: python -m benchmarks.virtual [--rounds N] [--seconds N] [--seeds N] [--json FILE]
+
+Eight closes a virtual second, `--seconds` long, 10 to 30 ms each way: a timer alone; bare aiohttp to a server that
+answers the same bytes each time; our client in its place; the simulated exchange in place of that server. Then random
+histories (`okx-async torture`) with all their invariants, the first `--seeds`, and the same without anything that
+happens in them. µs of CPU a request, and how many times faster than the clock virtual time passes; of histories, over
+all of them. Steps and histories take turns within one run; the least of all rounds counts, of each history too, since
+other work on the machine only ever adds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+import okx_async as okx
+from benchmarks._table import Report, arguments
+from okx_async.simulator import Clock, Network, Path, SimulatedExchange, VirtualLoop, run
+from okx_async.simulator.doors import Door, Doors
+from okx_async.torture import happen, plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from okx_async.simulator.messages import Request
+
+RATE = 8
+"""Requests a virtual second."""
+INST = "BTC-USDT-SWAP"
+BODY = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"net","tag":""}],"msg":""}'
+WALL = 1768519672.0
+KEYS = okx.Credentials("8d66e4d3-25a1-4a0f-8e12-3f0d0ad7c2b6", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fjord-4711!")
+SIGNED = {
+    "OK-ACCESS-KEY": KEYS.api_key,
+    "OK-ACCESS-SIGN": "a" * 43 + "=",
+    "OK-ACCESS-TIMESTAMP": "2026-01-15T23:27:52Z",
+}
+
+
+def _answer(door: Door, _request: Request) -> None:
+    door.write(door.head(200, "application/json", len(BODY), {}) + BODY)
+    door.answered()
+
+
+async def timed(seconds: int, act: Callable[[], Awaitable[object]]) -> float:
+    """Return µs of CPU that `act` takes, eight times a virtual second."""
+    loop = asyncio.get_running_loop()
+    await act()
+    begun, start = time.process_time(), loop.time()
+    for number in range(seconds * RATE):
+        await asyncio.sleep(max(0.0, start + number / RATE - loop.time()))
+        await act()
+    return (time.process_time() - begun) / (seconds * RATE) * 1e6
+
+
+async def timer(_loop: VirtualLoop, seconds: int) -> float:
+    """Wait."""
+    return await timed(seconds, lambda: asyncio.sleep(0.02))
+
+
+async def bare(loop: VirtualLoop, seconds: int) -> float:
+    """Send by aiohttp alone."""
+    server = await loop.create_server(Doors(_answer), "127.0.0.1", 80)
+    url = URL("http://127.0.0.1/api/v5/trade/close-position")
+    headers = {"Content-Type": "application/json", **SIGNED}
+    body = f'{{"instId":"{INST}","mgnMode":"cross"}}'.encode()
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=None)) as session:
+
+        async def act() -> None:
+            async with session.post(url, data=body, headers=headers) as response:
+                await response.read()
+
+        took = await timed(seconds, act)
+    server.close()
+    return took
+
+
+async def ours(loop: VirtualLoop, seconds: int) -> float:
+    """Send by our client, to a server that answers the same each time."""
+    server = await loop.create_server(Doors(_answer), "127.0.0.1", 80)
+    took = await _close(loop, seconds, KEYS, "http://127.0.0.1:80", "1", wall=lambda: WALL + loop.clock())
+    server.close()
+    return took
+
+
+async def whole(loop: VirtualLoop, seconds: int) -> float:
+    """Send by our client, to the exchange."""
+    wall = Clock(loop.clock, start=WALL)
+    async with SimulatedExchange(clock=loop.clock, wall_clock=wall, fill=0) as exchange:
+        exchange.open_position(INST, 1)
+        return await _close(loop, seconds, exchange.credentials, exchange.base_url, exchange.user_id, wall=wall)
+
+
+async def _close(
+    loop: VirtualLoop, seconds: int, keys: okx.Credentials, url: str, user_id: str, *, wall: Callable[[], float]
+) -> float:
+    limiter = okx.Limiter(clock=loop.clock)
+    async with okx.Client(keys, base_url=url, user_id=user_id, limiter=limiter, wall_clock=wall) as client:
+        return await timed(seconds, lambda: client.close_position(INST, "cross"))
+
+
+STEPS = {
+    "a timer": timer,
+    "bare aiohttp, network and HTTP server": bare,
+    "our client in its place": ours,
+    "the exchange in place of that server": whole,
+}
+
+
+def step(act: Callable[[VirtualLoop, int], Awaitable[float]], seconds: int) -> float:
+    """Return µs of CPU a request of one step."""
+
+    async def main(loop: VirtualLoop) -> float:
+        return await act(loop, seconds)
+
+    path = Path(0.01, 0.02)
+    gc.collect()
+    gc.disable()  # as histories do
+    try:
+        return run(main, VirtualLoop(Network(inward=path, outward=path)))
+    finally:
+        gc.enable()
+
+
+def main() -> None:
+    """Measure and print the table."""
+    args = arguments(__doc__, rounds=5, seconds=100, seeds=40).parse_args()
+    steps = dict.fromkeys(STEPS, float("inf"))
+    plans = [plan_of(seed) for seed in range(args.seeds)]
+    least: dict[str, dict[int, float]] = {"histories": {}, "empty ones": {}}
+    requests = virtual = 0.0
+    for number in range(args.rounds):
+        for name, act in STEPS.items():
+            steps[name] = min(steps[name], step(act, args.seconds))
+        for plan in plans:
+            for kind, one in (("histories", plan), ("empty ones", replace(plan, parts=(), mishaps=()))):
+                begun = time.process_time()
+                history = happen(one)
+                took = time.process_time() - begun
+                least[kind][plan.seed] = min(took, least[kind].get(plan.seed, took))
+                if kind == "histories" and not number:
+                    requests, virtual = requests + history.requests, virtual + history.virtual_seconds
+    report = Report(
+        "Virtual time: the least of all rounds",
+        ["", "µs of CPU a request", "requests a CPU second", "times real time"],
+        [],
+    )
+    for name, cost in steps.items():
+        report.add(name, f"{cost:.0f}", f"{1e6 / cost:,.0f}", f"{1e6 / cost / RATE:,.0f}")
+    for kind, costs in least.items():
+        cost = sum(costs.values()) / requests * 1e6
+        report.add(
+            f"random {kind}" if kind == "histories" else "of that, of histories in which nothing happens",
+            f"{cost:.0f}",
+            f"{1e6 / cost:,.0f}",
+            f"{virtual / sum(costs.values()):,.0f}",
+        )
+    report.notes.append(f"{args.seeds} histories: {requests:.0f} requests in {virtual:.0f} virtual seconds.")
+    report.raw = {"us": steps, "histories": least, "requests": requests, "virtual": virtual}
+    report.publish(args.json)
+
+
+if __name__ == "__main__":
+    main()
