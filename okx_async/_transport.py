@@ -198,21 +198,18 @@ class Transport:
         url = self._urls.get(path) or self._url(path)
         mark = _FLIGHT.set(flight)
         try:
-            if self._own:  # what else the other one names, our own session was made with
-                response = await session.request(method, url, data=body, headers=headers, allow_redirects=False)
-            else:
-                response = await session.request(
-                    method,
-                    url,
-                    data=body,
-                    headers=headers,
-                    timeout=self._timeout if flight.until == inf else self._until(flight),
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    expect100=False,
-                    auto_decompress=False,
-                    middlewares=() if body is not None else (_once(),),
-                )
+            response = await session.request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=self._timeout if self._own or flight.until == inf else self._until(flight),
+                allow_redirects=False,
+                raise_for_status=False,
+                expect100=False,
+                auto_decompress=False,
+                middlewares=() if self._own or body is not None else (_once(),),
+            )
             try:  # what `async with` would do, for two microseconds less
                 if not (self._own and flight.marked):
                     connection = response.connection

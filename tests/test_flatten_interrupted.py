@@ -1,4 +1,4 @@
-"""A flatten beside another one, and one that is cancelled at every turn of the loop: the next finishes the job."""
+"""A flatten beside another one, and one that is cancelled at every step of the loop: the next finishes the job."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ Happen: TypeAlias = "Callable[..., Any]"
 FLYING, TAKEN = "already sent, outcome unknown", "already sent, not proven closed"
 
 
-async def cancelled_at(turn: int, loop: Any, task: asyncio.Task[Any]) -> bool:
-    """Cancel a task before a turn of the loop; return whether it ended by that."""
-    original, left = loop._run_once, turn
+async def cancelled_at(step: int, loop: Any, task: asyncio.Task[Any]) -> bool:
+    """Cancel a task right after the callback asked for in this step of the loop; return whether it ended by that."""
+    call_soon, left = loop.call_soon, step
 
-    def run_once() -> None:
+    def counted(callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
         nonlocal left
+        handle: asyncio.Handle = call_soon(callback, *args, context=context)
         if not left and not task.done():
-            task.cancel()
+            call_soon(task.cancel)
         left -= 1
-        original()
+        return handle
 
-    loop._run_once = run_once
+    loop.call_soon = counted
     try:
         await asyncio.wait({task})
     finally:
-        loop._run_once = original
+        del loop.call_soon
     return task.cancelled()
 
 
@@ -49,11 +50,11 @@ def doubtful(world: World) -> set[str]:
     }
 
 
-def test_cancelled_at_any_turn_it_loses_nothing_and_the_next_one_finishes(
+def test_cancelled_at_any_step_it_loses_nothing_and_the_next_one_finishes(
     happen: Happen, caplog: pytest.LogCaptureFixture
 ) -> None:
     met: set[str] = set()
-    turns = 0
+    step = 0
 
     async def story(world: World, client: okx.Client) -> bool:
         exchange = world.exchange
@@ -62,7 +63,7 @@ def test_cancelled_at_any_turn_it_loses_nothing_and_the_next_one_finishes(
         exchange.inject(code="50011", inst_id=ETH)
         caplog.clear()
         task = asyncio.create_task(client.flatten())
-        cancelled = await cancelled_at(turns, world.loop, task)
+        cancelled = await cancelled_at(step, world.loop, task)
         limiter = client.limiter
         assert isinstance(limiter, okx.Limiter)
         # Nothing is on its way and nobody in line; every slot is accounted for.
@@ -96,9 +97,9 @@ def test_cancelled_at_any_turn_it_loses_nothing_and_the_next_one_finishes(
         return False
 
     while not happen(story, fill_delay=0.25):
-        turns += 1
+        step += 1
     assert met == {FLYING, TAKEN}
-    assert turns > 50
+    assert step > 50
 
 
 @pytest.mark.parametrize("fill_delay", [0.0, 0.3, 2.5])
