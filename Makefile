@@ -36,7 +36,7 @@ floor:
 mutants: $(READY)
 	$(BIN)/python tests/mutants/run.py
 
-# Deliberate faults in limiter, client and outcome code: random histories must find every one (minutes).
+# Deliberate faults in limiter, client, outcome code and guard: random histories must find every one (minutes).
 planted: $(READY)
 	$(BIN)/python tests/planted/run.py
 

@@ -78,11 +78,13 @@ class Calls:
         *,
         once: bool = False,
         permit: Callable[[], Awaitable[float | None]] | None = None,
+        writing: Callable[[], bool] | None = None,
     ) -> tuple[Answer, tuple[Attempt, ...]]:
         """Return the acceptance and all attempts; raise everything else.
 
         `request`: for the record of a close; `once`: repeat nothing; `permit`: asked inside the slot of each attempt
-        until when it may be written, by the loop's clock (None: not at all, which raises WithheldError).
+        until when it may be written, by the loop's clock (None: not at all, which raises WithheldError); `writing`:
+        told that it is written now, and asked whether it still may be.
         """
         deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
         attempts: list[Attempt] = []
@@ -91,7 +93,7 @@ class Calls:
         pause: float | None = 0.0
         while pause is not None:
             flight = self._sender.flight()
-            flight.permit = permit
+            flight.permit, flight.writing = permit, writing
             asked = self._clock.asked
             try:
                 await self._sender.attempt(

@@ -15,6 +15,7 @@ from okx_async import _answer, _wire
 from okx_async._errors import CloseInProgressError, NothingToCloseError, OutcomeUnknownError, RejectedError
 from okx_async._flatten import APART, LOOKS
 from okx_async._guard import is_flat
+from okx_async._models import Outcome
 from okx_async._pursuit import UNREAD, Pursuit
 from okx_async._report import FlattenState
 from okx_async._sender import Job
@@ -46,6 +47,7 @@ async def close_and_confirm(
     job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), request.inst_id)
     begun = loop.time()
     pursuit = Pursuit(calls, [request.inst_id], priority, patience=patience)
+    taken = False
     if max_wait is not None:
         pursuit.send_by = begun + max_wait
     try:
@@ -63,16 +65,23 @@ async def close_and_confirm(
         try:
             answer, attempts = await calls.call(job, priority, left, request)
         except OutcomeUnknownError as unknown:
+            taken = True
             if not await _gone(pursuit, request, loop.time() + patience):
                 raise
             answer, attempts = _answer.Answer(200), unknown.attempts
         else:
+            taken = True
             if not await _gone(pursuit, request, loop.time() + patience):
                 raise OutcomeUnknownError(
                     f"{request.inst_id}: accepted, but not proven closed in {patience:g} s: look at positions",
                     attempts=attempts,
                 )
         return replace(_answer.closed_position(answer, request, attempts), flat=True)
+    except asyncio.CancelledError as cancelled:
+        pursuit.note(cancelled)
+        if taken:
+            cancelled.add_note(f"{request.inst_id}: already sent, not proven closed")
+        raise
     finally:
         await pursuit.aclose()
 
@@ -149,11 +158,16 @@ def _failure(leg: Leg, state: FlattenState, stopped: OkxError | None) -> OkxErro
             return met
         return NothingToCloseError(f"{inst_id}: the position is gone, and not by this close")
     waited = state is FlattenState.IN_PROGRESS and isinstance(met, CloseInProgressError)
+    why = met or stopped
+    words = ""
     if state in _WORDS and not waited:
-        code, status = ("", None) if met is None else (met.code, met.status)
-        return OutcomeUnknownError(
-            f"{inst_id}: not proven closed in time: {_WORDS[state]}; look at positions, do not blindly repeat it",
-            code=code,
-            status=status,
-        )
-    return met or stopped or OutcomeUnknownError(f"{inst_id}: not proven closed in time; look at positions")
+        words = f"not proven closed in time: {_WORDS[state]}; look at positions, do not blindly repeat it"
+    elif why is None:
+        words = "not proven closed in time; look at positions"
+    elif any(attempt.outcome in {Outcome.ACCEPTED, Outcome.UNKNOWN} for attempt in leg.attempts):
+        # Of all closes together "refused, nothing executed" would be a lie.
+        words = f"not proven closed: an earlier close was taken, or may have been; look at positions: {why}"
+    if why is not None and not words:
+        return why
+    code, status = ("", None) if why is None else (why.code, why.status)
+    return OutcomeUnknownError(f"{inst_id}: {words}", code=code, status=status)

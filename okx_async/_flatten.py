@@ -161,7 +161,8 @@ class Leg:
         """Note what became of a close; `draw` is random, from 0 to 1."""
         self.guard.answered(outcome, now)
         self.attempts += attempts
-        if outcome is not Outcome.NOT_SENT or not self._tried:  # a repeat that could not be sent changes nothing
+        # What could not be sent changes nothing after a close that was, nor where all was stopped for a reason.
+        if outcome is not Outcome.NOT_SENT or not (self._tried or self._halted):
             self.outcome, self.error = outcome, error
         self._tried = self._tried or outcome is not Outcome.NOT_SENT
         self._not_before = self._look_at = now

@@ -60,6 +60,7 @@ class Flight:
         "transport",
         "until",
         "waited",
+        "writing",
     )
 
     def __init__(self, patience: Patience, *, timeout: float, wall_clock: Callable[[], float]) -> None:
@@ -83,6 +84,8 @@ class Flight:
         """Asked inside the slot: until when it may be written, by the loop's clock; None: not at all."""
         self.until = inf
         """What that told."""
+        self.writing: Callable[[], bool] | None = None
+        """Told that it is written now, and asked whether it still may be: much may have been heard since `permit`."""
         self.ended = False
         """Whether it was told to end; once sent, it may have its answer yet."""
         self.placed = False
@@ -141,6 +144,14 @@ class Flight:
     def late(self) -> bool:
         """Whether it may not be written any more."""
         return self.until < inf and self.loop.time() > self.until
+
+    def forbidden(self) -> str:
+        """Return why it may not be written after all, "" if it may; to be asked once, in the step of the write."""
+        if self.late:
+            return "connected too late to be sent"
+        if self.writing is not None and not self.writing():
+            return "what was heard while it waited for its connection forbids it"
+        return ""
 
     def connect(self, seconds: float) -> None:
         """Note that it asks for a connection, and has so many seconds for that."""

@@ -74,10 +74,7 @@ class Pursuit:
         return leg
 
     async def follow(self, leg: Leg) -> None:
-        """Do what there is to do about a position until there is nothing more, or no time.
-
-        A CancelledError has a note if a close of it is on the wire, or was taken and is not proven.
-        """
+        """Do what there is to do about a position until there is nothing more, or no time."""
         loop = asyncio.get_running_loop()
         try:
             while not self.stopped:
@@ -136,16 +133,18 @@ class Pursuit:
     async def _send(self, leg: Leg) -> None:
         loop = asyncio.get_running_loop()
         request = self._requests[leg]
-        flying = False
+        flying = blind = False
 
         async def permit() -> float | None:
-            nonlocal flying
-            until = await self._permit(leg)
+            nonlocal flying, blind
+            until, blind = await self._permit(leg)
             if until is not None:
-                leg.sent()
                 self.readings.sent()
                 flying = True
             return until
+
+        def writing() -> bool:
+            return self._writing(leg, blind=blind)
 
         outcome, attempts = Outcome.ACCEPTED, tuple[Attempt, ...]()
         failure: OkxError | None = None
@@ -153,7 +152,7 @@ class Pursuit:
             job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), request.inst_id)
             max_wait = None if self.send_by == inf else max(0.0, self.send_by - loop.time())
             self.answers[leg], attempts = await self._calls.call(
-                job, self._priority, max_wait, request, once=True, permit=permit
+                job, self._priority, max_wait, request, once=True, permit=permit, writing=writing
             )
         except WithheldError:
             leg.withheld(loop.time())
@@ -177,12 +176,13 @@ class Pursuit:
         self.check()
         self._tell(leg)
 
-    async def _permit(self, leg: Leg) -> float | None:
-        """Return until when a close may be written, by a reading made now if need be."""
+    async def _permit(self, leg: Leg) -> tuple[float | None, bool]:
+        """Return until when a close may be written, by a reading made now if need be, and whether without any."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         if self.stopped or now >= self.send_by:
-            return None
+            return None, False
+        blind = False
         until = leg.until()
         if until is None or until <= now:
             unread = leg.unread
@@ -191,7 +191,17 @@ class Pursuit:
             blind = leg.unread and ((unread and not told) or leg.guard.sight is Sight.UNCLEAR)
             until = inf if blind else leg.until()
             self.check()
-        return None if until is None or self.stopped else min(until, self.send_by)
+        return (None if until is None or self.stopped else min(until, self.send_by)), blind
+
+    def _writing(self, leg: Leg, *, blind: bool) -> bool:
+        """Note that a close is written now, and return whether it still may be.
+
+        It may have waited for its connection behind the very reading that forbids it.
+        """
+        if self.stopped or not (leg.unread if blind else leg.until() is not None):
+            return False
+        leg.sent()
+        return True
 
     def _told(self, reading: Reading) -> None:
         self.latest = reading

@@ -96,9 +96,9 @@ class Connector(aiohttp.TCPConnector):
                 for _ in range(2):  # turns: the loop reads what else came to idle connections, and drops those
                     await asyncio.sleep(0)
                 connection = await super().connect(req, traces, timeout)
-            if flight.until < inf and flight.late:
+            if (flight.until < inf or flight.writing is not None) and (forbidden := flight.forbidden()):
                 connection.release()
-                raise aiohttp.ClientConnectionError("connected too late to be sent")
+                raise aiohttp.ClientConnectionError(forbidden)
             flight.mark(connection.transport)
         return connection
 
@@ -192,6 +192,9 @@ class Transport:
             flight.connect(self._connect_timeout)
         elif session.closed:
             flight.failure = "the session is closed"
+            return None
+        elif forbidden := flight.forbidden():
+            flight.failure = forbidden
             return None
         else:
             flight.mark(None)

@@ -203,6 +203,37 @@ def test_cancelled_it_says_what_is_known(happen: Happen, moment: float, note: st
     happen(story, fill_delay=3.0)
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_cancelled_before_the_last_reading_it_says_so(happen: Happen, readable: bool) -> None:  # noqa: FBT001 - both
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        if not readable:
+            world.exchange.inject(path="/api/v5/account/positions", code="50026", times=None)
+        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
+        await asyncio.sleep(0.1 if readable else 1.5)
+        assert not world.exchange.positions
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert getattr(caught.value, "__notes__", []) == [f"{BTC}: already sent, not proven closed"]
+
+    happen(story)
+
+
+@pytest.mark.parametrize("first", ["half filled", "never filled"])
+def test_refused_is_not_said_once_a_close_was_taken(happen: Happen, first: str) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 4)
+        world.exchange.inject(first)
+        world.exchange.inject(code="51120")
+        with pytest.raises(okx.OutcomeUnknownError, match="an earlier close was taken") as unknown:
+            await client.close_position(BTC, "cross", confirm=True)
+        assert unknown.value.code == "51120"
+        assert [attempt.outcome.value for attempt in unknown.value.attempts] == ["ACCEPTED", "NEEDS"]
+
+    happen(story)
+
+
 @pytest.mark.parametrize("arguments", [{"inst_id": "btc"}, {"confirm_timeout": 0}, {"max_wait": -1}])
 def test_what_cannot_work_is_refused_before_anything_is_asked(happen: Happen, arguments: dict[str, Any]) -> None:
     async def story(world: World, client: okx.Client) -> None:

@@ -348,7 +348,7 @@ def test_a_refused_api_key_stops_all_legs(happen: Happen) -> None:
 
     report, closes = happen(story)
     assert not report.flat
-    assert closes == 20
+    assert 1 <= closes < 20  # those of the twenty whose connection stood by then
     assert {row.state for row in report.rows} == {FlattenState.REFUSED}
     assert all(isinstance(row.error, okx.AuthenticationError) for row in report.rows)
     assert report.seconds < 3.0

@@ -137,3 +137,30 @@ def test_without_a_network_it_ends_with_the_deadline(happen: Happen) -> None:
     report = happen(later)
     assert (report.flat, report.rows[0].state) == (False, FlattenState.UNKNOWN)
     assert report.seconds < 8.0 + 7.0 + 1.1
+
+
+@pytest.mark.parametrize("own_session", [False, True])
+@pytest.mark.parametrize("pos", [5, 0])
+def test_a_first_close_that_waits_behind_the_reading_that_forbids_it_is_not_written(
+    happen: Happen,
+    own_session: bool,  # noqa: FBT001 - both
+    pos: int,
+) -> None:
+    async def story(world: World, _client: okx.Client) -> okx.FlattenReport:
+        import aiohttp  # noqa: PLC0415 - for this test alone
+
+        world.exchange.open_position(BTC, 3)
+        session = aiohttp.ClientSession() if own_session else None
+        async with world.client(session=session, max_connections=1) as narrow:
+            await narrow.limiter.block(narrow.limiter_key(BTC), 2.0)
+            world.exchange.inject(path=POSITIONS, delay=1.5, counted=False, after=1)  # too long for a first close
+            world.at(1.0, lambda: world.reopen(BTC, pos))
+            report = await narrow.flatten(deadline=8.0)
+            assert not world.closes()
+        if session is not None:
+            await session.close()
+        return report
+
+    report = happen(story)
+    assert report.flat is (pos == 0)
+    assert report.rows[0].state is (FlattenState.SUPERSEDED if pos else FlattenState.ALREADY_FLAT)

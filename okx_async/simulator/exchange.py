@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from okx_async.simulator.accounts import PosMode
     from okx_async.simulator.arrivals import JournalRow, RateKey, Window
     from okx_async.simulator.doors import Doors
+    from okx_async.simulator.messages import Answer, Request
 
 __all__ = ["SimulatedExchange"]
 
@@ -215,6 +216,10 @@ class SimulatedExchange(Actors, Injection):
     def journal(self) -> list[JournalRow]:
         """Every request, in the order of the count."""
         return list(self._gateway.journal)
+
+    def listen(self, tell: Callable[[Request, Answer, JournalRow], object]) -> None:
+        """Have each request told as it was decided: with the answer, word for word, and its row of the journal."""
+        self._gateway.listeners.append(tell)
 
     @property
     def rejections(self) -> list[JournalRow]:

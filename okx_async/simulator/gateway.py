@@ -25,7 +25,7 @@ from okx_async.simulator.faults import Whose
 from okx_async.simulator.messages import Answer, accepted, body_of, items_of, query_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from okx_async.simulator.accounts import Accounts
     from okx_async.simulator.arrivals import Arrivals, RateKey
@@ -68,6 +68,8 @@ class Gateway:
         self._bare_refusal = False
         self.styles: dict[str, Style] = {}
         self.journal: deque[JournalRow] = deque(maxlen=journal_cap)
+        self.listeners: list[Callable[[Request, Answer, JournalRow], object]] = []
+        """Told of each request, its answer and its row of the journal, when it was decided."""
 
     def crowd(self, key: RateKey, requests: float) -> None:
         """Let another program use a limit too."""
@@ -83,20 +85,21 @@ class Gateway:
         if self._venue.books.watching and request.raw_path == CLOSE_PATH and not forwarded:
             whose = self._peek(request, CLOSE_PATH, "")  # what a proxy answered was not looked at before
             self._venue.books.asked(whose.user_id, whose.inst_id, now, ms)
-        self.journal.append(
-            JournalRow(
-                now,
-                call.user_id,
-                call.rate_key,
-                request.method,
-                request.raw_path,
-                answer.code,
-                answer.status,
-                call.executed,
-                call.fault,
-                call.cl_ord_id,
-            )
+        row = JournalRow(
+            now,
+            call.user_id,
+            call.rate_key,
+            request.method,
+            request.raw_path,
+            answer.code,
+            answer.status,
+            call.executed,
+            call.fault,
+            call.cl_ord_id,
         )
+        self.journal.append(row)
+        for tell in self.listeners:
+            tell(request, answer, row)
         return answer
 
     def _answer(self, request: Request, call: Call, *, forwarded: bool) -> Answer:

@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING
 from okx_async.simulator.arrivals import worst_window
 from okx_async.simulator.endpoints import CLOSE_PATH, ROUTES
 from okx_async.torture.calls import ACCEPTED, CANCELLED, NOT_SENT, REFUSED, UNKNOWN
+from okx_async.torture.proof import deadlines, filters, guard, kills
 from okx_async.torture.stage import EPOCH, FOREIGN
+from okx_async.torture.witness import Witness
+from okx_async.torture.words import flat, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    from okx_async.simulator import JournalRow
+    from okx_async import Attempt
+    from okx_async.simulator import JournalRow, Trade
     from okx_async.torture.calls import Call
+    from okx_async.torture.escapes import Escape
     from okx_async.torture.plan import Plan
     from okx_async.torture.watch import Wait, WatchedLimiter
 
@@ -60,6 +65,11 @@ class Evidence:
     """Tasks, timers, connections and exceptions left behind."""
     struck: int = 0
     """Mishaps on the network."""
+    escapes: dict[str, Escape] = field(default_factory=dict)
+    """Those who wanted out."""
+    witness: Witness = field(default_factory=lambda: Witness(lambda: 0.0))
+    trades: Sequence[Trade] = ()
+    """Every change of a position."""
     rows: dict[str, list[JournalRow]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -205,9 +215,16 @@ def thrift(evidence: Evidence) -> Iterator[str]:
             if spent and isinstance(wait.key, tuple) and "/" not in wait.key[-1]:  # "/": a question of the client's own
                 paid[wait.call, wait.key[1].startswith("key:")] += 1
     for (name, fallback), count in paid.items():
-        sent = sum(attempt.token != "refunded" for attempt in evidence.calls[name].attempts)
+        sent = sum(attempt.token != "refunded" for attempt in _attempts(evidence, name))
         if count > sent:  # of a request under two keys each has a slot
             yield f"{name}: {count} slots of its {'fallback' * fallback or 'user id'} spent on {sent} requests"
+
+
+def _attempts(evidence: Evidence, name: str) -> list[Attempt]:
+    escape = evidence.escapes.get(name)
+    if escape is None:
+        return evidence.calls[name].attempts
+    return [one.attempt for tries in escape.tries.values() for one in tries]
 
 
 def tokens(evidence: Evidence) -> Iterator[str]:
@@ -230,6 +247,12 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "thrift": thrift,
     "tokens": tokens,
     "leftovers": leftovers,
+    "guard": guard,
+    "kills": kills,
+    "filters": filters,
+    "flat": flat,
+    "rows": rows,
+    "deadlines": deadlines,
 }
 
 

@@ -43,10 +43,13 @@ class Exchange:
     count_rejected: bool
     body_first: bool
     rate_first: bool
-    fill_delay: float
+    fill_delay: float | tuple[float, float]
     fill: float
     work: float
     rate: float
+    lag: tuple[float, float] = (0.0, 0.0)
+    """Seconds until a change of a position is shown, least and most."""
+    flip_keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +146,51 @@ _WEATHERS: tuple[tuple[int, Path, Path], ...] = (
 )
 
 
-def draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int]) -> Plan:
-    """Return the plan of a seed; `strategies` and `mishaps`: kinds and their weights."""
+ESCAPING = 0.5
+"""The part of all histories in which somebody wants out."""
+
+
+def draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int], scenes: dict[str, int] | None = None) -> Plan:
+    """Return the plan of a seed; `strategies`, `mishaps` and `scenes`: kinds and their weights."""
+    plan = _draw(seed, strategies, mishaps)
+    return _with_scenes(plan, scenes) if scenes else plan
+
+
+def _with_scenes(plan: Plan, scenes: dict[str, int]) -> Plan:
+    """Let somebody want out, perhaps; drawn apart, so that all other plans stay what they are without it."""
+    rng = Random(f"okx_async torture {plan.seed} scenes")
+    if rng.random() >= ESCAPING:
+        return plan
+    others = rng.choice((0, 0, 1, 3))
+    longest = rng.choice((0.0, 0.5, 2.0))
+    return replace(
+        plan,
+        exchange=replace(
+            plan.exchange,
+            fill_delay=rng.choice((0.0, (0.0, 0.3), (0.0, 3.0))),
+            fill=rng.choice((1.0, 1.0, 1.0, 1.0, 0.5, 0.0)),
+            lag=rng.choice(((0.0, 0.0), (0.0, 0.0), (0.0, longest))),
+            flip_keeps=rng.random() < 0.4,
+        ),
+        # With few connections closes wait behind the readings that may forbid them.
+        seats=tuple(replace(seat, max_connections=rng.choice((seat.max_connections, 1, 2))) for seat in plan.seats),
+        parts=(
+            *plan.parts[:others],
+            *(
+                Part(
+                    kind,
+                    rng.randrange(len(plan.seats)),
+                    rng.uniform(0.0, plan.span * 0.6),
+                    f"{plan.seed} scene {number}",
+                )
+                for number, kind in enumerate(_some(rng, scenes, rng.choice((2, 3, 5))))
+            ),
+        ),
+        mishaps=plan.mishaps[: rng.choice((0, 2, 4, 20))],
+    )
+
+
+def _draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int]) -> Plan:
     rng = Random(f"okx_async torture {seed}")
     weather = _weather(rng)
     accounts = tuple(

@@ -12,13 +12,16 @@ import aiohttp
 from okx_async import Client, ClosePosition, Credentials, Limiter, Quota
 from okx_async.simulator import Clock, SimulatedExchange
 from okx_async.torture.calls import Call, Calls
+from okx_async.torture.escapes import Escape, Try
 from okx_async.torture.watch import CALL, WatchedLimiter
+from okx_async.torture.witness import TimedClock, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from okx_async import Attempt, PosSide, Priority
     from okx_async.simulator import Account, Network, VirtualLoop
+    from okx_async.torture.escapes import Wish
     from okx_async.torture.plan import Plan, Seat
 
 __all__ = ["EPOCH", "FOREIGN", "Desk", "Stage"]
@@ -27,6 +30,8 @@ EPOCH = 1768519672.0
 """2026-01-15T23:27:52Z: when histories begin."""
 FOREIGN = "x"
 """What the names of another program's requests begin with."""
+ESCAPE = "e"
+"""What the names of those begin with who want out."""
 LIMIT = 20
 
 
@@ -41,6 +46,8 @@ class Stage:
         self.struck = 0
         """Mishaps that happened on the network; the exchange's own are in its journal."""
         self.calls = Calls(loop.clock)
+        self.escapes: dict[str, Escape] = {}
+        self.witness = Witness(loop.clock)
         clock = Clock(loop.clock, rate=plan.exchange.rate)
         self.wall_clock = Clock(loop.clock, start=EPOCH, rate=plan.exchange.rate)
         self.exchange = SimulatedExchange(
@@ -49,12 +56,15 @@ class Stage:
             window=plan.exchange.window,
             fill_delay=plan.exchange.fill_delay,
             fill=plan.exchange.fill,
+            positions_lag=plan.exchange.lag,
+            flip_keeps_c_time=plan.exchange.flip_keeps,
             count_rejected=plan.exchange.count_rejected,
             body_first=plan.exchange.body_first,
             rate_first=plan.exchange.rate_first,
             clock=clock,
             wall_clock=self.wall_clock,
         )
+        self.exchange.listen(self.witness.hear)
         self.accounts = [
             self._account(number, two_sided=account.two_sided) for number, account in enumerate(plan.accounts)
         ]
@@ -116,6 +126,16 @@ class Stage:
             self.note(f"{call.name} at seat {desk.number}: close {request.inst_id} {priority.name} max_wait={max_wait}")
         return call
 
+    def escape(self, desk: Desk, wish: Wish, deadline: float, patience: float = 0.0) -> Escape:
+        """Note that somebody is about to run for the exit."""
+        seat, name = desk.seat, self.name(ESCAPE)
+        key = self.key(seat.account, seat.key)
+        user_id = self.accounts[seat.account].user_id
+        escape = Escape(name, desk.number, user_id, key.api_key, wish, self.loop.clock(), deadline, patience)
+        self.escapes[name] = escape
+        self.note(f"{name} at seat {desk.number}: out of {wish} within {deadline:g} s, patience {patience:g} s")
+        return escape
+
     def note(self, text: str) -> None:
         """Write a line of the timeline, if one is kept."""
         if self.notes is not None:
@@ -136,13 +156,20 @@ class Stage:
 
     def attempt(self, attempt: Attempt) -> None:
         """Take a client's word of an attempt."""
-        self.calls.attempt(attempt)
+        escape = self.escapes.get(CALL.get())
+        if escape is None:
+            self.calls.attempt(attempt)
+        else:
+            moments = self.desks[escape.seat].wall_clock.moments
+            sent = None if attempt.sent is None else moments[attempt.sent]
+            escape.attempt(Try(attempt, sent, self.loop.clock()))
         if self.listeners:
             for tell in tuple(self.listeners):
                 tell()
         if self.notes is not None:
             self.note(
-                f"{attempt.request.cl_ord_id} attempt: {attempt.outcome.value} {attempt.code} {attempt.status or ''} "
+                f"{attempt.request.cl_ord_id or f'{CALL.get()} {attempt.request.inst_id}'} attempt: "
+                f"{attempt.outcome.value} {attempt.code} {attempt.status or ''} "
                 f"waited {attempt.waited:.3f}, token {attempt.token}"
             )
 
@@ -174,12 +201,12 @@ class Desk:
     seat: Seat
     _client: Client | None = None
     _session: aiohttp.ClientSession | None = None
-    wall_clock: Clock = field(init=False)
+    wall_clock: TimedClock = field(init=False)
     """Of the machine where the client runs."""
 
     def __post_init__(self) -> None:
         stage = self.stage
-        self.wall_clock = Clock(stage.loop.clock, start=stage.wall_clock() + self.seat.skew)
+        self.wall_clock = TimedClock(stage.loop.clock, start=stage.wall_clock() + self.seat.skew)
 
     @property
     def client(self) -> Client:

@@ -12,6 +12,7 @@ import aiohttp
 from okx_async import OkxError, Priority
 from okx_async.simulator.endpoints import CLOSE_PATH
 from okx_async.simulator.signature import signature
+from okx_async.torture.scenes import SCENES
 from okx_async.torture.stage import FOREIGN
 
 if TYPE_CHECKING:
@@ -223,5 +224,5 @@ STRATEGIES: dict[str, tuple[int, Strategy]] = {
 
 
 async def play(kind: str, stage: Stage, desk: Desk, rng: Random) -> None:
-    """Follow the strategy of this name to its end."""
-    await STRATEGIES[kind][1](stage, desk, rng)
+    """Follow the strategy, or the scene, of this name to its end."""
+    await (STRATEGIES.get(kind) or SCENES[kind])[1](stage, desk, rng)

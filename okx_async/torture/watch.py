@@ -30,6 +30,8 @@ class Wait:
     served: float | None = None
     left: float | None = None
     """When it gave up waiting."""
+    ended: float | None = None
+    """When what it was for had come to its end."""
     call: str = ""
     """Whose it is, where that is known."""
     task: asyncio.Task[Any] | None = None
@@ -68,6 +70,7 @@ class _Watched:
     async def __aexit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
         if not self.wait.fate:
             self.wait.fate = "settled" if exc_type is None else "in doubt"
+        self.wait.ended = self._watch.now()
         await self._inner.__aexit__(exc_type, *exc)
 
     def check(self) -> None:

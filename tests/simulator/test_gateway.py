@@ -392,3 +392,11 @@ def test_the_journal_knows_a_close_by_its_own_name(desk: Desk) -> None:
         ("", False),
         ("", False),
     ]
+
+
+def test_whoever_listens_is_told_of_each_request_word_for_word(desk: Desk) -> None:
+    heard: list[tuple[bytes, bytes, str]] = []
+    desk.exchange.listen(lambda request, answer, row: heard.append((request.body, answer.body, row.code)))
+    reply = desk.post(GOOD)
+    assert [(body, code) for body, _, code in heard] == [(GOOD, "51023")]
+    assert orjson.loads(heard[0][1]) == reply.body

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
+from okx_async import Attempt, ClosePosition, FlattenState, Outcome, Priority
 from okx_async.simulator import Path
-from okx_async.torture.judge import Evidence
+from okx_async.torture.escapes import REPORT, Escape, Try, Wish
+from okx_async.torture.judge import Evidence, judge
 from okx_async.torture.plan import Account, Exchange, Part, Plan, Seat, Weather
+from okx_async.torture.watch import Wait
+from okx_async.torture.witness import Asked, Place, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,3 +74,70 @@ def seated(calm: Plan) -> Callable[..., Plan]:
 def evidence(calm: Plan) -> Evidence:
     """Nothing happened yet."""
     return Evidence(plan=calm, start=1000.0, journal=[], calls={}, limiters=[], silent=[], left=[])
+
+
+@pytest.fixture
+def run_for_it(evidence: Evidence) -> RunForIt:
+    """Return what makes up the story of one flatten of a position of 3 contracts, and judges it."""
+    return RunForIt(evidence)
+
+
+class RunForIt:
+    """One flatten as it may have been; times are seconds since the beginning."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.escape = Escape("e1", 0, "123", "key", Wish(), 1000.0, 8.0, 5.0)
+        self.waits: list[Wait] = []
+        evidence.escapes["e1"] = self.escape
+        evidence.limiters = [SimpleNamespace(waits=self.waits, idle=[])]  # type: ignore[list-item]  # a stand-in
+        self.escape.befores.append(self.record())
+
+    @staticmethod
+    def record(**changes: Any) -> dict[str, Any]:
+        """Return what the exchange lists of the position."""
+        plain = {"instId": "F0-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "ccy": "USDT", "pos": "3"}
+        return {**plain, "posCcy": "", "posId": "7", "cTime": "1000", "uTime": "1001", **changes}
+
+    def read(self, begun: float, *records: dict[str, Any], ended: float | None = None) -> None:
+        """Let it read positions, within 0.1 s."""
+        ended = begun + 0.1 if ended is None else ended
+        wait = Wait(("env", "123", "account/positions"), Priority.PANIC, 1000.0 + begun, 1000.0 + begun)
+        wait.ended, wait.call, wait.fate = 1000.0 + ended, "e1", "settled"
+        self.waits.append(wait)
+        body = orjson.dumps({"code": "0", "data": list(records), "msg": ""})
+        self.evidence.witness.told.append(Told(1000.0 + (begun + ended) / 2, "key", "", body))
+
+    def close(
+        self, sent: float, outcome: Outcome = Outcome.ACCEPTED, code: str = "0", *, done: bool | None = None
+    ) -> Attempt:
+        """Let it close, within 0.1 s; the exchange executes it if it is accepted, or `done`."""
+        token: Any = "in doubt" if outcome is Outcome.UNKNOWN else "settled"
+        request = ClosePosition("F0-USDT-SWAP", "cross")
+        attempt = Attempt(request, ("env", "123", "F0-USDT-SWAP"), 0.0, 1.0, 2.0, code, 200, outcome, token)
+        self.escape.attempt(Try(attempt, 1000.0 + sent, 1000.1 + sent))
+        if outcome is Outcome.ACCEPTED if done is None else done:
+            place = Place("F0-USDT-SWAP", "cross", "net", "")
+            self.evidence.witness.asked.append(Asked(1000.05 + sent, 1000.05 + sent, "123", "key", place, ""))
+        return attempt
+
+    def report(
+        self, state: str, at: float, *, flat: bool, after: dict[str, Any] | None = None, error: Any = None
+    ) -> None:
+        """Let it come back with a report of one row."""
+        before = SimpleNamespace(raw=self.escape.befores[0], inst_id="F0-USDT-SWAP")
+        attempts = tuple(one.attempt for tries in self.escape.tries.values() for one in tries)
+        row = SimpleNamespace(
+            before=before,
+            position=before,
+            attempts=attempts,
+            after=None if after is None else SimpleNamespace(raw=after),
+            state=FlattenState(state),
+            error=error,
+        )
+        report: Any = SimpleNamespace(flat=flat, rows=(row,))
+        self.escape.report, self.escape.told, self.escape.ended = report, REPORT, 1000.0 + at
+
+    def breaches(self) -> list[tuple[str, str]]:
+        """Judge it."""
+        return [(breach.invariant, breach.words) for breach in judge(self.evidence)]

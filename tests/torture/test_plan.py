@@ -48,3 +48,14 @@ def test_what_is_left_out_changes_nothing_about_the_rest() -> None:
     full = draw(1, {"steady": 1}, {"reset": 1})
     assert {part.kind for part in full.parts} == {"steady"}
     assert len({part.seed for part in full.parts}) == len(full.parts)
+
+
+def test_in_some_plans_somebody_wants_out_and_the_others_stay_as_they_were() -> None:
+    plain = [draw(seed, {"steady": 1}, {"reset": 1}) for seed in range(100)]
+    drawn = [draw(seed, {"steady": 1}, {"reset": 1}, {"flatten": 1}) for seed in range(100)]
+    wanting = [plan for plan in drawn if any(part.kind == "flatten" for part in plan.parts)]
+    assert 35 < len(wanting) < 65
+    assert all(plan in plain for plan in drawn if plan not in wanting)
+    assert {plan.exchange.fill for plan in wanting} == {0.0, 0.5, 1.0}
+    assert {plan.exchange.flip_keeps for plan in wanting} == {True, False}
+    assert any(plan.exchange.lag[1] for plan in wanting)

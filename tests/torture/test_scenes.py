@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from okx_async.torture import happen
+from okx_async.torture.plan import Account, Part
+from okx_async.torture.scenes import SCENES
+
+if TYPE_CHECKING:
+    from okx_async.torture import Plan
+
+
+@pytest.mark.parametrize("kind", SCENES)
+@pytest.mark.parametrize("two_sided", [False, True])
+def test_each_scene_comes_to_its_end_and_breaks_nothing(kind: str, two_sided: bool, calm: Plan) -> None:  # noqa: FBT001 - both
+    parts = tuple(Part(kind, 0, 0.1 * number, f"{kind} {number}") for number in range(3))
+    plan = replace(calm, parts=parts, accounts=(Account(two_sided=two_sided, foreign=False),))
+    history = happen(replace(plan, exchange=replace(plan.exchange, fill=1.0)))
+    assert history.broken == ()
+    assert sum(history.told.values()) >= 3
+    assert history.requests > 10
