@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,8 +58,9 @@ def test_a_broken_history_is_told_and_exit_1(
     out, err = capsys.readouterr()
     assert "broke leftovers: hasty at seat" in err
     assert "again by: okx-async torture --seed" in err
-    assert ("strategies: hasty at seat 0\n" in err or "strategies: hasty at seat 1\n" in err) or not small
-    assert ("mishaps: none\n" in err) or not small
+    if small:
+        assert re.search(r"^strategies: hasty at seat \d$", err, re.MULTILINE)  # one of them, and nobody else
+        assert "mishaps: none\n" in err
     if as_json:
         assert any(history["broken"] for history in json.loads(out)["histories"])
     else:
