@@ -38,6 +38,10 @@ _TEST: Final = pytest.StashKey["Callable[..., Any]"]()
 
 def take_over(item: pytest.Item) -> None:
     """Run this test in virtual time; a synchronous one has no time to be virtual, and is left alone."""
+    mark = item.get_closest_marker("okx_virtual")
+    if mark is not None and mark.args:
+        said = ", ".join(map(repr, mark.args))
+        pytest.fail(f"okx_virtual takes its arguments by name, as okx_virtual(seed=7), got {said}", pytrace=False)
     if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
         item.stash[_TAKEN] = True
         if _RUNNER not in item.fixturenames:

@@ -135,10 +135,12 @@ def test_without_pytest_asyncio(pytester: pytest.Pytester, run: Callable[..., py
     pytester.makepyfile(
         test_hours=HOURS,
         test_real="async def test_in_real_time(okx_exchange): ...\ndef test_synchronous(okx_client): ...",
+        test_wrong="import pytest\n@pytest.mark.okx_virtual(7)\nasync def test_seeded(okx_exchange): ...",
     )
     done = run("-W", "error")
-    done.assert_outcomes(passed=HOURS_TESTS, errors=2)
+    done.assert_outcomes(passed=HOURS_TESTS, errors=3)
     done.stdout.fnmatch_lines(["*okx_exchange is for an asynchronous test that pytest-asyncio*"] * 2)
+    done.stdout.fnmatch_lines(["okx_virtual takes its arguments by name, as okx_virtual(seed=7), got 7"])
 
 
 def test_a_test_that_waits_for_ever_ends(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:

@@ -52,6 +52,9 @@ class Market:
         ``pos``: contracts, or base currency for MARGIN; negative is short. With ``pos_side`` "long" or "short"
         (long/short mode) it is not negative. ``ccy``: margin currency, by default the natural one. A well-formed id
         that is not listed is listed.
+
+        It is entered 0.2 % below the instrument's price, so that some profit or loss shows; a market order is filled
+        at the price itself.
         """
         account = account or self._account
         instrument, signed, ccy = self._meant(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
