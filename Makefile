@@ -48,7 +48,7 @@ torture: $(READY)
 soak: $(READY)
 	$(BIN)/python tests/soak/run.py
 
-# Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute).
+# Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute, three at first).
 interop: $(READY)
 	test -x .venv-interop/python-okx/bin/python || $(PYTHON) -m venv .venv-interop/python-okx
 	.venv-interop/python-okx/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx==0.4.4'
