@@ -100,7 +100,7 @@ def flatten(wish: Wish, target: Target, *, yes: bool, as_json: bool) -> ExitCode
                 stopped = _ask(listed, target, wish, stop)
         ending = stopped or run(_flatten(client, agreed, attempts, stop, live=not as_json), stop)
     except OkxError as error:  # of the first reading
-        return _failed(error, attempts, as_json=as_json)
+        return _failed(error, target, attempts, as_json=as_json)
     if ending is None:
         ending = _stopped([], attempts, stop)
     return _ended(ending, agreed, target, attempts, as_json=as_json)
@@ -183,7 +183,7 @@ def _stopped(notes: Sequence[str], attempts: Sequence[Attempt], stop: Stop) -> S
     return Stopped("\n".join([f"{stop.word}, in flight or not proven:", *known]), ExitCode.UNKNOWN)
 
 
-def _failed(error: OkxError, attempts: Sequence[Attempt], *, as_json: bool) -> ExitCode:
+def _failed(error: OkxError, target: Target, attempts: Sequence[Attempt], *, as_json: bool) -> ExitCode:
     """Say that nothing was begun: the first reading failed, or an argument was wrong."""
     say(f"error: {error}")
     if isinstance(error, InvalidRequestError):
@@ -191,6 +191,8 @@ def _failed(error: OkxError, attempts: Sequence[Attempt], *, as_json: bool) -> E
     sent = any(attempt.sent is not None for attempt in attempts)
     if not sent:
         say("no close was sent")
+    if hint := target.doctor_hint(error):
+        say(hint)
     if as_json:
         emit({"flat": False} | failure_record(error) | {"outcome": "unknown" if sent else "not sent"})
     return ExitCode.UNKNOWN if sent else ExitCode.FAILED
@@ -219,6 +221,9 @@ def _ended(
         print_report(ending, left_alone)
     if code is not ExitCode.DONE:
         say(look)
+        hints = {target.doctor_hint(row.error): None for row in ending.rows if row.error is not None}
+        for hint in filter(None, hints):
+            say(hint)
     return code
 
 

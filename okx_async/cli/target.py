@@ -9,13 +9,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from okx_async import Client
+from okx_async import AuthenticationError, Client, ClockSkewError, NotSentError, SlotTimeoutError
 from okx_async._keys import check_base_url, region_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from okx_async import Attempt, Credentials
+    from okx_async import Attempt, Credentials, OkxError
 
 __all__ = ["Target"]
 
@@ -39,9 +39,16 @@ class Target:
 
     def positions_command(self, *inst_ids: str) -> str:
         """Return the command that shows what is left, of some instruments or of all."""
-        words = ["okx-async", "positions"]
-        for inst_id in inst_ids:
-            words += ["--inst", inst_id]
+        return self._command("positions", *(word for inst_id in inst_ids for word in ("--inst", inst_id)))
+
+    def doctor_hint(self, error: OkxError) -> str:
+        """Return the next step after what a look at network, keys and account explains; empty after anything else."""
+        told = isinstance(error, NotSentError | AuthenticationError | ClockSkewError)
+        told = told and not isinstance(error, SlotTimeoutError)  # that is a matter of --max-wait
+        return f"see what is wrong: {self._command('doctor')}" if told else ""
+
+    def _command(self, *command: str) -> str:
+        words = ["okx-async", *command]
         words += ["--demo"] * self.demo
         words += ["--region", self.region] if self.region != "global" else []
         words += ["--base-url", self.base_url] if self.base_url is not None else []

@@ -49,6 +49,8 @@ def positions(inst_ids: list[str] | None, target: Target, *, as_json: bool) -> E
         listed = run(_positions(target.client(Credentials.from_env()), inst_ids), stop)
     except OkxError as error:
         say(f"error: {error}")
+        if hint := target.doctor_hint(error):
+            say(hint)
         if as_json and exit_code(error) is not ExitCode.USAGE:
             emit(failure_record(error))
         return exit_code(error)
@@ -143,6 +145,8 @@ def _ended(
         case OkxError():
             code = exit_code(ending)
             say(f"error: {ending}")
+            if hint := target.doctor_hint(ending):
+                say(hint)
             record |= failure_record(ending)
         case Stopped(text, code):
             say(text)

@@ -238,6 +238,18 @@ async def test_positions_that_cannot_be_read_are_exit_1(
     record = json.loads(out)
     assert (record["flat"], record["outcome"], record["error"]) == (False, "not sent", "AuthenticationError")
     assert "no close was sent" in err
+    assert f"see what is wrong: okx-async doctor --base-url {exchange.base_url}" in err
+
+
+@pytest.mark.usefixtures("keys")
+async def test_a_key_that_is_revoked_meanwhile_has_the_doctor_named(
+    exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book(exchange)
+    exchange.inject("key revoked in mid-run")
+    assert await run(exchange) is ExitCode.FAILED
+    _, err = capsys.readouterr()
+    assert err.count("see what is wrong: okx-async doctor --base-url") == 1
 
 
 @pytest.mark.usefixtures("keys")
