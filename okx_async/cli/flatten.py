@@ -53,6 +53,12 @@ class Wish:
         """Whether a position is meant."""
         return self.mgn_mode in {None, position.mgn_mode}
 
+    def narrowed(self) -> str:
+        """Return a sentence for where nothing was found: perhaps it was looked for in the wrong place."""
+        options = [f"--inst {inst_id}" for inst_id in self.inst_ids or ()]
+        options += [f"--mgn-mode {self.mgn_mode}"] * (self.mgn_mode is not None)
+        return f"looked at {' '.join(options)} only: other positions may be open" if options else ""
+
 
 @dataclass(slots=True)
 class _Agreed:
@@ -162,6 +168,8 @@ def _nothing_sent(listed: Sequence[Position], wish: Wish, *, as_json: bool) -> E
     print_positions(listed)
     if listed:
         say("dry run: nothing was sent")
+    elif narrowed := wish.narrowed():
+        say(narrowed)
     return ExitCode.DONE
 
 
@@ -219,6 +227,8 @@ def _ended(
         from okx_async.cli.flatten_page import print_report  # noqa: PLC0415 - machines need no tables
 
         print_report(ending, left_alone)
+        if not ending.rows and (narrowed := agreed.wish.narrowed()):
+            say(narrowed)
     if code is not ExitCode.DONE:
         say(look)
         hints = {target.doctor_hint(row.error): None for row in ending.rows if row.error is not None}

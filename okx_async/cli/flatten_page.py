@@ -107,7 +107,8 @@ def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]
     for position in left_alone:
         text = f"{_name(position)}: {_size(position)}, appeared after you were asked; left alone"
         lines.add_row(Text(*_WORDS[FlattenState.SUPERSEDED]), plain(text))
-    page.print(lines if report.rows or left_alone else "nothing was open")
+    nothing = "nothing was open" if report.flat else "nothing was open at first, and positions could not be read again"
+    page.print(lines if report.rows or left_alone else nothing)
     for text in _orders(report.open_orders):
         page.print(plain(text))
     if report.flat and not left_alone:

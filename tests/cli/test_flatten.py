@@ -153,6 +153,21 @@ async def test_a_dry_run_sends_nothing_that_trades(
 
 
 @pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_who_looks_in_the_wrong_place_is_told_where_that_was(
+    exchange: SimulatedExchange,
+    dry_run: bool,  # noqa: FBT001 - a parameter of the test
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    book(exchange)
+    wish = Wish(["BTC-USDT"], "isolated", True, 10.0, dry_run=dry_run)  # noqa: FBT003 - its fields
+    assert await run(exchange, wish) is ExitCode.DONE
+    err = capsys.readouterr().err
+    assert err == "looked at --inst BTC-USDT --mgn-mode isolated only: other positions may be open\n"
+    assert len(exchange.positions) == 2
+
+
+@pytest.mark.usefixtures("keys")
 async def test_nothing_open_is_read_twice_and_nobody_is_asked(
     exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,6 +96,19 @@ def test_every_state_has_its_row_in_the_report(
     assert lines[-1].startswith("NOT FLAT")
 
 
+@pytest.mark.parametrize("flat", [True, False])
+def test_no_rows_are_no_proof_by_themselves(
+    flat: bool,  # noqa: FBT001 - a parameter of the test
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    flatten_page.print_report(report(flat=flat), [])
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("nothing was open")
+    assert ("could not be read again" in first) is last.startswith("NOT FLAT") is not flat
+
+
 def test_a_hundred_rows_fit_the_screen() -> None:
     board = flatten_page._Board()
     for nth in range(100):
