@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from okx_async import _answer, _wire
 from okx_async._errors import CloseInProgressError, NothingToCloseError, OutcomeUnknownError, RejectedError
-from okx_async._flatten import APART, LOOKS
+from okx_async._flatten import APART, LOOKS, SOON
 from okx_async._guard import is_flat
 from okx_async._models import Outcome
 from okx_async._pursuit import UNREAD, Pursuit
@@ -95,7 +95,7 @@ async def _follow(pursuit: Pursuit, leg: Leg) -> None:
         unseen = leg.guard.unseen and leg.guard.sight is None
         if leg.proven or pursuit.stopped or now >= pursuit.look_by or (at is None and not unseen):
             return
-        await asyncio.sleep(max(now, at or now) - now)
+        await asyncio.sleep(SOON if at is None else max(0.0, at - now))
         await pursuit.readings.after(loop.time(), pursuit.look_by, leg.before.inst_id)
         pursuit.check()
 

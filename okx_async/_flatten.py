@@ -31,6 +31,8 @@ __all__ = ["Leg", "Move", "Step", "newcomers"]
 
 APART: Final = 0.2
 """Seconds between two readings that prove a doubtful position gone."""
+SOON: Final = 0.001
+"""Seconds between two that prove another one gone: with less, a coarse clock could take one reading for two."""
 LOOKS: Final = (0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds from one look at a position to the next, the last again and again."""
 BASE: Final = 0.25
@@ -136,7 +138,7 @@ class Leg:
     def proof_at(self) -> float | None:
         """When a further reading must be begun, at the earliest, to prove that it is gone; None: it is listed."""
         since = self.guard.gone_since
-        return None if since is None else since + (APART if self.doubtful else 0.0)
+        return None if since is None else since + (APART if self.doubtful else SOON)
 
     @property
     def proven(self) -> bool:

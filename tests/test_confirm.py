@@ -33,6 +33,15 @@ def test_it_returns_once_the_position_is_gone(happen: Happen, fill_delay: float)
     assert closed.attempts[0].outcome is okx.Outcome.ACCEPTED
 
 
+def test_where_no_time_passes_it_returns_all_the_same(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> int:
+        world.exchange.open_position(BTC, 3)
+        assert (await client.close_position(BTC, "cross", confirm=True)).flat
+        return sum(row.path.startswith(POSITIONS) for row in world.exchange.journal)
+
+    assert happen(story, way=0.0) <= 4  # readings that asked again and again would use up their quota
+
+
 def test_without_confirm_nothing_is_read_and_nothing_proven(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.ClosedPosition:
         world.exchange.open_position(BTC, 3)

@@ -26,10 +26,12 @@ _Ts = TypeVarTuple("_Ts")
 _MS = 1000
 _MANY = 50
 """Cancelled timers that may lie about."""
+_ENDLESS = 100_000
+"""Turns at one moment, after which nobody will wait any more."""
 
 
 class DeadlockError(RuntimeError):
-    """Nothing is ready and no timer stands: everybody waits for ever."""
+    """Time cannot pass: everybody waits for ever, or somebody never waits."""
 
 
 class _Handle(asyncio.Handle):
@@ -179,16 +181,21 @@ class JumpingLoop(asyncio.BaseEventLoop):
             time = floor(now * _MS + 1) / _MS
         self._now, self._time = now, time
 
-    def _run_once(self) -> None:
+    def _run_once(self) -> None:  # noqa: C901 - one step after another, and a call for each would cost most of it
         """Run turn after turn until stopped: what is ready, and where nothing is, what is next.
 
         asyncio calls this for each turn, and asks after each whether it is to stop.
         """
         ready, timers = self._ready, self._timers
         take = ready.popleft
+        turns = 0
         while True:
+            turns += 1
             if not ready and not self._stopping:
                 self._jump()
+                turns = 0
+            elif turns > _ENDLESS:
+                raise DeadlockError(f"{turns} turns of the loop, and no time has passed: somebody never waits")
             while timers and timers[0][0] <= self._time:
                 timer = heappop(timers)[2]
                 timer._scheduled = False

@@ -15,8 +15,8 @@ from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from okx_async.simulator import Network, VirtualLoop, run
-from okx_async.torture.judge import SLACK, Evidence, judge
+from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
+from okx_async.torture.judge import SLACK, Breach, Evidence, judge
 from okx_async.torture.mishaps import MISHAPS, strike
 from okx_async.torture.plan import draw
 from okx_async.torture.scenes import SCENES
@@ -27,7 +27,6 @@ from okx_async.torture.timeline import timeline
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from okx_async.torture.judge import Breach
     from okx_async.torture.plan import Mishap, Part, Plan
 
 __all__ = ["History", "happen", "plan_of"]
@@ -86,8 +85,12 @@ def happen(plan: Plan, *, noted: bool = False) -> History:
     loop = VirtualLoop(network, coarse=weather.coarse, lag=lag)
     start = loop.clock()
     left: list[str] = []
-    with _watched(loop, left, plan.seed):
-        evidence = run(lambda loop: _take_place(Stage(plan, loop, network, notes), left), loop)
+    try:
+        with _watched(loop, left, plan.seed):
+            evidence = run(lambda loop: _take_place(Stage(plan, loop, network, notes), left), loop)
+    except DeadlockError as error:  # there is no end that could be judged
+        broken = (Breach("progress", str(error)),)
+        return History(plan, "", 0, 0, loop.clock() - start, broken, {}, tuple(notes or ()))
     told = Counter(call.told for call in evidence.calls.values())
     told.update(escape.told for escape in evidence.escapes.values())
     return History(

@@ -111,6 +111,15 @@ def test_an_interrupt_is_not_kept(loop: JumpingLoop, wanted: type[BaseException]
     gc.collect()
 
 
+def test_who_never_waits_is_no_endless_loop(loop: JumpingLoop) -> None:
+    async def restless() -> None:
+        while True:  # noqa: ASYNC110 - that is the fault
+            await asyncio.sleep(0)
+
+    with pytest.raises(DeadlockError, match="no time has passed"):
+        loop.run_until_complete(restless())
+
+
 def test_debug_mode_is_off_whatever_the_interpreter_says(loop: JumpingLoop) -> None:
     assert not loop.get_debug()
 

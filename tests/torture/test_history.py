@@ -33,6 +33,17 @@ def test_a_history_happens_again_to_the_last_bit_noted_or_not(calm: Plan) -> Non
     assert happen(calm).hash != happen(replace(calm, seed=2)).hash
 
 
+def test_a_history_that_comes_to_no_end_is_broken(calm: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def restless(*_: Any) -> None:
+        while True:  # noqa: ASYNC110 - that is the fault
+            await asyncio.sleep(0)
+
+    monkeypatch.setitem(module.STRATEGIES, "steady", (1, restless))
+    history = happen(replace(calm, parts=(Part("steady", 0, 0.0, "x"),)))
+    assert [breach.invariant for breach in history.broken] == ["progress"]
+    assert history.record()["broken"]
+
+
 def test_its_record_is_what_machines_read(calm: Plan) -> None:
     record = happen(calm).record()
     assert set(record) == {"seed", "hash", "requests", "faults", "virtual_seconds", "broken"}
