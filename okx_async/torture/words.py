@@ -72,9 +72,9 @@ def _unproven(escape: Escape, place: Place, seen: list[Look]) -> Iterator[str]:
         elif look.surely_covers(place.inst_id):
             break
     who = f"{escape.name} {place.inst_id} {place.pos_side}"
+    if after and len(absent) < 2 and _left_alone(escape, after[-1], place):
+        return
     if after and not absent and (view := next(iter(after[-1].views(place)), None)) is not None:
-        if not _meant(escape, after[-1], place):
-            return  # another one, which nobody wants closed
         yield f"{who}: said to be gone, and the last reading lists it: {view}"
     elif len(absent) < 2:
         yield f"{who}: said to be gone after {len(absent)} readings that do not list it"
@@ -85,9 +85,10 @@ def _unproven(escape: Escape, place: Place, seen: list[Look]) -> Iterator[str]:
             yield f"{who}: in doubt, and said to be gone by two readings less than {APART:g} s apart"
 
 
-def _meant(escape: Escape, look: Look, place: Place) -> bool:
+def _left_alone(escape: Escape, look: Look, place: Place) -> bool:
+    """Whether it may have listed another one there, which nobody wants closed: which answer it had may be unclear."""
     records = [record for told in look.told for record in told.listing or () if place_of(record) == place]
-    return any(map(escape.wish.wants, records))
+    return not all(map(escape.wish.wants, records))
 
 
 def rows(evidence: Evidence) -> Iterator[str]:

@@ -6,7 +6,8 @@ import pytest
 
 import okx_async as okx
 from okx_async.torture.calls import CANCELLED
-from okx_async.torture.escapes import NOTHING
+from okx_async.torture.escapes import NOTHING, Wish
+from okx_async.torture.witness import Told
 
 if TYPE_CHECKING:
     from tests.torture.conftest import RunForIt
@@ -45,6 +46,20 @@ def test_what_is_missing_in_a_proof_is_named(
     breaches = run_for_it.breaches()
     assert bool(breaches) == bool(words)
     assert all(name == "rows" and words in line for name, line in breaches)
+
+
+@pytest.mark.parametrize(("side", "accused"), [("long", False), ("", True)])
+def test_another_one_that_nobody_wants_closed_is_no_reproach_even_if_the_answer_may_be_anothers(
+    run_for_it: RunForIt,
+    side: str,
+    accused: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    run_for_it.escape.wish = Wish(side=side)
+    story(run_for_it)
+    run_for_it.read(0.7, run_for_it.record(pos="-5", cTime="2000"))
+    run_for_it.evidence.witness.told.append(Told(1000.76, "key", "", b'{"code":"0","data":[],"msg":""}'))
+    run_for_it.report("closed", 1.2, flat=False)
+    assert any("said to be gone" in line for _, line in run_for_it.breaches()) is accused
 
 
 def test_flat_is_said_only_of_what_the_last_reading_does_not_list(run_for_it: RunForIt) -> None:
