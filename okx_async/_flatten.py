@@ -107,7 +107,8 @@ class Leg:
                 return Step(Move.REST, now)
             return Step(Move.SEND, max(self._not_before, now))
         at = self._look_at
-        if guard.still_at is not None and not guard.waiting:
+        # What was read then, before a close that was refused, is not read again at once: a clock may not have moved.
+        if guard.still_at is not None and guard.still_at > guard.seen and not guard.waiting:
             at = min(at, guard.still_at)
         return Step(Move.LOOK, max(at, now))
 

@@ -70,6 +70,17 @@ def test_looks_become_rarer_and_the_one_that_shows_it_stood_still_is_in_time() -
     assert step == (Move.SEND, 2.0)
 
 
+def test_a_refusal_at_the_moment_of_the_reading_is_followed_by_a_pause() -> None:
+    leg = Leg(BEFORE, 0.0)
+    close(leg, Outcome.ACCEPTED, 0.0)
+    see(leg, 0.0, BEFORE)
+    see(leg, 2.0, BEFORE)
+    close(leg, Outcome.RATE, 2.0)
+    assert leg.step(2.0) == (Move.LOOK, 2.0)
+    leg.unreadable(2.0)  # the reading of this moment was made before the answer
+    assert leg.step(2.0) == (Move.LOOK, 2.0 + LOOKS[0])
+
+
 def test_a_refusal_that_passes_is_answered_by_a_close_and_growing_pauses() -> None:
     leg = Leg(BEFORE, 0.0)
     pauses = []

@@ -28,6 +28,7 @@ ONCE_BROKEN = {
     93: "NotSentError for a close that was refused for rate before its repeat found no connection",
     166: "the simulated exchange logged an error for a connection lost between headers and body",
     1293: "where no time passed between two readings, a close that was to be confirmed asked for ever",
+    9537: "a flatten whose close was refused in the moment of its reading asked for that reading for ever",
     1349: "over a caller's session aiohttp asked for the user id again by itself: two requests of one slot",
     752: "a call with max_wait=3 stood 11 s in line to ask for the exchange's time",
     37: "a flatten that was cancelled between two readings had no note of what it had closed and not proven",
