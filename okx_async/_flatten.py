@@ -145,7 +145,7 @@ class Leg:
     def proven(self) -> bool:
         """Whether it was proven gone."""
         at = self.proof_at
-        return at is not None and self.guard.gone_readings > 1 and self.guard.seen >= at
+        return at is not None and self.guard.seen >= at
 
     # --- what happened ---
 

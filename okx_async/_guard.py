@@ -113,7 +113,6 @@ class Guard:
         "_still_since",
         "_waiting",
         "before",
-        "gone_readings",
         "gone_since",
         "listed",
         "seen",
@@ -133,7 +132,6 @@ class Guard:
         self.superseded = False
         self.gone_since: float | None = None
         """When the first of the readings in a row was begun that do not list the position."""
-        self.gone_readings = 0
         self._heard = started
         self._flying = False
         self._may_move = False
@@ -154,7 +152,7 @@ class Guard:
             return
         self._heard = now
         self.sight = None
-        self.gone_since, self.gone_readings = None, 0
+        self.gone_since = None
         if outcome in _MAY_MOVE:
             self._may_move = True
             self._waiting = outcome is Outcome.WAIT
@@ -176,9 +174,8 @@ class Guard:
         self.superseded = self.superseded or sight is Sight.OTHER
         if sight is Sight.GONE:
             self.gone_since = reading.started if self.gone_since is None else self.gone_since
-            self.gone_readings += 1
         else:
-            self.gone_since, self.gone_readings = None, 0
+            self.gone_since = None
         self._watch(sight, listed)
         return True
 
