@@ -33,7 +33,7 @@ def run(tmp_path: Path, module: str, *options: str) -> Any:
     [
         ("micro", ["--rounds", "1", "--calls", "100"]),
         ("grants", ["--rounds", "1", "--seconds", "0.2"]),
-        ("memory", []),
+        ("memory", ["--many", "200"]),
     ],
 )
 def test_a_benchmark_runs_without_the_peers(tmp_path: Path, module: str, options: list[str]) -> None:
