@@ -16,7 +16,7 @@ from okx_async._errors import CloseInProgressError, NothingToCloseError, Outcome
 from okx_async._flatten import APART, LOOKS, SOON
 from okx_async._guard import is_flat
 from okx_async._models import Outcome
-from okx_async._pursuit import UNREAD, Pursuit
+from okx_async._pursuit import UNREAD, Pursuit, unproven
 from okx_async._report import FlattenState
 from okx_async._sender import Job
 
@@ -80,7 +80,7 @@ async def close_and_confirm(
     except asyncio.CancelledError as cancelled:
         pursuit.note(cancelled)
         if taken:
-            cancelled.add_note(f"{request.inst_id}: already sent, not proven closed")
+            cancelled.add_note(unproven(request.inst_id))
         raise
     finally:
         await pursuit.aclose()

@@ -91,7 +91,7 @@ class Pursuit:
                     await self._look(leg)
         except asyncio.CancelledError as cancelled:
             if leg.pending and not getattr(cancelled, "__notes__", None):
-                cancelled.add_note(_unproven(leg))
+                cancelled.add_note(unproven(leg.before.inst_id))
             raise
         leg.ended = loop.time()
 
@@ -116,7 +116,7 @@ class Pursuit:
         noted = {note.partition(":")[0] for note in getattr(cancelled, "__notes__", ())}
         for leg in self.legs:
             if leg.pending and leg.before.inst_id not in noted:
-                cancelled.add_note(_unproven(leg))
+                cancelled.add_note(unproven(leg.before.inst_id))
 
     async def aclose(self) -> None:
         """End what is on its way."""
@@ -231,5 +231,6 @@ class Pursuit:
         )
 
 
-def _unproven(leg: Leg) -> str:
-    return f"{leg.before.inst_id}: already sent, not proven closed"
+def unproven(inst_id: str) -> str:
+    """Return the note of a close that was taken, or may have been, and whose position is not proven gone."""
+    return f"{inst_id}: already sent, not proven closed"
