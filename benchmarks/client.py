@@ -37,6 +37,8 @@ SLOW = {"httpx", "ccxt", "ccxt, throttler off", "python-okx-async", "python-okx"
 PAIRED = (OURS, BARE)
 APART = "python-okx-async"
 PACED = "ccxt"
+PATIENCE = 60.0
+"""Seconds that a subject may take for a scene: two of them need minutes for a thousand closes at once."""
 
 
 def apart(names: Sequence[str]) -> str:
@@ -57,16 +59,25 @@ class Runs:
             lambda: defaultdict(list)
         )
         self.failed: set[str] = set()
+        self.endless: set[tuple[str, str]] = set()
+        """Title and subject of what was ended after PATIENCE."""
         self._rng = random.Random(1)
 
     def play(self, title: str, name: str, scene: str, place: Place, *, tls: bool = False, at_once: int = 1) -> None:
-        """Run one subject in a process of its own."""
+        """Run one subject in a process of its own, unless it was too slow for this before."""
+        if (title, name) in self.endless:
+            return
         url = place.tls if tls else place.plain
         print(f"{title}: {name}", file=sys.stderr)
         command = [interpreter(name) or "", "-m", "benchmarks._scenes", name, scene, url, str(at_once)]
-        done = subprocess.run(  # noqa: S603 - this interpreter or its neighbour, on our own module
-            command, cwd=ROOT, env={**os.environ, "SSL_CERT_FILE": place.ca}, check=False, stdout=subprocess.PIPE
-        )
+        environment = {**os.environ, "SSL_CERT_FILE": place.ca}
+        try:
+            done = subprocess.run(  # noqa: S603 - this interpreter or its neighbour, on our own module
+                command, cwd=ROOT, env=environment, check=False, stdout=subprocess.PIPE, timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired:
+            self.endless.add((title, name))
+            return
         if done.returncode:
             self.failed.add(f"{name} ({title})")
         else:
@@ -146,7 +157,8 @@ def book_table(runs: Runs, subjects: Sequence[Subject]) -> Report:
         cells.append(
             "; ".join(f"{s['seconds']:.2f} / {s['failed']:.0f} / {s['refused']:.0f}" for s in sixty or []) or "-"
         )
-        cells.append("; ".join(f"{d['wall']:,.0f} / {d['cpu']:,.0f}" for d in desk or []) or "-")
+        slow = f"more than {PATIENCE * 1e3:,.0f}" if ("desk", name) in runs.endless else "-"
+        cells.append("; ".join(f"{d['wall']:,.0f} / {d['cpu']:,.0f}" for d in desk or []) or slow)
         report.add(name, *cells)
     return report
 
@@ -208,6 +220,9 @@ def main() -> None:
     for name, make in (("clients", close_table), ("books", book_table), ("feet", feet_table)):
         report = make(runs, subjects)
         report.notes.append(f"{args.rounds} rounds, a fresh process for each subject and round{apart(names)}.")
+        if runs.endless:
+            ended = sorted(f"{subject} ({title})" for title, subject in runs.endless)
+            report.notes.append(f"Ended after {PATIENCE:.0f} s: {', '.join(ended)}.")
         if runs.failed:
             report.notes.append(f"Raised an error of its own: {', '.join(sorted(runs.failed))}.")
         report.raw = {title: dict(runs.figures[title]) for title in runs.figures}
