@@ -1,13 +1,14 @@
-"""What a request costs in virtual time, step by step: loop, aiohttp, client, exchange, random histories.
+"""What a request costs in virtual time, step by step: loop, aiohttp, client, exchange, invariants, random histories.
 
 Run: python -m benchmarks.virtual [--rounds N] [--seconds N] [--seeds N] [--json FILE]
 
 Eight closes a virtual second, `--seconds` long, 10 to 30 ms each way: a timer alone; bare aiohttp to a server that
-answers the same bytes each time; our client in its place; the simulated exchange in place of that server. Then
-histories with all their invariants (`okx-async torture`), the first `--seeds`: where nothing goes wrong and nobody
-gives up, as they are, and what they cost where nothing happens at all. µs of CPU a request, and how many times faster
-than the clock virtual time passes; of histories, over all of them. Steps and histories take turns within one run; the
-least of all rounds counts, of each history too, since other work on the machine only ever adds.
+answers the same bytes each time; our client in its place; the simulated exchange in place of that server; all of it
+as a history that is watched and judged by all invariants. Then histories as they are drawn (`okx-async torture`), the
+first `--seeds`: where nothing goes wrong and nobody gives up, as they are, and what they cost where nothing happens at
+all. µs of CPU a request, and how many times faster than the clock virtual time passes; of histories, over all of them.
+Steps and histories take turns within one run; the least of all rounds counts, of each history too, since other work on
+the machine only ever adds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import asyncio
 import gc
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -23,10 +25,10 @@ from yarl import URL
 
 import okx_async as okx
 from benchmarks._table import Report, arguments
-from okx_async.simulator import Clock, Network, Path, SimulatedExchange, VirtualLoop, run
+from benchmarks._worlds import RATE, WAY, calm, paced
+from okx_async.simulator import Clock, Network, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator.doors import Door, Doors
 from okx_async.torture import happen, plan_of
-from okx_async.torture.plan import Weather
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from okx_async.simulator.messages import Request
     from okx_async.torture import Plan
 
-RATE = 8
-"""Requests a virtual second."""
 INST = "BTC-USDT-SWAP"
 BODY = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"net","tag":""}],"msg":""}'
 WALL = 1768519672.0
@@ -110,30 +110,10 @@ async def _close(
         return await timed(seconds, lambda: client.close_position(INST, "cross"))
 
 
-PATIENT = {"steady", "crowd", "waves", "batch", "panic", "siege"}
-"""Strategies that close, and await what becomes of it."""
-
-
-def calm(plan: Plan) -> Plan:
-    """Return the same history where nothing goes wrong, and everybody is one of the patient."""
-    parts = tuple(part if part.kind in PATIENT else replace(part, kind="steady") for part in plan.parts)
-    weather = Weather(Path(0.03, 0.02), Path(0.03, 0.02))
-    accounts = tuple(replace(account, foreign=False) for account in plan.accounts)
-    seats = tuple(replace(seat, timeout=5.0, connect_timeout=2.0, keepalive=15.0, skew=0.0) for seat in plan.seats)
-    return replace(plan, parts=parts, mishaps=(), weather=weather, accounts=accounts, seats=seats, floor=0.0)
-
-
 KINDS: dict[str, Callable[[Plan], Plan]] = {
     "histories in which nothing goes wrong": calm,
     "random histories": lambda plan: plan,
     "of that, histories in which nothing happens": lambda plan: replace(plan, parts=(), mishaps=()),
-}
-
-STEPS = {
-    "a timer": timer,
-    "bare aiohttp, network and HTTP server": bare,
-    "our client in its place": ours,
-    "the exchange in place of that server": whole,
 }
 
 
@@ -143,13 +123,32 @@ def step(act: Callable[[VirtualLoop, int], Awaitable[float]], seconds: int) -> f
     async def main(loop: VirtualLoop) -> float:
         return await act(loop, seconds)
 
-    path = Path(0.01, 0.02)
     gc.collect()
     gc.disable()  # as histories do
     try:
-        return run(main, VirtualLoop(Network(inward=path, outward=path)))
+        return run(main, VirtualLoop(Network(inward=WAY, outward=WAY)))
     finally:
         gc.enable()
+
+
+def judged(seconds: int) -> float:
+    """Return µs of CPU a request of a history of as many requests, judging included."""
+    plan = paced(seconds)
+    begun = time.process_time()
+    history = happen(plan)
+    took = time.process_time() - begun
+    if history.broken:
+        raise SystemExit(f"eight a second: {history.broken[0]}")
+    return took / history.requests * 1e6
+
+
+STEPS: dict[str, Callable[[int], float]] = {
+    "a timer": partial(step, timer),
+    "bare aiohttp, network and HTTP server": partial(step, bare),
+    "our client in its place": partial(step, ours),
+    "the exchange in place of that server": partial(step, whole),
+    "the same as a history, with all invariants on": judged,
+}
 
 
 def main() -> None:
@@ -161,7 +160,7 @@ def main() -> None:
     requests, virtual = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0.0)
     for number in range(args.rounds):
         for name, act in STEPS.items():
-            steps[name] = min(steps[name], step(act, args.seconds))
+            steps[name] = min(steps[name], act(args.seconds))
         for plan in plans:
             for kind, made in KINDS.items():
                 one = made(plan)
@@ -189,7 +188,7 @@ def main() -> None:
     for kind, costs in least.items():
         cost, faster = sum(costs.values()) / requests[kind] * 1e6, virtual[kind] / sum(costs.values())
         report.add(kind, f"{cost:.0f}", f"{1e6 / cost:,.0f}", f"{faster:,.0f}")
-    report.notes += [f"{requests[kind]} requests in {virtual[kind]:.0f} virtual seconds of {kind}." for kind in KINDS]
+    report.notes += [f"{requests[kind]} requests in {virtual[kind]:.0f} virtual seconds: {kind}." for kind in KINDS]
     report.raw = {"us": steps, "histories": least, "requests": requests, "virtual": virtual}
     report.publish(args.json)
 

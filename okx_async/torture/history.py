@@ -234,7 +234,7 @@ def _hash(evidence: Evidence) -> str:
     """Return a hash of all that the exchange saw and of all that callers were told."""
     digest = sha256()
     for row in evidence.journal:
-        digest.update(repr(row).encode())
+        digest.update(repr(tuple(row)).encode())  # a named tuple's own takes three times as long
     for call in evidence.calls.values():
         digest.update(repr((call.name, call.at, call.ended, call.told, call.words)).encode())
     for escape in evidence.escapes.values():
