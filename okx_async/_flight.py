@@ -172,12 +172,8 @@ class Flight:
     def _within(self, line: Line, seconds: float) -> None:
         if self.expired or (self.ended and not self.marked):
             return
-        if self._line is not line:  # first, as an empty patience drops its timer
-            self._patience.enter(self, line, seconds)
-            self._rest()
-        else:
-            self._rest()
-            self._patience.enter(self, line, seconds)
+        self._rest()
+        self._patience.enter(self, line, seconds)
         self._line = line
 
     def _rest(self) -> None:

@@ -1,8 +1,9 @@
-"""The time of many requests by one timer of the loop; none while there are no requests.
+"""The time of many requests by one timer of the loop.
 
 A timer for each would cost more than its signature. There are two lines: for a connection, and for an answer. In each
 all have the same number of seconds, so those who began first end first, and the order of a dictionary is the order in
-which they end. The timer is a hint only: it stays when the one that it was armed for leaves, and finds that out.
+which they end. The timer is a hint only: it stays when the one that it was armed for leaves, the last one too, and
+finds that out. So closes one after another share a timer as well, and it fires once in vain after the last of them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ EARLY = 0.0015
 class Patience:
     """Ends the flights that are still here when their time is over."""
 
-    __slots__ = ("_at", "_timer", "answering", "connecting", "loop")
+    __slots__ = ("_at", "_closed", "_timer", "answering", "connecting", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -34,6 +35,7 @@ class Patience:
         self.answering: Line = {}
         self._timer: asyncio.TimerHandle | None = None
         self._at = 0.0
+        self._closed = False
 
     def enter(self, flight: Flight, line: Line, seconds: float) -> None:
         """Begin to count for `flight`: so many seconds, the same for all in the line."""
@@ -51,6 +53,12 @@ class Patience:
     def leave(self, flight: Flight, line: Line) -> None:
         """Stop counting for it there."""
         del line[flight]
+        if self._closed:
+            self.close()
+
+    def close(self) -> None:
+        """Leave no timer behind once nobody is left."""
+        self._closed = True
         if self._timer is not None and not self.connecting and not self.answering:
             self._timer.cancel()
             self._timer = None

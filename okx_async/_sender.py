@@ -136,7 +136,7 @@ class Sender:
                 if not (discovery.over or job.anonymous or job.public):
                     await discovery.known(flight.left())
                 keys = flight.keys = self._keys(job, flight)
-                counted = self._identity.begin(keys)
+                counted = self._identity.user_id is None and self._identity.begin(keys)
                 if gate.taken < gate.bound or not await self._at_once(job, flight, keys, priority):
                     await self._fly(job, flight, keys, priority, None if deadline is None else flight.left())
         except _InDoubt:
@@ -158,15 +158,19 @@ class Sender:
         for flight in self._flights:
             if not flight.marked:
                 flight.end()
-        for _ in range(2):
-            if self._flights:
-                self._landed.clear()
-                try:
-                    async with asyncio.timeout(self._timeout):
-                        await self._landed.wait()
-                except TimeoutError:
-                    for flight in self._flights:
-                        flight.end()
+        try:
+            for _ in range(2):
+                if self._flights:
+                    self._landed.clear()
+                    try:
+                        async with asyncio.timeout(self._timeout):
+                            await self._landed.wait()
+                    except TimeoutError:
+                        for flight in self._flights:
+                            flight.end()
+        finally:  # cancelled too: those still on the wire are the last
+            if self._patience is not None:
+                self._patience.close()
 
     def _keys(self, job: Job, flight: Flight) -> tuple[Key, ...]:
         if job.public:

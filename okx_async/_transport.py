@@ -79,7 +79,7 @@ class Connector(aiohttp.TCPConnector):
         super().__init__(
             limit=0, limit_per_host=0, keepalive_timeout=keepalive, socket_factory=_socket, ttl_dns_cache=60
         )
-        self._poll = select.poll() if _HUNG_UP else None
+        self._polls: dict[int, select.poll] = {}
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
         """Connect, and mark the flight."""
@@ -114,14 +114,13 @@ class Connector(aiohttp.TCPConnector):
         if protocol.should_close:
             return True
         sock = transport.get_extra_info("socket")
-        poll = self._poll
-        if poll is None or sock is None or (number := sock.fileno()) < 0:
+        if not _HUNG_UP or sock is None or (number := sock.fileno()) < 0:
             return False
-        poll.register(number, _HUNG_UP)
-        try:
-            return bool(poll.poll(0))
-        finally:
-            poll.unregister(number)
+        poll = self._polls.get(number)
+        if poll is None:  # it knows the number alone, and may be used again for the next socket of that number
+            poll = self._polls[number] = select.poll()
+            poll.register(number, _HUNG_UP)
+        return bool(poll.poll(0))
 
 
 def _socket(addr_info: tuple[int, int, int, str, object]) -> socket.socket:

@@ -19,6 +19,7 @@ from okx_async._clock import ExchangeClock
 from okx_async._gate import Gate
 from okx_async._identity import Identity
 from okx_async._limiter import default_limiter
+from okx_async._patience import Patience
 from okx_async._secrets import Secrets
 from okx_async._sender import Job, Sender
 from okx_async._transport import Reply, Transport
@@ -89,11 +90,19 @@ def _left(loop: asyncio.AbstractEventLoop) -> set[str]:
     """Name the tasks, timers and sockets of a loop."""
     tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     left = {f"task {task!r}" for task in tasks}
+    inner: Any = loop  # most has no public view
     if isinstance(loop, JumpingLoop):
-        return left | {f"timer {timer!r}" for timer in loop.timers()}
-    inner: Any = loop  # the rest has no public view
-    left |= {f"socket {key.fd} of {key.data!r}" for key in inner._selector.get_map().values()}
-    return left | {f"timer {timer!r}" for timer in inner._scheduled if not timer.cancelled()}
+        timers = loop.timers()
+    else:
+        left |= {f"socket {key.fd} of {key.data!r}" for key in inner._selector.get_map().values()}
+        timers = [timer for timer in inner._scheduled if not timer.cancelled()]
+    return left | {f"timer {timer!r}" for timer in timers if not _hint(timer)}
+
+
+def _hint(timer: Any) -> bool:
+    """Whether it is the timer of a client that is not closed, which stands until it finds nobody there."""
+    owner = getattr(timer._callback, "__self__", None)
+    return isinstance(owner, Patience) and not (owner.connecting or owner.answering or owner._closed)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ async def test_who_has_left_is_not_ended_and_delays_nobody(patience: Patience) -
     assert [end.at for end in ends] == [0.0, 0.0, 7.0]
 
 
-async def test_one_timer_however_many_there_are_and_none_for_nobody(patience: Patience) -> None:
+async def test_one_timer_however_many_there_are(patience: Patience) -> None:
     ends = [Ends(patience, 5.0 if n % 2 else 2.0) for n in range(100)]
     for end in ends:
         end.enter()
@@ -79,7 +79,34 @@ async def test_one_timer_however_many_there_are_and_none_for_nobody(patience: Pa
     for end in ends:
         assert len(timers()) == 1
         end.leave()
+
+
+async def test_for_nobody_it_fires_once_and_those_who_come_before_it_share_it(patience: Patience) -> None:
+    for _ in range(3):
+        end = Ends(patience)
+        end.enter()
+        await asyncio.sleep(1.0)
+        end.leave()
+    assert timers() == [5.0]
+    last = Ends(patience)
+    last.enter()
+    await asyncio.sleep(2.5)
+    assert timers() == [8.0]
+    last.leave()
+    await asyncio.sleep(3.0)
     assert timers() == []
+
+
+async def test_closed_it_leaves_no_timer_once_nobody_is_left(patience: Patience) -> None:
+    first, last = Ends(patience), Ends(patience, 2.0)
+    first.enter()
+    last.enter()
+    first.leave()
+    patience.close()
+    assert timers() == [2.0]
+    last.leave()
+    assert timers() == []
+    patience.close()
 
 
 async def test_a_timer_is_not_armed_anew_by_those_who_come_later(patience: Patience) -> None:

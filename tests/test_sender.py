@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from okx_async._flight import Flight
+    from okx_async.simulator.turns import JumpingLoop
     from tests.conftest import Subject
 
 pytestmark = pytest.mark.virtual
@@ -211,3 +212,19 @@ async def test_a_transport_that_swallows_its_end_does_not_hold_up_the_close(send
     assert now() <= 10.0
     task.cancel()
     await asyncio.wait({task})
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_closed_it_leaves_no_timer(sending: type[Subject], *, cancelled: bool) -> None:
+    subject = sending()
+    subject.wire.answering = 1.0
+    loop = cast("JumpingLoop", asyncio.get_running_loop())
+    last = asyncio.ensure_future(subject.attempt())
+    await asyncio.sleep(0.5)
+    closing = asyncio.ensure_future(subject.sender.aclose())
+    await asyncio.sleep(0.1)
+    if cancelled:
+        closing.cancel()
+    await asyncio.wait({closing, last})
+    assert closing.cancelled() is cancelled
+    assert loop.timers() == []

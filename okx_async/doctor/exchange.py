@@ -95,6 +95,7 @@ async def examine_exchange(
                 clock.learn(sample.sent, sample.received, sample.told)
             await visit.ask_account(user_id, demo=demo)
     finally:
+        await sender.aclose()
         await transport.aclose()
     return visit.findings
 
