@@ -57,7 +57,7 @@ interop: $(READY)
 	! command -v npm >/dev/null || npm install --prefix .venv-interop/okx-api --no-save --no-package-lock --silent okx-api@3.2.3
 	$(BIN)/python -X dev -m pytest tests/interop/scenarios.py
 
-# Ours beside the limiters and clients that people use today, in a .venv-bench of its own; half an hour or more, alone on the machine.
+# Ours beside the limiters and clients that people use today, in a .venv-bench of its own; half an hour, alone on the machine.
 bench:
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -19,11 +19,12 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks._standin import standin
 from benchmarks._table import Report, arguments, spread
-from benchmarks.clients import BARE, NAMES, OURS, Subject, interpreter, load
+from benchmarks.clients import BARE, IMPORTS, NAMES, OURS, Subject, interpreter, load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ SLOW = {"httpx", "ccxt", "ccxt, throttler off", "python-okx-async", "python-okx"
 PAIRED = (OURS, BARE)
 APART = "python-okx-async"
 PACED = "ccxt"
+IMPORT = "import time; begun = time.process_time(); import {}; print((time.process_time() - begun) * 1e3)"
 PATIENCE = 60.0
 """Seconds that a subject may take for a scene: two of them need minutes for a thousand closes at once."""
 
@@ -69,7 +71,12 @@ class Runs:
             return
         url = place.tls if tls else place.plain
         print(f"{title}: {name}", file=sys.stderr)
-        command = [interpreter(name) or "", "-m", "benchmarks._scenes", name, scene, url, str(at_once)]
+        what = (
+            ["benchmarks._feet", name, url]
+            if scene == IMPORT
+            else ["benchmarks._scenes", name, scene, url, str(at_once)]
+        )
+        command = [interpreter(name) or "", "-m", *what]
         environment = {**os.environ, "SSL_CERT_FILE": place.ca}
         try:
             done = subprocess.run(  # noqa: S603 - this interpreter or its neighbour, on our own module
@@ -171,12 +178,25 @@ def feet_table(runs: Runs, subjects: Sequence[Subject]) -> Report:
         subjects,
         place="subjects",
     )
-    for name in runs.names:
+    for name in IMPORTS:
+        if name not in runs.names:
+            continue
         cells: list[str] = []
         for kind, digits in (("import", 0), ("rss", 1)):
-            cells += [spread(runs.of("import", name, kind), digits), runs.ratio("import", name, kind)]
+            cells += [spread(runs.of("feet", name, kind), digits), runs.ratio("feet", name, kind)]
         report.add(name, *cells)
     return report
+
+
+def feet(runs: Runs, place: Place) -> None:
+    """Import each in an interpreter that has imported nothing else, and close a few positions in another."""
+    names = [name for name in IMPORTS if name in runs.names]
+    for name in [*names, *(name for _ in range(24) for name in names if name in PAIRED)]:
+        runs.play("feet", name, "few", place)
+        command = [interpreter(name) or "", "-c", IMPORT.format(IMPORTS[name])]
+        with TemporaryDirectory() as elsewhere:  # not here, where our package lies
+            done = subprocess.run(command, cwd=elsewhere, check=True, stdout=subprocess.PIPE)  # noqa: S603 - as above
+        runs.figures["feet"][name][-1]["import"] = float(done.stdout)
 
 
 def measure(runs: Runs, rounds: int) -> None:
@@ -191,7 +211,7 @@ def measure(runs: Runs, rounds: int) -> None:
                     runs.round(title, "book", far, tls=tls, pairs=5)
                     for _ in range(3):
                         runs.play(title.replace("book", "warmed"), OURS, "warmed", far, tls=tls)
-                runs.round("import", "import", fast, pairs=5)
+                feet(runs, fast)
         every, runs.names = runs.names, [name for name in runs.names if name != PACED]
         runs.round("desk", "desk", far, pairs=1)
         runs.names = every

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BARE",
+    "IMPORTS",
     "KEYS",
     "NAMES",
     "OURS",
@@ -92,7 +93,16 @@ _MODULES = {
     "python-okx-async": "python_okx_async",
 }
 NAMES = tuple(_MODULES)
-
+IMPORTS = {
+    OURS: "okx_async",
+    BARE: "aiohttp, orjson",
+    "asyncio protocol": "asyncio, orjson",
+    "httpx": "httpx",
+    "python-okx": "okx.Trade",
+    "ccxt": "ccxt.async_support",
+    "python-okx-async": "okx_async.AsyncTrade",
+}
+"""What a program imports that uses it."""
 
 PEER = Path(sys.prefix) / "peer" / "bin" / "python"
 """The environment of its own that python-okx-async needs: it installs a package of our name."""

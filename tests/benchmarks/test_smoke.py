@@ -71,7 +71,7 @@ with standin(0.0, int(limit)) as place:
     [
         ("closes", 0, 50, {"cpu", "p50", "p99"}),
         ("sixty", 20, 1, {"seconds", "failed"}),
-        ("import", 0, 1, {"import", "rss"}),
+        ("few", 0, 1, {"rss"}),
     ],
 )
 def test_a_scene_is_played_before_the_stand_in(scene: str, limit: int, at_once: int, figures: set[str]) -> None:
