@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from okx_async import Priority
 from okx_async.simulator import Path
-from okx_async.torture import Plan, plan_of
-from okx_async.torture.plan import Account, Part, Seat, Weather
+from okx_async.torture import Plan
+from okx_async.torture.plan import Account, Exchange, Part, Seat, Weather
 from okx_async.torture.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -50,26 +50,13 @@ STRATEGIES["by the clock"] = 0, _by_the_clock  # drawn by nobody
 
 def paced(seconds: int) -> Plan:
     """Return a history of RATE closes a second, by one client that was told its user id."""
-    exchange = replace(plan_of(0).exchange, window="sliding", fill_delay=0.0, fill=0.0, work=0.0, lag=(0.0, 0.0))
-    seat = Seat(
-        account=0,
-        key=0,
-        limiter=0,
-        told=True,
-        own_session=False,
-        timeout=5.0,
-        connect_timeout=2.0,
-        keepalive=15.0,
-        max_connections=256,
-        skew=0.0,
-    )
-    return replace(
-        plan_of(0),
+    return Plan(
+        seed=0,
         span=float(seconds),
         weather=Weather(WAY, WAY),
-        exchange=exchange,
-        accounts=(Account(two_sided=False, foreign=False),),
-        seats=(seat,),
+        exchange=Exchange(),
+        accounts=(Account(),),
+        seats=(Seat(),),
         parts=(Part("by the clock", 0, 0.0, "0 part 0"),),
         mishaps=(),
         insts=1,
@@ -77,4 +64,5 @@ def paced(seconds: int) -> Plan:
         rate=1.0,
         grace=5.0,
         floor=0.0,
+        stall=20.0,
     )

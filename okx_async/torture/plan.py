@@ -1,6 +1,7 @@
 """What a history is made of, drawn from its seed: plain data, so that it can be run again, and without some of it.
 
-The draws keep to the assumptions that the proof rests on; each is named where it is kept.
+The draws keep to the assumptions that the proof rests on; each is named where it is kept. What a part says nothing of
+is calm.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ class Weather:
 class Exchange:
     """See SimulatedExchange; `rate`: of its clock; `work`: seconds from the arrival to the count, and as many after."""
 
-    window: Literal["sliding", "fixed"]
-    count_rejected: bool
-    body_first: bool
-    rate_first: bool
-    fill_delay: float | tuple[float, float]
-    fill: float
-    work: float
-    rate: float
+    window: Literal["sliding", "fixed"] = "sliding"
+    count_rejected: bool = True
+    body_first: bool = True
+    rate_first: bool = False
+    fill_delay: float | tuple[float, float] = 0.0
+    fill: float = 0.0
+    work: float = 0.0
+    rate: float = 1.0
     lag: tuple[float, float] = (0.0, 0.0)
     """Seconds until a change of a position is shown, least and most."""
     flip_keeps: bool = False
@@ -56,8 +57,8 @@ class Exchange:
 class Account:
     """One UID."""
 
-    two_sided: bool
-    foreign: bool
+    two_sided: bool = False
+    foreign: bool = False
     """Whether another program uses it too."""
 
 
@@ -65,19 +66,19 @@ class Account:
 class Seat:
     """Where a client sits. A client may leave and another take its seat."""
 
-    account: int
-    key: int
+    account: int = 0
+    key: int = 0
     """Which API key of the account."""
-    limiter: int
+    limiter: int = 0
     """Seats of one number share a limiter."""
-    told: bool
+    told: bool = True
     """Whether it is given its user id."""
-    own_session: bool
-    timeout: float
-    connect_timeout: float
-    keepalive: float
-    max_connections: int
-    skew: float
+    own_session: bool = False
+    timeout: float = 5.0
+    connect_timeout: float = 2.0
+    keepalive: float = 15.0
+    max_connections: int = 256
+    skew: float = 0.0
     """Of its wall clock, against the exchange's."""
 
 

@@ -20,18 +20,7 @@ from okx_async.torture.witness import Asked, Place, Told
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SEAT = Seat(
-    account=0,
-    key=0,
-    limiter=0,
-    told=True,
-    own_session=False,
-    timeout=2.0,
-    connect_timeout=1.0,
-    keepalive=15.0,
-    max_connections=256,
-    skew=0.0,
-)
+SEAT = Seat(timeout=2.0, connect_timeout=1.0)
 
 
 @pytest.fixture
@@ -41,17 +30,8 @@ def calm() -> Plan:
         seed=1,
         span=5.0,
         weather=Weather(Path(0.01, 0.01), Path(0.01, 0.01)),
-        exchange=Exchange(
-            window="sliding",
-            count_rejected=True,
-            body_first=True,
-            rate_first=False,
-            fill_delay=0.0,
-            fill=0.0,
-            work=0.0,
-            rate=1.0,
-        ),
-        accounts=(Account(two_sided=False, foreign=False),),
+        exchange=Exchange(),
+        accounts=(Account(),),
         seats=(SEAT,),
         parts=(Part("waves", 0, 0.5, "waves"),),
         mishaps=(),
