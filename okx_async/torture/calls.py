@@ -43,11 +43,19 @@ class Call:
     warned: bool = False
     """Cancelled, and told that it may have been executed."""
     ended: float | None = None
+    longest: float = 0.0
+    """Seconds that an attempt was on the wire at most."""
 
     @property
     def name(self) -> str:
         """Its cl_ord_id, by which the exchange's journal knows it."""
         return self.request.cl_ord_id or ""
+
+    def attempt(self, attempt: Attempt, sent: float | None, ended: float) -> None:
+        """Note an attempt that has ended."""
+        self.attempts.append(attempt)
+        if sent is not None:
+            self.longest = max(self.longest, ended - sent)
 
 
 class Calls:
@@ -62,12 +70,6 @@ class Calls:
         call = Call(request, seat, self.now(), max_wait, priority)
         self.made[call.name] = call
         return call
-
-    def attempt(self, attempt: Attempt) -> None:
-        """Note an attempt: a client's `on_attempt`."""
-        call = self.made.get(attempt.request.cl_ord_id or "")
-        if call is not None:
-            call.attempts.append(attempt)
 
     def end(self, call: Call, ending: BaseException | None) -> None:
         """Note what the caller was told; None: that it was accepted."""

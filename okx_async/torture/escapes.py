@@ -92,9 +92,9 @@ class Escape:
     warned: bool = False
     ended: float | None = None
 
-    def attempt(self, made: Try) -> None:
+    def attempt(self, attempt: Attempt, sent: float | None, ended: float) -> None:
         """Note a try that has ended."""
-        self.tries.setdefault(place_of_request(made.attempt.request), []).append(made)
+        self.tries.setdefault(place_of_request(attempt.request), []).append(Try(attempt, sent, ended))
 
     @property
     def targets(self) -> dict[Place, View]:

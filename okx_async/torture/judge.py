@@ -158,13 +158,16 @@ def signatures(evidence: Evidence) -> Iterator[str]:
 
 
 def promptness(evidence: Evidence) -> Iterator[str]:
-    """Nobody is kept longer than he said."""
+    """Nobody is kept longer than he said, and no answer is awaited for longer."""
     plan = evidence.plan
     late = SLACK + 3 * plan.weather.freeze
     for call in evidence.calls.values():
+        seat = plan.seats[call.seat]
+        # Over a caller's session an attempt is on the wire before it has a connection.
+        if call.longest > seat.timeout + late + (seat.connect_timeout if seat.own_session else 0.0):
+            yield f"{call.name} {call.request.inst_id}: on the wire for {call.longest:.3f} s, timeout={seat.timeout:g}"
         if call.max_wait is None or call.ended is None:
             continue
-        seat = plan.seats[call.seat]
         took, most = call.ended - call.at, call.max_wait + seat.connect_timeout + seat.timeout + late
         if took > most:
             yield f"{call.name} {call.request.inst_id}: took {took:.3f} s with max_wait={call.max_wait}"

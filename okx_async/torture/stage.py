@@ -12,7 +12,7 @@ import aiohttp
 from okx_async import Client, ClosePosition, Credentials, Limiter, Quota
 from okx_async.simulator import Clock, SimulatedExchange
 from okx_async.torture.calls import Call, Calls
-from okx_async.torture.escapes import Escape, Try
+from okx_async.torture.escapes import Escape
 from okx_async.torture.watch import CALL, WatchedLimiter
 from okx_async.torture.witness import TimedClock, Witness
 
@@ -156,13 +156,11 @@ class Stage:
 
     def attempt(self, attempt: Attempt) -> None:
         """Take a client's word of an attempt."""
-        escape = self.escapes.get(CALL.get())
-        if escape is None:
-            self.calls.attempt(attempt)
-        else:
-            moments = self.desks[escape.seat].wall_clock.moments
+        whose = self.escapes.get(CALL.get()) or self.calls.made.get(attempt.request.cl_ord_id or "")
+        if whose is not None:
+            moments = self.desks[whose.seat].wall_clock.moments
             sent = None if attempt.sent is None else moments[attempt.sent]
-            escape.attempt(Try(attempt, sent, self.loop.clock()))
+            whose.attempt(attempt, sent, self.loop.clock())
         if self.listeners:
             for tell in tuple(self.listeners):
                 tell()

@@ -67,13 +67,13 @@ def _unproven(escape: Escape, place: Place, seen: list[Look]) -> Iterator[str]:
     after = [look for look in seen if look.begun >= heard - HAIR and look.covers(place.inst_id)]
     absent: list[Look] = []
     for look in reversed(after):
+        if _left_alone(escape, look, place):
+            return
         if None in look.views(place):
             absent.append(look)
         elif look.surely_covers(place.inst_id):
             break
     who = f"{escape.name} {place.inst_id} {place.pos_side}"
-    if after and len(absent) < 2 and _left_alone(escape, after[-1], place):
-        return
     if after and not absent and (view := next(iter(after[-1].views(place)), None)) is not None:
         yield f"{who}: said to be gone, and the last reading lists it: {view}"
     elif len(absent) < 2:
@@ -86,7 +86,10 @@ def _unproven(escape: Escape, place: Place, seen: list[Look]) -> Iterator[str]:
 
 
 def _left_alone(escape: Escape, look: Look, place: Place) -> bool:
-    """Whether it may have listed another one there, which nobody wants closed: which answer it had may be unclear."""
+    """Whether it may have listed another one there, which nobody wants closed, so that this one is gone.
+
+    Which answer it had may be unclear.
+    """
     records = [record for told in look.told for record in told.listing or () if place_of(record) == place]
     return not all(map(escape.wish.wants, records))
 

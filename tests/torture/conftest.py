@@ -11,7 +11,7 @@ import pytest
 
 from okx_async import Attempt, ClosePosition, FlattenState, Outcome, Priority
 from okx_async.simulator import Path
-from okx_async.torture.escapes import REPORT, Escape, Try, Wish
+from okx_async.torture.escapes import REPORT, Escape, Wish
 from okx_async.torture.judge import Evidence, judge
 from okx_async.torture.plan import Account, Exchange, Part, Plan, Seat, Weather
 from okx_async.torture.watch import Wait
@@ -95,7 +95,7 @@ class RunForIt:
         token: Any = "in doubt" if outcome is Outcome.UNKNOWN else "settled"
         request = ClosePosition("F0-USDT-SWAP", "cross")
         attempt = Attempt(request, ("env", "123", "F0-USDT-SWAP"), 0.0, 1.0, 2.0, code, 200, outcome, token)
-        self.escape.attempt(Try(attempt, 1000.0 + sent, 1000.1 + sent))
+        self.escape.attempt(attempt, 1000.0 + sent, 1000.1 + sent)
         if outcome is Outcome.ACCEPTED if done is None else done:
             place = Place("F0-USDT-SWAP", "cross", "net", "")
             self.evidence.witness.asked.append(Asked(1000.05 + sent, 1000.05 + sent, "123", "key", place, ""))

@@ -92,11 +92,12 @@ async def test_a_batch_of_a_closed_client_was_not_sent() -> None:
     assert [leg.told for leg in legs] == [NOT_SENT, NOT_SENT]
 
 
-def test_attempts_find_their_call() -> None:
+def test_the_longest_attempt_is_kept() -> None:
     calls = Calls(lambda: 7.0)
     call = begin(calls)
     mine: Any = SimpleNamespace(request=call.request)
     other: Any = SimpleNamespace(request=okx.ClosePosition("S0-USDT-SWAP", "cross"))
-    calls.attempt(mine)
-    calls.attempt(other)
-    assert call.attempts == [mine]
+    call.attempt(mine, 5.0, 6.5)
+    call.attempt(other, None, 9.0)
+    assert call.attempts == [mine, other]
+    assert call.longest == 1.5

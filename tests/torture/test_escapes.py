@@ -118,7 +118,8 @@ async def test_a_cancellation_goes_on_and_its_note_is_kept(noted: bool) -> None:
 )
 def test_tries_are_kept_by_place(sent: float | None, token: str, written: bool) -> None:  # noqa: FBT001 - a column
     one = escape()
-    made = Try(SimpleNamespace(request=REQUEST, token=token), sent, 2.0)  # type: ignore[arg-type]  # all that is looked at
-    one.attempt(made)
+    attempt: Any = SimpleNamespace(request=REQUEST, token=token)  # all that is looked at
+    one.attempt(attempt, sent, 2.0)
+    made = Try(attempt, sent, 2.0)
     assert one.tries == {Place("F0-USDT-SWAP", "cross", "net", ""): [made]}
     assert made.written is written

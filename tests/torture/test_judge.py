@@ -177,6 +177,16 @@ def test_promptness(evidence: Evidence) -> None:
     assert [name for name, _ in found(evidence)] == ["promptness"]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "own_session", "kept"), [(2.0, False, False), (2.1, False, True), (2.9, True, False)]
+)
+def test_promptness_of_an_answer(evidence: Evidence, *, seconds: float, own_session: bool, kept: bool) -> None:
+    evidence.plan = replace(evidence.plan, seats=(replace(evidence.plan.seats[0], own_session=own_session),))
+    made = attempt(token="in doubt", outcome=okx.Outcome.UNKNOWN)
+    call(evidence, UNKNOWN, [made], longest=seconds)
+    assert [name for name, _ in found(evidence)] == ["promptness"] * kept
+
+
 def limiter(*waits: Wait, idle: tuple[str, ...] = ()) -> Any:
     return SimpleNamespace(waits=list(waits), idle=list(idle))
 

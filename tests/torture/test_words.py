@@ -62,6 +62,16 @@ def test_another_one_that_nobody_wants_closed_is_no_reproach_even_if_the_answer_
     assert any("said to be gone" in line for _, line in run_for_it.breaches()) is accused
 
 
+@pytest.mark.parametrize(("side", "accused"), [("long", False), ("", True)])
+def test_nor_if_it_was_gone_again_in_the_end(run_for_it: RunForIt, *, side: str, accused: bool) -> None:
+    run_for_it.escape.wish = Wish(side=side)
+    story(run_for_it, 0.55)
+    run_for_it.read(0.7, run_for_it.record(pos="-5", cTime="2000"))
+    run_for_it.read(0.95)
+    run_for_it.report("closed", 1.2, flat=False)
+    assert any("said to be gone after 1 readings" in line for _, line in run_for_it.breaches()) is accused
+
+
 def test_flat_is_said_only_of_what_the_last_reading_does_not_list(run_for_it: RunForIt) -> None:
     story(run_for_it, 0.7, 0.85)
     run_for_it.read(0.99, run_for_it.record(instId="F1-USDT-SWAP"))
