@@ -71,12 +71,7 @@ class Runs:
             return
         url = place.tls if tls else place.plain
         print(f"{title}: {name}", file=sys.stderr)
-        what = (
-            ["benchmarks._feet", name, url]
-            if scene == IMPORT
-            else ["benchmarks._scenes", name, scene, url, str(at_once)]
-        )
-        command = [interpreter(name) or "", "-m", *what]
+        command = [interpreter(name) or "", "-m", "benchmarks._scenes", name, scene, url, str(at_once)]
         environment = {**os.environ, "SSL_CERT_FILE": place.ca}
         try:
             done = subprocess.run(  # noqa: S603 - this interpreter or its neighbour, on our own module

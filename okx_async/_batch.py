@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 from okx_async._calls import tell
 from okx_async._errors import OkxError
@@ -56,42 +56,52 @@ async def together(work: Callable[[_Item], Awaitable[_T]], items: Iterable[_Item
         await group.begin(items)
         if group.left:
             await group.over
-        return [task.result() for task in group.tasks]
+        for task in group.failed:
+            task.result()
     except BaseException as raised:
         # All in one step, however many: not one more goes out. Those that are done lose an exception nobody has read.
-        for task in group.tasks:
+        for task in (*group.tasks, *group.failed):
             task.cancel()
         if group.tasks and isinstance(raised, asyncio.CancelledError):
-            await asyncio.wait(group.tasks)
+            await asyncio.wait(tuple(group.tasks))
         for note in group.notes:
             raised.add_note(note)
         raise
+    return group.results
 
 
 class _Group(Generic[_Item, _T]):
-    """The work that was begun, and when all of it has ended."""
+    """The work that was begun, and when all of it has ended.
 
-    __slots__ = ("_work", "left", "notes", "over", "tasks")
+    What a task came to is kept and the task dropped as it ends: ten thousand at the end of a batch would take
+    milliseconds in one step.
+    """
+
+    __slots__ = ("_work", "failed", "left", "notes", "over", "results", "tasks")
 
     def __init__(self, work: Callable[[_Item], Awaitable[_T]]) -> None:
         self._work = work
         self.left = 0
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.tasks: list[asyncio.Task[_T]] = []
+        self.tasks: dict[asyncio.Task[_T], int] = {}
+        """What runs yet, and the place of its result."""
+        self.results: list[_T] = []
+        self.failed: list[asyncio.Task[_T]] = []
         self.notes: list[str] = []
 
     async def begin(self, items: Iterable[_Item]) -> None:
         """Begin with all items, some in each turn of the loop."""
         loop = asyncio.get_running_loop()
         self.left = 1  # not over before all have begun
-        for item in items:
-            if self.tasks and len(self.tasks) % AT_ONCE == 0:
+        for number, item in enumerate(items):
+            if number and number % AT_ONCE == 0:
                 await asyncio.sleep(0)
             task = loop.create_task(self._run(item))
             self.left += 1
+            self.tasks[task] = number
+            self.results.append(cast("_T", None))  # until it has ended
             task.add_done_callback(self._landed)
-            self.tasks.append(task)
-        self._landed(None)
+        self._less()
 
     async def _run(self, item: _Item) -> _T:
         try:
@@ -100,7 +110,15 @@ class _Group(Generic[_Item, _T]):
             self.notes.extend(getattr(cancelled, "__notes__", ()))
             raise
 
-    def _landed(self, _: object) -> None:
+    def _landed(self, task: asyncio.Task[_T]) -> None:
+        number = self.tasks.pop(task)
+        if task.cancelled() or task.exception() is not None:
+            self.failed.append(task)
+        else:
+            self.results[number] = task.result()
+        self._less()
+
+    def _less(self) -> None:
         self.left -= 1
         if not self.left and not self.over.done():
             self.over.set_result(None)

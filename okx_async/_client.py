@@ -269,16 +269,18 @@ class Client:
     async def warm_up(self, connections: int) -> int:
         """Open so many connections, learn the user id, and return how many connections stand ready.
 
-        Spends no quota of close-position. Never more than `max_connections`; they close after `keepalive` seconds
-        without use. Raises AuthenticationError if the key is refused; what else goes wrong is logged.
+        Spends no quota of close-position. Never more than `max_connections`, with those on the wire; they close after
+        `keepalive` seconds without use, and called again it replaces what has grown old. Raises AuthenticationError if
+        the key is refused; what else goes wrong is logged.
         """
         self._bind()
         if type(connections) is not int or connections < 0:
             raise InvalidRequestError(f"connections must be an integer ≥ 0, got {shown(connections)}")
         await self._discovery.known(None)
         self._bind()  # closed meanwhile: nothing would close what is opened now
-        wanted = min(connections, self._gate.bound)
-        opened = await self._transport.open(wanted)
+        bound = self._gate.bound
+        wanted = min(connections, bound - self._gate.taken)
+        opened = await self._transport.open(wanted, bound)
         if opened < wanted:
             logger.warning("warm_up: only %d of %d connections could be opened", opened, wanted)
         return opened
@@ -291,7 +293,8 @@ class Client:
             self._closed = True
             return
         self._bind()
-        self._closed = self._sender.closing = True
+        self._closed = True
+        self._sender.close()
         try:
             await self._discovery.aclose()
             await self._sender.aclose()

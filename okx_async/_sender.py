@@ -13,12 +13,12 @@ from math import inf
 from typing import TYPE_CHECKING, NoReturn
 
 from okx_async._answer import clean, parse
+from okx_async._connector import reset
 from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._flight import Flight
 from okx_async._models import Outcome
 from okx_async._outcomes import classify, decided
 from okx_async._patience import Patience
-from okx_async._transport import reset
 from okx_async._wire import SIGN
 
 if TYPE_CHECKING:
@@ -152,25 +152,27 @@ class Sender:
             if self.closing and not self._flights:
                 self._landed.set()
 
-    async def aclose(self) -> None:
-        """End those in line at once, await those on the wire up to `timeout`, then give them up."""
+    def close(self) -> None:
+        """Let nothing more be sent: those in line end at once, and the last of those on the wire leaves no timer."""
         self.closing = True
         for flight in self._flights:
             if not flight.marked:
                 flight.end()
-        try:
-            for _ in range(2):
-                if self._flights:
-                    self._landed.clear()
-                    try:
-                        async with asyncio.timeout(self._timeout):
-                            await self._landed.wait()
-                    except TimeoutError:
-                        for flight in self._flights:
-                            flight.end()
-        finally:  # cancelled too: those still on the wire are the last
-            if self._patience is not None:
-                self._patience.close()
+        if self._patience is not None:
+            self._patience.close()
+
+    async def aclose(self) -> None:
+        """End those in line at once, await those on the wire up to `timeout`, then give them up."""
+        self.close()
+        for _ in range(2):
+            if self._flights:
+                self._landed.clear()
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self._landed.wait()
+                except TimeoutError:
+                    for flight in self._flights:
+                        flight.end()
 
     def _keys(self, job: Job, flight: Flight) -> tuple[Key, ...]:
         if job.public:

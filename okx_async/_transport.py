@@ -3,19 +3,11 @@
 On our own session the connector marks the request when it gets its connection: before the mark not a byte can have
 left, after it any byte may have. The mark also starts the response's time-out. On a caller's session there is no
 such moment to observe, so only the errors that aiohttp raises while connecting count as not sent.
-
-A connection whose request is in doubt is reset. Closing alone is not enough: what is still in the kernel's send
-buffer would be delivered; with SO_LINGER (1, 0) the kernel drops it and sends RST.
 """
 
 from __future__ import annotations
 
 import asyncio
-import select
-import socket
-import struct
-from contextlib import suppress
-from contextvars import ContextVar
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,14 +15,12 @@ import aiohttp
 from aiohttp.hdrs import RETRY_AFTER
 from yarl import URL
 
+from okx_async._connector import FLIGHT, NOT_REPEATED, Connector, reset
 from okx_async._errors import InvalidRequestError
+from okx_async._warming import warm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from aiohttp.client_reqrep import ClientRequest
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
 
     from okx_async._flight import Flight
 
@@ -39,13 +29,7 @@ __all__ = ["Reply", "Transport"]
 MAX_BODY = 1 << 20
 """Bytes of a response that are read; the exchange's are far below, and a longer one is nobody's envelope."""
 
-NOT_REPEATED = "the connection was lost, and is not repeated here"
 _NEVER = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
-_LOOKS = 3
-"""Connections that are looked at for one request: a server that hangs up at once must not keep us at it."""
-_HUNG_UP: int = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere only what the loop has read is known
-_RESET = struct.pack("ii", 1, 0)
-_FLIGHT: ContextVar[Flight | None] = ContextVar("okx_async_flight", default=None)
 
 # What a session must not add to a signed request.
 _OURS = frozenset(
@@ -69,69 +53,6 @@ class Reply(NamedTuple):
     status: int
     body: bytes
     retry_after: str | None
-
-
-class Connector(aiohttp.TCPConnector):
-    """Tells the request in whose context it connects that it has its connection."""
-
-    def __init__(self, keepalive: float) -> None:
-        # limit=0: no queue inside aiohttp, the gate stands before the slot.
-        super().__init__(
-            limit=0, limit_per_host=0, keepalive_timeout=keepalive, socket_factory=_socket, ttl_dns_cache=60
-        )
-        self._polls: dict[int, select.poll] = {}
-
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
-        """Connect, and mark the flight."""
-        flight = _FLIGHT.get()
-        if flight is not None and flight.marked:
-            # aiohttp repeats idempotent requests by itself; one slot is one request.
-            raise aiohttp.ClientConnectionError(NOT_REPEATED)
-        connection = await super().connect(req, traces, timeout)
-        if flight is not None:
-            for _ in range(_LOOKS):
-                if not self._spoilt(connection):
-                    break
-                connection.close()
-                for _ in range(2):  # turns: the loop reads what else came to idle connections, and drops those
-                    await asyncio.sleep(0)
-                connection = await super().connect(req, traces, timeout)
-            if (flight.until < inf or flight.writing is not None) and (forbidden := flight.forbidden()):
-                connection.release()
-                raise aiohttp.ClientConnectionError(forbidden)
-            flight.mark(connection.transport)
-        return connection
-
-    def _spoilt(self, connection: Connection) -> bool:
-        """Whether something came while the connection stood idle, so that it must not carry a request.
-
-        Bytes: aiohttp would take them for the answer to this request. The end, perhaps not read by the loop yet: the
-        request would be lost, and nobody could tell.
-        """
-        protocol = connection.protocol
-        if protocol is None or (transport := protocol.transport) is None:
-            return False
-        if protocol.should_close:
-            return True
-        sock = transport.get_extra_info("socket")
-        if not _HUNG_UP or sock is None or (number := sock.fileno()) < 0:
-            return False
-        poll = self._polls.get(number)
-        if poll is None:  # it knows the number alone, and may be used again for the next socket of that number
-            poll = self._polls[number] = select.poll()
-            poll.register(number, _HUNG_UP)
-        return bool(poll.poll(0))
-
-
-def _socket(addr_info: tuple[int, int, int, str, object]) -> socket.socket:
-    family, kind, proto, _, _ = addr_info
-    sock = socket.socket(family, kind, proto)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def _once() -> aiohttp.ClientMiddlewareType:
@@ -167,6 +88,7 @@ class Transport:
         self._keepalive = keepalive
         self._connect_timeout = connect_timeout
         self._urls: dict[str, URL] = {}
+        self._opening = asyncio.Lock()
         # A caller's session has no mark: its connecting gets a limit that aiohttp reports as such. The threshold
         # keeps aiohttp from rounding that limit up to a whole second.
         self._timeout = (
@@ -198,7 +120,7 @@ class Transport:
         else:
             flight.mark(None)
         url = self._urls.get(path) or self._url(path)
-        mark = _FLIGHT.set(flight)
+        mark = FLIGHT.set(flight)
         try:
             response = await session.request(
                 method,
@@ -226,7 +148,7 @@ class Transport:
         except Exception as exc:  # noqa: BLE001 - whatever it is, the mark says whether the request can have left
             flight.failure = _words(exc)
         finally:
-            _FLIGHT.reset(mark)
+            FLIGHT.reset(mark)
         return None
 
     def _until(self, flight: Flight) -> aiohttp.ClientTimeout:
@@ -249,33 +171,18 @@ class Transport:
             return None
         return Reply(response.status, body, response.headers.get(RETRY_AFTER))
 
-    async def open(self, count: int) -> int:
-        """Open connections until `count` stand ready in the pool, all at once; return how many do."""
-        session = self._session or self._open()
-        connector = session.connector
-        if connector is None:
-            return 0
-        for limit in (connector.limit, connector.limit_per_host):  # of a caller's session; 0: none
-            count = min(count, limit or count)
-        loop = asyncio.get_running_loop()
-
-        async def one() -> None:
-            request = aiohttp.ClientRequest("GET", URL(self._base_url), loop=loop, session=session)
-            with suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with asyncio.timeout(self._connect_timeout):
-                    connections.append(await connector.connect(request, [], self._timeout))
-
-        # All are held until all are open: a connection put back at once would be handed to the next.
-        connections: list[Connection] = []
-        try:
-            ends = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
-        finally:  # cancelled too: gather ends after the last of them
-            for connection in connections:
-                connection.release()
-        for end in ends:
-            if end is not None:
-                raise end
-        return len(connections)
+    async def open(self, count: int, bound: int) -> int:
+        """Open connections until `count` stand ready in the pool, of which `bound` may be; return how many do."""
+        async with self._opening:
+            session = self._session or self._open()
+            return await warm(
+                session,
+                URL(self._base_url),
+                count,
+                bound=bound,
+                seconds=self._connect_timeout,
+                timeout=self._timeout,
+            )
 
     async def aclose(self) -> None:
         """Close the session if it is ours."""
@@ -311,17 +218,6 @@ async def _whole(content: aiohttp.StreamReader, body: bytes) -> bytes | None:
         chunks.append(body)
         body = await content.readany()
     return b"".join(chunks)
-
-
-def reset(transport: asyncio.BaseTransport | None) -> None:
-    """Drop a connection so that the kernel sends no more of what was written to it."""
-    if not isinstance(transport, asyncio.WriteTransport):
-        return
-    sock = transport.get_extra_info("socket")
-    if sock is not None:  # a caller's session did not make its sockets with our factory
-        with suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    transport.abort()
 
 
 def _words(exc: BaseException) -> str:

@@ -16,11 +16,11 @@ PRIVATE = [module.name for module in pkgutil.iter_modules(okx_async.__path__) if
 # Parts of the machine: their modules' lists are for each other.
 INTERNAL = {
     "Answer", "Bucket", "callback", "Calls", "check_pause", "check_seconds", "check_wait", "close_and_confirm",
-    "default_limiter", "Discovery", "ExchangeClock", "Flattening", "Flight", "Gate", "Guard", "HIDDEN", "Identity",
-    "identity_of", "is_flat", "Job", "Key", "lane_of", "Leg", "listed", "Move", "newcomers", "open_orders", "orders",
-    "Patience", "POSITIONS_QUOTA", "Pursuit", "Queue", "Reading", "Readings", "Repeats", "Reply", "Rule", "run_batch",
-    "Secrets", "Sender", "Series", "Sight", "slot_of", "Step", "Table", "tell", "together", "Transport", "Verdict",
-    "Waiter", "WithheldError",
+    "Connector", "default_limiter", "Discovery", "ExchangeClock", "FLIGHT", "Flattening", "Flight", "Gate", "Guard",
+    "HIDDEN", "Identity", "identity_of", "is_flat", "Job", "Key", "lane_of", "Leg", "listed", "Move", "newcomers",
+    "NOT_REPEATED", "open_orders", "orders", "Patience", "POSITIONS_QUOTA", "Pursuit", "Queue", "Reading", "Readings",
+    "Repeats", "Reply", "reset", "Rule", "run_batch", "Secrets", "Sender", "Series", "Sight", "slot_of", "Step",
+    "Table", "tell", "together", "Transport", "Verdict", "warm", "Waiter", "WithheldError",
 }  # fmt: skip
 
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -12,7 +10,7 @@ from yarl import URL
 from okx_async import InvalidRequestError, _transport
 from okx_async._flight import Flight
 from okx_async._patience import Patience
-from okx_async._transport import Reply, Transport, reset
+from okx_async._transport import Reply, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -135,33 +133,6 @@ async def test_a_closed_session_sends_nothing() -> None:
         subject = transport(session)
     flight, reply = await send(subject)
     assert (reply, flight.marked, flight.failure) == (None, False, "the session is closed")
-
-
-class Reached(asyncio.Transport):
-    def __init__(self, sock: socket.socket | None) -> None:
-        super().__init__({"socket": sock} if sock else {})
-        self.aborted = 0
-
-    def abort(self) -> None:
-        self.aborted += 1
-
-
-def test_a_reset_drops_what_the_kernel_holds() -> None:
-    with socket.socket() as sock:
-        reached = Reached(sock)
-        reset(reached)
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == struct.pack("ii", 1, 0)
-        assert reached.aborted == 1
-    reset(reached)  # closed meanwhile
-    assert reached.aborted == 2
-
-
-def test_a_reset_of_nothing_is_none() -> None:
-    reset(None)
-    reset(asyncio.BaseTransport())
-    bare = Reached(None)
-    reset(bare)
-    assert bare.aborted == 1
 
 
 async def test_what_would_change_our_requests_is_refused() -> None:

@@ -17,6 +17,7 @@ from okx_async import (
     OutcomeUnknownError,
     RejectedError,
 )
+from okx_async._connector import Connector
 
 if TYPE_CHECKING:
     from okx_async import Client, MgnMode
@@ -150,6 +151,26 @@ async def test_warm_up_stays_within_the_bound_and_spends_nothing(exchange: Simul
     for wrong in (-1, 1.0, True, "3"):
         with pytest.raises(InvalidRequestError, match="connections must be an integer"):
             await client.warm_up(cast("Any", wrong))
+
+
+async def test_the_pool_stays_within_the_bound_whoever_warms_it_up(stub: Stub, clients: Clients) -> None:
+    client = clients(stub.base_url, max_connections=4)
+    assert await asyncio.gather(*(client.warm_up(4) for _ in range(5))) == [4] * 5
+    assert len(stub.lines) == 4
+
+
+async def test_closes_that_go_on_meanwhile_count_too(exchange: SimulatedExchange, clients: Clients) -> None:
+    client = clients(exchange.base_url, credentials=exchange.credentials, max_connections=4)
+    insts = [f"X{number}-USDT-SWAP" for number in range(4)]
+    for inst_id in insts:
+        exchange.open_position(inst_id, 1)
+    closes = asyncio.ensure_future(client.close_positions([ClosePosition(inst_id, "cross") for inst_id in insts[:3]]))
+    warmed = [await client.warm_up(4) for _ in range(3)]
+    assert all(result.ok for result in await closes)
+    connector = client._transport._session.connector  # type: ignore[union-attr]
+    assert isinstance(connector, Connector)
+    assert connector.standing == 4
+    assert max(warmed) <= 4
 
 
 async def test_warm_up_counts_only_what_it_got(clients: Clients) -> None:

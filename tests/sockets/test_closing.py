@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from okx_async import Client, NotSentError, OutcomeUnknownError
+from okx_async import Client, Limiter, NotSentError, OutcomeUnknownError, Quota
 
 if TYPE_CHECKING:
     from tests.sockets.conftest import Clients, Line, Stub
@@ -107,6 +107,24 @@ async def test_a_close_that_is_cancelled_leaves_no_connection(stub: Stub, client
     await stub.all_ended()
     with pytest.raises(OutcomeUnknownError):
         await sent
+
+
+async def test_an_end_that_is_cancelled_at_once_leaves_nobody_in_line(stub: Stub, clients: Clients) -> None:
+    stub.script = silent
+    for turns in range(1, 6):
+        client = clients(stub.base_url, timeout=30.0, limiter=Limiter(Quota(1)))
+        closes = [asyncio.ensure_future(client.close_position("BTC-USDT-SWAP", "cross")) for _ in range(3)]
+        await clients.until(lambda: stub.requests)
+        stub.requests.clear()
+        end = asyncio.ensure_future(client.aclose())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        end.cancel()
+        await asyncio.wait({end, *closes})
+        assert isinstance(closes[0].exception(), OutcomeUnknownError)
+        for close in closes[1:]:
+            assert "the client was closed, nothing was sent" in str(close.exception())
+    await stub.all_ended()
 
 
 @pytest.mark.parametrize("use", ["close_position", "close_positions", "positions", "warm_up", "enter"])
