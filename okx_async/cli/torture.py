@@ -36,16 +36,16 @@ def run(seeds: int, first: int, *, processes: int, small: bool, as_json: bool) -
     history = happen(plan_of(seed))
     if small:
         history = shrink(history)
-    for line in _story(happen(history.plan, noted=True)):
+    for line in _story(happen(history.plan, noted=True), small=small):
         say(line)
     return ExitCode.FAILED
 
 
-def _story(history: History) -> list[str]:
+def _story(history: History, *, small: bool) -> list[str]:
     plan = history.plan
     lines = [
         "",
-        f"seed {plan.seed}, again by: okx-async torture --seed {plan.seed} --seeds 1",
+        f"seed {plan.seed}, again by: okx-async torture --seed {plan.seed} --seeds 1{' --shrink' * small}",
         *(f"broke {breach}" for breach in history.broken),
         f"strategies: {', '.join(f'{part.kind} at seat {part.seat}' for part in plan.parts) or 'none'}",
         f"mishaps: {', '.join(mishap.kind for mishap in plan.mishaps) or 'none'}",

@@ -118,7 +118,6 @@ class Calls:
             )
         except asyncio.CancelledError as cancelled:
             ending = cancelled
-            ending.add_note("of a batch: each leg may have been sent")
             raise
         except RuntimeError as error:
             ending = error

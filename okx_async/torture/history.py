@@ -16,6 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
+from okx_async.torture.bound import EndlessError, bounded
 from okx_async.torture.judge import SLACK, Breach, Evidence, judge
 from okx_async.torture.mishaps import MISHAPS, strike
 from okx_async.torture.plan import draw
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["History", "happen", "plan_of"]
 
+CPU_SECONDS = 120.0
+"""What a history may take at most; most take a tenth of one."""
 PATIENCE = 600.0
 """Seconds after the span in which every strategy must have come to its end."""
 LANDING = 10.0
@@ -86,11 +89,12 @@ def happen(plan: Plan, *, noted: bool = False) -> History:
     start = loop.clock()
     left: list[str] = []
     try:
-        with _watched(loop, left, plan.seed):
+        with bounded(CPU_SECONDS), _watched(loop, left, plan.seed):
             evidence = run(lambda loop: _take_place(Stage(plan, loop, network, notes), left), loop)
-    except DeadlockError as error:  # there is no end that could be judged
+    except (DeadlockError, EndlessError) as error:  # there is no end that could be judged
         broken = (Breach("progress", str(error)),)
-        return History(plan, "", 0, 0, loop.clock() - start, broken, {}, tuple(notes or ()))
+        told_until = tuple((at - start, text) for at, text in notes or ())
+        return History(plan, "", 0, 0, loop.clock() - start, broken, {}, told_until)
     told = Counter(call.told for call in evidence.calls.values())
     told.update(escape.told for escape in evidence.escapes.values())
     return History(
@@ -198,12 +202,14 @@ def _watched(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
         logging.disable(logging.WARNING)  # a history has thousands
         for name in names:
             logging.getLogger(name).addHandler(handler)
+            logging.getLogger(name).propagate = False  # what is an error is judged, and no word of the program's own
         try:
             yield
             gc.collect()  # an exception that nobody retrieved is told when its task is collected
         finally:
             for name in names:
                 logging.getLogger(name).removeHandler(handler)
+                logging.getLogger(name).propagate = True
             logging.disable(logging.NOTSET)
             gc.unfreeze()
             sys.unraisablehook = hook

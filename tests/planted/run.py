@@ -80,6 +80,8 @@ def main() -> None:
     arguments = parser.parse_args()
     words = " ".join(arguments.words)
     faults = [fault for fault in mutants().read(FAULTS.read_text()) if words in fault.name]
+    if not faults:
+        parser.error(f"no fault's name has the words {words!r}")
     missed = 0
     with ThreadPoolExecutor(2) as pool:
         for fault, line in zip(faults, pool.map(lambda one: found(one, arguments.seeds), faults), strict=True):

@@ -77,7 +77,9 @@ async def test_a_cancellation_goes_on_and_its_note_is_kept(noted: bool) -> None:
 async def test_the_legs_of_a_batch_are_told_one_by_one() -> None:
     calls = Calls(lambda: 7.0)
     legs = [begin(calls, f"c{number}") for number in range(4)]
-    client: Any = Client(None, okx.OutcomeUnknownError("x"), asyncio.CancelledError())
+    cancelled = asyncio.CancelledError()
+    cancelled.add_note("S0-USDT-SWAP: already sent, outcome unknown")
+    client: Any = Client(None, okx.OutcomeUnknownError("x"), cancelled)
     with pytest.raises(asyncio.CancelledError):
         await calls.close_all(client, legs)
     assert [leg.told for leg in legs] == [ACCEPTED, UNKNOWN, CANCELLED, CANCELLED]
