@@ -29,7 +29,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     args = parser.parse_args()
     page = PAGE.read_text()
-    for file in sorted(args.folder.glob("*.json")):
+    files = sorted(args.folder.glob("*.json"))
+    if not files:
+        parser.error(f"there are no JSON files in {args.folder}")
+    for file in files:
         record = json.loads(file.read_text())
         if "table" in record:
             page = filled(page, file.stem, "\n".join([*record["table"], "", *record["provenance"]]))

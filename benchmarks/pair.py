@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 IDS = [f"C{number}-USDT-SWAP" for number in range(1000)]
 SUBJECTS = (OURS, BARE, "aiohttp, request bytes of its own")
 WAYS = {"one by one": 1, "50 at once": 50}
+MOST_FEW = 2  # rounds that have quartiles
 
 
 async def run(client: Closer, ids: itertools.cycle[str], calls: int, at_once: int) -> float:
@@ -61,7 +62,10 @@ async def measure(url: str, rounds: int, calls: int) -> dict[str, dict[str, list
 
 def main() -> None:
     """Measure and print the table."""
-    args = arguments(__doc__, rounds=100, calls=150).parse_args()
+    parser = arguments(__doc__, rounds=100, calls=150)
+    args = parser.parse_args()
+    if args.rounds < MOST_FEW or args.calls < max(WAYS.values()):
+        parser.error(f"--rounds from {MOST_FEW} and --calls from {max(WAYS.values())} on")
     figures = {}
     with standin() as place:
         os.environ["SSL_CERT_FILE"] = place.ca
