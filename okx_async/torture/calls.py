@@ -13,13 +13,14 @@ from okx_async import (
     InvalidRequestError,
     NotSentError,
     OkxError,
+    Outcome,
     OutcomeUnknownError,
     Priority,
     RejectedError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from okx_async import Attempt
 
@@ -45,6 +46,8 @@ class Call:
     ended: float | None = None
     longest: float = 0.0
     """Seconds that an attempt was on the wire at most."""
+    refused: list[tuple[Hashable, float]] = field(default_factory=list)
+    """Keys that were refused for rate, and when it was told."""
 
     @property
     def name(self) -> str:
@@ -54,6 +57,8 @@ class Call:
     def attempt(self, attempt: Attempt, sent: float | None, ended: float) -> None:
         """Note an attempt that has ended."""
         self.attempts.append(attempt)
+        if attempt.outcome is Outcome.RATE:
+            self.refused.append((attempt.key, ended))
         if sent is not None:
             self.longest = max(self.longest, ended - sent)
 

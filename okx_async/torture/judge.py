@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INVARIANTS", "Breach", "Evidence", "judge"]
 
+WINDOW = 2.0
 EXPIRY = 30.0
 """Seconds that a signature may be off."""
 REPEATABLE = {"RATE", "LATER", "CLOCK", "NOT-SENT"}
@@ -209,6 +210,24 @@ def _passed_by(panic: list[Wait], normal: list[Wait]) -> Iterator[str]:
             yield f"who came at {wait.joined:.3f} in PANIC saw {passed} others go first"
 
 
+def pauses(evidence: Evidence) -> Iterator[str]:
+    """Let a key that was refused for rate serve nobody for a window."""
+    for number, limiter in enumerate(evidence.limiters):
+        served: dict[Hashable, list[float]] = defaultdict(list)
+        for wait in limiter.waits:
+            if wait.served is not None:
+                served[wait.key].append(wait.served)
+        for times in served.values():
+            times.sort()
+        for call in evidence.calls.values():
+            if evidence.plan.seats[call.seat].limiter != number:
+                continue
+            for key, told in call.refused:
+                after = served[key][bisect_right(served[key], told) :][:1]
+                if after and after[0] < told + WINDOW - SLACK:
+                    yield f"{call.name} {key!r}: refused at {told:.3f}, and another was served at {after[0]:.3f}"
+
+
 def thrift(evidence: Evidence) -> Iterator[str]:
     """No slot is spent but for a request that may have been sent."""
     paid: Counter[tuple[str, bool]] = Counter()
@@ -247,6 +266,7 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "signatures": signatures,
     "promptness": promptness,
     "order": order,
+    "pauses": pauses,
     "thrift": thrift,
     "tokens": tokens,
     "leftovers": leftovers,

@@ -97,9 +97,10 @@ async def test_a_batch_of_a_closed_client_was_not_sent() -> None:
 def test_the_longest_attempt_is_kept() -> None:
     calls = Calls(lambda: 7.0)
     call = begin(calls)
-    mine: Any = SimpleNamespace(request=call.request)
-    other: Any = SimpleNamespace(request=okx.ClosePosition("S0-USDT-SWAP", "cross"))
+    mine: Any = SimpleNamespace(outcome=okx.Outcome.RATE, key="k")
+    other: Any = SimpleNamespace(outcome=okx.Outcome.ACCEPTED, key="k")
     call.attempt(mine, 5.0, 6.5)
     call.attempt(other, None, 9.0)
     assert call.attempts == [mine, other]
     assert call.longest == 1.5
+    assert call.refused == [("k", 6.5)]

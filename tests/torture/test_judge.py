@@ -218,6 +218,14 @@ def test_order_where_somebody_waits_beside_a_free_token(evidence: Evidence) -> N
     assert found(evidence) == [("order", "waits beside a free token: key: state")]
 
 
+@pytest.mark.parametrize(("served", "kept"), [(1.5, True), (2.0, True), (3.9, False), (4.0, True)])
+def test_pauses(evidence: Evidence, *, served: float, kept: bool) -> None:
+    key = ("env", *KEY)
+    call(evidence, REFUSED, [RATE], refused=[(key, 2.0)])
+    evidence.limiters = [limiter(wait(1.0, 1.0), wait(1.0, served))]
+    assert [name for name, _ in found(evidence) if name == "pauses"] == ([] if kept else ["pauses"])
+
+
 def test_thrift(evidence: Evidence) -> None:
     call(evidence, UNKNOWN, [LOST])
     evidence.limiters = [limiter(wait(1.0, 1.0, call="c1"))]
@@ -244,6 +252,7 @@ def test_every_invariant_has_a_docstring_and_a_test(calm: Plan) -> None:
             "signatures",
             "promptness",
             "order",
+            "pauses",
             "thrift",
             "tokens",
             "leftovers",
