@@ -3,12 +3,14 @@
 Run: python -m benchmarks.virtual [--rounds N] [--seconds N] [--seeds N] [--json FILE]
 
 Eight closes a virtual second, `--seconds` long, 10 to 30 ms each way: a timer alone; bare aiohttp to a server that
-answers the same bytes each time; our client in its place; the simulated exchange in place of that server; all of it
-as a history that is watched and judged by all invariants. Then histories as they are drawn (`okx-async torture`), the
-first `--seeds`: where nothing goes wrong and nobody gives up, as they are, and what they cost where nothing happens at
-all. µs of CPU a request, and how many times faster than the clock virtual time passes; of histories, over all of them.
-Steps and histories take turns within one run; the least of all rounds counts, of each history too, since other work on
-the machine only ever adds.
+answers the same bytes each time; our client in its place; the simulated exchange in place of that server; then as many
+closes as a history, of two clients that fill their windows, give up, meet mishaps and flatten in the end, watched and
+judged by all invariants. Then histories as they are drawn (`okx-async torture`), the first `--seeds`: where nothing
+goes wrong and nobody gives up, as they are, and what they cost where nothing happens at all.
+
+µs of CPU a request, and how many times faster than the clock virtual time passes; of histories, over all of them. Steps
+and histories take turns within one run; the least of all rounds counts, of each history too, since other work on the
+machine only ever adds.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from yarl import URL
 
 import okx_async as okx
 from benchmarks._table import Report, arguments
-from benchmarks._worlds import RATE, WAY, calm, paced
+from benchmarks._worlds import RATE, WAY, calm, eight
 from okx_async.simulator import Clock, Network, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator.doors import Door, Doors
 from okx_async.torture import happen, plan_of
@@ -133,7 +135,7 @@ def step(act: Callable[[VirtualLoop, int], Awaitable[float]], seconds: int) -> f
 
 def judged(seconds: int) -> float:
     """Return µs of CPU a request of a history of as many requests, judging included."""
-    plan = paced(seconds)
+    plan = eight(seconds)
     begun = time.process_time()
     history = happen(plan)
     took = time.process_time() - begun
@@ -147,7 +149,7 @@ STEPS: dict[str, Callable[[int], float]] = {
     "bare aiohttp, network and HTTP server": partial(step, bare),
     "our client in its place": partial(step, ours),
     "the exchange in place of that server": partial(step, whole),
-    "the same as a history, with all invariants on": judged,
+    "a history of as many, with mishaps and all invariants on": judged,
 }
 
 
