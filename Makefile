@@ -40,7 +40,7 @@ mutants: $(READY)
 planted: $(READY)
 	$(BIN)/python tests/planted/run.py
 
-# 10,000 random histories in virtual time (half an hour; `okx-async torture --help` for one of them).
+# 10,000 random histories in virtual time (a quarter of an hour; `okx-async torture --help` for one of them).
 torture: $(READY)
 	$(BIN)/okx-async torture --seeds 10000 --processes 2 --shrink
 

@@ -57,11 +57,11 @@ async def _bursts(stage: Stage, desk: Desk, rng: Random) -> None:
 STRATEGIES["bursts"] = 0, _bursts  # drawn by nobody
 
 
-def eight(seconds: int) -> Plan:
-    """Return a history of RATE closes a second: two clients, full windows, mishaps all the while, at last a flatten."""
+def eight(seconds: int, *, mishaps: bool) -> Plan:
+    """Return a history of RATE closes a second: two clients, full windows, at last a flatten, and perhaps mishaps."""
     rng = Random("eight a second")
     kinds = {kind: row[0] for kind, row in MISHAPS.items()}
-    struck = enumerate(rng.choices(list(kinds), list(kinds.values()), k=seconds // EVERY))
+    struck = enumerate(rng.choices(list(kinds), list(kinds.values()), k=seconds // EVERY) if mishaps else ())
     return Plan(
         seed=0,
         span=float(seconds),

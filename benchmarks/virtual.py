@@ -4,9 +4,9 @@ Run: python -m benchmarks.virtual [--rounds N] [--seconds N] [--seeds N] [--json
 
 Eight closes a virtual second, `--seconds` long, 10 to 30 ms each way: a timer alone; bare aiohttp to a server that
 answers the same bytes each time; our client in its place; the simulated exchange in place of that server; then as many
-closes as a history, of two clients that fill their windows, give up, meet mishaps and flatten in the end, watched and
-judged by all invariants. Then histories as they are drawn (`okx-async torture`), the first `--seeds`: where nothing
-goes wrong and nobody gives up, as they are, and what they cost where nothing happens at all.
+closes as a history, of two clients that fill their windows, give up and flatten in the end, watched and judged by all
+invariants; the same with mishaps. Then histories as they are drawn (`okx-async torture`), the first `--seeds`: where
+nothing goes wrong and nobody gives up, as they are, and what they cost where nothing happens at all.
 
 µs of CPU a request, and how many times faster than the clock virtual time passes; of histories, over all of them. Steps
 and histories take turns within one run; the least of all rounds counts, of each history too, since other work on the
@@ -133,9 +133,9 @@ def step(act: Callable[[VirtualLoop, int], Awaitable[float]], seconds: int) -> f
         gc.enable()
 
 
-def judged(seconds: int) -> float:
+def judged(seconds: int, *, mishaps: bool) -> float:
     """Return µs of CPU a request of a history of as many requests, judging included."""
-    plan = eight(seconds)
+    plan = eight(seconds, mishaps=mishaps)
     begun = time.process_time()
     history = happen(plan)
     took = time.process_time() - begun
@@ -149,7 +149,8 @@ STEPS: dict[str, Callable[[int], float]] = {
     "bare aiohttp, network and HTTP server": partial(step, bare),
     "our client in its place": partial(step, ours),
     "the exchange in place of that server": partial(step, whole),
-    "a history of as many, with mishaps and all invariants on": judged,
+    "a history of as many, full windows, all invariants on": partial(judged, mishaps=False),
+    "the same with a mishap every four seconds": partial(judged, mishaps=True),
 }
 
 

@@ -20,22 +20,24 @@ class EndlessError(KeyboardInterrupt):
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Raise EndlessError in the block after so many seconds of this process's CPU time.
+    """Raise EndlessError in the block after so many seconds.
 
-    By a signal: on Windows, and outside the main thread, nothing is bounded.
+    By an alarm: on Windows, outside the main thread, and where somebody else has set one (pytest-timeout, say), nothing
+    is bounded. (One of CPU time would make the clocks of CPU time coarse for as long as it stands.)
     """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    timed = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    if not timed or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield
         return
 
     def stop(_: int, frame: FrameType | None) -> None:
         place = "" if frame is None else f", in {frame.f_code.co_qualname} at line {frame.f_lineno}"
-        raise EndlessError(f"no end within {seconds:g} s of CPU{place}")
+        raise EndlessError(f"no end within {seconds:g} s{place}")
 
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
-        signal.signal(signal.SIGVTALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)

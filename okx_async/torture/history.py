@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["History", "happen", "plan_of"]
 
-CPU_SECONDS = 120.0
+REAL_SECONDS = 300.0
 """What a history may take at most; most take a tenth of one."""
 PATIENCE = 600.0
 """Seconds after the span in which every strategy must have come to its end."""
@@ -89,7 +89,7 @@ def happen(plan: Plan, *, noted: bool = False) -> History:
     start = loop.clock()
     left: list[str] = []
     try:
-        with bounded(CPU_SECONDS), _watched(loop, left, plan.seed):
+        with bounded(REAL_SECONDS), _watched(loop, left, plan.seed):
             evidence = run(lambda loop: _take_place(Stage(plan, loop, network, notes), left), loop)
     except (DeadlockError, EndlessError) as error:  # there is no end that could be judged
         broken = (Breach("progress", str(error)),)

@@ -50,7 +50,7 @@ def test_every_stage_of_a_close_is_timed(tmp_path: Path) -> None:
 
 def test_every_step_of_a_request_in_virtual_time_is_timed(tmp_path: Path) -> None:
     record = run(tmp_path, "virtual", "--rounds", "1", "--seconds", "2", "--seeds", "1")
-    assert len(record["table"]) == 2 + 5 + 3
+    assert len(record["table"]) == 2 + 6 + 3
     assert all(us > 0 for us in record["raw"]["us"].values())
     assert all(requests > 0 for requests in record["raw"]["requests"].values())
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 FAULTS = Path(__file__).with_name("faults.txt")
-TESTS = ["test_bucket.py", "test_queue.py", "test_limiter.py", "test_table.py", "test_bucket_model.py"]
+TESTS = ["test_bucket.py", "test_queue.py", "test_limiter.py", "test_table.py", "test_gate.py", "test_bucket_model.py"]
 SECONDS = 300
 
 
