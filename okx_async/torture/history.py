@@ -200,16 +200,17 @@ def _watched(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
         warnings.simplefilter("always")
         sys.unraisablehook = lambda args: left.append(f"unraisable: {args.exc_value!r} in {args.object!r}")
         logging.disable(logging.WARNING)  # a history has thousands
-        for name in names:
-            logging.getLogger(name).addHandler(handler)
-            logging.getLogger(name).propagate = False  # what is an error is judged, and no word of the program's own
+        others = {logging.getLogger(name): logging.getLogger(name).handlers for name in names}
+        for logger in others:
+            logger.handlers = [handler]  # what is an error is judged, and no word of the program's own
+            logger.propagate = False
         try:
             yield
             gc.collect()  # an exception that nobody retrieved is told when its task is collected
         finally:
-            for name in names:
-                logging.getLogger(name).removeHandler(handler)
-                logging.getLogger(name).propagate = True
+            for logger, handlers in others.items():
+                logger.handlers = handlers
+                logger.propagate = True
             logging.disable(logging.NOTSET)
             gc.unfreeze()
             sys.unraisablehook = hook
