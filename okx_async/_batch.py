@@ -56,14 +56,14 @@ async def together(work: Callable[[_Item], Awaitable[_T]], items: Iterable[_Item
         await group.begin(items)
         if group.left:
             await group.over
-        for task in group.failed:
+        for _, task in sorted(group.failed.items()):
             task.result()
     except BaseException as raised:
-        # All in one step, however many: not one more goes out. Those that are done lose an exception nobody has read.
-        for task in (*group.tasks, *group.failed):
+        # All in one step, however many: not one more goes out.
+        for task in group.tasks:
             task.cancel()
         if group.tasks and isinstance(raised, asyncio.CancelledError):
-            await asyncio.wait(tuple(group.tasks))
+            await asyncio.wait(group.tasks)
         for note in group.notes:
             raised.add_note(note)
         raise
@@ -86,7 +86,7 @@ class _Group(Generic[_Item, _T]):
         self.tasks: dict[asyncio.Task[_T], int] = {}
         """What runs yet, and the place of its result."""
         self.results: list[_T] = []
-        self.failed: list[asyncio.Task[_T]] = []
+        self.failed: dict[int, asyncio.Task[_T]] = {}
         self.notes: list[str] = []
 
     async def begin(self, items: Iterable[_Item]) -> None:
@@ -113,7 +113,7 @@ class _Group(Generic[_Item, _T]):
     def _landed(self, task: asyncio.Task[_T]) -> None:
         number = self.tasks.pop(task)
         if task.cancelled() or task.exception() is not None:
-            self.failed.append(task)
+            self.failed[number] = task
         else:
             self.results[number] = task.result()
         self._less()

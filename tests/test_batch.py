@@ -161,3 +161,12 @@ async def test_a_leg_that_somebody_else_cancels_ends_the_batch() -> None:
     with pytest.raises(asyncio.CancelledError):
         await batch
     assert asyncio.get_running_loop().time() == 0.0
+
+
+async def test_of_several_errors_the_first_in_order_is_raised() -> None:
+    async def fail(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        raise ValueError(str(seconds))
+
+    with pytest.raises(ValueError, match=r"0\.2"):
+        await together(fail, [0.2, 0.1, 0.3])
