@@ -76,9 +76,4 @@ def eight(seconds: int, *, mishaps: bool) -> Plan:
         ),
         mishaps=tuple(Mishap(kind, number * EVERY + rng.uniform(0.0, EVERY), f"0 {number}") for number, kind in struck),
         insts=2,
-        shares=1,
-        rate=1.0,
-        grace=5.0,
-        floor=0.0,
-        stall=20.0,
     )

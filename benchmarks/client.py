@@ -200,15 +200,14 @@ def feet(runs: Runs, place: Place) -> None:
 def measure(runs: Runs, rounds: int) -> None:
     """Play all scenes."""
     with standin() as fast, standin(DELAY) as far:
-        for number in range(rounds):
+        for _ in range(rounds):
             runs.round("one", "closes", fast)
             runs.round("fifty", "closes", fast, at_once=50)
             runs.round("tls", "closes", fast, tls=True, pairs=1)
             for title, tls in (("book", False), ("book tls", True)):
                 runs.round(title, "book", far, tls=tls)
                 runs.play(title.replace("book", "warmed"), OURS, "warmed", far, tls=tls)
-            if number == 0:
-                feet(runs, fast)
+        feet(runs, fast)
         every, runs.names = runs.names, [name for name in runs.names if name != PACED]
         runs.round("desk", "desk", far, pairs=1)
         runs.names = every

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 IDS = [f"C{number}-USDT-SWAP" for number in range(1000)]
 SUBJECTS = (OURS, BARE, "aiohttp, request bytes of its own")
 WAYS = {"one by one": 1, "50 at once": 50}
-MOST_FEW = 2  # rounds that have quartiles
+LEAST = 2  # rounds that have quartiles
 
 
 async def run(client: Closer, ids: itertools.cycle[str], calls: int, at_once: int) -> float:
@@ -64,8 +64,8 @@ def main() -> None:
     """Measure and print the table."""
     parser = arguments(__doc__, rounds=100, calls=150)
     args = parser.parse_args()
-    if args.rounds < MOST_FEW or args.calls < max(WAYS.values()):
-        parser.error(f"--rounds from {MOST_FEW} and --calls from {max(WAYS.values())} on")
+    if args.rounds < LEAST or args.calls < max(WAYS.values()):
+        parser.error(f"--rounds from {LEAST} and --calls from {max(WAYS.values())} on")
     figures = {}
     with standin() as place:
         os.environ["SSL_CERT_FILE"] = place.ca

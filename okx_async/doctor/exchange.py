@@ -95,7 +95,7 @@ async def examine_exchange(
                 clock.learn(sample.sent, sample.received, sample.told)
             await visit.ask_account(user_id, demo=demo)
     finally:
-        await sender.aclose()
+        sender.close()
         await transport.aclose()
     return visit.findings
 

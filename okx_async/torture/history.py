@@ -200,17 +200,18 @@ def _watched(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
         warnings.simplefilter("always")
         sys.unraisablehook = lambda args: left.append(f"unraisable: {args.exc_value!r} in {args.object!r}")
         logging.disable(logging.WARNING)  # a history has thousands
-        others = {logging.getLogger(name): logging.getLogger(name).handlers for name in names}
-        for logger in others:
+        loggers = [logging.getLogger(name) for name in names]
+        others = [(logger, logger.handlers, logger.propagate) for logger in loggers]
+        for logger in loggers:
             logger.handlers = [handler]  # what is an error is judged, and no word of the program's own
             logger.propagate = False
         try:
             yield
             gc.collect()  # an exception that nobody retrieved is told when its task is collected
         finally:
-            for logger, handlers in others.items():
+            for logger, handlers, propagate in others:
                 logger.handlers = handlers
-                logger.propagate = True
+                logger.propagate = propagate
             logging.disable(logging.NOTSET)
             gc.unfreeze()
             sys.unraisablehook = hook

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["INVARIANTS", "Breach", "Evidence", "judge"]
 
 WINDOW = 2.0
+"""Seconds for which a key that was refused for rate pauses at least."""
 EXPIRY = 30.0
 """Seconds that a signature may be off."""
 REPEATABLE = {"RATE", "LATER", "CLOCK", "NOT-SENT"}
@@ -223,9 +224,10 @@ def pauses(evidence: Evidence) -> Iterator[str]:
             if evidence.plan.seats[call.seat].limiter != number:
                 continue
             for key, told in call.refused:
-                after = served[key][bisect_right(served[key], told) :][:1]
-                if after and after[0] < told + WINDOW - SLACK:
-                    yield f"{call.name} {key!r}: refused at {told:.3f}, and another was served at {after[0]:.3f}"
+                times = served[key]
+                after = bisect_right(times, told)
+                if after < len(times) and times[after] < told + WINDOW - SLACK:
+                    yield f"{call.name} {key!r}: refused at {told:.3f}, and another was served at {times[after]:.3f}"
 
 
 def thrift(evidence: Evidence) -> Iterator[str]:

@@ -114,15 +114,15 @@ class Plan:
     seats: tuple[Seat, ...]
     parts: tuple[Part, ...]
     mishaps: tuple[Mishap, ...]
-    insts: int
+    insts: int = 1
     """How many instruments the strategies crowd on."""
-    shares: int
+    shares: int = 1
     """Into how many limiters the quota of every UID is divided."""
-    rate: float
+    rate: float = 1.0
     """Of the limiters' clock."""
-    grace: float
-    floor: float
-    stall: float
+    grace: float = 5.0
+    floor: float = 0.0
+    stall: float = 20.0
     """The longest time for which bytes may stand in a queue."""
 
     @property

@@ -35,12 +35,7 @@ def calm() -> Plan:
         seats=(SEAT,),
         parts=(Part("waves", 0, 0.5, "waves"),),
         mishaps=(),
-        insts=1,
-        shares=1,
-        rate=1.0,
         grace=1.0,
-        floor=0.0,
-        stall=20.0,
     )
 
 
