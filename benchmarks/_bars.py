@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+from matplotlib import pyplot as plt
 
 __all__ = ["bars"]
 

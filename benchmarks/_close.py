@@ -7,12 +7,10 @@ import base64
 import hmac
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import aiohttp
 
-if TYPE_CHECKING:
-    from benchmarks._judge import Access
+from benchmarks._judge import Access
 
 __all__ = ["BareClient", "session"]
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import multiprocessing
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Connection
 
 from benchmarks._network import PROFILES, serve
 from okx_async.simulator import SimulatedExchange
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection
 
 __all__ = ["Access", "Counted", "judge"]
 

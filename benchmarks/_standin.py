@@ -17,16 +17,14 @@ import sys
 import tempfile
 import time
 from collections import defaultdict, deque
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from urllib.request import urlopen
 
 import trustme
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Place", "standin"]
 

@@ -10,18 +10,13 @@ import shlex
 import statistics
 import sys
 import sysconfig
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from benchmarks.peers import NAMES, installed, versions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from benchmarks.clients import Subject
-    from benchmarks.peers import Peer
+from benchmarks.clients import Subject
+from benchmarks.peers import NAMES, Peer, installed, versions
 
 __all__ = ["Report", "arguments", "peers_of", "spread", "versus"]
 

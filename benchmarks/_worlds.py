@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
 
 from okx_async import Priority
 from okx_async.simulator import Path
 from okx_async.torture import Plan
 from okx_async.torture.mishaps import MISHAPS
 from okx_async.torture.plan import Account, Exchange, Mishap, Part, Seat, Weather
+from okx_async.torture.stage import Desk, Stage
 from okx_async.torture.strategies import STRATEGIES
-
-if TYPE_CHECKING:
-    from okx_async.torture.stage import Desk, Stage
 
 __all__ = ["RATE", "WAY", "calm", "eight"]
 

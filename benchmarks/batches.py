@@ -21,17 +21,15 @@ import json
 import logging
 import time
 import tracemalloc
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks._standin import standin
 from benchmarks._table import Report, arguments, spread
 from benchmarks._workers import rounds
 from benchmarks.clients import KEYS, PASSPHRASE, SECRET
 from okx_async import Client, ClosePosition, Credentials, Limiter, Quota
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 DELAY = 0.03
 SECONDS = 4.5  # two windows

@@ -16,12 +16,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from benchmarks._table import Report, arguments, peers_of, spread
-
-if TYPE_CHECKING:
-    from benchmarks.peers import Limited
+from benchmarks.peers import Limited
 
 LIMIT, PER = 20, 2.0
 PATIENCE = 12.0  # s; three windows and more: whoever is not served by then is not served

@@ -18,18 +18,13 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
-from benchmarks._standin import standin
+from benchmarks._standin import Place, standin
 from benchmarks._table import Report, arguments, spread
 from benchmarks.clients import BARE, IMPORTS, NAMES, OURS, Subject, interpreter, load
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from benchmarks._standin import Place
 
 ROOT = Path(__file__).parent.parent
 DELAY = 0.03

@@ -15,12 +15,10 @@ import asyncio
 import time
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks._table import Report, arguments, peers_of, spread
-
-if TYPE_CHECKING:
-    from benchmarks.peers import Limited
+from benchmarks.peers import Limited
 
 LIMIT, PER = 20, 2.0
 AT_ONCE, LATER, GAP, HOLD = 60, 20, 0.1, 0.01

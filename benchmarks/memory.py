@@ -18,16 +18,11 @@ import json
 import sys
 import time
 import tracemalloc
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager
 
 from benchmarks._table import Report, arguments, peers_of
 from benchmarks._workers import rounds
-from benchmarks.peers import load
-
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
-    from benchmarks.peers import Limited
+from benchmarks.peers import Limited, load
 
 LIMIT, PER = 20, 2.0
 

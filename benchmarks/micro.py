@@ -17,20 +17,15 @@ import importlib
 import itertools
 import json
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from benchmarks._table import Report, arguments, peers_of, spread, versus
 from benchmarks._workers import neighbours, rounds
-from benchmarks.peers import load
+from benchmarks.peers import Limited, load
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import TypeAlias
-
-    from benchmarks.peers import Limited
-
-    Spinning: TypeAlias = "Limited | Nothing | Empty | Semaphore"
+Spinning: TypeAlias = "Limited | Nothing | Empty | Semaphore"
 
 SCENES = {"one": "one key", "many": "10,000 keys", "new": "new keys"}
 KEYS = [f"KEY-{number}" for number in range(10_000)]

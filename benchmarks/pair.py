@@ -15,14 +15,10 @@ import itertools
 import os
 import statistics
 import time
-from typing import TYPE_CHECKING
 
 from benchmarks._standin import standin
 from benchmarks._table import Report, arguments, spread
-from benchmarks.clients import BARE, OURS, load
-
-if TYPE_CHECKING:
-    from benchmarks.clients import Closer
+from benchmarks.clients import BARE, OURS, Closer, load
 
 IDS = [f"C{number}-USDT-SWAP" for number in range(1000)]
 SUBJECTS = (OURS, BARE, "aiohttp, request bytes of its own")

@@ -19,20 +19,17 @@ import gc
 import hmac
 import multiprocessing
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Connection
 
 from aiohttp import web
 
 import okx_async as okx
 from benchmarks._table import Report, arguments, spread
 from okx_async.simulator import SimulatedExchange
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from multiprocessing.connection import Connection
 
 PATH = "/api/v5/trade/close-position"
 CONNECTIONS = 32

@@ -17,13 +17,13 @@ from typing import Any
 from benchmarks._table import Report, arguments, spread
 from benchmarks.clients import KEYS, PASSPHRASE, SECRET
 from okx_async import Client, ClosePosition, Credentials, Limiter
-from okx_async._answer import closed_position, parse
-from okx_async._discovery import Discovery
-from okx_async._flight import Flight
-from okx_async._outcomes import classify, decided
-from okx_async._patience import Patience
-from okx_async._transport import Reply
-from okx_async._wire import CLOSE_PATH, Signer, close_body
+from okx_async._calls.attempt import Flight
+from okx_async._calls.uid_lookup import Discovery
+from okx_async._http.timeouts import Patience
+from okx_async._http.transport import Reply
+from okx_async._rest.outcomes import classify, decided
+from okx_async._rest.responses import closed_position, parse
+from okx_async._rest.signing import CLOSE_PATH, Signer, close_body
 
 IDS = [f"C{number}-USDT-SWAP" for number in range(2000)]
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")

@@ -17,21 +17,16 @@ import asyncio
 import gc
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks._close import BareClient, session
-from benchmarks._judge import judge
+from benchmarks._judge import Access, judge
 from benchmarks._network import PROFILES
 from benchmarks._table import Report, arguments, peers_of, spread
+from benchmarks.peers import Limited
 from benchmarks.peers.okx_async import Ours
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from benchmarks._judge import Access
-    from benchmarks.peers import Limited
 
 LIMIT, PER = 20, 2.0
 INST_ID = "BTC-USDT-SWAP"

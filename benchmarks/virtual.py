@@ -18,9 +18,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import aiohttp
 from yarl import URL
@@ -29,14 +29,9 @@ import okx_async as okx
 from benchmarks._table import Report, arguments
 from benchmarks._worlds import RATE, WAY, calm, eight
 from okx_async.simulator import Clock, Network, SimulatedExchange, VirtualLoop, run
-from okx_async.simulator.doors import Door, Doors
-from okx_async.torture import happen, plan_of
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from okx_async.simulator.messages import Request
-    from okx_async.torture import Plan
+from okx_async.simulator.http.connections import Door, Doors
+from okx_async.simulator.http.messages import Request
+from okx_async.torture import Plan, happen, plan_of
 
 INST = "BTC-USDT-SWAP"
 BODY = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"net","tag":""}],"msg":""}'

@@ -3,7 +3,9 @@
 https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
 """
 
+from okx_async._calls.batch import CloseResult
 from okx_async._client import Client
+from okx_async._credentials import Credentials
 from okx_async._errors import (
     AuthenticationError,
     ClockSkewError,
@@ -19,24 +21,12 @@ from okx_async._errors import (
     SlotTimeoutError,
     UnavailableError,
 )
-from okx_async._keys import rate_key
-from okx_async._limiter import Limiter
-from okx_async._models import (
-    Attempt,
-    ClosedPosition,
-    ClosePosition,
-    CloseResult,
-    Credentials,
-    MgnMode,
-    Outcome,
-    Position,
-    PosSide,
-    Priority,
-    Quota,
-    TokenState,
-)
-from okx_async._report import FlattenReport, FlattenRow, FlattenState, OpenOrder
-from okx_async._slots import Slot, SlotSource, Statistics
+from okx_async._flatten.report import FlattenReport, FlattenRow, FlattenState, OpenOrder
+from okx_async._limiter.limiter import Limiter
+from okx_async._limiter.slots import Slot, SlotSource, Statistics
+from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, Outcome, Position, PosSide, TokenState
+from okx_async._quota import Priority, Quota
+from okx_async._rest.rate_keys import rate_key
 
 __version__ = "0.1.0"
 
@@ -77,8 +67,3 @@ __all__ = [
     "UnavailableError",
     "rate_key",
 ]
-
-# Tracebacks, reprs and pickles say okx_async.Client, not where it happens to be defined.
-for _public in [globals()[name] for name in __all__]:
-    if getattr(_public, "__module__", "").startswith("okx_async."):
-        _public.__module__ = "okx_async"

@@ -6,40 +6,36 @@ import asyncio
 import logging
 import time
 import warnings
+from collections.abc import Callable, Iterable, Sequence
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Self
+from types import TracebackType
+from typing import Any, Final, Self
 
-from okx_async import _answer, _drafts, _wire
-from okx_async._arguments import callback, check_seconds, check_wait, lane_of, listed
-from okx_async._batch import run_batch
-from okx_async._calls import Calls
-from okx_async._clock import ExchangeClock
-from okx_async._confirm import close_and_confirm
-from okx_async._discovery import Discovery
+import aiohttp
+
+from okx_async._calls.batch import CloseResult, run_batch
+from okx_async._calls.caller import Calls
+from okx_async._calls.capacity import Gate
+from okx_async._calls.exchange_clock import ExchangeClock
+from okx_async._calls.identity import Key, identity_of
+from okx_async._calls.sender import Job, Sender
+from okx_async._calls.uid_lookup import Discovery
+from okx_async._credentials import Credentials
 from okx_async._errors import InvalidRequestError, OutcomeUnknownError
-from okx_async._flattening import Flattening
-from okx_async._gate import Gate
-from okx_async._identity import identity_of
-from okx_async._keys import check_base_url, check_inst_id, environment, region_url, shown
-from okx_async._limiter import default_limiter
-from okx_async._models import ClosePosition, CloseResult, Credentials, Priority, Quota
-from okx_async._readings import POSITIONS_QUOTA
-from okx_async._secrets import Secrets
-from okx_async._sender import Job, Sender
-from okx_async._transport import Transport
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from types import TracebackType
-
-    import aiohttp
-
-    from okx_async._identity import Key
-    from okx_async._models import Attempt, ClosedPosition, MgnMode, Position, PosSide
-    from okx_async._report import FlattenReport, FlattenRow
-    from okx_async._slots import SlotSource
-
-__all__ = ["Client"]
+from okx_async._flatten.confirm import close_and_confirm
+from okx_async._flatten.flatten import Flattening
+from okx_async._flatten.readings import POSITIONS_QUOTA
+from okx_async._flatten.report import FlattenReport, FlattenRow
+from okx_async._http.transport import Transport
+from okx_async._limiter.limiter import default_limiter
+from okx_async._limiter.slots import SlotSource
+from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, Position, PosSide
+from okx_async._quota import Priority, Quota
+from okx_async._rest import responses as _answer
+from okx_async._rest import signing as _wire
+from okx_async._rest.rate_keys import check_base_url, check_inst_id, environment, region_url
+from okx_async._rest.redaction import Secrets
+from okx_async._validation import check_callback, check_list, check_priority, check_seconds, check_wait, short_repr
 
 logger = logging.getLogger("okx_async")
 
@@ -87,14 +83,14 @@ class Client:
             raise InvalidRequestError(f"credentials must be Credentials, got {type(credentials).__name__}")
         check_seconds(connect_timeout=connect_timeout, timeout=timeout, keepalive=keepalive)
         if type(max_connections) is not int or max_connections < 1:
-            raise InvalidRequestError(f"max_connections must be an integer ≥ 1, got {shown(max_connections)}")
-        callback("on_attempt", on_attempt)
+            raise InvalidRequestError(f"max_connections must be an integer ≥ 1, got {short_repr(max_connections)}")
+        check_callback("on_attempt", on_attempt)
         home = region_url(region)
         base = home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
         if limiter is not None and (isinstance(limiter, type) or not callable(getattr(limiter, "slot", None))):
-            raise InvalidRequestError(f"limiter must be a SlotSource, such as a Limiter, got {shown(limiter)}")
+            raise InvalidRequestError(f"limiter must be a SlotSource, such as a Limiter, got {short_repr(limiter)}")
         if not callable(wall_clock):
-            raise InvalidRequestError(f"wall_clock must be callable, got {shown(wall_clock)}")
+            raise InvalidRequestError(f"wall_clock must be callable, got {short_repr(wall_clock)}")
         self._transport = Transport(base, session=session, connect_timeout=connect_timeout, keepalive=keepalive)
         self._identity = identity_of(environment(base, demo=demo), credentials.api_key, user_id)
         self._limiter = default_limiter() if limiter is None else limiter
@@ -166,8 +162,8 @@ class Client:
             self._bind()
         if max_wait is not None:
             check_wait(max_wait)
-        request = _drafts.close_position(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
-        lane = priority if type(priority) is Priority else lane_of(priority)
+        request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
+        lane = priority if type(priority) is Priority else check_priority(priority)
         if confirm or confirm_timeout != CONFIRM_TIMEOUT:
             check_seconds(confirm_timeout=confirm_timeout)
         if confirm:
@@ -193,9 +189,9 @@ class Client:
         """
         self._bind()
         check_wait(max_wait)
-        lane = lane_of(priority)
-        legs = listed("requests", requests, ClosePosition)
-        callback("on_result", on_result)
+        lane = check_priority(priority)
+        legs = check_list("requests", requests, ClosePosition)
+        check_callback("on_result", on_result)
 
         return await run_batch(legs, lambda leg: self._close(leg, lane, max_wait), on_result)
 
@@ -221,14 +217,14 @@ class Client:
         """
         self._bind()
         check_seconds(deadline=deadline)
-        lane = lane_of(priority)
-        callback("where", where)
-        callback("on_progress", on_progress)
+        lane = check_priority(priority)
+        check_callback("where", where)
+        check_callback("on_progress", on_progress)
         if not isinstance(auto_cxl, bool):
-            raise InvalidRequestError(f"auto_cxl must be True or False, got {shown(auto_cxl)}")
+            raise InvalidRequestError(f"auto_cxl must be True or False, got {short_repr(auto_cxl)}")
         wanted: list[str] | None = None
         if inst_ids is not None:
-            wanted = list(dict.fromkeys(listed("inst_ids", inst_ids, str)))
+            wanted = list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
             if not wanted:
                 raise InvalidRequestError(
                     "inst_ids is empty: nothing would be closed and nothing proven; None means all"
@@ -256,7 +252,7 @@ class Client:
         self._bind()
         paths = [_wire.positions_path(None)]
         if inst_ids is not None:
-            wanted: Sequence[str] = list(dict.fromkeys(listed("inst_ids", inst_ids, str)))
+            wanted: Sequence[str] = list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
             size = _wire.MAX_POSITIONS_IDS
             paths = [_wire.positions_path(wanted[i : i + size]) for i in range(0, len(wanted), size)]
         found: list[Position] = []
@@ -275,7 +271,7 @@ class Client:
         """
         self._bind()
         if type(connections) is not int or connections < 0:
-            raise InvalidRequestError(f"connections must be an integer ≥ 0, got {shown(connections)}")
+            raise InvalidRequestError(f"connections must be an integer ≥ 0, got {short_repr(connections)}")
         await self._discovery.known(None)
         self._bind()  # closed meanwhile: nothing would close what is opened now
         bound = self._gate.bound

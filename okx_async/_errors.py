@@ -19,28 +19,10 @@ The class follows from the code in the body, not from the HTTP status.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
-    from okx_async._models import Attempt
-
-__all__ = [
-    "AuthenticationError",
-    "ClockSkewError",
-    "CloseInProgressError",
-    "InvalidRequestError",
-    "NotSentError",
-    "NothingToCloseError",
-    "OkxError",
-    "OutcomeUnknownError",
-    "PendingOrdersError",
-    "RateLimitedError",
-    "RejectedError",
-    "SlotTimeoutError",
-    "UnavailableError",
-]
+from okx_async._models import Attempt
 
 
 class OkxError(Exception):

@@ -6,43 +6,15 @@ Field names are OKX's in Python spelling (``instId`` is ``inst_id``). Texts that
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
-from okx_async._errors import InvalidRequestError, OkxError
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
-    from decimal import Decimal
-
-__all__ = [
-    "Attempt",
-    "ClosePosition",
-    "CloseResult",
-    "ClosedPosition",
-    "Credentials",
-    "MgnMode",
-    "Outcome",
-    "PosSide",
-    "Position",
-    "Priority",
-    "Quota",
-    "TokenState",
-]
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Literal, TypeAlias
 
 MgnMode: TypeAlias = Literal["cross", "isolated"]
 PosSide: TypeAlias = Literal["net", "long", "short"]
 TokenState: TypeAlias = Literal["settled", "refunded", "in doubt"]
-
-
-class Priority(IntEnum):
-    """The lane in which a request waits for its slot: PANIC goes ahead of every NORMAL waiter of its key."""
-
-    NORMAL = 0
-    PANIC = 1
 
 
 class Outcome(Enum):
@@ -70,62 +42,6 @@ class Outcome(Enum):
     """Something else must happen first; not executed."""
     FATAL = "FATAL"
     """Needs a person or a change of code; not executed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """An API key of OKX. Neither ``repr`` nor any error or log line shows the secret key or the passphrase."""
-
-    api_key: str
-    secret_key: str = field(repr=False)
-    passphrase: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        for name in ("api_key", "secret_key", "passphrase"):
-            value = getattr(self, name)
-            # The value goes into a header: line breaks would end it, blanks at its ends are always a slip.
-            if not isinstance(value, str) or not value or not value.isprintable() or value != value.strip():
-                raise InvalidRequestError(
-                    f"{name} must be a non-empty printable string without blanks at its ends (not shown here)"
-                )
-            if not value.isascii():
-                raise InvalidRequestError(f"{name} must be ASCII (not shown here)")
-
-    def __repr__(self) -> str:
-        return f"Credentials(api_key={self.api_key[:4] + '…' if len(self.api_key) > 12 else '…'!r})"  # noqa: PLR2004 - a short key is not shown at all
-
-    @classmethod
-    def from_env(cls) -> Credentials:
-        """Read ``OKX_API_KEY``, ``OKX_SECRET_KEY`` and ``OKX_PASSPHRASE``.
-
-        Raises InvalidRequestError that names every variable that is missing or empty.
-        """
-        names = ("OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE")
-        values = [os.environ.get(name, "") for name in names]
-        missing = [name for name, value in zip(names, values, strict=True) if not value]
-        if missing:
-            raise InvalidRequestError(f"environment: {', '.join(missing)} not set")
-        return cls(*values)
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """``limit`` requests in any ``per`` seconds; the last ``reserve`` tokens only PANIC may take."""
-
-    limit: int = 20
-    per: float = 2.0
-    reserve: int = 0
-
-    def __post_init__(self) -> None:
-        if type(self.limit) is not int or self.limit < 1:
-            raise InvalidRequestError(f"limit must be an integer of at least 1, got {self.limit!r}")
-        per: object = self.per  # the annotation does not bind callers without a type checker
-        if isinstance(per, bool) or not isinstance(per, int | float) or not 0 < per <= sys.float_info.max:
-            raise InvalidRequestError(f"per must be a positive number of seconds, got {per!r}")
-        if type(self.reserve) is not int or not 0 <= self.reserve < self.limit:
-            raise InvalidRequestError(
-                f"reserve must be an integer from 0 to limit - 1 ({self.limit - 1}), got {self.reserve!r}"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,26 +108,6 @@ class ClosedPosition:
     tag: str
     attempts: tuple[Attempt, ...] = ()
     flat: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CloseResult:
-    """What became of one leg of a batch: exactly one of ``closed`` and ``error`` is set."""
-
-    request: ClosePosition
-    closed: ClosedPosition | None = None
-    error: OkxError | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the exchange accepted the close."""
-        return self.error is None
-
-    def result(self) -> ClosedPosition:
-        """Return ``closed``, or raise ``error``."""
-        if self.closed is None:
-            raise self.error or AssertionError("a CloseResult without closed and error")
-        return self.closed
 
 
 @dataclass(frozen=True, slots=True)

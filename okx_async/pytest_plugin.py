@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import pytest
 
 from okx_async import Client, Limiter
 from okx_async.simulator import Clock, DeadlockError, Network, SimulatedExchange, VirtualLoop
-from okx_async.simulator.loop import aiohttp_by
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from okx_async.simulator.virtual.loop import aiohttp_by
 
 __all__ = ["in_loop", "take_over"]
 
@@ -188,5 +186,5 @@ def _clocks(loop: VirtualLoop) -> Iterator[None]:
         # What clients of one process share they share within this test, and with nobody in real time.
         limiter = Limiter()
         patch.setattr("okx_async._client.default_limiter", lambda: limiter)
-        patch.setattr("okx_async._identity._SHARED", WeakValueDictionary())
+        patch.setattr("okx_async._calls.identity._SHARED", WeakValueDictionary())
         yield

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 from unittest.mock import Mock
 
 import aiohttp
@@ -14,28 +15,22 @@ import pytest
 import pytest_asyncio
 from aioresponses import aioresponses, core
 
-from okx_async import Client, Credentials, Limiter, Priority, Quota
-from okx_async._clock import ExchangeClock
-from okx_async._gate import Gate
-from okx_async._identity import Identity
-from okx_async._limiter import default_limiter
-from okx_async._patience import Patience
-from okx_async._secrets import Secrets
-from okx_async._sender import Job, Sender
-from okx_async._transport import Reply, Transport
-from okx_async._wire import Signer
-from okx_async.simulator import Clock, Network, SimulatedExchange, VirtualLoop, run
+from okx_async import Attempt, Client, Credentials, Limiter, Priority, Quota
+from okx_async._calls.attempt import Flight
+from okx_async._calls.capacity import Gate
+from okx_async._calls.exchange_clock import ExchangeClock
+from okx_async._calls.identity import Identity
+from okx_async._calls.sender import Job, Sender
+from okx_async._calls.uid_lookup import Discovery
+from okx_async._http.timeouts import Patience
+from okx_async._http.transport import Reply, Transport
+from okx_async._limiter.limiter import default_limiter
+from okx_async._rest.redaction import Secrets
+from okx_async._rest.signing import Signer
+from okx_async.simulator import Clock, JournalRow, Network, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator import Path as Way
-from okx_async.simulator.endpoints import CLOSE_PATH
-from okx_async.simulator.turns import JumpingLoop
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
-
-    from okx_async import Attempt
-    from okx_async._discovery import Discovery
-    from okx_async._flight import Flight
-    from okx_async.simulator import JournalRow
+from okx_async.simulator.api.endpoints import CLOSE_PATH
+from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 
 # Some tests share a table with others. At the end: tests/mutants puts a copy of the package before this one.
 sys.path.append(str(Path(__file__).parent.parent))

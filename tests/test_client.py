@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
+from aioresponses import aioresponses
 
 from okx_async import (
     Attempt,
@@ -22,12 +24,7 @@ from okx_async import (
     Priority,
     SlotTimeoutError,
 )
-from okx_async._limiter import default_limiter
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from aioresponses import aioresponses
+from okx_async._limiter.limiter import default_limiter
 
 pytestmark = pytest.mark.virtual
 

@@ -1,45 +1,42 @@
-"""What is public: one list, complete, and named after the package."""
+"""What is public: one list, complete, documented, and readable by programs."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 from importlib.metadata import version
+from typing import Any, get_type_hints
 
 import pytest
 
 import okx_async
+from okx_async import doctor, simulator
 
-PUBLIC = sorted(set(okx_async.__all__))
-PRIVATE = [module.name for module in pkgutil.iter_modules(okx_async.__path__) if module.name.startswith("_")]
-# Parts of the machine: their modules' lists are for each other.
-INTERNAL = {
-    "Answer", "Bucket", "callback", "Calls", "check_pause", "check_seconds", "check_wait", "close_and_confirm",
-    "Connector", "default_limiter", "Discovery", "ExchangeClock", "FLIGHT", "Flattening", "Flight", "Gate", "Guard",
-    "HIDDEN", "Identity", "identity_of", "is_flat", "Job", "Key", "lane_of", "Leg", "listed", "Move", "newcomers",
-    "NOT_REPEATED", "open_orders", "orders", "Patience", "POSITIONS_QUOTA", "Pursuit", "Queue", "Reading", "Readings",
-    "Repeats", "Reply", "reset", "Rule", "run_batch", "Secrets", "Sender", "Series", "Sight", "slot_of", "Step",
-    "Table", "tell", "together", "Transport", "Verdict", "warm", "Waiter", "WithheldError",
-}  # fmt: skip
+PUBLIC: dict[str, Any] = {
+    name: getattr(package, name) for package in (okx_async, simulator, doctor) for name in package.__all__
+}
+CLASSES = {name: each for name, each in PUBLIC.items() if inspect.isclass(each)}
 
 
 def test_the_list_is_sorted_and_without_doubles() -> None:
-    assert sorted(okx_async.__all__) == PUBLIC
+    assert sorted(set(okx_async.__all__)) == sorted(okx_async.__all__)
 
 
-@pytest.mark.parametrize("module", PRIVATE)
-def test_whatever_a_module_exports_is_public_or_a_part_of_the_machine(module: str) -> None:
-    exported = set(getattr(importlib.import_module(f"okx_async.{module}"), "__all__", ()))
-    assert exported <= set(PUBLIC) | INTERNAL
+def test_public_things_have_a_docstring_and_a_source() -> None:
+    functions = {name: each for name, each in PUBLIC.items() if inspect.isfunction(each)}
+    for name, each in {**CLASSES, **functions}.items():
+        assert each.__doc__, name
+        assert name in inspect.getsource(each)
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_public_things_say_okx_async(name: str) -> None:
-    public = getattr(okx_async, name)
-    if inspect.isclass(public) or inspect.isfunction(public):
-        assert public.__module__ == "okx_async"
-        assert public.__doc__
+@pytest.mark.xfail(reason="until the circles of the virtual network are cut")
+def test_type_hints_of_everything_public_can_be_read_at_run_time() -> None:
+    for each in CLASSES.values():
+        get_type_hints(each)
+    for each in (*CLASSES.values(), *PUBLIC.values()):
+        functions = [each] if inspect.isfunction(each) else [each for _, each in inspect.getmembers(each, callable)]
+        for function in functions:
+            if inspect.isfunction(function):
+                get_type_hints(function)
 
 
 def test_the_version_is_the_distributions() -> None:

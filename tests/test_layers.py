@@ -1,90 +1,119 @@
-"""Who may know whom: each layer can be used and tested without the ones above it, and the judge without the judged."""
+"""The floors of the package: imports run down only, and there is no circle, type-only imports included."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "okx_async"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "okx_async"
 
-PURE = {"asyncio", "time", "random", "socket", "aiohttp", "okx_async._limiter", "okx_async._client", "threading"}
-MAY_NOT_IMPORT = {
-    "_errors.py": {*PURE, "okx_async._[!m]*"},
-    "_models.py": {*PURE, "okx_async._[!e]*"},
-    "_report.py": PURE,
-    "_guard.py": {*PURE, "okx_async._calls", "okx_async._sender", "okx_async._readings"},
-    "_flatten.py": {*PURE, "okx_async._calls", "okx_async._sender", "okx_async._readings", "okx_async._pursuit"},
-    "_bucket.py": {*PURE, "datetime", "okx_async._[!em]*"},
-    "_keys.py": {*PURE, "okx_async._[!e]*"},
-    "_wire.py": {*PURE, "okx_async._outcomes"},
-    "_answer.py": {*PURE, "okx_async._outcomes", "okx_async._wire"},
-    "_codes.py": PURE,
-    "_outcomes.py": PURE,
-    "_queue.py": {"time", "aiohttp", "okx_async._[!bm]*"},
-    "_table.py": {"time", "aiohttp", "okx_async._wire", "okx_async._outcomes"},
-    "_limiter.py": {"aiohttp", "okx_async._wire", "okx_async._outcomes", "okx_async._client"},
-    "_transport.py": {"okx_async._limiter", "okx_async._bucket", "okx_async._client", "time"},
-    "_sender.py": {"aiohttp", "okx_async._bucket", "okx_async._queue", "okx_async._client", "time"},
-    "_calls.py": {"aiohttp", "okx_async._bucket", "okx_async._queue", "okx_async._client", "time"},
-    "_client.py": {"okx_async._bucket", "okx_async._queue", "okx_async.simulator*", "okx_async.cli*"},
-    "simulator/*.py": {"okx_async._[!m]*", "okx_async.cli*", "okx_async.torture*"},
-    "torture/*.py": {"okx_async._*", "okx_async.cli*"},
-    "doctor/finding.py": {*PURE, "okx_async._*"},
-    "doctor/clash.py": {*PURE, "okx_async._*"},
-    "doctor/account.py": PURE,
-    "doctor/times.py": PURE,
-    "doctor/refusals.py": PURE,
-    "doctor/*.py": {"okx_async.simulator*", "okx_async.torture*"},
-    "pytest_plugin.py": {"okx_async._*", "okx_async.torture*"},
-    "*.py": {"okx_async.cli*", "typer*", "rich*"},
+# From the ground up. A room (a file or folder of `okx_async/`) may import rooms of the floors above its line in this
+# list, and nothing else: rooms of one floor do not know one another.
+FLOORS = [
+    {"_models"},
+    {"_errors"},
+    {"_quota", "_credentials"},
+    {"_validation"},
+    {"_callbacks"},
+    {"_limiter", "_rest", "_http"},
+    {"_calls"},
+    {"_flatten"},
+    {"_client"},
+    {"okx_async"},  # the public names, __init__.py
+    {"simulator", "doctor"},
+    {"torture", "pytest_plugin"},
+    {"cli"},
+]
+
+# Rooms that use less than their floor allows.
+ONLY = {
+    "simulator": {"_credentials"},  # a judge shares no code with the judged
+    "torture": {"okx_async", "simulator"},
+    "pytest_plugin": {"okx_async", "simulator"},
 }
-ONLY = {"simulator/*.py": {"okx_async._models": {"Credentials"}}}
+
+# Pure: what these need of time, chance or the network comes as an argument.
+PURE = ["_models", "_errors", "_quota", "_credentials", "_validation", "_rest", "_limiter/bucket"]
+PURE += ["_flatten/guard", "_flatten/leg", "_flatten/report", "doctor/finding", "doctor/account", "doctor/refusals"]
+EFFECTS = {"asyncio", "time", "random", "socket", "threading", "aiohttp"}
 
 
-def files(pattern: str) -> list[Path]:
-    """Return the package's files that a pattern names; a bare one means the top folder."""
-    return sorted(path for path in PACKAGE.rglob("*.py") if fnmatch(path.relative_to(PACKAGE).as_posix(), pattern))
-
-
-def imports(path: Path) -> dict[str, set[str]]:
-    """Return every module that a file imports, lazy imports and those for types included, and the names it takes."""
-    found: dict[str, set[str]] = {}
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                found.setdefault(alias.name, set())
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            for alias in node.names:
-                if node.module == "okx_async":
-                    found.setdefault(f"okx_async.{alias.name}", set())
-                else:
-                    found.setdefault(node.module or "", set()).add(alias.name)
+@cache
+def modules() -> dict[str, Path]:
+    """Return the package's modules by dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-@pytest.mark.parametrize("pattern", MAY_NOT_IMPORT)
-def test_no_layer_knows_what_it_must_not(pattern: str) -> None:
-    where = files(pattern)
-    assert where, f"no file is called {pattern}"
-    for path in where:
-        if pattern == "*.py" and path.is_relative_to(PACKAGE / "cli"):
-            continue
-        wrong = {name for name in imports(path) for other in MAY_NOT_IMPORT[pattern] if fnmatch(name, other)}
-        assert not wrong, f"{path.relative_to(PACKAGE)} imports {', '.join(sorted(wrong))}"
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Return what a module imports, lazily and for types included: modules of ours by full name, others by package."""
+    found = set()
+    for node in ast.walk(ast.parse(modules()[module].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            # `from package import module` depends on that module, `from module import name` on the module.
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in modules() else str(node.module) for name in whole}
+    return frozenset(name if name in modules() else name.partition(".")[0] for name in found)
 
 
-@pytest.mark.parametrize("pattern", ONLY)
-def test_the_judge_shares_no_code_with_the_judged(pattern: str) -> None:
-    for path in files(pattern):
-        for module, names in imports(path).items():
-            if module == "okx_async" or (module.startswith("okx_async.") and "simulator" not in module):
-                assert names <= ONLY[pattern].get(module, set()), f"{path.name} takes {names} from {module}"
+def room(module: str) -> str:
+    """Return the file or folder of `okx_async/` that a module is or is in."""
+    return module.split(".")[1] if "." in module else module
+
+
+@pytest.mark.xfail(reason="until the record of an attempt is split")
+def test_imports_run_down_only() -> None:
+    floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+    assert set(floor_of) == set(map(room, modules())), "a room without a floor, or a floor without its room"
+    wrong = [
+        f"{module} imports {other}"
+        for module in modules()
+        for other in imports(module) & set(modules())
+        if room(other) != room(module) and floor_of[room(other)] >= floor_of[room(module)]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", ONLY)
+def test_a_room_uses_less_than_its_floor_allows(name: str) -> None:
+    used = {room(other) for module in modules() if room(module) == name for other in imports(module) & set(modules())}
+    assert used - {name} <= ONLY[name]
+
+
+@pytest.mark.xfail(reason="until the last three circles are cut")
+def test_there_is_no_circle() -> None:
+    done: set[str] = set()
+
+    def walk(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, f"a circle: {' -> '.join((*way[way.index(module) :], module))}"
+        if module not in done:
+            for other in sorted(imports(module) & set(modules())):
+                walk(other, (*way, module))
+            done.add(module)
+
+    for module in modules():
+        walk(module, ())
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_part_takes_its_time_as_an_argument(name: str) -> None:
+    prefix = f"okx_async.{name.replace('/', '.')}"
+    parts = [module for module in modules() if module == prefix or module.startswith(f"{prefix}.")]
+    assert parts
+    assert not [(module, found) for module in parts if (found := imports(module) & EFFECTS)]
 
 
 @pytest.mark.parametrize(

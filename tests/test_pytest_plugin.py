@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
 
 import pytest
 
 import okx_async as okx
-from okx_async import _identity, pytest_plugin
-from okx_async._limiter import default_limiter
+from okx_async import pytest_plugin
+from okx_async._calls import identity as _identity
+from okx_async._limiter.limiter import default_limiter
 from okx_async.simulator import Network, SimulatedExchange, VirtualLoop
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytest_plugins = ["pytester"]
 

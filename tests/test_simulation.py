@@ -7,17 +7,14 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import okx_async as okx
 from okx_async import simulator
 from okx_async.torture import happen, plan_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PACKAGE = Path(__file__).parent.parent / "okx_async"
 SEEDS = 100

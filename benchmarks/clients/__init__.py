@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 __all__ = [
     "BARE",

@@ -12,8 +12,9 @@ import base64
 import hmac
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import orjson
@@ -21,9 +22,6 @@ from multidict import CIMultiDict, istr
 from yarl import URL
 
 from benchmarks.clients import KEYS, PASSPHRASE, PATH, SECRET, Subject
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 TIMESTAMP, SIGN = istr("OK-ACCESS-TIMESTAMP"), istr("OK-ACCESS-SIGN")
 PREFIX = f"POST{PATH}".encode()

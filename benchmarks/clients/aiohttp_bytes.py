@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 import orjson
@@ -17,9 +18,6 @@ from aiohttp.helpers import TimerNoop
 
 from benchmarks.clients import KEYS, PASSPHRASE, PATH, Subject
 from benchmarks.clients.aiohttp import NEVER, PREFIX, Tuned, accepted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HEAD = (
     f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: identity\r\nContent-Type: application/json\r\n"

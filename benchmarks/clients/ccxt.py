@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import ccxt.async_support
 
 from benchmarks.clients import KEYS, PASSPHRASE, SECRET, Subject
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Ccxt:

@@ -6,15 +6,13 @@ import asyncio
 import base64
 import hmac
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
 from benchmarks.clients import KEYS, PASSPHRASE, PATH, SECRET, Subject
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Httpx:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from asyncio import AbstractEventLoop
+from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.clients import KEYS, PASSPHRASE, SECRET, Subject
 from okx_async import Client, ClosedPosition, ClosePosition, Credentials
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-    from collections.abc import Sequence
 
 
 class Ours(Client):

@@ -10,16 +10,14 @@ import base64
 import hmac
 import ssl
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import orjson
 
 from benchmarks.clients import KEYS, PASSPHRASE, PATH, SECRET, Subject
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 HEAD = (
     f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: identity\r\nContent-Type: application/json\r\n"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from okx.Trade import TradeAPI
 
 from benchmarks.clients import KEYS, PASSPHRASE, SECRET, Subject
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Loop:

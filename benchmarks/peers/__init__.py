@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractAsyncContextManager
-    from typing import Protocol
+from benchmarks.clients import Subject
 
-    from benchmarks.clients import Subject
 
-    class Limited(Protocol):
-        """A limiter of many keys, as a careful user of its library would build it."""
+class Limited(Protocol):
+    """A limiter of many keys, as a careful user of its library would build it."""
 
-        def slot(self, key: str) -> AbstractAsyncContextManager[object]:
-            """Return a context manager whose block may send one request of `key`."""
+    def slot(self, key: str) -> AbstractAsyncContextManager[object]:
+        """Return a context manager whose block may send one request of `key`."""
 
-        async def spin(self, keys: Iterable[str]) -> None:
-            """Take and leave a slot of each key in turn, in the library's own words: nothing of ours in between."""
+    async def spin(self, keys: Iterable[str]) -> None:
+        """Take and leave a slot of each key in turn, in the library's own words: nothing of ours in between."""
 
-    Make = Callable[[int, float], Limited]
-    """(limit, seconds of the window) to a limiter."""
+
+Make = Callable[[int, float], Limited]
+"""(limit, seconds of the window) to a limiter."""
 
 __all__ = ["NAMES", "Peer", "installed", "load", "versions"]
 

@@ -5,15 +5,12 @@ https://aiolimiter.readthedocs.io/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 
 from aiolimiter import AsyncLimiter
 
 from benchmarks.peers import Peer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from contextlib import AbstractAsyncContextManager
 
 
 class Keyed(dict[str, AsyncLimiter]):

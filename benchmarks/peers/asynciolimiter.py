@@ -5,19 +5,16 @@ https://asynciolimiter.readthedocs.io/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
 
 import asynciolimiter
 
 from benchmarks.peers import Peer
 from benchmarks.peers._waiting import Waiting
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractAsyncContextManager
-    from typing import TypeAlias
-
-    Single: TypeAlias = asynciolimiter.LeakyBucketLimiter | asynciolimiter.StrictLimiter
+Single: TypeAlias = asynciolimiter.LeakyBucketLimiter | asynciolimiter.StrictLimiter
 
 
 class Keyed(dict[str, "Single"]):

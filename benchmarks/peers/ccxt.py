@@ -8,16 +8,13 @@ The configuration is what `Exchange.init_rest_rate_limiter` makes of ``rateLimit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 
 from ccxt.async_support.base.throttler import Throttler
 
 from benchmarks.peers import Peer
 from benchmarks.peers._waiting import Waiting
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from contextlib import AbstractAsyncContextManager
 
 
 class Keyed(dict[str, Throttler]):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import TYPE_CHECKING
 
 import limits
 from limits.aio.storage import MemoryStorage
@@ -18,10 +19,6 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from benchmarks.peers import Peer
 from benchmarks.peers._waiting import Waiting
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from contextlib import AbstractAsyncContextManager
 
 
 class MovingWindow:

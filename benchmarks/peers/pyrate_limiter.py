@@ -5,17 +5,14 @@ https://pyratelimiter.readthedocs.io/
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pyrate_limiter import AbstractBucket, BucketFactory, InMemoryBucket, Limiter, MonotonicClock, Rate, RateItem
 
 from benchmarks.peers import Peer
 from benchmarks.peers._waiting import Waiting
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from contextlib import AbstractAsyncContextManager
 
 
 class Buckets(BucketFactory):

@@ -5,18 +5,15 @@ https://github.com/ZhuoZhuoCrayon/throttled-py
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 from throttled.asyncio import MemoryStore, RateLimiterType, Throttled, rate_limiter
 
 from benchmarks.peers import Peer
 from benchmarks.peers._waiting import Waiting
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from contextlib import AbstractAsyncContextManager
 
 KEYS = 100_000  # kept at once; the default of 1,024 would forget keys in use
 PATIENCE = 3600.0  # s; without it the library answers at once and does not wait

@@ -6,14 +6,10 @@ instruments beside them, decide how long the exit takes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from random import Random
 
 from okx_async import ClosePosition
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from okx_async.simulator import SimulatedExchange
+from okx_async.simulator import SimulatedExchange
 
 __all__ = ["GROUPS", "SINGLES", "group_of", "open_book"]
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from okx_async.cli.exits import ExitCode, say
-from okx_async.cli.signals import reading
-
-if TYPE_CHECKING:
-    from okx_async.cli.signals import Stop
+from okx_async.cli.signals import Stop, reading
 
 __all__ = ["Stopped", "ask", "no_terminal"]
 

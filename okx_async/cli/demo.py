@@ -9,29 +9,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from math import ceil
 from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 
-from okx_async import Client, ClosePosition, CloseResult, OkxError, rate_key
-from okx_async._wire import CLOSE_PATH, Signer, close_body
+from okx_async import Attempt, Client, ClosePosition, CloseResult, OkxError, rate_key
+from okx_async._rest.signing import CLOSE_PATH, Signer, close_body
 from okx_async.cli.book import GROUPS, group_of, open_book
 from okx_async.cli.exits import ExitCode, emit, say
 from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Key, Pace, Run, Settings
 from okx_async.cli.signals import Stop
 from okx_async.cli.signals import run as stoppable
-from okx_async.simulator import SimulatedExchange
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from okx_async import Attempt
-    from okx_async.simulator import JournalRow
+from okx_async.simulator import JournalRow, SimulatedExchange
 
 __all__ = ["Settings", "run"]
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from okx_async import rate_key
+from okx_async import ClosePosition, rate_key
 from okx_async.cli.book import group_of
-from okx_async.cli.runs import QUOTA, STRATEGIES
+from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Pace, Run, Settings
 from okx_async.cli.tables import console
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from okx_async import ClosePosition
-    from okx_async.cli.runs import Group, Pace, Run, Settings
 
 __all__ = ["print_demo", "progress"]
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from okx_async import InvalidRequestError
-from okx_async._keys import check_user_id
+from okx_async._rest.rate_keys import check_user_id
 from okx_async.cli.exits import ExitCode, emit, exit_code, say
 from okx_async.cli.signals import Stop, run
-from okx_async.doctor import Level, examine_exchange, examine_keys, examine_machine
-
-if TYPE_CHECKING:
-    from okx_async.cli.target import Target
-    from okx_async.doctor import Finding
+from okx_async.cli.target import Target
+from okx_async.doctor import Finding, Level, examine_exchange, examine_keys, examine_machine
 
 __all__ = ["examine"]
 

@@ -10,15 +10,12 @@ import os
 import sys
 from contextlib import suppress
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import orjson
 import typer
 
-from okx_async import InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
-
-if TYPE_CHECKING:
-    from okx_async import Attempt
+from okx_async import Attempt, InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
 
 __all__ = ["ExitCode", "Page", "attempt_record", "emit", "exit_code", "failure_record", "log_to_stderr", "say", "show"]
 

@@ -7,22 +7,29 @@ nothing is shown first, since a reading more is time that somebody in a hurry ma
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from okx_async import Credentials, FlattenReport, FlattenState, InvalidRequestError, OkxError, Outcome
-from okx_async._keys import check_inst_id
+from okx_async import (
+    Attempt,
+    Client,
+    Credentials,
+    FlattenReport,
+    FlattenRow,
+    FlattenState,
+    InvalidRequestError,
+    OkxError,
+    Outcome,
+    Position,
+)
+from okx_async._rest.rate_keys import check_inst_id
 from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say
 from okx_async.cli.signals import Stop, run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from okx_async import Attempt, Client, FlattenRow, Position
-    from okx_async.cli.target import Target
+from okx_async.cli.target import Target
 
 __all__ = ["Wish", "flatten"]
 

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from okx_async import FlattenState, Outcome
+from okx_async import FlattenReport, FlattenRow, FlattenState, OpenOrder, Outcome, Position
 from okx_async.cli.exits import say, show
 from okx_async.cli.tables import console, plain
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from rich.console import Console
-
-    from okx_async import FlattenReport, FlattenRow, OpenOrder, Position
 
 __all__ = ["print_report", "progress"]
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+from typing import Any, Final, TypeVar
 
 __all__ = ["Stop", "reading", "run"]
 

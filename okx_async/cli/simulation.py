@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from okx_async import Credentials
 from okx_async.cli.exits import ExitCode, emit, say, show
-from okx_async.simulator import SimulatedExchange
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from okx_async import Credentials
-    from okx_async.simulator import Account
+from okx_async.simulator import Account, SimulatedExchange
 
 __all__ = ["Options", "Scene", "run"]
 

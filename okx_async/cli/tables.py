@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from typing import TextIO, cast
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from okx_async import Position
 from okx_async.cli.exits import Page
-from okx_async.doctor import Level
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import TextIO
-
-    from okx_async import Position
-    from okx_async.doctor import Finding
+from okx_async.doctor import Finding, Level
 
 __all__ = ["console", "plain", "print_counts", "print_figures", "print_finding", "print_positions"]
 

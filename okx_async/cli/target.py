@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from okx_async import AuthenticationError, Client, ClockSkewError, NotSentError, SlotTimeoutError
-from okx_async._keys import check_base_url, region_url
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async import Attempt, Credentials, OkxError
+from okx_async import (
+    Attempt,
+    AuthenticationError,
+    Client,
+    ClockSkewError,
+    Credentials,
+    NotSentError,
+    OkxError,
+    SlotTimeoutError,
+)
+from okx_async._rest.rate_keys import check_base_url, region_url
 
 __all__ = ["Target"]
 

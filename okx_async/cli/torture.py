@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from okx_async.cli.exits import ExitCode, emit, say, show
-from okx_async.torture import happen, plan_of, run_series, shrink
-
-if TYPE_CHECKING:
-    from okx_async.torture import History
+from okx_async.torture import History, happen, plan_of, run_series, shrink
 
 __all__ = ["run"]
 

@@ -6,17 +6,24 @@ The order matters: everything that can be found wrong is found before anybody is
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from okx_async import Credentials, InvalidRequestError, OkxError, Outcome
-from okx_async._wire import close_body
+from okx_async import (
+    Attempt,
+    Client,
+    ClosedPosition,
+    ClosePosition,
+    Credentials,
+    InvalidRequestError,
+    OkxError,
+    Outcome,
+    Position,
+)
+from okx_async._rest.signing import close_body
 from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say, show
 from okx_async.cli.signals import Stop, run
-
-if TYPE_CHECKING:
-    from okx_async import Attempt, Client, ClosedPosition, ClosePosition, Position
-    from okx_async.cli.target import Target
+from okx_async.cli.target import Target
 
 __all__ = ["close", "positions"]
 

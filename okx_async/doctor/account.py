@@ -6,14 +6,12 @@ https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configurati
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from okx_async._answer import clean
+from okx_async._rest.responses import clean
 from okx_async.doctor.finding import Finding, Level
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 __all__ = ["account_findings"]
 

@@ -6,14 +6,11 @@ Knows nothing of the rest of the package, since it must work where that was over
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from okx_async.doctor.finding import Finding, Level
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 __all__ = ["clash", "other_owners"]
 

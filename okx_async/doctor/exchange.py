@@ -8,33 +8,32 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
-from okx_async._answer import clean, server_time
-from okx_async._arguments import callback
-from okx_async._calls import TIME, tell
+from okx_async._callbacks import notify
+from okx_async._calls.attempt import Flight
+from okx_async._calls.caller import TIME
+from okx_async._calls.capacity import Gate
+from okx_async._calls.exchange_clock import ExchangeClock
+from okx_async._calls.identity import identity_of
+from okx_async._calls.sender import Job, Sender
+from okx_async._calls.uid_lookup import Discovery
 from okx_async._client import CONFIG_QUOTA
-from okx_async._clock import ExchangeClock
-from okx_async._discovery import Discovery
+from okx_async._credentials import Credentials
 from okx_async._errors import NotSentError
-from okx_async._gate import Gate
-from okx_async._identity import identity_of
-from okx_async._keys import check_base_url, check_user_id, environment, region_url
-from okx_async._limiter import default_limiter
-from okx_async._models import Credentials, Priority
-from okx_async._secrets import Secrets
-from okx_async._sender import Job, Sender
-from okx_async._transport import Transport
-from okx_async._wire import CONFIG_PATH, Signer
+from okx_async._http.transport import Transport
+from okx_async._limiter.limiter import default_limiter
+from okx_async._quota import Priority
+from okx_async._rest.rate_keys import check_base_url, check_user_id, environment, region_url
+from okx_async._rest.redaction import Secrets
+from okx_async._rest.responses import clean, server_time
+from okx_async._rest.signing import CONFIG_PATH, Signer
+from okx_async._validation import check_callback
 from okx_async.doctor.account import account_findings
 from okx_async.doctor.finding import Finding, Level
 from okx_async.doctor.refusals import no_answer, refusal
 from okx_async.doctor.times import Sample, clock_finding, round_trip_findings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async._flight import Flight
 
 __all__ = ["examine_exchange"]
 
@@ -64,7 +63,7 @@ async def examine_exchange(
     """
     if user_id is not None:
         check_user_id(user_id)
-    callback("on_finding", on_finding)
+    check_callback("on_finding", on_finding)
     home = region_url(region)
     base = home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
     keys = credentials or _NOBODY
@@ -166,4 +165,4 @@ class _Visit:
     def _find(self, finding: Finding) -> None:
         self.findings.append(finding)
         if self._on_finding is not None:
-            tell(self._on_finding, finding)
+            notify(self._on_finding, finding)

@@ -6,19 +6,16 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aiohttp import http_parser
 
+from okx_async._credentials import Credentials
 from okx_async._errors import InvalidRequestError
-from okx_async._models import Credentials
 from okx_async.doctor.clash import OURS, clash
 from okx_async.doctor.finding import Finding, Level
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["examine_keys", "examine_machine"]
 

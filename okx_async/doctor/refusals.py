@@ -6,19 +6,16 @@ a key belongs to one home.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from okx_async._codes import CODE_STEPS, CODES, FOREIGN_STEP, READ_STEP, STEPS
-from okx_async._keys import REGIONS
 from okx_async._models import Outcome
-from okx_async._outcomes import classify
+from okx_async._rest.codes import CODE_STEPS, CODES, FOREIGN_STEP, READ_STEP, STEPS
+from okx_async._rest.outcomes import classify
+from okx_async._rest.rate_keys import REGIONS
+from okx_async._rest.responses import Answer
 from okx_async.doctor.finding import Finding, Level
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from okx_async._answer import Answer
 
 __all__ = ["no_answer", "refusal"]
 

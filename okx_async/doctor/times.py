@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
 from okx_async.doctor.finding import Finding, Level
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["Sample", "clock_finding", "round_trip_findings"]
 

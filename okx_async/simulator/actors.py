@@ -6,16 +6,13 @@ instrument, counted from now and whatever that answer is, a proxy's included: be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from math import inf
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from okx_async.simulator.api.accounts import Account
 from okx_async.simulator.market import Market
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async.simulator.accounts import Account
 
 __all__ = ["Actors"]
 

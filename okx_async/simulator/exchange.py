@@ -10,34 +10,28 @@ async with SimulatedExchange() as exchange:
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
-from okx_async.simulator.accounts import Account, Accounts
+from okx_async._credentials import Credentials
 from okx_async.simulator.actors import Actors
-from okx_async.simulator.arrivals import PER, Arrivals, worst_window
-from okx_async.simulator.books import Books
-from okx_async.simulator.calls import Venue
-from okx_async.simulator.endpoints import CLOSE_PATH
-from okx_async.simulator.faults import Faults
+from okx_async.simulator.api.accounts import Account, Accounts, PosMode
+from okx_async.simulator.api.arrivals import PER, Arrivals, JournalRow, RateKey, Window, worst_window
+from okx_async.simulator.api.calls import Venue
+from okx_async.simulator.api.endpoints import CLOSE_PATH
+from okx_async.simulator.books.books import Books
+from okx_async.simulator.books.instruments import listing
+from okx_async.simulator.books.orders import Orders
+from okx_async.simulator.faults.faults import Faults
 from okx_async.simulator.gateway import Gateway
+from okx_async.simulator.http.connections import Doors
+from okx_async.simulator.http.frontend import Front
+from okx_async.simulator.http.messages import Answer, Request
 from okx_async.simulator.injection import Injection
-from okx_async.simulator.instruments import listing
-from okx_async.simulator.orders import Orders
-from okx_async.simulator.server import Front
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
-
-    from okx_async._models import Credentials
-    from okx_async.simulator.accounts import PosMode
-    from okx_async.simulator.arrivals import JournalRow, RateKey, Window
-    from okx_async.simulator.doors import Doors
-    from okx_async.simulator.messages import Answer, Request
 
 __all__ = ["SimulatedExchange"]
 

@@ -13,26 +13,18 @@ The exchange documents no order. ``body_first=False`` looks at the body's form a
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from okx_async.simulator.arrivals import JournalRow
-from okx_async.simulator.calls import Call
-from okx_async.simulator.codes import Refused, error_body, http_error_body, status_of
-from okx_async.simulator.endpoints import CLOSE_PATH, PATHS, ROUTES
-from okx_async.simulator.faults import Whose
-from okx_async.simulator.messages import Answer, accepted, body_of, items_of, query_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from okx_async.simulator.accounts import Accounts
-    from okx_async.simulator.arrivals import Arrivals, RateKey
-    from okx_async.simulator.calls import Route, Venue
-    from okx_async.simulator.codes import Shape
-    from okx_async.simulator.faults import Fault, Faults
-    from okx_async.simulator.messages import Request
+from okx_async.simulator.api.accounts import Accounts
+from okx_async.simulator.api.arrivals import Arrivals, JournalRow, RateKey
+from okx_async.simulator.api.calls import Call, Route, Venue
+from okx_async.simulator.api.codes import Refused, Shape, error_body, http_error_body, status_of
+from okx_async.simulator.api.endpoints import CLOSE_PATH, PATHS, ROUTES
+from okx_async.simulator.faults.faults import Fault, Faults, Whose
+from okx_async.simulator.http.messages import Answer, Request, accepted, body_of, items_of, query_of
 
 __all__ = ["Gateway", "Style"]
 

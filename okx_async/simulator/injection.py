@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Unpack
 
-from okx_async.simulator.catalogue import fault_of
+from okx_async.simulator.api.codes import Shape
+from okx_async.simulator.faults.catalogue import fault_of
+from okx_async.simulator.faults.faults import Fault, Faults, Options
 from okx_async.simulator.gateway import Gateway, Style
-
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from okx_async.simulator.codes import Shape
-    from okx_async.simulator.faults import Fault, Faults, Options
 
 __all__ = ["Injection"]
 
@@ -26,7 +22,7 @@ class Injection:
     def inject(self, kind: str = "", /, **options: Unpack[Options]) -> Fault:
         """Answer the next `times` requests that match with a fault; `times` None: all, until `clear_faults`.
 
-        `kind`: a name of `okx_async.simulator.catalogue.CATALOGUE`; `options` are added, or replace what is there.
+        `kind`: a name of `okx_async.simulator.CATALOGUE`; `options` are added, or replace what is there.
 
         Matched are ``path`` (by default close-position, None: any), ``inst_id``, ``user_id`` and ``cl_ord_id``; the
         first ``after`` requests that match pass.

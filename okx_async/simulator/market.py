@@ -5,21 +5,18 @@ It is what other people's trades, and the account's own before a test began, wou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from okx_async.simulator.algos import ALGO_TYPES, AlgoOrder
-from okx_async.simulator.instruments import Instrument, decimal_text, describe
-from okx_async.simulator.orders import PendingOrder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async.simulator.accounts import Account
-    from okx_async.simulator.books import Trade
-    from okx_async.simulator.calls import Venue
-    from okx_async.simulator.slots import Holding
+from okx_async.simulator.api.accounts import Account
+from okx_async.simulator.api.calls import Venue
+from okx_async.simulator.books.algos import ALGO_TYPES, AlgoOrder
+from okx_async.simulator.books.books import Trade
+from okx_async.simulator.books.instruments import Instrument, decimal_text, describe
+from okx_async.simulator.books.orders import PendingOrder
+from okx_async.simulator.books.slots import Holding
 
 __all__ = ["Market"]
 

@@ -4,13 +4,9 @@ A seed decides everything, so a history that breaks an invariant happens again e
 """
 
 from okx_async.torture.history import History, happen, plan_of
-from okx_async.torture.judge import Breach
+from okx_async.torture.invariants.table import Breach
 from okx_async.torture.plan import Plan
-from okx_async.torture.series import Totals, run_series
+from okx_async.torture.run import Totals, run_series
 from okx_async.torture.shrink import shrink
 
 __all__ = ["Breach", "History", "Plan", "Totals", "happen", "plan_of", "run_series", "shrink"]
-
-for _public in (Breach, History, Plan, Totals, happen, plan_of, run_series, shrink):
-    _public.__module__ = __name__
-del _public

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from okx_async import (
+    Attempt,
     Client,
     ClosePosition,
     CloseResult,
@@ -18,11 +19,6 @@ from okx_async import (
     Priority,
     RejectedError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
-    from okx_async import Attempt
 
 __all__ = ["ACCEPTED", "CANCELLED", "NOT_SENT", "REFUSED", "UNKNOWN", "Call", "Calls"]
 

@@ -9,26 +9,22 @@ import random
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
-from okx_async.torture.bound import EndlessError, bounded
-from okx_async.torture.judge import SLACK, Breach, Evidence, judge
+from okx_async.torture.invariants.table import SLACK, Breach, Evidence, judge
 from okx_async.torture.mishaps import MISHAPS, strike
-from okx_async.torture.plan import draw
+from okx_async.torture.plan import Mishap, Part, Plan, draw
 from okx_async.torture.scenes import SCENES
 from okx_async.torture.stage import Stage
 from okx_async.torture.strategies import STRATEGIES, play
+from okx_async.torture.time_limit import EndlessError, bounded
 from okx_async.torture.timeline import timeline
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from okx_async.torture.plan import Mishap, Part, Plan
 
 __all__ = ["History", "happen", "plan_of"]
 

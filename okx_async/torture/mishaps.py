@@ -5,20 +5,17 @@ None is a lie: what an answer says of a close agrees with what the exchange did,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable
+from random import Random
+from typing import Any, TypeAlias
 
-from okx_async.simulator.catalogue import CATALOGUE, CONFIG_PATH, TIME_PATH
-from okx_async.simulator.endpoints import CLOSE_PATH
-from okx_async.simulator.instruments import rate_scope
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from random import Random
-
-    from okx_async.simulator import Wire
-    from okx_async.simulator.codes import Shape
-    from okx_async.simulator.faults import Options
-    from okx_async.torture.stage import Stage
+from okx_async.simulator import Wire
+from okx_async.simulator.api.codes import Shape
+from okx_async.simulator.api.endpoints import CLOSE_PATH
+from okx_async.simulator.books.instruments import rate_scope
+from okx_async.simulator.faults.catalogue import CATALOGUE, CONFIG_PATH, TIME_PATH
+from okx_async.simulator.faults.faults import Options
+from okx_async.torture.stage import Stage
 
 __all__ = ["HELD", "LIE", "MISHAPS", "strike"]
 

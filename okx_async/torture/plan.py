@@ -6,15 +6,12 @@ is calm.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from okx_async.simulator import Path
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Literal
 
 __all__ = ["Account", "Exchange", "Mishap", "Part", "Plan", "Seat", "Weather", "draw"]
 

@@ -6,20 +6,16 @@ Each scene opens some positions, lets others get at them or the exchange fail at
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from okx_async import ClosePosition, Priority
-from okx_async.simulator.catalogue import POSITIONS_PATH
-from okx_async.torture.escapes import Wish
-from okx_async.torture.upsets import UPSETS, Spot
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from okx_async import PosSide
-    from okx_async.torture.stage import Desk, Stage
+from okx_async import ClosePosition, PosSide, Priority
+from okx_async.simulator.faults.catalogue import POSITIONS_PATH
+from okx_async.torture.flatten_records import Wish
+from okx_async.torture.position_events import UPSETS, Spot
+from okx_async.torture.stage import Desk, Stage
 
 __all__ = ["SCENES"]
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from okx_async.torture.history import happen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from okx_async.torture.history import History
-    from okx_async.torture.plan import Plan
+from okx_async.torture.history import History, happen
+from okx_async.torture.plan import Plan
 
 __all__ = ["shrink"]
 

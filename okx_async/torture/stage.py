@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import aiohttp
 
-from okx_async import Client, ClosePosition, Credentials, Limiter, Quota
-from okx_async.simulator import Clock, SimulatedExchange
+from okx_async import Attempt, Client, ClosePosition, Credentials, Limiter, PosSide, Priority, Quota
+from okx_async.simulator import Account, Clock, Network, SimulatedExchange, VirtualLoop
 from okx_async.torture.calls import Call, Calls
-from okx_async.torture.escapes import Escape
-from okx_async.torture.watch import CALL, WatchedLimiter
+from okx_async.torture.flatten_records import Escape, Wish
+from okx_async.torture.plan import Plan, Seat
+from okx_async.torture.watched_limiter import CALL, WatchedLimiter
 from okx_async.torture.witness import TimedClock, Witness
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async import Attempt, PosSide, Priority
-    from okx_async.simulator import Account, Network, VirtualLoop
-    from okx_async.torture.escapes import Wish
-    from okx_async.torture.plan import Plan, Seat
 
 __all__ = ["EPOCH", "FOREIGN", "Desk", "Stage"]
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from random import Random
+from typing import TypeAlias
 
 import aiohttp
 
 from okx_async import OkxError, Priority
-from okx_async.simulator.endpoints import CLOSE_PATH
-from okx_async.simulator.signature import signature
+from okx_async.simulator.api.endpoints import CLOSE_PATH
+from okx_async.simulator.api.signature import signature
 from okx_async.torture.scenes import SCENES
-from okx_async.torture.stage import FOREIGN
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from random import Random
-
-    from okx_async.torture.stage import Desk, Stage
+from okx_async.torture.stage import FOREIGN, Desk, Stage
 
 __all__ = ["STRATEGIES", "play"]
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from okx_async.torture.judge import Evidence
+from okx_async.torture.invariants.table import Evidence
 
 __all__ = ["Note", "timeline"]
 

@@ -5,23 +5,19 @@ The journal does not say what a reading listed, nor which position a close was o
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import orjson
 
-from okx_async.simulator import Clock
-from okx_async.simulator.catalogue import POSITIONS_PATH
-from okx_async.simulator.endpoints import CLOSE_PATH
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from okx_async import ClosePosition
-    from okx_async.simulator import JournalRow
-    from okx_async.simulator.messages import Answer, Request
+from okx_async import ClosePosition
+from okx_async.simulator import Clock, JournalRow
+from okx_async.simulator.api.endpoints import CLOSE_PATH
+from okx_async.simulator.faults.catalogue import POSITIONS_PATH
+from okx_async.simulator.http.messages import Answer, Request
 
 __all__ = [
     "Asked",

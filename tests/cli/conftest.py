@@ -9,12 +9,10 @@ import signal
 import subprocess
 import sys
 import termios
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 # not -X dev: asyncio's debug mode writes on stderr which callbacks were slow
 COMMAND = [sys.executable, "-W", "error", "-b", "-m", "okx_async.cli"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import signal
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -14,12 +16,7 @@ from rich.console import Console
 from okx_async.cli import demo, demo_page
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.runs import Group, Pace, Run, Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from subprocess import CompletedProcess
-
-    from tests.cli.conftest import Process
+from tests.cli.conftest import Process
 
 GROUPS = (
     Group("swaps and futures", 60, 60, 60, 1, 0, 0.0),

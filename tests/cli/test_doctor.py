@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -13,11 +14,7 @@ from typer.testing import CliRunner
 from okx_async.cli import tables
 from okx_async.cli.app import app
 from okx_async.doctor import Finding, Level
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.cli.conftest import Process
+from tests.cli.conftest import Process
 
 
 def levels(stdout: str) -> dict[str, str]:

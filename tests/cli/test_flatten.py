@@ -10,7 +10,8 @@ import pty
 import re
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from collections.abc import Callable
+from typing import Any, TextIO, cast
 
 import pytest
 from rich.console import Console
@@ -21,12 +22,8 @@ from okx_async import (
 from okx_async.cli.exits import ExitCode, Page
 from okx_async.cli.flatten import Wish, flatten
 from okx_async.cli.target import Target
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async.simulator import SimulatedExchange
-    from tests.cli.conftest import Process
+from okx_async.simulator import SimulatedExchange
+from tests.cli.conftest import Process
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 POSITIONS_PATH = "/api/v5/account/positions"

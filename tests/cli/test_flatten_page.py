@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
-from okx_async import Attempt, ClosePosition, FlattenReport, FlattenRow, FlattenState, Outcome, RejectedError
-from okx_async._answer import Answer, positions
+from okx_async import Attempt, ClosePosition, FlattenReport, FlattenRow, FlattenState, Outcome, Position, RejectedError
+from okx_async._rest.responses import Answer, positions
 from okx_async.cli import flatten as command_module
 from okx_async.cli import flatten_page
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.signals import Stop
-
-if TYPE_CHECKING:
-    from okx_async import Position
 
 
 def position(inst_id: str = "BTC-USDT-SWAP", pos: str = "-3", **fields: str) -> Position:

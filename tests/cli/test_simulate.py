@@ -6,7 +6,8 @@ import json
 import shlex
 import signal
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -15,11 +16,7 @@ from typer.testing import CliRunner
 
 from okx_async.cli import simulation
 from okx_async.cli.app import app
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.cli.conftest import Process
+from tests.cli.conftest import Process
 
 
 def test_the_printed_lines_work(command: Process) -> None:

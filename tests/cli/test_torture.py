@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
 from okx_async.cli import torture
 from okx_async.cli.exits import ExitCode
 from okx_async.torture import plan_of, strategies
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from subprocess import CompletedProcess
 
 
 def test_torture_prints_the_same_record_of_each_history_every_time(

@@ -7,9 +7,10 @@ import json
 import os
 import pty
 import signal
+from collections.abc import Callable
 from decimal import Decimal
-from subprocess import CompletedProcess
-from typing import TYPE_CHECKING, Any
+from subprocess import CompletedProcess, Popen
+from typing import Any
 
 import pytest
 
@@ -18,13 +19,8 @@ from okx_async.cli import tables
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.signals import Stop
 from okx_async.cli.trading import _stopped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from subprocess import Popen
-
-    from okx_async.simulator import JournalRow, SimulatedExchange
-    from tests.cli.conftest import Process
+from okx_async.simulator import JournalRow, SimulatedExchange
+from tests.cli.conftest import Process
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 CLOSE = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import orjson
 import pytest
@@ -13,9 +13,6 @@ import pytest
 from okx_async import Credentials, InvalidRequestError
 from okx_async.doctor import Finding, Level, examine_exchange
 from okx_async.simulator import SimulatedExchange
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 CONFIG = "/api/v5/account/config"
 TIME = "/api/v5/public/time"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from okx_async._answer import parse
+from okx_async._rest.responses import parse
 from okx_async.doctor import Level
 from okx_async.doctor.refusals import no_answer, refusal
 

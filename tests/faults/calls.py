@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import okx_async as okx
 from tests.faults.cells import Cell
-from tests.faults.world import STRUCK, End, Ends
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.faults.world import World
+from tests.faults.world import STRUCK, End, Ends, World
 
 __all__ = ["COLUMNS", "LEGS", "Column"]
 

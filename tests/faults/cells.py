@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from okx_async.simulator.catalogue import CATALOGUE
-from tests.faults.world import STRUCK
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from okx_async.simulator import Wire
-    from tests.faults.world import World
+from okx_async.simulator import Wire
+from okx_async.simulator.faults.catalogue import CATALOGUE
+from tests.faults.world import STRUCK, World
 
 Arrange: TypeAlias = "Callable[[World], Awaitable[None]]"
 

@@ -6,20 +6,17 @@ It judges by the exchange's own books and journal, which share no code with the 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
 from math import inf
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+import okx_async as okx
 from okx_async import FlattenState, Outcome
-from okx_async.simulator.catalogue import POSITIONS_PATH
-from okx_async.simulator.endpoints import CLOSE_PATH
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
-
-    import okx_async as okx
-    from okx_async.simulator import JournalRow, Trade
-    from tests.faults.world import Ends, World
+from okx_async.simulator import JournalRow, Trade
+from okx_async.simulator.api.endpoints import CLOSE_PATH
+from okx_async.simulator.faults.catalogue import POSITIONS_PATH
+from tests.faults.world import Ends, World
 
 __all__ = ["follow_tokens", "harmful", "held", "refuted"]
 

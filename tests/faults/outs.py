@@ -6,17 +6,13 @@ at all. `close_position` reads nothing and would go by what it is told, so these
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from okx_async.simulator import Wire
 from tests.faults.cells import Arrange, Cell, Row, as_read, at_once, left, on_wires, out, strike, unread
-from tests.faults.world import STRUCK
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async.simulator import Wire
-    from tests.faults.world import World
+from tests.faults.world import STRUCK, World
 
 __all__ = ["ROWS"]
 

@@ -9,14 +9,11 @@ import logging
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.faults import outs, table
 from tests.faults.calls import COLUMNS
+from tests.faults.cells import Cell, Row
 from tests.faults.world import STRUCK, Leg, Observed, observe
-
-if TYPE_CHECKING:
-    from tests.faults.cells import Cell, Row
 
 __all__ = ["PAGE", "REWRITE", "ROWS", "breaches", "fresh"]
 

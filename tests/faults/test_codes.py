@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,10 +11,7 @@ from tests.codes import BY_HAND, SAMPLE_CODES, SAMPLES
 from tests.faults.calls import COLUMNS
 from tests.faults.cells import Cell, Row
 from tests.faults.page import breaches
-from tests.faults.world import STRUCK, observe
-
-if TYPE_CHECKING:
-    from tests.faults.world import World
+from tests.faults.world import STRUCK, World, observe
 
 SHAPES = ("full", "bare", "object", "integer", "item", "suffix")
 # Within max_wait=0.7 a passing reason is met twice; a throttled key pauses for longer than that.

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING
 
 import pytest
 
 import okx_async as okx
-from okx_async import _flattening, _guard
-from okx_async._flatten import Leg
-from okx_async._guard import Guard, Sight
-from okx_async.simulator.catalogue import CATALOGUE
+from okx_async._flatten import flatten as _flattening
+from okx_async._flatten import guard as _guard
+from okx_async._flatten.guard import Guard, Sight
+from okx_async._flatten.leg import Leg
+from okx_async.simulator.faults.catalogue import CATALOGUE
 from tests.faults import outs, table
 from tests.faults.calls import COLUMNS
+from tests.faults.cells import Row
 from tests.faults.page import PAGE, REWRITE, ROWS, breaches, fresh
 from tests.faults.world import observe
-
-if TYPE_CHECKING:
-    from tests.faults.cells import Row
-
 
 FILLS = {"The close fills in part", "The close fills late, in part, or never"}
 

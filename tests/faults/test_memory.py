@@ -9,18 +9,14 @@ import asyncio
 import gc
 import logging
 import tracemalloc
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+
+import pytest
 
 import okx_async as okx
-from okx_async._transport import Reply, Transport
+from okx_async._calls.attempt import Flight
+from okx_async._http.transport import Reply, Transport
 from okx_async.simulator import Network, VirtualLoop, run
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pytest
-
-    from okx_async._flight import Flight
 
 LEGS = 10_000
 ACCEPTED = b'{"code":"0","data":[],"msg":""}'

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Hashable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import okx_async as okx
-from okx_async._bucket import Bucket
+from okx_async._limiter.bucket import Bucket
 from okx_async.simulator import Network, Path, SimulatedExchange, VirtualLoop, run
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
 
 STRUCK = "BTC-USDT-SWAP"
 EPOCH = 1768519672.0

@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import aiohttp
 
 import okx_async as okx
-from okx_async.simulator import Network, Path, SimulatedExchange, VirtualLoop, run
-from okx_async.simulator.endpoints import CLOSE_PATH
+from okx_async.simulator import JournalRow, Network, Path, SimulatedExchange, VirtualLoop, run
+from okx_async.simulator.api.endpoints import CLOSE_PATH
 from tests.faults import judge
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async.simulator import JournalRow
-    from tests.faults.calls import Column
-    from tests.faults.cells import Row
+from tests.faults.calls import Column
+from tests.faults.cells import Row
 
 __all__ = ["EPOCH", "STRUCK", "End", "Ends", "Leg", "Observed", "World", "observe"]
 

@@ -21,15 +21,13 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from okx_async import Credentials
-    from okx_async.simulator import SimulatedExchange
+from okx_async import Credentials
+from okx_async.simulator import SimulatedExchange
 
 __all__ = ["CLIENTS", "Client", "Program", "Seen"]
 

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from okx_async.simulator import SimulatedExchange
-from okx_async.simulator.endpoints import CLOSE_PATH
+from okx_async import Credentials
+from okx_async.simulator import JournalRow, SimulatedExchange
+from okx_async.simulator.api.endpoints import CLOSE_PATH
 from tests.interop.clients import CLIENTS, Client, Program, Seen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from okx_async import Credentials
-    from okx_async.simulator import JournalRow
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 

@@ -17,7 +17,10 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 FAULTS = Path(__file__).with_name("faults.txt")
-TESTS = ["test_bucket.py", "test_queue.py", "test_limiter.py", "test_table.py", "test_gate.py", "test_bucket_model.py"]
+TESTS = [
+    *(f"_limiter/test_{name}.py" for name in ("bucket", "queue", "limiter", "registry", "bucket_model")),
+    "_calls/test_capacity.py",
+]
 SECONDS = 300
 
 
@@ -49,7 +52,7 @@ def noticed(fault: Fault | None) -> str:
         tests = TESTS
         if fault is not None:
             # The nearest twin first: most faults end the run within seconds.
-            tests = sorted(TESTS, key=lambda name: name != f"test{fault.path}")
+            tests = sorted(TESTS, key=lambda name: name != fault.path.replace("/", "/test_"))
             source = copy / fault.path
             text = source.read_text()
             if text.count(fault.good) != 1:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.mutants.run import FAULTS, ROOT, Fault, read
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LISTS = [FAULTS, ROOT / "tests" / "planted" / "faults.txt"]
 

@@ -8,9 +8,10 @@ import hashlib
 import hmac
 import socket
 import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import orjson
@@ -18,15 +19,11 @@ import pytest
 from multidict import CIMultiDict
 from yarl import URL
 
+from okx_async._credentials import Credentials
 from okx_async.simulator import Network, Path, SimulatedExchange, VirtualLoop, run
-from okx_async.simulator.messages import Request
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from okx_async._models import Credentials
-    from okx_async.simulator.wires import End
-    from okx_async.simulator.wires import Wire as VirtualWire
+from okx_async.simulator.http.messages import Request
+from okx_async.simulator.virtual.wires import End
+from okx_async.simulator.virtual.wires import Wire as VirtualWire
 
 CLOSE = "/api/v5/trade/close-position"
 WALL = 1768519672.0  # 2026-01-15T23:27:52Z

@@ -2,19 +2,15 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from collections.abc import Callable
 from math import inf, nan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-import okx_async.simulator as package
-from okx_async._models import Credentials
+from okx_async._credentials import Credentials
 from okx_async.simulator import SimulatedExchange
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.simulator.conftest import Desk, Wire
+from tests.simulator.conftest import Desk, Wire
 
 
 def test_without_arguments_it_is_one_live_account_in_net_mode() -> None:
@@ -31,10 +27,6 @@ def test_without_arguments_it_is_one_live_account_in_net_mode() -> None:
 
 def test_credentials_are_the_same_in_every_run_whatever_the_seed() -> None:
     assert SimulatedExchange(seed=1).credentials == SimulatedExchange(seed=2).credentials
-
-
-def test_public_names_are_those_of_the_package() -> None:
-    assert {getattr(package, name).__module__ for name in package.__all__} == {"okx_async.simulator"}
 
 
 def test_worst_window_is_of_one_key_or_of_the_worst_close(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 import pytest
@@ -8,10 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.simulator.conftest import Desk
+from tests.simulator.conftest import Desk
 
 CLOSE = "/api/v5/trade/close-position"
 GOOD = b'{"instId":"BTC-USDT-SWAP","mgnMode":"cross"}'

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tests.simulator.conftest import Desk
+from tests.simulator.conftest import Desk
 
 
 def test_faults_strike_in_turn_and_may_be_forgotten(desk: Desk) -> None:

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from okx_async.simulator import SimulatedExchange
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.simulator.conftest import Desk
+from tests.simulator.conftest import Desk
 
 
 @pytest.mark.parametrize(

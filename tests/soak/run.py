@@ -21,8 +21,8 @@ import aiohttp
 
 import okx_async as okx
 from okx_async.simulator import SimulatedExchange
-from okx_async.simulator.endpoints import CLOSE_PATH
-from okx_async.simulator.signature import signature
+from okx_async.simulator.api.endpoints import CLOSE_PATH
+from okx_async.simulator.api.signature import signature
 
 FOREIGN = "?program=foreign"
 """Tells the other program's requests apart in the journal; the exchange does not care."""

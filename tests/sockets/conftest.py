@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 import pytest
 
-from okx_async import Client, Credentials, Limiter
-from okx_async._discovery import Discovery
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-
-    from okx_async import Statistics
+from okx_async import Client, Credentials, Limiter, Statistics
+from okx_async._calls.uid_lookup import Discovery
 
 CREDENTIALS = Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", 'Fj0rd/"Kay&k<7')
 ACCEPTED = {"code": "0", "data": [{"clOrdId": "", "instId": "BTC-USDT-SWAP", "posSide": "net", "tag": ""}], "msg": ""}

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
 from okx_async import (
     Attempt,
+    Client,
     ClosePosition,
     CloseResult,
     InvalidRequestError,
+    MgnMode,
     NothingToCloseError,
     OutcomeUnknownError,
     RejectedError,
 )
-from okx_async._connector import Connector
-
-if TYPE_CHECKING:
-    from okx_async import Client, MgnMode
-    from okx_async.simulator import SimulatedExchange
-    from tests.sockets.conftest import Clients, Line, Stub
+from okx_async._http.connector import Connector
+from okx_async.simulator import SimulatedExchange
+from tests.sockets.conftest import Clients, Line, Stub
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import tracemalloc
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
 
 from okx_async import Attempt, ClosedPosition, OkxError, Outcome, OutcomeUnknownError, RejectedError
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import Clients, Line, Stub
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

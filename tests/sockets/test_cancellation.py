@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 
-from okx_async import ClosePosition, CloseResult, Outcome
+from okx_async import Attempt, Client, ClosePosition, CloseResult, Outcome
 from okx_async.simulator import SimulatedExchange
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from okx_async import Attempt, Client
-    from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import Clients, Line, Stub
 
 NOTE = "BTC-USDT-SWAP: already sent, outcome unknown"
 

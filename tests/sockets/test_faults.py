@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from okx_async import Attempt, OkxError
-from okx_async.simulator.catalogue import CATALOGUE
-
-if TYPE_CHECKING:
-    from okx_async.simulator import SimulatedExchange
-    from tests.sockets.conftest import Clients
+from okx_async.simulator import SimulatedExchange
+from okx_async.simulator.faults.catalogue import CATALOGUE
+from tests.sockets.conftest import Clients
 
 CLOSE = "/api/v5/trade/close-position"
 TIME = "/api/v5/public/time"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from typing import TYPE_CHECKING
 
 import pytest
 
 from okx_async import Client, ClosePosition, Limiter
 from okx_async.simulator import SimulatedExchange
-
-if TYPE_CHECKING:
-    from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import Clients, Line, Stub
 
 CLOSE = "/api/v5/trade/close-position"
 OPTIONS = [ClosePosition(f"BTC-USD-260327-{60000 + n}-C", "cross") for n in range(140)]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from okx_async import FlattenState
 from okx_async.simulator import SimulatedExchange
-from okx_async.simulator.endpoints import CLOSE_PATH
-
-if TYPE_CHECKING:
-    from tests.sockets.conftest import Clients
+from okx_async.simulator.api.endpoints import CLOSE_PATH
+from tests.sockets.conftest import Clients
 
 FLATTEN = """
 import asyncio, sys

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
 from okx_async import ClosePosition, OutcomeUnknownError
-
-if TYPE_CHECKING:
-    from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import Clients, Line, Stub
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

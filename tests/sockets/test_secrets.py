@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from collections.abc import Awaitable, Callable
 from html import escape
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import aiohttp
@@ -14,11 +14,7 @@ import orjson
 import pytest
 
 from okx_async import ClosePosition, OkxError
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.sockets.conftest import Clients, Line, Request, Stub
+from tests.sockets.conftest import Clients, Line, Request, Stub
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
 from okx_async import InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError
-
-if TYPE_CHECKING:
-    from okx_async.simulator import SimulatedExchange
-    from tests.sockets.conftest import Clients, Line, Stub
+from okx_async.simulator import SimulatedExchange
+from tests.sockets.conftest import Clients, Line, Stub
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -7,15 +7,11 @@ import os
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
 
 import pytest
 
-from okx_async import Client, ClosePosition
-
-if TYPE_CHECKING:
-    from okx_async import CloseResult
-    from okx_async.simulator import SimulatedExchange
+from okx_async import Client, ClosePosition, CloseResult
+from okx_async.simulator import SimulatedExchange
 
 pytestmark = pytest.mark.usefixtures("fresh_default_limiter")
 

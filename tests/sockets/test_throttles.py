@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from okx_async import (
     Attempt,
+    Client,
     ClockSkewError,
     ClosePosition,
     Limiter,
@@ -19,11 +20,8 @@ from okx_async import (
     RateLimitedError,
     SlotTimeoutError,
 )
-
-if TYPE_CHECKING:
-    from okx_async import Client
-    from okx_async.simulator import SimulatedExchange
-    from tests.sockets.conftest import Clients
+from okx_async.simulator import SimulatedExchange
+from tests.sockets.conftest import Clients
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
-from okx_async import Attempt, NotSentError, Outcome, OutcomeUnknownError, SlotTimeoutError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from okx_async import OkxError
-    from tests.sockets.conftest import Clients, Line, Stub
+from okx_async import Attempt, NotSentError, OkxError, Outcome, OutcomeUnknownError, SlotTimeoutError
+from tests.sockets.conftest import Clients, Line, Stub
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -24,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 @pytest.fixture(autouse=True)
 def one_attempt_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeats are tested elsewhere; here it is what one attempt leaves behind."""
-    monkeypatch.setattr("okx_async._repeats.MAX_REPEATS", 0)
+    monkeypatch.setattr("okx_async._rest.retry.MAX_REPEATS", 0)
 
 
 @pytest.fixture

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from okx_async import AuthenticationError, Limiter, NotSentError
-
-if TYPE_CHECKING:
-    from okx_async import Client
-    from okx_async.simulator import SimulatedExchange
-    from tests.sockets.conftest import Clients
+from okx_async import AuthenticationError, Client, Limiter, NotSentError
+from okx_async.simulator import SimulatedExchange
+from tests.sockets.conftest import Clients
 
 CONFIG = "/api/v5/account/config"
 POST = "/api/v5/trade/close-position"

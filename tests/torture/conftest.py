@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
 
 from okx_async import Attempt, ClosePosition, FlattenState, Outcome, Priority
 from okx_async.simulator import Path
-from okx_async.torture.escapes import REPORT, Escape, Wish
-from okx_async.torture.judge import Evidence, judge
+from okx_async.torture.flatten_records import REPORT, Escape, Wish
+from okx_async.torture.invariants.table import Evidence, judge
 from okx_async.torture.plan import Account, Exchange, Part, Plan, Seat, Weather
-from okx_async.torture.watch import Wait
+from okx_async.torture.watched_limiter import Wait
 from okx_async.torture.witness import Asked, Place, Told
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SEAT = Seat(timeout=2.0, connect_timeout=1.0)
 

@@ -3,19 +3,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from okx_async.torture import happen, plan_of
+from okx_async.torture import History, Plan, happen, plan_of
 from okx_async.torture import strategies as module
 from okx_async.torture.plan import Part
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from okx_async.torture import History, Plan
 
 
 def test_a_calm_history_breaks_nothing_and_ends_in_silence(calm: Plan) -> None:

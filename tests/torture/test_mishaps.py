@@ -1,20 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from okx_async.simulator import Path
-from okx_async.simulator.catalogue import CATALOGUE
-from okx_async.torture import happen
+from okx_async.simulator.faults.catalogue import CATALOGUE
+from okx_async.torture import History, Plan, happen
 from okx_async.torture.mishaps import HELD, LIE, MISHAPS
 from okx_async.torture.plan import Mishap, Part, Weather
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async.torture import History, Plan
 
 BUSY = (Part("siege", 0, 0.0, "siege"), Part("siege", 0, 0.0, "siege too"))
 

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
-from okx_async.torture import happen
+from okx_async.torture import Plan, happen
 from okx_async.torture.plan import Account, Part
 from okx_async.torture.scenes import SCENES
-
-if TYPE_CHECKING:
-    from okx_async.torture import Plan
 
 
 @pytest.mark.parametrize("kind", SCENES)

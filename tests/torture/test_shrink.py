@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from okx_async.torture import happen, shrink
+import pytest
+
+from okx_async.torture import Plan, happen, shrink
 from okx_async.torture import strategies as module
 from okx_async.torture.plan import Mishap, Part
-
-if TYPE_CHECKING:
-    import pytest
-
-    from okx_async.torture import Plan
 
 
 def test_what_does_not_matter_is_left_out(calm: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

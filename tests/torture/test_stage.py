@@ -1,20 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 import okx_async as okx
 from okx_async.simulator import Network, VirtualLoop, run
+from okx_async.torture import Plan
 from okx_async.torture.stage import EPOCH, Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from typing import Any
-
-    from okx_async.torture import Plan
 
 
 def play(plan: Plan, script: Callable[[Stage], Awaitable[Any]]) -> None:

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
-from okx_async.torture import happen
+from okx_async.torture import Plan, happen
 from okx_async.torture.plan import Account, Part
 from okx_async.torture.strategies import STRATEGIES
-
-if TYPE_CHECKING:
-    from okx_async.torture import Plan
 
 # What each comes to on a calm network, with something to close whatever was closed: who is told what.
 TOLD = {

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
-from okx_async.torture import happen
+from okx_async.torture import Plan, happen
 from okx_async.torture.plan import Mishap, Part
-
-if TYPE_CHECKING:
-    from okx_async.torture import Plan
 
 
 def test_it_tells_who_sent_what_when_it_arrived_and_what_came_back(calm: Plan) -> None:

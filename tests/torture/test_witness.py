@@ -4,7 +4,7 @@ from typing import Any
 
 import okx_async as okx
 from okx_async.simulator import JournalRow
-from okx_async.simulator.messages import Answer, Request
+from okx_async.simulator.http.messages import Answer, Request
 from okx_async.torture.witness import Place, TimedClock, Told, Witness, is_open, place_of, place_of_request, view_of
 
 

@@ -1,0 +1,1 @@
+"""One call from start to end: identity, slot, signature, sending, classification, repeats."""

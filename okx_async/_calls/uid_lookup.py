@@ -1,0 +1,126 @@
+"""Finding out the user id without standing in anybody's way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from copy import copy
+
+from okx_async._calls.identity import Identity
+from okx_async._errors import AuthenticationError, OkxError
+
+logger = logging.getLogger("okx_async")
+
+PATIENCE = 1.0
+"""Seconds that a close waits for the first answer, counted from the question and not from the close."""
+
+LONGEST_PAUSE = 30.0
+
+GIVE_UP = 4.0
+"""Seconds of pause beyond which a given user id is taken on trust."""
+
+
+class Discovery:
+    """One background task of a client that asks account/config until it is told the user id.
+
+    `fetch` asks once. Where the user id was given, it is compared, and a mismatch is logged as ERROR.
+    """
+
+    def __init__(self, identity: Identity, fetch: Callable[[], Awaitable[str]]) -> None:
+        self._identity = identity
+        self._given = identity.user_id
+        self._fetch = fetch
+        self._task: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[OkxError | None] | None = None
+        self._patience_ends = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing to ask and nothing to wait for, so that `known` need not be called."""
+        return self._task is not None and self._identity.user_id is not None
+
+    async def known(self, max_wait: float | None) -> None:
+        """Return once the user id is known, or cannot be waited for any longer.
+
+        Raises AuthenticationError if the exchange refuses the key itself: no close could go out with it.
+        """
+        if self._task is None:
+            self._start()
+        first = self._first
+        if self._identity.user_id is not None or first is None:
+            return
+        left = self._patience_ends - asyncio.get_running_loop().time()
+        if max_wait is not None:
+            left = min(left, max_wait)
+        if not first.done() and left > 0:
+            await asyncio.wait({first}, timeout=left)  # leaves the task alone, whatever becomes of us
+        if not first.done():
+            level = logging.DEBUG if max_wait == 0 else logging.WARNING  # who has no time has not waited in vain
+            logger.log(level, "account/config has not answered yet: closes count under %s", self._identity.fallback)
+        elif (refused := first.result()) is not None:
+            if self._first is first:
+                self._task = None  # the next call asks again, once for all: the key may have been mended
+            raise copy(refused)  # one exception object cannot be raised in many callers
+
+    async def aclose(self) -> None:
+        """End the task."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._first = loop.create_future()
+        self._patience_ends = loop.time() + PATIENCE
+        self._task = loop.create_task(self._run(self._first), name="okx_async user id")
+
+    async def _run(self, first: asyncio.Future[OkxError | None]) -> None:
+        pause = 1.0
+        while True:
+            try:
+                user_id = await self._fetch()
+            except AuthenticationError as error:
+                # 50120 is a key that may not read: whether it may trade is for the close to find out.
+                if error.code != "50120":
+                    # Whoever waits is told by the error itself; nobody waits where the user id was given.
+                    logger.log(logging.DEBUG if self._given is None else logging.WARNING, "account/config: %s", error)
+                    _tell(first, error)
+                    return
+                reason: Exception = error
+            except Exception as error:  # noqa: BLE001 - misuse too: the close itself will raise it to its caller
+                reason = error
+            else:
+                self._learn(user_id)
+                _tell(first, None)
+                return
+            if self._given is not None:
+                logger.debug("the given user_id could not be checked: %s", reason)
+                if pause > GIVE_UP:
+                    return
+            else:
+                logger.warning(
+                    "account/config has not told the user id (%s): closes count under %s, asking again in %g s",
+                    reason,
+                    self._identity.fallback,
+                    pause,
+                )
+            _tell(first, None)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _learn(self, user_id: str) -> None:
+        if self._given is None:
+            self._identity.user_id = user_id
+        elif self._given != user_id:
+            logger.error(
+                "user_id=%r was given, but the exchange counts this key under %r: its limits are not shared "
+                "with other clients of that user",
+                self._given,
+                user_id,
+            )
+
+
+def _tell(first: asyncio.Future[OkxError | None], refused: OkxError | None) -> None:
+    if not first.done():
+        first.set_result(refused)

@@ -1,0 +1,1 @@
+"""Closing positions until readings prove that they are gone."""

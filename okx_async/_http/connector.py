@@ -1,0 +1,120 @@
+"""Where connections come from: each is marked when a request gets it, looked at before, and reset when in doubt.
+
+A connection whose request is in doubt is reset. Closing alone is not enough: what is still in the kernel's send
+buffer would be delivered; with SO_LINGER (1, 0) the kernel drops it and sends RST.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import struct
+from contextlib import suppress
+from contextvars import ContextVar
+from math import inf
+from weakref import WeakSet
+
+import aiohttp
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+
+from okx_async._calls.attempt import Flight
+
+FLIGHT: ContextVar[Flight | None] = ContextVar("okx_async_flight", default=None)
+"""The attempt whose request is made in this context."""
+NOT_REPEATED = "the connection was lost, and is not repeated here"
+_LOOKS = 3
+"""Connections that are looked at for one request: a server that hangs up at once must not keep us at it."""
+_HUNG_UP: int = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere only what the loop has read is known
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Connector(aiohttp.TCPConnector):
+    """Tells the request in whose context it connects that it has its connection."""
+
+    def __init__(self, keepalive: float) -> None:
+        # limit=0: no queue inside aiohttp, the gate stands before the slot.
+        super().__init__(
+            limit=0, limit_per_host=0, keepalive_timeout=keepalive, socket_factory=self._socket, ttl_dns_cache=60
+        )
+        self.keepalive = keepalive
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._made: dict[int, float] = {}
+        self._polls: dict[int, select.poll] = {}
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
+        """Connect, and mark the flight."""
+        flight = FLIGHT.get()
+        if flight is not None and flight.marked:
+            # aiohttp repeats idempotent requests by itself; one slot is one request.
+            raise aiohttp.ClientConnectionError(NOT_REPEATED)
+        connection = await super().connect(req, traces, timeout)
+        if flight is not None:
+            for _ in range(_LOOKS):
+                if not self._spoilt(connection):
+                    break
+                connection.close()
+                for _ in range(2):  # turns: the loop reads what else came to idle connections, and drops those
+                    await asyncio.sleep(0)
+                connection = await super().connect(req, traces, timeout)
+            if (flight.until < inf or flight.writing is not None) and (forbidden := flight.forbidden()):
+                connection.release()
+                raise aiohttp.ClientConnectionError(forbidden)
+            flight.mark(connection.transport)
+        return connection
+
+    @property
+    def standing(self) -> int:
+        """How many sockets are open: idle, on the wire, and on their way."""
+        return sum(sock.fileno() >= 0 for sock in self._sockets)
+
+    def older(self, connection: Connection, moment: float) -> bool:
+        """Whether a connection was there before a moment of the loop's clock."""
+        transport = connection.transport
+        sock = None if transport is None else transport.get_extra_info("socket")
+        return sock is not None and self._made.get(sock.fileno(), moment) < moment
+
+    def _socket(self, addr_info: tuple[int, int, int, str, object]) -> socket.socket:
+        family, kind, proto, _, _ = addr_info
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        except BaseException:
+            sock.close()
+            raise
+        self._sockets.add(sock)
+        self._made[sock.fileno()] = asyncio.get_running_loop().time()
+        return sock
+
+    def _spoilt(self, connection: Connection) -> bool:
+        """Whether something came while the connection stood idle, so that it must not carry a request.
+
+        Bytes: aiohttp would take them for the answer to this request. The end, perhaps not read by the loop yet: the
+        request would be lost, and nobody could tell.
+        """
+        protocol = connection.protocol
+        if protocol is None or (transport := protocol.transport) is None:
+            return False
+        if protocol.should_close:
+            return True
+        sock = transport.get_extra_info("socket")
+        if not _HUNG_UP or sock is None or (number := sock.fileno()) < 0:
+            return False
+        poll = self._polls.get(number)
+        if poll is None:  # it knows the number alone, and may be used again for the next socket of that number
+            poll = self._polls[number] = select.poll()
+            poll.register(number, _HUNG_UP)
+        return bool(poll.poll(0))
+
+
+def reset(transport: asyncio.BaseTransport | None) -> None:
+    """Drop a connection so that the kernel sends no more of what was written to it."""
+    if not isinstance(transport, asyncio.WriteTransport):
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None:  # a caller's session did not make its sockets with our factory
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()

@@ -1,0 +1,36 @@
+"""How many requests a key may send in a window, and in which order waiting requests are served."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from enum import IntEnum
+
+from okx_async._errors import InvalidRequestError
+
+
+class Priority(IntEnum):
+    """The lane in which a request waits for its slot: PANIC goes ahead of every NORMAL waiter of its key."""
+
+    NORMAL = 0
+    PANIC = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """``limit`` requests in any ``per`` seconds; the last ``reserve`` tokens only PANIC may take."""
+
+    limit: int = 20
+    per: float = 2.0
+    reserve: int = 0
+
+    def __post_init__(self) -> None:
+        if type(self.limit) is not int or self.limit < 1:
+            raise InvalidRequestError(f"limit must be an integer of at least 1, got {self.limit!r}")
+        per: object = self.per  # the annotation does not bind callers without a type checker
+        if isinstance(per, bool) or not isinstance(per, int | float) or not 0 < per <= sys.float_info.max:
+            raise InvalidRequestError(f"per must be a positive number of seconds, got {per!r}")
+        if type(self.reserve) is not int or not 0 <= self.reserve < self.limit:
+            raise InvalidRequestError(
+                f"reserve must be an integer from 0 to limit - 1 ({self.limit - 1}), got {self.reserve!r}"
+            )

@@ -1,0 +1,88 @@
+"""What callers pass, checked before anything happens: annotations do not bind those without a type checker."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from functools import partial
+from inspect import iscoroutinefunction
+from math import inf
+from typing import Final, TypeVar
+
+from okx_async._errors import InvalidRequestError
+from okx_async._quota import Priority
+
+_T = TypeVar("_T")
+MOST = sys.float_info.max
+"""An integer above it cannot be added to a time."""
+
+
+_SHOWN: Final = 60
+
+
+def short_repr(value: object) -> str:
+    """Return ``repr(value)`` for a message: of bounded length, and only ever of the value's beginning."""
+    if isinstance(value, str | bytes):
+        text = repr(value[:_SHOWN])
+        return text if len(value) <= _SHOWN else f"{text}…"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def check_seconds(**values: object) -> None:
+    """Raise InvalidRequestError unless all are positive, finite numbers."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST:
+            raise InvalidRequestError(f"{name} must be a positive number of seconds, got {short_repr(value)}")
+
+
+def check_wait(max_wait: object) -> None:
+    """Raise InvalidRequestError unless it is None or a number ≥ 0."""
+    if max_wait is None:
+        return
+    if (
+        isinstance(max_wait, bool)
+        or not isinstance(max_wait, int | float)
+        or not (0 <= max_wait <= MOST or max_wait == inf)
+    ):
+        raise InvalidRequestError(f"max_wait must be a number of seconds ≥ 0 or None, got {short_repr(max_wait)}")
+
+
+def check_pause(seconds: object) -> None:
+    """Raise InvalidRequestError unless it is a finite number ≥ 0."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST:
+        raise InvalidRequestError(f"seconds must be a finite number ≥ 0, got {short_repr(seconds)}")
+
+
+def check_priority(priority: object) -> Priority:
+    """Return the priority, or raise InvalidRequestError."""
+    if not isinstance(priority, Priority):
+        raise InvalidRequestError(f"priority must be Priority.NORMAL or Priority.PANIC, got {short_repr(priority)}")
+    return priority
+
+
+def check_callback(name: str, value: object) -> None:
+    """Raise InvalidRequestError unless it is None or callable, and no coroutine function.
+
+    What that returns is awaited by nobody: a record that is never written, a predicate that is true of everything.
+    """
+    if value is None:
+        return
+    if not callable(value):
+        raise InvalidRequestError(f"{name} must be callable, got {short_repr(value)}")
+    function: object = value
+    while isinstance(function, partial):
+        function = function.func
+    if iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - of what kind, not whether
+        raise InvalidRequestError(f"{name} must be a plain function, since it is not awaited, got {short_repr(value)}")
+
+
+def check_list(name: str, values: Iterable[_T], kind: type[_T]) -> list[_T]:
+    """Return `values` as a list; raise InvalidRequestError unless they are several of a kind."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidRequestError(f"{name} must be a list of {kind.__name__}, got {short_repr(values)}")
+    found = list(values)
+    for value in found:
+        if not isinstance(value, kind):
+            raise InvalidRequestError(f"{name} must hold {kind.__name__} only, got {short_repr(value)}")
+    return found

@@ -1,0 +1,1 @@
+"""The endpoints of the simulated exchange: what each checks, in which order, and does."""

@@ -1,0 +1,180 @@
+"""Accounts and their API keys, and who a request comes from.
+
+Keys, secrets and passphrases are made up, the same in every run: they open nothing but this exchange.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from multidict import istr
+
+from okx_async._credentials import Credentials
+from okx_async.simulator.api.codes import Refused
+from okx_async.simulator.api.signature import signature
+
+__all__ = ["Account", "Accounts", "ApiKey", "PosMode"]
+
+PosMode: TypeAlias = Literal["net_mode", "long_short_mode"]
+
+_KEY_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
+_MAX_AGE_MS = 30_000  # either way; exactly 30 s still passes
+# Names that a headers' dictionary need not fold again.
+KEY, PASSPHRASE, SIGN, TIMESTAMP, DEMO = map(
+    istr, ("OK-ACCESS-KEY", "OK-ACCESS-PASSPHRASE", "OK-ACCESS-SIGN", "OK-ACCESS-TIMESTAMP", "x-simulated-trading")
+)
+_FIRST_UID = 44705892343619584
+
+
+@dataclass(slots=True)
+class Account:
+    """One account of the exchange: limits and books belong to its ``user_id``, whatever key is used.
+
+    ``acct_lv``: "1" Spot, "2" Futures, "3" Multi-currency, "4" Portfolio; ``credentials``: its first API key.
+
+    These may be changed at any time: ``role_type``: "1" is a lead trader, whose closes are refused (51156), of the
+    instruments in ``trader_insts`` or of all where that is empty; ``refusal``: the code that every close of the
+    account is answered with (as 51024, 50027, or 50009 while a liquidation is at work), "" for none.
+    """
+
+    user_id: str
+    credentials: Credentials
+    pos_mode: PosMode
+    acct_lv: str
+    demo: bool
+    main_user_id: str = ""
+    """Of a sub-account: the UID of its main account."""
+    role_type: str = "0"
+    trader_insts: list[str] = field(default_factory=list)
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One API key: ``perm`` and ``ip`` are comma lists as account/config shows them; ip "" = not bound."""
+
+    account: Account
+    credentials: Credentials
+    perm: str
+    ip: str
+
+
+class Accounts:
+    """All accounts and keys; tells who a request comes from, in the order of checks of the exchange."""
+
+    def __init__(self) -> None:
+        self._accounts: list[Account] = []
+        self._keys: dict[str, ApiKey] = {}
+        self._made = 0
+
+    def add(
+        self,
+        *,
+        pos_mode: PosMode = "net_mode",
+        acct_lv: str = "2",
+        perm: str = "read_only,trade",
+        demo: bool = False,
+        ip: str = "",
+        credentials: Credentials | None = None,
+        user_id: str | None = None,
+        main: Account | None = None,
+    ) -> Account:
+        """Open an account with one API key."""
+        if pos_mode not in {"net_mode", "long_short_mode"}:
+            raise ValueError(f'pos_mode must be "net_mode" or "long_short_mode", got {pos_mode!r}')
+        if acct_lv not in {"1", "2", "3", "4"}:
+            raise ValueError(f'acct_lv must be "1", "2", "3" or "4", got {acct_lv!r}')
+        user_id = user_id or str(_FIRST_UID + 0x2F1D0C4 * len(self._accounts))
+        if any(account.user_id == user_id for account in self._accounts):
+            raise ValueError(f"user {user_id} has an account already: use add_key for another key of it")
+        main_user_id = main.user_id if main else ""
+        account = Account(user_id, credentials or self._make_up(), pos_mode, acct_lv, demo, main_user_id)
+        self._insert(ApiKey(account, account.credentials, perm, ip))
+        self._accounts.append(account)
+        return account
+
+    def add_key(
+        self,
+        account: Account,
+        *,
+        perm: str = "read_only,trade",
+        ip: str = "",
+        credentials: Credentials | None = None,
+    ) -> Credentials:
+        """Make one more API key for an account."""
+        key = ApiKey(account, credentials or self._make_up(), perm, ip)
+        self._insert(key)
+        return key.credentials
+
+    def revoke(self, credentials: Credentials) -> None:
+        """Delete a key: from now on it is answered 50119."""
+        del self._keys[credentials.api_key]
+
+    def owner(self, api_key: str) -> str:
+        """Return the user id that an API key belongs to, "" if there is no such key."""
+        key = self._keys.get(api_key)
+        return key.account.user_id if key else ""
+
+    def identify(self, headers: Mapping[str, str], server_ms: int, ip: str) -> ApiKey:
+        """Return the key that a request was made with, or raise Refused; the signature is not looked at."""
+        name = _needed(headers, KEY, "50103")
+        passphrase = _needed(headers, PASSPHRASE, "50104")
+        _needed(headers, SIGN, "50106")
+        if abs(_timestamp_ms(_needed(headers, TIMESTAMP, "50107")) - server_ms) > _MAX_AGE_MS:
+            raise Refused("50102")
+        key = self._keys.get(name)
+        if key is None:
+            raise Refused("50119" if _KEY_FORM.fullmatch(name) else "50111")
+        if (headers.get(DEMO, "0") == "1") != key.account.demo:
+            raise Refused("50101")
+        if passphrase != key.credentials.passphrase:
+            raise Refused("50105")
+        if key.ip and ip not in key.ip.split(","):
+            raise Refused("50110", f"Your IP {ip} is not included in your API key's {key.ip} IP whitelist.")
+        return key
+
+    @staticmethod
+    def verify(key: ApiKey, headers: Mapping[str, str], method: str, raw_path: str, body: bytes) -> None:
+        """Raise Refused unless the request is signed with the key's secret."""
+        timestamp = headers[TIMESTAMP]
+        if headers[SIGN] != signature(key.credentials.secret_key, timestamp, method, raw_path, body):
+            raise Refused("50113")
+
+    def _insert(self, key: ApiKey) -> None:
+        if key.credentials.api_key in self._keys:
+            raise ValueError(f"API key {key.credentials.api_key[:4]}… exists already")
+        self._keys[key.credentials.api_key] = key
+
+    def _make_up(self) -> Credentials:
+        source = Random(f"API key {self._made}")
+        self._made += 1
+        return Credentials(
+            api_key=str(UUID(int=source.getrandbits(128), version=4)),
+            secret_key=f"{source.getrandbits(128):032X}",
+            passphrase=f"Fjord-{source.randrange(10_000):04}!{source.choice('abcdefgh')}",
+        )
+
+
+def _needed(headers: Mapping[str, str], name: str, code: str) -> str:
+    value = headers.get(name)
+    if not value:
+        raise Refused(code)
+    return value
+
+
+def _timestamp_ms(text: str) -> int:
+    """Return Unix milliseconds; exactly three decimals, as the exchange insists."""
+    if not _TIMESTAMP.fullmatch(text):
+        raise Refused("50112")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused("50112") from None
+    return round(moment.timestamp() * 1000)

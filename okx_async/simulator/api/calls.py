@@ -1,0 +1,141 @@
+"""One request on its way through the checks, what the endpoints work on, and how they read what was asked.
+
+Empty texts count as absent, as some clients send them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from okx_async.simulator.api.accounts import ApiKey
+from okx_async.simulator.api.arrivals import PER, RateKey
+from okx_async.simulator.api.codes import Refused
+from okx_async.simulator.books.books import Books
+from okx_async.simulator.books.instruments import INST_TYPES, Instrument
+from okx_async.simulator.books.orders import Orders
+
+__all__ = ["Call", "Route", "Venue", "comma_list", "inst_type_of", "number_of", "parameter_error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """What the endpoints work on; ``fill_delay`` gives the seconds that the next close takes."""
+
+    instruments: dict[str, Instrument]
+    books: Books
+    orders: Orders
+    fill_delay: Callable[[], float]
+    lenient_booleans: bool = False
+    fill: Decimal = Decimal(1)
+    """The part of the position that a close fills, where no fault says otherwise."""
+    auto_cxl_algos: bool = False
+    """Whether ``autoCxl`` cancels algo orders as well."""
+    alive: dict[tuple[str, str], object] = field(default_factory=dict)
+    """The last sign of life of each user and tag that cancel-all-after waits for the next of."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through the checks: what it asks for, and what became known of it so far."""
+
+    now: float
+    ms: int
+    ip: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    items: Sequence[Mapping[str, Any]] = ()
+    """Of a request that speaks of several orders; `params` is then the first."""
+    api_key: ApiKey | None = None
+    rate_key: RateKey | None = None
+    part: Decimal = Decimal(1)
+    executed: bool = False
+    fault: str = ""
+
+    @property
+    def key(self) -> ApiKey:
+        """The API key of a private call."""
+        if self.api_key is None:
+            raise AssertionError("private endpoints run after authentication")
+        return self.api_key
+
+    @property
+    def user_id(self) -> str:
+        """Who calls; "" while that is not known."""
+        return self.api_key.account.user_id if self.api_key else ""
+
+    @property
+    def inst_id(self) -> str:
+        """The instrument that the request names as text, or ""."""
+        value = self.params.get("instId")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def cl_ord_id(self) -> str:
+        """The client's own name for the order as text, or ""."""
+        value = self.params.get("clOrdId")
+        return value if isinstance(value, str) else ""
+
+    def text(self, name: str) -> str:
+        """Return a parameter, "" where it is absent."""
+        value = self.params.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise parameter_error(name)
+        return value
+
+    def need(self, name: str) -> str:
+        """Return a required parameter."""
+        if not (value := self.text(name)):
+            raise Refused("50014", f"Parameter {name} cannot be empty.")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint: how it is called, how often, and by what it is counted."""
+
+    method: str
+    path: str
+    limit: int
+    scope: Callable[[Call], str]
+    act: Callable[[Venue, Call], list[Any]]
+    private: bool = True
+    permission: str = ""
+    per: float = PER
+    """Seconds of the limit."""
+    batch: bool = False
+    """Whether the body is a list; each of its items is counted."""
+
+
+def parameter_error(name: str) -> Refused:
+    """Say which parameter is wrong."""
+    return Refused("51000", f"Parameter {name} error")
+
+
+def inst_type_of(call: Call) -> str:
+    """Return the instType asked for, or ""."""
+    value = call.text("instType")
+    if value and value not in INST_TYPES:
+        raise parameter_error("instType")
+    return value
+
+
+def comma_list(call: Call, name: str, most: int) -> set[str]:
+    """Return the values of a comma list."""
+    values = [value for value in call.text(name).split(",") if value]
+    if len(values) > most:
+        raise Refused("50025", f"Parameter {name} count exceeds the limit {most}.")
+    return set(values)
+
+
+def number_of(call: Call, name: str) -> int:
+    """Return a number that stands in a text, 0 where it is absent."""
+    value = call.text(name)
+    if not value:
+        return 0
+    if not (value.isascii() and value.isdecimal() and len(value) < 20):  # noqa: PLR2004 - what fits in 64 bits
+        raise parameter_error(name)
+    return int(value)

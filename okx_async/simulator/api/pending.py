@@ -1,0 +1,67 @@
+"""Listing the orders that rest, newest first, and telling of one.
+
+`after` and `before` are order ids, exclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from okx_async.simulator.api.calls import Call, Venue, comma_list, inst_type_of, number_of, parameter_error
+from okx_async.simulator.api.codes import Refused
+from okx_async.simulator.books.algos import ALGO_TYPES, AlgoOrder
+from okx_async.simulator.books.orders import PendingOrder
+
+__all__ = ["order", "orders_algo_pending", "orders_pending"]
+
+_PAGE = 100
+_TOGETHER = {"conditional", "oco"}  # the only types that may be asked for in one call
+
+
+def orders_pending(venue: Venue, call: Call) -> list[Any]:
+    """List live orders."""
+    venue.books.settle(call.now)
+    wanted = {"ordType": call.text("ordType"), "state": call.text("state")}
+    return _page(call, venue.orders.pending(call.user_id), wanted)
+
+
+def order(venue: Venue, call: Call) -> list[Any]:
+    """Tell of one order, live or ended, by its id, or else the latest of that name."""
+    inst_id, ord_id, cl_ord_id = call.need("instId"), call.text("ordId"), call.text("clOrdId")
+    if not (ord_id or cl_ord_id):
+        raise Refused("50015", "Either parameter ordId or clOrdId is required.")
+    venue.books.settle(call.now)
+    if inst_id not in venue.instruments:
+        raise Refused("51001")
+    found = venue.orders.find(call.user_id, ord_id, cl_ord_id)
+    if found is None or found.inst_id != inst_id:
+        raise Refused("51603")
+    return [found.row()]
+
+
+def orders_algo_pending(venue: Venue, call: Call) -> list[Any]:
+    """List waiting algo orders of one type, or of the two that may be asked for together."""
+    call.need("ordType")
+    kinds = comma_list(call, "ordType", len(ALGO_TYPES))
+    if not (kinds <= ALGO_TYPES and (len(kinds) == 1 or kinds <= _TOGETHER)):
+        raise parameter_error("ordType")
+    orders = [order for order in venue.orders.algos(call.user_id) if order.ord_type in kinds]
+    return _page(call, orders, {"algoId": call.text("algoId")})
+
+
+def _page(call: Call, orders: Sequence[PendingOrder | AlgoOrder], wanted: dict[str, str]) -> list[Any]:
+    wanted |= {"instType": inst_type_of(call), "instId": call.text("instId")}
+    family = call.text("instFamily") or call.text("uly")
+    after, before = number_of(call, "after"), number_of(call, "before")
+    limit = number_of(call, "limit") or _PAGE
+    if limit > _PAGE:
+        raise parameter_error("limit")
+    rows = [
+        order.row()
+        for order in orders
+        if (not after or int(order.number) < after)
+        and (not before or int(order.number) > before)
+        and (not family or order.inst_family == family)
+    ]
+    return [row for row in rows if all(not value or row[name] == value for name, value in wanted.items())][:limit]

@@ -1,0 +1,178 @@
+"""One position slot, and the record that account/positions shows of it.
+
+A slot is (user, instrument, margin mode, side) and, for MARGIN pairs, the currency. Its ``posId`` names the slot and
+stays through closing and reopening; ``cTime`` is new with each holding period; ``uTime`` moves with every change.
+Whether a net position that flips in one trade gets a new ``cTime`` is not known: here it does, unless told otherwise.
+
+What is shown of a slot may lag behind what is so: a change waits in ``coming`` until it is seen.
+
+https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from okx_async.simulator.books.instruments import Instrument, decimal_text, money, profit
+
+__all__ = ["Holding", "Slot", "State"]
+
+_ENTRY = Decimal("0.998")  # of the mark price: an open position shows some profit or loss
+
+
+class Holding(NamedTuple):
+    """One open position, as the books have it. ``pos`` is signed: negative is short, in every mode."""
+
+    user_id: str
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    ccy: str
+    pos: Decimal
+    pos_id: str
+    c_time: int
+    u_time: int
+    closing: bool
+    avg_px: Decimal = Decimal(0)
+
+
+class State(NamedTuple):
+    """What trades change of a slot; ``pos`` is signed."""
+
+    pos: Decimal = Decimal(0)
+    avg_px: Decimal = Decimal(0)
+    c_time: int = 0
+    u_time: int = 0
+    trade_id: int = 0
+
+
+_FLAT = State()
+
+
+@dataclass(slots=True)
+class Slot:
+    """One position slot; ``running`` counts the closes on their way, ``frozen`` is the code that refuses others."""
+
+    user_id: str
+    instrument: Instrument
+    mgn_mode: str
+    pos_side: str
+    ccy: str
+    pos_id: str
+    state: State = _FLAT
+    running: int = 0
+    frozen: str = ""
+    shown: State = _FLAT
+    coming: deque[tuple[float, State]] = field(default_factory=deque)
+    """What will be shown, and from when on (exchange clock, s)."""
+
+    @property
+    def pos(self) -> Decimal:
+        """The position as it is, signed."""
+        return self.state.pos
+
+    def lots(self, part: Decimal) -> Decimal:
+        """Return so much of the position, in whole lots."""
+        lot = Decimal(self.instrument.lot_sz)
+        return self.pos if part == 1 else self.pos * part // lot * lot
+
+    def trade(
+        self, pos: Decimal, ms: int, px: Decimal | None = None, *, flip_is_new: bool = True, forced: bool = False
+    ) -> None:
+        """Move to `pos` at price `px`: a new holding period from flat or across zero, the same one otherwise.
+
+        Without a price it is one that leaves some profit or loss. `forced`: by the exchange, which numbers no trade.
+        """
+        was = self.state
+        c_time, avg_px = was.c_time, was.avg_px
+        if pos and was.pos * pos <= 0:
+            if not was.pos or flip_is_new:
+                c_time = max(ms, was.c_time + 1, was.u_time)  # new in any case, even within one millisecond
+            avg_px = px or (self.instrument.price * _ENTRY).quantize(Decimal(self.instrument.tick_sz))
+        elif px and abs(pos) > abs(was.pos):
+            avg_px = (was.avg_px * was.pos + px * (pos - was.pos)) / pos
+        self.state = State(pos, avg_px, c_time, max(ms, was.u_time + 1), was.trade_id + (not forced))
+
+    def show(self, at: float, now: float) -> None:
+        """Let what is so `now` be seen from `at` on (exchange clock, s), and never before what was so earlier."""
+        self.seen(now)  # what is due need not wait for a reader
+        self.coming.append((max(at, self.coming[-1][0]) if self.coming else at, self.state))
+
+    def seen(self, now: float) -> State:
+        """Return what is shown at `now`."""
+        while self.coming and self.coming[0][0] <= now:
+            self.shown = self.coming.popleft()[1]
+        return self.shown
+
+    def holding(self) -> Holding:
+        """Return a frozen picture of the slot, as it is."""
+        state = self.state
+        return Holding(
+            self.user_id,
+            self.instrument.inst_id,
+            self.mgn_mode,
+            self.pos_side,
+            self.ccy,
+            state.pos,
+            self.pos_id,
+            state.c_time,
+            state.u_time,
+            self.running > 0,
+            state.avg_px,
+        )
+
+    def row(self, state: State, algos: Sequence[object] = ()) -> dict[str, object]:
+        """Return the record of account/positions; a flat slot has "" where a number would mean nothing."""
+        instrument, pos = self.instrument, state.pos
+        margin = not instrument.contract
+        shown = decimal_text(abs(pos) if margin or self.pos_side == "short" else pos)
+        price = instrument.price
+        value = abs(pos) * instrument.ct_val * (1 if instrument.ct_type == "inverse" else price)
+        pos_ccy = ""
+        if margin and pos:
+            pos_ccy = instrument.base_ccy if pos > 0 else instrument.quote_ccy
+        debt = margin and bool(pos)
+
+        def if_open(text: str) -> str:
+            return text if pos else ""
+
+        return {
+            "instType": instrument.inst_type,
+            "instId": instrument.inst_id,
+            "mgnMode": self.mgn_mode,
+            "posId": self.pos_id,
+            "posSide": self.pos_side,
+            "pos": shown,
+            "availPos": shown if margin or instrument.inst_type == "OPTION" else "",
+            "avgPx": if_open(decimal_text(state.avg_px)),
+            "markPx": decimal_text(price),
+            "last": decimal_text(price),
+            "upl": if_open(money(profit(instrument, pos, state.avg_px, price))),
+            "lever": if_open(instrument.lever and "3"),
+            "liqPx": "",
+            "imr": if_open(money(value / 3)) if self.mgn_mode == "cross" else "",
+            "margin": if_open(money(value / 3)) if self.mgn_mode == "isolated" else "",
+            "mgnRatio": if_open("41.2"),
+            "mmr": if_open(money(value / 250)),
+            "ccy": self.ccy,
+            "posCcy": pos_ccy,
+            "liab": money(-value if pos > 0 else pos) if debt else "",
+            "liabCcy": (instrument.quote_ccy if pos > 0 else instrument.base_ccy) if debt else "",
+            "interest": "0" if debt else "",
+            "notionalUsd": if_open(money(value)),
+            "adl": if_open("1"),
+            "tradeId": str(744876979 + state.trade_id),
+            "closeOrderAlgo": list(algos),
+            "pendingCloseOrdLiabVal": "",
+            "realizedPnl": "0",
+            "pnl": "0",
+            "fee": "0",
+            "fundingFee": "0",
+            "liqPenalty": "0",
+            "cTime": str(state.c_time),
+            "uTime": str(state.u_time),
+        }

@@ -1,0 +1,107 @@
+"""What stands before the body: heads of requests read, heads of answers written (pure).
+
+Every pattern reads its text once, whatever the text is: a head that is made to be slow to read would hold up all.
+
+A client sends the same lines again and again, all but those of a signature and of its time; so does the exchange.
+Each line is read once, and each head of an answer made once, as long as it is among the last thousand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from http import HTTPStatus
+
+from multidict import CIMultiDict, istr
+
+__all__ = ["Malformed", "answer_head", "expects", "has_begun", "head_of", "length_of"]
+
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_BEGINNING = re.compile(rf"(?:{_TOKEN}(?: [!-~]*(?: [!-~]*(?:\r(?:\n.*)?)?)?)?)?".encode(), re.DOTALL)
+_LOOK_AT = 64  # bytes, of what may become a head
+_START = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/1\.([01])")
+_NAME = re.compile(_TOKEN)
+_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+_CONNECTION, _CODING, _LENGTH, _EXPECT = map(istr, ("Connection", "Transfer-Encoding", "Content-Length", "Expect"))
+_NUMBER = re.compile(r"[0-9]{1,15}")  # what is still a number of bytes
+_NO_BODY = ["0"]
+
+
+class Malformed(Exception):  # noqa: N818 - an end of a connection, seen by nobody outside
+    """What came is no HTTP."""
+
+
+def has_begun(data: bytearray) -> bool:
+    """Whether this may become a head; TLS, say, or lines that end in a bare newline never will."""
+    return _BEGINNING.fullmatch(data, 0, _LOOK_AT) is not None
+
+
+def head_of(text: str) -> tuple[str, str, CIMultiDict[str], bool]:
+    """Return method, raw path, headers, and whether the connection stays; `text`: without the last line's end."""
+    first, *lines = text.split("\r\n")
+    method, path, minor = _start(first)
+    headers = CIMultiDict([_field(line) for line in lines])
+    stays = minor == "1"
+    if (wishes := headers.get(_CONNECTION)) is not None:
+        wanted = {wish.strip().lower() for wish in wishes.split(",")}
+        stays = "close" not in wanted if stays else "keep-alive" in wanted
+    return method, path, headers, stays
+
+
+def length_of(headers: CIMultiDict[str]) -> int | None:
+    """Return the length of the body; None: it comes in chunks."""
+    coding = headers.get(_CODING)
+    lengths = headers.getall(_LENGTH, _NO_BODY)
+    if coding is not None:
+        if coding.lower() != "chunked" or _LENGTH in headers:
+            raise Malformed
+        return None
+    if any(other != lengths[0] for other in lengths[1:]) or not _NUMBER.fullmatch(lengths[0]):
+        raise Malformed
+    return int(lengths[0])
+
+
+def expects(headers: Mapping[str, str]) -> bool:
+    """Whether the client waits for a word before it sends the body."""
+    return headers.get(_EXPECT, "").lower() == "100-continue"
+
+
+def answer_head(status: int, content_type: str, length: int, headers: Mapping[str, str], *, last: bool) -> bytes:
+    """Return status line and headers of an answer, the empty line included; `last`: the connection ends with it."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items()) if headers else ""
+    return _answer_head(status, content_type, length, more, last)
+
+
+@lru_cache(maxsize=1024)
+def _answer_head(status: int, content_type: str, length: int, more: str, last: bool) -> bytes:  # noqa: FBT001 - a key
+    text = f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\nContent-Type: {content_type}\r\n"
+    text += f"Content-Length: {length}\r\n{more}Connection: {'close' if last else 'keep-alive'}\r\n\r\n"
+    return text.encode()
+
+
+@lru_cache(maxsize=256)
+def _start(line: str) -> tuple[str, ...]:
+    """Return what the first line of a request says: method, raw path, minor version."""
+    found = _START.fullmatch(line)
+    if found is None:
+        raise Malformed
+    return found.groups()
+
+
+@lru_cache(maxsize=1024)
+def _field(line: str) -> tuple[istr, str]:
+    """Return name and value of a header's line."""
+    name, colon, value = line.partition(":")
+    if not (colon and (value.isprintable() or _VALUE.fullmatch(value))):  # the rule first: it costs less
+        raise Malformed
+    return _name(name), value.strip(" \t")
+
+
+@lru_cache(maxsize=256)
+def _name(text: str) -> istr:
+    """Return the name of a header, that a headers' dictionary need not fold again."""
+    if not _NAME.fullmatch(text):
+        raise Malformed
+    return istr(text)

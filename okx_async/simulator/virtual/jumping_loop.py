@@ -1,0 +1,220 @@
+"""The turns of an event loop in virtual time: when nothing is ready, its clock jumps to the next timer.
+
+What is overridden does what asyncio's own does, without asking for debug mode, other threads and a selector at every
+step: a simulation spends a third of its time on that. Callbacks of one time run in the order in which they were asked
+for; asyncio leaves that to its heap.
+"""
+# ruff: noqa: SLF001 - a loop and its handles are one machine, as in asyncio itself
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from heapq import heapify, heappop, heappush
+from math import ceil, floor
+from typing import Any, TypeVar, TypeVarTuple
+
+__all__ = ["DeadlockError", "JumpingLoop"]
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+_MS = 1000
+_MANY = 50
+"""Cancelled timers that may lie about."""
+_ENDLESS = 100_000
+"""Turns at one moment, after which nobody will wait any more."""
+
+
+class DeadlockError(RuntimeError):
+    """Time cannot pass: everybody waits for ever, or somebody never waits."""
+
+
+class _Handle(asyncio.Handle):
+    """A handle at half the price: it keeps nothing for debug mode, and is filled in where it is made."""
+
+    __slots__ = ()
+    _repr = _source_traceback = None
+
+    def cancel(self) -> None:
+        """Do what asyncio's does, without asking the loop for its mode."""
+        self._cancelled = True
+        self._callback = self._args = None  # type: ignore[assignment]  # as asyncio's does
+
+
+class _Timer(asyncio.TimerHandle):
+    """The same, of a timer."""
+
+    __slots__ = ()
+    _loop: Any
+    _scheduled: bool
+    _repr = _source_traceback = None
+
+    def cancel(self) -> None:
+        """Do what asyncio's does, in one step."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._callback = self._args = None  # type: ignore[assignment]  # as asyncio's does
+            if self._scheduled:
+                self._loop._timer_cancelled_count += 1
+
+
+_blank: Callable[[type[Any]], Any] = object.__new__  # a handle as it is before its __init__
+
+
+class JumpingLoop(asyncio.BaseEventLoop):
+    """A loop without files; `clock` is its exact time, `time()` what its timers go by.
+
+    `coarse`: `time()` is whole milliseconds and up to one ahead of the clock, so that timers fire early, as uvloop's
+    do. `lag`: called at each jump, seconds by which the timer is late.
+    """
+
+    _ready: deque[Any]
+    _stopping: bool
+    _timer_cancelled_count: int
+
+    def __init__(self, *, start: float = 1000.0, coarse: bool = False, lag: Callable[[], float] | None = None) -> None:
+        super().__init__()
+        self.set_debug(False)  # it costs up to 17 times the CPU
+        self._now = self._time = start
+        self._coarse = coarse
+        self._lag = lag
+        self._timers: list[tuple[float, int, Any]] = []
+        self._count = 0
+        self.freeze(0.0)
+
+    def clock(self) -> float:
+        """Return the exact time, in seconds."""
+        return self._now
+
+    def time(self) -> float:
+        """Return the time that timers go by."""
+        return self._time
+
+    def freeze(self, seconds: float) -> None:
+        """Let time pass while nothing runs, as when the machine is busy: what is due meanwhile comes late, at once."""
+        self._now += seconds
+        self._time = floor(self._now * _MS + 1) / _MS if self._coarse else self._now
+
+    def timers(self) -> list[asyncio.TimerHandle]:
+        """Return the timers that stand."""
+        return [timer for _, _, timer in sorted(self._timers) if not timer.cancelled()]
+
+    def call_soon(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Run `callback` in the next turn."""
+        handle = _blank(_Handle)
+        handle._context = copy_context() if context is None else context
+        handle._loop = self
+        handle._callback = callback
+        handle._args = args
+        handle._cancelled = False
+        self._ready.append(handle)
+        return handle  # type: ignore[no-any-return]
+
+    def call_later(
+        self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run `callback` in so many seconds."""
+        return self.call_at(self._time + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run `callback` at a time."""
+        timer = _blank(_Timer)
+        timer._context = copy_context() if context is None else context
+        timer._loop = self
+        timer._callback = callback
+        timer._args = args
+        timer._cancelled = False
+        timer._when = when
+        timer._scheduled = True
+        self._count = count = self._count + 1
+        heappush(self._timers, (when, count, timer))
+        return timer  # type: ignore[no-any-return]
+
+    def create_task(
+        self,
+        coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[_T]:
+        """Return a task that runs `coro`; there are no task factories here."""
+        return asyncio.Task(coro, loop=self, name=None if name is None else str(name), context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Return a future of this loop."""
+        return asyncio.Future(loop=self)
+
+    def _jump(self) -> None:
+        """Set the clock to the next timer."""
+        timers = self._timers
+        if self._timer_cancelled_count > _MANY and self._timer_cancelled_count > len(timers) // 2:
+            timers[:] = [entry for entry in timers if not entry[2]._cancelled]
+            heapify(timers)
+            self._timer_cancelled_count = 0
+        while timers and timers[0][2]._cancelled:
+            heappop(timers)[2]._scheduled = False
+            self._timer_cancelled_count -= 1
+        if not timers:
+            raise DeadlockError("nothing is ready and no timer stands: everybody waits for ever")
+        when = timers[0][0]
+        if not self._coarse:
+            if when > self._now:
+                self._now = self._time = when
+            if self._lag is not None:
+                self._now = self._time = self._now + self._lag()
+            return
+        self._now = max(self._now, (ceil(when * _MS) - 1) / _MS)
+        if self._lag is not None:
+            self._now += self._lag()
+        now, time = self._now, floor(self._now * _MS + 1) / _MS
+        while time < when:  # by an error in the last place
+            now += 1e-6
+            time = floor(now * _MS + 1) / _MS
+        self._now, self._time = now, time
+
+    def _run_once(self) -> None:  # noqa: C901 - one step after another, and a call for each would cost most of it
+        """Run turn after turn until stopped: what is ready, and where nothing is, what is next.
+
+        asyncio calls this for each turn, and asks after each whether it is to stop.
+        """
+        ready, timers = self._ready, self._timers
+        take = ready.popleft
+        turns = 0
+        while True:
+            turns += 1
+            if not ready and not self._stopping:
+                self._jump()
+                turns = 0
+            elif turns > _ENDLESS:
+                raise DeadlockError(f"{turns} turns of the loop, and no time has passed: somebody never waits")
+            while timers and timers[0][0] <= self._time:
+                timer = heappop(timers)[2]
+                timer._scheduled = False
+                if timer._cancelled:
+                    self._timer_cancelled_count -= 1
+                else:
+                    ready.append(timer)
+            for _ in range(len(ready)):
+                handle = take()
+                if not handle._cancelled:
+                    try:
+                        handle._context.run(handle._callback, *handle._args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - as asyncio's handles do it
+                        context = {"message": f"Exception in callback {handle!r}", "exception": error, "handle": handle}
+                        self.call_exception_handler(context)
+            if self._stopping:
+                return
+
+    def _process_events(self, events: list[Any]) -> None:
+        """Do nothing: there are no files."""
+
+    def _write_to_self(self) -> None:
+        """Do nothing: there is no other thread to wake the loop from."""

@@ -1,0 +1,193 @@
+"""Those who want out: what each flatten and each confirmed close did, and what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from okx_async import (
+    Attempt,
+    Client,
+    ClosePosition,
+    FlattenReport,
+    FlattenRow,
+    InvalidRequestError,
+    NothingToCloseError,
+    NotSentError,
+    OkxError,
+    OutcomeUnknownError,
+    Position,
+    Priority,
+    RejectedError,
+)
+from okx_async.torture.calls import CANCELLED
+from okx_async.torture.watched_limiter import CALL
+from okx_async.torture.witness import Place, View, is_open, place_of, place_of_request, view_of
+
+__all__ = ["FLAT", "GONE_BEFORE", "NOTHING", "REFUSED", "REPORT", "SUPERSEDED", "Escape", "Try", "Wish"]
+
+REPORT, FLAT, SUPERSEDED, GONE_BEFORE, REFUSED, NOTHING, UNKNOWN = (
+    *("report", "flat", "superseded", "gone before", "refused", "nothing sent", "unknown"),
+)
+"""What it can end in: the first is of a flatten, all others of a confirmed close; a flatten may say `NOTHING` too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be closed; `inst_ids` None: everything; `side` and `mgn_mode` "": either."""
+
+    inst_ids: tuple[str, ...] | None = None
+    side: str = ""
+    mgn_mode: str = ""
+
+    def where(self, position: Position) -> bool:
+        """Tell the client whether a position is meant."""
+        return self._fits(position.raw)
+
+    def wants(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record of account/positions is of something that is to be closed."""
+        named = self.inst_ids is None or record["instId"] in self.inst_ids
+        return named and is_open(record) and self._fits(record)
+
+    def _fits(self, record: Mapping[str, Any]) -> bool:
+        return (not self.side or view_of(record).side == self.side) and (
+            not self.mgn_mode or record["mgnMode"] == self.mgn_mode
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One close that it tried; times are the loop's clock. `sent`: None if nothing was written."""
+
+    attempt: Attempt
+    sent: float | None
+    ended: float
+
+    @property
+    def written(self) -> bool:
+        """Whether a byte of it may have left."""
+        return self.sent is not None and self.attempt.token != "refunded"
+
+
+@dataclass(slots=True)
+class Escape:
+    """One flatten, or one close that is to be confirmed (`request`); times are the loop's clock."""
+
+    name: str
+    seat: int
+    user_id: str
+    api_key: str
+    wish: Wish
+    at: float
+    deadline: float
+    """Seconds; of a confirmed close, `max_wait`."""
+    patience: float = 0.0
+    request: ClosePosition | None = None
+    tries: dict[Place, list[Try]] = field(default_factory=dict)
+    befores: list[Mapping[str, Any]] = field(default_factory=list)
+    """The positions that it took up, as it was told of them."""
+    report: FlattenReport | None = None
+    told: str = ""
+    words: str = ""
+    warned: bool = False
+    ended: float | None = None
+
+    def attempt(self, attempt: Attempt, sent: float | None, ended: float) -> None:
+        """Note a try that has ended."""
+        self.tries.setdefault(place_of_request(attempt.request), []).append(Try(attempt, sent, ended))
+
+    @property
+    def targets(self) -> dict[Place, View]:
+        """The positions that it took up, by place: the first one of each."""
+        return {place_of(record): view_of(record) for record in reversed(self.befores)}
+
+    def progress(self, row: FlattenRow) -> None:
+        """Note a position that it took up: `on_progress` of the flatten."""
+        if row.before is not None and row.before.raw not in self.befores:
+            self.befores.append(row.before.raw)
+
+    async def flatten(self, client: Client, *, auto_cxl: bool, priority: Priority) -> None:
+        """Run it; what it ends in is noted, and raised only if it is a cancellation."""
+        wish = self.wish
+        ending: BaseException | None = None
+        mark = CALL.set(self.name)
+        try:
+            self.report = await client.flatten(
+                wish.inst_ids,
+                where=wish.where if wish.side or wish.mgn_mode else None,
+                auto_cxl=auto_cxl,
+                deadline=self.deadline,
+                priority=priority,
+                on_progress=self.progress,
+            )
+        except asyncio.CancelledError as cancelled:
+            ending = cancelled
+            raise
+        except (OkxError, RuntimeError) as error:  # RuntimeError: the client was closed
+            ending = error
+        finally:
+            CALL.reset(mark)
+            self._end(ending, REPORT, NOTHING)
+
+    async def confirm(self, client: Client, request: ClosePosition, priority: Priority) -> None:
+        """Close one position and have it confirmed; the ending is noted as for `flatten`."""
+        self.request = request
+        ending: BaseException | None = None
+        mark = CALL.set(self.name)
+        try:
+            closed = await client.close_position(
+                request.inst_id,
+                request.mgn_mode,
+                pos_side=request.pos_side,
+                auto_cxl=request.auto_cxl,
+                cl_ord_id=request.cl_ord_id,
+                priority=priority,
+                max_wait=self.deadline,
+                confirm=True,
+                confirm_timeout=self.patience,
+            )
+            if not closed.flat:
+                ending = RuntimeError("confirmed, and yet not flat")
+        except asyncio.CancelledError as cancelled:
+            ending = cancelled
+            raise
+        except (OkxError, RuntimeError) as error:
+            ending = error
+        finally:
+            CALL.reset(mark)
+            self._end(ending, FLAT, _became(ending))
+
+    def _end(self, ending: BaseException | None, good: str, bad: str) -> None:
+        self.ended = asyncio.get_running_loop().time()
+        self.told = good if ending is None else CANCELLED if isinstance(ending, asyncio.CancelledError) else bad
+        if ending is not None:
+            self.words = f"{type(ending).__name__}: {ending}"
+            self.warned = bool(getattr(ending, "__notes__", ()))
+        elif self.report is not None:
+            for row in self.report.rows:
+                _forget(row.error)
+            self.words = ", ".join(f"{row.position.inst_id} {row.state.value}" for row in self.report.rows)
+
+
+def _forget(error: BaseException | None) -> None:
+    """Drop the frames that an error has kept: they would keep the client, and what it knows, into the next history."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+def _became(ending: BaseException | None) -> str:
+    """Return what a confirmed close says became of the position."""
+    match ending:
+        case InvalidRequestError() | NotSentError() | RuntimeError():
+            return NOTHING
+        case NothingToCloseError():
+            return GONE_BEFORE
+        case RejectedError():
+            return SUPERSEDED if "superseded" in str(ending) else REFUSED
+        case OutcomeUnknownError():
+            return UNKNOWN
+        case _:
+            return f"something else: {ending!r}"

@@ -1,0 +1,1 @@
+"""The invariants: what must hold in every history."""

@@ -1,0 +1,69 @@
+"""Many histories: over several processes, with what they covered in sum."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Any
+
+from okx_async.torture.history import happen, plan_of
+
+__all__ = ["Totals", "each", "run_series"]
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a series covered; ``cpu_seconds``: of all its processes."""
+
+    histories: int = 0
+    requests: int = 0
+    faults: int = 0
+    virtual_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    broken: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Count one history's record."""
+        self.histories += 1
+        self.requests += record["requests"]
+        self.faults += record["faults"]
+        self.virtual_seconds += record["virtual_seconds"]
+        self.cpu_seconds += record["cpu_seconds"]
+        if record["broken"]:
+            self.broken.append(record)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.histories} histories, {self.requests} requests, {self.faults} faults, "
+            f"{self.virtual_seconds / 3600:.1f} virtual hours in {self.cpu_seconds:.0f} CPU seconds: "
+            f"{len(self.broken)} broken"
+        )
+
+
+def each(seed: int) -> dict[str, Any]:
+    """Let the history of a seed happen; return its record, and the CPU seconds it took."""
+    begun = time.process_time()
+    record = happen(plan_of(seed)).record()
+    record["cpu_seconds"] = time.process_time() - begun
+    return record
+
+
+def run_series(seeds: Iterable[int], processes: int, told: Callable[[dict[str, Any]], None] | None = None) -> Totals:
+    """Let the histories of `seeds` happen; `told` gets each one's record, in the order of the seeds."""
+    totals = Totals()
+    for record in _records(seeds, processes):
+        totals.add(record)
+        if told is not None:
+            told(record)
+    return totals
+
+
+def _records(seeds: Iterable[int], processes: int) -> Iterator[dict[str, Any]]:
+    if processes == 1:
+        yield from map(each, seeds)
+        return
+    # Spawned: a forked child would have the parent's limiters and loops.
+    with get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(each, seeds, chunksize=4)

@@ -1,0 +1,161 @@
+"""A limiter that is watched: who stood in line, who was served when, and whether anybody waits beside a free token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Self
+
+from okx_async import Limiter, Priority, Quota, SlotSource
+
+__all__ = ["CALL", "Wait", "WatchedLimiter"]
+
+CALL: ContextVar[str] = ContextVar("okx_async_torture_call", default="")
+"""The name of the call that runs in this context."""
+
+
+@dataclass(slots=True)
+class Wait:
+    """One wait for a slot; times are the loop's clock. `served`: None as long as it stands in line."""
+
+    key: Hashable
+    priority: Priority
+    joined: float
+    served: float | None = None
+    left: float | None = None
+    """When it gave up waiting."""
+    ended: float | None = None
+    """When what it was for had come to its end."""
+    call: str = ""
+    """Whose it is, where that is known."""
+    task: asyncio.Task[Any] | None = None
+    fate: str = ""
+    """What became of the slot: settled, refunded or in doubt."""
+
+
+class _Watched:
+    """A slot that is written down."""
+
+    __slots__ = ("_inner", "_watch", "wait")
+
+    def __init__(self, watch: WatchedLimiter, slot: Any, key: Hashable, priority: Priority) -> None:
+        self._watch = watch
+        self._inner = slot
+        self.wait = Wait(key, priority, 0.0)
+
+    async def __aenter__(self) -> Self:
+        watch, wait = self._watch, self.wait
+        wait.joined, wait.call, wait.task = watch.now(), CALL.get(), asyncio.current_task()
+        watch.waits.append(wait)
+        watch.standing[id(wait)] = wait
+        try:
+            await self._inner.__aenter__()
+        except BaseException:
+            wait.left = watch.now()
+            raise
+        finally:
+            del watch.standing[id(wait)]
+            wait.task = None
+        wait.served = watch.now()
+        for tell in tuple(watch.listeners):
+            tell()
+        return self
+
+    async def __aexit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
+        if not self.wait.fate:
+            self.wait.fate = "settled" if exc_type is None else "in doubt"
+        self.wait.ended = self._watch.now()
+        await self._inner.__aexit__(exc_type, *exc)
+
+    def check(self) -> None:
+        self._inner.check()
+
+    def settle(self) -> None:
+        self._inner.settle()
+        self.wait.fate = "settled"
+
+    def refund(self) -> None:
+        self._inner.refund()
+        self.wait.fate = "refunded"
+
+
+class WatchedLimiter:
+    """A SlotSource that passes everything on to a Limiter."""
+
+    def __init__(self, limiter: Limiter, now: Callable[[], float]) -> None:
+        self.limiter = limiter
+        self.now = now
+        self.waits: list[Wait] = []
+        self.standing: dict[int, Wait] = {}
+        self.listeners: list[Callable[[], None]] = []
+        """Told of each slot that is served, in the same step."""
+        self.idle: list[str] = []
+        """Lines in which somebody waited although a token was free."""
+        self._looking: asyncio.TimerHandle | None = None
+
+    @property
+    def linger(self) -> float:
+        """Pass on."""
+        return self.limiter.linger
+
+    def slot(
+        self,
+        key: Hashable,
+        *,
+        priority: Priority = Priority.NORMAL,
+        max_wait: float | None = None,
+        quota: Quota | None = None,
+    ) -> Any:
+        """Pass on, and write down."""
+        slot = self.limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota)
+        return _Watched(self, slot, key, priority)
+
+    async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
+        """Pass on."""
+        await self.limiter.block(key, seconds, refused=refused)
+
+    async def aclose(self) -> None:
+        """Pass on."""
+        await self.limiter.aclose()
+
+    def look(self, every: float, patience: float) -> None:
+        """Look from time to time whether anybody waits beside a free token for longer than a late timer explains."""
+        loop = asyncio.get_running_loop()
+
+        def again() -> None:
+            suspects = self._suspects() if self.standing else {}
+            if suspects:
+                self._looking = loop.call_later(patience, still, suspects)
+            else:
+                self._looking = loop.call_later(every, again)
+
+        def still(suspects: dict[Hashable, int]) -> None:
+            for key, granted in self._suspects().items():
+                if suspects.get(key) == granted:
+                    self.idle.append(f"{key!r}: {self.limiter.statistics(key)} at {self.now():.3f}")
+            self._looking = loop.call_later(every, again)
+
+        self._looking = loop.call_later(every, again)
+
+    def look_away(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    def _suspects(self) -> dict[Hashable, int]:
+        found = {}
+        for key in {wait.key: None for wait in self.standing.values()}:
+            state = self.limiter.statistics(key)
+            if state.waiting and state.free > state.limit - state.usable and self._unblocked(state.blocked_until):
+                found[key] = state.granted
+        return found
+
+    def _unblocked(self, until: float) -> bool:
+        return self.limiter._clock() >= until  # noqa: SLF001 - blocked_until is a time of this clock
+
+
+def _conforms(limiter: WatchedLimiter) -> SlotSource:  # read by mypy only
+    return limiter

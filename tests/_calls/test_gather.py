@@ -1,0 +1,56 @@
+"""Many closes at once, with closes that are scripted."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from okx_async import ClosePosition
+from okx_async._calls.gather import gather_in_turns
+
+pytestmark = pytest.mark.virtual
+
+LEGS = [ClosePosition(f"{name}-USDT-SWAP", "cross") for name in ("BTC", "ETH", "SOL")]
+
+
+async def test_gather_returns_in_order_and_raises_once_all_have_ended() -> None:
+    ended: list[float] = []
+
+    async def work(seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        ended.append(seconds)
+        if seconds == 0.1:
+            raise KeyError(seconds)
+        return seconds
+
+    assert await gather_in_turns(work, [0.3, 0.2]) == [0.3, 0.2]
+    assert await gather_in_turns(work, []) == []
+    with pytest.raises(KeyError):
+        await gather_in_turns(work, [0.3, 0.1])
+    assert ended == [0.2, 0.3, 0.1, 0.3]
+
+
+async def test_gather_cancelled_ends_all_and_has_their_notes() -> None:
+    async def work(number: int) -> None:
+        try:
+            await asyncio.sleep(1.0)
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(f"note {number}")
+            raise
+
+    task = asyncio.create_task(gather_in_turns(work, range(3)))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert getattr(caught.value, "__notes__", []) == ["note 0", "note 1", "note 2"]
+
+
+async def test_of_several_errors_the_first_in_order_is_raised() -> None:
+    async def fail(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        raise ValueError(str(seconds))
+
+    with pytest.raises(ValueError, match=r"0\.2"):
+        await gather_in_turns(fail, [0.2, 0.1, 0.3])

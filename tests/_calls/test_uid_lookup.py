@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from okx_async import AuthenticationError, NotSentError, OutcomeUnknownError
+from okx_async._calls.identity import Identity
+from okx_async._calls.uid_lookup import Discovery
+
+pytestmark = pytest.mark.virtual
+
+REFUSED = AuthenticationError("50113 on account/config: Invalid Sign", code="50113", status=401)
+
+
+class Config:
+    """Answers the question for the user id, each time with the next of `answers` after its delay."""
+
+    def __init__(self, *answers: tuple[float, str | Exception]) -> None:
+        self.answers = deque(answers)
+        self.asked: list[float] = []
+
+    async def __call__(self) -> str:
+        loop = asyncio.get_running_loop()
+        self.asked.append(loop.time())
+        delay, answer = self.answers.popleft()
+        await asyncio.sleep(delay)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+async def discover() -> AsyncIterator[Callable[[Config], Discovery]]:
+    made: list[Discovery] = []
+
+    def make(config: Config, given: str | None = None) -> Discovery:
+        made.append(Discovery(Identity("live", "a", given), config))
+        return made[-1]
+
+    yield make
+    for discovery in made:
+        await discovery.aclose()
+
+
+async def known(discovery: Discovery, max_wait: float | None = None) -> tuple[float, str | None]:
+    await discovery.known(max_wait)
+    return asyncio.get_running_loop().time(), discovery._identity.user_id
+
+
+async def test_many_ask_once(discover: Callable[..., Discovery]) -> None:
+    config = Config((0.3, "123"))
+    discovery = discover(config)
+    assert await asyncio.gather(*(known(discovery) for _ in range(100))) == [(0.3, "123")] * 100
+    assert await known(discovery) == (0.3, "123")  # from now on without waiting
+    assert config.asked == [0.0]
+
+
+async def test_one_second_is_all_that_anybody_waits(discover: Callable[..., Discovery]) -> None:
+    discovery = discover(Config((3.0, "123")))
+    assert await known(discovery) == (1.0, None)
+    assert await known(discovery) == (1.0, None)  # nor does the next one wait again
+    await asyncio.sleep(2.0)
+    assert await known(discovery) == (3.0, "123")
+
+
+@pytest.mark.parametrize("max_wait", [0.0, 0.4])
+async def test_nor_longer_than_the_caller_allows(
+    discover: Callable[..., Discovery], max_wait: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    discovery = discover(Config((3.0, "123")))
+    with caplog.at_level("DEBUG", logger="okx_async"):
+        assert await known(discovery, max_wait) == (max_wait, None)
+    assert f"closes count under {discovery._identity.fallback}" in caplog.text
+    assert [record.levelname for record in caplog.records if "closes" in record.message] == [
+        "WARNING" if max_wait else "DEBUG"
+    ]
+
+
+@pytest.mark.parametrize(
+    "failure", [OutcomeUnknownError("page"), NotSentError("refused"), RuntimeError("another loop"), KeyError("uid")]
+)
+async def test_a_failure_lets_the_close_go_and_is_asked_again(
+    discover: Callable[..., Discovery], failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = Config(*[(0.1, failure)] * 7, (0.1, "123"))
+    discovery = discover(config)
+    assert await known(discovery) == (0.1, None)
+    await asyncio.sleep(200)
+    pauses = [round(later - earlier - 0.1, 6) for earlier, later in zip(config.asked, config.asked[1:], strict=False)]
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert discovery._identity.user_id == "123"
+    assert caplog.text.count("asking again in") == 7
+
+
+async def test_a_refused_key_is_told_to_each_caller_and_asked_anew_by_the_next(
+    discover: Callable[..., Discovery],
+) -> None:
+    config = Config((0.1, REFUSED), (0.1, "123"))
+    discovery = discover(config)
+    ends = await asyncio.gather(*(known(discovery) for _ in range(3)), return_exceptions=True)
+    assert [str(end) for end in ends] == [str(REFUSED)] * 3
+    assert len({*map(id, ends), id(REFUSED)}) == 4
+    assert await known(discovery) == (0.2, "123")
+
+
+async def test_a_caller_that_tries_again_at_once_disturbs_no_other(discover: Callable[..., Discovery]) -> None:
+    """The first to hear of the refusal asks anew before the second has heard: nobody goes on unanswered."""
+    config = Config((0.1, REFUSED), (0.1, REFUSED), (0.1, "123"))
+    discovery = discover(config)
+
+    async def persistent() -> str:
+        with pytest.raises(AuthenticationError):
+            await discovery.known(None)
+        with pytest.raises(AuthenticationError):
+            await discovery.known(None)
+        return "refused twice"
+
+    ends = await asyncio.gather(*(persistent() for _ in range(3)))
+    assert ends == ["refused twice"] * 3
+    assert config.asked == [0.0, 0.1]
+
+
+async def test_a_key_that_may_not_read_may_trade(discover: Callable[..., Discovery]) -> None:
+    config = Config((0.1, AuthenticationError("50120", code="50120")), (0.1, "123"))
+    assert await known(discover(config)) == (0.1, None)
+
+
+async def test_one_that_is_given_is_compared_behind_the_close(
+    discover: Callable[..., Discovery], caplog: pytest.LogCaptureFixture
+) -> None:
+    discovery = discover(Config((2.0, "123")), "123")
+    assert await known(discovery) == (0.0, "123")
+    await asyncio.sleep(5)
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
+
+
+async def test_a_mismatch_changes_nothing_but_is_told(
+    discover: Callable[..., Discovery], caplog: pytest.LogCaptureFixture
+) -> None:
+    discovery = discover(Config((0.1, "123")), "987")
+    assert await known(discovery) == (0.0, "987")
+    await asyncio.sleep(5)
+    (record,) = caplog.records
+    assert (record.levelname, "'987'" in record.message, "'123'" in record.message) == ("ERROR", True, True)
+    assert discovery._identity.user_id == "987"
+
+
+async def test_one_that_is_given_is_taken_on_trust_in_the_end(discover: Callable[..., Discovery]) -> None:
+    config = Config(*[(0.0, NotSentError("refused"))] * 9)
+    await known(discover(config, "123"))
+    await asyncio.sleep(100)
+    assert config.asked == [0.0, 1.0, 3.0, 7.0]
+
+
+async def test_a_refused_key_with_a_user_id_given_stops_no_close(discover: Callable[..., Discovery]) -> None:
+    discovery = discover(Config((0.1, REFUSED)), "123")
+    await asyncio.sleep(1)
+    assert await known(discovery) == (1.0, "123")
+
+
+async def test_callers_cancelled_leave_the_question_alone(discover: Callable[..., Discovery]) -> None:
+    config = Config((0.5, "123"))
+    discovery = discover(config)
+    first = asyncio.ensure_future(discovery.known(None))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    assert await known(discovery) == (0.5, "123")
+    assert config.asked == [0.0]
+
+
+async def test_the_end_leaves_no_task(discover: Callable[..., Discovery]) -> None:
+    discovery = discover(Config((1000.0, "123")))
+    await known(discovery)
+    await discovery.aclose()
+    await discovery.aclose()
+    assert asyncio.all_tasks() == {asyncio.current_task()}

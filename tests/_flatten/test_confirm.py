@@ -1,0 +1,251 @@
+"""A close that is followed until the position is gone, against the simulated exchange in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+
+import okx_async as okx
+from tests.conftest import World
+
+Happen: TypeAlias = "Callable[..., Any]"
+
+BTC = "BTC-USDT-SWAP"
+POSITIONS = "/api/v5/account/positions"
+
+
+@pytest.mark.parametrize("fill_delay", [0.0, 1.0, 3.0])
+def test_it_returns_once_the_position_is_gone(happen: Happen, fill_delay: float) -> None:
+    async def story(world: World, client: okx.Client) -> okx.ClosedPosition:
+        world.exchange.open_position(BTC, 3)
+        closed = await client.close_position(BTC, "cross", cl_ord_id="mine", confirm=True)
+        assert not world.exchange.positions
+        return closed
+
+    closed = happen(story, fill_delay=fill_delay)
+    assert (closed.flat, closed.inst_id, closed.cl_ord_id) == (True, BTC, "mine")
+    assert closed.attempts[0].outcome is okx.Outcome.ACCEPTED
+
+
+def test_where_no_time_passes_it_returns_all_the_same(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> int:
+        world.exchange.open_position(BTC, 3)
+        assert (await client.close_position(BTC, "cross", confirm=True)).flat
+        return sum(row.path.startswith(POSITIONS) for row in world.exchange.journal)
+
+    assert happen(story, way=0.0) <= 4  # readings that asked again and again would use up their quota
+
+
+def test_without_confirm_nothing_is_read_and_nothing_proven(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.ClosedPosition:
+        world.exchange.open_position(BTC, 3)
+        closed = await client.close_position(BTC, "cross")
+        assert not any(row.path.startswith(POSITIONS) for row in world.exchange.journal)
+        return closed
+
+    assert not happen(story).flat
+
+
+@pytest.mark.parametrize("executed", [True, False])
+def test_an_unknown_outcome_becomes_a_known_one(happen: Happen, executed: bool) -> None:  # noqa: FBT001 - both
+    async def story(world: World, client: okx.Client) -> okx.ClosedPosition:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject("50004", executed=executed)
+        closed = await client.close_position(BTC, "cross", confirm=True)
+        assert not world.exchange.positions
+        assert sum(row.executed for row in world.closes()) == 1
+        return closed
+
+    closed = happen(story)
+    assert closed.flat
+    assert len(closed.attempts) == (1 if executed else 2)
+
+
+@pytest.mark.parametrize("fault", ["50004", "50011", "51030", "never filled"])
+def test_another_position_in_its_place_is_left_alone_and_told(happen: Happen, fault: str) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(fault)
+        world.exchange.reopen(BTC, 7, on_close=1)
+        with pytest.raises(okx.RejectedError, match="superseded") as caught:
+            await client.close_position(BTC, "cross", confirm=True)
+        assert len(caught.value.attempts) == len(world.closes()) == 1
+        assert [holding.pos for holding in world.exchange.positions] == [7]
+
+    happen(story)
+
+
+def test_not_proven_in_time_is_unknown(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> float:
+        world.exchange.open_position(BTC, 3)
+        begun = world.loop.clock()
+        with pytest.raises(okx.OutcomeUnknownError, match="accepted, but still listed") as caught:
+            await client.close_position(BTC, "cross", confirm=True, confirm_timeout=1.5)
+        assert [attempt.outcome for attempt in caught.value.attempts] == [okx.Outcome.ACCEPTED]
+        return world.loop.clock() - begun
+
+    assert 1.5 < happen(story, fill_delay=3.0) < 1.7
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("51000", okx.RejectedError),
+        ("50120", okx.AuthenticationError),
+        ("51115", okx.PendingOrdersError),
+        ("51032", okx.CloseInProgressError),
+        ("50011", okx.RateLimitedError),
+        ("51030", okx.UnavailableError),
+        ("51023", okx.NothingToCloseError),
+        ("HTML 403 early", okx.RejectedError),
+    ],
+)
+def test_a_refusal_is_raised_as_it_is(happen: Happen, fault: str, error: type[okx.OkxError]) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(fault, times=None)
+        with pytest.raises(error) as caught:
+            await client.close_position(BTC, "cross", confirm=True, confirm_timeout=9.0)
+        assert type(caught.value) is error
+        assert caught.value.attempts
+        assert [holding.pos for holding in world.exchange.positions] == [3]
+
+    happen(story)
+
+
+def test_without_a_position_the_exchange_says_so(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3, "isolated")
+        with pytest.raises(okx.NothingToCloseError) as caught:
+            await client.close_position(BTC, "cross", confirm=True)
+        assert caught.value.code == "51023"
+        assert len(world.closes()) == 1
+
+    happen(story)
+
+
+def test_closed_by_others_first_is_nothing_to_close(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.at(0.035, lambda: world.exchange.open_position(BTC, 0))
+        with pytest.raises(okx.NothingToCloseError):
+            await client.close_position(BTC, "cross", confirm=True)
+
+    happen(story)
+
+
+@pytest.mark.parametrize("failing", [1, 3])
+def test_it_is_sent_although_nothing_can_be_read_and_proven_later(happen: Happen, failing: int) -> None:
+    async def story(world: World, client: okx.Client) -> okx.ClosedPosition:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, code="50026", times=failing)
+        world.exchange.inject("50004", executed=True)
+        return await client.close_position(BTC, "cross", confirm=True)
+
+    closed = happen(story)
+    assert (closed.flat, len(closed.attempts)) == (True, 1)
+
+
+@pytest.mark.parametrize("fault", ["", "50004"])
+def test_but_what_was_never_seen_is_not_repeated(happen: Happen, fault: str) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, code="50026")
+        if fault:
+            world.exchange.inject(fault, executed=False)
+        with pytest.raises(okx.OutcomeUnknownError):
+            await client.close_position(BTC, "cross", confirm=True, confirm_timeout=5.0)
+        assert len(world.closes()) == 1
+
+    happen(story, fill=0)
+
+
+def test_the_side_is_told_apart(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3, "cross", "long")
+        world.exchange.open_position(BTC, 3, "cross", "short")
+        closed = await client.close_position(BTC, "cross", pos_side="short", confirm=True)
+        assert closed.flat
+        assert [holding.pos_side for holding in world.exchange.positions] == ["long"]
+
+    happen(story, pos_mode="long_short_mode")
+
+
+def test_max_wait_is_kept(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        limiter = client.limiter
+        world.exchange.open_position(BTC, 3)
+        await limiter.block(client.limiter_key(BTC), 5.0)
+        begun = world.loop.clock()
+        with pytest.raises(okx.SlotTimeoutError):
+            await client.close_position(BTC, "cross", confirm=True, max_wait=1.0)
+        assert world.loop.clock() - begun < 0.2
+        assert not world.closes()
+        with pytest.raises(okx.SlotTimeoutError):
+            await client.close_position(BTC, "cross", confirm=True, max_wait=0.0)
+        closed = await client.close_position(BTC, "cross", confirm=True, max_wait=6.0)
+        assert closed.flat
+
+    happen(story)
+
+
+@pytest.mark.parametrize(
+    ("moment", "note"),
+    [(0.02, None), (0.04, "already sent, outcome unknown"), (0.2, "already sent, not proven closed")],
+)
+def test_cancelled_it_says_what_is_known(happen: Happen, moment: float, note: str | None) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
+        await asyncio.sleep(moment)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert getattr(caught.value, "__notes__", []) == ([f"{BTC}: {note}"] if note else [])
+
+    happen(story, fill_delay=3.0)
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_cancelled_before_the_last_reading_it_says_so(happen: Happen, readable: bool) -> None:  # noqa: FBT001 - both
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        if not readable:
+            world.exchange.inject(path="/api/v5/account/positions", code="50026", times=None)
+        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
+        await asyncio.sleep(0.1 if readable else 1.5)
+        assert not world.exchange.positions
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert getattr(caught.value, "__notes__", []) == [f"{BTC}: already sent, not proven closed"]
+
+    happen(story)
+
+
+@pytest.mark.parametrize("first", ["half filled", "never filled"])
+def test_refused_is_not_said_once_a_close_was_taken(happen: Happen, first: str) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 4)
+        world.exchange.inject(first)
+        world.exchange.inject(code="51120")
+        with pytest.raises(okx.OutcomeUnknownError, match="an earlier close was taken") as unknown:
+            await client.close_position(BTC, "cross", confirm=True)
+        assert unknown.value.code == "51120"
+        assert [attempt.outcome.value for attempt in unknown.value.attempts] == ["ACCEPTED", "NEEDS"]
+
+    happen(story)
+
+
+@pytest.mark.parametrize("arguments", [{"inst_id": "btc"}, {"confirm_timeout": 0}, {"max_wait": -1}])
+def test_what_cannot_work_is_refused_before_anything_is_asked(happen: Happen, arguments: dict[str, Any]) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        before = len(world.exchange.journal)
+        with pytest.raises(okx.InvalidRequestError):
+            await client.close_position(**{"inst_id": BTC, "mgn_mode": "cross", "confirm": True, **arguments})
+        assert len(world.exchange.journal) == before
+
+    happen(story)

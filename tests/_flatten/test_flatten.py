@@ -1,0 +1,558 @@
+"""Whole flattens against the simulated exchange, on a network in memory, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import pytest
+
+import okx_async as okx
+from okx_async import FlattenState
+from tests.conftest import World
+
+BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
+POSITIONS = "/api/v5/account/positions"
+EMPTY = '{"code":"0","data":[],"msg":""}'
+Happen: TypeAlias = "Callable[..., Any]"
+
+
+def states(report: okx.FlattenReport) -> dict[str, FlattenState]:
+    return {row.position.inst_id: row.state for row in report.rows}
+
+
+def held(world: World) -> dict[str, Decimal]:
+    return {holding.inst_id: holding.pos for holding in world.exchange.positions}
+
+
+def test_a_calm_book_is_proven_flat_within_four_round_trips(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
+        for number in range(100):
+            world.exchange.open_position(f"S{number}-USDT-SWAP", 3)
+        await client.warm_up(100)
+        report = await client.flatten()
+        assert not world.exchange.positions
+        return report, len(world.closes())
+
+    report, closes = happen(story)
+    assert report
+    assert report.seconds < 4.05 * 0.03
+    assert closes == len(report.rows) == 100
+    assert {row.state for row in report.rows} == {FlattenState.CLOSED}
+    assert all(len(row.attempts) == 1 and row.after is None and row.error is None for row in report.rows)
+    assert report.open_orders == ()
+
+
+@pytest.mark.parametrize(
+    "options", [{"fill_delay": 3.0}, {"positions_lag": 2.0}, {"fill_delay": 3.0, "positions_lag": 1.0}], ids=str
+)
+def test_slow_fills_and_readings_that_lag_are_waited_for(happen: Happen, options: dict[str, float]) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        for inst_id in (BTC, ETH, SOL):
+            world.exchange.open_position(inst_id, -3)
+        await asyncio.sleep(3)
+        report = await client.flatten()
+        assert not world.exchange.positions
+        assert max(sum(row.executed for row in world.closes(inst_id)) for inst_id in (BTC, ETH, SOL)) == 1
+        return report
+
+    report = happen(story, **options)
+    assert report.flat
+    assert set(states(report).values()) == {FlattenState.CLOSED}
+
+
+def test_nothing_to_close_is_read_twice(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        report = await client.flatten()
+        assert sum(row.path == POSITIONS for row in world.exchange.journal) == 2
+        return report
+
+    report = happen(story)
+    assert (report.flat, report.rows, report.open_orders) == (True, (), ())
+    assert 0.2 < report.seconds < 0.3
+
+
+def test_an_empty_first_reading_may_be_a_stale_copys(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, body=EMPTY)
+        report = await client.flatten()
+        assert not world.exchange.positions
+        return report
+
+    report = happen(story)
+    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
+
+
+def test_nor_is_a_position_gone_that_one_reading_does_not_list(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, body=EMPTY, after=1)
+        report = await client.flatten()
+        assert not world.exchange.positions
+        return report
+
+    report = happen(story, fill_delay=2.0)
+    assert report.flat
+    assert report.seconds > 2.0
+
+
+# --- what may be sent again, and when ---
+
+
+@pytest.mark.parametrize("fault", ["50004", "hang-up", "reset", "HTML 502", "empty 200"])
+@pytest.mark.parametrize("executed", [True, False])
+def test_an_unknown_outcome_is_resolved_by_looking(happen: Happen, fault: str, executed: bool) -> None:  # noqa: FBT001 - both
+    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, list[float]]:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(fault, executed=executed, inst_id=BTC)
+        report = await client.flatten()
+        assert not world.exchange.positions
+        return report, [row.at for row in world.closes(BTC)]
+
+    report, ats = happen(story)
+    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
+    assert report.rows[0].attempts[0].outcome is okx.Outcome.UNKNOWN
+    if executed:
+        assert len(ats) == 1
+    else:
+        assert len(ats) == 2
+        assert ats[1] - ats[0] > 2.0
+
+
+@pytest.mark.parametrize("code", ["50011", "51113", "51029", "50001", "50020"])
+def test_a_refusal_that_passes_is_followed_by_another_close(happen: Happen, code: str) -> None:
+    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, list[float], list[float]]:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code=code, times=2)
+        report = await client.flatten()
+        reads = [row.at for row in world.exchange.journal if row.path.startswith(POSITIONS)]
+        return report, [row.at for row in world.closes(BTC)], reads
+
+    report, closes, reads = happen(story)
+    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
+    assert len(closes) == 3
+    for earlier, later in pairwise(closes):
+        assert any(earlier < read < later and later - read <= 1.0 for read in reads)
+
+
+def test_a_refused_timestamp_is_mended_once(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code="50102")
+        return await client.flatten()
+
+    report = happen(story)
+    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
+
+
+@pytest.mark.parametrize("fault", ["50004", "50011", "51030", "51023", "51032", "never filled", "hang-up early"])
+def test_a_position_opened_between_two_attempts_is_left_alone(happen: Happen, fault: str) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        if fault == "never filled":
+            world.exchange.inject(fault)
+        else:
+            world.exchange.inject(fault, executed=False)
+        world.at(0.2, lambda: world.exchange.reopen(BTC, 7)) if "early" in fault else world.exchange.reopen(
+            BTC, 7, on_close=1
+        )
+        report = await client.flatten(deadline=8.0)
+        assert held(world) == {BTC: 7}
+        assert len(world.closes(BTC)) == ("early" not in fault)
+        return report
+
+    report = happen(story)
+    assert (report.flat, states(report)) == (False, {BTC: FlattenState.SUPERSEDED})
+    assert report.rows[0].after is not None
+    assert report.rows[0].after.pos == 7
+
+
+def test_a_close_that_waited_for_its_first_slot_looks_again_before_it_is_sent(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        for number in range(25):  # one family: one limit
+            world.exchange.open_position(f"BTC-USD-260327-{50 + number}000-C", 3)
+        world.at(1.0, lambda: world.exchange.reopen("BTC-USD-260327-74000-C", 9))
+        world.at(1.0, lambda: world.exchange.reopen("BTC-USD-260327-73000-C", 0))
+        report = await client.flatten()
+        # Newest first: so the first five were the last in line.
+        assert {row.cl_ord_id for row in world.closes()} == {""}
+        return report
+
+    report = happen(story)
+    found = [row.state for row in report.rows]
+    assert len(report.rows) == 25
+    assert set(found) <= {FlattenState.CLOSED, FlattenState.SUPERSEDED, FlattenState.ALREADY_FLAT}
+
+
+# --- what is told ---
+
+
+def test_a_wrong_no_such_position_is_verified_and_not_taken_for_flat(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code="51023", times=None)
+        report = await client.flatten()
+        return report, len(world.closes(BTC))
+
+    report, closes = happen(story)
+    assert (report.flat, states(report)) == (False, {BTC: FlattenState.REFUSED})
+    assert isinstance(report.rows[0].error, okx.NothingToCloseError)
+    assert closes == 3
+
+
+def test_closed_by_others_first(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, 3)
+        world.at(0.035, lambda: world.exchange.open_position(BTC, 0))  # read, and the close is on its way
+        world.exchange.force_close(ETH, seconds=1.5, after=0.035)
+        return await client.flatten()
+
+    report = happen(story)
+    assert report.flat
+    assert states(report) == {BTC: FlattenState.ALREADY_FLAT, ETH: FlattenState.ALREADY_FLAT}
+
+
+@pytest.mark.parametrize("code", ["51020", "51120", "51132"])
+def test_dust_is_told_and_not_looped_on(happen: Happen, code: str) -> None:
+    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
+        world.exchange.open_position(BTC, "0.001")
+        world.exchange.inject(code=code, times=None)
+        return await client.flatten(), len(world.closes(BTC))
+
+    report, closes = happen(story)
+    assert (report.flat, states(report), closes) == (False, {BTC: FlattenState.DUST}, 1)
+    assert report.seconds < 1.0
+
+
+def test_nor_is_a_close_that_is_taken_and_changes_nothing_repeated_for_ever(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
+        world.exchange.open_position(BTC, 3)
+        return await client.flatten(), len(world.closes(BTC))
+
+    report, closes = happen(story, fill=0)
+    assert (report.flat, states(report), closes) == (False, {BTC: FlattenState.IN_PROGRESS}, 3)
+
+
+def test_what_is_filled_in_part_is_closed_again(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, list[float]]:
+        world.exchange.open_position(BTC, 8)
+        world.exchange.inject("half filled", times=2)
+        report = await client.flatten()
+        assert not world.exchange.positions
+        return report, [row.at for row in world.closes(BTC)]
+
+    report, ats = happen(story)
+    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
+    assert len(ats) == 3
+    assert all(later - earlier > 2.0 for earlier, later in pairwise(ats))
+
+
+def test_and_told_in_part_if_the_time_is_over(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 8)
+        return await client.flatten(deadline=5.0)
+
+    report = happen(story, fill=0.5)
+    assert (report.flat, states(report)) == (False, {BTC: FlattenState.PARTIAL})
+    assert report.rows[0].after is not None
+    assert 0 < report.rows[0].after.pos < 8
+    assert 5.0 <= report.seconds < 6.1
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "error"),
+    [
+        ("50011", FlattenState.DEADLINE, okx.RateLimitedError),
+        ("51029", FlattenState.DEADLINE, okx.UnavailableError),
+        ("51032", FlattenState.IN_PROGRESS, okx.CloseInProgressError),
+        ("50004", FlattenState.UNKNOWN, okx.OutcomeUnknownError),
+        ("51108", FlattenState.REFUSED, okx.RejectedError),
+        ("51115", FlattenState.REFUSED, okx.PendingOrdersError),
+        ("59999", FlattenState.UNKNOWN, okx.OutcomeUnknownError),
+    ],
+)
+def test_the_deadline_ends_it_and_each_row_says_how(
+    happen: Happen, code: str, state: FlattenState, error: type[okx.OkxError]
+) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, 3)
+        world.exchange.inject(code=code, times=None, inst_id=BTC)
+        begun = world.loop.clock()
+        report = await client.flatten(deadline=6.0)
+        assert all(row.at < begun + 6.03 for row in world.closes())
+        return report
+
+    report = happen(story)
+    assert (report.flat, states(report)) == (False, {BTC: state, ETH: FlattenState.CLOSED})
+    [row] = [row for row in report.rows if row.position.inst_id == BTC]
+    assert isinstance(row.error, error)
+    assert row.after is not None
+    assert report.seconds < 7.1
+
+
+def test_readings_that_fail_end_nothing_before_the_deadline(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, code="50026", times=5, after=1)
+        return await client.flatten()
+
+    report = happen(story)
+    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
+
+
+def test_and_leave_it_unknown_if_there_is_none_until_then(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, disconnect=True, times=None, after=1)
+        report = await client.flatten(deadline=4.0)
+        assert not world.exchange.positions
+        return report
+
+    report = happen(story)
+    assert (report.flat, states(report)) == (False, {BTC: FlattenState.UNKNOWN})
+    assert report.rows[0].after is None
+    assert report.seconds < 4.0 + 1.1
+
+
+def test_only_a_first_reading_that_fails_is_raised(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, code="50026", times=None)
+        with pytest.raises(okx.OutcomeUnknownError):
+            await client.flatten(deadline=3.0)
+        world.exchange.clear_faults()
+        world.exchange.inject(path=POSITIONS, code="50119")
+        with pytest.raises(okx.AuthenticationError):
+            await client.flatten()
+        assert not world.closes()
+
+    happen(story)
+
+
+def test_a_refused_api_key_stops_all_legs(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
+        for number in range(25):  # one family: twenty at once, and five that wait
+            world.exchange.open_position(f"BTC-USD-260327-{50 + number}000-C", 3)
+        world.exchange.inject(code="50119", times=None, path=None, counted=False, after=1)
+        report = await client.flatten()
+        return report, len(world.closes())
+
+    report, closes = happen(story)
+    assert not report.flat
+    assert 1 <= closes < 20  # those of the twenty whose connection stood by then
+    assert {row.state for row in report.rows} == {FlattenState.REFUSED}
+    assert all(isinstance(row.error, okx.AuthenticationError) for row in report.rows)
+    assert report.seconds < 3.0
+
+
+# --- what it is about ---
+
+
+def test_only_what_is_in_the_filter_is_closed(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        for inst_id, pos in ((BTC, 3), (ETH, 3), (SOL, -3)):
+            world.exchange.open_position(inst_id, pos)
+        world.exchange.open_position(BTC, 4, "isolated")
+        report = await client.flatten([BTC, ETH], where=lambda position: position.mgn_mode == "cross")
+        assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED, ETH: FlattenState.CLOSED})
+        assert held(world) == {BTC: 4, SOL: -3}
+        report = await client.flatten(where=lambda position: position.pos < 0)
+        assert report.flat
+        assert held(world) == {BTC: 4}
+
+    happen(story)
+
+
+def test_a_predicate_that_fails_is_raised_before_anything_is_sent(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, 3)
+        with pytest.raises(ZeroDivisionError):
+            await client.flatten(where=lambda position: 1 / (position.inst_id != BTC) > 0)
+        assert not world.closes()
+
+    happen(story)
+
+
+def test_a_predicate_that_returns_a_coroutine_is_not_true_of_everything(happen: Happen) -> None:
+    async def cross(position: okx.Position) -> bool:
+        raise AssertionError(position)
+
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        with pytest.raises(okx.InvalidRequestError, match="where must be a plain function, since it is not awaited"):
+            await client.flatten(where=lambda position: cross(position))  # noqa: PLW0108 - as a caller would write it
+        assert not world.closes()
+
+    happen(story)
+
+
+def test_one_that_fails_later_hides_no_position(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.at(0.06, lambda: world.exchange.open_position(ETH, 3))
+        return await client.flatten(where=lambda position: 1 / (position.inst_id != ETH) > 0)
+
+    report = happen(story)
+    assert (report.flat, states(report)) == (False, {BTC: FlattenState.CLOSED, ETH: FlattenState.SUPERSEDED})
+
+
+def test_a_position_that_appeared_meanwhile_has_a_row_and_is_left_alone(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.at(0.06, lambda: world.exchange.open_position(ETH, 5))
+        world.at(0.06, lambda: world.exchange.open_position(SOL, 5))
+        report = await client.flatten([BTC, ETH])
+        assert held(world) == {ETH: 5, SOL: 5}
+        return report
+
+    report = happen(story)
+    assert (report.flat, states(report)) == (False, {BTC: FlattenState.CLOSED, ETH: FlattenState.SUPERSEDED})
+    assert report.rows[1].before is None
+    assert report.rows[1].attempts == ()
+
+
+def test_both_sides_both_modes_and_pairs(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        for mode in ("cross", "isolated"):
+            for side in ("long", "short"):
+                world.exchange.open_position(BTC, 3, mode, side)
+        world.exchange.open_position("BTC-USDT", "0.5", "cross")
+        world.exchange.open_position("ETH-USDT", "-0.5", "isolated")
+        world.exchange.open_position("BTC-USD-260327-60000-C", -2)
+        report = await client.flatten()
+        assert not world.exchange.positions
+        return report
+
+    report = happen(story, pos_mode="long_short_mode")
+    assert report.flat
+    assert [row.state for row in report.rows] == [FlattenState.CLOSED] * 7
+
+
+# --- orders ---
+
+
+def test_orders_that_are_still_pending_are_listed(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        exchange = world.exchange
+        exchange.open_position(BTC, 3)
+        for _ in range(130):  # more than a page
+            exchange.add_pending_order(BTC, side="buy", reduce_only=False)
+        exchange.add_pending_order(BTC)  # in the way, and cancelled
+        exchange.add_pending_order(ETH)
+        for ord_type in ("conditional", "oco", "trigger", "move_order_stop"):
+            exchange.add_algo_order(BTC, ord_type=ord_type)
+        exchange.add_algo_order(ETH)
+        return await client.flatten()
+
+    report = happen(story)
+    assert report.flat
+    assert report.open_orders is not None
+    assert {order.inst_id for order in report.open_orders} == {BTC}
+    kinds = [order.ord_type for order in report.open_orders]
+    assert kinds.count("limit") == 130
+    assert sorted(set(kinds) - {"limit"}) == ["conditional", "move_order_stop", "oco", "trigger"]
+    assert all(bool(order.algo_id) is not bool(order.ord_id) for order in report.open_orders)
+
+
+@pytest.mark.parametrize("path", ["/api/v5/trade/orders-pending", "/api/v5/trade/orders-algo-pending"])
+def test_orders_that_cannot_be_read_are_not_told_as_none(happen: Happen, path: str) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=path, code="50030", times=None)
+        return await client.flatten([BTC])
+
+    report = happen(story)
+    assert report.flat
+    assert report.open_orders is None
+
+
+def test_pending_orders_in_the_way_stay_without_auto_cxl(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.add_pending_order(BTC)
+        return await client.flatten(auto_cxl=False)
+
+    report = happen(story)
+    assert states(report) == {BTC: FlattenState.REFUSED}
+    assert report.open_orders is not None
+    assert [order.reduce_only for order in report.open_orders] == [True]
+
+
+# --- with others, and interrupted ---
+
+
+def test_progress_is_told_by_row_and_what_the_callback_raises_is_logged(
+    happen: Happen, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows: list[okx.FlattenRow] = []
+
+    def told(row: okx.FlattenRow) -> None:
+        rows.append(row)
+        raise KeyError(row.state.value)
+
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        return await client.flatten(on_progress=told)
+
+    report = happen(story)
+    assert report.flat
+    assert [row.state for row in rows] == [FlattenState.IN_PROGRESS] * 3 + [FlattenState.CLOSED]
+    assert [len(row.attempts) for row in rows] == [0, 1, 1, 1]
+    assert "KeyError: 'closed'" in caplog.text
+
+
+def test_closing_the_client_ends_it_with_a_report(happen: Happen) -> None:
+    async def story(world: World, _client: okx.Client) -> okx.FlattenReport:
+        other = world.client()
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, 3)
+        world.exchange.inject(code="50011", times=None, inst_id=ETH)
+        task = asyncio.create_task(other.flatten())
+        await asyncio.sleep(1.0)
+        await other.aclose()
+        return await task
+
+    report = happen(story, fill_delay=3.0)
+    assert not report.flat
+    assert states(report) == {BTC: FlattenState.IN_PROGRESS, ETH: FlattenState.DEADLINE}
+    assert report.seconds < 3.0
+
+
+def test_few_connections_are_enough(happen: Happen) -> None:
+    async def story(world: World, _client: okx.Client) -> okx.FlattenReport:
+        for number in range(20):
+            world.exchange.open_position(f"S{number}-USDT-SWAP", 3)
+        world.exchange.inject(code="51029", times=20)
+        async with world.client(max_connections=1) as narrow:
+            return await narrow.flatten()
+
+    assert happen(story).flat
+
+
+def test_what_cannot_work_is_refused_before_anything_is_asked(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        before = len(world.exchange.journal)
+        wrong: list[dict[str, Any]] = [
+            {"inst_ids": []},
+            {"inst_ids": "BTC-USDT-SWAP"},
+            {"inst_ids": ["btc"]},
+            {"where": 3},
+            {"auto_cxl": "true"},
+            {"deadline": 0},
+            {"deadline": float("inf")},
+            {"priority": 1},
+            {"on_progress": 3},
+        ]
+        for arguments in wrong:
+            with pytest.raises(okx.InvalidRequestError):
+                await client.flatten(**arguments)
+        assert len(world.exchange.journal) == before
+
+    happen(story)

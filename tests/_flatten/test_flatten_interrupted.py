@@ -1,0 +1,116 @@
+"""A flatten beside another one, and one that is cancelled at every step of the loop: the next finishes the job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+
+import okx_async as okx
+from okx_async import FlattenState, Outcome
+from tests.conftest import World
+
+POSITIONS = "/api/v5/account/positions"
+BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
+Happen: TypeAlias = "Callable[..., Any]"
+FLYING, TAKEN = "already sent, outcome unknown", "already sent, not proven closed"
+
+
+async def cancelled_at(step: int, loop: Any, task: asyncio.Task[Any]) -> bool:
+    """Cancel a task right after the callback asked for in this step of the loop; return whether it ended by that."""
+    call_soon, left = loop.call_soon, step
+
+    def counted(callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+        nonlocal left
+        handle: asyncio.Handle = call_soon(callback, *args, context=context)
+        if not left and not task.done():
+            call_soon(task.cancel)
+        left -= 1
+        return handle
+
+    loop.call_soon = counted
+    try:
+        await asyncio.wait({task})
+    finally:
+        del loop.call_soon
+    return task.cancelled()
+
+
+def doubtful(world: World) -> set[str]:
+    """Return the instruments whose closes were taken, or may have been."""
+    return {
+        attempt.request.inst_id
+        for attempt in world.attempts
+        if attempt.outcome in {Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT}
+    }
+
+
+def test_cancelled_at_any_step_it_loses_nothing_and_the_next_one_finishes(
+    happen: Happen, caplog: pytest.LogCaptureFixture
+) -> None:
+    met: set[str] = set()
+    step = 0
+
+    async def story(world: World, client: okx.Client) -> bool:
+        exchange = world.exchange
+        exchange.open_position(BTC, 3)
+        exchange.open_position(ETH, 3)
+        exchange.inject(code="50011", inst_id=ETH)
+        caplog.clear()
+        task = asyncio.create_task(client.flatten())
+        cancelled = await cancelled_at(step, world.loop, task)
+        limiter = client.limiter
+        assert isinstance(limiter, okx.Limiter)
+        # Nothing is on its way and nobody in line; every slot is accounted for.
+        assert "0 in flight, 0 waiting" in repr(limiter)
+        tokens = [attempt.token for attempt in world.attempts if attempt.outcome is Outcome.UNKNOWN]
+        assert set(tokens) <= {"in doubt"}
+        if not cancelled:
+            assert task.result().flat
+            return True
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        notes = list(getattr(caught.value, "__notes__", ()))
+        noted = {note.partition(": ")[0] for note in notes}
+        met.update(note.partition(": ")[2] for note in notes)
+        # Each close that may have been executed is told of, but for those that were proven gone; and no other is.
+        assert noted <= doubtful(world)
+        for inst_id in doubtful(world) - noted:
+            [filled] = [
+                trade.at for trade in exchange.trades if trade.cause == "close" and trade.before.inst_id == inst_id
+            ]
+            assert sum(row.path.startswith(POSITIONS) and row.at >= filled for row in exchange.journal) > 1
+        on_the_wire = sum(attempt.outcome is Outcome.UNKNOWN for attempt in world.attempts)
+        assert on_the_wire == sum(note.endswith(FLYING) for note in notes)
+        warned = [record for record in caplog.records if "cancelled" in record.getMessage()]
+        assert len(warned) == on_the_wire
+        report = await client.flatten()
+        assert report.flat
+        assert not exchange.positions
+        executed = [row for row in world.closes() if row.executed]
+        assert len(executed) == 2  # each once
+        return False
+
+    while not happen(story, fill_delay=0.25):
+        step += 1
+    assert met == {FLYING, TAKEN}
+    assert step > 50
+
+
+@pytest.mark.parametrize("fill_delay", [0.0, 0.3, 2.5])
+@pytest.mark.parametrize("own", [True, False], ids=["one client", "two clients"])
+def test_two_at_once_both_end_flat(happen: Happen, fill_delay: float, own: bool) -> None:  # noqa: FBT001 - both
+    async def story(world: World, client: okx.Client) -> list[okx.FlattenReport]:
+        for number in range(5):
+            world.exchange.open_position(f"S{number}-USDT-SWAP", 3)
+        async with world.client() as other:
+            reports = await asyncio.gather(client.flatten(), (client if own else other).flatten())
+        assert not world.exchange.positions
+        assert sum(row.executed for row in world.closes()) == 5
+        return list(reports)
+
+    for report in happen(story, fill_delay=fill_delay):
+        assert report.flat
+        assert {row.state for row in report.rows} <= {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}

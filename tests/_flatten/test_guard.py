@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from okx_async import Outcome, Position
+from okx_async._flatten.guard import FRESH, STILL, Guard, Reading, Sight, is_flat, side_of, slot_of
+from okx_async._rest.responses import Answer, positions
+
+
+def position(**fields: Any) -> Position:
+    record = {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "posId": "7"}
+    record |= {"pos": "3", "cTime": "1000", "uTime": "1000", "ccy": "USDT", "posCcy": ""} | fields
+    return positions(Answer(200, "0", data=[record], listed=True, envelope=True))[0]
+
+
+def reading(started: float, *listed: Position, inst_ids: list[str] | None = None) -> Reading:
+    return Reading(started, listed, inst_ids)
+
+
+BEFORE = position()
+PAIR = {"instType": "MARGIN", "instId": "BTC-USDT", "posCcy": "BTC"}
+
+
+# --- what a record says ---
+
+
+@pytest.mark.parametrize("pos", ["0", "0.0", "-0", "0e3"])
+def test_zero_is_flat_however_it_is_written(pos: str) -> None:
+    assert is_flat(position(pos=pos))
+
+
+@pytest.mark.parametrize(
+    ("fields", "flat"),
+    [
+        ({"pos": ""}, False),
+        ({"pos": "many"}, False),
+        ({**PAIR, "pos": ""}, False),
+        ({**PAIR, "pos": "", "posCcy": ""}, True),
+        ({**PAIR, "pos": "many", "posCcy": ""}, False),
+        ({**PAIR, "pos": "2", "posCcy": ""}, False),
+    ],
+)
+def test_what_is_no_number_is_flat_for_a_pair_without_a_side_only(fields: dict[str, str], flat: bool) -> None:  # noqa: FBT001 - expected
+    assert is_flat(position(**fields)) is flat
+
+
+def test_a_slot_is_instrument_mode_and_side_and_a_pairs_currency() -> None:
+    assert slot_of(position(ccy="USDT")) == slot_of(position(ccy="BTC", posId="8", pos="-1", cTime="5"))
+    assert slot_of(position(**PAIR, ccy="USDT")) != slot_of(position(**PAIR, ccy="BTC"))
+    for other in ({"instId": "ETH-USDT-SWAP"}, {"mgnMode": "isolated"}, {"posSide": "long"}):
+        assert slot_of(position(**other)) != slot_of(BEFORE)
+
+
+def test_the_side_is_the_sign_and_a_pairs_currency() -> None:
+    assert side_of(position(pos="-3")) == side_of(position(pos="-1")) != side_of(BEFORE)
+    assert side_of(position(**PAIR, pos="2")) != side_of(position(**{**PAIR, "posCcy": "USDT"}, pos="2"))
+
+
+# --- single rules ---
+
+
+def after(*outcomes: Outcome, at: float = 10.0) -> Guard:
+    """Return the guard of a position whose closes came to this, the last at `at`."""
+    guard = Guard(BEFORE, 0.0)
+    for outcome in outcomes:
+        guard.sent()
+        guard.answered(outcome, at)
+    return guard
+
+
+def test_the_first_close_relies_on_the_first_reading_for_a_second() -> None:
+    assert Guard(BEFORE, 5.0).until() == 5.0 + FRESH
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RATE, Outcome.LATER, Outcome.CLOCK, Outcome.NEEDS])
+def test_after_a_refusal_it_takes_a_reading_begun_after_it(outcome: Outcome) -> None:
+    guard = after(outcome)
+    assert guard.until() is None
+    assert not guard.saw(reading(9.9, BEFORE))
+    assert guard.until() is None
+    assert guard.saw(reading(10.0, BEFORE))
+    assert guard.until() == 10.0 + FRESH
+
+
+def test_what_was_never_sent_needs_no_other_reading() -> None:
+    assert after(Outcome.NOT_SENT).until() == FRESH
+
+
+def test_what_is_read_while_a_close_is_on_its_way_does_not_count() -> None:
+    guard = Guard(BEFORE, 0.0)
+    guard.sent()
+    assert guard.until() is None
+    assert not guard.saw(reading(1.0, BEFORE))
+    guard.answered(Outcome.RATE, 2.0)
+    assert not guard.saw(reading(1.5, BEFORE))
+    assert guard.until() is None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.FLAT, Outcome.FROZEN])
+def test_after_what_may_have_been_executed_it_must_stand_still(outcome: Outcome) -> None:
+    guard = after(outcome)
+    for at in (10.0, 11.0, 11.999):
+        guard.saw(reading(at, BEFORE))
+        assert guard.until() is None
+    assert guard.still_at == 10.0 + STILL
+    guard.saw(reading(12.0, BEFORE))
+    assert guard.until() == 12.0 + FRESH
+
+
+@pytest.mark.parametrize("change", [{"pos": "2"}, {"uTime": "1001"}])
+def test_every_change_begins_the_standing_still_anew(change: dict[str, str]) -> None:
+    guard = after(Outcome.ACCEPTED)
+    guard.saw(reading(10.0, BEFORE))
+    changed = position(**change)
+    guard.saw(reading(11.9, changed))
+    guard.saw(reading(12.1, changed))
+    assert guard.until() is None
+    guard.saw(reading(13.9, changed))
+    assert guard.until() == 13.9 + FRESH
+
+
+def test_it_goes_on_standing_still_through_a_refusal() -> None:
+    guard = after(Outcome.UNKNOWN)
+    guard.saw(reading(10.0, BEFORE))
+    guard.saw(reading(12.0, BEFORE))
+    guard.sent()
+    guard.answered(Outcome.RATE, 12.5)
+    assert guard.until() is None
+    guard.saw(reading(14.6, BEFORE))
+    assert guard.until() == 14.6 + FRESH
+
+
+def test_a_reading_in_between_that_does_not_list_it_begins_the_standing_still_anew() -> None:
+    guard = after(Outcome.ACCEPTED)
+    guard.saw(reading(10.0, BEFORE))
+    guard.saw(reading(11.0))
+    assert (guard.sight, guard.gone_since) == (Sight.GONE, 11.0)
+    guard.saw(reading(12.0, BEFORE))
+    assert (guard.until(), guard.gone_since) == (None, None)
+    guard.saw(reading(14.0, BEFORE))
+    assert guard.until() == 14.0 + FRESH
+
+
+def test_a_close_that_runs_already_must_have_been_seen_to_act() -> None:
+    guard = after(Outcome.WAIT)
+    for at in range(10, 60):
+        guard.saw(reading(float(at), BEFORE))
+        assert guard.until() is None
+    rest = position(pos="1", uTime="2000")
+    guard.saw(reading(60.0, rest))
+    assert guard.until() is None
+    guard.saw(reading(62.0, rest))
+    assert guard.until() == 62.0 + FRESH
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"cTime": "1001", "uTime": "1001"},
+        {"posId": "8"},
+        {"pos": "-3", "uTime": "1001"},
+    ],
+    ids=["opened anew", "another slot", "turned"],
+)
+def test_another_position_is_left_alone_for_ever(other: dict[str, str]) -> None:
+    guard = after(Outcome.RATE)
+    guard.saw(reading(10.0, position(**other)))
+    assert (guard.sight, guard.superseded, guard.until()) == (Sight.OTHER, True, None)
+    guard.saw(reading(11.0, position(uTime="5000")))
+    assert guard.until() is None
+
+
+@pytest.mark.parametrize("fields", [{"pos": ""}, {"cTime": ""}])
+def test_what_cannot_be_told_apart_allows_nothing(fields: dict[str, str]) -> None:
+    guard = after(Outcome.RATE)
+    guard.saw(reading(10.0, position(**fields)))
+    assert (guard.sight, guard.until()) == (Sight.UNCLEAR, None)
+    guard = Guard(position(**fields), 0.0)
+    guard.sent()
+    guard.answered(Outcome.RATE, 1.0)
+    guard.saw(reading(2.0, position(**fields)))
+    assert (guard.sight, guard.until()) == (Sight.UNCLEAR, None)
+
+
+def test_two_records_of_one_slot_are_told_apart_by_pos_id_or_not_at_all() -> None:
+    guard = after(Outcome.RATE)
+    for at, expected, records in (
+        (10.0, Sight.SAME, [position(posId="8"), BEFORE]),
+        (11.0, Sight.UNCLEAR, [position(posId="8"), position(posId="9")]),
+    ):
+        guard.saw(reading(at, *records))
+        assert guard.sight is expected
+
+
+@pytest.mark.parametrize("fields", [{"uTime": "999"}, {"cTime": "999"}, {"pos": "0", "uTime": "900"}])
+def test_a_reading_older_than_what_was_seen_says_nothing(fields: dict[str, str]) -> None:
+    guard = after(Outcome.ACCEPTED)
+    guard.saw(reading(10.0, BEFORE))
+    assert not guard.saw(reading(11.0, position(**fields)))
+    assert guard.sight is Sight.SAME
+    assert guard.still_at is None
+
+
+def test_nor_does_one_of_other_instruments_or_begun_before_the_last() -> None:
+    guard = after(Outcome.ACCEPTED)
+    assert not guard.saw(reading(11.0, inst_ids=["ETH-USDT-SWAP"]))
+    assert guard.saw(reading(12.0, BEFORE, inst_ids=["ETH-USDT-SWAP", "BTC-USDT-SWAP"]))
+    assert not guard.saw(reading(11.5))
+
+
+# --- all sequences, against the rule as it is written ---
+
+RECORDS = [
+    BEFORE,
+    position(pos="2", uTime="2000"),
+    position(pos="2", uTime="3000"),
+    position(pos="-3", uTime="3000"),
+    position(cTime="4000", uTime="4000"),
+    position(posId="8"),
+    position(pos="0", uTime="5000"),
+    position(pos=""),
+    None,
+]
+OUTCOMES = [*Outcome, Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT]
+# Mostly looked at and found as it was, now and then closed, seldom anything else.
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("read"), st.sampled_from([0] * 20 + list(range(9))), st.sampled_from([0.3, 0.95, 1.0, 1.9])),
+        st.tuples(st.just("read"), st.sampled_from([0] * 9 + [1]), st.just(1.0)),
+        st.tuples(st.just("close"), st.sampled_from(range(len(OUTCOMES))), st.sampled_from([0.1, 2.5])),
+        st.tuples(st.just("late"), st.just(0), st.just(0.5)),
+    ),
+    min_size=8,
+    max_size=30,
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A reading that was begun after the last close had been answered."""
+
+    at: float
+    record: Position | None
+    stale: bool = False
+    """Whether it shows an older state than one before it."""
+
+    @property
+    def same(self) -> bool:
+        record = self.record
+        return (
+            record is not None
+            and not record.pos.is_nan()
+            and record.pos != 0
+            and (record.pos_id, record.c_time) == (BEFORE.pos_id, BEFORE.c_time)
+            and (record.pos > 0) == (BEFORE.pos > 0)
+        )
+
+    @property
+    def new(self) -> bool:
+        return self.record is not None and not self.record.pos.is_nan() and self.record.pos != 0 and not self.same
+
+
+class Rule:
+    """The rule, read off the whole past each time."""
+
+    def __init__(self) -> None:
+        self.past: list[Seen | Outcome] = [Seen(0.0, BEFORE)]
+
+    def allows(self, now: float) -> bool:
+        seen = [event for event in self.past if isinstance(event, Seen)]
+        sent = [event for event in self.past if isinstance(event, Outcome) and event is not Outcome.NOT_SENT]
+        if any(event.new for event in seen):
+            return False
+        last = self.past[-1]
+        for last in reversed(self.past):
+            if last is not Outcome.NOT_SENT and not (isinstance(last, Seen) and last.stale):
+                break
+        if not isinstance(last, Seen) or not last.same or now > last.at + 1.0:
+            return False
+        taken = [n for n, event in enumerate(self.past) if event is Outcome.ACCEPTED or event is Outcome.UNKNOWN]
+        if taken and not self.stood_still(taken[-1]):
+            return False
+        if Outcome.WAIT in sent:
+            latest = len(self.past) - 1 - self.past[::-1].index(Outcome.WAIT)
+            marks = {self.mark(event) for event in self.past[latest:] if isinstance(event, Seen) and event.same}
+            later = self.past[latest:]
+            return len(marks) > 1 or Outcome.ACCEPTED in later or Outcome.UNKNOWN in later
+        return True
+
+    def stood_still(self, since: int) -> bool:
+        """Whether the same record was read for two seconds, up to now and with nothing else between."""
+        run: list[Seen] = []
+        for event in reversed(self.past[since:]):
+            if isinstance(event, Seen):
+                if not event.same or (run and self.mark(event) != self.mark(run[0])):
+                    break
+                run.append(event)
+        return bool(run) and run[0].at >= run[-1].at + 2.0
+
+    @staticmethod
+    def mark(event: Seen) -> tuple[object, int]:
+        assert event.record is not None
+        return event.record.pos, event.record.u_time
+
+
+@settings(max_examples=250)
+@given(EVENTS)
+def test_nothing_is_allowed_that_the_rule_forbids(events: list[tuple[str, int, float]]) -> None:
+    guard, rule, now = Guard(BEFORE, 0.0), Rule(), 0.0
+    heard = 0.0
+    for kind, what, takes in events:
+        if kind == "close":
+            until = guard.until()
+            if until is not None and now <= until:
+                assert rule.allows(now)
+                guard.sent()
+                assert guard.until() is None
+                now += takes
+                guard.answered(OUTCOMES[what], now)
+                rule.past.append(OUTCOMES[what])
+                heard = heard if OUTCOMES[what] is Outcome.NOT_SENT else now
+        else:
+            now += takes
+            begun = now - 0.6 if kind == "late" else now  # an answer on its way for long: perhaps from before the last
+            record = RECORDS[what]
+            counts = guard.saw(reading(begun, *([] if record is None else [record])))
+            assert not (counts and begun < heard)
+            if counts:
+                rule.past.append(Seen(begun, record))
+            elif begun >= max(guard.seen, heard):  # older than what was seen, and not by when it was begun
+                rule.past.append(Seen(begun, None, stale=True))
+        until = guard.until()
+        assert until is None or now > until or rule.allows(now)

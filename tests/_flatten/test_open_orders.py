@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from okx_async import OutcomeUnknownError, Priority, UnavailableError
+from okx_async._calls.caller import Calls
+from okx_async._calls.sender import Job
+from okx_async._flatten.open_orders import MOST_NAMED, PAGE, open_orders, orders
+from okx_async._rest.responses import Answer
+
+pytestmark = pytest.mark.virtual
+
+
+def listing(*records: dict[str, Any]) -> Answer:
+    return Answer(200, "0", data=list(records), listed=True, envelope=True)
+
+
+class Lists:
+    """In place of the client's calls: so many orders in each list, a page a call; each takes 0.1 s."""
+
+    def __init__(self, ordinary: int = 0, algo: int = 0, failure: Exception | None = None) -> None:
+        self.ordinary, self.algo, self.failure = ordinary, algo, failure
+        self.asked: list[str] = []
+
+    async def call(self, job: Job, _priority: Priority, _max_wait: float | None) -> tuple[Answer, tuple[()]]:
+        self.asked.append(job.path)
+        await asyncio.sleep(0.1)
+        if self.failure is not None and "algo" in job.path:
+            raise self.failure
+        field, total = ("algoId", self.algo) if "algo" in job.path else ("ordId", self.ordinary)
+        after = int(job.path.partition("after=")[2] or total + 1)
+        ids = [number for number in range(total, 0, -1) if number < after][:PAGE]
+        return listing(*({"instId": "BTC-USDT-SWAP", field: str(number)} for number in ids)), ()
+
+
+async def read(lists: Lists, inst_ids: list[str] | None = None, by: float = 10.0) -> tuple[Any, ...] | None:
+    return await open_orders(cast("Calls", lists), inst_ids, Priority.PANIC, asyncio.get_running_loop().time() + by)
+
+
+async def test_each_list_is_read_to_its_end() -> None:
+    lists = Lists(ordinary=PAGE + 30, algo=2)
+    found = await read(lists)
+    assert found is not None
+    assert len(found) == PAGE + 30 + 3 * 2
+    assert len({(order.ord_id, order.algo_id, number) for number, order in enumerate(found)}) == len(found)
+    assert lists.asked[0] == "/api/v5/trade/orders-pending"
+    assert f"/api/v5/trade/orders-pending?after={31}" in lists.asked
+    assert "/api/v5/trade/orders-algo-pending?ordType=conditional,oco" in lists.asked
+
+
+async def test_few_instruments_are_asked_for_by_name_and_many_not() -> None:
+    lists = Lists()
+    assert await read(lists, ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]) == ()
+    assert len(lists.asked) == 8
+    assert "/api/v5/trade/orders-algo-pending?ordType=trigger&instId=ETH-USDT-SWAP" in lists.asked
+    lists = Lists()
+    await read(lists, [f"S{number}-USDT-SWAP" for number in range(MOST_NAMED + 1)])
+    assert len(lists.asked) == 4
+
+
+@pytest.mark.parametrize("lists", [Lists(failure=UnavailableError("no")), Lists(ordinary=100_000)])
+async def test_what_cannot_be_read_in_full_is_not_told_as_a_part(lists: Lists) -> None:
+    assert await read(lists) is None
+
+
+async def test_nor_what_takes_too_long() -> None:
+    assert await read(Lists(ordinary=1000), by=0.5) is None
+
+
+def test_an_order_as_it_is_listed() -> None:
+    record = {"instId": "BTC-USDT-SWAP", "ordId": "1", "clOrdId": "mine", "ordType": "limit", "side": "sell"}
+    record |= {"posSide": "long", "sz": "1.5", "reduceOnly": "true", "state": "live"}
+    [order] = orders(listing(record))
+    assert (order.ord_id, order.algo_id, order.cl_ord_id, order.sz) == ("1", "", "mine", Decimal("1.5"))
+    assert (order.ord_type, order.side, order.pos_side, order.state) == ("limit", "sell", "long", "live")
+    assert order.reduce_only
+
+
+def test_an_algo_order_as_it_is_listed() -> None:
+    record = {"instId": "BTC-USDT-SWAP", "algoId": "2", "ordId": "", "algoClOrdId": "", "ordType": "oco", "sz": ""}
+    [order] = orders(listing(record))
+    assert (order.ord_id, order.algo_id, order.cl_ord_id, order.sz) == ("", "2", "", None)
+    assert (order.reduce_only, order.pos_side) == (False, "net")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, "0", data=[], listed=False, envelope=True),
+        Answer(200, "50026", data=[], listed=True, envelope=True),
+        listing({"ordId": "1"}),
+        listing({"instId": "BTC-USDT-SWAP"}),
+    ],
+)
+def test_what_cannot_be_understood_is_no_empty_list(answer: Answer) -> None:
+    with pytest.raises(OutcomeUnknownError):
+        orders(answer)

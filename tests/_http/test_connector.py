@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from types import SimpleNamespace
+from typing import Any
+
+from okx_async._http.connector import Connector, reset
+
+ADDRESS = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 9))
+
+
+async def test_it_knows_its_sockets_and_since_when_they_are_there() -> None:
+    connector = Connector(keepalive=1.0)
+    now = asyncio.get_running_loop().time
+    before = now()
+    first, second = connector._socket(ADDRESS), connector._socket(ADDRESS)
+    assert first.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == struct.pack("ii", 1, 0)
+    assert connector.standing == 2
+    connection: Any = SimpleNamespace(transport=Reached(first))
+    assert not connector.older(connection, before)
+    assert connector.older(connection, now() + 1.0)
+    first.close()
+    assert connector.standing == 1
+    second.close()
+    nothing: Any = SimpleNamespace(transport=None)
+    assert not connector.older(nothing, now() + 1.0)
+    await connector.close()
+
+
+class Reached(asyncio.Transport):
+    def __init__(self, sock: socket.socket | None) -> None:
+        super().__init__({"socket": sock} if sock else {})
+        self.aborted = 0
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+
+def test_a_reset_drops_what_the_kernel_holds() -> None:
+    with socket.socket() as sock:
+        reached = Reached(sock)
+        reset(reached)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == struct.pack("ii", 1, 0)
+        assert reached.aborted == 1
+    reset(reached)  # closed meanwhile
+    assert reached.aborted == 2
+
+
+def test_a_reset_of_nothing_is_none() -> None:
+    reset(None)
+    reset(asyncio.BaseTransport())
+    bare = Reached(None)
+    reset(bare)
+    assert bare.aborted == 1

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from okx_async._calls.attempt import Flight
+from okx_async._http.timeouts import Patience
+from okx_async.simulator.virtual.jumping_loop import JumpingLoop
+
+pytestmark = pytest.mark.virtual
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class Ends:
+    """In place of a flight: notes when it was ended."""
+
+    def __init__(self, patience: Patience, seconds: float = 5.0) -> None:
+        self.patience = patience
+        self.seconds = seconds
+        self.line = patience.answering if seconds == 5.0 else patience.connecting
+        self.at = 0.0
+
+    def expire(self) -> None:
+        self.leave()
+        self.at = now()
+
+    def enter(self) -> None:
+        self.patience.enter(cast("Flight", self), self.line, self.seconds)
+
+    def leave(self) -> None:
+        self.patience.leave(cast("Flight", self), self.line)
+
+
+def timers() -> list[float]:
+    """Return when the timers of the loop stand."""
+    loop = cast("JumpingLoop", asyncio.get_running_loop())
+    return [timer.when() for timer in loop.timers() if "Patience" in repr(timer)]
+
+
+@pytest.fixture
+async def patience() -> Patience:
+    return Patience(asyncio.get_running_loop())
+
+
+async def test_each_has_all_its_seconds(patience: Patience) -> None:
+    ends = []
+    for pause, seconds in ((0.0, 5.0), (0.5, 2.0), (2.5, 5.0), (0.002, 5.0), (0.0, 2.0)):
+        await asyncio.sleep(pause)
+        ends.append(Ends(patience, seconds))
+        ends[-1].enter()
+    await asyncio.sleep(20)
+    assert [round(end.at, 6) for end in ends] == [5.0, 2.5, 8.0, 8.002, 5.002]
+
+
+async def test_who_has_left_is_not_ended_and_delays_nobody(patience: Patience) -> None:
+    ends = [Ends(patience) for _ in range(3)]
+    for end in ends:
+        end.enter()
+        await asyncio.sleep(1.0)
+    ends[0].leave()
+    ends[1].leave()
+    await asyncio.sleep(20)
+    assert [end.at for end in ends] == [0.0, 0.0, 7.0]
+
+
+async def test_one_timer_however_many_there_are(patience: Patience) -> None:
+    ends = [Ends(patience, 5.0 if n % 2 else 2.0) for n in range(100)]
+    for end in ends:
+        end.enter()
+        await asyncio.sleep(0.01)
+        assert timers() == [2.0]
+    for end in ends:
+        assert len(timers()) == 1
+        end.leave()
+
+
+async def test_for_nobody_it_fires_once_and_those_who_come_before_it_share_it(patience: Patience) -> None:
+    for _ in range(3):
+        end = Ends(patience)
+        end.enter()
+        await asyncio.sleep(1.0)
+        end.leave()
+    assert timers() == [5.0]
+    last = Ends(patience)
+    last.enter()
+    await asyncio.sleep(2.5)
+    assert timers() == [8.0]
+    last.leave()
+    await asyncio.sleep(3.0)
+    assert timers() == []
+
+
+async def test_closed_it_leaves_no_timer_once_nobody_is_left(patience: Patience) -> None:
+    first, last = Ends(patience), Ends(patience, 2.0)
+    first.enter()
+    last.enter()
+    first.leave()
+    patience.close()
+    assert timers() == [2.0]
+    last.leave()
+    assert timers() == []
+    patience.close()
+
+
+async def test_a_timer_is_not_armed_anew_by_those_who_come_later(patience: Patience) -> None:
+    loop = asyncio.get_running_loop()
+    Ends(patience).enter()
+    at_first = len(vars(loop)["_timers"])
+    for _ in range(100):
+        Ends(patience).enter()
+    assert len(vars(loop)["_timers"]) == at_first
+    await asyncio.sleep(20)
+
+
+async def test_those_who_are_due_together_end_together(patience: Patience) -> None:
+    ends = [Ends(patience, 5.0 if n % 2 else 2.0) for n in range(1000)]
+    for end in ends:
+        end.enter()
+    await asyncio.sleep(20)
+    assert {end.at for end in ends} == {2.0, 5.0}
+    assert timers() == []
+
+
+async def test_a_timer_that_fires_early_ends_nobody_and_stands_again(patience: Patience) -> None:
+    end = Ends(patience)
+    end.enter()
+    await asyncio.sleep(4.9)
+    patience._on_timer()
+    assert end.at == 0.0
+    await asyncio.sleep(1.0)
+    assert end.at == 5.0

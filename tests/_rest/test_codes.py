@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from okx_async._models import Outcome
+from okx_async._rest.codes import _ROWS, CODE_STEPS, CODES, FEW_REPEATS, STEPS, Code, _each
+
+# The classes of all codes stand, written by hand, in test_outcomes.py.
+
+
+def test_no_code_is_listed_twice() -> None:
+    assert len(CODES) == sum(len(list(_each(codes))) for _, codes, _ in _ROWS)
+
+
+def test_codes_are_five_digits() -> None:
+    assert all(len(code) == 5 and code.isascii() and code.isdigit() for code in CODES)
+
+
+@pytest.mark.parametrize(
+    ("codes", "each"),
+    [
+        ("50011", ["50011"]),
+        ("50011 50040", ["50011", "50040"]),
+        ("51135-51138 51006", ["51135", "51136", "51137", "51138", "51006"]),
+    ],
+)
+def test_ranges_include_their_ends(codes: str, each: list[str]) -> None:
+    assert list(_each(codes)) == each
+
+
+def test_codes_that_must_not_be_listed() -> None:
+    # 0, 1 and 2 decide nothing alone; the rest answers cancelling and look-ups only.
+    left_out = {"0", "1", "2", "51400", "51401", "51402", "51405", "51410", "51412", "51416", "51503", "51603"}
+    assert not left_out & set(CODES)
+
+
+def test_every_class_that_an_answer_can_have_names_the_next_step() -> None:
+    assert set(STEPS) == set(Outcome) - {Outcome.ACCEPTED, Outcome.NOT_SENT}
+    assert {code.outcome for code in CODES.values()} == set(STEPS)
+
+
+def test_steps_are_for_listed_codes() -> None:
+    assert set(CODE_STEPS) <= set(CODES)
+    assert {CODES[code].outcome for code in FEW_REPEATS} == {Outcome.LATER}
+
+
+def test_words_fit_into_a_message() -> None:
+    words = [*STEPS.values(), *CODE_STEPS.values(), *(code.meaning for code in CODES.values())]
+    for each in words:
+        assert each.isprintable()
+        assert each == each.strip(" .;")
+        assert each
+
+
+def test_the_table_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        CODES["51115"] = Code(Outcome.ACCEPTED, "")  # type: ignore[index]

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from okx_async import (
+    ClosePosition,
+)
+from okx_async._callbacks import notify
+from okx_async._calls.sender import Job
+
+pytestmark = pytest.mark.virtual
+
+REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
+CLOSE = Job("POST", "/api/v5/trade/close-position", b"{}", "BTC-USDT-SWAP")
+READ = Job("GET", "/api/v5/account/positions", b"", "account/positions")
+KEY = ("live", "123", "BTC-USDT-SWAP")
+
+
+UNSENT = "no connection"
+
+
+def test_what_a_callback_raises_is_logged_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[object] = []
+    notify(told.append, "value")
+    notify(lambda _: 1 / 0, "value")
+    assert told == ["value"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_coroutine_that_a_callback_returns_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    async def later(value: object) -> None:
+        raise AssertionError(value)
+
+    notify(lambda value: later(value), "value")  # noqa: PLW0108 - as a caller would write it
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "was not awaited" in caplog.text

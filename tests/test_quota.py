@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from okx_async._errors import InvalidRequestError
+from okx_async._quota import Quota
+
+
+def test_the_quota_of_the_endpoint() -> None:
+    assert Quota() == Quota(limit=20, per=2.0, reserve=0)
+    assert Quota(1, 1, 0).per == 1
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2.0, "20", True, None])
+def test_a_wrong_limit_is_refused(limit: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=f"limit must be an integer of at least 1, got {limit!r}"):
+        Quota(limit)
+
+
+@pytest.mark.parametrize(
+    "per", [0, -1.0, float("inf"), float("nan"), True, "2", None, pytest.param(10**400, id="too large for a float")]
+)
+def test_a_wrong_period_is_refused(per: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=f"per must be a positive number of seconds, got {per!r}"):
+        Quota(20, per)
+
+
+@pytest.mark.parametrize("reserve", [-1, 20, 21, 1.0, True, "1", None])
+def test_a_wrong_reserve_is_refused(reserve: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"from 0 to limit - 1 \(19\), got {reserve!r}"):
+        Quota(20, 2.0, reserve)

@@ -1,0 +1,92 @@
+"""What callers pass: refused in words that name the argument, the rule and the value."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+
+from okx_async import ClosePosition, InvalidRequestError, Priority
+from okx_async._validation import check_callback, check_list, check_pause, check_priority, check_seconds, check_wait
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, math.inf, math.nan, pytest.param(10**400, id="too large for a float"), True, "1", None]
+)
+def test_seconds(value: object) -> None:
+    with pytest.raises(InvalidRequestError, match="timeout must be a positive number of seconds, got"):
+        check_seconds(keepalive=15, timeout=value)
+
+
+@pytest.mark.parametrize("value", [-0.1, math.nan, pytest.param(10**400, id="too large for a float"), True, "1", [1]])
+def test_max_wait(value: object) -> None:
+    with pytest.raises(InvalidRequestError, match="max_wait must be a number of seconds ≥ 0 or None, got"):
+        check_wait(value)
+
+
+@pytest.mark.parametrize("value", [None, 0, 0.0, 5, math.inf])
+def test_a_good_max_wait(value: float | None) -> None:
+    check_wait(value)
+
+
+@pytest.mark.parametrize(
+    "value", [-1, math.nan, math.inf, pytest.param(10**400, id="too large for a float"), "1", None]
+)
+def test_a_pause(value: object) -> None:
+    with pytest.raises(InvalidRequestError, match="seconds must be a finite number ≥ 0, got"):
+        check_pause(value)
+
+
+@pytest.mark.parametrize("value", [7, 1, "PANIC", None, True])
+def test_a_priority(value: object) -> None:
+    with pytest.raises(InvalidRequestError, match=r"priority must be Priority\.NORMAL or Priority\.PANIC, got"):
+        check_priority(value)
+    assert check_priority(Priority.PANIC) is Priority.PANIC
+
+
+def test_a_callback() -> None:
+    check_callback("on_result", None)
+    check_callback("on_result", print)
+    with pytest.raises(InvalidRequestError, match="on_result must be callable, got 5"):
+        check_callback("on_result", 5)
+
+
+class Later:
+    async def __call__(self, value: object) -> None:
+        del value
+
+
+async def later(value: object) -> None:
+    del value
+
+
+@pytest.mark.parametrize("value", [later, functools.partial(later, 1), Later(), Later().__call__, AsyncMock()])
+def test_a_callback_that_nobody_would_await(value: object) -> None:
+    with pytest.raises(InvalidRequestError, match="where must be a plain function, since it is not awaited, got"):
+        check_callback("where", value)
+
+
+@pytest.mark.parametrize("value", [Mock(), functools.partial(print, 1), dict, "x".join])
+def test_a_callback_of_another_kind(value: object) -> None:
+    check_callback("where", value)
+
+
+LEG = ClosePosition("BTC-USDT-SWAP", "cross")
+
+
+@pytest.mark.parametrize("value", [None, 5, LEG, "BTC-USDT-SWAP"])
+def test_what_is_no_list(value: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="requests must be a list of ClosePosition, got"):
+        check_list("requests", value, ClosePosition)
+
+
+def test_what_is_listed() -> None:
+    kinds: list[Callable[[list[ClosePosition]], object]] = [list, tuple, iter]
+    for kind in kinds:
+        assert check_list("requests", kind([LEG, LEG]), ClosePosition) == [LEG, LEG]  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequestError, match="inst_ids must hold str only, got 5"):
+        check_list("inst_ids", ["BTC-USDT-SWAP", 5], str)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from okx_async.torture import Plan, happen, history
+from okx_async.torture.strategies import STRATEGIES
+from okx_async.torture.time_limit import EndlessError, bounded
+
+
+@pytest.fixture(autouse=True)
+def _no_alarm_of_others() -> Iterator[None]:
+    """Put pytest-timeout's aside, and set it again."""
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0.0)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, left)
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def test_what_has_no_end_is_ended_and_named() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(EndlessError, match=r"no end within 0\.05 s, in spin at line \d+"), bounded(0.05):
+        spin()
+    assert signal.getsignal(signal.SIGALRM) is before
+    with bounded(0.05):
+        pass
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_an_alarm_that_somebody_has_set_stays() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 50.0)
+    with bounded(0.01):
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 40.0
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 40.0
+
+
+def test_elsewhere_nothing_is_bounded() -> None:
+    ended = threading.Event()
+
+    def elsewhere() -> None:
+        with bounded(0.0):
+            ended.set()
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert ended.is_set()
+
+
+def test_such_a_history_is_a_broken_one(calm: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stubborn(*_: object) -> None:
+        try:
+            spin()
+        except Exception:  # noqa: BLE001 - as a client may
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(history, "REAL_SECONDS", 0.2)
+    monkeypatch.setitem(STRATEGIES, "stubborn", (0, stubborn))
+    plan = replace(calm, parts=(replace(calm.parts[0], kind="stubborn"),))
+    told = happen(plan, noted=True)
+    assert "progress: no end within 0.2 s, in spin" in str(told.broken[0])
+    assert told.notes[0][0] < 10.0
