@@ -23,7 +23,8 @@ def test_the_list_is_sorted_and_without_doubles() -> None:
 
 def test_public_things_have_a_docstring_and_a_source() -> None:
     functions = {name: each for name, each in PUBLIC.items() if inspect.isfunction(each)}
-    for name, each in {**CLASSES, **functions}.items():
+    every: dict[str, Any] = {**CLASSES, **functions}
+    for name, each in every.items():
         assert each.__doc__, name
         assert name in inspect.getsource(each)
 
