@@ -22,7 +22,8 @@ from datetime import UTC, datetime
 import aiohttp
 
 import okx_async as okx
-from okx_async._rest.signing import CLOSE_PATH, Signer, close_body
+from okx_async._rest.requests import CLOSE_PATH, close_body
+from okx_async._rest.signing import Signer
 from okx_async.simulator import SimulatedExchange
 
 CLOSES, LIMIT, WINDOW = 140, 20, 2.0

@@ -17,13 +17,16 @@ from typing import Any
 from benchmarks._table import Report, arguments, spread
 from benchmarks.clients import KEYS, PASSPHRASE, SECRET
 from okx_async import Client, ClosePosition, Credentials, Limiter
-from okx_async._calls.attempt import Flight
-from okx_async._calls.uid_lookup import Discovery
-from okx_async._http.timeouts import Patience
+from okx_async._calls.attempt import AttemptState
+from okx_async._calls.uid_lookup import UidLookup
+from okx_async._http.inflight import InFlight
+from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply
 from okx_async._rest.outcomes import classify, decided
-from okx_async._rest.responses import closed_position, parse
-from okx_async._rest.signing import CLOSE_PATH, Signer, close_body
+from okx_async._rest.records import closed_position
+from okx_async._rest.requests import CLOSE_PATH, close_body
+from okx_async._rest.responses import parse
+from okx_async._rest.signing import Signer
 
 IDS = [f"C{number}-USDT-SWAP" for number in range(2000)]
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
@@ -37,10 +40,10 @@ class Wire:
 
     opened = False
 
-    async def send(self, flight: Flight, *_: object) -> Reply:
+    async def send(self, flight: InFlight, *_: object) -> Reply:
         """Answer."""
-        flight.connect(2.0)
-        flight.mark(None)
+        flight.connecting(2.0)
+        flight.connected(None)
         return REPLY
 
     async def aclose(self) -> None:
@@ -52,9 +55,9 @@ class Stages:
 
     def __init__(self) -> None:
         self._limiter, self._signer = Limiter(), Signer(CREDENTIALS, demo=False)
-        self._patience = Patience(asyncio.get_running_loop())
+        self._patience = TimeoutGroup(asyncio.get_running_loop())
         client: Any = Client(CREDENTIALS, user_id="1", base_url="http://127.0.0.1:1", limiter=Limiter())
-        client._transport = client._sender._transport = Wire()  # noqa: SLF001 - all but the socket
+        client._wiring.sender._transport = Wire()  # noqa: SLF001 - all but the socket
         self._client: Client = client
         self._ids = itertools.cycle(IDS)
 
@@ -78,9 +81,9 @@ class Stages:
     async def timers(self, count: int) -> None:
         """Limit the time to connect, and to answer."""
         for _ in range(count):
-            with Flight(self._patience, timeout=5.0, wall_clock=time.time) as flight:
-                flight.connect(2.0)
-                flight.mark(None)
+            with InFlight(self._patience, timeout=5.0, wall_clock=time.time) as request:
+                request.connecting(2.0)
+                request.connected(None)
 
     async def parsing(self, count: int) -> None:
         """Read an answer and decide what it means."""
@@ -90,9 +93,9 @@ class Stages:
 
     async def result(self, count: int) -> None:
         """Make the record of the attempt, and the result."""
-        answer, flight = parse(200, BODY), Flight(self._patience, timeout=5.0, wall_clock=time.time)
+        answer, flight = parse(200, BODY), AttemptState(InFlight(self._patience, timeout=5.0, wall_clock=time.time))
         for _ in range(count):
-            closed_position(answer, REQUEST, (flight.attempt(REQUEST),))
+            closed_position(answer, REQUEST, (flight.record(REQUEST),))
 
     async def everything(self, count: int) -> None:
         """Close positions."""
@@ -102,7 +105,7 @@ class Stages:
 
 async def measure(rounds: int, calls: int) -> dict[str, list[float]]:
     """Return µs a call of every stage."""
-    Discovery._start = lambda _: None  # type: ignore[method-assign, assignment]  # noqa: SLF001 - there is nobody to ask
+    UidLookup._start = lambda _: None  # type: ignore[method-assign, assignment]  # noqa: SLF001 - there is nobody to ask
     stages = Stages()
     of = {
         "limiter: a free slot": stages.slot,

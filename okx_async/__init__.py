@@ -21,10 +21,20 @@ from okx_async._errors import (
     SlotTimeoutError,
     UnavailableError,
 )
-from okx_async._flatten.report import FlattenReport, FlattenRow, FlattenState, OpenOrder
+from okx_async._flatten.report import FlattenReport, FlattenRow, FlattenState
 from okx_async._limiter.limiter import Limiter
 from okx_async._limiter.slots import Slot, SlotSource, Statistics
-from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, Outcome, Position, PosSide, TokenState
+from okx_async._models import (
+    Attempt,
+    ClosedPosition,
+    ClosePosition,
+    MgnMode,
+    OpenOrder,
+    Outcome,
+    Position,
+    PosSide,
+    TokenState,
+)
 from okx_async._quota import Priority, Quota
 from okx_async._rest.rate_keys import rate_key
 

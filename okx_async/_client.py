@@ -6,41 +6,29 @@ import asyncio
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from threading import get_ident
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Final, Self
 
 import aiohttp
 
 from okx_async._calls.batch import CloseResult, run_batch
-from okx_async._calls.caller import Calls
-from okx_async._calls.capacity import Gate
-from okx_async._calls.exchange_clock import ExchangeClock
-from okx_async._calls.identity import Key, identity_of
-from okx_async._calls.sender import Job, Sender
-from okx_async._calls.uid_lookup import Discovery
+from okx_async._calls.identity import Key
+from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
-from okx_async._errors import InvalidRequestError, OutcomeUnknownError
+from okx_async._errors import InvalidRequestError
 from okx_async._flatten.confirm import close_and_confirm
 from okx_async._flatten.flatten import Flattening
-from okx_async._flatten.readings import POSITIONS_QUOTA
 from okx_async._flatten.report import FlattenReport, FlattenRow
-from okx_async._http.transport import Transport
-from okx_async._limiter.limiter import default_limiter
 from okx_async._limiter.slots import SlotSource
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, Position, PosSide
-from okx_async._quota import Priority, Quota
-from okx_async._rest import responses as _answer
-from okx_async._rest import signing as _wire
-from okx_async._rest.rate_keys import check_base_url, check_inst_id, environment, region_url
-from okx_async._rest.redaction import Secrets
+from okx_async._quota import Priority
+from okx_async._rest import records, requests
+from okx_async._rest.hosts import check_base_url, region_url
+from okx_async._rest.rate_keys import check_inst_id
 from okx_async._validation import check_callback, check_list, check_priority, check_seconds, check_wait, short_repr
 
 logger = logging.getLogger("okx_async")
-
-# https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration: counted by user id
-CONFIG_QUOTA: Final = Quota(5, 2.0)
 
 CONFIRM_TIMEOUT: Final = 30.0
 
@@ -91,38 +79,35 @@ class Client:
             raise InvalidRequestError(f"limiter must be a SlotSource, such as a Limiter, got {short_repr(limiter)}")
         if not callable(wall_clock):
             raise InvalidRequestError(f"wall_clock must be callable, got {short_repr(wall_clock)}")
-        self._transport = Transport(base, session=session, connect_timeout=connect_timeout, keepalive=keepalive)
-        self._identity = identity_of(environment(base, demo=demo), credentials.api_key, user_id)
-        self._limiter = default_limiter() if limiter is None else limiter
-        self._gate = Gate(max_connections)
-        clock = ExchangeClock(wall_clock)
-        self._sender = Sender(
-            limiter=self._limiter,
-            identity=self._identity,
-            signer=_wire.Signer(credentials, demo=demo),
-            secrets=Secrets(credentials),
-            transport=self._transport,
-            gate=self._gate,
+        self._wiring = wire_caller(
+            credentials,
+            base,
+            user_id=user_id,
+            demo=demo,
+            limiter=limiter,
+            session=session,
+            connect_timeout=connect_timeout,
             timeout=timeout,
+            max_connections=max_connections,
+            keepalive=keepalive,
+            on_attempt=on_attempt,
             wall_clock=wall_clock,
-            clock=clock,
         )
-        self._discovery = Discovery(self._identity, self._ask_user_id)
-        self._calls = Calls(self._sender, self._limiter, self._discovery, clock, on_attempt)
+        self._caller = self._wiring.caller
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     @property
     def limiter(self) -> SlotSource:
         """The limiter that grants this client its slots."""
-        return self._limiter
+        return self._wiring.limiter
 
     def limiter_key(self, inst_id: str) -> Key:
         """Return the limiter's key of `inst_id`, as the next close would use it: ("live", user id, scope).
 
         Until the user id is known, a name made from the API key stands in its place.
         """
-        return self._identity.key(inst_id)
+        return self._wiring.identity.key(inst_id)
 
     async def close_position(
         self,
@@ -156,22 +141,15 @@ class Client:
 
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
         """
-        # `_bind`, without a word where it has none to say: a loop knows the thread it runs in, None at rest.
-        # (get_running_loop costs 200 ns more until Python 3.12, and uvloop's do not tell.)
-        if self._closed or getattr(self._loop, "_thread_id", None) != get_ident():
-            self._bind()
-        if max_wait is not None:
-            check_wait(max_wait)
-        request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
-        lane = priority if type(priority) is Priority else check_priority(priority)
+        self._bind()
+        check_wait(max_wait)
+        close = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
+        check_priority(priority)
         if confirm or confirm_timeout != CONFIRM_TIMEOUT:
             check_seconds(confirm_timeout=confirm_timeout)
         if confirm:
-            return await close_and_confirm(self._calls, request, lane, max_wait, confirm_timeout)
-        # `_close`, written out: a coroutine less.
-        job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), inst_id)
-        answer, attempts = await self._calls.call(job, lane, max_wait, request)
-        return _answer.closed_position(answer, request, attempts)
+            return await close_and_confirm(self._caller, close, priority, max_wait, confirm_timeout)
+        return await self._close(close, priority, max_wait)
 
     async def close_positions(
         self,
@@ -189,11 +167,11 @@ class Client:
         """
         self._bind()
         check_wait(max_wait)
-        lane = check_priority(priority)
+        check_priority(priority)
         legs = check_list("requests", requests, ClosePosition)
         check_callback("on_result", on_result)
 
-        return await run_batch(legs, lambda leg: self._close(leg, lane, max_wait), on_result)
+        return await run_batch(legs, lambda leg: self._close(leg, priority, max_wait), on_result)
 
     async def flatten(
         self,
@@ -217,7 +195,7 @@ class Client:
         """
         self._bind()
         check_seconds(deadline=deadline)
-        lane = check_priority(priority)
+        check_priority(priority)
         check_callback("where", where)
         check_callback("on_progress", on_progress)
         if not isinstance(auto_cxl, bool):
@@ -232,12 +210,12 @@ class Client:
             for inst_id in wanted:
                 check_inst_id(inst_id)
         return await Flattening(
-            self._calls,
+            self._caller,
             inst_ids=wanted,
             where=where,
             auto_cxl=auto_cxl,
             deadline=deadline,
-            priority=lane,
+            priority=priority,
             on_progress=on_progress,
         ).run()
 
@@ -250,16 +228,15 @@ class Client:
         https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
         """
         self._bind()
-        paths = [_wire.positions_path(None)]
+        pages = [requests.positions(None)]
         if inst_ids is not None:
-            wanted: Sequence[str] = list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
-            size = _wire.MAX_POSITIONS_IDS
-            paths = [_wire.positions_path(wanted[i : i + size]) for i in range(0, len(wanted), size)]
+            wanted = list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
+            size = requests.MAX_POSITIONS_IDS
+            pages = [requests.positions(wanted[i : i + size]) for i in range(0, len(wanted), size)]
         found: list[Position] = []
-        for path in paths:
-            job = Job("GET", path, b"", "account/positions", POSITIONS_QUOTA)
-            answer, _ = await self._calls.call(job, Priority.NORMAL, None)
-            found += [position for position in _answer.positions(answer) if position.pos != 0]
+        for page in pages:
+            answer, _ = await self._caller.call(page, Priority.NORMAL, None)
+            found += [position for position in records.positions(answer) if position.pos != 0]
         return found
 
     async def warm_up(self, connections: int) -> int:
@@ -272,11 +249,12 @@ class Client:
         self._bind()
         if type(connections) is not int or connections < 0:
             raise InvalidRequestError(f"connections must be an integer ≥ 0, got {short_repr(connections)}")
-        await self._discovery.known(None)
+        await self._wiring.uid_lookup.known(None)
         self._bind()  # closed meanwhile: nothing would close what is opened now
-        bound = self._gate.bound
-        wanted = min(connections, bound - self._gate.taken)
-        opened = await self._transport.open(wanted, bound)
+        capacity = self._wiring.capacity
+        bound = capacity.bound
+        wanted = min(connections, bound - capacity.taken)
+        opened = await self._wiring.transport.open(wanted, bound)
         if opened < wanted:
             logger.warning("warm_up: only %d of %d connections could be opened", opened, wanted)
         return opened
@@ -290,12 +268,12 @@ class Client:
             return
         self._bind()
         self._closed = True
-        self._sender.close()
+        self._wiring.sender.close()
         try:
-            await self._discovery.aclose()
-            await self._sender.aclose()
+            await self._wiring.uid_lookup.aclose()
+            await self._wiring.sender.aclose()
         finally:  # cancelled too: no connection is left open
-            await self._transport.aclose()
+            await self._wiring.transport.aclose()
 
     async def __aenter__(self) -> Self:
         self._bind()
@@ -310,11 +288,11 @@ class Client:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<Client {self._identity!r}{' closed' if self._closed else ''}>"
+        return f"<Client {self._wiring.identity!r}{' closed' if self._closed else ''}>"
 
     def __del__(self, _warn: Callable[..., Any] = warnings.warn) -> None:
-        transport = getattr(self, "_transport", None)  # not there if __init__ refused its arguments
-        if transport is not None and transport.opened and not self._closed:
+        wiring = getattr(self, "_wiring", None)  # not there if __init__ refused its arguments
+        if wiring is not None and wiring.transport.opened and not self._closed:
             _warn(f"unclosed {self!r}: use it as `async with`, or await aclose()", ResourceWarning, source=self)
 
     def _bind(self) -> None:
@@ -326,15 +304,6 @@ class Client:
         elif self._loop is not loop:
             raise RuntimeError("this client belongs to another event loop: make one for each")
 
-    async def _close(self, request: ClosePosition, priority: Priority, max_wait: float | None) -> ClosedPosition:
-        job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), request.inst_id)
-        answer, attempts = await self._calls.call(job, priority, max_wait, request)
-        return _answer.closed_position(answer, request, attempts)
-
-    async def _ask_user_id(self) -> str:
-        job = Job("GET", _wire.CONFIG_PATH, b"", "account/config", CONFIG_QUOTA, anonymous=True)
-        answer, _ = await self._calls.call(job, Priority.PANIC, None, once=True)  # discovery repeats at its own pace
-        user_id = _answer.uid(answer)
-        if user_id is None:
-            raise OutcomeUnknownError("account/config: the answer names no uid", status=answer.status)
-        return user_id
+    async def _close(self, close: ClosePosition, priority: Priority, max_wait: float | None) -> ClosedPosition:
+        answer, attempts = await self._caller.call(requests.close_position(close), priority, max_wait, close)
+        return records.closed_position(answer, close, attempts)

@@ -135,3 +135,24 @@ class Position:
     c_time: int
     u_time: int
     raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """One order that is still pending, as `trade/orders-pending` or `trade/orders-algo-pending` lists it.
+
+    ``algo_id`` is "" for an ordinary order, ``ord_id`` for an algo order (TP/SL, trigger, trailing). ``sz``: None where
+    the exchange names no number, as for orders that close a whole position. ``raw``: the record as received.
+    """
+
+    inst_id: str
+    ord_type: str
+    side: str
+    pos_side: PosSide
+    sz: Decimal | None
+    reduce_only: bool
+    state: str
+    ord_id: str
+    algo_id: str
+    cl_ord_id: str
+    raw: Mapping[str, Any] = field(repr=False, compare=False)

@@ -185,6 +185,6 @@ def _clocks(loop: VirtualLoop) -> Iterator[None]:
                     patch.setitem(defaults, name, clock)
         # What clients of one process share they share within this test, and with nobody in real time.
         limiter = Limiter()
-        patch.setattr("okx_async._client.default_limiter", lambda: limiter)
+        patch.setattr("okx_async._calls.wiring.default_limiter", lambda: limiter)
         patch.setattr("okx_async._calls.identity._SHARED", WeakValueDictionary())
         yield

@@ -16,17 +16,14 @@ import pytest_asyncio
 from aioresponses import aioresponses, core
 
 from okx_async import Attempt, Client, Credentials, Limiter, Priority, Quota
-from okx_async._calls.attempt import Flight
-from okx_async._calls.capacity import Gate
-from okx_async._calls.exchange_clock import ExchangeClock
-from okx_async._calls.identity import Identity
-from okx_async._calls.sender import Job, Sender
-from okx_async._calls.uid_lookup import Discovery
-from okx_async._http.timeouts import Patience
+from okx_async._calls.attempt import AttemptState
+from okx_async._calls.uid_lookup import UidLookup
+from okx_async._calls.wiring import wire_caller
+from okx_async._http.inflight import InFlight
+from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
 from okx_async._limiter.limiter import default_limiter
-from okx_async._rest.redaction import Secrets
-from okx_async._rest.signing import Signer
+from okx_async._rest.requests import ApiRequest
 from okx_async.simulator import Clock, JournalRow, Network, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator import Path as Way
 from okx_async.simulator.api.endpoints import CLOSE_PATH
@@ -97,7 +94,7 @@ def _left(loop: asyncio.AbstractEventLoop) -> set[str]:
 def _hint(timer: Any) -> bool:
     """Whether it is the timer of a client that is not closed, which stands until it finds nobody there."""
     owner = getattr(timer._callback, "__self__", None)
-    return isinstance(owner, Patience) and not (owner.connecting or owner.answering or owner._closed)
+    return isinstance(owner, TimeoutGroup) and not (owner.connecting or owner.answering or owner._closed)
 
 
 @pytest.fixture
@@ -147,15 +144,16 @@ class Wire:
         self.failure: BaseException | None = None
         self.transport: asyncio.BaseTransport | None = None
         self.sent: list[tuple[float, str]] = []
+        self.key_of: Callable[[InFlight], str] = repr
         self.stamps: list[str] = []
 
     async def send(
-        self, flight: Flight, _method: str, _path: str, headers: Mapping[str, str], _body: bytes | None
+        self, request: InFlight, _method: str, _path: str, headers: Mapping[str, str], _body: bytes | None
     ) -> Reply | None:
-        flight.connect(2.0)
+        request.connecting(2.0)
         await asyncio.sleep(self.connecting)
-        flight.mark(self.transport)
-        self.sent.append((asyncio.get_running_loop().time(), str(flight.key)))
+        request.connected(self.transport)
+        self.sent.append((asyncio.get_running_loop().time(), self.key_of(request)))
         self.stamps.append(headers["OK-ACCESS-TIMESTAMP"])
         await asyncio.sleep(self.answering)
         if self.failure is not None:
@@ -178,33 +176,35 @@ class Subject:
     def __init__(self, *, places: int = 10, quota: Quota = Quota()) -> None:  # noqa: B008 - frozen
         loop = asyncio.get_running_loop()
         self.wire = Wire()
-        self.gate = Gate(places)
-        self.identity = Identity("live", "key", "123")
         self.limiter = Limiter(quota, clock=loop.time)
-        self.sender = Sender(
+        wiring = wire_caller(
+            MADE_UP,
+            "https://openapi.okx.com",
+            user_id="123",
             limiter=self.limiter,
-            identity=self.identity,
-            signer=Signer(MADE_UP, demo=False),
-            secrets=Secrets(MADE_UP),
-            transport=cast("Transport", self.wire),
-            gate=self.gate,
-            timeout=5.0,
+            max_connections=places,
             wall_clock=lambda: 1_768_519_672.0 + loop.time(),
-            clock=ExchangeClock(lambda: 1_768_519_672.0 + loop.time()),
+            transport=cast("Transport", self.wire),
+        )
+        self.identity, self.sender, self.capacity = wiring.identity, wiring.sender, wiring.capacity
+        self.wire.key_of = lambda request: next(
+            str(attempt.key) for attempt in self.sender._attempts if attempt.wire is request
         )
 
-    async def attempt(self, inst_id: str = "BTC-USDT-SWAP", **arguments: Any) -> Flight:
-        flight = self.sender.flight()
-        flight.permit = arguments.pop("permit", None)
+    async def attempt(self, inst_id: str = "BTC-USDT-SWAP", **arguments: Any) -> AttemptState:
+        flight = self.sender.new_attempt(arguments.pop("permit", None))
         arguments = {"priority": Priority.NORMAL, "deadline": None, **arguments}
         await self.sender.attempt(
-            Job("POST", "/api/v5/trade/close-position", b"{}", inst_id), flight, cast("Discovery", Known()), **arguments
+            ApiRequest("POST", "/api/v5/trade/close-position", b"{}", inst_id),
+            flight,
+            cast("UidLookup", Known()),
+            **arguments,
         )
         return flight
 
     def tokens(self, key: Hashable = ("live", "123", "BTC-USDT-SWAP")) -> tuple[int, int, int]:
         now = self.limiter.statistics(key)
-        assert self.gate.taken == now.in_flight
+        assert self.capacity.taken == now.in_flight
         return now.free, now.in_flight, now.cooling
 
 

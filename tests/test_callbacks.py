@@ -6,13 +6,13 @@ from okx_async import (
     ClosePosition,
 )
 from okx_async._callbacks import notify
-from okx_async._calls.sender import Job
+from okx_async._rest.requests import ApiRequest
 
 pytestmark = pytest.mark.virtual
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
-CLOSE = Job("POST", "/api/v5/trade/close-position", b"{}", "BTC-USDT-SWAP")
-READ = Job("GET", "/api/v5/account/positions", b"", "account/positions")
+CLOSE = ApiRequest("POST", "/api/v5/trade/close-position", b"{}", "BTC-USDT-SWAP")
+READ = ApiRequest("GET", "/api/v5/account/positions", b"", "account/positions")
 KEY = ("live", "123", "BTC-USDT-SWAP")
 
 

@@ -54,7 +54,7 @@ def test_made_without_a_loop_and_nothing_begun() -> None:
     client = Client(CREDENTIALS)
     assert client.limiter is default_limiter()
     assert client.limiter_key("BTC-USDT-SWAP")[1].startswith("key:")
-    assert not client._transport.opened
+    assert not client._wiring.transport.opened
     asyncio.run(client.aclose())
 
 

@@ -11,7 +11,15 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 
 from okx_async import ClosePosition, InvalidRequestError, Priority
-from okx_async._validation import check_callback, check_list, check_pause, check_priority, check_seconds, check_wait
+from okx_async._validation import (
+    check_callback,
+    check_list,
+    check_pause,
+    check_priority,
+    check_seconds,
+    check_wait,
+    short_repr,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +98,18 @@ def test_what_is_listed() -> None:
         assert check_list("requests", kind([LEG, LEG]), ClosePosition) == [LEG, LEG]  # type: ignore[arg-type]
     with pytest.raises(InvalidRequestError, match="inst_ids must hold str only, got 5"):
         check_list("inst_ids", ["BTC-USDT-SWAP", 5], str)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("abc", "'abc'"),
+        ("a" * 60, repr("a" * 60)),
+        ("a" * 10_000_000, repr("a" * 60) + "…"),
+        ("\x1b[31m\n", r"'\x1b[31m\n'"),
+        (list(range(1000)), "[" + ", ".join(map(str, range(1000)))[:59] + "…"),
+        (None, "None"),
+    ],
+)
+def test_short_repr(value: object, text: str) -> None:
+    assert short_repr(value) == text

@@ -1,8 +1,7 @@
-"""The bound on requests on the wire, ours and not aiohttp's: a request that holds a token is written at once.
+"""The bound on requests on the wire. It is ours and not aiohttp's: a request that holds a token is written at once.
 
-A place is for the time of one exchange of bytes only. Nobody keeps one while standing in line for a slot, or a
-long line at one key would delay every other key. The other way round is allowed, and comes to an end: whoever holds
-a place never waits for a slot.
+A connection is held for one exchange of bytes only. A task that holds a connection never waits for a slot, so the two
+cannot deadlock; a task that holds a slot may wait for a connection.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from okx_async._quota import Priority
 _Lane: TypeAlias = "OrderedDict[asyncio.Future[None], None]"
 
 
-class Gate:
-    """At most `bound` places; a place that comes free is handed to the first in line, PANIC before NORMAL."""
+class CapacityLimiter:
+    """At most `bound` requests on the wire; a place that comes free goes to the first waiter, PANIC before NORMAL."""
 
     __slots__ = ("_lanes", "bound", "taken")
 
@@ -28,7 +27,7 @@ class Gate:
 
     @property
     def free(self) -> bool:
-        """Whether a place is free now."""
+        """Whether a request may be sent now."""
         return self.taken < self.bound
 
     def enter(self) -> bool:
@@ -38,11 +37,11 @@ class Gate:
         self.taken += 1
         return True
 
-    async def wait(self, priority: Priority, *, holding: bool = False) -> None:
-        """Take a place, in line if none is free; those who hold a slot already go first."""
+    async def wait(self, priority: Priority, *, holds_slot: bool = False) -> None:
+        """Take a place, waiting if none is free; tasks that hold a slot already go first."""
         if self.enter():
             return
-        lane = self._lanes[-1 if holding else priority]
+        lane = self._lanes[-1 if holds_slot else priority]
         place = asyncio.get_running_loop().create_future()
         lane[place] = None
         try:
@@ -55,9 +54,9 @@ class Gate:
             raise
 
     def leave(self) -> None:
-        """Give a place back: to the next in line, if there is one."""
-        normal, panic, holding = self._lanes
-        while lane := holding or panic or normal:
+        """Give a place back: to the next waiter, if there is one."""
+        normal, panic, holds_slot = self._lanes
+        while lane := holds_slot or panic or normal:
             place, _ = lane.popitem(last=False)
             if not place.done():
                 place.set_result(None)

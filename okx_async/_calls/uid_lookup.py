@@ -1,4 +1,4 @@
-"""Finding out the user id without standing in anybody's way."""
+"""The lookup of the user id, in the background: no close waits long for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GIVE_UP = 4.0
 """Seconds of pause beyond which a given user id is taken on trust."""
 
 
-class Discovery:
+class UidLookup:
     """One background task of a client that asks account/config until it is told the user id.
 
     `fetch` asks once. Where the user id was given, it is compared, and a mismatch is logged as ERROR.

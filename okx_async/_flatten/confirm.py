@@ -11,8 +11,7 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
-from okx_async._calls.caller import Calls
-from okx_async._calls.sender import Job
+from okx_async._calls.caller import Caller
 from okx_async._errors import CloseInProgressError, NothingToCloseError, OkxError, OutcomeUnknownError, RejectedError
 from okx_async._flatten.engine import UNREAD, Pursuit, unproven
 from okx_async._flatten.guard import Reading, is_flat
@@ -20,8 +19,9 @@ from okx_async._flatten.leg import APART, LOOKS, SOON, Leg
 from okx_async._flatten.report import FlattenState
 from okx_async._models import ClosedPosition, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
-from okx_async._rest import responses as _answer
-from okx_async._rest import signing as _wire
+from okx_async._rest import requests
+from okx_async._rest.records import closed_position
+from okx_async._rest.responses import Answer
 
 _WORDS: Final = {
     FlattenState.PARTIAL: "closed in part, and the rest is still listed",
@@ -31,14 +31,14 @@ _WORDS: Final = {
 
 
 async def close_and_confirm(
-    calls: Calls, request: ClosePosition, priority: Priority, max_wait: float | None, patience: float
+    calls: Caller, request: ClosePosition, priority: Priority, max_wait: float | None, patience: float
 ) -> ClosedPosition:
     """Return once the position is proven gone; raises as `Client.close_position` says.
 
     `patience`: seconds from the first answer to the close.
     """
     loop = asyncio.get_running_loop()
-    job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), request.inst_id)
+    job = requests.close_position(request)
     begun = loop.time()
     pursuit = Pursuit(calls, [request.inst_id], priority, patience=patience)
     taken = False
@@ -62,7 +62,7 @@ async def close_and_confirm(
             taken = True
             if not await _gone(pursuit, request, loop.time() + patience):
                 raise
-            answer, attempts = _answer.Answer(200), unknown.attempts
+            answer, attempts = Answer(200), unknown.attempts
         else:
             taken = True
             if not await _gone(pursuit, request, loop.time() + patience):
@@ -70,7 +70,7 @@ async def close_and_confirm(
                     f"{request.inst_id}: accepted, but not proven closed in {patience:g} s: look at positions",
                     attempts=attempts,
                 )
-        return replace(_answer.closed_position(answer, request, attempts), flat=True)
+        return replace(closed_position(answer, request, attempts), flat=True)
     except asyncio.CancelledError as cancelled:
         pursuit.note(cancelled)
         if taken:
@@ -133,8 +133,8 @@ def _result(pursuit: Pursuit, leg: Leg, request: ClosePosition) -> ClosedPositio
     """Return the proven close, or raise what became of it instead."""
     state = leg.state(lambda _: True)
     if state is FlattenState.CLOSED:
-        answer = pursuit.answers.get(leg, _answer.Answer(200))
-        return replace(_answer.closed_position(answer, request, leg.attempts), flat=True)
+        answer = pursuit.answers.get(leg, Answer(200))
+        return replace(closed_position(answer, request, leg.attempts), flat=True)
     failure = _failure(leg, state, pursuit.stopped)
     failure.attempts = leg.attempts
     raise failure

@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final
 
-from okx_async._calls.caller import Calls
-from okx_async._calls.sender import Job, WithheldError
+from okx_async._calls.caller import Caller
+from okx_async._calls.sender import WithheldError
 from okx_async._errors import AuthenticationError, InvalidRequestError, NotSentError, OkxError, SlotTimeoutError
 from okx_async._flatten.guard import Reading, Sight
 from okx_async._flatten.leg import Leg, Move
 from okx_async._flatten.readings import Readings
 from okx_async._models import Attempt, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
-from okx_async._rest import signing as _wire
+from okx_async._rest import requests
 from okx_async._rest.responses import Answer
 
 logger = logging.getLogger("okx_async")
@@ -38,7 +38,7 @@ class Pursuit:
 
     def __init__(
         self,
-        calls: Calls,
+        calls: Caller,
         inst_ids: Sequence[str] | None,
         priority: Priority,
         *,
@@ -143,10 +143,15 @@ class Pursuit:
         outcome, attempts = Outcome.ACCEPTED, tuple[Attempt, ...]()
         failure: OkxError | None = None
         try:
-            job = Job("POST", _wire.CLOSE_PATH, _wire.close_body(request), request.inst_id)
             max_wait = None if self.send_by == inf else max(0.0, self.send_by - loop.time())
             self.answers[leg], attempts = await self._calls.call(
-                job, self._priority, max_wait, request, once=True, permit=permit, writing=writing
+                requests.close_position(request),
+                self._priority,
+                max_wait,
+                request,
+                once=True,
+                permit=permit,
+                confirm_write=writing,
             )
         except WithheldError:
             leg.withheld(loop.time())

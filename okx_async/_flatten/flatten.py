@@ -13,15 +13,15 @@ from inspect import iscoroutine
 from typing import Final
 
 from okx_async._callbacks import notify
-from okx_async._calls.caller import Calls
+from okx_async._calls.caller import Caller
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import InvalidRequestError
 from okx_async._flatten.engine import Pursuit
 from okx_async._flatten.guard import Reading, Sight, is_flat
 from okx_async._flatten.leg import APART, Leg, Move, newcomers
 from okx_async._flatten.open_orders import open_orders
-from okx_async._flatten.report import FlattenReport, FlattenRow, FlattenState, OpenOrder
-from okx_async._models import ClosePosition, Position
+from okx_async._flatten.report import FlattenReport, FlattenRow, FlattenState
+from okx_async._models import ClosePosition, OpenOrder, Position
 from okx_async._quota import Priority
 from okx_async._validation import short_repr
 
@@ -37,7 +37,7 @@ class Flattening:
 
     def __init__(
         self,
-        calls: Calls,
+        calls: Caller,
         *,
         inst_ids: Sequence[str] | None,
         where: Callable[[Position], object] | None,

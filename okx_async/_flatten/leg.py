@@ -20,6 +20,8 @@ from okx_async._errors import OkxError, RejectedError
 from okx_async._flatten.guard import Guard, Reading, Sight, is_flat, slot_of
 from okx_async._flatten.report import FlattenRow, FlattenState
 from okx_async._models import Attempt, Outcome, Position
+from okx_async._rest.codes import base_code
+from okx_async._rest.retry import RetryPolicy
 
 APART: Final = 0.2
 """Seconds between two readings that prove a doubtful position gone."""
@@ -27,8 +29,6 @@ SOON: Final = 0.001
 """Seconds between two that prove another one gone: with less, a coarse clock could take one reading for two."""
 LOOKS: Final = (0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds from one look at a position to the next, the last again and again."""
-BASE: Final = 0.25
-CAP: Final = 15.0
 PAUSE: Final = 0.1
 """Seconds after a close that could not be sent by what was read, or a reading that failed."""
 MOST_MISSED: Final = 3
@@ -79,9 +79,8 @@ class Leg:
         self._not_before = started
         self._look_at = started
         self._looks = 0
-        self._backoffs = 0
+        self._retry = RetryPolicy(writes=True, guarded=True)
         self._missed = 0
-        self._clocks = 0
         self._idle = 0
         self._size = before.pos
 
@@ -167,17 +166,19 @@ class Leg:
         if outcome is Outcome.ACCEPTED:
             self._accepted = True
             self._count()
-        if outcome in {Outcome.LATER, Outcome.FROZEN, Outcome.NOT_SENT}:
-            self._not_before = now + draw * min(CAP, BASE * 2.0 ** min(self._backoffs, 10))
-            self._backoffs += 1
+        code = "" if error is None else error.code
+        if outcome in _TAKEN:
+            self._retry.taken()
         elif outcome is Outcome.FLAT:
             self._missed += 1
-        elif outcome is Outcome.CLOCK:
-            self._clocks += 1
-        code = "" if error is None else error.code.partition("_")[0]
+        elif outcome not in {Outcome.NEEDS, Outcome.FATAL}:
+            pause = self._retry.pause(outcome, code, draw)
+            self._not_before = now + (pause or 0.0)
+            if pause is None:
+                self._halted = FlattenState.REFUSED
         if outcome in {Outcome.NEEDS, Outcome.FATAL}:
-            self._halted = FlattenState.DUST if code in DUST else FlattenState.REFUSED
-        elif self._clocks > 1 or self._missed >= MOST_MISSED:
+            self._halted = FlattenState.DUST if base_code(code) in DUST else FlattenState.REFUSED
+        elif self._missed >= MOST_MISSED:
             self._halted = FlattenState.REFUSED
 
     def halt(self, error: OkxError) -> None:

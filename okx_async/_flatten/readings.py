@@ -13,18 +13,14 @@ from contextlib import suppress
 from math import inf
 from typing import Final
 
-from okx_async._calls.caller import Calls
-from okx_async._calls.sender import Job
+from okx_async._calls.caller import Caller
 from okx_async._errors import OkxError
 from okx_async._flatten.guard import Reading
-from okx_async._quota import Priority, Quota
-from okx_async._rest import responses as _answer
-from okx_async._rest import signing as _wire
+from okx_async._quota import Priority
+from okx_async._rest import records, requests
 
 logger = logging.getLogger("okx_async")
 
-# https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions: counted by user id
-POSITIONS_QUOTA: Final = Quota(10, 2.0)
 LULL: Final = 0.1
 """Seconds that a reading waits for closes on the wire: begun before their answers, it would not count for them."""
 PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.0)
@@ -38,11 +34,11 @@ class Readings:
     """
 
     def __init__(
-        self, calls: Calls, inst_ids: Sequence[str] | None, priority: Priority, tell: Callable[[Reading], None]
+        self, calls: Caller, inst_ids: Sequence[str] | None, priority: Priority, tell: Callable[[Reading], None]
     ) -> None:
         self._calls = calls
         self._priority = priority
-        self._filter = inst_ids if inst_ids is not None and len(inst_ids) <= _wire.MAX_POSITIONS_IDS else None
+        self._filter = inst_ids if inst_ids is not None and len(inst_ids) <= requests.MAX_POSITIONS_IDS else None
         self._tell = tell
         self._wants: dict[object, str | None] = {}
         """Who waits, by the instrument; None: for all in the filter."""
@@ -143,7 +139,7 @@ class Readings:
         """Return which instruments to ask for: those waited for if they are few, else all in the filter."""
         inst_ids = set(self._wants.values())
         named = sorted(inst_id for inst_id in inst_ids if inst_id is not None)
-        if self._filter is None and 0 < len(inst_ids) == len(named) <= _wire.MAX_POSITIONS_IDS:
+        if self._filter is None and 0 < len(inst_ids) == len(named) <= requests.MAX_POSITIONS_IDS:
             return named
         return self._filter
 
@@ -156,9 +152,10 @@ class Readings:
             started = loop.time()  # in its slot, and its connection is yet to be had: before it is written
             return inf
 
-        job = Job("GET", _wire.positions_path(inst_ids), b"", "account/positions", POSITIONS_QUOTA)
-        answer, _ = await self._calls.call(job, self._priority, max_wait, once=once, permit=stamp)
-        return Reading(started, _answer.positions(answer), inst_ids)
+        answer, _ = await self._calls.call(
+            requests.positions(inst_ids), self._priority, max_wait, once=once, permit=stamp
+        )
+        return Reading(started, records.positions(answer), inst_ids)
 
 
 def _looked_at(task: asyncio.Task[bool]) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from okx_async._errors import OkxError
-from okx_async._models import Attempt, Position, PosSide
+from okx_async._models import Attempt, OpenOrder, Position
 
 
 class FlattenState(Enum):
@@ -26,7 +23,7 @@ class FlattenState(Enum):
     DUST = "dust"
     """Still there, and too small for the exchange to close."""
     REFUSED = "refused"
-    """Still there: the exchange refuses to close it, and repeating that cannot help; `error` says why."""
+    """Still there: the exchange refuses to close it, for good or as often as a close is repeated; `error` says why."""
     IN_PROGRESS = "in_progress"
     """Still there, with a close on its way: taken, or running already (51032)."""
     UNKNOWN = "unknown"
@@ -58,27 +55,6 @@ class FlattenRow:
         if found is None:
             raise AssertionError("a row without a position")
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class OpenOrder:
-    """One order that is still pending, as `trade/orders-pending` or `trade/orders-algo-pending` lists it.
-
-    ``algo_id`` is "" for an ordinary order, ``ord_id`` for an algo order (TP/SL, trigger, trailing). ``sz``: None where
-    the exchange names no number, as for orders that close a whole position. ``raw``: the record as received.
-    """
-
-    inst_id: str
-    ord_type: str
-    side: str
-    pos_side: PosSide
-    sz: Decimal | None
-    reduce_only: bool
-    state: str
-    ord_id: str
-    algo_id: str
-    cl_ord_id: str
-    raw: Mapping[str, Any] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

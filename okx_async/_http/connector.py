@@ -20,9 +20,9 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-from okx_async._calls.attempt import Flight
+from okx_async._http.inflight import InFlight
 
-FLIGHT: ContextVar[Flight | None] = ContextVar("okx_async_flight", default=None)
+IN_FLIGHT: ContextVar[InFlight | None] = ContextVar("okx_async_in_flight", default=None)
 """The attempt whose request is made in this context."""
 NOT_REPEATED = "the connection was lost, and is not repeated here"
 _LOOKS = 3
@@ -45,13 +45,13 @@ class Connector(aiohttp.TCPConnector):
         self._polls: dict[int, select.poll] = {}
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
-        """Connect, and mark the flight."""
-        flight = FLIGHT.get()
-        if flight is not None and flight.marked:
+        """Connect, and mark the request."""
+        request = IN_FLIGHT.get()
+        if request is not None and request.may_have_left:
             # aiohttp repeats idempotent requests by itself; one slot is one request.
             raise aiohttp.ClientConnectionError(NOT_REPEATED)
         connection = await super().connect(req, traces, timeout)
-        if flight is not None:
+        if request is not None:
             for _ in range(_LOOKS):
                 if not self._spoilt(connection):
                     break
@@ -59,10 +59,12 @@ class Connector(aiohttp.TCPConnector):
                 for _ in range(2):  # turns: the loop reads what else came to idle connections, and drops those
                     await asyncio.sleep(0)
                 connection = await super().connect(req, traces, timeout)
-            if (flight.until < inf or flight.writing is not None) and (forbidden := flight.forbidden()):
+            if (request.may_send_until < inf or request.confirm_write is not None) and (
+                forbidden := request.forbidden()
+            ):
                 connection.release()
                 raise aiohttp.ClientConnectionError(forbidden)
-            flight.mark(connection.transport)
+            request.connected(connection.transport)
         return connection
 
     @property

@@ -1,61 +1,58 @@
-"""The time of many requests by one timer of the loop.
+"""One event-loop timer for the time-outs of many requests.
 
-A timer for each would cost more than its signature. There are two lines: for a connection, and for an answer. In each
-all have the same number of seconds, so those who began first end first, and the order of a dictionary is the order in
-which they end. The timer is a hint only: it stays when the one that it was armed for leaves, the last one too, and
-finds that out. So closes one after another share a timer as well, and it fires once in vain after the last of them.
+A timer for each request would cost more than its signature. There are two queues: requests that wait for a connection,
+and requests that wait for an answer. Within a queue all have the same number of seconds, so they end in the order in
+which they began. The timer is only a hint: it stays armed when its request leaves and finds out when it fires, so
+closes one after another share one timer, which fires once in vain after the last of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from okx_async._calls.attempt import Flight
-
-Line: TypeAlias = "dict[Flight, float]"
-"""When each ends, by the loop's clock, in this order."""
+import asyncio
+from typing import Protocol, TypeAlias
 
 EARLY = 0.0015
-"""Seconds by which some loops fire a timer early: whoever is due by then is due."""
+"""Seconds by which some event loops fire a timer early; what is due by then counts as due."""
 
 
-class Patience:
-    """Ends the flights that are still here when their time is over."""
+class Expiring(Protocol):
+    """A request whose time may run out."""
+
+    def expire(self) -> None:
+        """End the request: its time is over."""
+
+
+TimeoutQueue: TypeAlias = "dict[Expiring, float]"
+"""When each request ends, by the loop's clock, in this order."""
+
+
+class TimeoutGroup:
+    """The requests of one client that have a time limit now."""
 
     __slots__ = ("_at", "_closed", "_timer", "answering", "connecting", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.connecting: Line = {}
-        self.answering: Line = {}
+        self.connecting: TimeoutQueue = {}
+        self.answering: TimeoutQueue = {}
         self._timer: asyncio.TimerHandle | None = None
         self._at = 0.0
         self._closed = False
 
-    def enter(self, flight: Flight, line: Line, seconds: float) -> None:
-        """Begin to count for `flight`: so many seconds, the same for all in the line."""
-        line[flight] = due = self.loop.time() + seconds
+    def enter(self, request: Expiring, queue: TimeoutQueue, seconds: float) -> None:
+        """Start the time of a request; `seconds` is the same for all requests of a queue."""
+        queue[request] = due = self.loop.time() + seconds
         if self._timer is None or due < self._at:
             self._arm(due)
 
-    def move(self, flight: Flight, seconds: float) -> None:
-        """Stop counting for its connection, and begin to for its answer."""
-        self.answering[flight] = due = self.loop.time() + seconds
-        if self._timer is None or due < self._at:
-            self._arm(due)
-        del self.connecting[flight]
-
-    def leave(self, flight: Flight, line: Line) -> None:
-        """Stop counting for it there."""
-        del line[flight]
+    def leave(self, request: Expiring, queue: TimeoutQueue) -> None:
+        """Stop the time of a request."""
+        del queue[request]
         if self._closed:
             self.close()
 
     def close(self) -> None:
-        """Leave no timer behind once nobody is left."""
+        """Leave no timer behind once the last request has left."""
         self._closed = True
         if self._timer is not None and not self.connecting and not self.answering:
             self._timer.cancel()
@@ -70,13 +67,13 @@ class Patience:
     def _on_timer(self) -> None:
         self._timer = None
         now = self.loop.time() + EARLY
-        late: list[Flight] = []
-        for line in (self.connecting, self.answering):
-            for flight, due in line.items():
+        late: list[Expiring] = []
+        for queue in (self.connecting, self.answering):
+            for request, due in queue.items():
                 if due > now:
                     if self._timer is None or due < self._at:
                         self._arm(due)
                     break
-                late.append(flight)
-        for flight in late:
-            flight.expire()
+                late.append(request)
+        for request in late:
+            request.expire()

@@ -16,9 +16,9 @@ import aiohttp
 from aiohttp.hdrs import RETRY_AFTER
 from yarl import URL
 
-from okx_async._calls.attempt import Flight
 from okx_async._errors import InvalidRequestError
-from okx_async._http.connector import FLIGHT, NOT_REPEATED, Connector, reset
+from okx_async._http.connector import IN_FLIGHT, NOT_REPEATED, Connector, reset
+from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
 
 MAX_BODY = 1 << 20
@@ -100,29 +100,29 @@ class Transport:
         return self._own and self._session is not None
 
     async def send(
-        self, flight: Flight, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+        self, request: InFlight, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Reply | None:
-        """Send one request and read its answer; None if there was no usable one, with the reason in `flight`."""
+        """Send one request and read its answer; None if there was no usable one, with the reason in `request`."""
         session = self._session or self._open()
         if self._own:
-            flight.connect(self._connect_timeout)
+            request.connecting(self._connect_timeout)
         elif session.closed:
-            flight.failure = "the session is closed"
+            request.failure = "the session is closed"
             return None
-        elif forbidden := flight.forbidden():
-            flight.failure = forbidden
+        elif forbidden := request.forbidden():
+            request.failure = forbidden
             return None
         else:
-            flight.mark(None)
+            request.connected(None)
         url = self._urls.get(path) or self._url(path)
-        mark = FLIGHT.set(flight)
+        mark = IN_FLIGHT.set(request)
         try:
             response = await session.request(
                 method,
                 url,
                 data=body,
                 headers=headers,
-                timeout=self._timeout if self._own or flight.until == inf else self._until(flight),
+                timeout=self._timeout if self._own or request.may_send_until == inf else self._until(request),
                 allow_redirects=False,
                 raise_for_status=False,
                 expect100=False,
@@ -130,28 +130,30 @@ class Transport:
                 middlewares=() if self._own or body is not None else (_once(),),
             )
             try:  # what `async with` would do, for two microseconds less
-                if not (self._own and flight.marked):
+                if not (self._own and request.may_have_left):
                     connection = response.connection
-                    flight.answered(None if connection is None else connection.transport)
-                return await self._reply(flight, response)
+                    request.answering(None if connection is None else connection.transport)
+                return await self._reply(request, response)
             finally:
                 response.release()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
             if not self._own:
-                flight.unmark()
-            flight.failure = _words(exc)
+                request.not_connected()
+            request.failure = _words(exc)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the mark says whether the request can have left
-            flight.failure = _words(exc)
+            request.failure = _words(exc)
         finally:
-            FLIGHT.reset(mark)
+            IN_FLIGHT.reset(mark)
         return None
 
-    def _until(self, flight: Flight) -> aiohttp.ClientTimeout:
+    def _until(self, request: InFlight) -> aiohttp.ClientTimeout:
         """Limit the connecting by the last moment for the write: without a mark nobody tells when it is connected."""
-        left = min(self._connect_timeout, max(flight.until - flight.loop.time(), 0.001))  # 0 would be no limit
+        left = min(
+            self._connect_timeout, max(request.may_send_until - request.loop.time(), 0.001)
+        )  # 0 would be no limit
         return aiohttp.ClientTimeout(total=None, connect=left, sock_connect=left, sock_read=None, ceil_threshold=3600)
 
-    async def _reply(self, flight: Flight, response: aiohttp.ClientResponse) -> Reply | None:
+    async def _reply(self, request: InFlight, response: aiohttp.ClientResponse) -> Reply | None:
         try:
             content = response.content
             body: bytes | None = (first := await content.readany())
@@ -159,10 +161,10 @@ class Transport:
                 body = await _whole(content, first)
         finally:
             if not self._own and response.connection is None:
-                flight.transport = None  # back in a pool that others use too
+                request.transport = None  # back in a pool that others use too
         if body is None:
-            reset(flight.transport)
-            flight.failure = f"the answer (HTTP {response.status}) is longer than {MAX_BODY} bytes"
+            reset(request.transport)
+            request.failure = f"the answer (HTTP {response.status}) is longer than {MAX_BODY} bytes"
             return None
         return Reply(response.status, body, response.headers.get(RETRY_AFTER))
 

@@ -115,6 +115,11 @@ _ROWS: Final = (
 # fmt: on
 
 
+def base_code(code: str) -> str:
+    """Return a code without its sub-code: 51008 of 51008_1000."""
+    return code.partition("_")[0]
+
+
 def _each(codes: str) -> Iterator[str]:
     for part in codes.split():
         first, _, last = part.partition("-")

@@ -1,8 +1,8 @@
-"""What must never be shown: texts of others are looked through before they become part of a message (pure).
+"""Credentials in texts from outside: such texts are searched before they become part of a message.
 
 An exchange has no reason to repeat what it was sent, but debugging proxies, test servers and error pages do. A text
-that holds a secret, in whatever spelling, is left out as a whole: cutting the secret out would leave pieces of it
-where the text was cut before.
+that holds a secret, in any spelling, is left out as a whole: cutting the secret out would leave pieces of it where the
+text had been shortened before.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from okx_async._rest.responses import Answer
 
 HIDDEN: Final = "(not shown: it repeats the request's credentials)"
 _SHORTEST: Final = 6
-"""OKX's are longer; a made-up passphrase of a test, "pass", would be found in half of all messages."""
+"""OKX's secrets are longer; the passphrase "pass" of a test would be found in half of all messages."""
 _RUN: Final = re.compile("[0-9A-Za-z]+")
 
 
-class Secrets:
+class Redactor:
     """The secret key and the passphrase of one client; a request's signature comes as an argument."""
 
     __slots__ = ("_spellings",)
@@ -33,14 +33,14 @@ class Secrets:
         self._spellings = _spellings(credentials.secret_key) | _spellings(credentials.passphrase)
 
     def __repr__(self) -> str:
-        return "<Secrets>"
+        return "<Redactor>"
 
     def hide(self, text: str, signature: str) -> str:
         """Return `text`, or words in its place if it holds a secret."""
         return HIDDEN if self._in(text, signature) else text
 
     def clean(self, answer: Answer, body: bytes, signature: str) -> Answer:
-        """Return `answer`, parsed from `body`, without foreign words that repeat a secret; its outcome is the same."""
+        """Return `answer`, parsed from `body`, without words that repeat a secret; its outcome stays the same."""
         # The body too: its message was cut, perhaps in the middle of a secret.
         leaks = self._in(f"{answer.message}\n{answer.code}\n{body.decode('latin-1')}", signature)
         if not leaks:
@@ -51,7 +51,7 @@ class Secrets:
     def _in(self, text: str, signature: str) -> bool:
         if any(spelling in text for spelling in self._spellings):
             return True
-        # No spelling changes letters and digits: where their longest run is not, none need be made.
+        # No spelling changes letters and digits: without their longest run in the text, no spelling is in it.
         run = max(_RUN.findall(signature), key=len, default="")
         return run in text and any(spelling in text for spelling in _spellings(signature))
 

@@ -20,7 +20,8 @@ from typing import Any, Final, TypeAlias
 import aiohttp
 
 from okx_async import Attempt, Client, ClosePosition, CloseResult, OkxError, rate_key
-from okx_async._rest.signing import CLOSE_PATH, Signer, close_body
+from okx_async._rest.requests import CLOSE_PATH, close_body
+from okx_async._rest.signing import Signer
 from okx_async.cli.book import GROUPS, group_of, open_book
 from okx_async.cli.exits import ExitCode, emit, say
 from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Key, Pace, Run, Settings

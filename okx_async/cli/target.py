@@ -19,7 +19,7 @@ from okx_async import (
     OkxError,
     SlotTimeoutError,
 )
-from okx_async._rest.rate_keys import check_base_url, region_url
+from okx_async._rest.hosts import check_base_url, region_url
 
 __all__ = ["Target"]
 

@@ -19,7 +19,7 @@ from okx_async import (
     Outcome,
     Position,
 )
-from okx_async._rest.signing import close_body
+from okx_async._rest.requests import close_body
 from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say, show
 from okx_async.cli.signals import Stop, run

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from okx_async._rest.responses import clean
+from okx_async._rest.responses import one_line
 from okx_async.doctor.finding import Finding, Level
 
 __all__ = ["account_findings"]
@@ -24,7 +24,7 @@ def account_findings(record: Mapping[str, Any], user_id: str | None = None, *, d
 
     def text(name: str) -> str:
         value = record.get(name)
-        return clean(value) if isinstance(value, str) else ""
+        return one_line(value) if isinstance(value, str) else ""
 
     return [
         *_user(text("uid"), text("mainUid"), text("type"), user_id),

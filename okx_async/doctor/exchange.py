@@ -12,23 +12,16 @@ from collections.abc import Callable
 from typing import Final
 
 from okx_async._callbacks import notify
-from okx_async._calls.attempt import Flight
-from okx_async._calls.caller import TIME
-from okx_async._calls.capacity import Gate
-from okx_async._calls.exchange_clock import ExchangeClock
-from okx_async._calls.identity import identity_of
-from okx_async._calls.sender import Job, Sender
-from okx_async._calls.uid_lookup import Discovery
-from okx_async._client import CONFIG_QUOTA
+from okx_async._calls.attempt import AttemptState
+from okx_async._calls.wiring import Wiring, wire_caller
 from okx_async._credentials import Credentials
 from okx_async._errors import NotSentError
-from okx_async._http.transport import Transport
-from okx_async._limiter.limiter import default_limiter
 from okx_async._quota import Priority
-from okx_async._rest.rate_keys import check_base_url, check_user_id, environment, region_url
-from okx_async._rest.redaction import Secrets
-from okx_async._rest.responses import clean, server_time
-from okx_async._rest.signing import CONFIG_PATH, Signer
+from okx_async._rest.hosts import check_base_url, region_url
+from okx_async._rest.rate_keys import check_user_id
+from okx_async._rest.records import server_time
+from okx_async._rest.requests import ACCOUNT_CONFIG, PUBLIC_TIME, ApiRequest
+from okx_async._rest.responses import one_line
 from okx_async._validation import check_callback
 from okx_async.doctor.account import account_findings
 from okx_async.doctor.finding import Finding, Level
@@ -37,7 +30,6 @@ from okx_async.doctor.times import Sample, clock_finding, round_trip_findings
 
 __all__ = ["examine_exchange"]
 
-CONFIG: Final = Job("GET", CONFIG_PATH, b"", "account/config", CONFIG_QUOTA, anonymous=True)
 _SAMPLES: Final = 5  # half of what may be asked in 2 s: others may ask, too
 _PATIENCE: Final = 5.0
 _NOBODY: Final = Credentials("-", "-", "-")  # signs nothing; short, so that no text seems to repeat it
@@ -67,22 +59,17 @@ async def examine_exchange(
     home = region_url(region)
     base = home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
     keys = credentials or _NOBODY
-    identity = identity_of(environment(base, demo=demo), keys.api_key, None)
     began = time.time() - time.monotonic()
-    clock = ExchangeClock(lambda: began + time.monotonic())  # one that is set meanwhile would spoil the round trips
-    transport = Transport(base, session=None, connect_timeout=connect_timeout, keepalive=15.0)
-    sender = Sender(
-        limiter=default_limiter(),
-        identity=identity,
-        signer=Signer(keys, demo=demo),
-        secrets=Secrets(keys),
-        transport=transport,
-        gate=Gate(1),
+    wiring = wire_caller(
+        keys,
+        base,
+        demo=demo,
+        connect_timeout=connect_timeout,
         timeout=timeout,
-        wall_clock=clock.now,
-        clock=clock,
+        max_connections=1,
+        wall_clock=lambda: began + time.monotonic(),  # one that is set meanwhile would spoil the round trips
     )
-    visit = _Visit(sender, Discovery(identity, _unasked), on_finding)
+    visit = _Visit(wiring, on_finding)
     try:
         samples = await visit.ask_time(f"{base}, {'demo' if demo else 'live'} trading")
         if samples is None:
@@ -91,24 +78,20 @@ async def examine_exchange(
             visit.skip("account", why="no keys")
         else:
             for sample in samples:  # so that a clock that is wrong hides nothing of the account
-                clock.learn(sample.sent, sample.received, sample.told)
+                wiring.clock.learn(sample.sent, sample.received, sample.told)
             await visit.ask_account(user_id, demo=demo)
     finally:
-        sender.close()
-        await transport.aclose()
+        wiring.sender.close()
+        await wiring.transport.aclose()
     return visit.findings
-
-
-async def _unasked() -> str:
-    raise AssertionError("no question of the doctor's needs the user id")
 
 
 class _Visit:
     """The questions, and what was found so far."""
 
-    def __init__(self, sender: Sender, discovery: Discovery, on_finding: Callable[[Finding], object] | None) -> None:
+    def __init__(self, wiring: Wiring, on_finding: Callable[[Finding], object] | None) -> None:
         self.findings: list[Finding] = []
-        self._sender, self._discovery = sender, discovery
+        self._sender, self._uid_lookup = wiring.sender, wiring.uid_lookup
         self._on_finding = on_finding
 
     async def ask_time(self, where: str) -> list[Sample] | None:
@@ -117,17 +100,17 @@ class _Visit:
         connecting = 0.0
         for _ in range(_SAMPLES):
             before = time.monotonic()
-            flight = await self._ask(TIME)
-            told = None if flight.answer is None else server_time(flight.answer)
-            if told is None or flight.sent is None or flight.settled is None:
+            attempt = await self._ask(PUBLIC_TIME)
+            told = None if attempt.answer is None else server_time(attempt.answer)
+            if told is None or attempt.wire.sent is None or attempt.settled is None:
                 if not samples:
-                    self._find(self._failure("host", flight, where))
+                    self._find(self._failure("host", attempt, where))
                     self.skip("clock", "round trip", why="public/time did not tell")
-                    return [] if flight.answer is not None and flight.answer.envelope else None
+                    return [] if attempt.answer is not None and attempt.answer.envelope else None
                 break
             if not samples:
-                connecting = time.monotonic() - before - (flight.settled - flight.sent)
-            samples.append(Sample(flight.sent, flight.settled, told))
+                connecting = time.monotonic() - before - (attempt.settled - attempt.wire.sent)
+            samples.append(Sample(attempt.wire.sent, attempt.settled, told))
         self._find(Finding("host", Level.OK, f"{where}: answers"))
         self._find(clock_finding(samples))
         for finding in round_trip_findings(samples, connecting):
@@ -136,11 +119,11 @@ class _Visit:
 
     async def ask_account(self, user_id: str | None, *, demo: bool) -> None:
         """Ask for the account's record, once: a key that is refused is not tried again."""
-        flight = await self._ask(CONFIG)
-        if flight.answer is None or not flight.answer.ok or not flight.answer.data:
-            self._find(self._failure("account", flight, "account/config", demo=demo))
+        attempt = await self._ask(ACCOUNT_CONFIG)
+        if attempt.answer is None or not attempt.answer.ok or not attempt.answer.data:
+            self._find(self._failure("account", attempt, "account/config", demo=demo))
             return
-        for finding in account_findings(flight.answer.data[0], user_id, demo=demo):
+        for finding in account_findings(attempt.answer.data[0], user_id, demo=demo):
             self._find(finding)
 
     def skip(self, *checks: str, why: str) -> None:
@@ -148,19 +131,19 @@ class _Visit:
         for check in checks:
             self._find(Finding(check, Level.SKIP, f"not looked at: {why}"))
 
-    async def _ask(self, job: Job) -> Flight:
-        flight = self._sender.flight()
+    async def _ask(self, request: ApiRequest) -> AttemptState:
+        attempt = self._sender.new_attempt()
         deadline = asyncio.get_running_loop().time() + _PATIENCE
         try:
-            await self._sender.attempt(job, flight, self._discovery, priority=Priority.NORMAL, deadline=deadline)
+            await self._sender.attempt(request, attempt, self._uid_lookup, priority=Priority.NORMAL, deadline=deadline)
         except NotSentError as error:  # no slot: something else in this process asks all the time
-            flight.failure = clean(str(error))
-        return flight
+            attempt.wire.failure = one_line(str(error))
+        return attempt
 
-    def _failure(self, check: str, flight: Flight, what: str, *, demo: bool = False) -> Finding:
-        if flight.answer is None:
-            return no_answer(check, what, flight.failure, proxies=any(os.environ.get(name) for name in _PROXIES))
-        return refusal(check, flight.answer, what, demo=demo)
+    def _failure(self, check: str, attempt: AttemptState, what: str, *, demo: bool = False) -> Finding:
+        if attempt.answer is None:
+            return no_answer(check, what, attempt.wire.failure, proxies=any(os.environ.get(name) for name in _PROXIES))
+        return refusal(check, attempt.answer, what, demo=demo)
 
     def _find(self, finding: Finding) -> None:
         self.findings.append(finding)

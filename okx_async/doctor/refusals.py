@@ -12,8 +12,8 @@ from typing import Final
 
 from okx_async._models import Outcome
 from okx_async._rest.codes import CODE_STEPS, CODES, FOREIGN_STEP, READ_STEP, STEPS
+from okx_async._rest.hosts import REGIONS
 from okx_async._rest.outcomes import classify
-from okx_async._rest.rate_keys import REGIONS
 from okx_async._rest.responses import Answer
 from okx_async.doctor.finding import Finding, Level
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -23,21 +23,23 @@ from okx_async import (
     SlotTimeoutError,
     UnavailableError,
 )
-from okx_async._calls.attempt import Flight
-from okx_async._calls.caller import Calls
+from okx_async._calls.attempt import AttemptState
+from okx_async._calls.caller import Caller
 from okx_async._calls.exchange_clock import ExchangeClock
-from okx_async._calls.sender import Job, Sender
-from okx_async._calls.uid_lookup import Discovery
-from okx_async._http.timeouts import Patience
+from okx_async._calls.sender import Sender
+from okx_async._calls.uid_lookup import UidLookup
+from okx_async._http.inflight import InFlight
+from okx_async._http.timeouts import TimeoutGroup
 from okx_async._limiter.slots import SlotSource
 from okx_async._rest.outcomes import classify, decided
+from okx_async._rest.requests import ApiRequest
 from okx_async._rest.responses import parse
 
 pytestmark = pytest.mark.virtual
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
-CLOSE = Job("POST", "/api/v5/trade/close-position", b"{}", "BTC-USDT-SWAP")
-READ = Job("GET", "/api/v5/account/positions", b"", "account/positions")
+CLOSE = ApiRequest("POST", "/api/v5/trade/close-position", b"{}", "BTC-USDT-SWAP")
+READ = ApiRequest("GET", "/api/v5/account/positions", b"", "account/positions")
 KEY = ("live", "123", "BTC-USDT-SWAP")
 
 
@@ -62,14 +64,14 @@ class Script:
         self.keys: tuple[tuple[str, str, str], ...] = (KEY,)
         self.blocked: list[Hashable] = []
 
-    def flight(self) -> Flight:
+    def new_attempt(self, permit: Any = None) -> AttemptState:
         loop = asyncio.get_running_loop()
-        return Flight(Patience(loop), timeout=5.0, wall_clock=loop.time)
+        return AttemptState(InFlight(TimeoutGroup(loop), timeout=5.0, wall_clock=loop.time), permit)
 
     async def attempt(
         self,
-        job: Job,
-        flight: Flight,
+        job: ApiRequest,
+        flight: AttemptState,
         _discovery: object,
         *,
         priority: Priority,
@@ -81,12 +83,12 @@ class Script:
         flight.begun = loop.time()
         assert priority is Priority.PANIC
         if deadline is not None and self.until > deadline:
-            raise SlotTimeoutError(f"{job.what}: no slot", wait=self.until - loop.time())
-        if job.public:
+            raise SlotTimeoutError(f"{job.label}: no slot", wait=self.until - loop.time())
+        if not job.signed:
             self.asked += 1
             assert deadline == loop.time() + 2.0
             if self.time is not None:
-                flight.sent, flight.settled = self.time, self.time - self.set_back
+                flight.wire.sent, flight.settled = self.time, self.time - self.set_back
                 flight.answer = parse(200, b'{"code":"0","data":[{"ts":"1000000000"}],"msg":""}')
             return
         await asyncio.sleep(max(0.0, self.until - loop.time()))
@@ -96,20 +98,21 @@ class Script:
             raise answer
         if answer == UNSENT:
             flight.start()
-            flight.failure = UNSENT
+            flight.wire.failure = UNSENT
             return
-        with flight:
+        with flight.wire:
             flight.start()
-            flight.mark(None)
+            flight.wire.connected(None)
             self.sent.append(loop.time())
             await asyncio.sleep(self.takes)
             if isinstance(answer, str):
-                flight.failure, flight.token = answer, "in doubt"
+                flight.wire.failure, flight.token = answer, "in doubt"
                 return
             status, code, *retry_after = answer
             body = b"<html>" if not code else f'{{"code":"{code}","data":[],"msg":"words"}}'.encode()
             parsed = parse(status, body)
-            flight.land(parsed, classify(parsed), retry_after[0] if retry_after else None)
+            flight.answer, flight.classified = parsed, classify(parsed)
+            flight.retry_after, flight.settled = (retry_after[0] if retry_after else None), loop.time()
             flight.token = "settled" if decided(parsed, flight.outcome) else "in doubt"
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
@@ -118,11 +121,11 @@ class Script:
         self.until = max(self.until, asyncio.get_running_loop().time() + seconds)
 
 
-def make(script: Script, told: list[Attempt] | None = None) -> Calls:
-    calls = Calls(
+def make(script: Script, told: list[Attempt] | None = None) -> Caller:
+    calls = Caller(
         cast("Sender", script),
         cast("SlotSource", script),
-        cast("Discovery", None),
+        cast("UidLookup", None),
         ExchangeClock(asyncio.get_running_loop().time),
         None if told is None else told.append,
     )
@@ -131,7 +134,7 @@ def make(script: Script, told: list[Attempt] | None = None) -> Calls:
 
 
 async def call(
-    script: Script, *, job: Job = CLOSE, max_wait: float | None = None, told: list[Attempt] | None = None
+    script: Script, *, job: ApiRequest = CLOSE, max_wait: float | None = None, told: list[Attempt] | None = None
 ) -> tuple[Attempt, ...]:
     _, attempts = await make(script, told).call(job, Priority.PANIC, max_wait, REQUEST if job is CLOSE else None)
     return attempts

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from okx_async import Priority
-from okx_async._calls.capacity import Gate
+from okx_async._calls.capacity import CapacityLimiter
 
 
 async def step() -> None:
@@ -13,7 +13,7 @@ async def step() -> None:
 
 
 def test_places_are_taken_until_none_is_left() -> None:
-    gate = Gate(2)
+    gate = CapacityLimiter(2)
     assert [gate.enter() for _ in range(3)] == [True, True, False]
     assert not gate.free
     gate.leave()
@@ -22,7 +22,7 @@ def test_places_are_taken_until_none_is_left() -> None:
 
 
 async def test_a_free_place_is_taken_without_waiting() -> None:
-    gate = Gate(1)
+    gate = CapacityLimiter(1)
     coroutine = gate.wait(Priority.NORMAL)
     with pytest.raises(StopIteration):
         coroutine.send(None)
@@ -30,7 +30,7 @@ async def test_a_free_place_is_taken_without_waiting() -> None:
 
 
 async def test_first_come_first_served_and_panic_before_normal() -> None:
-    gate = Gate(1)
+    gate = CapacityLimiter(1)
     assert gate.enter()
     order: list[str] = []
 
@@ -52,11 +52,11 @@ async def test_first_come_first_served_and_panic_before_normal() -> None:
 
 
 async def test_who_holds_a_slot_goes_before_all_others() -> None:
-    gate = Gate(1)
+    gate = CapacityLimiter(1)
     assert gate.enter()
     panic = asyncio.ensure_future(gate.wait(Priority.PANIC))
     await step()
-    holding = asyncio.ensure_future(gate.wait(Priority.NORMAL, holding=True))
+    holding = asyncio.ensure_future(gate.wait(Priority.NORMAL, holds_slot=True))
     await step()
     gate.leave()
     await holding
@@ -66,7 +66,7 @@ async def test_who_holds_a_slot_goes_before_all_others() -> None:
 
 
 async def test_a_place_is_handed_over_and_nobody_snatches_it() -> None:
-    gate = Gate(1)
+    gate = CapacityLimiter(1)
     assert gate.enter()
     waiter = asyncio.ensure_future(gate.wait(Priority.NORMAL))
     await step()
@@ -79,7 +79,7 @@ async def test_a_place_is_handed_over_and_nobody_snatches_it() -> None:
 @pytest.mark.parametrize("handed", [False, True], ids=["queued", "handed over"])
 @pytest.mark.parametrize("others", [0, 1])
 async def test_a_cancelled_waiter_leaves_its_place_to_the_next(*, handed: bool, others: int) -> None:
-    gate = Gate(1)
+    gate = CapacityLimiter(1)
     assert gate.enter()
     first, *rest = [asyncio.ensure_future(gate.wait(Priority.NORMAL)) for _ in range(1 + others)]
     await step()
@@ -97,7 +97,7 @@ async def test_a_cancelled_waiter_leaves_its_place_to_the_next(*, handed: bool, 
 
 
 async def test_of_many_cancelled_in_line_nothing_is_left() -> None:
-    gate = Gate(1)
+    gate = CapacityLimiter(1)
     assert gate.enter()
     tasks = [asyncio.ensure_future(gate.wait(Priority(n % 2))) for n in range(100)]
     await step()
@@ -109,7 +109,7 @@ async def test_of_many_cancelled_in_line_nothing_is_left() -> None:
 
 
 async def test_a_waiter_cancelled_by_its_own_future_is_passed_over() -> None:
-    gate = Gate(1)
+    gate = CapacityLimiter(1)
     assert gate.enter()
     waiter = asyncio.ensure_future(gate.wait(Priority.NORMAL))
     await step()

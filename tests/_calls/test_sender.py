@@ -8,8 +8,8 @@ from typing import ClassVar, cast
 import pytest
 
 from okx_async import Limiter, NotSentError, Outcome, Quota, SlotTimeoutError
-from okx_async._calls.attempt import Flight
 from okx_async._calls.identity import Identity
+from okx_async._http.inflight import InFlight
 from okx_async._http.transport import Reply
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 from tests.conftest import Subject
@@ -72,7 +72,7 @@ async def test_out_of_time(
     subject = sending()
     subject.wire.connecting, subject.wire.answering = connecting, answering
     flight = await subject.attempt()
-    assert (now(), flight.failure, flight.token) == (took, words, token)
+    assert (now(), flight.wire.failure, flight.token) == (took, words, token)
     assert subject.tokens() == ((20, 0, 0) if token == "refunded" else (19, 0, 1))
 
 
@@ -169,7 +169,7 @@ async def test_a_slot_that_is_no_longer_ours_sends_nothing(sending: type[Subject
     subject.sender._limiter = cast("Limiter", Store())
     with pytest.raises(NotSentError, match="the lease is gone"):
         await subject.attempt()
-    assert (Lost.marks, subject.wire.sent, subject.gate.taken) == (["refunded"], [], 0)
+    assert (Lost.marks, subject.wire.sent, subject.capacity.taken) == (["refunded"], [], 0)
 
 
 async def test_at_the_end_those_in_line_end_at_once_and_those_on_the_wire_have_their_time(
@@ -196,8 +196,8 @@ async def test_at_the_end_those_in_line_end_at_once_and_those_on_the_wire_have_t
 async def test_a_transport_that_swallows_its_end_does_not_hold_up_the_close(sending: type[Subject]) -> None:
     subject = sending()
 
-    async def stubborn(flight: Flight, *_: object) -> None:
-        flight.mark(None)
+    async def stubborn(request: InFlight, *_: object) -> None:
+        request.connected(None)
         for seconds in (100, 50):
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(seconds)

@@ -79,7 +79,7 @@ async def test_a_slot_that_never_gets_a_place_is_given_back(sending: type[Subjec
     await first
     if closing is not None:
         await closing
-    assert subject.gate.taken == 0
+    assert subject.capacity.taken == 0
 
 
 async def test_all_answer_whatever_the_bound(sending: type[Subject]) -> None:
@@ -88,4 +88,4 @@ async def test_all_answer_whatever_the_bound(sending: type[Subject]) -> None:
     flights = await asyncio.gather(*(subject.attempt(keys[n % 3]) for n in range(30)))
     assert {flight.token for flight in flights} == {"settled"}
     assert len(subject.wire.sent) == 30
-    assert subject.gate.taken == 0
+    assert subject.capacity.taken == 0

@@ -9,7 +9,7 @@ import pytest
 
 from okx_async import AuthenticationError, NotSentError, OutcomeUnknownError
 from okx_async._calls.identity import Identity
-from okx_async._calls.uid_lookup import Discovery
+from okx_async._calls.uid_lookup import UidLookup
 
 pytestmark = pytest.mark.virtual
 
@@ -34,11 +34,11 @@ class Config:
 
 
 @pytest.fixture
-async def discover() -> AsyncIterator[Callable[[Config], Discovery]]:
-    made: list[Discovery] = []
+async def discover() -> AsyncIterator[Callable[[Config], UidLookup]]:
+    made: list[UidLookup] = []
 
-    def make(config: Config, given: str | None = None) -> Discovery:
-        made.append(Discovery(Identity("live", "a", given), config))
+    def make(config: Config, given: str | None = None) -> UidLookup:
+        made.append(UidLookup(Identity("live", "a", given), config))
         return made[-1]
 
     yield make
@@ -46,12 +46,12 @@ async def discover() -> AsyncIterator[Callable[[Config], Discovery]]:
         await discovery.aclose()
 
 
-async def known(discovery: Discovery, max_wait: float | None = None) -> tuple[float, str | None]:
+async def known(discovery: UidLookup, max_wait: float | None = None) -> tuple[float, str | None]:
     await discovery.known(max_wait)
     return asyncio.get_running_loop().time(), discovery._identity.user_id
 
 
-async def test_many_ask_once(discover: Callable[..., Discovery]) -> None:
+async def test_many_ask_once(discover: Callable[..., UidLookup]) -> None:
     config = Config((0.3, "123"))
     discovery = discover(config)
     assert await asyncio.gather(*(known(discovery) for _ in range(100))) == [(0.3, "123")] * 100
@@ -59,7 +59,7 @@ async def test_many_ask_once(discover: Callable[..., Discovery]) -> None:
     assert config.asked == [0.0]
 
 
-async def test_one_second_is_all_that_anybody_waits(discover: Callable[..., Discovery]) -> None:
+async def test_one_second_is_all_that_anybody_waits(discover: Callable[..., UidLookup]) -> None:
     discovery = discover(Config((3.0, "123")))
     assert await known(discovery) == (1.0, None)
     assert await known(discovery) == (1.0, None)  # nor does the next one wait again
@@ -69,7 +69,7 @@ async def test_one_second_is_all_that_anybody_waits(discover: Callable[..., Disc
 
 @pytest.mark.parametrize("max_wait", [0.0, 0.4])
 async def test_nor_longer_than_the_caller_allows(
-    discover: Callable[..., Discovery], max_wait: float, caplog: pytest.LogCaptureFixture
+    discover: Callable[..., UidLookup], max_wait: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     discovery = discover(Config((3.0, "123")))
     with caplog.at_level("DEBUG", logger="okx_async"):
@@ -84,7 +84,7 @@ async def test_nor_longer_than_the_caller_allows(
     "failure", [OutcomeUnknownError("page"), NotSentError("refused"), RuntimeError("another loop"), KeyError("uid")]
 )
 async def test_a_failure_lets_the_close_go_and_is_asked_again(
-    discover: Callable[..., Discovery], failure: Exception, caplog: pytest.LogCaptureFixture
+    discover: Callable[..., UidLookup], failure: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = Config(*[(0.1, failure)] * 7, (0.1, "123"))
     discovery = discover(config)
@@ -97,7 +97,7 @@ async def test_a_failure_lets_the_close_go_and_is_asked_again(
 
 
 async def test_a_refused_key_is_told_to_each_caller_and_asked_anew_by_the_next(
-    discover: Callable[..., Discovery],
+    discover: Callable[..., UidLookup],
 ) -> None:
     config = Config((0.1, REFUSED), (0.1, "123"))
     discovery = discover(config)
@@ -107,7 +107,7 @@ async def test_a_refused_key_is_told_to_each_caller_and_asked_anew_by_the_next(
     assert await known(discovery) == (0.2, "123")
 
 
-async def test_a_caller_that_tries_again_at_once_disturbs_no_other(discover: Callable[..., Discovery]) -> None:
+async def test_a_caller_that_tries_again_at_once_disturbs_no_other(discover: Callable[..., UidLookup]) -> None:
     """The first to hear of the refusal asks anew before the second has heard: nobody goes on unanswered."""
     config = Config((0.1, REFUSED), (0.1, REFUSED), (0.1, "123"))
     discovery = discover(config)
@@ -124,13 +124,13 @@ async def test_a_caller_that_tries_again_at_once_disturbs_no_other(discover: Cal
     assert config.asked == [0.0, 0.1]
 
 
-async def test_a_key_that_may_not_read_may_trade(discover: Callable[..., Discovery]) -> None:
+async def test_a_key_that_may_not_read_may_trade(discover: Callable[..., UidLookup]) -> None:
     config = Config((0.1, AuthenticationError("50120", code="50120")), (0.1, "123"))
     assert await known(discover(config)) == (0.1, None)
 
 
 async def test_one_that_is_given_is_compared_behind_the_close(
-    discover: Callable[..., Discovery], caplog: pytest.LogCaptureFixture
+    discover: Callable[..., UidLookup], caplog: pytest.LogCaptureFixture
 ) -> None:
     discovery = discover(Config((2.0, "123")), "123")
     assert await known(discovery) == (0.0, "123")
@@ -139,7 +139,7 @@ async def test_one_that_is_given_is_compared_behind_the_close(
 
 
 async def test_a_mismatch_changes_nothing_but_is_told(
-    discover: Callable[..., Discovery], caplog: pytest.LogCaptureFixture
+    discover: Callable[..., UidLookup], caplog: pytest.LogCaptureFixture
 ) -> None:
     discovery = discover(Config((0.1, "123")), "987")
     assert await known(discovery) == (0.0, "987")
@@ -149,20 +149,20 @@ async def test_a_mismatch_changes_nothing_but_is_told(
     assert discovery._identity.user_id == "987"
 
 
-async def test_one_that_is_given_is_taken_on_trust_in_the_end(discover: Callable[..., Discovery]) -> None:
+async def test_one_that_is_given_is_taken_on_trust_in_the_end(discover: Callable[..., UidLookup]) -> None:
     config = Config(*[(0.0, NotSentError("refused"))] * 9)
     await known(discover(config, "123"))
     await asyncio.sleep(100)
     assert config.asked == [0.0, 1.0, 3.0, 7.0]
 
 
-async def test_a_refused_key_with_a_user_id_given_stops_no_close(discover: Callable[..., Discovery]) -> None:
+async def test_a_refused_key_with_a_user_id_given_stops_no_close(discover: Callable[..., UidLookup]) -> None:
     discovery = discover(Config((0.1, REFUSED)), "123")
     await asyncio.sleep(1)
     assert await known(discovery) == (1.0, "123")
 
 
-async def test_callers_cancelled_leave_the_question_alone(discover: Callable[..., Discovery]) -> None:
+async def test_callers_cancelled_leave_the_question_alone(discover: Callable[..., UidLookup]) -> None:
     config = Config((0.5, "123"))
     discovery = discover(config)
     first = asyncio.ensure_future(discovery.known(None))
@@ -172,7 +172,7 @@ async def test_callers_cancelled_leave_the_question_alone(discover: Callable[...
     assert config.asked == [0.0]
 
 
-async def test_the_end_leaves_no_task(discover: Callable[..., Discovery]) -> None:
+async def test_the_end_leaves_no_task(discover: Callable[..., UidLookup]) -> None:
     discovery = discover(Config((1000.0, "123")))
     await known(discovery)
     await discovery.aclose()

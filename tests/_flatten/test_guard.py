@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from okx_async import Outcome, Position
 from okx_async._flatten.guard import FRESH, STILL, Guard, Reading, Sight, is_flat, side_of, slot_of
-from okx_async._rest.responses import Answer, positions
+from okx_async._rest.records import positions
+from okx_async._rest.responses import Answer
 
 
 def position(**fields: Any) -> Position:

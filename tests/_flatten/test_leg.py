@@ -18,8 +18,9 @@ from okx_async import (
 )
 from okx_async._errors import AuthenticationError, NotSentError
 from okx_async._flatten.guard import Reading
-from okx_async._flatten.leg import APART, CAP, LOOKS, MOST_IDLE, MOST_MISSED, PAUSE, SOON, Leg, Move, newcomers
-from okx_async._rest.responses import Answer, positions
+from okx_async._flatten.leg import APART, LOOKS, MOST_IDLE, MOST_MISSED, PAUSE, SOON, Leg, Move, newcomers
+from okx_async._rest.records import positions
+from okx_async._rest.responses import Answer
 
 
 def position(**fields: Any) -> Position:
@@ -90,14 +91,14 @@ def test_a_refusal_at_the_moment_of_the_reading_is_followed_by_a_pause() -> None
 def test_a_refusal_that_passes_is_answered_by_a_close_and_growing_pauses() -> None:
     leg = Leg(BEFORE, 0.0)
     pauses = []
-    for _ in range(9):
+    for _ in range(5):
         close(leg, Outcome.LATER, 10.0)
         move, at = leg.step(10.0)
         assert move is Move.SEND
         pauses.append(at - 10.0)
-    assert pauses == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0, 8.0, CAP, CAP, CAP])
-    close(leg, Outcome.LATER, 10.0, draw=0.0)
-    assert leg.step(10.0) == (Move.SEND, 10.0)
+    assert pauses == pytest.approx([0.25, 1.0, 3.0, 7.0, 15.0])
+    close(leg, Outcome.LATER, 10.0)
+    assert leg.step(10.0).move is Move.REST  # six closes are sent at most
 
 
 def test_after_a_refusal_for_rate_the_limiter_is_the_pause() -> None:

@@ -7,9 +7,11 @@ from typing import Any, cast
 import pytest
 
 from okx_async import OutcomeUnknownError, Priority, UnavailableError
-from okx_async._calls.caller import Calls
-from okx_async._calls.sender import Job
-from okx_async._flatten.open_orders import MOST_NAMED, PAGE, open_orders, orders
+from okx_async._calls.caller import Caller
+from okx_async._flatten.open_orders import MOST_NAMED, open_orders
+from okx_async._rest.records import orders
+from okx_async._rest.requests import ORDERS_PAGE as PAGE
+from okx_async._rest.requests import ApiRequest
 from okx_async._rest.responses import Answer
 
 pytestmark = pytest.mark.virtual
@@ -26,7 +28,7 @@ class Lists:
         self.ordinary, self.algo, self.failure = ordinary, algo, failure
         self.asked: list[str] = []
 
-    async def call(self, job: Job, _priority: Priority, _max_wait: float | None) -> tuple[Answer, tuple[()]]:
+    async def call(self, job: ApiRequest, _priority: Priority, _max_wait: float | None) -> tuple[Answer, tuple[()]]:
         self.asked.append(job.path)
         await asyncio.sleep(0.1)
         if self.failure is not None and "algo" in job.path:
@@ -38,7 +40,7 @@ class Lists:
 
 
 async def read(lists: Lists, inst_ids: list[str] | None = None, by: float = 10.0) -> tuple[Any, ...] | None:
-    return await open_orders(cast("Calls", lists), inst_ids, Priority.PANIC, asyncio.get_running_loop().time() + by)
+    return await open_orders(cast("Caller", lists), inst_ids, Priority.PANIC, asyncio.get_running_loop().time() + by)
 
 
 async def test_each_list_is_read_to_its_end() -> None:

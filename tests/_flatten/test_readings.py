@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 
 from okx_async import AuthenticationError, OkxError, OutcomeUnknownError, Priority
-from okx_async._calls.caller import Calls
-from okx_async._calls.sender import Job
+from okx_async._calls.caller import Caller
 from okx_async._flatten.guard import Reading
 from okx_async._flatten.readings import LULL, PAUSES, Readings
+from okx_async._rest.requests import ApiRequest
 from okx_async._rest.responses import Answer
 
 pytestmark = pytest.mark.virtual
@@ -32,7 +32,7 @@ class Exchange:
 
     async def call(
         self,
-        job: Job,
+        job: ApiRequest,
         priority: Priority,
         _max_wait: float | None,
         *,
@@ -57,7 +57,7 @@ class Exchange:
 
 def readings(exchange: Exchange, inst_ids: list[str] | None = None, told: list[Reading] | None = None) -> Readings:
     tell: Any = (told if told is not None else []).append
-    return Readings(cast("Calls", exchange), inst_ids, Priority.PANIC, tell)
+    return Readings(cast("Caller", exchange), inst_ids, Priority.PANIC, tell)
 
 
 async def test_one_reading_serves_all_who_wait_and_is_told_before_they_go_on() -> None:

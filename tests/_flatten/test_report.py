@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from okx_async import FlattenReport, FlattenRow, FlattenState, Position
-from okx_async._rest.responses import Answer, positions
+from okx_async._rest.records import positions
+from okx_async._rest.responses import Answer
 
 
 def position() -> Position:

@@ -9,7 +9,7 @@ from okx_async._http.connector import Connector
 
 
 def connector_of(client: Client) -> Connector:
-    session = client._transport._session
+    session = client._wiring.transport._session
     assert session is not None
     assert isinstance(session.connector, Connector)
     return session.connector

@@ -5,8 +5,7 @@ from typing import cast
 
 import pytest
 
-from okx_async._calls.attempt import Flight
-from okx_async._http.timeouts import Patience
+from okx_async._http.timeouts import TimeoutGroup
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 
 pytestmark = pytest.mark.virtual
@@ -17,12 +16,12 @@ def now() -> float:
 
 
 class Ends:
-    """In place of a flight: notes when it was ended."""
+    """In place of a request: notes when it was ended."""
 
-    def __init__(self, patience: Patience, seconds: float = 5.0) -> None:
-        self.patience = patience
+    def __init__(self, group: TimeoutGroup, seconds: float = 5.0) -> None:
+        self.group = group
         self.seconds = seconds
-        self.line = patience.answering if seconds == 5.0 else patience.connecting
+        self.queue = group.answering if seconds == 5.0 else group.connecting
         self.at = 0.0
 
     def expire(self) -> None:
@@ -30,35 +29,35 @@ class Ends:
         self.at = now()
 
     def enter(self) -> None:
-        self.patience.enter(cast("Flight", self), self.line, self.seconds)
+        self.group.enter(self, self.queue, self.seconds)
 
     def leave(self) -> None:
-        self.patience.leave(cast("Flight", self), self.line)
+        self.group.leave(self, self.queue)
 
 
 def timers() -> list[float]:
     """Return when the timers of the loop stand."""
     loop = cast("JumpingLoop", asyncio.get_running_loop())
-    return [timer.when() for timer in loop.timers() if "Patience" in repr(timer)]
+    return [timer.when() for timer in loop.timers() if "TimeoutGroup" in repr(timer)]
 
 
 @pytest.fixture
-async def patience() -> Patience:
-    return Patience(asyncio.get_running_loop())
+async def group() -> TimeoutGroup:
+    return TimeoutGroup(asyncio.get_running_loop())
 
 
-async def test_each_has_all_its_seconds(patience: Patience) -> None:
+async def test_each_has_all_its_seconds(group: TimeoutGroup) -> None:
     ends = []
     for pause, seconds in ((0.0, 5.0), (0.5, 2.0), (2.5, 5.0), (0.002, 5.0), (0.0, 2.0)):
         await asyncio.sleep(pause)
-        ends.append(Ends(patience, seconds))
+        ends.append(Ends(group, seconds))
         ends[-1].enter()
     await asyncio.sleep(20)
     assert [round(end.at, 6) for end in ends] == [5.0, 2.5, 8.0, 8.002, 5.002]
 
 
-async def test_who_has_left_is_not_ended_and_delays_nobody(patience: Patience) -> None:
-    ends = [Ends(patience) for _ in range(3)]
+async def test_who_has_left_is_not_ended_and_delays_nobody(group: TimeoutGroup) -> None:
+    ends = [Ends(group) for _ in range(3)]
     for end in ends:
         end.enter()
         await asyncio.sleep(1.0)
@@ -68,8 +67,8 @@ async def test_who_has_left_is_not_ended_and_delays_nobody(patience: Patience) -
     assert [end.at for end in ends] == [0.0, 0.0, 7.0]
 
 
-async def test_one_timer_however_many_there_are(patience: Patience) -> None:
-    ends = [Ends(patience, 5.0 if n % 2 else 2.0) for n in range(100)]
+async def test_one_timer_however_many_there_are(group: TimeoutGroup) -> None:
+    ends = [Ends(group, 5.0 if n % 2 else 2.0) for n in range(100)]
     for end in ends:
         end.enter()
         await asyncio.sleep(0.01)
@@ -79,14 +78,14 @@ async def test_one_timer_however_many_there_are(patience: Patience) -> None:
         end.leave()
 
 
-async def test_for_nobody_it_fires_once_and_those_who_come_before_it_share_it(patience: Patience) -> None:
+async def test_for_nobody_it_fires_once_and_those_who_come_before_it_share_it(group: TimeoutGroup) -> None:
     for _ in range(3):
-        end = Ends(patience)
+        end = Ends(group)
         end.enter()
         await asyncio.sleep(1.0)
         end.leave()
     assert timers() == [5.0]
-    last = Ends(patience)
+    last = Ends(group)
     last.enter()
     await asyncio.sleep(2.5)
     assert timers() == [8.0]
@@ -95,30 +94,30 @@ async def test_for_nobody_it_fires_once_and_those_who_come_before_it_share_it(pa
     assert timers() == []
 
 
-async def test_closed_it_leaves_no_timer_once_nobody_is_left(patience: Patience) -> None:
-    first, last = Ends(patience), Ends(patience, 2.0)
+async def test_closed_it_leaves_no_timer_once_nobody_is_left(group: TimeoutGroup) -> None:
+    first, last = Ends(group), Ends(group, 2.0)
     first.enter()
     last.enter()
     first.leave()
-    patience.close()
+    group.close()
     assert timers() == [2.0]
     last.leave()
     assert timers() == []
-    patience.close()
+    group.close()
 
 
-async def test_a_timer_is_not_armed_anew_by_those_who_come_later(patience: Patience) -> None:
+async def test_a_timer_is_not_armed_anew_by_those_who_come_later(group: TimeoutGroup) -> None:
     loop = asyncio.get_running_loop()
-    Ends(patience).enter()
+    Ends(group).enter()
     at_first = len(vars(loop)["_timers"])
     for _ in range(100):
-        Ends(patience).enter()
+        Ends(group).enter()
     assert len(vars(loop)["_timers"]) == at_first
     await asyncio.sleep(20)
 
 
-async def test_those_who_are_due_together_end_together(patience: Patience) -> None:
-    ends = [Ends(patience, 5.0 if n % 2 else 2.0) for n in range(1000)]
+async def test_those_who_are_due_together_end_together(group: TimeoutGroup) -> None:
+    ends = [Ends(group, 5.0 if n % 2 else 2.0) for n in range(1000)]
     for end in ends:
         end.enter()
     await asyncio.sleep(20)
@@ -126,11 +125,11 @@ async def test_those_who_are_due_together_end_together(patience: Patience) -> No
     assert timers() == []
 
 
-async def test_a_timer_that_fires_early_ends_nobody_and_stands_again(patience: Patience) -> None:
-    end = Ends(patience)
+async def test_a_timer_that_fires_early_ends_nobody_and_stands_again(group: TimeoutGroup) -> None:
+    end = Ends(group)
     end.enter()
     await asyncio.sleep(4.9)
-    patience._on_timer()
+    group._on_timer()
     assert end.at == 0.0
     await asyncio.sleep(1.0)
     assert end.at == 5.0

@@ -10,9 +10,9 @@ from aioresponses import aioresponses
 from yarl import URL
 
 from okx_async import InvalidRequestError
-from okx_async._calls.attempt import Flight
 from okx_async._http import transport as _transport
-from okx_async._http.timeouts import Patience
+from okx_async._http.inflight import InFlight
+from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
 
 BASE = "https://openapi.okx.com"
@@ -30,17 +30,17 @@ async def own() -> AsyncIterator[Transport]:
     await made.aclose()
 
 
-async def send(subject: Transport, path: str = PATH) -> tuple[Flight, Reply | None]:
-    flight = Flight(Patience(asyncio.get_running_loop()), timeout=5.0, wall_clock=lambda: 0.0)
-    with flight:
-        return flight, await subject.send(flight, "GET", path, {"OK-ACCESS-KEY": "k"}, None)
+async def send(subject: Transport, path: str = PATH) -> tuple[InFlight, Reply | None]:
+    request = InFlight(TimeoutGroup(asyncio.get_running_loop()), timeout=5.0, wall_clock=lambda: 0.0)
+    with request:
+        return request, await subject.send(request, "GET", path, {"OK-ACCESS-KEY": "k"}, None)
 
 
 async def test_each_request_states_what_it_needs(own: Transport, mocked: aioresponses) -> None:
     mocked.get(URL(BASE + PATH, encoded=True), body=b"{}", headers={"Retry-After": "3"})
-    flight, reply = await send(own)
+    request, reply = await send(own)
     assert reply == Reply(200, b"{}", "3")
-    assert flight.marked
+    assert request.may_have_left
     ((call,),) = mocked.requests.values()
     stated: dict[str, Any] = call.kwargs
     for name in ("allow_redirects", "raise_for_status", "expect100", "auto_decompress"):
@@ -68,10 +68,10 @@ async def test_its_own_session_adds_nothing_and_queues_nothing(own: Transport) -
 
 async def test_without_a_mark_nothing_was_sent(own: Transport, mocked: aioresponses) -> None:
     mocked.get(URL(BASE + PATH, encoded=True), exception=aiohttp.ServerDisconnectedError())
-    flight, reply = await send(own)
+    request, reply = await send(own)
     assert reply is None
-    assert not flight.marked
-    assert flight.failure == "ServerDisconnectedError: Server disconnected"
+    assert not request.may_have_left
+    assert request.failure == "ServerDisconnectedError: Server disconnected"
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ async def test_on_a_callers_session_few_failures_mean_not_sent(
 ) -> None:
     mocked.get(URL(BASE + PATH, encoded=True), exception=failure)
     async with aiohttp.ClientSession() as session:
-        flight, reply = await send(transport(session))
+        request, reply = await send(transport(session))
     assert reply is None
-    assert flight.marked is sent
-    assert flight.failure.startswith(type(failure).__name__)
+    assert request.may_have_left is sent
+    assert request.failure.startswith(type(failure).__name__)
 
 
 async def test_a_callers_session_is_told_how_long_to_connect(mocked: aioresponses) -> None:
@@ -121,16 +121,16 @@ async def test_a_body_is_read_up_to_a_bound(
     assert _transport.MAX_BODY == 1 << 20
     monkeypatch.setattr(_transport, "MAX_BODY", 100)
     mocked.get(URL(BASE + PATH, encoded=True), body=b" " * size, status=502)
-    flight, reply = await send(own)
+    request, reply = await send(own)
     assert (reply is None) == (size > 100)
-    assert flight.failure == ("the answer (HTTP 502) is longer than 100 bytes" if reply is None else "")
+    assert request.failure == ("the answer (HTTP 502) is longer than 100 bytes" if reply is None else "")
 
 
 async def test_a_closed_session_sends_nothing() -> None:
     async with aiohttp.ClientSession() as session:
         subject = transport(session)
-    flight, reply = await send(subject)
-    assert (reply, flight.marked, flight.failure) == (None, False, "the session is closed")
+    request, reply = await send(subject)
+    assert (reply, request.may_have_left, request.failure) == (None, False, "the session is closed")
 
 
 async def test_what_would_change_our_requests_is_refused() -> None:

@@ -12,8 +12,9 @@ from okx_async._errors import (
 )
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._rest.codes import AUTO_CXL_NOTE, CODES
-from okx_async._rest.outcomes import block_seconds, classify, decided, error, repeats_of, throttled
-from okx_async._rest.responses import closed_position, parse
+from okx_async._rest.outcomes import classify, decided, error
+from okx_async._rest.records import closed_position
+from okx_async._rest.responses import parse
 from tests.codes import BY_HAND, SAMPLE_CODES, SAMPLES
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
@@ -44,7 +45,7 @@ def test_class_of_code(code: str) -> None:
             answer = parse(status, body.encode())
             assert classify(answer) is outcome, body
             assert decided(answer, outcome) is (outcome is not Outcome.UNKNOWN)
-            raised = error(outcome, answer, what="BTC-USDT-SWAP")
+            raised = error(outcome, answer, label="BTC-USDT-SWAP")
             assert type(raised) is expected
             assert raised.code.partition("_")[0] == code.partition("_")[0]
             assert raised.message == "m"
@@ -93,7 +94,7 @@ def test_sample(name: str) -> None:
         assert outcome is Outcome.ACCEPTED
         assert closed_position(answer, REQUEST).inst_id == "BTC-USDT-SWAP"
         return
-    raised = error(outcome, answer, what="BTC-USDT-SWAP")
+    raised = error(outcome, answer, label="BTC-USDT-SWAP")
     assert type(raised) is getattr(_errors, path.parent.name)
     assert (raised.code, raised.status) == (SAMPLE_CODES[name], status)
     assert str(raised).isprintable()
@@ -102,7 +103,7 @@ def test_sample(name: str) -> None:
 
 def text(status: int, body: str, **options: object) -> str:
     answer = parse(status, body.encode())
-    return str(error(classify(answer), answer, what="BTC-USDT-SWAP", **options))  # type: ignore[arg-type]
+    return str(error(classify(answer), answer, label="BTC-USDT-SWAP", **options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ def test_a_reading_has_executed_nothing() -> None:
 def test_an_error_carries_all_there_is() -> None:
     attempt = Attempt(REQUEST, "k", 0.0, 1.0, 2.0, "51115", 429, Outcome.NEEDS, "settled")
     answer = parse(429, b'{"code":"51115","msg":"Cancel."}')
-    raised = error(Outcome.NEEDS, answer, what="X", key=("live", "1", "X"), attempts=(attempt,))
+    raised = error(Outcome.NEEDS, answer, label="X", key=("live", "1", "X"), attempts=(attempt,))
     assert (raised.code, raised.status, raised.message) == ("51115", 429, "Cancel.")
     assert raised.key == ("live", "1", "X")
     assert raised.attempts == (attempt,)
@@ -227,67 +228,5 @@ def test_any_answer_is_accepted_or_an_error(status: int, body: bytes) -> None:
     answer = parse(status, body)
     outcome = classify(answer)
     if outcome is not Outcome.ACCEPTED:
-        assert str(error(outcome, answer, what="X")).isprintable()
+        assert str(error(outcome, answer, label="X")).isprintable()
     assert not (decided(answer, outcome) and outcome is Outcome.UNKNOWN)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "expected"),
-    [
-        (200, '{"code":"50011"}', True),
-        (429, '{"code":"51113"}', True),
-        (429, "Too Many Requests", True),
-        (200, '{"code":429}', True),
-        (429, '{"code":"51115"}', False),  # pending close orders
-        (429, '{"code":"50013"}', False),  # system busy
-        (503, "", False),
-        (200, '{"code":"0"}', False),
-    ],
-)
-def test_throttled(status: int, body: str, expected: bool) -> None:  # noqa: FBT001 - a parameter of the table
-    answer = parse(status, body.encode())
-    assert throttled(answer, classify(answer)) is expected
-
-
-@pytest.mark.parametrize(
-    ("code", "most"),
-    [("50005", 2), ("50046", 3), ("50062", 3), ("50062_1", 3), ("50001", 5), ("50011", 5), ("51022", 5), ("", 5)],
-)
-def test_how_often_a_code_is_repeated(code: str, most: int) -> None:
-    assert repeats_of(code) == most
-
-
-@pytest.mark.parametrize(
-    ("code", "nth", "per", "retry_after", "seconds"),
-    [
-        ("50011", 1, 2.0, None, 2.0),
-        ("50011", 9, 2.0, None, 2.0),
-        ("50011_5", 1, 0.5, None, 0.5),
-        ("", 1, 2.0, None, 2.0),
-        ("51113", 0, 2.0, None, 2.0),
-        ("51113", 1, 2.0, None, 2.0),
-        ("51113", 2, 2.0, None, 4.0),
-        ("51113", 3, 2.0, None, 8.0),
-        ("51113", 4, 2.0, None, 8.0),
-        ("51113", 10**9, 2.0, None, 8.0),
-        ("51113_1", 2, 2.0, None, 4.0),
-        ("51113", 3, 10.0, None, 10.0),
-        ("50011", 1, 2.0, "5", 5.0),
-        ("50011", 1, 2.0, " 5.5 ", 5.5),
-        ("50011", 1, 2.0, "1", 2.0),
-        ("50011", 1, 2.0, "0", 2.0),
-        ("50011", 1, 2.0, "86400", 30.0),
-        ("50011", 1, 60.0, "86400", 60.0),
-        ("51113", 3, 2.0, "5", 8.0),
-        ("50011", 1, 2.0, "", 2.0),
-        ("50011", 1, 2.0, "-5", 2.0),
-        ("50011", 1, 2.0, "inf", 2.0),
-        ("50011", 1, 2.0, "nan", 2.0),
-        ("50011", 1, 2.0, "1e9", 2.0),
-        ("50011", 1, 2.0, "٩", 2.0),
-        ("50011", 1, 2.0, "9" * 400, 2.0),
-        ("50011", 1, 2.0, "Wed, 21 Oct 2026 07:28:00 GMT", 2.0),
-    ],
-)
-def test_block_seconds(code: str, nth: int, per: float, retry_after: str | None, seconds: float) -> None:
-    assert block_seconds(code, nth, per, retry_after) == seconds

@@ -8,11 +8,11 @@ import pytest
 
 from okx_async import Credentials
 from okx_async._rest.outcomes import classify
-from okx_async._rest.redaction import HIDDEN, Secrets
+from okx_async._rest.redaction import HIDDEN, Redactor
 from okx_async._rest.responses import parse
 
 KEY, PASSPHRASE, SIGNATURE = "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", 'Fj0rd/"Kay&k<7', "VPvWQYohtOUEdemr/Vlv56AK07M4V5+DpQ="
-SECRETS = Secrets(Credentials("0af1c5d2", KEY, PASSPHRASE))
+SECRETS = Redactor(Credentials("0af1c5d2", KEY, PASSPHRASE))
 
 
 @pytest.mark.parametrize("secret", [KEY, PASSPHRASE, SIGNATURE])
@@ -40,7 +40,7 @@ def test_other_texts_are_left_as_they_are() -> None:
 
 
 def test_no_secret_is_in_its_repr() -> None:
-    assert repr(SECRETS) == "<Secrets>"
+    assert repr(SECRETS) == "<Redactor>"
     assert not hasattr(SECRETS, "__dict__")
 
 
@@ -67,5 +67,5 @@ def test_an_answer_that_repeats_nothing_is_the_same() -> None:
 
 
 def test_a_short_one_of_a_mock_hides_no_messages() -> None:
-    secrets = Secrets(Credentials("key", "s", "pass"))
+    secrets = Redactor(Credentials("key", "s", "pass"))
     assert secrets.hide("Invalid OK-ACCESS-PASSPHRASE: it does not pass", "sig") != HIDDEN

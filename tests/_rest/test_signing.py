@@ -1,20 +1,14 @@
 from __future__ import annotations
 
-import re
-import string
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from okx_async._credentials import Credentials
-from okx_async._errors import InvalidRequestError
 from okx_async._models import ClosePosition
-from okx_async._rest.signing import CLOSE_PATH, CONFIG_PATH, TIME_PATH, Signer, close_body, positions_path, sign
+from okx_async._rest.signing import Signer, sign
 
 # Computed with the standard library, reproduced with two other clients (OKX's own SDK among them).
 A = ("22582BD0CFF14C41EDBF1AB98506286D", "2026-01-15T23:27:52.373Z")
@@ -144,123 +138,3 @@ def test_the_signer_shows_no_secret() -> None:
     signer = Signer(Credentials("0123456789abcdef", "top-secret", "pass-phrase"), demo=True)
     assert repr(signer) == "Signer(Credentials(api_key='0123…'), demo=True)"
     assert not hasattr(signer, "__dict__")
-
-
-@pytest.mark.parametrize(
-    ("request_", "body"),
-    [
-        (REQUEST, VECTORS["V1"][4]),
-        (replace(REQUEST, auto_cxl=True), VECTORS["V2"][4]),
-        (ClosePosition("BTC-USDT", "cross", ccy="USDT"), VECTORS["V4"][4]),
-        (ClosePosition("BTC-USD-260327-60000-C", "isolated"), VECTORS["V11"][4]),
-        (
-            ClosePosition("ETH-USDT-SWAP", "isolated", "short", "USDT", True, "c1A2b3", "desk7"),  # noqa: FBT003 - in the order of the body
-            (
-                b'{"instId":"ETH-USDT-SWAP","mgnMode":"isolated","posSide":"short","ccy":"USDT","autoCxl":true,'
-                b'"clOrdId":"c1A2b3","tag":"desk7"}'
-            ),
-        ),
-        (replace(REQUEST, pos_side="net"), b'{"instId":"BTC-USDT-SWAP","mgnMode":"cross","posSide":"net"}'),
-    ],
-)
-def test_body(request_: ClosePosition, body: bytes) -> None:
-    assert close_body(request_) == body
-
-
-ALNUM = string.ascii_letters + string.digits
-
-
-@given(
-    st.builds(
-        ClosePosition,
-        st.from_regex(r"[A-Z0-9_.]+(-[A-Z0-9_.]+){0,4}", fullmatch=True),
-        st.sampled_from(["cross", "isolated"]),
-        st.sampled_from([None, "net", "long", "short"]),
-        st.none() | st.text(ALNUM, min_size=1, max_size=32),
-        st.booleans(),
-        st.none() | st.text(ALNUM, min_size=1, max_size=32),
-        st.none() | st.text(ALNUM, min_size=1, max_size=16),
-    )
-)
-def test_body_round_trips(request_: ClosePosition) -> None:
-    fields = {
-        "instId": request_.inst_id,
-        "mgnMode": request_.mgn_mode,
-        "posSide": request_.pos_side,
-        "ccy": request_.ccy,
-        "autoCxl": request_.auto_cxl or None,
-        "clOrdId": request_.cl_ord_id,
-        "tag": request_.tag,
-    }
-    expected = [(key, value) for key, value in fields.items() if value is not None]
-    assert list(orjson.loads(close_body(request_)).items()) == expected
-
-
-ALNUM_RULE = "ASCII letters and digits, or None"
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"inst_id": "btc-usdt"}, "inst_id must be ASCII upper-case letters"),
-        ({"inst_id": ""}, "inst_id must be ASCII upper-case letters"),
-        ({"inst_id": None}, "inst_id must be ASCII upper-case letters"),
-        ({"mgn_mode": "crossed"}, "mgn_mode must be 'cross' or 'isolated'"),
-        ({"mgn_mode": "CROSS"}, "mgn_mode must be 'cross' or 'isolated'"),
-        ({"mgn_mode": ""}, "mgn_mode must be 'cross' or 'isolated'"),
-        ({"mgn_mode": None}, "mgn_mode must be 'cross' or 'isolated'"),
-        ({"mgn_mode": ["cross"]}, "mgn_mode must be 'cross' or 'isolated'"),
-        ({"pos_side": "both"}, "pos_side must be 'net', 'long', 'short' or None"),
-        ({"pos_side": ""}, "pos_side must be 'net', 'long', 'short' or None"),
-        ({"pos_side": {}}, "pos_side must be 'net', 'long', 'short' or None"),
-        ({"ccy": ""}, "ccy must be 1 to 32 ASCII letters"),
-        ({"ccy": "US DT"}, "ccy must be 1 to 32 ASCII letters"),
-        ({"ccy": "USDТ"}, "ccy must be 1 to 32 ASCII letters"),  # noqa: RUF001 - a Cyrillic letter
-        ({"ccy": 5}, "ccy must be 1 to 32 ASCII letters"),
-        ({"auto_cxl": "true"}, "auto_cxl must be True or False"),
-        ({"auto_cxl": 1}, "auto_cxl must be True or False"),
-        ({"auto_cxl": None}, "auto_cxl must be True or False"),
-        ({"cl_ord_id": ""}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
-        ({"cl_ord_id": "a" * 33}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
-        ({"cl_ord_id": "a-b"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
-        ({"cl_ord_id": "ab\n"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
-        ({"cl_ord_id": "é"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
-        ({"cl_ord_id": "٣"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
-        ({"cl_ord_id": b"ab"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
-        ({"tag": ""}, f"tag must be 1 to 16 {ALNUM_RULE}"),
-        ({"tag": "a" * 17}, f"tag must be 1 to 16 {ALNUM_RULE}"),
-        ({"tag": "²"}, f"tag must be 1 to 16 {ALNUM_RULE}"),
-        ({"tag": 7}, f"tag must be 1 to 16 {ALNUM_RULE}"),
-    ],
-)
-def test_a_wrong_parameter_is_named_with_rule_and_value(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(InvalidRequestError, match=f"^{re.escape(message)}") as caught:
-        close_body(replace(REQUEST, **changes))
-    assert isinstance(caught.value, ValueError)
-    (value,) = changes.values()
-    assert str(caught.value).endswith(f", got {value!r}")
-
-
-def test_a_leg_that_is_no_request_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="request must be a ClosePosition, got 'BTC-USDT-SWAP'"):
-        close_body("BTC-USDT-SWAP")  # type: ignore[arg-type]
-
-
-def test_paths() -> None:
-    assert VECTORS["V1"][3] == CLOSE_PATH
-    assert VECTORS["V5"][3] == CONFIG_PATH
-    assert TIME_PATH == "/api/v5/public/time"
-    assert positions_path(None) == "/api/v5/account/positions"
-    assert positions_path(["BTC-USDT-SWAP"]) == VECTORS["V6"][3]
-    assert positions_path(("BTC-USDT-SWAP", "ETH-USDT-SWAP")) == VECTORS["V8"][3]
-
-
-@pytest.mark.parametrize("inst_ids", [[], ["A"] * 11, "BTC"])
-def test_positions_are_asked_for_1_to_10_ids(inst_ids: list[str]) -> None:
-    with pytest.raises(InvalidRequestError, match="inst_ids must be a list of 1 to 10 instrument ids"):
-        positions_path(inst_ids)
-
-
-def test_ids_of_a_query_are_checked() -> None:
-    with pytest.raises(InvalidRequestError, match="got 'X&ccy=Y'"):
-        positions_path(["BTC-USDT", "X&ccy=Y"])

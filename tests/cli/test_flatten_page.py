@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from okx_async import Attempt, ClosePosition, FlattenReport, FlattenRow, FlattenState, Outcome, Position, RejectedError
-from okx_async._rest.responses import Answer, positions
+from okx_async._rest.records import positions
+from okx_async._rest.responses import Answer
 from okx_async.cli import flatten as command_module
 from okx_async.cli import flatten_page
 from okx_async.cli.exits import ExitCode

@@ -9,14 +9,16 @@ import asyncio
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
 from math import inf
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import okx_async as okx
 from okx_async import FlattenState, Outcome
 from okx_async.simulator import JournalRow, Trade
 from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.faults.catalogue import POSITIONS_PATH
-from tests.faults.world import Ends, World
+
+if TYPE_CHECKING:
+    from tests.faults.world import Ends, World
 
 __all__ = ["follow_tokens", "harmful", "held", "refuted"]
 

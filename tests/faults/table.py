@@ -91,7 +91,7 @@ row(
     "50001 for ever",
     refused("UnavailableError", "50001", 6, "ssssss"),
     strike("50001", **ALWAYS),
-    flatten=left("deadline", "50001", "sssssss"),  # after 0.25, 0.5, 1, 2, 4 and 8 s
+    flatten=left("deadline", "50001", "sssss"),  # after 0.25, 1, 3 and 7 s; the next pause would be 15 s
 )
 row(
     NO,
@@ -142,7 +142,7 @@ row(
     "the instrument is suspended",
     refused("UnavailableError", "51022", 6, "ssssss"),
     at_once(lambda world: world.exchange.list_instrument(STRUCK, state="suspend")),
-    flatten=left("deadline", "51022", "sssssss"),
+    flatten=left("deadline", "51022", "sssss"),
 )
 row(
     NO,
@@ -162,7 +162,7 @@ row(
     "50011 for ever",
     refused("RateLimitedError", "50011", 6, "ssssss"),
     strike("50011", **ALWAYS),
-    flatten=left("deadline", "50011", "ssssssssss"),
+    flatten=left("refused", "50011", "ssssss"),
 )
 row(
     RATE,
@@ -198,7 +198,7 @@ row(
     "another program takes all of it",
     refused("RateLimitedError", "50011", 6, "ssssss"),
     at_once(lambda world: world.exchange.crowd(world.exchange.user_id, STRUCK, 30)),
-    flatten=left("deadline", "50011", "ssssssssss"),
+    flatten=left("refused", "50011", "ssssss"),
 )
 
 # --- it accepts, in odd words ---

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import pytest
 
 import okx_async as okx
-from okx_async._calls.attempt import Flight
+from okx_async._http.inflight import InFlight
 from okx_async._http.transport import Reply, Transport
 from okx_async.simulator import Network, VirtualLoop, run
 
@@ -28,9 +28,14 @@ def batch(monkeypatch: pytest.MonkeyPatch, answer: bytes, legs: list[okx.ClosePo
     """Return the peak and what is left, in bytes for each leg, and the most attempts of one."""
 
     async def send(
-        _transport: Transport, flight: Flight, _method: str, _path: str, _headers: Mapping[str, str], body: bytes | None
+        _transport: Transport,
+        request: InFlight,
+        _method: str,
+        _path: str,
+        _headers: Mapping[str, str],
+        body: bytes | None,
     ) -> Reply:
-        flight.mark(None)
+        request.connected(None)
         await asyncio.sleep(0.06)
         return Reply(200, answer if body else b"", None)
 

@@ -9,6 +9,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -16,8 +17,10 @@ import okx_async as okx
 from okx_async.simulator import JournalRow, Network, Path, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator.api.endpoints import CLOSE_PATH
 from tests.faults import judge
-from tests.faults.calls import Column
-from tests.faults.cells import Row
+
+if TYPE_CHECKING:
+    from tests.faults.calls import Column
+    from tests.faults.cells import Row
 
 __all__ = ["EPOCH", "STRUCK", "End", "Ends", "Leg", "Observed", "World", "observe"]
 
@@ -135,7 +138,7 @@ def _observe(row: Row, column: Column) -> tuple[Observed, list[str]]:
                 wall_clock=wall_clock,
                 on_attempt=lambda attempt: ended.append((attempt, loop.clock())),
             )
-            client._calls._random = lambda: 1.0  # the longest of the pauses
+            client._caller._random = lambda: 1.0  # the longest of the pauses
             world = World(loop, network, exchange, client, limiter, row.max_wait, column.legs, ended)
             for inst_id in column.legs:
                 exchange.open_position(inst_id, 4)

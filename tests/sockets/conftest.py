@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from okx_async import Client, Credentials, Limiter, Statistics
-from okx_async._calls.uid_lookup import Discovery
+from okx_async._calls.uid_lookup import UidLookup
 
 CREDENTIALS = Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", 'Fj0rd/"Kay&k<7')
 ACCEPTED = {"code": "0", "data": [{"clOrdId": "", "instId": "BTC-USDT-SWAP", "posSide": "net", "tag": ""}], "msg": ""}
@@ -151,7 +151,7 @@ async def stub() -> AsyncIterator[Stub]:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep clients whose user id is given from checking it: the stub sees what the test sends and no more."""
-    monkeypatch.setattr(Discovery, "_start", lambda _: None)
+    monkeypatch.setattr(UidLookup, "_start", lambda _: None)
 
 
 class Clock:
@@ -176,7 +176,7 @@ class Clients:
     def __call__(self, base_url: str, **arguments: Any) -> Client:
         arguments = {"user_id": "123", "limiter": Limiter(clock=self.clock), **arguments}
         client = Client(arguments.pop("credentials", CREDENTIALS), base_url=base_url, **arguments)
-        client._calls._random = lambda: 0.0  # repeats follow at once
+        client._caller._random = lambda: 0.0  # repeats follow at once
         self.made.append(client)
         return client
 

@@ -126,7 +126,7 @@ async def test_positions_keep_their_own_limit(exchange: SimulatedExchange, clien
 async def test_positions_that_cannot_be_read_are_no_empty_list(
     exchange: SimulatedExchange, client: Client, fault: dict[str, Any]
 ) -> None:
-    client._calls._random = lambda: 0.0  # repeats follow at once
+    client._caller._random = lambda: 0.0  # repeats follow at once
     exchange.inject(path=POSITIONS, times=9, **fault)
     with pytest.raises((RejectedError, OutcomeUnknownError)):
         await client.positions()
@@ -166,7 +166,7 @@ async def test_closes_that_go_on_meanwhile_count_too(exchange: SimulatedExchange
     closes = asyncio.ensure_future(client.close_positions([ClosePosition(inst_id, "cross") for inst_id in insts[:3]]))
     warmed = [await client.warm_up(4) for _ in range(3)]
     assert all(result.ok for result in await closes)
-    connector = client._transport._session.connector  # type: ignore[union-attr]
+    connector = client._wiring.transport._session.connector  # type: ignore[union-attr]
     assert isinstance(connector, Connector)
     assert connector.standing == 4
     assert max(warmed) <= 4

@@ -139,7 +139,7 @@ async def test_a_close_cancelled_at_any_turn_while_the_user_id_is_asked(clients:
 
 
 def names(client: Client) -> list[str]:
-    return [client._identity.fallback]
+    return [client._wiring.identity.fallback]
 
 
 @pytest.mark.usefixtures("quiet")

@@ -166,10 +166,9 @@ async def call(client: Client, use: str) -> None:
 async def test_a_client_left_open_warns(stub: Stub, clients: Clients) -> None:
     client = Client(clients.credentials, base_url=stub.base_url, user_id="123")
     await client.close_position("BTC-USDT-SWAP", "cross")
-    transport = client._transport
-    del client
+    transport = client._wiring.transport
     with pytest.warns(ResourceWarning, match=r"unclosed <Client .*: use it as `async with`, or await aclose"):
-        gc.collect()
+        del client
     await transport.aclose()
 
 

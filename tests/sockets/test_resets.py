@@ -104,7 +104,7 @@ async def test_bytes_that_have_not_left_never_do(clients: Clients) -> None:
         listening.listen()
         listening.settimeout(0)
         client = clients(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=0.2)
-        connector = client._transport._open().connector
+        connector = client._wiring.transport._open().connector
         assert connector is not None
         warm = asyncio.ensure_future(client.warm_up(1))
         peer, _ = await loop.sock_accept(listening)

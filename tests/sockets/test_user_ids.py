@@ -50,9 +50,9 @@ async def test_given_it_is_checked_behind_the_close(
     client = unknown(clients, exchange, user_id=exchange.user_id)
     exchange.open_position("BTC-USDT-SWAP", 1)
     await client.close_position("BTC-USDT-SWAP", "cross")
-    assert client._discovery._task is not None
-    assert not client._discovery._task.done()
-    await client._discovery._task
+    assert client._wiring.uid_lookup._task is not None
+    assert not client._wiring.uid_lookup._task.done()
+    await client._wiring.uid_lookup._task
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
@@ -63,8 +63,8 @@ async def test_a_mismatch_is_logged_and_nothing_else(
     exchange.open_position("BTC-USDT-SWAP", 1)
     closed = await client.close_position("BTC-USDT-SWAP", "cross")
     assert closed.attempts[0].key == (exchange.base_url, "987", "BTC-USDT-SWAP")
-    assert client._discovery._task is not None
-    await client._discovery._task
+    assert client._wiring.uid_lookup._task is not None
+    await client._wiring.uid_lookup._task
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "user_id='987' was given" in record.message
     assert exchange.user_id in record.message
@@ -111,7 +111,7 @@ async def test_asked_again_until_it_is_known(exchange: SimulatedExchange, client
     await client.close_position("BTC-USD-260327-60000-C", "cross")
     family = (*fallback[:2], "BTC-USD")
     assert limiter.statistics(family).cooling == 1
-    await clients.until(lambda: client._identity.user_id)
+    await clients.until(lambda: client._wiring.identity.user_id)
 
     known = client.limiter_key("BTC-USD-260327-60001-C")
     assert known[1] == exchange.user_id
@@ -119,7 +119,7 @@ async def test_asked_again_until_it_is_known(exchange: SimulatedExchange, client
     assert closed.attempts[0].key == known
     assert (limiter.statistics(family).cooling, limiter.statistics(known).cooling) == (2, 1)
 
-    await clients.until(lambda: client._identity.keys(known, asyncio.get_running_loop().time()) == (known,))
+    await clients.until(lambda: client._wiring.identity.keys(known, asyncio.get_running_loop().time()) == (known,))
     before = limiter.statistics(family).granted
     await client.close_position("BTC-USD-260327-60002-C", "cross")
     assert limiter.statistics(family).granted <= before  # only the user id's own key from now on
@@ -168,4 +168,4 @@ async def test_no_time_to_ask(exchange: SimulatedExchange, clients: Clients) -> 
     client = unknown(clients, exchange)
     closed = await client.close_position("BTC-USDT-SWAP", "cross", max_wait=0)
     assert closed.attempts[0].waited < 0.3
-    assert client._identity.user_id is None
+    assert client._wiring.identity.user_id is None

@@ -1,0 +1,92 @@
+"""The one place that puts a caller together: for `Client`, the doctor and tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from okx_async._calls.caller import Caller
+from okx_async._calls.capacity import CapacityLimiter
+from okx_async._calls.exchange_clock import ExchangeClock
+from okx_async._calls.identity import Identity, identity_of
+from okx_async._calls.sender import Sender
+from okx_async._calls.uid_lookup import UidLookup
+from okx_async._credentials import Credentials
+from okx_async._errors import OutcomeUnknownError
+from okx_async._http.transport import Transport
+from okx_async._limiter.limiter import default_limiter
+from okx_async._limiter.slots import SlotSource
+from okx_async._models import Attempt
+from okx_async._quota import Priority
+from okx_async._rest.hosts import environment
+from okx_async._rest.records import uid
+from okx_async._rest.redaction import Redactor
+from okx_async._rest.requests import ACCOUNT_CONFIG
+from okx_async._rest.signing import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """A caller and the parts that it is made of."""
+
+    caller: Caller
+    sender: Sender
+    uid_lookup: UidLookup
+    identity: Identity
+    transport: Transport
+    capacity: CapacityLimiter
+    clock: ExchangeClock
+    limiter: SlotSource
+
+
+def wire_caller(
+    credentials: Credentials,
+    base_url: str,
+    *,
+    user_id: str | None = None,
+    demo: bool = False,
+    limiter: SlotSource | None = None,
+    session: aiohttp.ClientSession | None = None,
+    connect_timeout: float = 2.0,
+    timeout: float = 5.0,
+    max_connections: int = 256,
+    keepalive: float = 15.0,
+    on_attempt: Callable[[Attempt], object] | None = None,
+    wall_clock: Callable[[], float] = time.time,
+    transport: Transport | None = None,
+) -> Wiring:
+    """Return a caller that sends to `base_url`; the arguments are Client's, already checked.
+
+    `transport` takes the place of the one made from `session`, `connect_timeout` and `keepalive`.
+    """
+    transport = transport or Transport(base_url, session=session, connect_timeout=connect_timeout, keepalive=keepalive)
+    identity = identity_of(environment(base_url, demo=demo), credentials.api_key, user_id)
+    limiter = default_limiter() if limiter is None else limiter
+    capacity = CapacityLimiter(max_connections)
+    clock = ExchangeClock(wall_clock)
+    sender = Sender(
+        limiter=limiter,
+        identity=identity,
+        signer=Signer(credentials, demo=demo),
+        redactor=Redactor(credentials),
+        transport=transport,
+        capacity=capacity,
+        timeout=timeout,
+        wall_clock=wall_clock,
+        clock=clock,
+    )
+
+    async def fetch_user_id() -> str:
+        # The lookup repeats at its own pace.
+        answer, _ = await caller.call(ACCOUNT_CONFIG, Priority.PANIC, None, once=True)
+        found = uid(answer)
+        if found is None:
+            raise OutcomeUnknownError("account/config: the answer names no uid", status=answer.status)
+        return found
+
+    uid_lookup = UidLookup(identity, fetch_user_id)
+    caller = Caller(sender, limiter, uid_lookup, clock, on_attempt)
+    return Wiring(caller, sender, uid_lookup, identity, transport, capacity, clock, limiter)

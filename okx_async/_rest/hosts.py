@@ -1,0 +1,96 @@
+"""REST hosts: the home of an account, the environment that a host belongs to, and the check of a base URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from types import MappingProxyType
+from typing import Final
+
+from yarl import URL
+
+from okx_async._errors import InvalidRequestError
+from okx_async._validation import short_repr
+
+_HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
+
+# A key belongs to one home; there is no fallback from one to another.
+# https://www.okx.com/docs-v5/en/#overview for global and eea; us and tr observed in several clients.
+REGIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "global": "https://openapi.okx.com",
+        "eea": "https://eea.okx.com",
+        "us": "https://us.okx.com",
+        "tr": "https://tr.okx.com",
+    }
+)
+
+
+def region_url(region: str) -> str:
+    """Return the REST base of an account's home; InvalidRequestError names the homes there are."""
+    if region not in tuple(REGIONS):  # a tuple: the value need not be hashable
+        raise InvalidRequestError(f"region must be one of {', '.join(REGIONS)}, got {short_repr(region)}")
+    return REGIONS[region]
+
+
+def environment(base_url: str | None, *, demo: bool, region: str = "global") -> str:
+    """Return the part of a key that tells exchanges apart.
+
+    ``"live"`` or ``"demo"`` for every host of OKX (one UID is counted once, whichever host it uses), the
+    origin (``"http://127.0.0.1:1234"``) for any other `base_url`, which is taken as already checked.
+    """
+    if not isinstance(demo, bool):
+        raise InvalidRequestError(f"demo must be True or False, got {short_repr(demo)}")
+    url = URL(region_url(region) if base_url is None else base_url)
+    host = (url.host_subcomponent or "").removesuffix(".")
+    if host == "okx.com" or host.endswith(".okx.com"):
+        return "demo" if demo else "live"
+    return f"{url.scheme}://{host}{'' if url.is_default_port() else f':{url.port}'}"
+
+
+def check_base_url(url: str, *, allow_plain_http: bool = False) -> str:
+    """Return `url` with lower-case scheme and host, without default port and trailing slash.
+
+    It must be https; plain http, which shows the passphrase to everybody on the way, is for loopback
+    addresses only unless `allow_plain_http`. A path is kept: the prefix of a proxy. Raises
+    InvalidRequestError, whose message never shows user name, password or query.
+    """
+    if not isinstance(url, str):
+        raise InvalidRequestError(f"base_url must be a string, got {short_repr(url)}")
+    if "@" in url:
+        raise InvalidRequestError("base_url must not hold a user name or password (not shown here)")
+    if "?" in url or "#" in url:
+        raise InvalidRequestError(
+            f"base_url must hold no query and no fragment, got {short_repr(re.split('[?#]', url)[0])}…"
+        )
+    try:
+        parsed = URL(url)
+        host = parsed.raw_host or ""
+        port = parsed.port
+    except ValueError as exc:
+        raise InvalidRequestError(f"base_url must be a URL, got {short_repr(url)}") from exc
+    if parsed.scheme not in {"http", "https"}:
+        raise InvalidRequestError(f"base_url must begin with https://, got {short_repr(url)}")
+    # Written as it goes over the wire: no second spelling of one host, no blanks, nothing to re-quote.
+    if not re.fullmatch(r"[!-\[\]-~]+", url) or not port or not (_HOST.fullmatch(host) or _is_ip(host)):
+        raise InvalidRequestError(f"base_url must name a host in ASCII and hold no blanks, got {short_repr(url)}")
+    if parsed.scheme == "http" and not allow_plain_http and not _is_loopback(host):
+        raise InvalidRequestError(
+            "base_url must begin with https://: plain http is for loopback addresses, or with "
+            f"allow_plain_http=True, got {short_repr(url)}"
+        )
+    # origin() leaves a default port out and writes scheme and host in lower case.
+    return f"{parsed.origin()}{parsed.raw_path}".rstrip("/")
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # an IPv6 zone belongs to this machine only and is quoted in several ways
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)

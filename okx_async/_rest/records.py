@@ -1,0 +1,136 @@
+"""Records of the exchange, read from an answer: closes, positions, orders, the user id, the time.
+
+An answer that cannot be read is never taken for an empty one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from okx_async._errors import OutcomeUnknownError
+from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, OpenOrder, Position, PosSide
+from okx_async._rest.responses import Answer
+from okx_async._validation import short_repr
+
+# Decimal and int themselves accept "1_000", "NaN", blanks and the digits of every alphabet.
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_SIZE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_INTEGER: Final = re.compile(r"[0-9]{1,18}")
+_UID: Final = re.compile(r"[0-9]{1,40}")
+
+
+def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Attempt, ...] = ()) -> ClosedPosition:
+    """Return the accepted close as answered, with the request's own words where the answer has none.
+
+    The answer's words are not compared: OKX's own sample answers posSide "long" to a request without it.
+    """
+    item: Mapping[str, Any] = answer.data[0] if answer.data else {}
+    inst_id, pos_side = item.get("instId"), item.get("posSide")
+    cl_ord_id, tag = item.get("clOrdId"), item.get("tag")
+    return ClosedPosition(
+        (inst_id if isinstance(inst_id, str) else "") or request.inst_id,
+        pos_side if isinstance(pos_side, str) else request.pos_side or "",
+        cl_ord_id if isinstance(cl_ord_id, str) else request.cl_ord_id or "",
+        tag if isinstance(tag, str) else request.tag or "",
+        attempts,
+    )
+
+
+def positions(answer: Answer) -> list[Position]:
+    """Return the positions that an answer lists; OutcomeUnknownError unless that is certain."""
+    if not answer.ok or not answer.listed:
+        raise _unreadable(answer, "the answer is no list of positions")
+    return [_position(answer, record) for record in answer.data]
+
+
+def orders(answer: Answer) -> list[OpenOrder]:
+    """Return the orders that an answer lists; OutcomeUnknownError unless that is certain."""
+    if not answer.ok or not answer.listed:
+        raise _unreadable(answer, "the answer is no list of orders", of="pending orders")
+    return [_order(answer, record) for record in answer.data]
+
+
+def uid(answer: Answer) -> str | None:
+    """Return the User ID from account/config, None if the answer has none.
+
+    https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
+    """
+    text = str(answer.data[0].get("uid")) if answer.ok and answer.data else ""
+    return text if _UID.fullmatch(text) else None
+
+
+def server_time(answer: Answer) -> float | None:
+    """Return the exchange's clock (Unix seconds) from public/time, None if the answer has none.
+
+    https://www.okx.com/docs-v5/en/#public-data-rest-api-get-system-time
+    """
+    text = str(answer.data[0].get("ts")) if answer.ok and answer.data else ""
+    return int(text) / 1000 if _INTEGER.fullmatch(text) else None
+
+
+def _text(record: Mapping[str, Any], key: str) -> str:
+    value = record.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _number(record: Mapping[str, Any], key: str) -> Decimal | None:
+    value = record.get(key)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    return Decimal(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
+
+
+def _millis(record: Mapping[str, Any], key: str) -> int:
+    value = str(record.get(key))
+    return int(value) if _INTEGER.fullmatch(value) else 0
+
+
+def _position(answer: Answer, record: Mapping[str, Any]) -> Position:
+    inst_id, mgn_mode, pos = _text(record, "instId"), _text(record, "mgnMode"), _number(record, "pos")
+    if not inst_id or not mgn_mode:
+        raise _unreadable(answer, f"a record without instId or mgnMode, of {short_repr(sorted(map(str, record)))}")
+    return Position(
+        inst_id=inst_id,
+        inst_type=_text(record, "instType"),
+        pos_id=_text(record, "posId"),
+        pos=Decimal("NaN") if pos is None else pos,
+        pos_side=cast("PosSide", _text(record, "posSide") or "net"),
+        pos_ccy=_text(record, "posCcy"),
+        mgn_mode=cast("MgnMode", mgn_mode),
+        ccy=_text(record, "ccy"),
+        avg_px=_number(record, "avgPx"),
+        mark_px=_number(record, "markPx"),
+        upl=_number(record, "upl"),
+        c_time=_millis(record, "cTime"),
+        u_time=_millis(record, "uTime"),
+        raw=record,
+    )
+
+
+def _order(answer: Answer, record: Mapping[str, Any]) -> OpenOrder:
+    algo_id, size = _text(record, "algoId"), _text(record, "sz")
+    if not _text(record, "instId") or not (_text(record, "ordId") or algo_id):
+        raise _unreadable(answer, "a record without instId or without an id", of="pending orders")
+    return OpenOrder(
+        inst_id=_text(record, "instId"),
+        ord_type=_text(record, "ordType"),
+        side=_text(record, "side"),
+        pos_side=cast("PosSide", _text(record, "posSide") or "net"),
+        sz=Decimal(size) if _SIZE.fullmatch(size) else None,
+        reduce_only=_text(record, "reduceOnly") == "true",
+        state=_text(record, "state"),
+        ord_id="" if algo_id else _text(record, "ordId"),
+        algo_id=algo_id,
+        cl_ord_id=_text(record, "algoClOrdId") or _text(record, "clOrdId"),
+        raw=record,
+    )
+
+
+def _unreadable(answer: Answer, reason: str, of: str = "positions") -> OutcomeUnknownError:
+    hint = "; ask again, do not take this for flat" if of == "positions" else ""
+    return OutcomeUnknownError(
+        f"{of} could not be read: {reason}{hint}", code=answer.code, status=answer.status, message=answer.message
+    )

@@ -1,0 +1,166 @@
+"""Every endpoint that the library calls: path, quota, parameters and body.
+
+The bytes signed must be the bytes sent, so paths and bodies are built here and go out unchanged.
+https://www.okx.com/docs-v5/en/#overview-rest-authentication-signature
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import orjson
+
+from okx_async._errors import InvalidRequestError
+from okx_async._models import ClosePosition
+from okx_async._quota import Quota
+from okx_async._rest.rate_keys import check_inst_id
+from okx_async._validation import short_repr
+
+CLOSE_PATH: Final = "/api/v5/trade/close-position"
+POSITIONS_PATH: Final = "/api/v5/account/positions"
+MAX_POSITIONS_IDS: Final = 10
+"""Instrument ids that one request for positions may name."""
+
+_MGN_MODES: Final = ("cross", "isolated")  # tuples: a wrong value need not be hashable
+_POS_SIDES: Final = ("net", "long", "short")
+# Spelt out, because \d, \w and isalnum() accept digits and letters of every alphabet.
+_CCY: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_CL_ORD_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")
+_TAG: Final = re.compile(r"[A-Za-z0-9]{1,16}")
+
+
+@dataclass(slots=True)  # not frozen: one is made for each close
+class ApiRequest:
+    """One request: what is sent, and what the exchange counts it by."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    """Path and query, as signed."""
+    body: bytes
+    label: str
+    """Its name in messages and rate keys: an instrument id, or an endpoint such as "account/positions"."""
+    quota: Quota | None = None
+    """The quota of an endpoint other than close-position; None: the limiter's own."""
+    needs_user_id: bool = True
+    """Whether it waits until the user id is known."""
+    signed: bool = True
+    """Whether it carries a signature; without one the exchange counts it by IP address."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something at the exchange."""
+        return self.method != "GET"
+
+
+# https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration: counted by user id.
+ACCOUNT_CONFIG: Final = ApiRequest(
+    "GET", "/api/v5/account/config", b"", "account/config", Quota(5, 2.0), needs_user_id=False
+)
+# https://www.okx.com/docs-v5/en/#public-data-rest-api-get-system-time: counted by IP address.
+PUBLIC_TIME: Final = ApiRequest(
+    "GET", "/api/v5/public/time", b"", "public/time", Quota(10, 2.0), needs_user_id=False, signed=False
+)
+# https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions: counted by user id.
+_POSITIONS_QUOTA: Final = Quota(10, 2.0)
+
+
+def close_position(request: ClosePosition) -> ApiRequest:
+    """Return the request that closes a position.
+
+    Raises InvalidRequestError that names the field, the rule and the value.
+    https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
+    """
+    return ApiRequest("POST", CLOSE_PATH, close_body(request), request.inst_id)
+
+
+def positions(inst_ids: Sequence[str] | None) -> ApiRequest:
+    """Return the request that lists positions: of all instruments, or of 1 to 10 named ones.
+
+    The comma stays raw: a client that quotes it anew would send other bytes than were signed.
+    https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
+    """
+    return ApiRequest("GET", positions_path(inst_ids), b"", "account/positions", _POSITIONS_QUOTA)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderList:
+    """One list of pending orders, read page by page."""
+
+    label: str
+    quota: Quota
+    filter: str
+    """The part of the query that selects the list, "" if there is none."""
+    cursor: str
+    """The field of the last record from which the next page goes on."""
+
+    def page(self, inst_id: str | None, after: str) -> ApiRequest:
+        """Return the request for one page: of one instrument or all (None), beginning behind the id `after` ("")."""
+        words = (self.filter, inst_id and f"instId={inst_id}", after and f"after={after}")
+        query = "&".join(word for word in words if word)
+        return ApiRequest("GET", f"/api/v5/{self.label}{'?' * bool(query)}{query}", b"", self.label, self.quota)
+
+
+_ALGO: Final = ("trade/orders-algo-pending", Quota(20, 2.0))
+
+# https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-order-list
+# https://www.okx.com/docs-v5/en/#order-book-trading-algo-trading-get-algo-order-list
+ORDER_LISTS: Final = (
+    OrderList("trade/orders-pending", Quota(60, 2.0), "", "ordId"),
+    OrderList(*_ALGO, "ordType=conditional,oco", "algoId"),
+    OrderList(*_ALGO, "ordType=trigger", "algoId"),
+    OrderList(*_ALGO, "ordType=move_order_stop", "algoId"),
+)
+ORDERS_PAGE: Final = 100
+"""Records on a full page of such a list."""
+
+
+def positions_path(inst_ids: Sequence[str] | None) -> str:
+    """Return path and query of the request for positions."""
+    if inst_ids is None:
+        return POSITIONS_PATH
+    # No ids must never mean all positions, and a bare string is no list of its letters.
+    if isinstance(inst_ids, str) or not 1 <= len(inst_ids) <= MAX_POSITIONS_IDS:
+        raise InvalidRequestError(
+            f"inst_ids must be a list of 1 to {MAX_POSITIONS_IDS} instrument ids, got {short_repr(inst_ids)}"
+        )
+    for inst_id in inst_ids:
+        check_inst_id(inst_id)
+    return f"{POSITIONS_PATH}?instId={','.join(inst_ids)}"
+
+
+def close_body(request: ClosePosition) -> bytes:
+    """Return the body of a close, with the parameters that were asked for and no others."""
+    if not isinstance(request, ClosePosition):
+        raise InvalidRequestError(f"request must be a ClosePosition, got {short_repr(request)}")
+    check_inst_id(request.inst_id)
+    if request.mgn_mode not in _MGN_MODES:
+        raise InvalidRequestError(f"mgn_mode must be 'cross' or 'isolated', got {short_repr(request.mgn_mode)}")
+    params: dict[str, str | bool] = {"instId": request.inst_id, "mgnMode": request.mgn_mode}
+    if request.pos_side is not None:
+        if request.pos_side not in _POS_SIDES:
+            raise InvalidRequestError(
+                f"pos_side must be 'net', 'long', 'short' or None, got {short_repr(request.pos_side)}"
+            )
+        params["posSide"] = request.pos_side
+    if request.ccy is not None:
+        rule = "1 to 32 ASCII letters, digits, '_', '.' or '-'"
+        params["ccy"] = _matching(_CCY, request.ccy, "ccy", rule)
+    if not isinstance(request.auto_cxl, bool):  # "false" would be taken for true
+        raise InvalidRequestError(f"auto_cxl must be True or False, got {short_repr(request.auto_cxl)}")
+    if request.auto_cxl:
+        params["autoCxl"] = True
+    if request.cl_ord_id is not None:
+        rule = "1 to 32 ASCII letters and digits"
+        params["clOrdId"] = _matching(_CL_ORD_ID, request.cl_ord_id, "cl_ord_id", rule)
+    if request.tag is not None:
+        params["tag"] = _matching(_TAG, request.tag, "tag", "1 to 16 ASCII letters and digits")
+    return orjson.dumps(params)
+
+
+def _matching(pattern: re.Pattern[str], value: object, name: str, rule: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise InvalidRequestError(f"{name} must be {rule}, or None, got {short_repr(value)}")
+    return value

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from okx_async._http.inflight import InFlight
+from okx_async._http.timeouts import TimeoutGroup
+
+pytestmark = pytest.mark.virtual
+
+
+def in_flight(timeout: float = 5.0) -> InFlight:
+    return InFlight(TimeoutGroup(asyncio.get_running_loop()), timeout=timeout, wall_clock=lambda: 1_768_519_672.5)
+
+
+async def lasts(one: InFlight) -> float:
+    """Return how long a request is left alone, at most 100 s."""
+    try:
+        with one:
+            await asyncio.sleep(100)
+    except TimeoutError:
+        pass
+    return asyncio.get_running_loop().time()
+
+
+async def test_in_line_it_has_all_the_time_there_is() -> None:
+    assert await lasts(in_flight()) == 100
+
+
+async def test_each_stage_has_a_time_of_its_own() -> None:
+    one = in_flight(5.0)
+    loop = asyncio.get_running_loop()
+    loop.call_later(10, one.connecting, 2.0)
+    loop.call_later(11, one.connected, None)  # connected: the answer has five seconds
+    assert await lasts(one) == 16
+
+
+async def test_it_is_ended_from_outside() -> None:
+    one = in_flight()
+    asyncio.get_running_loop().call_later(3, one.end)
+    assert await lasts(one) == 3
+
+
+async def test_an_end_is_not_moved_by_a_request_that_is_not_sent() -> None:
+    one = in_flight()
+
+    def ends() -> None:
+        one.end()
+        one.limit(2.0)  # it had its slot in this very step
+        one.limit(None)
+
+    asyncio.get_running_loop().call_later(3, ends)
+    assert await lasts(one) == 3
+
+
+async def test_one_that_was_sent_in_the_step_of_its_end_has_its_time() -> None:
+    one = in_flight(5.0)
+
+    def ends() -> None:
+        one.end()
+        one.connected(None)
+
+    asyncio.get_running_loop().call_later(3, ends)
+    assert await lasts(one) == 8
+
+
+async def test_once_expired_no_limit_is_an_error() -> None:
+    one = in_flight()
+
+    async def ends_late() -> None:
+        with one:
+            one.limit(1.0)
+            try:
+                await asyncio.sleep(100)
+            finally:
+                one.limit(5.0)
+                one.end()
+
+    with pytest.raises(TimeoutError):
+        await ends_late()
+
+
+async def test_an_answer_without_a_mark_is_one_all_the_same() -> None:
+    """A user's mock takes the place of the connector: what has an answer was sent."""
+    one = in_flight()
+    with one:
+        one.answering(None)
+    assert one.may_have_left
+
+
+async def test_it_keeps_the_last_transport_that_could_be_reached() -> None:
+    first, second = asyncio.Transport(), asyncio.Transport()
+    one = in_flight()
+    with one:
+        one.connected(first)
+        one.answering(None)
+        assert one.transport is first
+        one.answering(second)
+        assert one.transport is second

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import re
+import string
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from okx_async._errors import InvalidRequestError
+from okx_async._models import ClosePosition
+from okx_async._rest.requests import ACCOUNT_CONFIG, CLOSE_PATH, PUBLIC_TIME, close_body, positions_path
+
+# Computed with the standard library, reproduced with two other clients (OKX's own SDK among them).
+A = ("22582BD0CFF14C41EDBF1AB98506286D", "2026-01-15T23:27:52.373Z")
+B = ("demo-Secret/+=0123456789abcdef", "2026-02-28T00:00:00.000Z")
+VECTORS = {
+    "V1": (
+        *(*A, "POST", "/api/v5/trade/close-position"),
+        b'{"instId":"BTC-USDT-SWAP","mgnMode":"cross"}',
+        "VPvWQYohtOUEdemrDVlv56AK07M4V5iDpm6oQ/uimQo=",
+    ),
+    "V2": (
+        *(*A, "POST", "/api/v5/trade/close-position"),
+        b'{"instId":"BTC-USDT-SWAP","mgnMode":"cross","autoCxl":true}',
+        "OR5I9X7c1TSnkCv/p1H2pRxTcI8LTRXphkyzbeR/fl4=",
+    ),
+    "V3": (
+        *(*A, "POST", "/api/v5/trade/close-position"),
+        (
+            b'{"instId":"ETH-USDT-SWAP","mgnMode":"isolated","posSide":"long","autoCxl":false,'
+            b'"clOrdId":"c1A2b3","tag":"desk7"}'
+        ),
+        "GhswlFqExT1jMD4wYNY39U+7/YdSCWTw1rB0WsG6oik=",
+    ),
+    "V4": (
+        *(*A, "POST", "/api/v5/trade/close-position"),
+        b'{"instId":"BTC-USDT","mgnMode":"cross","ccy":"USDT"}',
+        "/B3LEd23fUFwKXbGJmldF+PR8LbSrRLjTBdmPo4zbhw=",
+    ),
+    "V5": (*(*A, "GET", "/api/v5/account/config"), b"", "cHH0x86xShUX8OQpECXvA+NL1yXAc6sKvoLWtYJQjAs="),
+    "V6": (
+        *(*A, "GET", "/api/v5/account/positions?instId=BTC-USDT-SWAP"),
+        b"",
+        "oAMARVuzhkWVJ3+FBznoKrs3DN0WfzDlEmrkyJGuIrU=",
+    ),
+    "V7": (
+        *(*A, "GET", "/api/v5/account/positions?instId=BTC-USDT-SWAP%2CETH-USDT-SWAP"),
+        b"",
+        "rMVpMzB8KiKC3+Fe/8iC5zkASOip+3x12xEFv6/RaPo=",
+    ),
+    "V8": (
+        *(*A, "GET", "/api/v5/account/positions?instId=BTC-USDT-SWAP,ETH-USDT-SWAP"),
+        b"",
+        "M/01GcE7BYPZJNy/MDR+pH3dIXBjEVYbyfinRTFVBko=",
+    ),
+    "V9": (
+        *(*A, "GET", "/api/v5/trade/orders-pending?instType=SWAP&instId=BTC-USDT-SWAP"),
+        b"",
+        "whQ1Fh10fBqElyp+CMDmzZ3qemMSlhXlz4QStEdhx7k=",
+    ),
+    "V10": (
+        *(*A, "POST", "/api/v5/trade/cancel-batch-orders"),
+        (
+            b'[{"instId":"BTC-USDT-SWAP","ordId":"590908157585625111"},'
+            b'{"instId":"BTC-USDT-SWAP","ordId":"590908544950571222"}]'
+        ),
+        "ctPZb2Fs3mpT+nhzMXLTD/YQiYDgdbJar5fq+yXBGuM=",
+    ),
+    "V11": (
+        *(*B, "POST", "/api/v5/trade/close-position"),
+        b'{"instId":"BTC-USD-260327-60000-C","mgnMode":"isolated"}',
+        "FZrqGEQu6YfYiyzQYjH3Tw0JfRTUezNvtkV1pjS60aY=",
+    ),
+    "V12": (
+        *(*B, "POST", "/api/v5/trade/cancel-all-after"),
+        b'{"timeOut":"60"}',
+        "1U5Pl8kRvwrV+6taiqnHcm3zDcX7zsu+rLkSA+PDHe0=",
+    ),
+}
+REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
+
+
+@pytest.mark.parametrize(
+    ("request_", "body"),
+    [
+        (REQUEST, VECTORS["V1"][4]),
+        (replace(REQUEST, auto_cxl=True), VECTORS["V2"][4]),
+        (ClosePosition("BTC-USDT", "cross", ccy="USDT"), VECTORS["V4"][4]),
+        (ClosePosition("BTC-USD-260327-60000-C", "isolated"), VECTORS["V11"][4]),
+        (
+            ClosePosition("ETH-USDT-SWAP", "isolated", "short", "USDT", True, "c1A2b3", "desk7"),  # noqa: FBT003 - in the order of the body
+            (
+                b'{"instId":"ETH-USDT-SWAP","mgnMode":"isolated","posSide":"short","ccy":"USDT","autoCxl":true,'
+                b'"clOrdId":"c1A2b3","tag":"desk7"}'
+            ),
+        ),
+        (replace(REQUEST, pos_side="net"), b'{"instId":"BTC-USDT-SWAP","mgnMode":"cross","posSide":"net"}'),
+    ],
+)
+def test_body(request_: ClosePosition, body: bytes) -> None:
+    assert close_body(request_) == body
+
+
+ALNUM = string.ascii_letters + string.digits
+
+
+@given(
+    st.builds(
+        ClosePosition,
+        st.from_regex(r"[A-Z0-9_.]+(-[A-Z0-9_.]+){0,4}", fullmatch=True),
+        st.sampled_from(["cross", "isolated"]),
+        st.sampled_from([None, "net", "long", "short"]),
+        st.none() | st.text(ALNUM, min_size=1, max_size=32),
+        st.booleans(),
+        st.none() | st.text(ALNUM, min_size=1, max_size=32),
+        st.none() | st.text(ALNUM, min_size=1, max_size=16),
+    )
+)
+def test_body_round_trips(request_: ClosePosition) -> None:
+    fields = {
+        "instId": request_.inst_id,
+        "mgnMode": request_.mgn_mode,
+        "posSide": request_.pos_side,
+        "ccy": request_.ccy,
+        "autoCxl": request_.auto_cxl or None,
+        "clOrdId": request_.cl_ord_id,
+        "tag": request_.tag,
+    }
+    expected = [(key, value) for key, value in fields.items() if value is not None]
+    assert list(orjson.loads(close_body(request_)).items()) == expected
+
+
+ALNUM_RULE = "ASCII letters and digits, or None"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"inst_id": "btc-usdt"}, "inst_id must be ASCII upper-case letters"),
+        ({"inst_id": ""}, "inst_id must be ASCII upper-case letters"),
+        ({"inst_id": None}, "inst_id must be ASCII upper-case letters"),
+        ({"mgn_mode": "crossed"}, "mgn_mode must be 'cross' or 'isolated'"),
+        ({"mgn_mode": "CROSS"}, "mgn_mode must be 'cross' or 'isolated'"),
+        ({"mgn_mode": ""}, "mgn_mode must be 'cross' or 'isolated'"),
+        ({"mgn_mode": None}, "mgn_mode must be 'cross' or 'isolated'"),
+        ({"mgn_mode": ["cross"]}, "mgn_mode must be 'cross' or 'isolated'"),
+        ({"pos_side": "both"}, "pos_side must be 'net', 'long', 'short' or None"),
+        ({"pos_side": ""}, "pos_side must be 'net', 'long', 'short' or None"),
+        ({"pos_side": {}}, "pos_side must be 'net', 'long', 'short' or None"),
+        ({"ccy": ""}, "ccy must be 1 to 32 ASCII letters"),
+        ({"ccy": "US DT"}, "ccy must be 1 to 32 ASCII letters"),
+        ({"ccy": "USDТ"}, "ccy must be 1 to 32 ASCII letters"),  # noqa: RUF001 - a Cyrillic letter
+        ({"ccy": 5}, "ccy must be 1 to 32 ASCII letters"),
+        ({"auto_cxl": "true"}, "auto_cxl must be True or False"),
+        ({"auto_cxl": 1}, "auto_cxl must be True or False"),
+        ({"auto_cxl": None}, "auto_cxl must be True or False"),
+        ({"cl_ord_id": ""}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
+        ({"cl_ord_id": "a" * 33}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
+        ({"cl_ord_id": "a-b"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
+        ({"cl_ord_id": "ab\n"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
+        ({"cl_ord_id": "é"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
+        ({"cl_ord_id": "٣"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
+        ({"cl_ord_id": b"ab"}, f"cl_ord_id must be 1 to 32 {ALNUM_RULE}"),
+        ({"tag": ""}, f"tag must be 1 to 16 {ALNUM_RULE}"),
+        ({"tag": "a" * 17}, f"tag must be 1 to 16 {ALNUM_RULE}"),
+        ({"tag": "²"}, f"tag must be 1 to 16 {ALNUM_RULE}"),
+        ({"tag": 7}, f"tag must be 1 to 16 {ALNUM_RULE}"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_rule_and_value(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^{re.escape(message)}") as caught:
+        close_body(replace(REQUEST, **changes))
+    assert isinstance(caught.value, ValueError)
+    (value,) = changes.values()
+    assert str(caught.value).endswith(f", got {value!r}")
+
+
+def test_a_leg_that_is_no_request_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="request must be a ClosePosition, got 'BTC-USDT-SWAP'"):
+        close_body("BTC-USDT-SWAP")  # type: ignore[arg-type]
+
+
+def test_paths() -> None:
+    assert VECTORS["V1"][3] == CLOSE_PATH
+    assert VECTORS["V5"][3] == ACCOUNT_CONFIG.path
+    assert PUBLIC_TIME.path == "/api/v5/public/time"
+    assert positions_path(None) == "/api/v5/account/positions"
+    assert positions_path(["BTC-USDT-SWAP"]) == VECTORS["V6"][3]
+    assert positions_path(("BTC-USDT-SWAP", "ETH-USDT-SWAP")) == VECTORS["V8"][3]
+
+
+@pytest.mark.parametrize("inst_ids", [[], ["A"] * 11, "BTC"])
+def test_positions_are_asked_for_1_to_10_ids(inst_ids: list[str]) -> None:
+    with pytest.raises(InvalidRequestError, match="inst_ids must be a list of 1 to 10 instrument ids"):
+        positions_path(inst_ids)
+
+
+def test_ids_of_a_query_are_checked() -> None:
+    with pytest.raises(InvalidRequestError, match="got 'X&ccy=Y'"):
+        positions_path(["BTC-USDT", "X&ccy=Y"])
