@@ -11,7 +11,7 @@ logger = logging.getLogger("okx_async")
 
 
 def notify(callback: Callable[[Any], object], value: object) -> None:
-    """Tell a caller's function something; what it raises must not disturb a close."""
+    """Call a user's function with a value; an error that it raises is logged."""
     try:
         answer = callback(value)
     except Exception:

@@ -1,9 +1,8 @@
-"""The client: what to send, when to send it again, and what to tell the caller."""
+"""The public client: it checks arguments and calls down."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from okx_async._credentials import Credentials
 from okx_async._errors import InvalidRequestError
 from okx_async._flatten.confirm import close_and_confirm
 from okx_async._flatten.flatten import Flattening
+from okx_async._flatten.readings import read_positions
 from okx_async._flatten.report import FlattenReport, FlattenRow
 from okx_async._limiter.slots import SlotSource
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, Position, PosSide
@@ -28,25 +28,33 @@ from okx_async._rest.hosts import check_base_url, region_url
 from okx_async._rest.rate_keys import check_inst_id
 from okx_async._validation import check_callback, check_list, check_priority, check_seconds, check_wait, short_repr
 
-logger = logging.getLogger("okx_async")
-
 CONFIRM_TIMEOUT: Final = 30.0
 
 
 class Client:
-    """Closes positions, for any number of awaiting callers in one event loop.
+    """A client of OKX's REST API that closes positions, for any number of tasks of one event loop.
 
-    `credentials`: of the API key, with Trade permission. `user_id`: the UID that the exchange counts limits by; None:
-    asked of account/config on first need. `demo`: demo trading. `region`: the account's home, "global", "eea", "us" or
-    "tr". `base_url` overrides it; `http://` only for loopback addresses unless `allow_plain_http`. `limiter`: None:
-    the one that all clients of this process share. `session`: an aiohttp.ClientSession that you own and close.
-    `connect_timeout`: seconds to a usable connection. `timeout`: seconds from there to the complete answer, for each
-    attempt (with your own session: from the call). `max_connections`: requests on the wire at once. `keepalive`:
-    seconds an idle connection is kept. `on_attempt`: a plain function, called with an Attempt
-    after each; what it raises is logged.
+    It needs no running loop and does no I/O before the first call, and belongs to the loop of its first call.
 
-    Needs no running loop and does no I/O before the first call; belongs to the loop of its first call.
-    Raises InvalidRequestError for arguments that cannot work.
+    Args:
+        credentials: The API key, with Trade permission.
+        user_id: The UID that the exchange counts limits by. None: it is asked of account/config on first need.
+        demo: Whether to use demo trading.
+        region: The account's home: "global", "eea", "us" or "tr".
+        base_url: The REST host, in place of that of `region`.
+        allow_plain_http: Whether `http://` is allowed for hosts other than loopback addresses.
+        limiter: Grants the slots. None: the limiter that all clients of this process share.
+        session: An aiohttp.ClientSession that you own and close. None: one of the client's own.
+        connect_timeout: Seconds to a usable connection, for each attempt.
+        timeout: Seconds from a usable connection to the complete answer, for each attempt; with your own session, from
+            the call.
+        max_connections: Most requests on the wire at once.
+        keepalive: Seconds for which an idle connection is kept.
+        on_attempt: A plain function, called with an Attempt after each attempt of a close. What it raises is logged.
+        wall_clock: The time in Unix seconds, for signatures and records.
+
+    Raises:
+        InvalidRequestError: An argument cannot work.
     """
 
     def __init__(
@@ -126,18 +134,30 @@ class Client:
     ) -> ClosedPosition:
         """Close the whole position of one instrument (and side) at market.
 
-        Returns once the exchange has *accepted* the close, which is no proof that the position is gone.
-        `max_wait`: seconds from this call to the last send; SlotTimeoutError at once when that is impossible.
+        Returns once the exchange has *accepted* the close, which is no proof that the position is gone. A refusal for
+        rate is repeated after its window, at most 5 times. Two overlapping closes of one position are both sent, with
+        `confirm` too. Cancelling may leave the close executed: then the CancelledError has a note.
 
-        With `confirm` it reads the position first, and returns once the exchange no longer lists it (``closed.flat``);
-        as in `flatten`, the close is repeated only if a reading lists the very same position. Not proven within
-        `confirm_timeout` seconds of the first answer: OutcomeUnknownError; another position in its place:
-        RejectedError that says so.
+        Args:
+            inst_id: The instrument, such as "BTC-USDT-SWAP".
+            mgn_mode: "cross" or "isolated".
+            pos_side: "long" or "short" in long/short mode, else None or "net".
+            ccy: The margin currency, needed for a cross MARGIN position.
+            auto_cxl: Whether the exchange shall cancel pending orders that are in the way.
+            cl_ord_id, tag: Your own id and tag of the order: 1 to 32 and 1 to 16 ASCII letters and digits.
+            priority: The lane in which it waits for its slot. PANIC goes ahead of every NORMAL waiter of its key.
+            max_wait: Seconds from this call to the last send; SlotTimeoutError at once if that is impossible. None: no
+                bound on the first send, 30 s from there for repeats.
+            confirm: Whether to return only once the exchange no longer lists the position (``closed.flat``). It is read
+                first; as in `flatten`, the close is repeated only if a reading lists the very same position.
+            confirm_timeout: Seconds from the first answer within which that must be proven.
 
-        Raises InvalidRequestError (nothing sent), NotSentError (nothing sent), RejectedError (refused, nothing
-        executed) or OutcomeUnknownError (may have been executed: ask positions). A refusal for rate is repeated after
-        its window, at most 5 times. Cancelling may leave the close executed: then the CancelledError has a note.
-        Two overlapping closes of one position are both sent, with `confirm` too.
+        Raises:
+            InvalidRequestError: A parameter is wrong; nothing was sent.
+            NotSentError: Nothing was sent.
+            RejectedError: The exchange refused it, nothing was executed; with `confirm` also if another position
+                stands in its place.
+            OutcomeUnknownError: It may have been executed, or is not proven in time: ask positions.
 
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
         """
@@ -161,9 +181,14 @@ class Client:
     ) -> list[CloseResult]:
         """Close many positions at once; the results are in the order of `requests`.
 
-        A leg's failure is in its result: it neither raises nor stops another leg. `on_result` is called with each
-        result as it arrives; what it raises is logged. If this call is cancelled, `on_result` has been told of every
-        leg that was decided.
+        A leg's failure is in its result: it neither raises nor stops another leg. If this call is cancelled,
+        `on_result` has been called with the result of every leg that was decided.
+
+        Args:
+            requests: The positions to close.
+            priority: The lane in which they wait.
+            max_wait: Seconds from this call to the last send of each leg, None: as in `close_position`.
+            on_result: A plain function, called with each result as it arrives. What it raises is logged.
         """
         self._bind()
         check_wait(max_wait)
@@ -183,15 +208,23 @@ class Client:
         priority: Priority = Priority.PANIC,
         on_progress: Callable[[FlattenRow], object] | None = None,
     ) -> FlattenReport:
-        """Close every position, of all instruments or of `inst_ids`, and prove that the exchange lists them no more.
-
-        `where`: only those positions for which it is true. `auto_cxl`: cancel the pending orders that stand in the way.
-        `deadline`: seconds from this call to the last close; what is on the wire by then is awaited. `on_progress`:
-        called with a position's row whenever it changes, and at the end; what it raises is logged.
+        """Close every position and prove that the exchange lists none of them any more.
 
         Each position has one close in flight. It is closed again only if a reading at most 1 s old lists the very same
-        position: one that was opened meanwhile is left alone. Raises what the first reading of positions raises, as
-        `positions` does, and what `where` raises in it; nothing was sent then. All else is in the report.
+        position: one that was opened meanwhile is left alone.
+
+        Args:
+            inst_ids: Instruments to close. None: all.
+            where: A plain function of a Position; only positions for which it is true are closed.
+            auto_cxl: Whether the exchange shall cancel pending orders that are in the way.
+            deadline: Seconds from this call to the last close. What is on the wire by then is awaited.
+            priority: The lane in which closes and readings wait.
+            on_progress: A plain function, called with a position's row whenever it changes, and at the end. What it
+                raises is logged.
+
+        Raises:
+            OkxError: What the first reading met, as `positions` raises it, before anything was sent; likewise any error
+                of `where` in it. All else is in the report.
         """
         self._bind()
         check_seconds(deadline=deadline)
@@ -220,47 +253,41 @@ class Client:
         ).run()
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:
-        """Return the open positions, of all instruments or of `inst_ids`.
+        """Return the open positions, without records that the exchange lists as flat.
 
-        Records that the exchange lists as flat are left out. Raises as `close_position` does; OutcomeUnknownError
-        if there was no answer that can be read.
+        Args:
+            inst_ids: Instruments to ask for. None: all.
+
+        Raises:
+            OkxError: As `close_position`; OutcomeUnknownError if no answer could be read.
 
         https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
         """
         self._bind()
-        pages = [requests.positions(None)]
-        if inst_ids is not None:
-            wanted = list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
-            size = requests.MAX_POSITIONS_IDS
-            pages = [requests.positions(wanted[i : i + size]) for i in range(0, len(wanted), size)]
-        found: list[Position] = []
-        for page in pages:
-            answer, _ = await self._caller.call(page, Priority.NORMAL, None)
-            found += [position for position in records.positions(answer) if position.pos != 0]
-        return found
+        wanted = None if inst_ids is None else list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
+        return await read_positions(self._caller, wanted)
 
     async def warm_up(self, connections: int) -> int:
-        """Open so many connections, learn the user id, and return how many connections stand ready.
+        """Open connections, learn the user id, and return how many connections stand ready.
 
-        Spends no quota of close-position. Never more than `max_connections`, with those on the wire; they close after
-        `keepalive` seconds without use, and called again it replaces what has grown old. Raises AuthenticationError if
-        the key is refused; what else goes wrong is logged.
+        It spends no quota of close-position and never exceeds `max_connections`, counting connections in use. Idle
+        connections close after `keepalive` seconds; call again to replace them. Failures are logged.
+
+        Args:
+            connections: How many are to stand ready.
+
+        Raises:
+            AuthenticationError: The exchange refuses the API key.
         """
         self._bind()
         if type(connections) is not int or connections < 0:
             raise InvalidRequestError(f"connections must be an integer ≥ 0, got {short_repr(connections)}")
         await self._wiring.uid_lookup.known(None)
         self._bind()  # closed meanwhile: nothing would close what is opened now
-        capacity = self._wiring.capacity
-        bound = capacity.bound
-        wanted = min(connections, bound - capacity.taken)
-        opened = await self._wiring.transport.open(wanted, bound)
-        if opened < wanted:
-            logger.warning("warm_up: only %d of %d connections could be opened", opened, wanted)
-        return opened
+        return await self._wiring.open(connections)
 
     async def aclose(self) -> None:
-        """End queued calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
+        """End waiting calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
         if self._closed:
             return
         if self._loop is None:
@@ -268,12 +295,7 @@ class Client:
             return
         self._bind()
         self._closed = True
-        self._wiring.sender.close()
-        try:
-            await self._wiring.uid_lookup.aclose()
-            await self._wiring.sender.aclose()
-        finally:  # cancelled too: no connection is left open
-            await self._wiring.transport.aclose()
+        await self._wiring.aclose()
 
     async def __aenter__(self) -> Self:
         self._bind()

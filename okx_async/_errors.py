@@ -1,4 +1,4 @@
-"""The errors: one tree, each class says what became of the request.
+"""The error tree: each class says what became of the request.
 
 OkxError
 ├── InvalidRequestError (also ValueError)  refused here, nothing was sent
@@ -73,9 +73,8 @@ class NotSentError(OkxError):
 class SlotTimeoutError(NotSentError):
     """``max_wait`` is over, or would be: ``wait`` is the time in seconds to the earliest possible slot.
 
-    Nothing but a request before this one that gives up waiting, or turns out not to have been sent, brings one sooner:
-    until then there would be none though every answer arrived at once. Nor is one promised for then: answers take time,
-    and others come.
+    Even if every answer arrived at once, no slot would be free earlier, unless a request ahead gives up or turns out
+    not to have been sent. A slot is not promised for then either: answers take time, and other requests wait too.
     """
 
     def __init__(self, text: str, *, wait: float = 0.0, key: Hashable = None) -> None:

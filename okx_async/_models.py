@@ -1,7 +1,7 @@
-"""The values at the boundary, in the exchange's words: frozen, slotted, without behaviour of their own.
+"""Public records, frozen and slotted, with the exchange's names in Python spelling (``instId`` is ``inst_id``).
 
-Field names are OKX's in Python spelling (``instId`` is ``inst_id``). Texts that the exchange may extend stay
-``str``; closed sets of ours are enums; the two sets that users type are ``Literal`` aliases.
+Texts that the exchange may extend are ``str``, closed sets of ours are enums, and the two sets that users type are
+``Literal`` aliases.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TokenState: TypeAlias = Literal["settled", "refunded", "in doubt"]
 
 
 class Outcome(Enum):
-    """What became of one attempt; each class is repeated, or not, by a rule of its own."""
+    """What became of one attempt. `_rest.retry` says which outcomes are followed by another attempt."""
 
     ACCEPTED = "ACCEPTED"
     """Code 0: the exchange took the request. That is not yet a proof of being flat."""
@@ -48,7 +48,9 @@ class Outcome(Enum):
 class ClosePosition:
     """One position to close, as `POST /api/v5/trade/close-position` names it.
 
-    It is checked when it is sent, so that one bad leg of a batch stops no other.
+    The fields are those of `Client.close_position`. They are checked when it is sent, so that one bad leg of a batch
+    stops no other.
+
     https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
     """
 
@@ -62,9 +64,13 @@ class ClosePosition:
 
     @classmethod
     def of(cls, position: Position, **changes: Any) -> ClosePosition:
-        """Build the request that closes `position`, with `changes` to its fields.
+        """Return the request that closes a position.
 
-        The side is named in long/short mode only, the currency for cross MARGIN positions only.
+        It names the side in long/short mode only, and the currency for cross MARGIN positions only.
+
+        Args:
+            position: The position, as `Client.positions` returns it.
+            changes: Fields of the request to set in addition, such as ``auto_cxl=True``.
         """
         request = cls(
             position.inst_id,
@@ -77,22 +83,24 @@ class ClosePosition:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of one request.
-
-    ``waited``: seconds spent waiting for its slot; ``sent``, ``settled``: wall-clock times (Unix seconds) of
-    the write and of the end of the try, None where that did not happen; ``code``: the exchange's, "" where
-    there was none; ``status``: the HTTP status or None; ``token``: what became of the slot.
-    """
+    """One attempt to send a close."""
 
     request: ClosePosition
     key: Hashable
+    """The rate key that it was counted under."""
     waited: float
+    """Seconds that it waited for its slot."""
     sent: float | None
+    """When it was written, by the wall clock (Unix seconds); None: never."""
     settled: float | None
+    """When its answer was complete, by the wall clock (Unix seconds); None: there was none."""
     code: str
+    """The exchange's code, "" if there was none."""
     status: int | None
+    """The HTTP status, None if there was no answer."""
     outcome: Outcome
     token: TokenState
+    """What became of its slot."""
 
 
 @dataclass(frozen=True, slots=True)

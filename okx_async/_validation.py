@@ -1,4 +1,4 @@
-"""What callers pass, checked before anything happens: annotations do not bind those without a type checker."""
+"""Checks of arguments, before anything is sent: annotations do not bind callers without a type checker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN: Final = 60
 
 
 def short_repr(value: object) -> str:
-    """Return ``repr(value)`` for a message: of bounded length, and only ever of the value's beginning."""
+    """Return the beginning of ``repr(value)``, for a message."""
     if isinstance(value, str | bytes):
         text = repr(value[:_SHOWN])
         return text if len(value) <= _SHOWN else f"{text}…"
@@ -62,9 +62,10 @@ def check_priority(priority: object) -> Priority:
 
 
 def check_callback(name: str, value: object) -> None:
-    """Raise InvalidRequestError unless it is None or callable, and no coroutine function.
+    """Raise InvalidRequestError unless `value` is None or a plain function.
 
-    What that returns is awaited by nobody: a record that is never written, a predicate that is true of everything.
+    A coroutine function is refused, since its result would not be awaited: its record would never be written, and as a
+    predicate it would be true of everything.
     """
     if value is None:
         return
@@ -78,7 +79,7 @@ def check_callback(name: str, value: object) -> None:
 
 
 def check_list(name: str, values: Iterable[_T], kind: type[_T]) -> list[_T]:
-    """Return `values` as a list; raise InvalidRequestError unless they are several of a kind."""
+    """Return `values` as a list; raise InvalidRequestError unless all are of type `kind`."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InvalidRequestError(f"{name} must be a list of {kind.__name__}, got {short_repr(values)}")
     found = list(values)

@@ -13,7 +13,7 @@ from okx_async._models import ClosedPosition, ClosePosition
 
 @dataclass(frozen=True, slots=True)
 class CloseResult:
-    """What became of one leg of a batch: exactly one of ``closed`` and ``error`` is set."""
+    """The result of one leg of a batch: exactly one of ``closed`` and ``error`` is set."""
 
     request: ClosePosition
     closed: ClosedPosition | None = None

@@ -1,4 +1,4 @@
-"""The exchange's clock, as far as it is known: requests are signed by it (pure: times are arguments)."""
+"""The exchange's clock as far as it is known, for signatures."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from math import inf
 
 
 class ExchangeClock:
-    """This machine's wall clock, moved by what public/time said.
+    """This machine's wall clock, corrected by answers of public/time.
 
-    Nothing is asked before the exchange has refused a timestamp (50102): most clocks are right, and a wrong correction
-    would break them. The least round trip knows best: the answer was made somewhere within it.
+    It is corrected only after the exchange has refused a timestamp (50102): most clocks are right, and a wrong
+    correction would break them. The answer with the shortest round trip is the most exact one.
     """
 
     __slots__ = ("_round_trip", "_wall_clock", "asked", "learnt", "offset")
@@ -30,11 +30,11 @@ class ExchangeClock:
         return self._wall_clock() + self.offset
 
     def refused(self) -> None:
-        """Forget how good the last answer was: the exchange refused a timestamp made by it."""
+        """Forget how exact the last answer was: the exchange refused a timestamp made by it."""
         self._round_trip = inf
 
     def learn(self, sent: float, received: float, told: float) -> None:
-        """Take in one answer: when it was asked for and received by this machine's clock, and what it told."""
+        """Take in an answer: the wall clock when it was asked for and received, and the time `told` in it."""
         round_trip = received - sent
         self.asked += 1
         if round_trip < 0:  # this machine's clock was set back meanwhile
@@ -45,5 +45,5 @@ class ExchangeClock:
         self.learnt = self.asked
 
     def missed(self) -> None:
-        """Note a question that had no answer."""
+        """Count a question without an answer."""
         self.asked += 1

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Generic, TypeVar, cast
 
 AT_ONCE: Final = 50
-"""How many are begun in one turn of the loop: ten thousand at once would keep everybody else waiting.
+"""Coroutines begun in one turn of the loop: ten thousand at once would keep every other task waiting.
 
-The bytes of a turn's legs leave at its end. With 100 legs in one turn the exchange has nothing to do until the last of
-them is signed, and then answers faster than answers are read: a warm book took 7 % longer. With 10 a turn, it is turns.
+The bytes of a turn's requests leave at its end. With 100 in one turn the exchange idles until the last of them is
+signed and then answers faster than answers are read: a warm book took 7 % longer. With 10, the turns themselves cost.
 """
 
 _T = TypeVar("_T")
@@ -18,9 +18,10 @@ _Item = TypeVar("_Item")
 
 
 async def gather_in_turns(work: Callable[[_Item], Awaitable[_T]], items: Iterable[_Item]) -> list[_T]:
-    """Return what `work` comes to for each item, in their order; what one raises is raised once all have ended.
+    """Return the results of `work` for all items, in their order.
 
-    Cancelled, it ends them all, and has the notes of their CancelledErrors: which of them were on the wire.
+    The first error in that order is raised once all have ended. If this call is cancelled, it cancels all of them and
+    collects the notes of their CancelledErrors, which say what was on the wire.
     """
     group = _Group(work)
     try:
@@ -42,10 +43,9 @@ async def gather_in_turns(work: Callable[[_Item], Awaitable[_T]], items: Iterabl
 
 
 class _Group(Generic[_Item, _T]):
-    """The work that was begun, and when all of it has ended.
+    """The tasks of one call, and a future that is done when all of them are.
 
-    What a task came to is kept and the task dropped as it ends: ten thousand at the end of a batch would take
-    milliseconds in one step.
+    A task's result is taken over as it ends: ten thousand at the end of a batch would take milliseconds in one step.
     """
 
     __slots__ = ("_work", "failed", "left", "notes", "over", "results", "tasks")
@@ -55,7 +55,7 @@ class _Group(Generic[_Item, _T]):
         self.left = 0
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.tasks: dict[asyncio.Task[_T], int] = {}
-        """What runs yet, and the place of its result."""
+        """The running tasks, with the index of their results."""
         self.results: list[_T] = []
         self.failed: dict[int, asyncio.Task[_T]] = {}
         self.notes: list[str] = []

@@ -13,7 +13,7 @@ from okx_async._errors import AuthenticationError, OkxError
 logger = logging.getLogger("okx_async")
 
 PATIENCE = 1.0
-"""Seconds that a close waits for the first answer, counted from the question and not from the close."""
+"""Seconds that a close waits for the first answer, counted from the question, not from the close."""
 
 LONGEST_PAUSE = 30.0
 
@@ -22,9 +22,11 @@ GIVE_UP = 4.0
 
 
 class UidLookup:
-    """One background task of a client that asks account/config until it is told the user id.
+    """A background task of one client that asks account/config until it gets the user id.
 
-    `fetch` asks once. Where the user id was given, it is compared, and a mismatch is logged as ERROR.
+    Args:
+        identity: Takes in the user id. A given user id is compared, and a mismatch logged as ERROR.
+        fetch: Asks once.
     """
 
     def __init__(self, identity: Identity, fetch: Callable[[], Awaitable[str]]) -> None:
@@ -37,13 +39,17 @@ class UidLookup:
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing to ask and nothing to wait for, so that `known` need not be called."""
+        """Whether the user id is known, so that `known` need not be called."""
         return self._task is not None and self._identity.user_id is not None
 
     async def known(self, max_wait: float | None) -> None:
-        """Return once the user id is known, or cannot be waited for any longer.
+        """Return once the user id is known, or the time to wait for it is over.
 
-        Raises AuthenticationError if the exchange refuses the key itself: no close could go out with it.
+        Args:
+            max_wait: Seconds to wait at most. None: one second from the first question.
+
+        Raises:
+            AuthenticationError: The exchange refuses the key itself, so that no close could go out with it.
         """
         if self._task is None:
             self._start()
@@ -54,13 +60,13 @@ class UidLookup:
         if max_wait is not None:
             left = min(left, max_wait)
         if not first.done() and left > 0:
-            await asyncio.wait({first}, timeout=left)  # leaves the task alone, whatever becomes of us
+            await asyncio.wait({first}, timeout=left)  # a cancelled wait leaves the task alone
         if not first.done():
-            level = logging.DEBUG if max_wait == 0 else logging.WARNING  # who has no time has not waited in vain
+            level = logging.DEBUG if max_wait == 0 else logging.WARNING  # without time there was no wait in vain
             logger.log(level, "account/config has not answered yet: closes count under %s", self._identity.fallback)
         elif (refused := first.result()) is not None:
             if self._first is first:
-                self._task = None  # the next call asks again, once for all: the key may have been mended
+                self._task = None  # the next call asks again: the key may have been mended
             raise copy(refused)  # one exception object cannot be raised in many callers
 
     async def aclose(self) -> None:
@@ -83,7 +89,7 @@ class UidLookup:
             except AuthenticationError as error:
                 # 50120 is a key that may not read: whether it may trade is for the close to find out.
                 if error.code != "50120":
-                    # Whoever waits is told by the error itself; nobody waits where the user id was given.
+                    # Waiting calls raise the error. With a given user id there are none, so it is logged louder.
                     logger.log(logging.DEBUG if self._given is None else logging.WARNING, "account/config: %s", error)
                     _tell(first, error)
                     return

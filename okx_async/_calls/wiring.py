@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from okx_async._rest.redaction import Redactor
 from okx_async._rest.requests import ACCOUNT_CONFIG
 from okx_async._rest.signing import Signer
 
+logger = logging.getLogger("okx_async")
+
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
@@ -40,6 +43,23 @@ class Wiring:
     capacity: CapacityLimiter
     clock: ExchangeClock
     limiter: SlotSource
+
+    async def open(self, connections: int) -> int:
+        """Open connections until so many stand ready, as far as the bound allows; return how many do."""
+        wanted = min(connections, self.capacity.bound - self.capacity.taken)
+        opened = await self.transport.open(wanted, self.capacity.bound)
+        if opened < wanted:
+            logger.warning("warm_up: only %d of %d connections could be opened", opened, wanted)
+        return opened
+
+    async def aclose(self) -> None:
+        """End waiting attempts, await those on the wire up to their time-out, close the connections."""
+        self.sender.close()
+        try:
+            await self.uid_lookup.aclose()
+            await self.sender.aclose()
+        finally:  # cancelled too: no connection is left open
+            await self.transport.aclose()
 
 
 def wire_caller(

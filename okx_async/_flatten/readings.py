@@ -16,6 +16,7 @@ from typing import Final
 from okx_async._calls.caller import Caller
 from okx_async._errors import OkxError
 from okx_async._flatten.guard import Reading
+from okx_async._models import Position
 from okx_async._quota import Priority
 from okx_async._rest import records, requests
 
@@ -156,6 +157,19 @@ class Readings:
             requests.positions(inst_ids), self._priority, max_wait, once=once, permit=stamp
         )
         return Reading(started, records.positions(answer), inst_ids)
+
+
+async def read_positions(calls: Caller, inst_ids: Sequence[str] | None) -> list[Position]:
+    """Return the open positions, of all instruments (None) or of any number of named ones."""
+    pages = [requests.positions(None)]
+    if inst_ids is not None:
+        size = requests.MAX_POSITIONS_IDS
+        pages = [requests.positions(inst_ids[i : i + size]) for i in range(0, len(inst_ids), size)]
+    found: list[Position] = []
+    for page in pages:
+        answer, _ = await calls.call(page, Priority.NORMAL, None)
+        found += [position for position in records.positions(answer) if position.pos != 0]
+    return found
 
 
 def _looked_at(task: asyncio.Task[bool]) -> None:

@@ -1,7 +1,7 @@
-"""Where connections come from: each is marked when a request gets it, looked at before, and reset when in doubt.
+"""Connections of the client's own session: checked before use, reported to their request, reset when in doubt.
 
-A connection whose request is in doubt is reset. Closing alone is not enough: what is still in the kernel's send
-buffer would be delivered; with SO_LINGER (1, 0) the kernel drops it and sends RST.
+Closing the connection of a request in doubt is not enough: the kernel would still deliver its send buffer. With
+SO_LINGER (1, 0) the kernel drops the buffer and sends RST.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from aiohttp.tracing import Trace
 from okx_async._http.inflight import InFlight
 
 IN_FLIGHT: ContextVar[InFlight | None] = ContextVar("okx_async_in_flight", default=None)
-"""The attempt whose request is made in this context."""
+"""The request that is made in this context."""
 NOT_REPEATED = "the connection was lost, and is not repeated here"
 _LOOKS = 3
-"""Connections that are looked at for one request: a server that hangs up at once must not keep us at it."""
-_HUNG_UP: int = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere only what the loop has read is known
+"""Connections checked for one request: a server that hangs up at once must not cause an endless loop."""
+_HUNG_UP: int = getattr(select, "POLLRDHUP", 0)  # Linux only; elsewhere only what the loop has read is known
 _RESET = struct.pack("ii", 1, 0)
 
 
 class Connector(aiohttp.TCPConnector):
-    """Tells the request in whose context it connects that it has its connection."""
+    """A TCP connector that tells the request of its context when it has its connection."""
 
     def __init__(self, keepalive: float) -> None:
-        # limit=0: no queue inside aiohttp, the gate stands before the slot.
+        # limit=0: no queue inside aiohttp, `CapacityLimiter` bounds the requests.
         super().__init__(
             limit=0, limit_per_host=0, keepalive_timeout=keepalive, socket_factory=self._socket, ttl_dns_cache=60
         )
@@ -45,7 +45,7 @@ class Connector(aiohttp.TCPConnector):
         self._polls: dict[int, select.poll] = {}
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
-        """Connect, and mark the request."""
+        """Connect, and note in the request that it may leave from here on."""
         request = IN_FLIGHT.get()
         if request is not None and request.may_have_left:
             # aiohttp repeats idempotent requests by itself; one slot is one request.
@@ -56,7 +56,7 @@ class Connector(aiohttp.TCPConnector):
                 if not self._spoilt(connection):
                     break
                 connection.close()
-                for _ in range(2):  # turns: the loop reads what else came to idle connections, and drops those
+                for _ in range(2):  # turns in which the loop drops other idle connections that got bytes
                     await asyncio.sleep(0)
                 connection = await super().connect(req, traces, timeout)
             if (request.may_send_until < inf or request.confirm_write is not None) and (
@@ -69,11 +69,11 @@ class Connector(aiohttp.TCPConnector):
 
     @property
     def standing(self) -> int:
-        """How many sockets are open: idle, on the wire, and on their way."""
+        """How many sockets are open: idle, in use, or connecting."""
         return sum(sock.fileno() >= 0 for sock in self._sockets)
 
     def older(self, connection: Connection, moment: float) -> bool:
-        """Whether a connection was there before a moment of the loop's clock."""
+        """Return whether a connection was made before a moment of the loop's clock."""
         transport = connection.transport
         sock = None if transport is None else transport.get_extra_info("socket")
         return sock is not None and self._made.get(sock.fileno(), moment) < moment
@@ -91,10 +91,10 @@ class Connector(aiohttp.TCPConnector):
         return sock
 
     def _spoilt(self, connection: Connection) -> bool:
-        """Whether something came while the connection stood idle, so that it must not carry a request.
+        """Return whether an idle connection received something, so that it must not carry a request.
 
-        Bytes: aiohttp would take them for the answer to this request. The end, perhaps not read by the loop yet: the
-        request would be lost, and nobody could tell.
+        aiohttp would take bytes for the answer to this request. After the end of the connection, which the loop may not
+        have read yet, the request would be lost with an unknown outcome.
         """
         protocol = connection.protocol
         if protocol is None or (transport := protocol.transport) is None:
@@ -105,14 +105,14 @@ class Connector(aiohttp.TCPConnector):
         if not _HUNG_UP or sock is None or (number := sock.fileno()) < 0:
             return False
         poll = self._polls.get(number)
-        if poll is None:  # it knows the number alone, and may be used again for the next socket of that number
+        if poll is None:  # of the number alone, so it serves the next socket of that number too
             poll = self._polls[number] = select.poll()
             poll.register(number, _HUNG_UP)
         return bool(poll.poll(0))
 
 
 def reset(transport: asyncio.BaseTransport | None) -> None:
-    """Drop a connection so that the kernel sends no more of what was written to it."""
+    """Drop a connection so that the kernel sends no more of its buffer."""
     if not isinstance(transport, asyncio.WriteTransport):
         return
     sock = transport.get_extra_info("socket")

@@ -1,4 +1,4 @@
-"""Connections opened before they are needed, without a request."""
+"""Opening connections before they are needed, without a request."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from yarl import URL
 from okx_async._http.connector import Connector
 
 YOUNG: Final = 0.1
-"""The part of `keepalive` within which a connection of the pool passes for new.
+"""The part of `keepalive` within which an idle connection counts as new.
 
-A connection that is put back counts as just used, though nothing was sent over it: older ones are replaced, or they
-would stand idle for longer than the server keeps them.
+A connection that is put back counts as just used, though nothing was sent over it. Older ones are replaced, or they
+would stay idle for longer than the server keeps them.
 """
 
 
@@ -30,10 +30,16 @@ async def warm(
     seconds: float,
     timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as aiohttp's connectors take it
 ) -> int:
-    """Open connections, all at once, each within `seconds`, and return how many stand ready.
+    """Open connections, all at once, and return how many stand ready.
 
-    Of our own sessions the pool holds at most `bound` afterwards, with those that are on the wire. A caller's session
-    has a bound and a pool of its own, whose connections are taken as they are.
+    Args:
+        session: The session whose connector opens them.
+        url: Where to connect to.
+        count: How many are to stand ready.
+        bound: Most connections of the client's own session, counting those in use. A caller's session has a bound and
+            a pool of its own, whose connections are taken as they are.
+        seconds: Time for each.
+        timeout: aiohttp's time-outs for each.
     """
     connector = session.connector
     if connector is None:
@@ -54,14 +60,14 @@ async def warm(
                     connection = await connector.connect(request, [], timeout)
                 connections.append(connection)
 
-    # All are held until all are open: a connection put back at once would be handed to the next.
+    # All are held until all are open: one put back at once would be handed out again.
     connections: list[Connection] = []
     try:
         ends = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
-    finally:  # cancelled too: gather ends after the last of them
+    finally:
         surplus = 0 if ours is None else ours.standing - bound
         for connection in connections:
-            if surplus > 0:  # requests went on meanwhile, over connections of their own that stand in its place
+            if surplus > 0:  # requests opened connections of their own meanwhile
                 surplus -= 1
                 connection.close()
             else:

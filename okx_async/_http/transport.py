@@ -1,8 +1,8 @@
-"""The socket side: one aiohttp session, and of every request the one fact that decides, whether it was sent.
+"""One aiohttp session, and for every request the fact that decides: whether it may have been sent.
 
-On our own session the connector marks the request when it gets its connection: before the mark not a byte can have
-left, after it any byte may have. The mark also starts the response's time-out. On a caller's session there is no
-such moment to observe, so only the errors that aiohttp raises while connecting count as not sent.
+On the client's own session the connector notes when a request gets its connection: before that no byte can have left,
+afterwards any byte may have. On a caller's session this moment cannot be observed, so only the errors that aiohttp
+raises while connecting count as not sent.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
 
 MAX_BODY = 1 << 20
-"""Bytes of a response that are read; the exchange's are far below, and a longer one is nobody's envelope."""
+"""Most bytes of a response that are read; the exchange's are far shorter."""
 
 _NEVER = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
-# What a session must not add to a signed request.
+# Headers that a session must not add to a signed request.
 _OURS = frozenset(
     {
         "accept-encoding",
@@ -51,7 +51,7 @@ class Reply(NamedTuple):
 
 
 def _once() -> aiohttp.ClientMiddlewareType:
-    """Let a question out once: a caller's session has no other place to keep aiohttp from repeating it."""
+    """Let a GET out once: on a caller's session aiohttp cannot be kept from repeating it in any other way."""
     gone = False
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -65,7 +65,14 @@ def _once() -> aiohttp.ClientMiddlewareType:
 
 
 class Transport:
-    """Sends one request at a time for each caller, and repeats nothing."""
+    """Sends requests, and repeats none.
+
+    Args:
+        base_url: Where to; checked.
+        session: The caller's session. None: one of its own.
+        connect_timeout: Seconds to a usable connection.
+        keepalive: Seconds for which an idle connection of its own session is kept.
+    """
 
     def __init__(
         self,
@@ -84,8 +91,8 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._urls: dict[str, URL] = {}
         self._opening = asyncio.Lock()
-        # A caller's session has no mark: its connecting gets a limit that aiohttp reports as such. The threshold
-        # keeps aiohttp from rounding that limit up to a whole second.
+        # On a caller's session aiohttp itself limits the time to connect. The threshold keeps aiohttp from rounding
+        # that limit up to a whole second.
         self._timeout = (
             _NEVER
             if self._own
@@ -96,13 +103,13 @@ class Transport:
 
     @property
     def opened(self) -> bool:
-        """Whether a session of our own is open, and so must be closed."""
+        """Whether a session of its own is open, and so must be closed."""
         return self._own and self._session is not None
 
     async def send(
         self, request: InFlight, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Reply | None:
-        """Send one request and read its answer; None if there was no usable one, with the reason in `request`."""
+        """Send one request and return its answer, or None with the reason in ``request.failure``."""
         session = self._session or self._open()
         if self._own:
             request.connecting(self._connect_timeout)
@@ -129,7 +136,7 @@ class Transport:
                 auto_decompress=False,
                 middlewares=() if self._own or body is not None else (_once(),),
             )
-            try:  # what `async with` would do, for two microseconds less
+            try:
                 if not (self._own and request.may_have_left):
                     connection = response.connection
                     request.answering(None if connection is None else connection.transport)
@@ -140,14 +147,14 @@ class Transport:
             if not self._own:
                 request.not_connected()
             request.failure = _words(exc)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the mark says whether the request can have left
+        except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
             request.failure = _words(exc)
         finally:
             IN_FLIGHT.reset(mark)
         return None
 
     def _until(self, request: InFlight) -> aiohttp.ClientTimeout:
-        """Limit the connecting by the last moment for the write: without a mark nobody tells when it is connected."""
+        """Limit the time to connect by the last moment for the write, on a session that does not tell the moment."""
         left = min(
             self._connect_timeout, max(request.may_send_until - request.loop.time(), 0.001)
         )  # 0 would be no limit
@@ -157,7 +164,7 @@ class Transport:
         try:
             content = response.content
             body: bytes | None = (first := await content.readany())
-            if not content.at_eof() or len(first) > MAX_BODY:  # else it came in one piece, which is the rule
+            if not content.at_eof() or len(first) > MAX_BODY:  # else it came in one piece, as it nearly always does
                 body = await _whole(content, first)
         finally:
             if not self._own and response.connection is None:
@@ -169,7 +176,7 @@ class Transport:
         return Reply(response.status, body, response.headers.get(RETRY_AFTER))
 
     async def open(self, count: int, bound: int) -> int:
-        """Open connections until `count` stand ready in the pool, of which `bound` may be; return how many do."""
+        """Open connections until `count` stand ready, `bound` at most in all; return how many do."""
         async with self._opening:
             session = self._session or self._open()
             return await warm(
@@ -182,7 +189,7 @@ class Transport:
             )
 
     async def aclose(self) -> None:
-        """Close the session if it is ours."""
+        """Close the session if it is not a caller's."""
         if self._own and self._session is not None:
             await self._session.close()
 
@@ -205,7 +212,7 @@ class Transport:
 
 
 async def _whole(content: aiohttp.StreamReader, body: bytes) -> bytes | None:
-    """Return the body that begins so; None if it is longer than any of the exchange's can be."""
+    """Return the whole body that begins with `body`; None if it is longer than MAX_BODY."""
     chunks = []
     size = 0
     while body:
@@ -218,18 +225,18 @@ async def _whole(content: aiohttp.StreamReader, body: bytes) -> bytes | None:
 
 
 def _words(exc: BaseException) -> str:
-    """Return what went wrong, in full: it is cut once it was looked through for secrets."""
+    """Return the error as text, in full: it is shortened after the search for secrets."""
     try:
         text = str(exc)
-    except Exception:  # noqa: BLE001 - aiohttp's, made by a user's mock without what their text is made of
+    except Exception:  # noqa: BLE001 - a user's mock may make aiohttp's errors without their parts
         text = ""
-    # aiohttp says "ssl:default" of plain http, too, and "400" of answers that it cannot read, whatever their status.
+    # aiohttp says "ssl:default" for plain http too, and "400" for answers that it cannot read, whatever their status.
     text = f"{type(exc).__name__}: {text}".replace(" ssl:default", "").replace(": 400, message=", ": ")
     return text.rstrip(": ")
 
 
 def _check_session(session: aiohttp.ClientSession) -> None:
-    """Refuse a session that would change our requests."""
+    """Raise InvalidRequestError for a session that would change signed requests."""
     if not isinstance(session, aiohttp.ClientSession):
         raise InvalidRequestError(f"session must be an aiohttp.ClientSession, got {type(session).__name__}")
     if session.closed:

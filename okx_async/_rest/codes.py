@@ -1,8 +1,8 @@
-"""The exchange's codes as one table: what each says became of a close (pure data).
+"""The exchange's codes as one table: what became of a close by each of them.
 
-Meanings are OKX's in short, the classes are ours; which class is repeated, and how, is no matter of this
-table. A code that is not listed is UNKNOWN: a new code must never be taken for "not executed". Codes that
-only cancelling or looking up orders can answer (51400 …, 51503, 51603) are left out for that reason.
+Meanings are OKX's in short, the outcomes are ours; `retry` says which outcome is repeated. A code that is not listed is
+UNKNOWN: a new code must never be taken for "not executed". Codes that are answers only to cancelling or looking up
+orders (51400 …, 51503, 51603) are left out for that reason.
 https://www.okx.com/docs-v5/en/#error-code
 """
 
@@ -16,14 +16,14 @@ from okx_async._models import Outcome
 
 
 class Code(NamedTuple):
-    """What one code says: the class, and the meaning in short for answers that come without words."""
+    """The outcome that a code stands for, and its meaning in short, for answers without words."""
 
     outcome: Outcome
     meaning: str
 
 
 # fmt: off
-# A row: codes that share class and meaning ("51135-51138" is a range, ends included).
+# A row: codes that share outcome and meaning ("51135-51138" is a range, ends included).
 _ROWS: Final = (
     (Outcome.RATE, "50011 50040 50061", "too many requests"),
     (Outcome.RATE, "51113", "too many closes at market price"),
@@ -130,7 +130,7 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
     {code: Code(outcome, meaning) for outcome, codes, meaning in _ROWS for code in _each(codes)}
 )
 
-# Passing reasons that mostly do not pass: after so many repeats a person must look.
+# Reasons that pass but seldom soon: so many repeats at most, for close, confirm and flatten alike.
 FEW_REPEATS: Final[Mapping[str, int]] = MappingProxyType({"50005": 2, "50046": 3, "50062": 3})
 
 # The next step, a sentence for each class …

@@ -52,8 +52,8 @@ def environment(base_url: str | None, *, demo: bool, region: str = "global") -> 
 def check_base_url(url: str, *, allow_plain_http: bool = False) -> str:
     """Return `url` with lower-case scheme and host, without default port and trailing slash.
 
-    It must be https; plain http, which shows the passphrase to everybody on the way, is for loopback
-    addresses only unless `allow_plain_http`. A path is kept: the prefix of a proxy. Raises
+    It must be https; plain http, which shows the passphrase to every host on the way, is for
+    loopback addresses only unless `allow_plain_http`. A path is kept: the prefix of a proxy. Raises
     InvalidRequestError, whose message never shows user name, password or query.
     """
     if not isinstance(url, str):

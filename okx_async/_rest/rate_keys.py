@@ -1,11 +1,11 @@
-"""What the exchange counts by: rate keys, and the environment that a host belongs to (pure).
+"""Rate keys: what the exchange counts requests by.
 
 OKX counts close-position by User ID + instrument ID, options by User ID + instrument family. An option's
 id is `<family>-<yymmdd>-<strike>-<C|P>`, and a family holds exactly one dash.
 https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
 
-The rule for everything doubtful: two spellings of one thing must give one key, since sharing a key too
-widely costs a little speed and sharing it too narrowly gets requests refused.
+In doubt, two spellings of one thing must give one key: sharing a key too widely costs a little speed, sharing it too
+narrowly gets requests refused.
 """
 
 from __future__ import annotations

@@ -22,21 +22,21 @@ _MAX_CODE: Final = 40
 
 @dataclass(slots=True)  # not frozen: one is made for each request, and that would cost four times as much
 class Answer:
-    """What was understood of one complete HTTP answer.
-
-    ``code``: the full text of the code that decides ("" if there is none); ``gateway``: the HTTP status
-    that a body names in place of a code; ``message``: the exchange's words, or the beginning of a foreign
-    body; ``data``: its objects; ``listed``: whether the body's ``data`` was a list of nothing but objects;
-    ``envelope``: whether an envelope of the exchange with a code in it arrived at all.
-    """
+    """What was understood of one complete HTTP answer."""
 
     status: int
     code: str = ""
+    """The full text of the code that decides, "" if there is none."""
     message: str = ""
+    """The exchange's words, or the beginning of a body that is no envelope."""
     data: list[Mapping[str, Any]] = field(default_factory=list)
+    """The objects in the body's ``data``."""
     listed: bool = False
+    """Whether ``data`` was a list of objects and nothing else."""
     envelope: bool = False
+    """Whether it is an envelope of the exchange with a code in it."""
     gateway: int | None = None
+    """The HTTP status that the body names in place of a code."""
 
     @property
     def ok(self) -> bool:
@@ -54,7 +54,7 @@ def parse(status: int, body: bytes) -> Answer:
         return Answer(status, message=_foreign(body, None))
     listing = record.get("data")
     if record.get("code") == "0" and record.get("msg") == "" and isinstance(listing, list) and len(listing) == 1:
-        # A plain yes to one request: what the lines below come to, for a third of their time.
+        # A plain acceptance: the result of the lines below in a third of their time.
         (item,) = listing
         if isinstance(item, dict) and item.get("sCode", "0") == "0":
             return Answer(status, "0", "", listing, listed=True, envelope=True)
@@ -96,7 +96,7 @@ def _code(value: object) -> str:
 
 
 def _item_code(value: object) -> str:
-    """Return an sCode as text; one that is no number still contradicts success, so it is kept."""
+    """Return an sCode as text; a text that is no number is kept too, since it contradicts success."""
     if value is None or value == "":
         return ""
     return _code(value) or one_line(str(value))[:_MAX_CODE] or "?"
@@ -109,13 +109,13 @@ def one_line(text: object) -> str:
     """
     if not isinstance(text, str) or not text:
         return ""
-    text = text[: 4 * _MAX_TEXT]  # what is cut away below need not be looked at
+    text = text[: 4 * _MAX_TEXT]
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _MAX_TEXT else f"{line[: _MAX_TEXT - 1]}…"
 
 
 def _foreign(body: bytes, message: object) -> str:
-    """Return what to show of a body that is no envelope."""
+    """Return the part of a body without envelope that is shown."""
     # Debugging proxies answer with the request's own headers, passphrase and signature included.
     if _ECHO.search(body):
         return "(not shown: it repeats the request's headers)"
