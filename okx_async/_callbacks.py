@@ -11,10 +11,17 @@ logger = logging.getLogger("okx_async")
 
 
 def notify(callback: Callable[[Any], object], value: object) -> None:
-    """Call a user's function with a value; an error that it raises is logged."""
+    """Call a user's function with a value; an error that it raises is logged, CancelledError included.
+
+    KeyboardInterrupt and SystemExit go on, with the value in a note and in the log.
+    """
     try:
         answer = callback(value)
-    except Exception:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        stop.add_note(f"raised by a callback that was called with {value!r}")
+        logger.exception("a callback raised %s, called with %r", type(stop).__name__, value)
+        raise
+    except BaseException:
         logger.exception("%r raised", callback)
     else:
         if answer is not None and iscoroutine(answer):

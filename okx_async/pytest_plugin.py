@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 import pytest
 
@@ -186,5 +185,4 @@ def _clocks(loop: VirtualLoop) -> Iterator[None]:
         # What clients of one process share they share within this test, and with nobody in real time.
         limiter = Limiter()
         patch.setattr("okx_async._calls.wiring.default_limiter", lambda: limiter)
-        patch.setattr("okx_async._calls.identity._SHARED", WeakValueDictionary())
         yield

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from okx_async import (
@@ -34,3 +36,25 @@ def test_a_coroutine_that_a_callback_returns_is_told_of(caplog: pytest.LogCaptur
     notify(lambda value: later(value), "value")  # noqa: PLW0108 - as a caller would write it
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "was not awaited" in caplog.text
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), GeneratorExit(), ValueError("x")], ids=repr)
+def test_nothing_that_a_callback_raises_gets_out(raised: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    def callback(_value: object) -> None:
+        raise raised
+
+    notify(callback, "value")
+    assert type(raised).__name__ in caplog.text
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_goes_on_and_tells_the_value(
+    stop: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    def callback(_value: object) -> None:
+        raise stop
+
+    with pytest.raises(stop) as caught:
+        notify(callback, "what became of it")
+    assert "what became of it" in caught.value.__notes__[0]
+    assert "what became of it" in caplog.text

@@ -71,7 +71,6 @@ def test_the_readme_can_be_read_outside_of_a_checkout() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(ARCHITECTURE, marks=pytest.mark.xfail(reason="until all parts have their new names")), CONTRIBUTING],
     ids=["architecture", "contributing"],
 )
 def test_what_a_page_names_is_there(page: Path) -> None:
@@ -83,7 +82,6 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert [symbol for symbol in sorted(symbols) if not re.search(rf"\b{symbol}\b", source)] == []
 
 
-@pytest.mark.xfail(reason="until all parts have their new names")
 def test_the_folder_picture_is_the_tree() -> None:
     picture = ARCHITECTURE.read_text().partition("```text\n")[2].partition("```")[0]
     rooms = {

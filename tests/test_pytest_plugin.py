@@ -11,7 +11,7 @@ import pytest
 
 import okx_async as okx
 from okx_async import pytest_plugin
-from okx_async._calls import identity as _identity
+from okx_async._calls import wiring
 from okx_async._limiter.limiter import default_limiter
 from okx_async.simulator import Network, SimulatedExchange, VirtualLoop
 
@@ -196,7 +196,7 @@ def test_it_is_found_by_pytest() -> None:
 def test_the_defaults_are_put_back() -> None:
     def clocks() -> list[object]:
         made = (SimulatedExchange, okx.Limiter, okx.Client)
-        return [_identity._SHARED, *(dict(one.__init__.__kwdefaults__ or {}) for one in made)]
+        return [vars(wiring)["default_limiter"], *(dict(one.__init__.__kwdefaults__ or {}) for one in made)]
 
     before = clocks()
     loop = VirtualLoop(Network())

@@ -35,6 +35,8 @@ _E = TypeVar("_E", bound=OkxError)
 
 REPEAT_FOR: Final = 30.0
 """Seconds after the first send within which a call without `max_wait` is repeated."""
+BLOCK_WAIT: Final = 1.0
+"""Seconds that a call waits for a limiter to take in a block."""
 CLOCK_WAIT: Final = 2.0
 """Seconds that a call waits for a slot to ask for the exchange's time."""
 
@@ -100,19 +102,12 @@ class Caller:
             attempt.wire.confirm_write = confirm_write
             asked = self._clock.asked
             try:
-                await self._sender.attempt(
-                    request, attempt, self._uid_lookup, priority=priority, deadline=deadline, pause=pause
-                )
+                await self._try(request, attempt, close, attempts, priority=priority, deadline=deadline, pause=pause)
             except (NotSentError, AuthenticationError) as unsent:
                 if failure is None or isinstance(unsent, AuthenticationError):
-                    raise _named(unsent, request, max_wait, tuple(attempts)) from None
+                    raise _named(unsent, request, max_wait, tuple(attempts)) from unsent.__cause__
+                failure.attempts = tuple(attempts)
                 break  # no time for a repeat
-            except asyncio.CancelledError as cancelled:
-                _add_note(cancelled, request, attempt)
-                raise
-            finally:
-                if close is not None and attempt.started:
-                    attempts.append(self._record(attempt.record(close)))
             if attempt.answer is not None and attempt.outcome is Outcome.ACCEPTED:
                 self._streaks.accepted(attempt.key, attempt.begun + attempt.waited)
                 return attempt.answer, tuple(attempts)
@@ -129,6 +124,33 @@ class Caller:
                 # The limiter logs the pause of a throttled key.
                 logger.warning("to be repeated%s: %s", f" in {pause:.2f} s" if pause else "", failure)
         raise failure or AssertionError("a call without an attempt")
+
+    async def _try(
+        self,
+        request: ApiRequest,
+        attempt: AttemptState,
+        close: ClosePosition | None,
+        attempts: list[Attempt],
+        *,
+        priority: Priority,
+        deadline: float | None,
+        pause: float,
+    ) -> None:
+        """Make one attempt and record it, whatever becomes of it; any error but cancellation is an OkxError."""
+        try:
+            await self._sender.attempt(
+                request, attempt, self._uid_lookup, priority=priority, deadline=deadline, pause=pause
+            )
+        except asyncio.CancelledError as cancelled:
+            _add_note(cancelled, request, attempt)
+            raise
+        except OkxError:
+            raise
+        except Exception as unforeseen:
+            raise _unforeseen(unforeseen, request, attempt) from unforeseen
+        finally:
+            if close is not None and attempt.started:
+                attempts.append(self._record(attempt.record(close)))
 
     def draw(self) -> float:
         """Return a random number from 0 to 1, for a pause."""
@@ -171,7 +193,11 @@ class Caller:
         seconds = block_seconds(answer.code, nth, per, attempt.retry_after)
         logger.warning("%s: asked too often, its key pauses for %g s", request.label, seconds)
         for key in attempt.keys:
-            await self._limiter.block(key, seconds, refused=attempt.outcome is Outcome.RATE)
+            try:
+                async with asyncio.timeout(BLOCK_WAIT):
+                    await self._limiter.block(key, seconds, refused=attempt.outcome is Outcome.RATE)
+            except Exception:
+                logger.exception("%s: the limiter failed to block %r", request.label, key)
 
     async def _in_time(self, answer: Coroutine[Any, Any, bool], deadline: float) -> bool:
         """Return the answer if it comes before the call has no time left to use it."""
@@ -224,6 +250,15 @@ def _named(
         wait=error.wait,
         key=error.key,
     )
+
+
+def _unforeseen(error: Exception, request: ApiRequest, attempt: AttemptState) -> NotSentError | OutcomeUnknownError:
+    """Return the error for an exception of a limiter, a clock or the like: it says what became of the request."""
+    text = f"{request.label}: {type(error).__name__}: {error}"
+    if not attempt.wire.may_have_left:
+        return NotSentError(f"{text}; nothing was sent", key=attempt.key)
+    step = "it may have been executed: ask positions, do not blindly repeat"
+    return OutcomeUnknownError(f"{text}; {step}", key=attempt.key)
 
 
 def _add_note(cancelled: asyncio.CancelledError, request: ApiRequest, attempt: AttemptState) -> None:

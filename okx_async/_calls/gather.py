@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Generic, TypeVar, cast
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar, cast
 
 AT_ONCE: Final = 50
 """Coroutines begun in one turn of the loop: ten thousand at once would keep every other task waiting.
@@ -34,12 +35,25 @@ async def gather_in_turns(work: Callable[[_Item], Awaitable[_T]], items: Iterabl
         # All in one step, however many: not one more goes out.
         for task in group.tasks:
             task.cancel()
-        if group.tasks and isinstance(raised, asyncio.CancelledError):
-            await asyncio.wait(group.tasks)
+        if isinstance(raised, asyncio.CancelledError):
+            with suppress(asyncio.CancelledError):  # a further cancellation changes nothing
+                await wait_ended(list(group.tasks))
         for note in group.notes:
             raised.add_note(note)
         raise
     return group.results
+
+
+async def wait_ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Wait until all tasks are done, however often this call is cancelled; then raise the last cancellation."""
+    cancelled: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as again:
+            cancelled = again
+    if cancelled is not None:
+        raise cancelled
 
 
 class _Group(Generic[_Item, _T]):

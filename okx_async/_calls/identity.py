@@ -1,20 +1,24 @@
-"""The user id that a close counts by, and the name that stands in for it while it is unknown.
+"""The user id that a request counts by, and the names that stand in for it while it is unknown.
 
 The exchange counts by user id, so two API keys of one account share a limit. A client without a given user id asks
-account/config. Until that is answered, a close goes out under a name made from the API key, since nothing may stand
-between a user and the exit. Requests sent under that fallback are in no bucket of the user id, so as long as one of
-them may still be counted, the next ones take a slot under both names, the fallback first.
+account/config. Until that is answered, a close goes out under a stand-in, since nothing may stand between a user and
+the exit: the id that another client of this API key was given, else a name made from the API key. Requests under a
+stand-in are in no bucket of the user id, so as long as one of them may still be counted, the next ones take a slot
+under every such name, the user id's own last.
 
-Two API keys of one account that both do so at once do not see each other: a stated exception to the proof.
+What is known is kept for each limiter, since only clients of one limiter share buckets, and it outlives the clients.
+Two API keys of one account that are both unknown at once do not see each other: a stated exception to the proof.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeAlias
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary
 
+from okx_async._limiter.slots import SlotSource
 from okx_async._rest.rate_keys import check_user_id, rate_key
 
 Key: TypeAlias = "tuple[str, ...]"
@@ -23,24 +27,65 @@ _MOST_KEYS = 4096
 
 
 @dataclass(slots=True)
-class _Use:
-    """The use of a fallback key: by how many requests now, and until when earlier ones may be counted."""
+class Use:
+    """The use of a stand-in at one scope: by how many requests now, and until when earlier ones may be counted."""
 
     requests: int = 0
     until: float = 0.0
 
 
-class Identity:
-    """The user id of one API key in one environment, and the uses of its fallback name."""
+@dataclass(slots=True)
+class _Account:
+    """One user id, or one API key whose user id is not known yet."""
 
-    def __init__(self, environment: str, api_key: str, user_id: str | None) -> None:
+    user_id: str | None = None
+    confirmed: bool = False
+    """Whether the exchange itself has told the user id."""
+    uses: dict[str, dict[str, Use]] = field(default_factory=dict)
+    """Uses of stand-ins, by scope and name."""
+
+
+_Accounts: TypeAlias = "dict[tuple[str, str], _Account]"
+"""By environment, and user id or API key's name: several API keys of one user id have one account."""
+
+
+class Identity:
+    """The user id of one client, as far as it is known.
+
+    Args:
+        environment: The part of a key that tells exchanges apart.
+        api_key: The API key.
+        user_id: The given user id, None if there is none.
+        accounts: What the clients of one limiter know.
+    """
+
+    def __init__(self, environment: str, api_key: str, user_id: str | None, accounts: _Accounts | None = None) -> None:
+        if user_id is not None:
+            check_user_id(user_id)
         self.environment = environment
-        self.user_id = user_id
+        self.given = user_id
         self.fallback = f"key:{sha256(api_key.encode()).hexdigest()[:16]}"
-        self.uses: dict[str, _Use] = {}
-        """Uses of the fallback name, by scope; empty: `keys` returns the key alone."""
+        self._accounts = {} if accounts is None else accounts
+        if user_id is not None and self._account(self.fallback).user_id is None:
+            self._join(user_id)
         self._keys: dict[str, Key] = {}  # by instrument id
         self._keys_of = ""
+
+    @property
+    def user_id(self) -> str | None:
+        """The user id: given, told by the exchange, or given to another client of this API key."""
+        return self.given or self._account(self.fallback).user_id
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the user id is certain, so that no request counts under a stand-in."""
+        return self.given is not None or self._account(self.fallback).confirmed
+
+    def learn(self, user_id: str) -> None:
+        """Take in the user id that the exchange told."""
+        with _LOCK:
+            self._join(user_id)
+            self._account(self.fallback).confirmed = True
 
     def key(self, scope_of: str, *, endpoint: bool = False) -> Key:
         """Return the key that the next request would use.
@@ -63,44 +108,64 @@ class Identity:
 
     def keys(self, key: Key, now: float) -> tuple[Key, ...]:
         """Return the keys to take slots of, in this order, at `now` (the loop's clock)."""
-        if not self.uses:
+        account = self._account(self.given or self.fallback)
+        if not account.uses:
             return (key,)
-        user_id, scope = key[-2:]
-        use = self.uses.get(scope)
-        if use is None or user_id == self.fallback:
-            return (key,)
-        if not use.requests and use.until <= now:
-            del self.uses[scope]
-            return (key,)
-        return (self.environment, self.fallback, scope), key
+        _, name, scope = key
+        with _LOCK:
+            uses = account.uses.get(scope, {})
+            for old in [each for each, use in uses.items() if not use.requests and use.until <= now]:
+                del uses[old]
+            if not uses:
+                account.uses.pop(scope, None)
+            # One order for all requests, so that no two of them wait for each other.
+            return *((self.environment, each, scope) for each in sorted(uses) if each != name), key
 
-    def begin(self, keys: tuple[Key, ...]) -> bool:
-        """Note that a request waits under `keys`; return whether `end` must be called for it."""
-        if len(keys) > 1 or keys[0][1] != self.fallback:
-            return False
-        self.uses.setdefault(keys[0][2], _Use()).requests += 1
-        return True
+    def begin(self, key: Key) -> Use | None:
+        """Note that a request waits under `key`; return the use that `end` is called for, None if it is no stand-in."""
+        if self.confirmed:
+            return None
+        _, name, scope = key
+        with _LOCK:
+            use = self._account(self.fallback).uses.setdefault(scope, {}).setdefault(name, Use())
+            use.requests += 1
+        return use
 
-    def end(self, keys: tuple[Key, ...], until: float) -> None:
+    @staticmethod
+    def end(use: Use, until: float) -> None:
         """Note the end of a request that the exchange may count until then (the loop's clock)."""
-        if len(keys) == 1 and keys[0][1] == self.fallback:
-            use = self.uses[keys[0][2]]
+        with _LOCK:
             use.requests -= 1
             use.until = max(use.until, until)
+
+    def _account(self, name: str) -> _Account:
+        try:
+            return self._accounts[self.environment, name]
+        except KeyError:
+            return self._accounts.setdefault((self.environment, name), _Account())
+
+    def _join(self, user_id: str) -> None:
+        """Have this API key be one of a user id's, with the uses of all stand-ins so far."""
+        old, account = self._account(self.fallback), self._account(user_id)
+        account.user_id = user_id
+        if account is not old:
+            for scope, uses in old.uses.items():
+                account.uses.setdefault(scope, {}).update(uses)
+            self._accounts[self.environment, self.fallback] = account
 
     def __repr__(self) -> str:
         return f"<Identity {self.environment} {self.user_id or self.fallback}>"
 
 
-# Clients of one API key share what they know. Otherwise one that knows the user id and one that does not would count
-# in two buckets.
-_SHARED: WeakValueDictionary[tuple[str, str], Identity] = WeakValueDictionary()
+_LOCK = threading.RLock()
+_BY_LIMITER: WeakKeyDictionary[SlotSource, _Accounts] = WeakKeyDictionary()
 
 
-def identity_of(environment: str, api_key: str, user_id: str | None) -> Identity:
-    """Return the identity that all clients of this API key share; a separate one if the user id is given."""
-    if user_id is not None:
-        check_user_id(user_id)
-        return Identity(environment, api_key, user_id)
-    fresh = Identity(environment, api_key, None)
-    return _SHARED.setdefault((environment, fresh.fallback), fresh)
+def identity_of(environment: str, api_key: str, user_id: str | None, limiter: SlotSource) -> Identity:
+    """Return an identity that shares what it learns with all clients of this limiter."""
+    with _LOCK:
+        try:
+            accounts = _BY_LIMITER.setdefault(limiter, {})
+        except TypeError:  # a limiter that cannot be referred to weakly
+            accounts = {}
+        return Identity(environment, api_key, user_id, accounts)

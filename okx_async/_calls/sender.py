@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from math import inf
 from typing import NoReturn
 
+from okx_async._calls import held_slots
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.capacity import CapacityLimiter
 from okx_async._calls.exchange_clock import ExchangeClock
-from okx_async._calls.identity import Identity, Key
+from okx_async._calls.identity import Identity, Key, Use
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._http.connector import reset
@@ -120,7 +121,7 @@ class Sender:
         wire = attempt.wire
         attempt.begun = wire.loop.time()
         attempt.deadline = deadline
-        counted = False
+        use: Use | None = None
         try:
             with wire:  # `aclose` may end it from here on
                 if pause > 0:
@@ -128,19 +129,19 @@ class Sender:
                 if request.needs_user_id and not uid_lookup.over:
                     await uid_lookup.known(attempt.left())
                 keys = attempt.keys = self._keys(request, attempt)
-                counted = self._identity.user_id is None and self._identity.begin(keys)
+                if request.signed:
+                    use = self._identity.begin(keys[-1])
                 if self._capacity.free or not await self._send_if_slot_free(request, attempt, keys, priority):
                     max_wait = None if deadline is None else attempt.left()
-                    await self._send_in_slot(request, attempt, keys, priority, max_wait)
+                    await self._send_in_slot(request, attempt, keys, priority, max_wait=max_wait)
         except _InDoubt:
             pass
         except TimeoutError:
             self._ended(request, attempt)
         finally:
             self._leave(attempt)
-            if counted:
-                until = wire.loop.time() + (self._linger if wire.may_have_left else 0.0)
-                self._identity.end(attempt.keys, until)
+            if use is not None:
+                self._identity.end(use, wire.loop.time() + (self._linger if wire.may_have_left else 0.0))
             del self._attempts[attempt]
             if self.closing and not self._attempts:
                 self._all_ended.set()
@@ -173,7 +174,7 @@ class Sender:
             keys: tuple[Key, ...] = ((identity.environment, request.label),)
         else:
             key = identity.key(request.label, endpoint=request.quota is not None)
-            keys = identity.keys(key, attempt.wire.loop.time()) if identity.uses else (key,)
+            keys = identity.keys(key, attempt.wire.loop.time())
         attempt.key = keys[-1]
         return keys
 
@@ -186,7 +187,7 @@ class Sender:
         """
         await self._enter(attempt, priority)
         try:
-            await self._send_in_slot(request, attempt, keys, priority, 0.0)
+            await self._send_in_slot(request, attempt, keys, priority, max_wait=0.0)
         except SlotTimeoutError:
             self._leave(attempt)
             return False
@@ -211,23 +212,19 @@ class Sender:
         attempt: AttemptState,
         keys: tuple[Key, ...],
         priority: Priority,
+        *,
         max_wait: float | None,
+        slots: tuple[Slot, ...] = (),
     ) -> None:
-        """Take the slot, or both, and send."""
-        async with self._limiter.slot(keys[0], priority=priority, max_wait=max_wait, quota=request.quota) as slot:
-            if len(keys) == 1:
-                await self._write(request, attempt, priority, (slot,))
-                return
-            left = max_wait and attempt.left()  # None and 0.0 stay what they are
-            both = False
-            try:
-                async with self._limiter.slot(keys[1], priority=priority, max_wait=left, quota=request.quota) as second:
-                    both = True
-                    await self._write(request, attempt, priority, (slot, second))
-            except BaseException:
-                if not both:
-                    slot.refund()  # the second slot was never had: nothing was sent
-                raise
+        """Take a slot of each key, one after another, and send."""
+        key, *others = keys[len(slots) :]
+        block = self._limiter.slot(key, priority=priority, max_wait=max_wait, quota=request.quota)
+        async with held_slots.HeldSlot(block, slots) as held:
+            if others:
+                left = max_wait and attempt.left()  # None and 0.0 stay what they are
+                await self._send_in_slot(request, attempt, keys, priority, max_wait=left, slots=held)
+            else:
+                await self._write(request, attempt, priority, held)
 
     async def _write(
         self, request: ApiRequest, attempt: AttemptState, priority: Priority, slots: tuple[Slot, ...]
@@ -241,7 +238,7 @@ class Sender:
             try:
                 await self._enter(attempt, priority, holds_slot=True)
             except BaseException:
-                _refund(slots)
+                held_slots.refund(slots)
                 raise
         attempt.holds_connection = True
         if wire.may_send_until < inf and wire.late:
@@ -275,7 +272,7 @@ class Sender:
         try:
             until = await permit()
         except BaseException:
-            _refund(slots)
+            held_slots.refund(slots)
             raise
         if until is None:
             _withhold(request, attempt, slots)
@@ -298,8 +295,7 @@ class Sender:
         attempt.settled = self._wall_clock()
         attempt.answer, attempt.classified, attempt.retry_after = answer, outcome, reply.retry_after
         if decided(answer, outcome):
-            for slot in slots:
-                slot.settle()
+            held_slots.settle(slots)
             attempt.token = "settled"
         else:
             self._book_no_answer(attempt, slots)
@@ -307,7 +303,7 @@ class Sender:
     def _book_no_answer(self, attempt: AttemptState, slots: tuple[Slot, ...]) -> None:
         wire = attempt.wire
         if not wire.may_have_left:
-            _refund(slots)
+            held_slots.refund(slots)
             return
         attempt.token = "in doubt"
         # After a complete answer the connection is back in the pool, and may carry another request by now.
@@ -331,11 +327,6 @@ class Sender:
             )
 
 
-def _refund(slots: tuple[Slot, ...]) -> None:
-    for slot in slots:
-        slot.refund()
-
-
 def _withhold(request: ApiRequest, attempt: AttemptState, slots: tuple[Slot, ...]) -> NoReturn:
-    _refund(slots)
+    held_slots.refund(slots)
     raise WithheldError(f"{request.label}: not to be sent any more, nothing was sent", key=attempt.key)

@@ -31,7 +31,7 @@ class UidLookup:
 
     def __init__(self, identity: Identity, fetch: Callable[[], Awaitable[str]]) -> None:
         self._identity = identity
-        self._given = identity.user_id
+        self._given = identity.given
         self._fetch = fetch
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[OkxError | None] | None = None
@@ -117,7 +117,7 @@ class UidLookup:
 
     def _learn(self, user_id: str) -> None:
         if self._given is None:
-            self._identity.user_id = user_id
+            self._identity.learn(user_id)
         elif self._given != user_id:
             logger.error(
                 "user_id=%r was given, but the exchange counts this key under %r: its limits are not shared "

@@ -83,8 +83,8 @@ def wire_caller(
     `transport` takes the place of the one made from `session`, `connect_timeout` and `keepalive`.
     """
     transport = transport or Transport(base_url, session=session, connect_timeout=connect_timeout, keepalive=keepalive)
-    identity = identity_of(environment(base_url, demo=demo), credentials.api_key, user_id)
     limiter = default_limiter() if limiter is None else limiter
+    identity = identity_of(environment(base_url, demo=demo), credentials.api_key, user_id, limiter)
     capacity = CapacityLimiter(max_connections)
     clock = ExchangeClock(wall_clock)
     sender = Sender(

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from okx_async import ClosePosition
-from okx_async._calls.gather import gather_in_turns
+from okx_async._calls.gather import gather_in_turns, wait_ended
 
 pytestmark = pytest.mark.virtual
 
@@ -54,3 +54,39 @@ async def test_of_several_errors_the_first_in_order_is_raised() -> None:
 
     with pytest.raises(ValueError, match=r"0\.2"):
         await gather_in_turns(fail, [0.2, 0.1, 0.3])
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_a_second_cancellation_loses_no_note(turns: int) -> None:
+    async def work(number: int) -> None:
+        try:
+            await asyncio.sleep(1.0)
+        finally:
+            try:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            finally:
+                error = asyncio.CancelledError()
+                error.add_note(f"note {number}")
+                raise error
+
+    task = asyncio.ensure_future(gather_in_turns(work, range(3)))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert sorted(caught.value.__notes__) == ["note 0", "note 1", "note 2"]
+
+
+async def test_waiting_for_the_end_of_tasks_goes_on_and_is_cancelled_in_the_end() -> None:
+    slow = asyncio.ensure_future(asyncio.sleep(1.0))
+    waiting = asyncio.ensure_future(wait_ended([slow]))
+    for _ in range(3):
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert slow.done()

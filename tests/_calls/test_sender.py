@@ -123,7 +123,7 @@ async def test_two_names_take_two_slots_the_fallback_first(sending: type[Subject
     identity = Identity("live", "key", None)
     subject.sender._identity = identity
     await subject.attempt()
-    identity.user_id = "123"
+    identity.learn("123")
     both = identity.keys(identity.key("BTC-USDT-SWAP"), now())
     assert len(both) == 2
     flight = await subject.attempt()
@@ -138,7 +138,7 @@ async def test_without_the_second_slot_the_first_is_given_back(sending: type[Sub
     identity = Identity("live", "key", None)
     subject.sender._identity = identity
     await subject.attempt()
-    identity.user_id = "123"
+    identity.learn("123")
     fallback, known = identity.keys(identity.key("BTC-USDT-SWAP"), now())
     await subject.limiter.block(known, 60.0)
     with pytest.raises(SlotTimeoutError):

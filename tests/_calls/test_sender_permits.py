@@ -8,6 +8,7 @@ from math import inf
 import pytest
 
 from okx_async import NotSentError, Outcome
+from okx_async._calls.identity import Identity
 from okx_async._calls.sender import WithheldError
 from tests.conftest import Subject
 
@@ -43,10 +44,10 @@ async def test_what_is_not_permitted_any_more_gives_its_slot_back(sending: type[
 
 async def test_under_two_keys_both_slots_are_given_back(sending: type[Subject]) -> None:
     subject = sending()
-    subject.identity.user_id = None
+    subject.sender._identity = subject.identity = Identity("live", "key", None)
     blocked = asyncio.create_task(subject.attempt())
     await asyncio.sleep(0)
-    subject.identity.user_id = "123"
+    subject.identity.learn("123")
     await blocked
 
     async def permit() -> None:

@@ -16,6 +16,7 @@ from okx_async import (
     InvalidRequestError,
     MgnMode,
     NothingToCloseError,
+    NotSentError,
     OutcomeUnknownError,
     RejectedError,
 )
@@ -82,11 +83,12 @@ async def test_an_empty_batch_and_one_that_is_none(client: Client) -> None:
         await client.close_positions(cast("Any", ["BTC-USDT-SWAP"]))
 
 
-async def test_legs_misused_alike_raise_once(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_of_the_limiter_is_the_result_of_each_leg_that_meets_it(client: Client) -> None:
     await client.limiter.aclose()
-    with pytest.raises(RuntimeError, match="this limiter is closed"):
-        await client.close_positions([ClosePosition("BTC-USDT-SWAP", "cross")] * 3)
-    assert caplog.records == []
+    results = await client.close_positions([ClosePosition("BTC-USDT-SWAP", "cross")] * 3)
+    for result in results:
+        assert isinstance(result.error, NotSentError)
+        assert "this limiter is closed; nothing was sent" in str(result.error)
 
 
 async def test_positions_are_asked_ten_at_a_time(exchange: SimulatedExchange, client: Client) -> None:

@@ -156,7 +156,8 @@ async def test_nobody_there(clients: Clients) -> None:
 
 
 async def test_two_clients_of_one_key_share_what_they_learn(exchange: SimulatedExchange, clients: Clients) -> None:
-    one, two = unknown(clients, exchange), unknown(clients, exchange)
+    limiter = Limiter()
+    one, two = unknown(clients, exchange, limiter=limiter), unknown(clients, exchange, limiter=limiter)
     await one.warm_up(0)
     assert two.limiter_key("X") == one.limiter_key("X") == (exchange.base_url, exchange.user_id, "X")
 

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from okx_async import Outcome
+from okx_async._http.transport import Reply
+from okx_async._limiter.slots import Slot
+from tests.conftest import Subject
+
+pytestmark = pytest.mark.virtual
+
+
+class Broken:
+    """A slot whose marks fail."""
+
+    def check(self) -> None:
+        pass
+
+    def settle(self) -> None:
+        raise OSError("disk full")
+
+    refund = settle
+
+
+def limiter(*, leaves: Exception | None) -> Callable[..., object]:
+    @asynccontextmanager
+    async def slot(*_: object, **__: object) -> AsyncIterator[Slot]:
+        try:
+            yield Broken()
+        finally:
+            if leaves is not None:
+                raise leaves
+
+    return slot
+
+
+@pytest.mark.parametrize("leaves", [None, OSError("gone"), RuntimeError("closed")], ids=repr)
+@pytest.mark.parametrize("answer", [Reply(200, b'{"code":"0","data":[],"msg":""}', None), None])
+async def test_a_limiter_that_fails_changes_no_outcome(
+    sending: type[Subject],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    leaves: Exception | None,
+    answer: Reply | None,
+) -> None:
+    subject = sending()
+    monkeypatch.setattr(subject.limiter, "slot", limiter(leaves=leaves), raising=False)
+    subject.wire.answer = answer
+    attempt = await subject.attempt()
+    assert attempt.outcome is (Outcome.UNKNOWN if answer is None else Outcome.ACCEPTED)
+    assert ("the limiter failed" in caplog.text) == (answer is not None or leaves is not None)
