@@ -169,7 +169,8 @@ class Client:
             check_seconds(confirm_timeout=confirm_timeout)
         if confirm:
             return await close_and_confirm(self._caller, close, priority, max_wait, confirm_timeout)
-        return await self._close(close, priority, max_wait)
+        answer, attempts = await self._caller.call(requests.close_position(close), priority, max_wait, close)
+        return records.closed_position(answer, close, attempts)
 
     async def close_positions(
         self,

@@ -71,6 +71,7 @@ def test_the_readme_can_be_read_outside_of_a_checkout() -> None:
 
 @pytest.mark.parametrize(
     "page",
+    [ARCHITECTURE, CONTRIBUTING],
     ids=["architecture", "contributing"],
 )
 def test_what_a_page_names_is_there(page: Path) -> None:

@@ -108,7 +108,7 @@ class Caller:
                     raise _named(unsent, request, max_wait, tuple(attempts)) from unsent.__cause__
                 failure.attempts = tuple(attempts)
                 break  # no time for a repeat
-            if attempt.answer is not None and attempt.outcome is Outcome.ACCEPTED:
+            if attempt.answer is not None and attempt.classified is Outcome.ACCEPTED:
                 self._streaks.accepted(attempt.key, attempt.begun + attempt.waited)
                 return attempt.answer, tuple(attempts)
             retry = retry or RetryPolicy(writes=request.writes)
@@ -176,7 +176,8 @@ class Caller:
         return None if once else pause  # a caller that repeats by its own rule finds the clock set
 
     def _record(self, attempt: Attempt) -> Attempt:
-        logger.debug("%s", attempt)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s", attempt)
         if self._on_attempt is not None:
             notify(self._on_attempt, attempt)
         return attempt

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
@@ -15,20 +14,19 @@ logger = logging.getLogger("okx_async")
 def settle(slots: tuple[Slot, ...]) -> None:
     """Mark that the answer is there."""
     for slot in slots:
-        _mark(slot.settle)
+        try:
+            slot.settle()
+        except Exception:
+            logger.exception("the limiter failed to settle a slot")
 
 
 def refund(slots: tuple[Slot, ...]) -> None:
     """Mark that nothing was sent."""
     for slot in slots:
-        _mark(slot.refund)
-
-
-def _mark(mark: Callable[[], None]) -> None:
-    try:
-        mark()
-    except Exception:
-        logger.exception("the limiter failed: %r", mark)
+        try:
+            slot.refund()
+        except Exception:
+            logger.exception("the limiter failed to take a slot back")
 
 
 class HeldSlot:

@@ -13,7 +13,7 @@ Two API keys of one account that are both unknown at once do not see each other:
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
@@ -34,15 +34,19 @@ class Use:
     until: float = 0.0
 
 
-@dataclass(slots=True)
 class _Account:
     """One user id, or one API key whose user id is not known yet."""
 
-    user_id: str | None = None
-    confirmed: bool = False
-    """Whether the exchange itself has told the user id."""
-    uses: dict[str, dict[str, Use]] = field(default_factory=dict)
-    """Uses of stand-ins, by scope and name."""
+    __slots__ = ("confirmed", "joined", "user_id", "uses")
+
+    def __init__(self, user_id: str | None = None) -> None:
+        self.user_id = user_id
+        self.confirmed = False
+        """Whether the exchange itself has told the user id."""
+        self.joined: _Account | None = None
+        """The account of the user id, once it is known that this API key is one of its keys."""
+        self.uses: dict[str, dict[str, Use]] = {}
+        """Uses of stand-ins, by scope and name."""
 
 
 _Accounts: TypeAlias = "dict[tuple[str, str], _Account]"
@@ -66,26 +70,37 @@ class Identity:
         self.given = user_id
         self.fallback = f"key:{sha256(api_key.encode()).hexdigest()[:16]}"
         self._accounts = {} if accounts is None else accounts
-        if user_id is not None and self._account(self.fallback).user_id is None:
+        self._of_key = self._account(self.fallback)
+        if user_id is not None and self._of_key.user_id is None:
             self._join(user_id)
+        self._of_given = None if user_id is None else self._account(user_id)
         self._keys: dict[str, Key] = {}  # by instrument id
         self._keys_of = ""
 
     @property
+    def account(self) -> _Account:
+        """What is known of the user id."""
+        if self._of_given is not None:
+            return self._of_given
+        while (joined := self._of_key.joined) is not None:
+            self._of_key = joined
+        return self._of_key
+
+    @property
     def user_id(self) -> str | None:
         """The user id: given, told by the exchange, or given to another client of this API key."""
-        return self.given or self._account(self.fallback).user_id
+        return self.given or self.account.user_id
 
     @property
     def confirmed(self) -> bool:
         """Whether the user id is certain, so that no request counts under a stand-in."""
-        return self.given is not None or self._account(self.fallback).confirmed
+        return self.given is not None or self.account.confirmed
 
     def learn(self, user_id: str) -> None:
         """Take in the user id that the exchange told."""
         with _LOCK:
             self._join(user_id)
-            self._account(self.fallback).confirmed = True
+            self.account.confirmed = True
 
     def key(self, scope_of: str, *, endpoint: bool = False) -> Key:
         """Return the key that the next request would use.
@@ -94,7 +109,7 @@ class Identity:
             scope_of: An instrument id or an endpoint's name.
             endpoint: Whether it is an endpoint's name.
         """
-        user_id = self.user_id or self.fallback
+        user_id = self.given or self.account.user_id or self.fallback
         if endpoint:
             return self.environment, user_id, scope_of
         if user_id is not self._keys_of or len(self._keys) > _MOST_KEYS:
@@ -108,7 +123,7 @@ class Identity:
 
     def keys(self, key: Key, now: float) -> tuple[Key, ...]:
         """Return the keys to take slots of, in this order, at `now` (the loop's clock)."""
-        account = self._account(self.given or self.fallback)
+        account = self.account
         if not account.uses:
             return (key,)
         _, name, scope = key
@@ -123,11 +138,11 @@ class Identity:
 
     def begin(self, key: Key) -> Use | None:
         """Note that a request waits under `key`; return the use that `end` is called for, None if it is no stand-in."""
-        if self.confirmed:
+        if self.given is not None or self.account.confirmed:
             return None
         _, name, scope = key
         with _LOCK:
-            use = self._account(self.fallback).uses.setdefault(scope, {}).setdefault(name, Use())
+            use = self.account.uses.setdefault(scope, {}).setdefault(name, Use())
             use.requests += 1
         return use
 
@@ -139,19 +154,18 @@ class Identity:
             use.until = max(use.until, until)
 
     def _account(self, name: str) -> _Account:
-        try:
-            return self._accounts[self.environment, name]
-        except KeyError:
-            return self._accounts.setdefault((self.environment, name), _Account())
+        return self._accounts.setdefault((self.environment, name), _Account())
 
     def _join(self, user_id: str) -> None:
         """Have this API key be one of a user id's, with the uses of all stand-ins so far."""
-        old, account = self._account(self.fallback), self._account(user_id)
+        old, account = self._of_key, self._account(user_id)
+        while old.joined is not None:
+            old = old.joined
         account.user_id = user_id
         if account is not old:
             for scope, uses in old.uses.items():
                 account.uses.setdefault(scope, {}).update(uses)
-            self._accounts[self.environment, self.fallback] = account
+            old.joined = account
 
     def __repr__(self) -> str:
         return f"<Identity {self.environment} {self.user_id or self.fallback}>"

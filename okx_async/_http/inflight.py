@@ -87,8 +87,8 @@ class InFlight:
 
     def limit(self, seconds: float | None) -> None:
         """End the attempt in so many seconds from now; None: not by time."""
-        if self._ending:
-            return
+        if self.expired or (self.ended and not self.may_have_left):
+            return  # its end is on its way already
         self._stop()
         if seconds is not None:
             loop = self.loop
@@ -142,15 +142,11 @@ class InFlight:
         if transport is not None:
             self.transport = transport
 
-    @property
-    def _ending(self) -> bool:
-        """Whether its end is on its way already."""
-        return self.expired or (self.ended and not self.may_have_left)
-
     def _within(self, queue: TimeoutQueue, seconds: float) -> None:
-        if self._ending:
+        if self.expired or (self.ended and not self.may_have_left):
             return
-        self._stop()
+        if self._queue is not None or self._handle is not None:
+            self._stop()
         self._group.enter(self, queue, seconds)
         self._queue = queue
 
