@@ -192,9 +192,9 @@ def test_looking_changes_nothing() -> None:
         assert bucket.take(0.0)
     bucket.settle(0.0)
     bucket.settle(1.0)
-    assert bucket.seen(1.9) == (0, 1, 2)
-    assert bucket.seen(2.0) == (1, 1, 1)
-    assert bucket.seen(3.0) == (2, 1, 0)
+    assert bucket.snapshot(1.9) == (0, 1, 2)
+    assert bucket.snapshot(2.0) == (1, 1, 1)
+    assert bucket.snapshot(3.0) == (2, 1, 0)
     assert not bucket.idle(3.0)
     assert (bucket.free, bucket.in_flight, bucket.cooling) == (0, 1, 2)
 
@@ -326,7 +326,7 @@ def test_a_token_on_its_way_from_flight_to_cooling_is_seen_once() -> None:
     bucket = Bucket(Rule(Quota(1, 2.0)))
     assert bucket.take(0.0)
     bucket._cooling.append(2.0)  # what another thread may see while the answer is booked
-    assert bucket.seen(0.0) == (0, 0, 1)
+    assert bucket.snapshot(0.0) == (0, 0, 1)
     assert not bucket.idle(0.0)
 
 

@@ -170,7 +170,7 @@ class TestOrder:
             pass
         first = asyncio.ensure_future(waiter("first"))
         await steps()
-        queue = limiter._table.queue("k")
+        queue = limiter._registry.queue("k")
         assert queue._timer is not None
         queue._timer.cancel()  # as if the loop were too busy to fire it
         await asyncio.sleep(3.0)
@@ -270,7 +270,7 @@ class TestMaxWait:
         late = asyncio.ensure_future(limiter.slot("k", max_wait=2.5).__aenter__())
         patient = asyncio.ensure_future(use(limiter))
         await steps()
-        queue = limiter._table.queue("k")
+        queue = limiter._registry.queue("k")
         assert queue._timer is not None
         queue._timer.cancel()
         await asyncio.sleep(3.0)  # the token is back since 2.0, nobody has seen it
@@ -324,7 +324,7 @@ class TestMaxWait:
         for task in tasks[1:]:
             task.cancel()
         await steps()
-        assert len(limiter._table.queue("k")._deadlines) < 50
+        assert len(limiter._registry.queue("k")._deadlines) < 50
         await held
         (await tasks[0]).refund()
 
@@ -467,25 +467,25 @@ class TestRest:
         for i in range(1000):
             async with limiter.slot(i):
                 pass
-        assert len(limiter._table.queues) == 1000
+        assert len(limiter._registry.queues) == 1000
         await asyncio.sleep(3.0)
         for i in range(500):  # each new key looks at two old ones
             async with limiter.slot(f"new {i}"):
                 pass
-        assert len(limiter._table.queues) == 500
+        assert len(limiter._registry.queues) == 500
         await asyncio.sleep(3.0)
         assert repr(limiter) == "<Limiter 20 per 2 s: 0 keys, 0 in flight, 0 waiting>"
-        assert not limiter._table.queues
-        assert not limiter._table._round
+        assert not limiter._registry.queues
+        assert not limiter._registry._sweep_order
 
     async def test_a_refunded_key_is_forgotten_at_once(self, limiter: Limiter) -> None:
         async with limiter.slot("k") as slot:
             slot.refund()
-        assert not limiter._table.queues
+        assert not limiter._registry.queues
 
     async def test_unknown_keys_are_full_zero_records(self, limiter: Limiter) -> None:
         assert limiter.statistics("nobody asked for") == FULL
-        assert not limiter._table.queues
+        assert not limiter._registry.queues
 
 
 async def test_repr_is_one_line_of_what_is_now() -> None:
@@ -527,7 +527,7 @@ class TestQuota:
         longer = Quota(20, 10.0)
         for _ in range(2):
             await asyncio.gather(*(use(limiter, rtt=0.0) for _ in range(20)))
-            await asyncio.sleep(2.1)  # idle again, whether the table has looked or not
+            await asyncio.sleep(2.1)  # idle again, whether the registry has looked or not
 
         async def under(quota: Quota) -> float:
             async with limiter.slot("k", quota=quota):

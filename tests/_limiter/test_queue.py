@@ -181,7 +181,7 @@ async def test_waiters_that_are_collected_after_their_loop_hand_on_nothing() -> 
     for waiter in waiters:
         subject.leave(NORMAL, waiter)
     assert subject.waiting() == 0
-    assert subject.bucket.seen(clock.now) == (1, 0, 0)
+    assert subject.bucket.snapshot(clock.now) == (1, 0, 0)
 
 
 async def bytes_each(waits: Callable[[], Coroutine[object, object, object]]) -> float:

@@ -14,7 +14,7 @@ import pytest
 from okx_async import Limiter, NotSentError, Quota
 from okx_async._limiter.bucket import Rule
 from okx_async._limiter.limiter import default_limiter
-from okx_async._limiter.registry import Table
+from okx_async._limiter.registry import KeyRegistry
 
 REMEDY = "give each its own Limiter"
 
@@ -113,15 +113,15 @@ def test_an_idle_key_may_move_to_another_running_loop(limiter: Limiter, clock: C
 
 def test_an_idle_key_is_forgotten_by_its_own_loop_only(limiter: Limiter, clock: Clock) -> None:
     async def look() -> None:
-        limiter._table.sweep(9)
+        limiter._registry.sweep(9)
 
     async def first() -> None:
         await use(limiter)
         clock.now += 2.1
         await asyncio.get_running_loop().run_in_executor(None, in_a_new_loop, look())
-        assert "k" in limiter._table.queues  # this loop's thread may be about to take a token of it
+        assert "k" in limiter._registry.queues  # this loop's thread may be about to take a token of it
         await look()
-        assert not limiter._table.queues
+        assert not limiter._registry.queues
 
     in_a_new_loop(first())
 
@@ -136,13 +136,13 @@ def test_a_key_is_forgotten_with_the_loop_in_which_it_was_waited_for(limiter: Li
     gone = asyncio.new_event_loop()
     task = gone.run_until_complete(join())
     limiter._clock.now += 1.1  # type: ignore[attr-defined]
-    limiter._table.sweep(1)
-    assert "k" in limiter._table.queues  # the loop may run again
+    limiter._registry.sweep(1)
+    assert "k" in limiter._registry.queues  # the loop may run again
     assert limiter.statistics("k").waiting == 1
     gone.close()
     assert limiter.statistics("k").waiting == 0
-    limiter._table.sweep(1)
-    assert not limiter._table.queues
+    limiter._registry.sweep(1)
+    assert not limiter._registry.queues
     task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
@@ -241,7 +241,7 @@ def test_a_forked_child_is_refused_the_keys_that_its_parent_uses(
         clock.now += 1.5
         await use(limiter, "parent's")
         clock.now += 1.0  # both are known still, one of them is idle
-        assert "idle" in limiter._table.queues
+        assert "idle" in limiter._registry.queues
         if running:
             fork()
 
@@ -267,11 +267,11 @@ async def test_a_key_with_waiters_only_is_refused_after_a_fork(limiter: Limiter,
     waiter = asyncio.ensure_future(hold(limiter))
     await asyncio.sleep(0)
     clock.now += 1.1  # its time has come, the timer has not fired: no token is out, no block stands
-    table = limiter._table
-    assert table.queues["k"].bucket.idle(clock.now)
-    table.forked()
+    registry = limiter._registry
+    assert registry.queues["k"].bucket.idle(clock.now)
+    registry.after_fork()
     with pytest.raises(RuntimeError, match="when this process was forked"):
-        table.queue("k")
+        registry.queue("k")
     waiter.cancel()
     await asyncio.wait([waiter])
 
@@ -283,8 +283,8 @@ def test_the_default_limiter_is_one_for_the_process() -> None:
 
 def test_rules_of_equal_quotas_are_one_object(clock: Clock) -> None:
     async def rules() -> list[Rule]:
-        table = Table(Rule(Quota()), clock)
-        return [table.queue(key, Quota(7, 3.0)).bucket.rule for key in "ab"]
+        registry = KeyRegistry(Rule(Quota()), clock)
+        return [registry.queue(key, Quota(7, 3.0)).bucket.rule for key in "ab"]
 
     first, second = asyncio.run(rules())
     assert first is second
