@@ -66,7 +66,7 @@ async def test_a_free_slot_is_given_and_given_back_without_suspending(limiter: L
 
 
 class TestFate:
-    """What leaving the block makes of the token."""
+    """The token after the end of the block."""
 
     async def test_normal_exit_settles(self, limiter: Limiter) -> None:
         async with limiter.slot("k"):
@@ -178,8 +178,8 @@ class TestOrder:
         await asyncio.gather(waiter("newcomer"), first)
         assert order == ["first", "newcomer"]
 
-    async def test_a_newcomer_takes_what_is_left_from_nobody(self) -> None:
-        # He may run before the waiter who was handed a token in this very turn: both have one.
+    async def test_a_newcomer_may_take_a_token_that_no_waiter_needs(self) -> None:
+        # It may run before the waiter that was handed a token in this very turn: both have one.
         limiter = one(limit=2)
         held = [limiter.slot("k") for _ in range(2)]
         for slot in held:
@@ -273,7 +273,7 @@ class TestMaxWait:
         queue = limiter._registry.queue("k")
         assert queue._timer is not None
         queue._timer.cancel()
-        await asyncio.sleep(3.0)  # the token is back since 2.0, nobody has seen it
+        await asyncio.sleep(3.0)  # the token is back since 2.0, unseen
         queue._on_timer()
         with pytest.raises(SlotTimeoutError):
             await late
@@ -300,7 +300,7 @@ class TestMaxWait:
                 await waiter
             assert (now(), caught.value.wait) == (0.0, 4.0)
 
-    async def test_panic_does_not_count_those_it_goes_ahead_of(self) -> None:
+    async def test_panic_does_not_count_the_waiters_it_goes_ahead_of(self) -> None:
         limiter = one()
         async with limiter.slot("k"):
             ahead = asyncio.ensure_future(use(limiter))
@@ -447,14 +447,14 @@ async def test_ten_thousand_waiters_and_half_of_them_gone(limiter: Limiter) -> N
 
 
 class TestRest:
-    """What is left when nobody waits."""
+    """What is left when there are no waiters."""
 
     async def test_one_timer_a_key_and_none_at_rest(self, limiter: Limiter) -> None:
         assert timers() == 0
         for _ in range(20):
             async with limiter.slot("k"):
                 pass
-        assert timers() == 0  # all are cooling, nobody waits
+        assert timers() == 0  # all are cooling, no task waits
         tasks = [asyncio.ensure_future(limiter.slot(key, max_wait=9.0).__aenter__()) for key in "kkkkk"]
         await steps()
         assert timers() == 1
@@ -484,7 +484,7 @@ class TestRest:
         assert not limiter._registry.queues
 
     async def test_unknown_keys_are_full_zero_records(self, limiter: Limiter) -> None:
-        assert limiter.statistics("nobody asked for") == FULL
+        assert limiter.statistics("never used") == FULL
         assert not limiter._registry.queues
 
 
@@ -527,7 +527,7 @@ class TestQuota:
         longer = Quota(20, 10.0)
         for _ in range(2):
             await asyncio.gather(*(use(limiter, rtt=0.0) for _ in range(20)))
-            await asyncio.sleep(2.1)  # idle again, whether the registry has looked or not
+            await asyncio.sleep(2.1)  # idle again, whether the registry has checked it or not
 
         async def under(quota: Quota) -> float:
             async with limiter.slot("k", quota=quota):
@@ -554,18 +554,3 @@ async def test_aclose_ends_every_wait_and_every_later_one() -> None:
         for key in ("k", "other"):
             with pytest.raises(RuntimeError, match="closed"):
                 await limiter.slot(key).__aenter__()
-
-
-async def test_two_thousand_requests_go_at_the_best_provable_rate(limiter: Limiter) -> None:
-    """20 / (2 + mean round trip): a token that is held 5 % longer would fail this."""
-    rng, sent, trips = random.Random(1), [], []
-
-    async def request() -> None:
-        async with limiter.slot("k"):
-            sent.append(now())
-            trips.append(rng.uniform(0.02, 0.5))
-            await asyncio.sleep(trips[-1])
-
-    await asyncio.gather(*(request() for _ in range(2000)))
-    rate = (len(sent) - 20) / (sent[-1] - sent[0])
-    assert rate >= 0.99 * 20 / (2 + sum(trips) / len(trips))

@@ -1,4 +1,4 @@
-"""Whose a key is: loops one after another, at once, in threads, and across a fork."""
+"""The owner of a key: loops one after another, at once, in threads, and across a fork."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_new_loop_adopts_what_a_closed_one_left_with_its_tokens_in_doubt(limit
     assert limiter.statistics("k").free == 3
 
 
-def test_a_slot_of_a_closed_loop_changes_nothing_for_the_new_owner(limiter: Limiter) -> None:
+def test_a_late_mark_of_a_closed_loops_slot_changes_nothing_for_the_new_owner(limiter: Limiter) -> None:
     slot = limiter.slot("k")
 
     async def enter() -> None:
@@ -104,7 +104,7 @@ def test_an_idle_key_may_move_to_another_running_loop(limiter: Limiter, clock: C
     async def first() -> None:
         await use(limiter)
         clock.now += 2.1
-        await use(limiter, "another")  # looks at "k" and forgets it
+        await use(limiter, "another")  # forgets the idle "k"
         await asyncio.get_running_loop().run_in_executor(None, in_a_new_loop, use(limiter))
 
     in_a_new_loop(first())
