@@ -23,7 +23,7 @@ from okx_async._calls.uid_lookup import Discovery
 from okx_async._credentials import Credentials
 from okx_async._errors import InvalidRequestError, OutcomeUnknownError
 from okx_async._flatten.confirm import close_and_confirm
-from okx_async._flatten.flatten import Flattening
+from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.readings import POSITIONS_QUOTA
 from okx_async._flatten.report import FlattenReport, FlattenRow
 from okx_async._http.transport import Transport
@@ -231,7 +231,7 @@ class Client:
                 )
             for inst_id in wanted:
                 check_inst_id(inst_id)
-        return await Flattening(
+        return await FlattenRun(
             self._calls,
             inst_ids=wanted,
             where=where,
