@@ -49,7 +49,7 @@ def test_what_is_no_number_is_flat_for_a_pair_without_a_side_only(fields: dict[s
     assert is_flat(position(**fields)) is flat
 
 
-def test_a_slot_is_instrument_mode_and_side_and_a_pairs_currency() -> None:
+def test_an_address_is_instrument_mode_and_side_and_a_pairs_currency() -> None:
     assert address_of(position(ccy="USDT")) == address_of(position(ccy="BTC", posId="8", pos="-1", cTime="5"))
     assert address_of(position(**PAIR, ccy="USDT")) != address_of(position(**PAIR, ccy="BTC"))
     for other in ({"instId": "ETH-USDT-SWAP"}, {"mgnMode": "isolated"}, {"posSide": "long"}):
@@ -65,7 +65,7 @@ def test_the_side_is_the_sign_and_a_pairs_currency() -> None:
 
 
 def after(*outcomes: Outcome, at: float = 10.0) -> Guard:
-    """Return the guard of a position whose closes came to this, the last at `at`."""
+    """Return the guard of a position after closes with these outcomes, the last answered at `at`."""
     guard = Guard(BEFORE, 0.0)
     for outcome in outcomes:
         guard.close_started()
@@ -165,7 +165,7 @@ def test_a_close_that_runs_already_must_have_been_seen_to_act() -> None:
         {"posId": "8"},
         {"pos": "-3", "uTime": "1001"},
     ],
-    ids=["opened anew", "another slot", "turned"],
+    ids=["opened anew", "another posId", "turned"],
 )
 def test_another_position_is_left_alone_for_ever(other: dict[str, str]) -> None:
     guard = after(Outcome.RATE)
@@ -187,7 +187,7 @@ def test_what_cannot_be_told_apart_allows_nothing(fields: dict[str, str]) -> Non
     assert (guard.observation, guard.may_send_until()) == (Observation.UNCLEAR, None)
 
 
-def test_two_records_of_one_slot_are_told_apart_by_pos_id_or_not_at_all() -> None:
+def test_two_records_of_one_address_are_told_apart_by_pos_id_or_not_at_all() -> None:
     guard = after(Outcome.RATE)
     for at, expected, records in (
         (10.0, Observation.SAME, [position(posId="8"), BEFORE]),
@@ -198,7 +198,7 @@ def test_two_records_of_one_slot_are_told_apart_by_pos_id_or_not_at_all() -> Non
 
 
 @pytest.mark.parametrize("fields", [{"uTime": "999"}, {"cTime": "999"}, {"pos": "0", "uTime": "900"}])
-def test_a_reading_older_than_what_was_seen_says_nothing(fields: dict[str, str]) -> None:
+def test_a_reading_older_than_an_earlier_one_does_not_count(fields: dict[str, str]) -> None:
     guard = after(Outcome.ACCEPTED)
     guard.observe(reading(10.0, BEFORE))
     assert not guard.observe(reading(11.0, position(**fields)))
@@ -206,7 +206,7 @@ def test_a_reading_older_than_what_was_seen_says_nothing(fields: dict[str, str])
     assert guard.still_at is None
 
 
-def test_nor_does_one_of_other_instruments_or_begun_before_the_last() -> None:
+def test_a_reading_of_other_instruments_or_begun_before_the_last_does_not_count() -> None:
     guard = after(Outcome.ACCEPTED)
     assert not guard.observe(reading(11.0, inst_ids=["ETH-USDT-SWAP"]))
     assert guard.observe(reading(12.0, BEFORE, inst_ids=["ETH-USDT-SWAP", "BTC-USDT-SWAP"]))
@@ -227,7 +227,7 @@ RECORDS = [
     None,
 ]
 OUTCOMES = [*Outcome, Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT]
-# Mostly looked at and found as it was, now and then closed, seldom anything else.
+# Mostly readings of an unchanged position, now and then a close, seldom anything else.
 EVENTS = st.lists(
     st.one_of(
         st.tuples(st.just("read"), st.sampled_from([0] * 20 + list(range(9))), st.sampled_from([0.3, 0.95, 1.0, 1.9])),
@@ -247,7 +247,7 @@ class Seen:
     at: float
     record: Position | None
     stale: bool = False
-    """Whether it shows an older state than one before it."""
+    """Whether it shows an older state than an earlier reading."""
 
     @property
     def same(self) -> bool:
@@ -266,7 +266,7 @@ class Seen:
 
 
 class Rule:
-    """The rule, read off the whole past each time."""
+    """The rule as it is written, applied to the whole past each time."""
 
     def __init__(self) -> None:
         self.past: list[Seen | Outcome] = [Seen(0.0, BEFORE)]
@@ -312,7 +312,7 @@ class Rule:
 @given(EVENTS)
 def test_nothing_is_allowed_that_the_rule_forbids(events: list[tuple[str, int, float]]) -> None:
     guard, rule, now = Guard(BEFORE, 0.0), Rule(), 0.0
-    heard = 0.0
+    answered_at = 0.0
     for kind, what, takes in events:
         if kind == "close":
             until = guard.may_send_until()
@@ -323,16 +323,16 @@ def test_nothing_is_allowed_that_the_rule_forbids(events: list[tuple[str, int, f
                 now += takes
                 guard.answered(OUTCOMES[what], now)
                 rule.past.append(OUTCOMES[what])
-                heard = heard if OUTCOMES[what] is Outcome.NOT_SENT else now
+                answered_at = answered_at if OUTCOMES[what] is Outcome.NOT_SENT else now
         else:
             now += takes
-            begun = now - 0.6 if kind == "late" else now  # an answer on its way for long: perhaps from before the last
+            begun = now - 0.6 if kind == "late" else now  # a slow answer, perhaps begun before the last close
             record = RECORDS[what]
             counts = guard.observe(reading(begun, *([] if record is None else [record])))
-            assert not (counts and begun < heard)
+            assert not (counts and begun < answered_at)
             if counts:
                 rule.past.append(Seen(begun, record))
-            elif begun >= max(guard.observed_at, heard):  # older than what was seen, and not by when it was begun
+            elif begun >= max(guard.observed_at, answered_at):  # its record is older, though it was begun later
                 rule.past.append(Seen(begun, None, stale=True))
         until = guard.may_send_until()
         assert until is None or now > until or rule.allows(now)

@@ -47,13 +47,13 @@ def attempt(outcome: Outcome) -> Attempt:
 
 
 def close(leg: Leg, outcome: Outcome, now: float, *, code: str = "", draw: float = 1.0) -> None:
-    """Send, and have it come to this."""
+    """Send a close that ends with this outcome."""
     error: OkxError | None = None if outcome is Outcome.ACCEPTED else RejectedError(code, code=code)
     leg.close_started()
     leg.answered(outcome, error, (attempt(outcome),), now, draw)
 
 
-def see(leg: Leg, at: float, *listed: Position) -> bool:
+def read(leg: Leg, at: float, *listed: Position) -> bool:
     return leg.observe(Reading(at, listed), at)
 
 
@@ -61,28 +61,28 @@ def state(leg: Leg, *, wanted: bool = True) -> FlattenState:
     return leg.state(lambda _: wanted)
 
 
-# --- what to do next ---
+# --- the next move ---
 
 
-def test_it_is_closed_at_once_then_looked_at() -> None:
+def test_it_is_closed_at_once_then_positions_are_read() -> None:
     leg = Leg(BEFORE, 5.0)
     assert leg.step(5.0) == (Move.SEND, 5.0)
     assert leg.may_send_blind
     close(leg, Outcome.ACCEPTED, 5.1)
     assert not leg.may_send_blind
     assert leg.step(5.1) == (Move.READ, 5.1)
-    see(leg, 5.2)
+    read(leg, 5.2)
     assert leg.step(5.2).move is Move.DONE
 
 
-def test_looks_become_rarer_and_the_one_that_shows_it_stood_still_is_in_time() -> None:
+def test_readings_become_rarer_and_the_one_that_shows_it_stood_still_is_in_time() -> None:
     leg = Leg(BEFORE, 0.0)
     close(leg, Outcome.ACCEPTED, 0.0)
     ats, now = [], 0.0
     while (step := leg.step(now)).move is Move.READ:
         now = step.at
         ats.append(now)
-        see(leg, now, BEFORE)
+        read(leg, now, BEFORE)
     assert ats == pytest.approx([0.0, 0.1, 0.3, 0.7, 1.5, 2.0])
     assert step == (Move.SEND, 2.0)
 
@@ -90,8 +90,8 @@ def test_looks_become_rarer_and_the_one_that_shows_it_stood_still_is_in_time() -
 def test_a_refusal_at_the_moment_of_the_reading_is_followed_by_a_pause() -> None:
     leg = Leg(BEFORE, 0.0)
     close(leg, Outcome.ACCEPTED, 0.0)
-    see(leg, 0.0, BEFORE)
-    see(leg, 2.0, BEFORE)
+    read(leg, 0.0, BEFORE)
+    read(leg, 2.0, BEFORE)
     close(leg, Outcome.RATE, 2.0)
     assert leg.step(2.0) == (Move.READ, 2.0)
     leg.schedule_read(2.0)  # the reading of this moment was made before the answer
@@ -118,7 +118,7 @@ def test_after_a_refusal_for_rate_the_limiter_is_the_pause() -> None:
     assert leg.may_send_until() is None  # but not without a reading
 
 
-def test_what_was_withheld_is_asked_for_again_after_a_moment() -> None:
+def test_a_withheld_close_is_tried_again_after_a_moment() -> None:
     leg = Leg(BEFORE, 0.0)
     leg.close_started()
     leg.withheld(3.0)
@@ -145,11 +145,11 @@ def test_a_reading_that_fails_is_followed_by_another() -> None:
         (Outcome.NEEDS, "51020_2", FlattenState.DUST),
     ],
 )
-def test_some_refusals_are_the_end(outcome: Outcome, code: str, expected: FlattenState) -> None:
+def test_some_refusals_end_a_leg(outcome: Outcome, code: str, expected: FlattenState) -> None:
     leg = Leg(BEFORE, 0.0)
     close(leg, outcome, 1.0, code=code)
     assert leg.step(1.0).move is Move.DONE
-    see(leg, 2.0, BEFORE)
+    read(leg, 2.0, BEFORE)
     assert (leg.step(2.0).move, leg.may_send_until(), state(leg)) == (Move.DONE, None, expected)
 
 
@@ -163,8 +163,8 @@ def test_a_timestamp_is_refused_once_and_no_such_position_said_three_times() -> 
     for number in range(MAX_MISSED):
         assert leg.step(10.0 * number).move is Move.SEND
         close(leg, Outcome.FLAT, 10.0 * number)
-        see(leg, 10.0 * number, BEFORE)
-        see(leg, 10.0 * number + 9, BEFORE)
+        read(leg, 10.0 * number, BEFORE)
+        read(leg, 10.0 * number + 9, BEFORE)
     assert (leg.step(40.0).move, state(leg)) == (Move.DONE, FlattenState.REFUSED)
 
 
@@ -176,7 +176,7 @@ def test_closes_that_are_taken_and_change_nothing_come_to_an_end_and_others_do_n
         close(leg, Outcome.ACCEPTED, 10.0 * number)
         after = sizes[number] if number < len(sizes) else "3"
         for at in (0.0, 2.0):
-            see(leg, 10.0 * number + at, position(pos=after, uTime=str(1000 + int(size != after) + number)))
+            read(leg, 10.0 * number + at, position(pos=after, uTime=str(1000 + int(size != after) + number)))
         moves.append(leg.step(10.0 * number + 2.0).move)
     assert MAX_UNCHANGED == 3
     assert moves == [Move.SEND] * 5 + [Move.DONE]
@@ -186,7 +186,7 @@ def test_closes_that_are_taken_and_change_nothing_come_to_an_end_and_others_do_n
 def test_another_position_ends_it() -> None:
     leg = Leg(BEFORE, 0.0)
     close(leg, Outcome.RATE, 1.0)
-    see(leg, 2.0, position(cTime="1500", uTime="1500"))
+    read(leg, 2.0, position(cTime="1500", uTime="1500"))
     assert (leg.step(2.0).move, leg.may_send_until(), leg.may_send_blind) == (Move.DONE, None, False)
     assert state(leg) is FlattenState.SUPERSEDED
     assert state(leg, wanted=False) is FlattenState.ALREADY_FLAT  # what stands there now is not in the filter
@@ -214,13 +214,13 @@ def test_gone_is_what_two_readings_do_not_list(outcomes: list[Outcome], apart: f
     for outcome in outcomes:
         close(leg, outcome, 1.0)
     assert leg.proof_at is None
-    see(leg, 2.0)
+    read(leg, 2.0)
     assert not leg.proven
     assert state(leg) is FlattenState.UNKNOWN
     assert leg.proof_at == 2.0 + apart
-    see(leg, 2.0 + apart / 2)
+    read(leg, 2.0 + apart / 2)
     assert not leg.proven
-    see(leg, 2.0 + apart + 0.001)
+    read(leg, 2.0 + apart + 0.001)
     assert leg.proven
     taken = {Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT} & set(outcomes)
     assert state(leg) is (FlattenState.CLOSED if taken else FlattenState.ALREADY_FLAT)
@@ -230,12 +230,12 @@ def test_gone_is_what_two_readings_do_not_list(outcomes: list[Outcome], apart: f
 def test_a_reading_that_lists_it_again_undoes_the_proof() -> None:
     leg = Leg(BEFORE, 0.0)
     close(leg, Outcome.ACCEPTED, 1.0)
-    see(leg, 2.0)
-    see(leg, 2.1, BEFORE)
+    read(leg, 2.0)
+    read(leg, 2.1, BEFORE)
     assert (leg.proof_at, leg.proven, leg.pending) == (None, False, True)
     assert leg.step(2.1).move is Move.READ
-    see(leg, 3.0)
-    see(leg, 3.1)
+    read(leg, 3.0)
+    read(leg, 3.1)
     assert (leg.proven, leg.pending) == (True, False)
 
 
@@ -256,20 +256,20 @@ def test_a_reading_that_lists_it_again_undoes_the_proof() -> None:
         (Outcome.NOT_SENT, None, FlattenState.DEADLINE),
     ],
 )
-def test_what_is_said_when_the_time_is_over(outcome: Outcome, listed: str | None, expected: FlattenState) -> None:
+def test_the_state_when_the_time_is_over(outcome: Outcome, listed: str | None, expected: FlattenState) -> None:
     leg = Leg(BEFORE, 0.0)
     close(leg, outcome, 1.0)
     if listed:
-        see(leg, 2.0, position(pos=listed))
+        read(leg, 2.0, position(pos=listed))
     assert state(leg) is expected
 
 
-def test_a_repeat_that_could_not_be_sent_does_not_change_what_is_said() -> None:
+def test_a_repeat_that_could_not_be_sent_does_not_change_the_state() -> None:
     leg = Leg(BEFORE, 0.0)
     close(leg, Outcome.WAIT, 1.0, code="51032")
     leg.close_started()
     leg.answered(Outcome.NOT_SENT, NotSentError("no slot"), (), 2.0, 1.0)
-    see(leg, 3.0, BEFORE)
+    read(leg, 3.0, BEFORE)
     assert state(leg) is FlattenState.IN_PROGRESS
     assert leg.error is not None
     assert leg.error.code == "51032"
@@ -286,7 +286,7 @@ def test_stopped_it_sends_nothing_more() -> None:
     assert str(refused.error) == "50119"
 
 
-def test_newcomers_are_what_no_leg_has_in_its_slot() -> None:
+def test_newcomers_are_positions_that_no_leg_has_at_its_address() -> None:
     leg = Leg(BEFORE, 0.0)
     other, reopened = position(instId="ETH-USDT-SWAP", posId="9"), position(cTime="2000", uTime="2000")
     flat = position(instId="SOL-USDT-SWAP", pos="0")
@@ -307,7 +307,7 @@ def test_newcomers_are_what_no_leg_has_in_its_slot() -> None:
     st.lists(
         st.one_of(
             st.tuples(st.just("close"), st.sampled_from(list(Outcome))),
-            st.tuples(st.just("see"), st.sampled_from([0, 0, 0, 1, 2, 3])),
+            st.tuples(st.just("read"), st.sampled_from([0, 0, 0, 1, 2, 3])),
             st.tuples(st.just("pause"), st.sampled_from([0.1, 1.0, 2.0])),
         ),
         max_size=30,
@@ -325,8 +325,8 @@ def test_no_step_asks_for_what_must_not_be_and_every_leg_has_a_state(events: lis
             until = leg.may_send_until()
             if step.move is Move.SEND and step.at <= now and until is not None and until >= now:
                 close(leg, what, now)
-        elif kind == "see":
-            see(leg, now, *listings[what])
+        elif kind == "read":
+            read(leg, now, *listings[what])
         else:
             now += what
         found = state(leg)

@@ -29,7 +29,7 @@ class Exchange:
     def __init__(self, *failures: Exception | None) -> None:
         self.failures = list(failures)
         self.asked: list[tuple[float, str]] = []
-        self.flying = self.most = 0
+        self.in_flight = self.most = 0
 
     async def call(
         self,
@@ -44,12 +44,12 @@ class Exchange:
         assert once
         assert await permit() is not None
         self.asked.append((now(), job.path.partition("?")[2]))
-        self.flying += 1
-        self.most = max(self.most, self.flying)
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
         try:
             await asyncio.sleep(1.0)
         finally:
-            self.flying -= 1
+            self.in_flight -= 1
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
@@ -57,24 +57,24 @@ class Exchange:
 
 
 def readings(
-    exchange: Exchange, inst_ids: list[str] | None = None, told: list[Reading] | None = None
+    exchange: Exchange, inst_ids: list[str] | None = None, delivered: list[Reading] | None = None
 ) -> PositionReader:
-    tell: Any = (told if told is not None else []).append
-    return PositionReader(cast("Calls", exchange), inst_ids, Priority.PANIC, tell)
+    on_reading: Any = (delivered if delivered is not None else []).append
+    return PositionReader(cast("Calls", exchange), inst_ids, Priority.PANIC, on_reading)
 
 
-async def test_one_reading_serves_all_who_wait_and_is_told_before_they_go_on() -> None:
-    exchange, told = Exchange(), list[Any]()
-    subject = readings(exchange, told=told)
+async def test_one_reading_serves_all_waiting_tasks_and_is_delivered_before_they_go_on() -> None:
+    exchange, delivered = Exchange(), list[Any]()
+    subject = readings(exchange, delivered=delivered)
     async with asyncio.timeout(10):
         assert await asyncio.gather(*(subject.read_since(0.0, 9.0) for _ in range(50))) == [True] * 50
     assert [at for at, _ in exchange.asked] == [0.0]
-    assert [reading.started for reading in told] == [0.0]
+    assert [reading.started for reading in delivered] == [0.0]
     assert await subject.read_since(0.0, 9.0)
     assert len(exchange.asked) == 1
 
 
-async def test_who_asks_while_one_is_on_its_way_has_the_next() -> None:
+async def test_a_task_that_asks_while_a_reading_is_on_its_way_gets_the_next() -> None:
     exchange = Exchange()
     subject = readings(exchange)
     first = asyncio.create_task(subject.read_since(0.0, 9.0))
@@ -85,7 +85,7 @@ async def test_who_asks_while_one_is_on_its_way_has_the_next() -> None:
     assert exchange.most == 1
 
 
-async def test_few_instruments_are_asked_for_by_name_unless_somebody_needs_all() -> None:
+async def test_few_instruments_are_asked_for_by_name_unless_a_task_needs_all() -> None:
     exchange = Exchange()
     subject = readings(exchange)
     await asyncio.gather(subject.read_since(0.0, 9.0, ETH), subject.read_since(0.0, 9.0, BTC))
@@ -116,7 +116,7 @@ async def test_the_filter_is_asked_for_where_one_call_holds_it() -> None:
     assert [query for _, query in exchange.asked] == [""]
 
 
-async def test_a_failure_is_told_to_those_who_waited_for_it_and_the_next_comes_after_a_pause() -> None:
+async def test_a_failure_reaches_the_tasks_that_waited_for_it_and_the_next_reading_comes_after_a_pause() -> None:
     exchange = Exchange(OutcomeUnknownError("x"), OutcomeUnknownError("x"), None, OutcomeUnknownError("x"))
     subject = readings(exchange)
     early = asyncio.create_task(subject.read_since(0.0, 99.0))
@@ -133,7 +133,7 @@ async def test_a_failure_is_told_to_those_who_waited_for_it_and_the_next_comes_a
     )
 
 
-async def test_nobody_waits_longer_than_he_said() -> None:
+async def test_a_task_waits_no_longer_than_it_said() -> None:
     subject = readings(Exchange())
     assert not await subject.read_since(0.0, 0.4)
     assert now() == pytest.approx(0.4)
@@ -168,7 +168,7 @@ async def test_a_cancelled_waiter_leaves_the_reading_to_the_others() -> None:
     assert [task.result() for task in tasks[1:]] == [True, True]
 
 
-async def test_closed_it_leaves_nothing() -> None:
+async def test_closing_ends_the_reading() -> None:
     subject = readings(Exchange())
     await subject.aclose()
     task = asyncio.create_task(subject.read_since(0.0, 0.2))
@@ -177,7 +177,7 @@ async def test_closed_it_leaves_nothing() -> None:
     assert not await asyncio.wait_for(task, 5.0)
 
 
-async def test_misuse_is_raised_in_whoever_waits() -> None:
+async def test_misuse_is_raised_in_the_waiting_task() -> None:
     with pytest.raises(RuntimeError, match="closed"):
         await readings(Exchange(RuntimeError("this limiter is closed"))).read_since(0.0, 9.0)
 

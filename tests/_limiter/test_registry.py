@@ -147,7 +147,7 @@ def test_a_key_is_forgotten_with_the_loop_in_which_it_was_waited_for(limiter: Li
 
 
 def test_closing_ends_the_waits_of_every_loop(limiter: Limiter) -> None:
-    told: list[BaseException] = []
+    raised: list[BaseException] = []
     standing = threading.Event()
 
     async def wait() -> None:
@@ -157,7 +157,7 @@ def test_closing_ends_the_waits_of_every_loop(limiter: Limiter) -> None:
         try:
             await hold(limiter, "theirs")
         except NotSentError as error:
-            told.append(error)
+            raised.append(error)
 
     async def join(key: str) -> None:
         await limiter.block(key, 1000.0)
@@ -175,7 +175,7 @@ def test_closing_ends_the_waits_of_every_loop(limiter: Limiter) -> None:
     in_a_new_loop(limiter.aclose())
     elsewhere.join(5)
     assert not elsewhere.is_alive()
-    assert [str(error) for error in told] == ["'theirs': the limiter was closed, nothing was sent"]
+    assert [str(error) for error in raised] == ["'theirs': the limiter was closed, nothing was sent"]
     assert not tasks[0].done()
 
 
