@@ -12,8 +12,8 @@ token, so no window of ``per`` ever holds more than ``limit``, whatever the netw
 ``guard`` lengthens the wait for what the plain argument leaves out: a window closed at both ends, arrivals cut to
 milliseconds, and clocks that run 500 ppm apart: (per + 0.001) / 0.9995 = 2.0020011 s for ``per`` = 2, and what a longer
 window needs above that is added to it. ``rtt_floor`` shortens the wait by a bound that the user vouches for: least way
-out plus least way back, over all requests. A request that was given up without an answer may be counted up to
-``doubt_grace`` later, so its token waits that much longer.
+out plus least way back, over all requests. A request whose outcome is unknown may be counted up to ``doubt_grace``
+later, so its token waits that much longer.
 
 If the exchange refuses in spite of all that, another program uses the limit too. The bucket is blocked for a while, and
 refusals in consecutive windows halve what it uses of its limit; every ``per`` seconds without a refusal give one back.

@@ -31,7 +31,7 @@ class Limiter:
         quota: The quota of every key that is not given another one.
         rtt_floor: Seconds, a lower bound that you vouch for on the least time from a write to its being counted plus
             the least time from there to the answer. Never a measured round trip; 0 is always right.
-        doubt_grace: Seconds within which a request that was given up without an answer is counted, if ever.
+        doubt_grace: Seconds within which a request whose outcome is unknown is counted, if ever.
         guard: Seconds against clocks that differ by 500 ppm and times cut to milliseconds. 0.003 is right for every
             quota, since what a window longer than 2 s needs more is added to it.
         clock: Returns monotonic seconds.
@@ -61,7 +61,7 @@ class Limiter:
 
     @property
     def linger(self) -> float:
-        """Seconds after a request is given up until it cannot be counted any more."""
+        """Seconds after the end of a request with unknown outcome until it cannot matter any more."""
         return self._rule.doubt
 
     def slot(

@@ -131,7 +131,7 @@ class Queue:
             self._rearm()
 
     def doubt(self) -> None:
-        """Book the end of a request that was given up without an answer."""
+        """Book the end of a request whose outcome is unknown."""
         self.bucket.doubt(self._clock())
         if self.lanes is not None:
             self._rearm()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -15,16 +14,11 @@ from tests.conftest import World
 
 BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
 POSITIONS = "/api/v5/account/positions"
-EMPTY = '{"code":"0","data":[],"msg":""}'
 Happen: TypeAlias = "Callable[..., Any]"
 
 
 def states(report: okx.FlattenReport) -> dict[str, FlattenState]:
     return {row.position.inst_id: row.state for row in report.rows}
-
-
-def held(world: World) -> dict[str, Decimal]:
-    return {holding.inst_id: holding.pos for holding in world.exchange.positions}
 
 
 def test_a_wrong_no_such_position_is_verified_and_not_taken_for_flat(happen: Happen) -> None:

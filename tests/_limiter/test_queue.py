@@ -13,20 +13,12 @@ from itertools import chain, repeat
 
 import pytest
 
-from okx_async import Limiter, Priority, Quota
+from okx_async import Limiter, Quota
 from okx_async._limiter.bucket import Bucket, Rule
 from okx_async._limiter.queue import Queue, Verdict, Waiter
+from tests._limiter.scenes import NORMAL, PANIC, Clock
 
 pytestmark = pytest.mark.virtual
-
-NORMAL, PANIC = Priority.NORMAL, Priority.PANIC
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def queue(clock: Clock, limit: int = 1) -> Queue:

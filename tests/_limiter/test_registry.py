@@ -15,15 +15,9 @@ from okx_async import Limiter, NotSentError, Quota
 from okx_async._limiter.bucket import Rule
 from okx_async._limiter.limiter import default_limiter
 from okx_async._limiter.registry import KeyRegistry
+from tests._limiter.scenes import Clock
 
 REMEDY = "give each its own Limiter"
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
