@@ -211,8 +211,8 @@ class CloseEngine:
         """Show a reading to each leg."""
         now = asyncio.get_running_loop().time()
         for leg in self.legs:
-            before = leg.guard.observation
-            if leg.observe(reading, now) and leg.guard.observation is not before:
+            previous = leg.guard.observation
+            if leg.observe(reading, now) and leg.guard.observation is not previous:
                 self._warn(leg)
                 self._notify_change(leg)
 
