@@ -17,7 +17,7 @@ from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
 from okx_async._errors import InvalidRequestError
 from okx_async._flatten.confirm import close_and_confirm
-from okx_async._flatten.flatten import Flattening
+from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.readings import read_positions
 from okx_async._flatten.report import FlattenReport, FlattenRow
 from okx_async._limiter.slots import SlotSource
@@ -243,7 +243,7 @@ class Client:
                 )
             for inst_id in wanted:
                 check_inst_id(inst_id)
-        return await Flattening(
+        return await FlattenRun(
             self._caller,
             inst_ids=wanted,
             where=where,

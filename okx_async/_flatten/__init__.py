@@ -1,1 +1,1 @@
-"""Closing positions until readings prove that they are gone."""
+"""Closing positions and repeating what may be repeated, until readings prove that they are gone."""

@@ -1,8 +1,8 @@
-"""One close, followed until the exchange no longer lists the position.
+"""One close with confirmation: it returns once the exchange no longer lists the position.
 
 The position is read first, so that a close may be repeated under the guard and an unknown outcome can be resolved. If
-it is not listed, or nothing can be read within a second, the close goes out all the same, as without confirmation: the
-exchange decides. It is then watched, but, whatever stands there, never repeated after an unknown outcome.
+the position is not listed, or nothing can be read within a second, the close goes out as without confirmation and the
+exchange decides. Positions are then read until it is gone, but the close is never repeated after an unknown outcome.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 
 from okx_async._calls.caller import Caller
 from okx_async._errors import CloseInProgressError, NothingToCloseError, OkxError, OutcomeUnknownError, RejectedError
-from okx_async._flatten.engine import UNREAD, Pursuit, unproven
+from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, unproven_note
 from okx_async._flatten.guard import Reading, is_flat
-from okx_async._flatten.leg import APART, LOOKS, SOON, Leg
+from okx_async._flatten.leg import PROOF_GAP, SHORT_PROOF_GAP, Leg, read_pause
 from okx_async._flatten.report import FlattenState
 from okx_async._models import ClosedPosition, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
@@ -31,86 +31,91 @@ _WORDS: Final = {
 
 
 async def close_and_confirm(
-    calls: Caller, request: ClosePosition, priority: Priority, max_wait: float | None, patience: float
+    calls: Caller, request: ClosePosition, priority: Priority, max_wait: float | None, confirm_timeout: float
 ) -> ClosedPosition:
     """Return once the position is proven gone; raises as `Client.close_position` says.
 
-    `patience`: seconds from the first answer to the close.
+    Args:
+        calls: Makes the calls.
+        request: The close.
+        priority: The lane of the close and of the readings.
+        max_wait: Seconds until the close must have its slot, None for no limit.
+        confirm_timeout: Seconds from the first answer to the close until the position must be proven gone.
     """
     loop = asyncio.get_running_loop()
     job = requests.close_position(request)
     begun = loop.time()
-    pursuit = Pursuit(calls, [request.inst_id], priority, patience=patience)
+    engine = CloseEngine(calls, [request.inst_id], priority, confirm_timeout=confirm_timeout)
     taken = False
     if max_wait is not None:
-        pursuit.send_by = begun + max_wait
+        engine.send_by = begun + max_wait
     try:
-        await pursuit.readings.after(begun, min(begun + UNREAD, pursuit.send_by), request.inst_id)
-        reading = pursuit.latest
+        await engine.reader.read_since(begun, min(begun + FIRST_CLOSE_WAIT, engine.send_by), request.inst_id)
+        reading = engine.reader.latest
         found = [] if reading is None else _matching(request, reading)
-        pursuit.check()
-        if pursuit.stopped is not None:
-            raise pursuit.stopped
+        engine.check_stopped()
+        if engine.stop_error is not None:
+            raise engine.stop_error
         if reading is not None and len(found) == 1:
-            leg = pursuit.add(found[0], reading, request)
-            await _follow(pursuit, leg)
-            return _result(pursuit, leg, request)
+            leg = engine.add_leg(found[0], reading, request)
+            await _follow(engine, leg)
+            return _result(engine, leg, request)
         left = None if max_wait is None else max(0.0, begun + max_wait - loop.time())
         try:
             answer, attempts = await calls.call(job, priority, left, request)
         except OutcomeUnknownError as unknown:
             taken = True
-            if not await _gone(pursuit, request, loop.time() + patience):
+            if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):
                 raise
             answer, attempts = Answer(200), unknown.attempts
         else:
             taken = True
-            if not await _gone(pursuit, request, loop.time() + patience):
+            if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):
                 raise OutcomeUnknownError(
-                    f"{request.inst_id}: accepted, but not proven closed in {patience:g} s: look at positions",
+                    f"{request.inst_id}: accepted, but not proven closed in {confirm_timeout:g} s: look at positions",
                     attempts=attempts,
                 )
         return replace(closed_position(answer, request, attempts), flat=True)
     except asyncio.CancelledError as cancelled:
-        pursuit.note(cancelled)
+        engine.add_notes(cancelled)
         if taken:
-            cancelled.add_note(unproven(request.inst_id))
+            cancelled.add_note(unproven_note(request.inst_id))
         raise
     finally:
-        await pursuit.aclose()
+        await engine.aclose()
 
 
-async def _follow(pursuit: Pursuit, leg: Leg) -> None:
-    """Follow the position until it is proven gone, or there is nothing more to do about it."""
+async def _follow(engine: CloseEngine, leg: Leg) -> None:
+    """Follow a leg until the position is proven gone, or there is nothing more to do."""
     loop = asyncio.get_running_loop()
     while True:
-        await pursuit.follow(leg)
+        await engine.follow(leg)
         at, now = leg.proof_at, loop.time()
-        unseen = leg.guard.unseen and leg.guard.sight is None
-        if leg.proven or pursuit.stopped or now >= pursuit.look_by or (at is None and not unseen):
+        unseen = leg.guard.may_move and leg.guard.observation is None
+        if leg.proven or engine.stop_error or now >= engine.read_by or (at is None and not unseen):
             return
-        await asyncio.sleep(SOON if at is None else max(0.0, at - now))
-        await pursuit.readings.after(loop.time(), pursuit.look_by, leg.before.inst_id)
-        pursuit.check()
+        await asyncio.sleep(SHORT_PROOF_GAP if at is None else max(0.0, at - now))
+        await engine.reader.read_since(loop.time(), engine.read_by, leg.before.inst_id)
+        engine.check_stopped()
 
 
-async def _gone(pursuit: Pursuit, request: ClosePosition, by: float) -> bool:
-    """Look until two readings in a row list nothing in the slot; return whether that was so `by` then."""
+async def _watch_until_gone(engine: CloseEngine, request: ClosePosition, by: float) -> bool:
+    """Read until two readings in a row do not list the position; return False if they do not until `by`."""
     loop = asyncio.get_running_loop()
     since: float | None = None
-    looks = 0
+    reads = 0
     while True:
-        moment = loop.time()
-        told = await pursuit.readings.after(moment, by, request.inst_id)
-        if told and pursuit.latest is not None:
-            if _matching(request, pursuit.latest):
+        was_read = await engine.reader.read_since(loop.time(), by, request.inst_id)
+        reading = engine.reader.latest
+        if was_read and reading is not None:
+            if _matching(request, reading):
                 since = None
             elif since is None:
-                since = pursuit.latest.started
-            elif pursuit.latest.started >= since + APART:
+                since = reading.started
+            elif reading.started >= since + PROOF_GAP:
                 return True
-        pause = APART if since is not None else LOOKS[min(looks, len(LOOKS) - 1)]
-        looks += 1
+        pause = read_pause(reads) if since is None else PROOF_GAP
+        reads += 1
         if loop.time() + pause >= by:
             return False
         await asyncio.sleep(pause)
@@ -129,18 +134,19 @@ def _matching(request: ClosePosition, reading: Reading) -> list[Position]:
     ]
 
 
-def _result(pursuit: Pursuit, leg: Leg, request: ClosePosition) -> ClosedPosition:
-    """Return the proven close, or raise what became of it instead."""
+def _result(engine: CloseEngine, leg: Leg, request: ClosePosition) -> ClosedPosition:
+    """Return the proven close, or raise the error of what happened instead."""
     state = leg.state(lambda _: True)
     if state is FlattenState.CLOSED:
-        answer = pursuit.answers.get(leg, Answer(200))
+        answer = engine.answers.get(leg, Answer(200))
         return replace(closed_position(answer, request, leg.attempts), flat=True)
-    failure = _failure(leg, state, pursuit.stopped)
+    failure = _failure(leg, state, engine.stop_error)
     failure.attempts = leg.attempts
     raise failure
 
 
-def _failure(leg: Leg, state: FlattenState, stopped: OkxError | None) -> OkxError:
+def _failure(leg: Leg, state: FlattenState, stop_error: OkxError | None) -> OkxError:
+    """Return the error of a close whose position is not proven closed by it."""
     inst_id, met = leg.before.inst_id, leg.error
     if state is FlattenState.SUPERSEDED:
         pos = leg.guard.listed.pos if leg.guard.listed is not None else "?"
@@ -152,14 +158,14 @@ def _failure(leg: Leg, state: FlattenState, stopped: OkxError | None) -> OkxErro
             return met
         return NothingToCloseError(f"{inst_id}: the position is gone, and not by this close")
     waited = state is FlattenState.IN_PROGRESS and isinstance(met, CloseInProgressError)
-    why = met or stopped
+    why = met or stop_error
     words = ""
     if state in _WORDS and not waited:
         words = f"not proven closed in time: {_WORDS[state]}; look at positions, do not blindly repeat it"
     elif why is None:
         words = "not proven closed in time; look at positions"
     elif any(attempt.outcome in {Outcome.ACCEPTED, Outcome.UNKNOWN} for attempt in leg.attempts):
-        # Of all closes together "refused, nothing executed" would be a lie.
+        # "Refused, nothing executed" would be true of the last close only.
         words = f"not proven closed: an earlier close was taken, or may have been; look at positions: {why}"
     if why is not None and not words:
         return why

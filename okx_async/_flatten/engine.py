@@ -1,7 +1,7 @@
-"""Following positions to their end: slots, sends and readings as `_flatten` says, each leg in a task of its own.
+"""The engine that moves legs: it sends, reads and waits as each Leg says, with a task for each leg.
 
-Nothing is decided here but what time and cancellation decide: nothing is written after the deadline, what is on the
-wire by then is awaited, and a refused API key or a closed client stops all legs.
+It decides only about time and cancellation: nothing is written after the deadline, a close that is on the wire by then
+is awaited, and a refused API key or a closed client stops all legs.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final
 from okx_async._calls.caller import Caller
 from okx_async._calls.sender import WithheldError
 from okx_async._errors import AuthenticationError, InvalidRequestError, NotSentError, OkxError, SlotTimeoutError
-from okx_async._flatten.guard import Reading, Sight
+from okx_async._flatten.guard import Observation, Reading
 from okx_async._flatten.leg import Leg, Move
-from okx_async._flatten.readings import Readings
+from okx_async._flatten.readings import PositionReader
 from okx_async._models import Attempt, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest import requests
@@ -25,15 +25,20 @@ from okx_async._rest.responses import Answer
 
 logger = logging.getLogger("okx_async")
 
-UNREAD: Final = 1.0
-"""Seconds for which a first close waits, in its slot, for a reading."""
+FIRST_CLOSE_WAIT: Final = 1.0
+"""Seconds that a first close waits for a reading, in its slot; then it goes out without one."""
 
 
-class Pursuit:
+class CloseEngine:
     """The legs of one flatten, or of one close that is to be confirmed.
 
-    `deadline`: until when closes may be written and readings begun, by the loop's clock; or else `patience`: so many
-    seconds from what the first close came to. `changed`: called with a leg when something about it has changed.
+    Args:
+        calls: Makes the calls.
+        inst_ids: The instruments that readings must cover, None for all.
+        priority: The lane of every close and reading.
+        deadline: Until when closes may be written and readings begun, by the loop's clock.
+        confirm_timeout: Instead of a deadline, seconds after the end of the first close.
+        on_change: Called with a leg after a change of its state.
     """
 
     def __init__(
@@ -43,98 +48,99 @@ class Pursuit:
         priority: Priority,
         *,
         deadline: float = inf,
-        patience: float | None = None,
-        changed: Callable[[Leg], object] | None = None,
+        confirm_timeout: float | None = None,
+        on_change: Callable[[Leg], object] | None = None,
     ) -> None:
         self._calls = calls
         self._priority = priority
-        self._changed = changed
-        self._patience = patience
-        self.send_by = self.look_by = deadline
-        self.readings = Readings(calls, inst_ids, priority, self._told)
-        self.latest: Reading | None = None
+        self._on_change = on_change
+        self._confirm_timeout = confirm_timeout
+        self.send_by = self.read_by = deadline
+        self.reader = PositionReader(calls, inst_ids, priority, self._on_reading)
         self.legs: list[Leg] = []
         self.answers: dict[Leg, Answer] = {}
         """The last acceptance of each leg."""
-        self.stopped: OkxError | None = None
-        """Why nothing is sent any more, and nothing read."""
+        self.stop_error: OkxError | None = None
+        """Why nothing is sent or read any more."""
         self._requests: dict[Leg, ClosePosition] = {}
 
-    def add(self, before: Position, reading: Reading, request: ClosePosition) -> Leg:
-        """Take up a position that `reading` lists."""
+    def add_leg(self, before: Position, reading: Reading, request: ClosePosition) -> Leg:
+        """Return a new leg for a position that `reading` lists."""
         leg = Leg(before, reading.started)
         self.legs.append(leg)
         self._requests[leg] = request
         return leg
 
     async def follow(self, leg: Leg) -> None:
-        """Do what there is to do about a position until there is nothing more, or no time."""
+        """Make the moves of a leg until there is none left, or no time."""
         loop = asyncio.get_running_loop()
         try:
-            while not self.stopped:
+            while not self.stop_error:
                 now = loop.time()
                 move, at = leg.step(now)
-                by = self.send_by if move is Move.SEND else self.look_by
-                if move is Move.REST or now >= by:
+                by = self.send_by if move is Move.SEND else self.read_by
+                if move is Move.DONE or now >= by:
                     break
                 if at > now:
                     await asyncio.sleep(min(at, by) - now)
                 elif move is Move.SEND:
                     await self._send(leg)
                 else:
-                    await self._look(leg)
+                    await self._read(leg)
         except asyncio.CancelledError as cancelled:
             if leg.pending and not getattr(cancelled, "__notes__", None):
-                cancelled.add_note(unproven(leg.before.inst_id))
+                cancelled.add_note(unproven_note(leg.before.inst_id))
             raise
-        leg.ended = loop.time()
+        leg.done_at = loop.time()
 
     def stop(self, error: OkxError) -> None:
-        """Send nothing any more, of no leg."""
-        if self.stopped is None:
-            self.stopped = error
+        """Stop all legs: nothing is sent any more."""
+        if self.stop_error is None:
+            self.stop_error = error
             logger.warning("nothing more is sent: %s", error)
             for leg in self.legs:
                 leg.halt(error)
 
-    def check(self) -> None:
+    def check_stopped(self) -> None:
         """Stop if the API key is refused or the client was closed."""
-        failure = self.readings.failure
+        failure = self.reader.failure
         if isinstance(failure, AuthenticationError):
             self.stop(failure)
         elif self._calls.closing:
             self.stop(NotSentError("the client was closed: nothing more is sent"))
 
-    def note(self, cancelled: asyncio.CancelledError) -> None:
-        """Note of each leg, also of those that have come to rest, that a close of it was taken and is not proven."""
+    def add_notes(self, cancelled: asyncio.CancelledError) -> None:
+        """Add a note for each leg, done or not, of which a close was taken and is not proven."""
         noted = {note.partition(":")[0] for note in getattr(cancelled, "__notes__", ())}
         for leg in self.legs:
             if leg.pending and leg.before.inst_id not in noted:
-                cancelled.add_note(unproven(leg.before.inst_id))
+                cancelled.add_note(unproven_note(leg.before.inst_id))
 
     async def aclose(self) -> None:
-        """End what is on its way."""
-        await self.readings.aclose()
+        """End the reading that is on its way."""
+        await self.reader.aclose()
 
-    async def _look(self, leg: Leg) -> None:
+    async def _read(self, leg: Leg) -> None:
+        """Have positions read, for one leg."""
         loop = asyncio.get_running_loop()
-        seen, inst_id = leg.guard.seen, leg.before.inst_id
-        await self.readings.after(loop.time(), self.look_by, inst_id if leg.doubtful else None)
-        if leg.guard.seen == seen:
-            leg.unreadable(loop.time())
-        self.check()
+        observed_at, inst_id = leg.guard.observed_at, leg.before.inst_id
+        await self.reader.read_since(loop.time(), self.read_by, inst_id if leg.doubtful else None)
+        if leg.guard.observed_at == observed_at:
+            leg.schedule_read(loop.time())
+        self.check_stopped()
 
     async def _send(self, leg: Leg) -> None:
+        """Send one close of a leg, if the guard allows it once there is a slot, and note its outcome."""
         loop = asyncio.get_running_loop()
         request = self._requests[leg]
-        flying = blind = False
+        on_wire = blind = False
 
         async def permit() -> float | None:
-            nonlocal flying, blind
+            nonlocal on_wire, blind
             until, blind = await self._permit(leg)
             if until is not None:
-                self.readings.sent()
-                flying = True
+                self.reader.close_started()
+                on_wire = True
             return until
 
         def writing() -> bool:
@@ -162,62 +168,67 @@ class Pursuit:
             attempts, failure = error.attempts, error
             outcome = attempts[-1].outcome if attempts else Outcome.NOT_SENT
         finally:
-            if flying:
-                self.readings.landed()
+            if on_wire:
+                self.reader.close_ended()
         now = loop.time()
-        if self._patience is not None:
-            self.look_by = min(self.look_by, now + self._patience)
-            # Whoever has little time is told at once that there is no slot in it.
-            self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.look_by)
+        if self._confirm_timeout is not None:
+            self.read_by = min(self.read_by, now + self._confirm_timeout)
+            # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
+            self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.read_by)
         leg.answered(outcome, failure, attempts, now, self._calls.draw())
         if isinstance(failure, AuthenticationError):
             self.stop(failure)
-        self.check()
-        self._tell(leg)
+        self.check_stopped()
+        self._notify_change(leg)
 
     async def _permit(self, leg: Leg) -> tuple[float | None, bool]:
-        """Return until when a close may be written, by a reading made now if need be, and whether without any."""
+        """Return until when a close may be written, None if not at all, and whether it goes out without a reading.
+
+        Positions are read now if the last reading does not allow it.
+        """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if self.stopped or now >= self.send_by:
+        if self.stop_error or now >= self.send_by:
             return None, False
         blind = False
-        until = leg.until()
+        until = leg.may_send_until()
         if until is None or until <= now:
-            unread = leg.unread
-            by = min(self.send_by, now + UNREAD) if unread else self.send_by
-            told = await self.readings.after(now, by, leg.before.inst_id)
-            blind = leg.unread and ((unread and not told) or leg.guard.sight is Sight.UNCLEAR)
-            until = inf if blind else leg.until()
-            self.check()
-        return (None if until is None or self.stopped else min(until, self.send_by)), blind
+            first = leg.may_send_blind
+            by = min(self.send_by, now + FIRST_CLOSE_WAIT) if first else self.send_by
+            was_read = await self.reader.read_since(now, by, leg.before.inst_id)
+            unclear = leg.guard.observation is Observation.UNCLEAR
+            blind = leg.may_send_blind and ((first and not was_read) or unclear)
+            until = inf if blind else leg.may_send_until()
+            self.check_stopped()
+        return (None if until is None or self.stop_error else min(until, self.send_by)), blind
 
     def _writing(self, leg: Leg, *, blind: bool) -> bool:
-        """Note that a close is written now, and return whether it still may be.
+        """Return whether a close may still be written, and note that it is written now.
 
-        It may have waited for its connection behind the very reading that forbids it.
+        It may have waited for its connection behind a reading that forbids it.
         """
-        if self.stopped or not (leg.unread if blind else leg.until() is not None):
+        if self.stop_error or not (leg.may_send_blind if blind else leg.may_send_until() is not None):
             return False
-        leg.sent()
+        leg.close_started()
         return True
 
-    def _told(self, reading: Reading) -> None:
-        self.latest = reading
+    def _on_reading(self, reading: Reading) -> None:
+        """Show a reading to each leg."""
         now = asyncio.get_running_loop().time()
         for leg in self.legs:
-            sight = leg.guard.sight
-            if leg.saw(reading, now) and leg.guard.sight is not sight:
+            previous = leg.guard.observation
+            if leg.observe(reading, now) and leg.guard.observation is not previous:
                 self._warn(leg)
-                self._tell(leg)
+                self._notify_change(leg)
 
-    def _tell(self, leg: Leg) -> None:
-        if self._changed is not None:
-            self._changed(leg)
+    def _notify_change(self, leg: Leg) -> None:
+        if self._on_change is not None:
+            self._on_change(leg)
 
     def _warn(self, leg: Leg) -> None:
+        """Log that another position stands at the leg's address, if it does."""
         guard = leg.guard
-        if guard.sight is not Sight.OTHER or guard.listed is None:
+        if guard.observation is not Observation.OTHER or guard.listed is None:
             return
         turned = guard.listed.c_time == leg.before.c_time and guard.listed.pos_id == leg.before.pos_id
         logger.log(
@@ -230,6 +241,6 @@ class Pursuit:
         )
 
 
-def unproven(inst_id: str) -> str:
-    """Return the note of a close that was taken, or may have been, and whose position is not proven gone."""
+def unproven_note(inst_id: str) -> str:
+    """Return the note for a close that was taken, or may have been, and whose position is not proven gone."""
     return f"{inst_id}: already sent, not proven closed"

@@ -1,7 +1,7 @@
 """The whole flatten: a first reading, the legs, the last reading, and the report.
 
-The last reading covers everything in the filter and is begun after every leg came to rest. Should it list a position
-again that seemed gone, or should something else be left to do, the legs go on, until it agrees or the time is over.
+The last reading covers everything in the filter and is begun after every leg is done. If it lists a position again that
+seemed gone, or leaves a leg something else to do, the legs go on until it does not, or until the time is over.
 """
 
 from __future__ import annotations
@@ -16,24 +16,33 @@ from okx_async._callbacks import notify
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import InvalidRequestError
-from okx_async._flatten.engine import Pursuit
-from okx_async._flatten.guard import Reading, Sight, is_flat
-from okx_async._flatten.leg import APART, Leg, Move, newcomers
+from okx_async._flatten.engine import CloseEngine
+from okx_async._flatten.guard import Observation, Reading, is_flat
+from okx_async._flatten.leg import PROOF_GAP, Leg, Move, newcomers
 from okx_async._flatten.open_orders import open_orders
-from okx_async._flatten.report import FlattenReport, FlattenRow, FlattenState
+from okx_async._flatten.report import FLAT_STATES, FlattenReport, FlattenRow, FlattenState
 from okx_async._models import ClosePosition, OpenOrder, Position
 from okx_async._quota import Priority
 from okx_async._validation import short_repr
 
 logger = logging.getLogger("okx_async")
 
-GRACE: Final = 1.0
-"""Seconds after the deadline, or after the last answer if that is later, for a last reading of what is left."""
-GONE: Final = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT})
+LAST_READ_GRACE: Final = 1.0
+"""Seconds after the deadline, or after the last answer if that is later, for the last reading."""
 
 
-class Flattening:
-    """One flatten; for a single run."""
+class FlattenRun:
+    """One flatten, for a single run.
+
+    Args:
+        calls: Makes the calls.
+        inst_ids: The instruments to flatten, None for all.
+        where: Tells whether a position is to be closed, None for all.
+        auto_cxl: Whether each close cancels the pending orders that stand in its way.
+        deadline: Seconds from now until when closes may be written.
+        priority: The lane of every request.
+        on_progress: Called with the row of a position after each change.
+    """
 
     def __init__(
         self,
@@ -56,121 +65,122 @@ class Flattening:
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
         self._deadline = self._begun + deadline
-        self._pursuit = Pursuit(calls, inst_ids, priority, deadline=self._deadline, changed=self._changed)
+        self._engine = CloseEngine(calls, inst_ids, priority, deadline=self._deadline, on_change=self._notify_progress)
         self._orders: tuple[OpenOrder, ...] | None = None
         self._last: Reading | None = None
-        """The last reading, if nothing was to be done any more when it was begun."""
+        """The last reading, None while legs have work to do."""
 
     async def run(self) -> FlattenReport:
-        """Flatten; raises what the first reading meets, and nothing else.
+        """Flatten and return the report; raises the errors of the first reading only.
 
         A CancelledError has a note for each position of which a close is on the wire, or was taken and is not proven.
         """
-        pursuit = self._pursuit
+        engine = self._engine
         try:
-            first = await pursuit.readings.first(self._deadline - self._begun)
-            self._take_up(first, [position for position in first.positions if self._chosen(position)])
+            first = await engine.reader.read_first(self._deadline - self._begun)
+            self._add_legs(first, [position for position in first.positions if self._selected(position)])
             done = False
             while not done:
-                await gather_in_turns(pursuit.follow, [leg for leg in pursuit.legs if self._restless(leg)])
-                done = await self._conclude(first)
+                await gather_in_turns(engine.follow, [leg for leg in engine.legs if self._has_work(leg)])
+                done = await self._read_last(first)
         except asyncio.CancelledError as cancelled:
-            pursuit.note(cancelled)
+            engine.add_notes(cancelled)
             raise
         finally:
-            await pursuit.aclose()
+            await engine.aclose()
         return self._report()
 
-    def _take_up(self, reading: Reading, positions: list[Position]) -> None:
+    def _add_legs(self, reading: Reading, positions: list[Position]) -> None:
         for position in positions:
             request = ClosePosition.of(position, auto_cxl=self._auto_cxl)
-            self._changed(self._pursuit.add(position, reading, request))
+            self._notify_progress(self._engine.add_leg(position, reading, request))
 
-    def _chosen(self, position: Position) -> bool:
-        """Whether a position is in the filter; what `where` raises is the caller's to see, before anything is sent."""
+    def _selected(self, position: Position) -> bool:
+        """Return whether a position is in the filter; raises what `where` raises, for use before the first close."""
         return (
             not is_flat(position)
             and (self._named is None or position.inst_id in self._named)
-            and (self._where is None or self._true(self._where(position)))
+            and (self._where is None or self._verdict(self._where(position)))
         )
 
-    def _true(self, verdict: object) -> bool:
-        if iscoroutine(verdict):  # of a lambda, say: always true, so that everything would be closed
+    def _verdict(self, verdict: object) -> bool:
+        """Return the answer of `where` as a bool."""
+        if iscoroutine(verdict):  # of a lambda, say; it is always true, so that everything would be closed
             verdict.close()
             raise InvalidRequestError(
                 f"where must be a plain function, since it is not awaited, got {short_repr(self._where)}"
             )
         return bool(verdict)
 
-    def _wanted(self, position: Position) -> bool:
-        """Whether it is in the filter, after something was sent: where that cannot be told, it is."""
+    def _in_filter(self, position: Position) -> bool:
+        """Return whether a position is in the filter, True if `where` raises: for use after the first close."""
         try:
-            return self._chosen(position)
+            return self._selected(position)
         except Exception:  # a predicate that fails now must not hide a position
             logger.warning("%r raised: %s counts as wanted", self._where, position.inst_id, exc_info=True)
             return True
 
-    def _changed(self, leg: Leg) -> None:
+    def _notify_progress(self, leg: Leg) -> None:
         if self._on_progress is not None:
             notify(self._on_progress, leg.row(FlattenState.IN_PROGRESS, self._loop.time() - self._begun))
 
-    async def _conclude(self, first: Reading) -> bool:
-        """Make the last reading; return whether there is nothing more to do, or no time."""
-        pursuit, loop = self._pursuit, self._loop
-        at = max((at for leg in pursuit.legs if (at := leg.proof_at) is not None), default=loop.time())
-        if not pursuit.legs:
-            at = first.started + APART
+    async def _read_last(self, first: Reading) -> bool:
+        """Make the last reading; return whether the run is over: there is nothing more to do, or no time."""
+        engine, loop = self._engine, self._loop
+        at = max((at for leg in engine.legs if (at := leg.proof_at) is not None), default=loop.time())
+        if not engine.legs:
+            at = first.started + PROOF_GAP
         if at > loop.time():
             await asyncio.sleep(at - loop.time())
-        by = max(self._deadline, loop.time()) + GRACE
+        by = max(self._deadline, loop.time()) + LAST_READ_GRACE
         self._last = None
-        told = await self._read(loop.time(), by)
-        pursuit.check()
+        was_read = await self._read_all(loop.time(), by)
+        engine.check_stopped()
         over = loop.time() >= self._deadline
-        if pursuit.stopped is not None:  # nothing is sent any more, but what seems gone may be proven gone
-            over = over or not told or not any(leg.proof_at is not None and not leg.proven for leg in pursuit.legs)
-        if not told or pursuit.latest is None:
+        if engine.stop_error is not None:  # nothing is sent any more, but a position that seems gone may be proven gone
+            over = over or not was_read or not any(leg.proof_at is not None and not leg.proven for leg in engine.legs)
+        if not was_read or engine.reader.latest is None:
             return over
-        self._last = pursuit.latest
-        if not pursuit.legs and not over:  # the first reading may have come from a copy of the books that lags
-            self._take_up(self._last, newcomers(self._last, (), self._wanted))
-        return over or all(self._settled(leg) for leg in pursuit.legs)
+        self._last = engine.reader.latest
+        if not engine.legs and not over:  # the first reading may have come from a copy of the books that lags
+            self._add_legs(self._last, newcomers(self._last, (), self._in_filter))
+        return over or all(self._finished(leg) for leg in engine.legs)
 
-    async def _read(self, moment: float, by: float) -> bool:
+    async def _read_all(self, moment: float, by: float) -> bool:
         """Read positions and pending orders at the same time; return whether positions could be read."""
-        pursuit = self._pursuit
-        if not pursuit.legs and not self._named:
-            self._orders = ()  # of no instrument
-            return await pursuit.readings.after(moment, by)
+        engine = self._engine
+        if not engine.legs and not self._named:
+            self._orders = ()  # there is no instrument to ask for
+            return await engine.reader.read_since(moment, by)
         orders = asyncio.ensure_future(open_orders(self._calls, self._inst_ids, self._priority, by))
         try:
-            told = await pursuit.readings.after(moment, by)
+            was_read = await engine.reader.read_since(moment, by)
             self._orders = await orders
         finally:
             orders.cancel()
             await asyncio.wait({orders})
-        return told
+        return was_read
 
-    def _settled(self, leg: Leg) -> bool:
-        """Whether there is nothing more to do, and the last reading has said so."""
-        gone = leg.guard.sight is Sight.GONE
-        return not self._restless(leg) and self._seen(leg) and (leg.proven or not gone)
+    def _finished(self, leg: Leg) -> bool:
+        """Return whether there is nothing more to do by the last reading."""
+        gone = leg.guard.observation is Observation.GONE
+        return not self._has_work(leg) and self._covered(leg) and (leg.proven or not gone)
 
-    def _restless(self, leg: Leg) -> bool:
-        return leg.step(self._loop.time()).move is not Move.REST
+    def _has_work(self, leg: Leg) -> bool:
+        return leg.step(self._loop.time()).move is not Move.DONE
 
-    def _seen(self, leg: Leg) -> bool:
-        """Whether the last reading counts for it."""
-        return self._last is not None and leg.guard.seen == self._last.started
+    def _covered(self, leg: Leg) -> bool:
+        """Return whether the last reading counts for a leg."""
+        return self._last is not None and leg.guard.observed_at == self._last.started
 
     def _report(self) -> FlattenReport:
-        now, legs, last = self._loop.time(), self._pursuit.legs, self._last
-        rows = [leg.row(leg.state(self._wanted), (leg.ended or now) - self._begun) for leg in legs]
-        appeared = [] if last is None else newcomers(last, legs, self._wanted)
+        now, legs, last = self._loop.time(), self._engine.legs, self._last
+        rows = [leg.row(leg.state(self._in_filter), (leg.done_at or now) - self._begun) for leg in legs]
+        appeared = [] if last is None else newcomers(last, legs, self._in_filter)
         rows += [
             FlattenRow(None, (), position, FlattenState.SUPERSEDED, None, now - self._begun) for position in appeared
         ]
-        flat = last is not None and all(map(self._seen, legs)) and all(row.state in GONE for row in rows)
+        flat = last is not None and all(map(self._covered, legs)) and all(row.state in FLAT_STATES for row in rows)
         if self._on_progress is not None:
             for row in rows:
                 notify(self._on_progress, row)

@@ -1,16 +1,16 @@
-"""May a close of this position be written now? What a late repeat must know first (pure: times are arguments).
+"""May a close of this position be written now? The conditions of a late repeat (pure: times are arguments).
 
-The exchange closes whatever stands in a slot (instrument, margin mode, side), so a repeat that comes late would close a
-*new* position that was opened there meanwhile. ``posId`` does not tell the two apart: it names the slot and survives
-closing and reopening. ``cTime`` does, and the side, since one trade may turn a net position. So:
+The exchange closes whatever stands at an address (instrument, margin mode, side), so a late repeat would close a *new*
+position that was opened there meanwhile. ``posId`` does not tell the two apart: it names the address and survives
+closing and reopening. ``cTime`` does, and so does the side, since one trade may turn a net position. So:
 
-* no close is written but by a reading of positions at most 1 s old, begun after the last close was answered, that
+* a close is only written by a reading of positions at most 1 s old, begun after the last close was answered, that
   lists the same posId, cTime and side (another size is the same position);
 * after a close that was taken, or may have been, or met one that is running, pos and uTime must have stood still for
   2 s besides, from reading to reading: that close may be on its way;
 * after a refusal because a close is running already (51032), nothing is written until that one was seen to act;
-* anything else in the slot is somebody's new position: nothing is ever written again, whatever later readings say;
-* a reading that failed, or cannot be understood, or is older than what was seen before, allows nothing.
+* anything else at the address is a new position of its own: nothing is ever written again, whatever later readings say;
+* a reading that failed, or cannot be understood, or is older than an earlier one, allows nothing.
 
 What remains: between the reading and its repeat, 1 s at most, a position may be closed and opened again. The endpoint
 has no condition that could exclude this.
@@ -29,63 +29,66 @@ FRESH: Final = 1.0
 """Seconds from the writing of a reading's request to the last moment at which a close may rely on it."""
 STILL: Final = 2.0
 
-Slot: TypeAlias = "tuple[str, str, str, str]"
+PositionAddress: TypeAlias = "tuple[str, str, str, str]"
 
 _MAY_MOVE: Final = frozenset({Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT, Outcome.FLAT, Outcome.FROZEN})
-"""What may be followed by a change that no reading shows yet."""
+"""Outcomes that may be followed by a change that no reading shows yet."""
 
 
 class Reading:
-    """One complete answer of account/positions; `started`: when its request was about to be written.
+    """One complete answer of account/positions.
 
-    `inst_ids`: what was asked for, None for all. Flat records may be among the `positions`.
+    Args:
+        started: When its request was about to be written.
+        positions: The records, flat ones included.
+        inst_ids: The instruments that were asked for, None for all.
     """
 
-    __slots__ = ("_by_slot", "_inst_ids", "positions", "started")
+    __slots__ = ("_by_address", "_inst_ids", "positions", "started")
 
     def __init__(self, started: float, positions: Iterable[Position], inst_ids: Iterable[str] | None = None) -> None:
         self.started = started
         self.positions = tuple(positions)
         self._inst_ids = None if inst_ids is None else frozenset(inst_ids)
-        self._by_slot: dict[Slot, list[Position]] = {}
+        self._by_address: dict[PositionAddress, list[Position]] = {}
         for position in self.positions:
-            self._by_slot.setdefault(slot_of(position), []).append(position)
+            self._by_address.setdefault(address_of(position), []).append(position)
 
     def covers(self, inst_id: str) -> bool:
-        """Whether it speaks of this instrument."""
+        """Return whether the reading would list positions of this instrument."""
         return self._inst_ids is None or inst_id in self._inst_ids
 
-    def at(self, slot: Slot) -> list[Position]:
-        """Return the records of a slot."""
-        return self._by_slot.get(slot, [])
+    def at(self, address: PositionAddress) -> list[Position]:
+        """Return the records of an address."""
+        return self._by_address.get(address, [])
 
 
-class Sight(Enum):
-    """What a reading says of a position."""
+class Observation(Enum):
+    """What one reading shows at the address of a position."""
 
     SAME = auto()
     GONE = auto()
     OTHER = auto()
-    """Another position stands in its slot."""
+    """Another position."""
     UNCLEAR = auto()
-    """Something stands there that cannot be told from it, or not from another one."""
+    """A record that may be the same position or another one."""
 
 
-def slot_of(position: Position) -> Slot:
-    """Return what a close is addressed to; a pair has one slot for each margin currency."""
+def address_of(position: Position) -> PositionAddress:
+    """Return the place that a close names; a pair has one address for each margin currency."""
     ccy = position.ccy if position.inst_type == "MARGIN" else ""
     return position.inst_id, position.mgn_mode, position.pos_side, ccy
 
 
 def side_of(position: Position) -> str:
-    """Return the side; pairs are always positive, long in the base currency and short in the other."""
+    """Return the side of a position; a pair is always positive, its side is the currency it holds."""
     if position.inst_type == "MARGIN":
         return position.pos_ccy
     return "long" if position.pos > 0 else "short"
 
 
 def is_flat(position: Position) -> bool:
-    """Whether the record is of a slot that holds nothing.
+    """Return whether the record is of an address that holds nothing.
 
     A text that is no number is unknown, not 0; but flat pairs are listed without pos and posCcy.
     """
@@ -95,142 +98,134 @@ def is_flat(position: Position) -> bool:
 
 
 class Guard:
-    """What is known of one position since its last close, and until when a close may be written by it."""
+    """The knowledge of one position since its last close, and until when it allows a close to be written."""
 
     __slots__ = (
-        "_flying",
-        "_heard",
-        "_mark",
-        "_may_move",
-        "_newest",
-        "_slot",
+        "_address",
+        "_answered_at",
+        "_last_state",
+        "_newest_u_time",
+        "_on_wire",
         "_still_since",
-        "_waiting",
         "before",
         "gone_since",
         "listed",
-        "seen",
-        "sight",
+        "may_move",
+        "observation",
+        "observed_at",
+        "other_close_running",
         "superseded",
     )
 
     def __init__(self, before: Position, started: float) -> None:
         self.before = before
-        self._slot = slot_of(before)
-        self.sight: Sight | None = Sight.SAME
-        """What the last reading that counts says; None: no reading since the last close."""
+        self._address = address_of(before)
+        self.observation: Observation | None = Observation.SAME
+        """What the last reading that counts shows; None: no reading since the last close."""
         self.listed: Position | None = before
-        """What it lists in the slot."""
-        self.seen = started
-        """When it was begun."""
+        """The record that the last reading lists at the address."""
+        self.observed_at = started
+        """When the last reading was begun."""
         self.superseded = False
         self.gone_since: float | None = None
-        """When the first of the readings in a row was begun that do not list the position."""
-        self._heard = started
-        self._flying = False
-        self._may_move = False
-        self._waiting = False
-        """Whether another close is running that has not been seen to act."""
+        """When the first of the last readings in a row was begun that do not list the position."""
+        self._answered_at = started
+        self._on_wire = False
+        self.may_move = False
+        """Whether a close was taken, or may have been, or met one that is running, so that the position may change."""
+        self.other_close_running = False
+        """Whether a close that is not ours is running and has not been seen to act."""
         self._still_since: float | None = None
-        self._mark: tuple[Decimal, int] | None = None
-        self._newest = before.u_time
+        self._last_state: tuple[Decimal, int] | None = None
+        self._newest_u_time = before.u_time
 
-    def sent(self) -> None:
-        """Note that a close is about to be written: what is read before its answer does not count."""
-        self._flying = True
+    def close_started(self) -> None:
+        """Note that a close is about to be written: readings before its answer do not count."""
+        self._on_wire = True
 
     def answered(self, outcome: Outcome, now: float) -> None:
-        """Note what became of it."""
-        self._flying = False
+        """Note the outcome of the close that was started."""
+        self._on_wire = False
         if outcome is Outcome.NOT_SENT:
             return
-        self._heard = now
-        self.sight = None
+        self._answered_at = now
+        self.observation = None
         self.gone_since = None
         if outcome in _MAY_MOVE:
-            self._may_move = True
-            self._waiting = outcome is Outcome.WAIT
-            self._still_since = self._mark = None
+            self.may_move = True
+            self.other_close_running = outcome is Outcome.WAIT
+            self._still_since = self._last_state = None
 
-    def saw(self, reading: Reading) -> bool:
-        """Take in a reading; return whether it counts."""
-        if self._flying or reading.started < self._heard or not reading.covers(self.before.inst_id):
+    def observe(self, reading: Reading) -> bool:
+        """Learn from a reading; return whether it counts."""
+        if self._on_wire or reading.started < self._answered_at or not reading.covers(self.before.inst_id):
             return False
-        if reading.started < self.seen:
+        if reading.started < self.observed_at:
             return False
-        sight, listed = self._look(reading)
+        observation, listed = self._compare(reading)
         if listed is not None and listed.pos_id == self.before.pos_id:
             if self._stale(listed):
-                self._still_since = self._mark = None
+                self._still_since = self._last_state = None
                 return False
-            self._newest = max(self._newest, listed.u_time)
-        self.sight, self.listed, self.seen = sight, None if sight is Sight.GONE else listed, reading.started
-        self.superseded = self.superseded or sight is Sight.OTHER
-        if sight is Sight.GONE:
+            self._newest_u_time = max(self._newest_u_time, listed.u_time)
+        self.observation, self.observed_at = observation, reading.started
+        self.listed = None if observation is Observation.GONE else listed
+        self.superseded = self.superseded or observation is Observation.OTHER
+        if observation is Observation.GONE:
             self.gone_since = reading.started if self.gone_since is None else self.gone_since
         else:
             self.gone_since = None
-        self._watch(sight, listed)
+        self._track_stillness(observation, listed)
         return True
 
-    def until(self) -> float | None:
-        """Return until when a close may be written by what is known; None: not at all."""
-        if self._flying or self.superseded or self.sight is not Sight.SAME or self._waiting:
+    def may_send_until(self) -> float | None:
+        """Return until when a close may be written by the last reading, None if not at all."""
+        if self._on_wire or self.superseded or self.observation is not Observation.SAME or self.other_close_running:
             return None
-        if self._may_move and not self.stood_still:
+        if self.may_move and not self.stood_still:
             return None
-        return self.seen + FRESH
+        return self.observed_at + FRESH
 
     @property
-    def unseen(self) -> bool:
-        """Whether something may have changed that no reading has shown, or could have shown, yet."""
-        return self._may_move and self.sight in {None, Sight.UNCLEAR}
-
-    @property
-    def may_move(self) -> bool:
-        """Whether a close was taken, or may have been, or was met, so that positions must be watched."""
-        return self._may_move
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a close that is not ours is running, and has not been seen to act."""
-        return self._waiting
+    def unresolved(self) -> bool:
+        """Whether a change is possible that no reading has shown, or could have shown, yet."""
+        return self.may_move and self.observation in {None, Observation.UNCLEAR}
 
     @property
     def stood_still(self) -> bool:
-        """Whether the same position stood unchanged, from reading to reading, for as long as it must."""
+        """Whether the same position stood unchanged from reading to reading for `STILL` seconds."""
         since = self._still_since
-        return self.sight is Sight.SAME and since is not None and self.seen >= since + STILL
+        return self.observation is Observation.SAME and since is not None and self.observed_at >= since + STILL
 
     @property
     def still_at(self) -> float | None:
-        """When a reading must be begun, at the earliest, to show that it stood still."""
+        """The earliest time at which a reading must be begun to show that the position stood still."""
         return None if self._still_since is None else self._still_since + STILL
 
-    def _look(self, reading: Reading) -> tuple[Sight, Position | None]:
+    def _compare(self, reading: Reading) -> tuple[Observation, Position | None]:
         before = self.before
-        found = reading.at(self._slot)
+        found = reading.at(self._address)
         found = [position for position in found if position.pos_id == before.pos_id] or found
         standing = [position for position in found if not is_flat(position)]
         if not standing:
-            return Sight.GONE, found[0] if found else None
+            return Observation.GONE, found[0] if found else None
         listed = standing[0]
         if len(standing) > 1 or listed.pos.is_nan() or before.pos.is_nan() or not (before.c_time and listed.c_time):
-            return Sight.UNCLEAR, listed
+            return Observation.UNCLEAR, listed
         same = (listed.pos_id, listed.c_time, side_of(listed)) == (before.pos_id, before.c_time, side_of(before))
-        return Sight.SAME if same else Sight.OTHER, listed
+        return Observation.SAME if same else Observation.OTHER, listed
 
     def _stale(self, listed: Position) -> bool:
-        """Whether a record is older than what was seen before: a reading from a copy of the books that lags."""
-        return 0 < listed.u_time < self._newest or 0 < listed.c_time < self.before.c_time
+        """Return whether a record is older than an earlier one: its reading came from a copy of the books that lags."""
+        return 0 < listed.u_time < self._newest_u_time or 0 < listed.c_time < self.before.c_time
 
-    def _watch(self, sight: Sight, listed: Position | None) -> None:
-        """Keep since when it has stood still."""
-        if sight is not Sight.SAME or listed is None:
-            self._still_since = self._mark = None
+    def _track_stillness(self, observation: Observation, listed: Position | None) -> None:
+        """Keep since when the position has stood still."""
+        if observation is not Observation.SAME or listed is None:
+            self._still_since = self._last_state = None
             return
-        mark = (listed.pos, listed.u_time)
-        if mark != self._mark:
-            if self._mark is not None:
-                self._waiting = False
-            self._mark, self._still_since = mark, self.seen
+        state = (listed.pos, listed.u_time)
+        if state != self._last_state:
+            if self._last_state is not None:
+                self.other_close_running = False
+            self._last_state, self._still_since = state, self.observed_at

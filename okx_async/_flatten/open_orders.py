@@ -1,4 +1,4 @@
-"""Which orders are still pending: ordinary ones and algo orders, after everything was closed.
+"""The orders that are still pending after everything was closed: ordinary ones and algo orders.
 
 https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-order-list
 https://www.okx.com/docs-v5/en/#order-book-trading-algo-trading-get-algo-order-list
@@ -24,16 +24,20 @@ logger = logging.getLogger("okx_async")
 
 MOST_PAGES: Final = 50
 MOST_NAMED: Final = 5
-"""Instruments that are asked for one by one; of more, everything is read."""
+"""Instruments that are asked for one by one; for more of them, the orders of all instruments are read."""
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,40}")
 
 
 async def open_orders(
     calls: Caller, inst_ids: Collection[str] | None, priority: Priority, by: float
 ) -> tuple[OpenOrder, ...] | None:
-    """Return the orders pending on these instruments at least, None for all instruments.
+    """Return the pending orders, or None if not all could be read in time.
 
-    None if not all could be read `by` then (the loop's clock).
+    Args:
+        calls: Makes the calls.
+        inst_ids: The instruments whose orders are needed, None for all; orders of others may be returned too.
+        priority: The lane in which the calls wait for their slots.
+        by: Until when to read, by the loop's clock.
     """
     few = inst_ids is not None and len(inst_ids) <= MOST_NAMED
     names = list(inst_ids or ()) if few else [None]
@@ -53,7 +57,7 @@ async def open_orders(
 
 
 async def _pages(calls: Caller, priority: Priority, which: OrderList, inst_id: str | None) -> list[OpenOrder]:
-    """Return all of one list, page by page; raises OkxError."""
+    """Return all orders of one list, read page by page; raises OkxError."""
     found: dict[str, OpenOrder] = {}
     after = ""
     for _ in range(MOST_PAGES):

@@ -1,7 +1,7 @@
-"""Readings of positions: one in flight, for all who wait.
+"""One reader of positions for many waiting tasks, with one reading in flight at a time.
 
-A reading is asked for as "begun after this moment": whoever asked while an earlier one was on its way waits for the
-next. Each is told to `tell` before anybody who waited goes on, so that all decide by the same knowledge.
+A task asks for a reading that was begun after a given moment; if an earlier one is on its way, the task waits for the
+next. Each reading is passed to `on_reading` before a waiting task goes on, so that all decide by the same knowledge.
 """
 
 from __future__ import annotations
@@ -16,59 +16,65 @@ from typing import Final
 from okx_async._calls.caller import Caller
 from okx_async._errors import OkxError
 from okx_async._flatten.guard import Reading
+from okx_async._flatten.leg import read_pause
 from okx_async._models import Position
 from okx_async._quota import Priority
 from okx_async._rest import records, requests
 
 logger = logging.getLogger("okx_async")
 
-LULL: Final = 0.1
+CLOSE_WAIT: Final = 0.1
 """Seconds that a reading waits for closes on the wire: begun before their answers, it would not count for them."""
-PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.0)
-"""Seconds after a reading that failed, and after each further one in a row."""
 
 
-class Readings:
-    """Reads positions, all in the filter or of the instruments that are waited for, one reading at a time.
+class PositionReader:
+    """Reads the positions of the filter, or of the instruments that tasks wait for, one reading at a time.
 
-    `inst_ids`: the filter, None for all. `tell`: called with each reading.
+    Args:
+        calls: Makes the calls.
+        inst_ids: The filter, None for all instruments.
+        priority: The lane in which readings wait for their slots.
+        on_reading: Called with each reading.
     """
 
     def __init__(
-        self, calls: Caller, inst_ids: Sequence[str] | None, priority: Priority, tell: Callable[[Reading], None]
+        self, calls: Caller, inst_ids: Sequence[str] | None, priority: Priority, on_reading: Callable[[Reading], None]
     ) -> None:
         self._calls = calls
         self._priority = priority
         self._filter = inst_ids if inst_ids is not None and len(inst_ids) <= requests.MAX_POSITIONS_IDS else None
-        self._tell = tell
-        self._wants: dict[object, str | None] = {}
-        """Who waits, by the instrument; None: for all in the filter."""
+        self._on_reading = on_reading
+        self._waiters: dict[object, str | None] = {}
+        """The instrument that each waiting task needs, None for all in the filter."""
         self._task: asyncio.Task[bool] | None = None
         self._begun = -inf
-        """When the last one was begun."""
-        self._complete = -inf
-        """When the last one was begun that covers the filter."""
-        self._latest: Reading | None = None
+        """When the last reading was begun."""
+        self._complete_begun = -inf
+        """When the last reading was begun that covers the filter."""
+        self.latest: Reading | None = None
         self._failures = 0
-        self._flying = 0
-        self._landed = asyncio.Event()
+        self._closes_on_wire = 0
+        self._wire_idle = asyncio.Event()
         self.failure: OkxError | None = None
-        """What the last reading met; None: it was read."""
+        """The error of the last reading, None if it did not fail."""
 
-    async def first(self, max_wait: float) -> Reading:
-        """Return a reading, asked for as a call of its own: repeated, and raising what it meets in the end."""
+    async def read_first(self, max_wait: float) -> Reading:
+        """Return a reading of the filter; it is repeated like any call and raises the error of the last attempt."""
         return await self._ask(self._filter, max_wait, once=False)
 
-    async def after(self, moment: float, by: float, inst_id: str | None = None) -> bool:
-        """Return once a reading begun at `moment` or later was told; False: it failed, or has not come `by` then.
+    async def read_since(self, moment: float, by: float, inst_id: str | None = None) -> bool:
+        """Wait for a reading that was begun at `moment` or later; return False if it failed or is not there in time.
 
-        `moment` must not lie ahead. `inst_id`: it need speak of this instrument only; None: it covers the filter.
+        Args:
+            moment: Not in the future, by the loop's clock.
+            by: Until when to wait.
+            inst_id: The instrument that the reading must cover, None for the whole filter.
         """
         loop = asyncio.get_running_loop()
-        want = object()
-        self._wants[want] = inst_id
+        waiter = object()
+        self._waiters[waiter] = inst_id
         try:
-            while not self._told(moment, inst_id):
+            while not self._has_reading(moment, inst_id):
                 left = by - loop.time()
                 if left <= 0:
                     return False
@@ -76,23 +82,23 @@ class Readings:
                     self._begin(loop, by)
                 task, begun = self._task, self._begun
                 if task is not None:
-                    await asyncio.wait({task}, timeout=left)  # our end is not the reading's
+                    await asyncio.wait({task}, timeout=left)  # the reading goes on for other tasks
                     if task.done() and begun >= moment and (task.cancelled() or not task.result()):
                         return False
             return True
         finally:
-            del self._wants[want]
+            del self._waiters[waiter]
 
-    def sent(self) -> None:
+    def close_started(self) -> None:
         """Note that a close is about to be written."""
-        self._flying += 1
-        self._landed.clear()
+        self._closes_on_wire += 1
+        self._wire_idle.clear()
 
-    def landed(self) -> None:
-        """Note that it has ended."""
-        self._flying -= 1
-        if not self._flying:
-            self._landed.set()
+    def close_ended(self) -> None:
+        """Note that a close has ended."""
+        self._closes_on_wire -= 1
+        if not self._closes_on_wire:
+            self._wire_idle.set()
 
     async def aclose(self) -> None:
         """End the reading that is on its way."""
@@ -100,27 +106,27 @@ class Readings:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    def _told(self, moment: float, inst_id: str | None) -> bool:
-        if self._complete >= moment:
+    def _has_reading(self, moment: float, inst_id: str | None) -> bool:
+        if self._complete_begun >= moment:
             return True
-        latest = self._latest
+        latest = self.latest
         return inst_id is not None and latest is not None and latest.started >= moment and latest.covers(inst_id)
 
     def _begin(self, loop: asyncio.AbstractEventLoop, by: float) -> None:
         self._begun = loop.time()
         self._task = loop.create_task(self._read(by), name="okx_async reading of positions")
-        self._task.add_done_callback(_looked_at)
+        self._task.add_done_callback(_retrieve_exception)
 
     async def _read(self, by: float) -> bool:
-        """Read, and tell it; return whether that was possible."""
+        """Read positions and pass them on; return whether that was possible."""
         loop = asyncio.get_running_loop()
         try:
             if self._failures:
-                await asyncio.sleep(PAUSES[min(self._failures, len(PAUSES)) - 1])
-            if self._flying:
+                await asyncio.sleep(read_pause(self._failures - 1))
+            if self._closes_on_wire:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(LULL):
-                        await self._landed.wait()
+                    async with asyncio.timeout(CLOSE_WAIT):
+                        await self._wire_idle.wait()
             inst_ids = self._scope()
             reading = await self._ask(inst_ids, max(0.0, by - loop.time()), once=True)
         except OkxError as failure:
@@ -130,15 +136,15 @@ class Readings:
             return False
         finally:
             self._task = None
-        self.failure, self._failures, self._latest = None, 0, reading
+        self.failure, self._failures, self.latest = None, 0, reading
         if inst_ids is None or inst_ids is self._filter:
-            self._complete = reading.started
-        self._tell(reading)
+            self._complete_begun = reading.started
+        self._on_reading(reading)
         return True
 
     def _scope(self) -> Sequence[str] | None:
-        """Return which instruments to ask for: those waited for if they are few, else all in the filter."""
-        inst_ids = set(self._wants.values())
+        """Return the instruments to ask for: those that tasks wait for if they are few, else all in the filter."""
+        inst_ids = set(self._waiters.values())
         named = sorted(inst_id for inst_id in inst_ids if inst_id is not None)
         if self._filter is None and 0 < len(inst_ids) == len(named) <= requests.MAX_POSITIONS_IDS:
             return named
@@ -150,7 +156,7 @@ class Readings:
 
         async def stamp() -> float:
             nonlocal started
-            started = loop.time()  # in its slot, and its connection is yet to be had: before it is written
+            started = loop.time()  # inside the slot and before the connection, so before the request is written
             return inf
 
         answer, _ = await self._calls.call(
@@ -172,6 +178,7 @@ async def read_positions(calls: Caller, inst_ids: Sequence[str] | None) -> list[
     return found
 
 
-def _looked_at(task: asyncio.Task[bool]) -> None:
+def _retrieve_exception(task: asyncio.Task[bool]) -> None:
+    """Keep asyncio from logging an exception that no task waited for; waiting tasks raise it themselves."""
     if not task.cancelled():
-        task.exception()  # whoever waited has it; if nobody did, it mattered to nobody
+        task.exception()

@@ -1,23 +1,24 @@
-"""What a flatten comes to: a report with a row for each position, and the orders that are still pending."""
+"""The report of a flatten: a row for each position, and the orders that are still pending."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from okx_async._errors import OkxError
 from okx_async._models import Attempt, OpenOrder, Position
 
 
 class FlattenState(Enum):
-    """What became of one position, by the last reading that counts."""
+    """The state of one position in the end, by the last reading that counts."""
 
     CLOSED = "closed"
-    """Gone: the exchange lists it no more, after a close that it took or may have taken."""
+    """Gone: the exchange does not list it any more, after a close that it took or may have taken."""
     ALREADY_FLAT = "already_flat"
-    """Gone, and not by a close of this call: somebody else, a liquidation or auto-deleveraging was first."""
+    """Gone, and not by a close of this call: another program, a liquidation or auto-deleveraging was first."""
     SUPERSEDED = "superseded"
-    """A position stands there that this call was not about, opened meanwhile; it is left alone."""
+    """Another position stands there that was opened meanwhile; it is left alone."""
     PARTIAL = "partial"
     """Still there but smaller: a close was filled in part, and the rest could not be closed in time."""
     DUST = "dust"
@@ -27,18 +28,22 @@ class FlattenState(Enum):
     IN_PROGRESS = "in_progress"
     """Still there, with a close on its way: taken, or running already (51032)."""
     UNKNOWN = "unknown"
-    """Nobody can tell: something may have been executed, and no reading has shown what came of it."""
+    """Unknown: a close may have been executed, and no reading has shown its effect."""
     DEADLINE = "deadline"
     """Still there, or not seen since: there was no time left to send a close, or to send it again."""
 
 
+FLAT_STATES: Final = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT})
+"""The states of a position that is proven gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class FlattenRow:
-    """One position: as it was first read (``before``), every close that was tried, and as it was read last.
+    """One position: as it was first read (``before``), its ``attempts``, and as it was last read (``after``).
 
-    ``before`` is None for a position that appeared meanwhile, ``after`` where the exchange lists nothing any more, or
-    where nothing could be read since the last close. ``error``: what the last close met, or what stopped it.
-    ``seconds``: from the call until its end was known.
+    ``before`` is None for a position that appeared meanwhile; ``after`` is None if the exchange lists nothing any more,
+    or if no reading succeeded since the last close. ``error`` is that of the last close, or what stopped it.
+    ``seconds`` run from the call to the end of the position.
     """
 
     before: Position | None
@@ -59,11 +64,11 @@ class FlattenRow:
 
 @dataclass(frozen=True, slots=True)
 class FlattenReport:
-    """What a flatten came to; true only if ``flat``.
+    """The result of a flatten; true only if ``flat``.
 
     ``flat``: the last reading was complete, was begun after every close was answered, and lists no position in the
-    filter; positions that appeared meanwhile count. ``open_orders``: still pending on these instruments, None if that
-    could not be read. ``seconds``: from the call to the report.
+    filter; positions that appeared meanwhile count. ``open_orders`` are still pending on these instruments, None if
+    they could not be read. ``seconds`` run from the call to the report.
     """
 
     flat: bool

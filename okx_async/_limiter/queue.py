@@ -1,13 +1,13 @@
-"""Who waits for the tokens of one key, and the only place where a waiter is handed one.
+"""The waiters for the tokens of one key, and the only place where a waiter is handed a token.
 
-A woken waiter already holds its token: nobody who comes later can snatch it, and if it is cancelled between the
-hand-over and its next step it hands the token on. Two lanes, first come, first served in each; PANIC goes ahead of
-every NORMAL waiter. One timer serves both the next token and the nearest deadline; it is a hint only: when it
-fires, the clock is read again. With nobody waiting there is no timer.
+A woken waiter already holds its token: no later task can snatch it, and a waiter that is cancelled between the
+hand-over and its next step hands the token on. There are two lanes, first come, first served in each; PANIC goes ahead
+of every NORMAL waiter. One timer serves both the next token and the nearest deadline. The timer is a hint only: when
+it fires, the clock is read again. Without waiters there is no timer.
 
-Served means: handed a token. When the line is empty and tokens are left, a newcomer takes one at once, though those
-who were handed theirs in the same turn of the loop have yet to run. He takes nothing from them; to have him run after
-them he would have to suspend with a token in hand, one more place at which a task can be cancelled.
+A waiter is served when it is handed a token. Once the line is empty and tokens are left, a newcomer takes one at once,
+though waiters that were served in the same turn of the loop have yet to run. It takes nothing from them; to run after
+them it would have to suspend with a token in hand, one more place at which a task can be cancelled.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Waiter: TypeAlias = "asyncio.Future[Verdict]"
 Lane: TypeAlias = "OrderedDict[Waiter, None]"
 
 TIMER_FLOOR = 0.001
-"""Seconds: some loops fire timers up to a millisecond early; better late by one than a spinning loop."""
+"""Seconds: some loops fire timers up to a millisecond early; a timer that is late by one beats a spinning loop."""
 
 
 class Queue:
@@ -79,32 +79,32 @@ class Queue:
         self._timer_at = inf
 
     def waiting(self, priority: Priority = Priority.NORMAL) -> int:
-        """Count those who stand before a newcomer of this priority; all of them, for NORMAL."""
+        """Return how many waiters stand before a newcomer of this priority; for NORMAL these are all."""
         if self.lanes is None:
             return 0
         normal, panic = self.lanes
         return len(panic) + (len(normal) if priority is Priority.NORMAL else 0)
 
     def take(self, priority: Priority) -> bool:
-        """Take a token without waiting, if nobody stands before this priority and one is free."""
+        """Take a token without waiting, if one is free and no waiter stands before this priority."""
         if self.lanes is not None:
             self.grant()  # a late timer must not let a newcomer overtake
             if self.waiting(priority):
                 return False
-        return self.bucket.take(self._clock(), priority)
+        return self.bucket.take(self._clock(), panic=priority is Priority.PANIC)
 
     def possible(self, priority: Priority, max_wait: float) -> bool:
-        """Whether a newcomer could have its token within `max_wait` seconds."""
+        """Return whether a newcomer could have its token within `max_wait` seconds."""
         now = self._clock()
         return self._earliest(priority, now) <= now + max_wait
 
     def earliest(self, priority: Priority) -> float:
-        """Seconds from now until a newcomer could have its token at the earliest."""
+        """Return the least seconds until a newcomer could have its token."""
         now = self._clock()
         return self._earliest(priority, now) - now
 
     def join(self, priority: Priority, max_wait: float | None) -> Waiter:
-        """Stand in line; the future's result tells how the wait ended."""
+        """Return a new waiter in line; its result tells how the wait ended."""
         waiter: Waiter = self.loop.create_future()
         if self.lanes is None:
             self.lanes = (OrderedDict(), OrderedDict())
@@ -116,7 +116,7 @@ class Queue:
         return waiter
 
     def leave(self, priority: Priority, waiter: Waiter) -> None:
-        """Give up waiting: a token that was handed over in this very step is handed on."""
+        """Drop a waiter that was cancelled; a token handed to it before it could run is handed on."""
         if waiter.done() and not waiter.cancelled():
             if waiter.result() is Verdict.GRANTED:
                 self.bucket.refund()
@@ -131,7 +131,7 @@ class Queue:
             self._rearm()
 
     def doubt(self) -> None:
-        """Book the end of a request whose outcome nobody saw."""
+        """Book the end of a request whose outcome is unknown."""
         self.bucket.doubt(self._clock())
         if self.lanes is not None:
             self._rearm()
@@ -150,22 +150,22 @@ class Queue:
             self.grant()
 
     def block(self, seconds: float) -> None:
-        """Grant nothing for `seconds`; those who cannot wait so long are told now."""
+        """Grant nothing for `seconds`, and end the waits whose deadline comes first."""
         self.bucket.block(self._clock() + seconds)
         if self.lanes is not None:
             self.grant()
 
     def grant(self) -> None:
-        """Hand out what there is, in order; called after every change that may free a token."""
-        if self.lanes is not None and not self.loop.is_closed():  # who waited in a closed loop will never run
+        """Hand the free tokens out, in order; called after every change that may free a token."""
+        if self.lanes is not None and not self.loop.is_closed():  # the waiters of a closed loop never run again
             now = self._clock()
             normal, panic = self.lanes
-            self._expire(self.lanes, now)  # first: where the loop was held up, nothing is sent after its time
+            self._expire(self.lanes, now)  # first: after a stall of the loop nothing is sent after its deadline
             while panic or normal:
                 lane = panic or normal
                 waiter = next(iter(lane))
-                if not waiter.done():  # else cancelled in line: it holds nothing and will not come back
-                    if not self.bucket.take(now, lane is panic):
+                if not waiter.done():  # else it was cancelled in line and holds nothing
+                    if not self.bucket.take(now, panic=lane is panic):
                         break
                     waiter.set_result(Verdict.GRANTED)
                 del lane[waiter]
@@ -188,7 +188,7 @@ class Queue:
         self._rearm()
 
     def _expire(self, lanes: tuple[Lane, Lane], before: float) -> None:
-        """End the waits whose time is over, or will be before the key's block is."""
+        """End the waits whose deadline lies before `before`, or before the end of the key's block."""
         deadlines = self._deadlines
         while deadlines:
             deadline, _, waiter = deadlines[0]
@@ -199,12 +199,12 @@ class Queue:
                 for lane in lanes:
                     lane.pop(waiter, None)
             heappop(deadlines)
-        if len(deadlines) > 2 * self.waiting() + 16:  # mostly of waiters long served: keep what is live
+        if len(deadlines) > 2 * self.waiting() + 16:  # mostly of waiters already served
             deadlines[:] = [entry for entry in deadlines if not entry[2].done()]
             heapify(deadlines)
 
     def _rearm(self) -> None:
-        """Have the timer stand at the next moment at which somebody's wait can end."""
+        """Set the timer to the next moment at which a wait can end."""
         at = inf
         if self.lanes is not None:
             at = self.bucket.next_time(panic=bool(self.lanes[Priority.PANIC]))

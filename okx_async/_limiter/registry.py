@@ -1,9 +1,9 @@
-"""Which keys there are, and which event loop uses each.
+"""The keys of one limiter, and the event loop that uses each.
 
-A key's state is made when the key is first asked for and forgotten once forgetting it changes nothing, without a
-timer: each new key looks at two others, and whoever looks at the whole state looks at all.
+A key's state is made when the key is first used and forgotten once that changes nothing. No timer is needed: each new
+key checks two others, and iterating over the registry checks all.
 
-A key that a closed loop left behind goes to the next loop that asks, and what was in flight is then in doubt. A key
+A key that a closed loop left behind goes to the next loop that uses it, with the requests in flight in doubt. A key
 that another running loop uses, or that was in use when this process was forked, is refused: two users that do not see
 each other's requests cannot keep one window.
 """
@@ -25,20 +25,20 @@ from okx_async._quota import Quota
 REMEDY = "give each its own Limiter with a share of the quota (limiter=…), or use a shared store"
 
 
-class Table:
-    """The queues of one limiter, by key. A queue is touched by its own loop's thread only, the table by any."""
+class KeyRegistry:
+    """The queues of one limiter, by key. Only its own loop's thread uses a queue; any thread may use the registry."""
 
     def __init__(self, rule: Rule, clock: Callable[[], float]) -> None:
         self._rule = rule
-        # The same rule object for the same quota: a key holds no more than its own state.
+        # One rule object for each quota: a key holds no more than its own state.
         self._rule_of = lru_cache(maxsize=64)(rule.of)
         self.clock = clock
         self.queues: dict[Hashable, Queue] = {}
-        self._round: deque[Queue] = deque()  # every queue once: whom to look at next for being idle
-        self._parents_keys: frozenset[Hashable] = frozenset()
+        self._sweep_order: deque[Queue] = deque()  # every queue once, the next to be checked for being idle first
+        self._parent_keys: frozenset[Hashable] = frozenset()  # in use in the parent when this process was forked
         self._lock = threading.Lock()
         self.closed = False
-        _TABLES.add(self)
+        _REGISTRIES.add(self)
 
     @property
     def quota(self) -> Quota:
@@ -46,9 +46,10 @@ class Table:
         return self._rule.quota
 
     def queue(self, key: Hashable, quota: Quota | None = None) -> Queue:
-        """Return the queue of `key` for the running loop; `quota`: None if any will do.
+        """Return the queue of `key` for the running loop, with `quota`, or with any if that is None.
 
-        Raises ValueError if the key is in use with another quota, RuntimeError if it is in use elsewhere.
+        Raises ValueError if the key is in use with another quota, RuntimeError if another loop uses it, if it was in
+        use when this process was forked, or if the limiter is closed.
         """
         queue = self.queues.get(key)
         if queue is None or queue.loop is not asyncio.get_running_loop():
@@ -61,24 +62,24 @@ class Table:
         return queue
 
     def known(self, key: Hashable) -> Queue | None:
-        """Return the queue of `key` if it has one that is not idle."""
+        """Return the queue of `key`, None if it is idle or has none."""
         queue = self.queues.get(key)
-        return None if queue is None or _unused(queue, self.clock()) else queue
+        return None if queue is None or _idle(queue, self.clock()) else queue
 
     def forget(self, queue: Queue) -> None:
-        """Drop the queue of a key that is idle again."""
-        if _unused(queue, self.clock()):
+        """Drop a queue if it is idle."""
+        if _idle(queue, self.clock()):
             with self._lock:
                 if self.queues.get(queue.key) is queue:
                     del self.queues[queue.key]
 
     def sweep(self, count: int) -> None:
-        """Look at the next `count` keys and forget those that are idle."""
+        """Forget those of the next `count` keys that are idle."""
         with self._lock:
-            self._look_at(count, _running_loop())
+            self._forget_idle(count, _running_loop())
 
     def __iter__(self) -> Iterator[Queue]:
-        self.sweep(len(self._round))
+        self.sweep(len(self._sweep_order))
         with self._lock:
             return iter(list(self.queues.values()))
 
@@ -87,25 +88,26 @@ class Table:
         with self._lock:
             self.closed = True
             queues, self.queues = list(self.queues.values()), {}
-            self._round.clear()
+            self._sweep_order.clear()
         return queues
 
-    def forked(self) -> None:
-        """In a forked child: the parent goes on with what it had, and the lock may have been anybody's."""
-        self._lock = threading.Lock()
+    def after_fork(self) -> None:
+        """Start empty in a forked child, and refuse the keys that the parent uses from now on."""
+        self._lock = threading.Lock()  # another thread of the parent may have held the old one
         now = self.clock()
-        # What the parent does later cannot be seen from here, whether a key was idle or unknown until now.
-        self._parents_keys |= {key for key, queue in self.queues.items() if not _unused(queue, now)}
+        # Keys that were idle or unknown are not refused: what the parent does with them later cannot be seen here.
+        self._parent_keys |= {key for key, queue in self.queues.items() if not _idle(queue, now)}
         self.queues = {}
-        self._round = deque()
+        self._sweep_order = deque()
 
     def _claim(self, key: Hashable, quota: Quota | None) -> Queue:
+        """Return a new queue of `key` for the running loop, with the bucket that the key has, if any."""
         if self.closed:
             raise RuntimeError("this limiter is closed")
         here = asyncio.get_running_loop()
         with self._lock:
-            self._look_at(2, here)
-            if key in self._parents_keys:
+            self._forget_idle(2, here)
+            if key in self._parent_keys:
                 raise RuntimeError(f"{key!r} was in use when this process was forked: {REMEDY}")
             old = self.queues.get(key)
             if old is None:
@@ -120,40 +122,41 @@ class Table:
             if old is not None:
                 queue.granted, queue.refused = old.granted, old.refused
             self.queues[key] = queue
-            self._round.append(queue)
+            self._sweep_order.append(queue)
         return queue
 
-    def _look_at(self, count: int, here: asyncio.AbstractEventLoop | None) -> None:
-        now, queues, turn = self.clock(), self.queues, self._round
-        for _ in range(min(count, len(turn))):
-            queue = turn.popleft()
-            if queues.get(queue.key) is not queue:
+    def _forget_idle(self, count: int, here: asyncio.AbstractEventLoop | None) -> None:
+        """Check the next `count` queues; the one of another running loop stays, as its thread may be using it."""
+        now, order = self.clock(), self._sweep_order
+        for _ in range(min(count, len(order))):
+            queue = order.popleft()
+            if self.queues.get(queue.key) is not queue:
                 continue
             ours = queue.loop is here or not queue.loop.is_running()
-            if ours and _unused(queue, now):
-                del queues[queue.key]
+            if ours and _idle(queue, now):
+                del self.queues[queue.key]
             else:
-                turn.append(queue)
+                order.append(queue)
 
 
-def _unused(queue: Queue, now: float) -> bool:
-    """Whether the key may be forgotten; who waited in a loop that is closed will never run."""
+def _idle(queue: Queue, now: float) -> bool:
+    """Return whether the key may be forgotten; the waiters of a closed loop never run again and do not count."""
     return (queue.lanes is None or queue.loop.is_closed()) and queue.bucket.idle(now)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
-    except RuntimeError:  # the state may be looked at from outside
+    except RuntimeError:  # a repr may be asked for outside of any loop
         return None
 
 
-_TABLES: WeakSet[Table] = WeakSet()
+_REGISTRIES: WeakSet[KeyRegistry] = WeakSet()
 
 
 def _after_fork() -> None:
-    for table in _TABLES:
-        table.forked()
+    for registry in _REGISTRIES:
+        registry.after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork

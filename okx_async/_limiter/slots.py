@@ -1,4 +1,4 @@
-"""What every limiter offers: a slot, taken by ``async with``, and what becomes of it."""
+"""The interface of every limiter, SlotSource and Slot, and the Statistics of one key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from okx_async._quota import Priority, Quota
 
 
 class Slot(Protocol):
-    """Leave to send one request.
+    """The right to send one request.
 
     Leaving its block normally *settles* it: the answer has arrived, the token comes back after the window.
     Leaving it by any exception, cancellation included, leaves it *in doubt*: the request may be counted later.
@@ -19,7 +19,7 @@ class Slot(Protocol):
     """
 
     def check(self) -> None:
-        """Raise NotSentError if the slot is no longer ours: call it right before the write."""
+        """Raise NotSentError if the slot was lost; call it right before the write."""
 
     def settle(self) -> None:
         """Mark that the answer has arrived, now."""
@@ -41,14 +41,23 @@ class SlotSource(Protocol):
     ) -> AbstractAsyncContextManager[Slot]:
         """Return a context manager that waits for a slot of `key` and gives it back.
 
-        `max_wait` (seconds): SlotTimeoutError, at once when no slot can be had in time. `quota`: another one than
-        the limiter's, for this key.
+        Args:
+            key: What requests are counted by.
+            priority: PANIC goes ahead of every NORMAL waiter of the key.
+            max_wait: Seconds to wait at most; None waits without limit.
+            quota: Another quota than the limiter's for this key.
+
+        Raises:
+            SlotTimeoutError: No slot within `max_wait`; raised at once when that is certain.
         """
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
-        """Grant nothing for `key` in the next `seconds`, on the limiter's own clock; a block only moves later.
+        """Grant nothing for `key` in the next `seconds`; a block only moves later.
 
-        `refused`: the exchange refused a request for rate, rather than somebody asking for a pause.
+        Args:
+            key: What requests are counted by.
+            seconds: The length of the block, on the limiter's own clock.
+            refused: Whether the exchange refused a request for rate. False for a pause without a refusal.
         """
 
     async def aclose(self) -> None:
@@ -57,11 +66,11 @@ class SlotSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """The state of one key: ``free + in_flight + cooling == limit``, always.
+    """The state of one key; ``free + in_flight + cooling == limit``, always.
 
-    ``limit`` is the quota's, ``usable`` what is used of it; ``cooling`` counts the tokens that wait for the end of
-    their window, doubtful ones included; ``waiting`` the requests in line. ``granted`` and ``refused`` count since
-    the key was last idle. ``blocked_until`` is a time of the limiter's clock, 0.0 if there was no block.
+    ``limit`` is the quota's, ``usable`` the part of it that is used; ``cooling`` counts the tokens that wait for the
+    end of their window, doubtful ones included; ``waiting`` counts the requests in line. ``granted`` and ``refused``
+    count since the key was last idle. ``blocked_until`` is a time of the limiter's clock, 0.0 if there was no block.
     """
 
     limit: int

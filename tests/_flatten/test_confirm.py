@@ -1,4 +1,4 @@
-"""A close that is followed until the position is gone, against the simulated exchange in virtual time."""
+"""Closes with confirmation, against the simulated exchange in virtual time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_an_unknown_outcome_becomes_a_known_one(happen: Happen, executed: bool) 
 
 
 @pytest.mark.parametrize("fault", ["50004", "50011", "51030", "never filled"])
-def test_another_position_in_its_place_is_left_alone_and_told(happen: Happen, fault: str) -> None:
+def test_another_position_in_its_place_is_left_alone_and_reported(happen: Happen, fault: str) -> None:
     async def story(world: World, client: okx.Client) -> None:
         world.exchange.open_position(BTC, 3)
         world.exchange.inject(fault)
@@ -150,7 +150,7 @@ def test_it_is_sent_although_nothing_can_be_read_and_proven_later(happen: Happen
 
 
 @pytest.mark.parametrize("fault", ["", "50004"])
-def test_but_what_was_never_seen_is_not_repeated(happen: Happen, fault: str) -> None:
+def test_a_position_that_was_never_read_is_not_closed_twice(happen: Happen, fault: str) -> None:
     async def story(world: World, client: okx.Client) -> None:
         world.exchange.open_position(BTC, 3)
         world.exchange.inject(path=POSITIONS, code="50026")
@@ -196,7 +196,7 @@ def test_max_wait_is_kept(happen: Happen) -> None:
     ("moment", "note"),
     [(0.02, None), (0.04, "already sent, outcome unknown"), (0.2, "already sent, not proven closed")],
 )
-def test_cancelled_it_says_what_is_known(happen: Happen, moment: float, note: str | None) -> None:
+def test_cancelled_it_notes_what_is_known(happen: Happen, moment: float, note: str | None) -> None:
     async def story(world: World, client: okx.Client) -> None:
         world.exchange.open_position(BTC, 3)
         task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
@@ -210,7 +210,7 @@ def test_cancelled_it_says_what_is_known(happen: Happen, moment: float, note: st
 
 
 @pytest.mark.parametrize("readable", [True, False])
-def test_cancelled_before_the_last_reading_it_says_so(happen: Happen, readable: bool) -> None:  # noqa: FBT001 - both
+def test_cancelled_before_the_last_reading_it_notes_that_nothing_is_proven(happen: Happen, readable: bool) -> None:  # noqa: FBT001 - both
     async def story(world: World, client: okx.Client) -> None:
         world.exchange.open_position(BTC, 3)
         if not readable:

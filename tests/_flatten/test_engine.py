@@ -1,4 +1,4 @@
-"""Single legs: slots, guard and wire together, against the simulated exchange in virtual time."""
+"""Single legs with slots, guard and wire together, against the simulated exchange in virtual time."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_first_close_goes_out_although_nothing_can_be_read_any_more(happen: Ha
     assert len(report.rows[0].attempts) == 1
 
 
-def test_a_repeat_does_not(happen: Happen) -> None:
+def test_a_repeat_does_not_go_out_without_a_reading(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
         world.exchange.inject("51030")
@@ -88,7 +88,7 @@ def test_the_slot_of_a_close_that_is_withheld_is_given_back(happen: Happen) -> N
     happen(story)
 
 
-def test_a_position_that_was_turned_is_told_loudly(happen: Happen, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_position_that_was_turned_is_logged_as_an_error(happen: Happen, caplog: pytest.LogCaptureFixture) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
         world.at(0.1, lambda: world.exchange.open_position(BTC, -3))

@@ -1,4 +1,4 @@
-"""Whole flattens against the simulated exchange, on a network in memory, in virtual time."""
+"""Whole flattens against the simulated exchange, on a network in memory and in virtual time."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_nothing_to_close_is_read_twice(happen: Happen) -> None:
     assert 0.2 < report.seconds < 0.3
 
 
-def test_an_empty_first_reading_may_be_a_stale_copys(happen: Happen) -> None:
+def test_an_empty_first_reading_may_come_from_a_stale_copy(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
         world.exchange.inject(path=POSITIONS, body=EMPTY)
@@ -87,7 +87,7 @@ def test_an_empty_first_reading_may_be_a_stale_copys(happen: Happen) -> None:
     assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
 
 
-def test_nor_is_a_position_gone_that_one_reading_does_not_list(happen: Happen) -> None:
+def test_one_reading_that_does_not_list_a_position_proves_nothing(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
         world.exchange.inject(path=POSITIONS, body=EMPTY, after=1)
@@ -105,7 +105,7 @@ def test_nor_is_a_position_gone_that_one_reading_does_not_list(happen: Happen) -
 
 @pytest.mark.parametrize("fault", ["50004", "hang-up", "reset", "HTML 502", "empty 200"])
 @pytest.mark.parametrize("executed", [True, False])
-def test_an_unknown_outcome_is_resolved_by_looking(happen: Happen, fault: str, executed: bool) -> None:  # noqa: FBT001 - both
+def test_an_unknown_outcome_is_resolved_by_reading(happen: Happen, fault: str, executed: bool) -> None:  # noqa: FBT001 - both
     async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, list[float]]:
         world.exchange.open_position(BTC, 3)
         world.exchange.inject(fault, executed=executed, inst_id=BTC)
@@ -139,7 +139,7 @@ def test_a_refusal_that_passes_is_followed_by_another_close(happen: Happen, code
         assert any(earlier < read < later and later - read <= 1.0 for read in reads)
 
 
-def test_a_refused_timestamp_is_mended_once(happen: Happen) -> None:
+def test_a_refused_timestamp_is_corrected_once(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
         world.exchange.inject(code="50102")
@@ -171,7 +171,7 @@ def test_a_position_opened_between_two_attempts_is_left_alone(happen: Happen, fa
     assert report.rows[0].after.pos == 7
 
 
-def test_a_close_that_waited_for_its_first_slot_looks_again_before_it_is_sent(happen: Happen) -> None:
+def test_a_close_that_waited_for_its_first_slot_is_sent_by_a_new_reading(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         for number in range(25):  # one family: one limit
             world.exchange.open_position(f"BTC-USD-260327-{50 + number}000-C", 3)
@@ -188,170 +188,7 @@ def test_a_close_that_waited_for_its_first_slot_looks_again_before_it_is_sent(ha
     assert set(found) <= {FlattenState.CLOSED, FlattenState.SUPERSEDED, FlattenState.ALREADY_FLAT}
 
 
-# --- what is told ---
-
-
-def test_a_wrong_no_such_position_is_verified_and_not_taken_for_flat(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(code="51023", times=None)
-        report = await client.flatten()
-        return report, len(world.closes(BTC))
-
-    report, closes = happen(story)
-    assert (report.flat, states(report)) == (False, {BTC: FlattenState.REFUSED})
-    assert isinstance(report.rows[0].error, okx.NothingToCloseError)
-    assert closes == 3
-
-
-def test_closed_by_others_first(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.open_position(ETH, 3)
-        world.at(0.035, lambda: world.exchange.open_position(BTC, 0))  # read, and the close is on its way
-        world.exchange.force_close(ETH, seconds=1.5, after=0.035)
-        return await client.flatten()
-
-    report = happen(story)
-    assert report.flat
-    assert states(report) == {BTC: FlattenState.ALREADY_FLAT, ETH: FlattenState.ALREADY_FLAT}
-
-
-@pytest.mark.parametrize("code", ["51020", "51120", "51132"])
-def test_dust_is_told_and_not_looped_on(happen: Happen, code: str) -> None:
-    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
-        world.exchange.open_position(BTC, "0.001")
-        world.exchange.inject(code=code, times=None)
-        return await client.flatten(), len(world.closes(BTC))
-
-    report, closes = happen(story)
-    assert (report.flat, states(report), closes) == (False, {BTC: FlattenState.DUST}, 1)
-    assert report.seconds < 1.0
-
-
-def test_nor_is_a_close_that_is_taken_and_changes_nothing_repeated_for_ever(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
-        world.exchange.open_position(BTC, 3)
-        return await client.flatten(), len(world.closes(BTC))
-
-    report, closes = happen(story, fill=0)
-    assert (report.flat, states(report), closes) == (False, {BTC: FlattenState.IN_PROGRESS}, 3)
-
-
-def test_what_is_filled_in_part_is_closed_again(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, list[float]]:
-        world.exchange.open_position(BTC, 8)
-        world.exchange.inject("half filled", times=2)
-        report = await client.flatten()
-        assert not world.exchange.positions
-        return report, [row.at for row in world.closes(BTC)]
-
-    report, ats = happen(story)
-    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
-    assert len(ats) == 3
-    assert all(later - earlier > 2.0 for earlier, later in pairwise(ats))
-
-
-def test_and_told_in_part_if_the_time_is_over(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 8)
-        return await client.flatten(deadline=5.0)
-
-    report = happen(story, fill=0.5)
-    assert (report.flat, states(report)) == (False, {BTC: FlattenState.PARTIAL})
-    assert report.rows[0].after is not None
-    assert 0 < report.rows[0].after.pos < 8
-    assert 5.0 <= report.seconds < 6.1
-
-
-@pytest.mark.parametrize(
-    ("code", "state", "error"),
-    [
-        ("50011", FlattenState.DEADLINE, okx.RateLimitedError),
-        ("51029", FlattenState.DEADLINE, okx.UnavailableError),
-        ("51032", FlattenState.IN_PROGRESS, okx.CloseInProgressError),
-        ("50004", FlattenState.UNKNOWN, okx.OutcomeUnknownError),
-        ("51108", FlattenState.REFUSED, okx.RejectedError),
-        ("51115", FlattenState.REFUSED, okx.PendingOrdersError),
-        ("59999", FlattenState.UNKNOWN, okx.OutcomeUnknownError),
-    ],
-)
-def test_the_deadline_ends_it_and_each_row_says_how(
-    happen: Happen, code: str, state: FlattenState, error: type[okx.OkxError]
-) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.open_position(ETH, 3)
-        world.exchange.inject(code=code, times=None, inst_id=BTC)
-        begun = world.loop.clock()
-        report = await client.flatten(deadline=6.0)
-        assert all(row.at < begun + 6.03 for row in world.closes())
-        return report
-
-    report = happen(story)
-    assert (report.flat, states(report)) == (False, {BTC: state, ETH: FlattenState.CLOSED})
-    [row] = [row for row in report.rows if row.position.inst_id == BTC]
-    assert isinstance(row.error, error)
-    assert row.after is not None
-    assert report.seconds < 7.1
-
-
-def test_readings_that_fail_end_nothing_before_the_deadline(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(path=POSITIONS, code="50026", times=5, after=1)
-        return await client.flatten()
-
-    report = happen(story)
-    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
-
-
-def test_and_leave_it_unknown_if_there_is_none_until_then(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(path=POSITIONS, disconnect=True, times=None, after=1)
-        report = await client.flatten(deadline=4.0)
-        assert not world.exchange.positions
-        return report
-
-    report = happen(story)
-    assert (report.flat, states(report)) == (False, {BTC: FlattenState.UNKNOWN})
-    assert report.rows[0].after is None
-    assert report.seconds < 4.0 + 1.1
-
-
-def test_only_a_first_reading_that_fails_is_raised(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(path=POSITIONS, code="50026", times=None)
-        with pytest.raises(okx.OutcomeUnknownError):
-            await client.flatten(deadline=3.0)
-        world.exchange.clear_faults()
-        world.exchange.inject(path=POSITIONS, code="50119")
-        with pytest.raises(okx.AuthenticationError):
-            await client.flatten()
-        assert not world.closes()
-
-    happen(story)
-
-
-def test_a_refused_api_key_stops_all_legs(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
-        for number in range(25):  # one family: twenty at once, and five that wait
-            world.exchange.open_position(f"BTC-USD-260327-{50 + number}000-C", 3)
-        world.exchange.inject(code="50119", times=None, path=None, counted=False, after=1)
-        report = await client.flatten()
-        return report, len(world.closes())
-
-    report, closes = happen(story)
-    assert not report.flat
-    assert 1 <= closes < 20  # those of the twenty whose connection stood by then
-    assert {row.state for row in report.rows} == {FlattenState.REFUSED}
-    assert all(isinstance(row.error, okx.AuthenticationError) for row in report.rows)
-    assert report.seconds < 3.0
-
-
-# --- what it is about ---
+# --- the filter ---
 
 
 def test_only_what_is_in_the_filter_is_closed(happen: Happen) -> None:
@@ -393,7 +230,7 @@ def test_a_predicate_that_returns_a_coroutine_is_not_true_of_everything(happen: 
     happen(story)
 
 
-def test_one_that_fails_later_hides_no_position(happen: Happen) -> None:
+def test_a_predicate_that_fails_later_hides_no_position(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
         world.at(0.06, lambda: world.exchange.open_position(ETH, 3))
@@ -462,7 +299,7 @@ def test_orders_that_are_still_pending_are_listed(happen: Happen) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v5/trade/orders-pending", "/api/v5/trade/orders-algo-pending"])
-def test_orders_that_cannot_be_read_are_not_told_as_none(happen: Happen, path: str) -> None:
+def test_orders_that_cannot_be_read_are_not_reported_as_none(happen: Happen, path: str) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
         world.exchange.inject(path=path, code="50030", times=None)
@@ -485,21 +322,21 @@ def test_pending_orders_in_the_way_stay_without_auto_cxl(happen: Happen) -> None
     assert [order.reduce_only for order in report.open_orders] == [True]
 
 
-# --- with others, and interrupted ---
+# --- progress, and ends by other means ---
 
 
-def test_progress_is_told_by_row_and_what_the_callback_raises_is_logged(
+def test_progress_is_reported_by_row_and_an_error_of_the_callback_is_logged(
     happen: Happen, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows: list[okx.FlattenRow] = []
 
-    def told(row: okx.FlattenRow) -> None:
+    def on_progress(row: okx.FlattenRow) -> None:
         rows.append(row)
         raise KeyError(row.state.value)
 
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
-        return await client.flatten(on_progress=told)
+        return await client.flatten(on_progress=on_progress)
 
     report = happen(story)
     assert report.flat

@@ -1,4 +1,4 @@
-"""A flatten beside another one, and one that is cancelled at every step of the loop: the next finishes the job."""
+"""A flatten that is cancelled at any step of the loop, after which the next one finishes, and two at once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.conftest import World
 POSITIONS = "/api/v5/account/positions"
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 Happen: TypeAlias = "Callable[..., Any]"
-FLYING, TAKEN = "already sent, outcome unknown", "already sent, not proven closed"
+SENT, TAKEN = "already sent, outcome unknown", "already sent, not proven closed"
 
 
 async def cancelled_at(step: int, loop: Any, task: asyncio.Task[Any]) -> bool:
-    """Cancel a task right after the callback asked for in this step of the loop; return whether it ended by that."""
+    """Cancel a task after so many callbacks of the loop; return whether that ended it."""
     call_soon, left = loop.call_soon, step
 
     def counted(callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
@@ -63,7 +63,7 @@ def test_cancelled_at_any_step_it_loses_nothing_and_the_next_one_finishes(
         cancelled = await cancelled_at(step, world.loop, task)
         limiter = client.limiter
         assert isinstance(limiter, okx.Limiter)
-        # Nothing is on its way and nobody in line; every slot is accounted for.
+        # No request is on its way, no task in line, and every slot is accounted for.
         assert "0 in flight, 0 waiting" in repr(limiter)
         tokens = [attempt.token for attempt in world.attempts if attempt.outcome is Outcome.UNKNOWN]
         assert set(tokens) <= {"in doubt"}
@@ -75,7 +75,7 @@ def test_cancelled_at_any_step_it_loses_nothing_and_the_next_one_finishes(
         notes = list(getattr(caught.value, "__notes__", ()))
         noted = {note.partition(": ")[0] for note in notes}
         met.update(note.partition(": ")[2] for note in notes)
-        # Each close that may have been executed is told of, but for those that were proven gone; and no other is.
+        # A note stands for each close that may have been executed and was not proven gone, and for no other.
         assert noted <= doubtful(world)
         for inst_id in doubtful(world) - noted:
             [filled] = [
@@ -83,7 +83,7 @@ def test_cancelled_at_any_step_it_loses_nothing_and_the_next_one_finishes(
             ]
             assert sum(row.path.startswith(POSITIONS) and row.at >= filled for row in exchange.journal) > 1
         on_the_wire = sum(attempt.outcome is Outcome.UNKNOWN for attempt in world.attempts)
-        assert on_the_wire == sum(note.endswith(FLYING) for note in notes)
+        assert on_the_wire == sum(note.endswith(SENT) for note in notes)
         warned = [record for record in caplog.records if "cancelled" in record.getMessage()]
         assert len(warned) == on_the_wire
         report = await client.flatten()
@@ -95,7 +95,7 @@ def test_cancelled_at_any_step_it_loses_nothing_and_the_next_one_finishes(
 
     while not happen(story, fill_delay=0.25):
         step += 1
-    assert met == {FLYING, TAKEN}
+    assert met == {SENT, TAKEN}
     assert step > 50
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from okx_async import Outcome, Position
-from okx_async._flatten.guard import FRESH, STILL, Guard, Reading, Sight, is_flat, side_of, slot_of
+from okx_async._flatten.guard import FRESH, STILL, Guard, Observation, Reading, address_of, is_flat, side_of
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
 
@@ -50,11 +50,11 @@ def test_what_is_no_number_is_flat_for_a_pair_without_a_side_only(fields: dict[s
     assert is_flat(position(**fields)) is flat
 
 
-def test_a_slot_is_instrument_mode_and_side_and_a_pairs_currency() -> None:
-    assert slot_of(position(ccy="USDT")) == slot_of(position(ccy="BTC", posId="8", pos="-1", cTime="5"))
-    assert slot_of(position(**PAIR, ccy="USDT")) != slot_of(position(**PAIR, ccy="BTC"))
+def test_an_address_is_instrument_mode_and_side_and_a_pairs_currency() -> None:
+    assert address_of(position(ccy="USDT")) == address_of(position(ccy="BTC", posId="8", pos="-1", cTime="5"))
+    assert address_of(position(**PAIR, ccy="USDT")) != address_of(position(**PAIR, ccy="BTC"))
     for other in ({"instId": "ETH-USDT-SWAP"}, {"mgnMode": "isolated"}, {"posSide": "long"}):
-        assert slot_of(position(**other)) != slot_of(BEFORE)
+        assert address_of(position(**other)) != address_of(BEFORE)
 
 
 def test_the_side_is_the_sign_and_a_pairs_currency() -> None:
@@ -66,97 +66,97 @@ def test_the_side_is_the_sign_and_a_pairs_currency() -> None:
 
 
 def after(*outcomes: Outcome, at: float = 10.0) -> Guard:
-    """Return the guard of a position whose closes came to this, the last at `at`."""
+    """Return the guard of a position after closes with these outcomes, the last answered at `at`."""
     guard = Guard(BEFORE, 0.0)
     for outcome in outcomes:
-        guard.sent()
+        guard.close_started()
         guard.answered(outcome, at)
     return guard
 
 
 def test_the_first_close_relies_on_the_first_reading_for_a_second() -> None:
-    assert Guard(BEFORE, 5.0).until() == 5.0 + FRESH
+    assert Guard(BEFORE, 5.0).may_send_until() == 5.0 + FRESH
 
 
 @pytest.mark.parametrize("outcome", [Outcome.RATE, Outcome.LATER, Outcome.CLOCK, Outcome.NEEDS])
 def test_after_a_refusal_it_takes_a_reading_begun_after_it(outcome: Outcome) -> None:
     guard = after(outcome)
-    assert guard.until() is None
-    assert not guard.saw(reading(9.9, BEFORE))
-    assert guard.until() is None
-    assert guard.saw(reading(10.0, BEFORE))
-    assert guard.until() == 10.0 + FRESH
+    assert guard.may_send_until() is None
+    assert not guard.observe(reading(9.9, BEFORE))
+    assert guard.may_send_until() is None
+    assert guard.observe(reading(10.0, BEFORE))
+    assert guard.may_send_until() == 10.0 + FRESH
 
 
 def test_what_was_never_sent_needs_no_other_reading() -> None:
-    assert after(Outcome.NOT_SENT).until() == FRESH
+    assert after(Outcome.NOT_SENT).may_send_until() == FRESH
 
 
 def test_what_is_read_while_a_close_is_on_its_way_does_not_count() -> None:
     guard = Guard(BEFORE, 0.0)
-    guard.sent()
-    assert guard.until() is None
-    assert not guard.saw(reading(1.0, BEFORE))
+    guard.close_started()
+    assert guard.may_send_until() is None
+    assert not guard.observe(reading(1.0, BEFORE))
     guard.answered(Outcome.RATE, 2.0)
-    assert not guard.saw(reading(1.5, BEFORE))
-    assert guard.until() is None
+    assert not guard.observe(reading(1.5, BEFORE))
+    assert guard.may_send_until() is None
 
 
 @pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.FLAT, Outcome.FROZEN])
 def test_after_what_may_have_been_executed_it_must_stand_still(outcome: Outcome) -> None:
     guard = after(outcome)
     for at in (10.0, 11.0, 11.999):
-        guard.saw(reading(at, BEFORE))
-        assert guard.until() is None
+        guard.observe(reading(at, BEFORE))
+        assert guard.may_send_until() is None
     assert guard.still_at == 10.0 + STILL
-    guard.saw(reading(12.0, BEFORE))
-    assert guard.until() == 12.0 + FRESH
+    guard.observe(reading(12.0, BEFORE))
+    assert guard.may_send_until() == 12.0 + FRESH
 
 
 @pytest.mark.parametrize("change", [{"pos": "2"}, {"uTime": "1001"}])
 def test_every_change_begins_the_standing_still_anew(change: dict[str, str]) -> None:
     guard = after(Outcome.ACCEPTED)
-    guard.saw(reading(10.0, BEFORE))
+    guard.observe(reading(10.0, BEFORE))
     changed = position(**change)
-    guard.saw(reading(11.9, changed))
-    guard.saw(reading(12.1, changed))
-    assert guard.until() is None
-    guard.saw(reading(13.9, changed))
-    assert guard.until() == 13.9 + FRESH
+    guard.observe(reading(11.9, changed))
+    guard.observe(reading(12.1, changed))
+    assert guard.may_send_until() is None
+    guard.observe(reading(13.9, changed))
+    assert guard.may_send_until() == 13.9 + FRESH
 
 
 def test_it_goes_on_standing_still_through_a_refusal() -> None:
     guard = after(Outcome.UNKNOWN)
-    guard.saw(reading(10.0, BEFORE))
-    guard.saw(reading(12.0, BEFORE))
-    guard.sent()
+    guard.observe(reading(10.0, BEFORE))
+    guard.observe(reading(12.0, BEFORE))
+    guard.close_started()
     guard.answered(Outcome.RATE, 12.5)
-    assert guard.until() is None
-    guard.saw(reading(14.6, BEFORE))
-    assert guard.until() == 14.6 + FRESH
+    assert guard.may_send_until() is None
+    guard.observe(reading(14.6, BEFORE))
+    assert guard.may_send_until() == 14.6 + FRESH
 
 
 def test_a_reading_in_between_that_does_not_list_it_begins_the_standing_still_anew() -> None:
     guard = after(Outcome.ACCEPTED)
-    guard.saw(reading(10.0, BEFORE))
-    guard.saw(reading(11.0))
-    assert (guard.sight, guard.gone_since) == (Sight.GONE, 11.0)
-    guard.saw(reading(12.0, BEFORE))
-    assert (guard.until(), guard.gone_since) == (None, None)
-    guard.saw(reading(14.0, BEFORE))
-    assert guard.until() == 14.0 + FRESH
+    guard.observe(reading(10.0, BEFORE))
+    guard.observe(reading(11.0))
+    assert (guard.observation, guard.gone_since) == (Observation.GONE, 11.0)
+    guard.observe(reading(12.0, BEFORE))
+    assert (guard.may_send_until(), guard.gone_since) == (None, None)
+    guard.observe(reading(14.0, BEFORE))
+    assert guard.may_send_until() == 14.0 + FRESH
 
 
 def test_a_close_that_runs_already_must_have_been_seen_to_act() -> None:
     guard = after(Outcome.WAIT)
     for at in range(10, 60):
-        guard.saw(reading(float(at), BEFORE))
-        assert guard.until() is None
+        guard.observe(reading(float(at), BEFORE))
+        assert guard.may_send_until() is None
     rest = position(pos="1", uTime="2000")
-    guard.saw(reading(60.0, rest))
-    assert guard.until() is None
-    guard.saw(reading(62.0, rest))
-    assert guard.until() == 62.0 + FRESH
+    guard.observe(reading(60.0, rest))
+    assert guard.may_send_until() is None
+    guard.observe(reading(62.0, rest))
+    assert guard.may_send_until() == 62.0 + FRESH
 
 
 @pytest.mark.parametrize(
@@ -166,52 +166,52 @@ def test_a_close_that_runs_already_must_have_been_seen_to_act() -> None:
         {"posId": "8"},
         {"pos": "-3", "uTime": "1001"},
     ],
-    ids=["opened anew", "another slot", "turned"],
+    ids=["opened anew", "another posId", "turned"],
 )
 def test_another_position_is_left_alone_for_ever(other: dict[str, str]) -> None:
     guard = after(Outcome.RATE)
-    guard.saw(reading(10.0, position(**other)))
-    assert (guard.sight, guard.superseded, guard.until()) == (Sight.OTHER, True, None)
-    guard.saw(reading(11.0, position(uTime="5000")))
-    assert guard.until() is None
+    guard.observe(reading(10.0, position(**other)))
+    assert (guard.observation, guard.superseded, guard.may_send_until()) == (Observation.OTHER, True, None)
+    guard.observe(reading(11.0, position(uTime="5000")))
+    assert guard.may_send_until() is None
 
 
 @pytest.mark.parametrize("fields", [{"pos": ""}, {"cTime": ""}])
 def test_what_cannot_be_told_apart_allows_nothing(fields: dict[str, str]) -> None:
     guard = after(Outcome.RATE)
-    guard.saw(reading(10.0, position(**fields)))
-    assert (guard.sight, guard.until()) == (Sight.UNCLEAR, None)
+    guard.observe(reading(10.0, position(**fields)))
+    assert (guard.observation, guard.may_send_until()) == (Observation.UNCLEAR, None)
     guard = Guard(position(**fields), 0.0)
-    guard.sent()
+    guard.close_started()
     guard.answered(Outcome.RATE, 1.0)
-    guard.saw(reading(2.0, position(**fields)))
-    assert (guard.sight, guard.until()) == (Sight.UNCLEAR, None)
+    guard.observe(reading(2.0, position(**fields)))
+    assert (guard.observation, guard.may_send_until()) == (Observation.UNCLEAR, None)
 
 
-def test_two_records_of_one_slot_are_told_apart_by_pos_id_or_not_at_all() -> None:
+def test_two_records_of_one_address_are_told_apart_by_pos_id_or_not_at_all() -> None:
     guard = after(Outcome.RATE)
     for at, expected, records in (
-        (10.0, Sight.SAME, [position(posId="8"), BEFORE]),
-        (11.0, Sight.UNCLEAR, [position(posId="8"), position(posId="9")]),
+        (10.0, Observation.SAME, [position(posId="8"), BEFORE]),
+        (11.0, Observation.UNCLEAR, [position(posId="8"), position(posId="9")]),
     ):
-        guard.saw(reading(at, *records))
-        assert guard.sight is expected
+        guard.observe(reading(at, *records))
+        assert guard.observation is expected
 
 
 @pytest.mark.parametrize("fields", [{"uTime": "999"}, {"cTime": "999"}, {"pos": "0", "uTime": "900"}])
-def test_a_reading_older_than_what_was_seen_says_nothing(fields: dict[str, str]) -> None:
+def test_a_reading_older_than_an_earlier_one_does_not_count(fields: dict[str, str]) -> None:
     guard = after(Outcome.ACCEPTED)
-    guard.saw(reading(10.0, BEFORE))
-    assert not guard.saw(reading(11.0, position(**fields)))
-    assert guard.sight is Sight.SAME
+    guard.observe(reading(10.0, BEFORE))
+    assert not guard.observe(reading(11.0, position(**fields)))
+    assert guard.observation is Observation.SAME
     assert guard.still_at is None
 
 
-def test_nor_does_one_of_other_instruments_or_begun_before_the_last() -> None:
+def test_a_reading_of_other_instruments_or_begun_before_the_last_does_not_count() -> None:
     guard = after(Outcome.ACCEPTED)
-    assert not guard.saw(reading(11.0, inst_ids=["ETH-USDT-SWAP"]))
-    assert guard.saw(reading(12.0, BEFORE, inst_ids=["ETH-USDT-SWAP", "BTC-USDT-SWAP"]))
-    assert not guard.saw(reading(11.5))
+    assert not guard.observe(reading(11.0, inst_ids=["ETH-USDT-SWAP"]))
+    assert guard.observe(reading(12.0, BEFORE, inst_ids=["ETH-USDT-SWAP", "BTC-USDT-SWAP"]))
+    assert not guard.observe(reading(11.5))
 
 
 # --- all sequences, against the rule as it is written ---
@@ -228,7 +228,7 @@ RECORDS = [
     None,
 ]
 OUTCOMES = [*Outcome, Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT]
-# Mostly looked at and found as it was, now and then closed, seldom anything else.
+# Mostly readings of an unchanged position, now and then a close, seldom anything else.
 EVENTS = st.lists(
     st.one_of(
         st.tuples(st.just("read"), st.sampled_from([0] * 20 + list(range(9))), st.sampled_from([0.3, 0.95, 1.0, 1.9])),
@@ -248,7 +248,7 @@ class Seen:
     at: float
     record: Position | None
     stale: bool = False
-    """Whether it shows an older state than one before it."""
+    """Whether it shows an older state than an earlier reading."""
 
     @property
     def same(self) -> bool:
@@ -267,7 +267,7 @@ class Seen:
 
 
 class Rule:
-    """The rule, read off the whole past each time."""
+    """The rule as it is written, applied to the whole past each time."""
 
     def __init__(self) -> None:
         self.past: list[Seen | Outcome] = [Seen(0.0, BEFORE)]
@@ -313,27 +313,27 @@ class Rule:
 @given(EVENTS)
 def test_nothing_is_allowed_that_the_rule_forbids(events: list[tuple[str, int, float]]) -> None:
     guard, rule, now = Guard(BEFORE, 0.0), Rule(), 0.0
-    heard = 0.0
+    answered_at = 0.0
     for kind, what, takes in events:
         if kind == "close":
-            until = guard.until()
+            until = guard.may_send_until()
             if until is not None and now <= until:
                 assert rule.allows(now)
-                guard.sent()
-                assert guard.until() is None
+                guard.close_started()
+                assert guard.may_send_until() is None
                 now += takes
                 guard.answered(OUTCOMES[what], now)
                 rule.past.append(OUTCOMES[what])
-                heard = heard if OUTCOMES[what] is Outcome.NOT_SENT else now
+                answered_at = answered_at if OUTCOMES[what] is Outcome.NOT_SENT else now
         else:
             now += takes
-            begun = now - 0.6 if kind == "late" else now  # an answer on its way for long: perhaps from before the last
+            begun = now - 0.6 if kind == "late" else now  # a slow answer, perhaps begun before the last close
             record = RECORDS[what]
-            counts = guard.saw(reading(begun, *([] if record is None else [record])))
-            assert not (counts and begun < heard)
+            counts = guard.observe(reading(begun, *([] if record is None else [record])))
+            assert not (counts and begun < answered_at)
             if counts:
                 rule.past.append(Seen(begun, record))
-            elif begun >= max(guard.seen, heard):  # older than what was seen, and not by when it was begun
+            elif begun >= max(guard.observed_at, answered_at):  # its record is older, though it was begun later
                 rule.past.append(Seen(begun, None, stale=True))
-        until = guard.until()
+        until = guard.may_send_until()
         assert until is None or now > until or rule.allows(now)

@@ -65,11 +65,11 @@ async def test_few_instruments_are_asked_for_by_name_and_many_not() -> None:
 
 
 @pytest.mark.parametrize("lists", [Lists(failure=UnavailableError("no")), Lists(ordinary=100_000)])
-async def test_what_cannot_be_read_in_full_is_not_told_as_a_part(lists: Lists) -> None:
+async def test_a_list_that_cannot_be_read_in_full_is_not_returned_in_part(lists: Lists) -> None:
     assert await read(lists) is None
 
 
-async def test_nor_what_takes_too_long() -> None:
+async def test_lists_that_take_too_long_are_not_returned_in_part() -> None:
     assert await read(Lists(ordinary=1000), by=0.5) is None
 
 
@@ -98,6 +98,6 @@ def test_an_algo_order_as_it_is_listed() -> None:
         listing({"instId": "BTC-USDT-SWAP"}),
     ],
 )
-def test_what_cannot_be_understood_is_no_empty_list(answer: Answer) -> None:
+def test_an_answer_that_cannot_be_understood_is_no_empty_list(answer: Answer) -> None:
     with pytest.raises(OutcomeUnknownError):
         orders(answer)

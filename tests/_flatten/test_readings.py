@@ -9,7 +9,8 @@ import pytest
 from okx_async import AuthenticationError, OkxError, OutcomeUnknownError, Priority
 from okx_async._calls.caller import Caller
 from okx_async._flatten.guard import Reading
-from okx_async._flatten.readings import LULL, PAUSES, Readings
+from okx_async._flatten.leg import READ_PAUSES
+from okx_async._flatten.readings import CLOSE_WAIT, PositionReader
 from okx_async._rest.requests import ApiRequest
 from okx_async._rest.responses import Answer
 
@@ -28,7 +29,7 @@ class Exchange:
     def __init__(self, *failures: Exception | None) -> None:
         self.failures = list(failures)
         self.asked: list[tuple[float, str]] = []
-        self.flying = self.most = 0
+        self.in_flight = self.most = 0
 
     async def call(
         self,
@@ -43,120 +44,123 @@ class Exchange:
         assert once
         assert await permit() is not None
         self.asked.append((now(), job.path.partition("?")[2]))
-        self.flying += 1
-        self.most = max(self.most, self.flying)
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
         try:
             await asyncio.sleep(1.0)
         finally:
-            self.flying -= 1
+            self.in_flight -= 1
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
         return Answer(200, "0", data=[], listed=True, envelope=True), ()
 
 
-def readings(exchange: Exchange, inst_ids: list[str] | None = None, told: list[Reading] | None = None) -> Readings:
-    tell: Any = (told if told is not None else []).append
-    return Readings(cast("Caller", exchange), inst_ids, Priority.PANIC, tell)
+def readings(
+    exchange: Exchange, inst_ids: list[str] | None = None, delivered: list[Reading] | None = None
+) -> PositionReader:
+    on_reading: Any = (delivered if delivered is not None else []).append
+    return PositionReader(cast("Caller", exchange), inst_ids, Priority.PANIC, on_reading)
 
 
-async def test_one_reading_serves_all_who_wait_and_is_told_before_they_go_on() -> None:
-    exchange, told = Exchange(), list[Any]()
-    subject = readings(exchange, told=told)
+async def test_one_reading_serves_all_waiting_tasks_and_is_delivered_before_they_go_on() -> None:
+    exchange, delivered = Exchange(), list[Any]()
+    subject = readings(exchange, delivered=delivered)
     async with asyncio.timeout(10):
-        assert await asyncio.gather(*(subject.after(0.0, 9.0) for _ in range(50))) == [True] * 50
+        assert await asyncio.gather(*(subject.read_since(0.0, 9.0) for _ in range(50))) == [True] * 50
     assert [at for at, _ in exchange.asked] == [0.0]
-    assert [reading.started for reading in told] == [0.0]
-    assert await subject.after(0.0, 9.0)
+    assert [reading.started for reading in delivered] == [0.0]
+    assert await subject.read_since(0.0, 9.0)
     assert len(exchange.asked) == 1
 
 
-async def test_who_asks_while_one_is_on_its_way_has_the_next() -> None:
+async def test_a_task_that_asks_while_a_reading_is_on_its_way_gets_the_next() -> None:
     exchange = Exchange()
     subject = readings(exchange)
-    first = asyncio.create_task(subject.after(0.0, 9.0))
+    first = asyncio.create_task(subject.read_since(0.0, 9.0))
     await asyncio.sleep(0.5)
-    assert await subject.after(now(), 9.0)
+    assert await subject.read_since(now(), 9.0)
     assert await first
     assert [at for at, _ in exchange.asked] == pytest.approx([0.0, 1.0])
     assert exchange.most == 1
 
 
-async def test_few_instruments_are_asked_for_by_name_unless_somebody_needs_all() -> None:
+async def test_few_instruments_are_asked_for_by_name_unless_a_task_needs_all() -> None:
     exchange = Exchange()
     subject = readings(exchange)
-    await asyncio.gather(subject.after(0.0, 9.0, ETH), subject.after(0.0, 9.0, BTC))
-    await asyncio.gather(subject.after(now(), 9.0, ETH), subject.after(now(), 9.0))
+    await asyncio.gather(subject.read_since(0.0, 9.0, ETH), subject.read_since(0.0, 9.0, BTC))
+    await asyncio.gather(subject.read_since(now(), 9.0, ETH), subject.read_since(now(), 9.0))
     moment = now()
-    await asyncio.gather(*(subject.after(moment, 9.0, f"S{number}-USDT-SWAP") for number in range(11)))
+    await asyncio.gather(*(subject.read_since(moment, 9.0, f"S{number}-USDT-SWAP") for number in range(11)))
     assert [query for _, query in exchange.asked] == [f"instId={BTC},{ETH}", "", ""]
 
 
 async def test_a_reading_of_one_instrument_says_nothing_of_others() -> None:
     exchange = Exchange()
     subject = readings(exchange)
-    assert await subject.after(0.0, 9.0, BTC)
-    assert await subject.after(0.0, 9.0, BTC)
-    assert await subject.after(0.0, 9.0, ETH)
-    assert await subject.after(0.0, 9.0)
+    assert await subject.read_since(0.0, 9.0, BTC)
+    assert await subject.read_since(0.0, 9.0, BTC)
+    assert await subject.read_since(0.0, 9.0, ETH)
+    assert await subject.read_since(0.0, 9.0)
     assert [query for _, query in exchange.asked] == [f"instId={BTC}", f"instId={ETH}", ""]
 
 
 async def test_the_filter_is_asked_for_where_one_call_holds_it() -> None:
     exchange = Exchange()
     subject = readings(exchange, [BTC, ETH])
-    assert await subject.after(0.0, 9.0, BTC)
-    assert await subject.after(0.0, 9.0)
+    assert await subject.read_since(0.0, 9.0, BTC)
+    assert await subject.read_since(0.0, 9.0)
     assert [query for _, query in exchange.asked] == [f"instId={BTC},{ETH}"]
     exchange = Exchange()
-    assert await readings(exchange, [f"S{number}-USDT-SWAP" for number in range(11)]).after(0.0, 9.0)
+    assert await readings(exchange, [f"S{number}-USDT-SWAP" for number in range(11)]).read_since(0.0, 9.0)
     assert [query for _, query in exchange.asked] == [""]
 
 
-async def test_a_failure_is_told_to_those_who_waited_for_it_and_the_next_comes_after_a_pause() -> None:
+async def test_a_failure_reaches_the_tasks_that_waited_for_it_and_the_next_reading_comes_after_a_pause() -> None:
     exchange = Exchange(OutcomeUnknownError("x"), OutcomeUnknownError("x"), None, OutcomeUnknownError("x"))
     subject = readings(exchange)
-    early = asyncio.create_task(subject.after(0.0, 99.0))
+    early = asyncio.create_task(subject.read_since(0.0, 99.0))
     await asyncio.sleep(0.5)
-    late = asyncio.create_task(subject.after(now(), 99.0))  # waits for the next, which fails too
+    late = asyncio.create_task(subject.read_since(now(), 99.0))  # waits for the next, which fails too
     assert [await early, await late] == [False, False]
     assert isinstance(subject.failure, OkxError)
-    assert await subject.after(now(), 99.0)
+    assert await subject.read_since(now(), 99.0)
     assert subject.failure is None
-    assert not await subject.after(now(), 99.0)
+    assert not await subject.read_since(now(), 99.0)
     assert [at for at, _ in exchange.asked] == pytest.approx(
-        [0.0, 1.0 + PAUSES[0], 2.0 + PAUSES[0] + PAUSES[1], 3.0 + PAUSES[0] + PAUSES[1]], abs=0.01
+        [0.0, 1.0 + READ_PAUSES[0], 2.0 + READ_PAUSES[0] + READ_PAUSES[1], 3.0 + READ_PAUSES[0] + READ_PAUSES[1]],
+        abs=0.01,
     )
 
 
-async def test_nobody_waits_longer_than_he_said() -> None:
+async def test_a_task_waits_no_longer_than_it_said() -> None:
     subject = readings(Exchange())
-    assert not await subject.after(0.0, 0.4)
+    assert not await subject.read_since(0.0, 0.4)
     assert now() == pytest.approx(0.4)
-    assert not await subject.after(0.0, 0.4)
+    assert not await subject.read_since(0.0, 0.4)
     await subject.aclose()
 
 
 async def test_closes_on_the_wire_are_awaited_for_a_moment() -> None:
     exchange = Exchange()
     subject = readings(exchange)
-    subject.sent()
-    subject.sent()
-    task = asyncio.create_task(subject.after(0.0, 9.0))
-    await asyncio.sleep(LULL / 4)
-    subject.landed()
-    await asyncio.sleep(LULL / 4)
-    subject.landed()
+    subject.close_started()
+    subject.close_started()
+    task = asyncio.create_task(subject.read_since(0.0, 9.0))
+    await asyncio.sleep(CLOSE_WAIT / 4)
+    subject.close_ended()
+    await asyncio.sleep(CLOSE_WAIT / 4)
+    subject.close_ended()
     assert await task
-    subject.sent()
-    assert await subject.after(now(), 9.0)  # no longer than that
-    assert [at for at, _ in exchange.asked] == pytest.approx([LULL / 2, 1.0 + LULL / 2 + LULL])
+    subject.close_started()
+    assert await subject.read_since(now(), 9.0)  # no longer than that
+    assert [at for at, _ in exchange.asked] == pytest.approx([CLOSE_WAIT / 2, 1.0 + CLOSE_WAIT / 2 + CLOSE_WAIT])
 
 
 async def test_a_cancelled_waiter_leaves_the_reading_to_the_others() -> None:
     exchange = Exchange()
     subject = readings(exchange)
-    tasks = [asyncio.create_task(subject.after(0.0, 9.0)) for _ in range(3)]
+    tasks = [asyncio.create_task(subject.read_since(0.0, 9.0)) for _ in range(3)]
     await asyncio.sleep(0.5)
     tasks[0].cancel()
     await asyncio.wait(tasks)
@@ -164,21 +168,21 @@ async def test_a_cancelled_waiter_leaves_the_reading_to_the_others() -> None:
     assert [task.result() for task in tasks[1:]] == [True, True]
 
 
-async def test_closed_it_leaves_nothing() -> None:
+async def test_closing_ends_the_reading() -> None:
     subject = readings(Exchange())
     await subject.aclose()
-    task = asyncio.create_task(subject.after(0.0, 0.2))
+    task = asyncio.create_task(subject.read_since(0.0, 0.2))
     await asyncio.sleep(0.1)
     await subject.aclose()
     assert not await asyncio.wait_for(task, 5.0)
 
 
-async def test_misuse_is_raised_in_whoever_waits() -> None:
+async def test_misuse_is_raised_in_the_waiting_task() -> None:
     with pytest.raises(RuntimeError, match="closed"):
-        await readings(Exchange(RuntimeError("this limiter is closed"))).after(0.0, 9.0)
+        await readings(Exchange(RuntimeError("this limiter is closed"))).read_since(0.0, 9.0)
 
 
 async def test_a_refused_key_is_kept_as_the_failure() -> None:
     subject = readings(Exchange(AuthenticationError("50119")))
-    assert not await subject.after(0.0, 9.0)
+    assert not await subject.read_since(0.0, 9.0)
     assert isinstance(subject.failure, AuthenticationError)

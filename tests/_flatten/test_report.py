@@ -24,7 +24,7 @@ def test_a_report_is_true_only_if_flat(flat: bool) -> None:  # noqa: FBT001 - bo
         changed.flat = True
 
 
-def test_a_row_is_about_what_was_there_before_or_else_about_what_appeared() -> None:
+def test_a_rows_position_is_the_one_before_or_else_the_one_that_appeared() -> None:
     one, other = position(), position()
     row = FlattenRow(one, (), other, FlattenState.SUPERSEDED, None, 0.1)
     assert row.position is one

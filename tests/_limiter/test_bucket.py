@@ -1,4 +1,4 @@
-"""The bucket by literal times: no clock, no loop. Its rule over all schedules: test_bucket_model.py."""
+"""The bucket at literal times, without clock or loop. Its promise over all schedules: test_bucket_model.py."""
 
 from __future__ import annotations
 
@@ -192,9 +192,9 @@ def test_looking_changes_nothing() -> None:
         assert bucket.take(0.0)
     bucket.settle(0.0)
     bucket.settle(1.0)
-    assert bucket.seen(1.9) == (0, 1, 2)
-    assert bucket.seen(2.0) == (1, 1, 1)
-    assert bucket.seen(3.0) == (2, 1, 0)
+    assert bucket.snapshot(1.9) == (0, 1, 2)
+    assert bucket.snapshot(2.0) == (1, 1, 1)
+    assert bucket.snapshot(3.0) == (2, 1, 0)
     assert not bucket.idle(3.0)
     assert (bucket.free, bucket.in_flight, bucket.cooling) == (0, 1, 2)
 
@@ -222,7 +222,7 @@ def test_a_smaller_quota_after_refusals_has_one_token_to_use_at_least() -> None:
 
 
 class TestRefusals:
-    """Somebody else uses the limit too."""
+    """Another program uses the limit too."""
 
     def test_one_burst_of_refusals_blocks_and_counts_once(self) -> None:
         bucket = Bucket(Rule(Quota(20, 2.0)))
@@ -258,7 +258,7 @@ class TestRefusals:
         assert bucket.next_time() == 6.0  # a window without a refusal
         assert [bucket.take(6.0), bucket.take(6.0)] == [True, False]
 
-    def test_the_reserve_leaves_one_token_to_everybody(self) -> None:
+    def test_the_reserve_leaves_one_token_to_normal(self) -> None:
         bucket = Bucket(Rule(Quota(4, 2.0, reserve=3), guard=0.0))
         bucket.refuse(0.0, 2.0)
         bucket.refuse(2.0, 2.0)
@@ -285,7 +285,7 @@ def test_a_new_owner_has_what_was_in_flight_in_doubt() -> None:
     assert heir.free == 2
     heir.reclaim(8.0)
     assert heir.free == 3
-    bucket.settle(1.5)  # the old owner's late mark reaches nobody
+    bucket.settle(1.5)  # the old owner's late mark changes nothing
     assert sums_up(heir)
 
 
@@ -326,7 +326,7 @@ def test_a_token_on_its_way_from_flight_to_cooling_is_seen_once() -> None:
     bucket = Bucket(Rule(Quota(1, 2.0)))
     assert bucket.take(0.0)
     bucket._cooling.append(2.0)  # what another thread may see while the answer is booked
-    assert bucket.seen(0.0) == (0, 0, 1)
+    assert bucket.snapshot(0.0) == (0, 0, 1)
     assert not bucket.idle(0.0)
 
 

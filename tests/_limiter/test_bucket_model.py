@@ -77,7 +77,7 @@ class Machine(RuleBasedStateMachine):
         self.bucket = Bucket(self.rule)
         self.model = Model(self.limit, self.reserve, PER + self.guard)
         self.now = 0.0
-        self.flying: list[Request] = []
+        self.in_flight: list[Request] = []
         self.counted: list[float] = []
 
     @rule(ticks=st.one_of(st.integers(0, 64), st.integers(0, 4096)))
@@ -91,28 +91,28 @@ class Machine(RuleBasedStateMachine):
         if allowed:
             token = min(range(self.limit), key=lambda i: self.model.back[i])
             self.model.back[token] = inf
-            self.flying.append(Request(token, self.now))
+            self.in_flight.append(Request(token, self.now))
 
-    @precondition(lambda self: self.flying)
+    @precondition(lambda self: self.in_flight)
     @rule(which=st.integers(0, 99), part=st.floats(0, 1))
     def settle(self, which: int, part: float) -> None:
-        request = self.flying.pop(which % len(self.flying))
+        request = self.in_flight.pop(which % len(self.in_flight))
         self.counted.append(request.sent + part * (self.now - request.sent))
         self.bucket.settle(self.now)
         self.model.back[request.token] = self.now + PER + self.guard
 
-    @precondition(lambda self: self.flying)
+    @precondition(lambda self: self.in_flight)
     @rule(which=st.integers(0, 99), part=st.floats(0, 1))
     def doubt(self, which: int, part: float) -> None:
-        request = self.flying.pop(which % len(self.flying))
+        request = self.in_flight.pop(which % len(self.in_flight))
         self.counted.append(request.sent + part * (self.now + GRACE - request.sent))
         self.bucket.doubt(self.now)
         self.model.back[request.token] = self.now + PER + self.guard + GRACE
 
-    @precondition(lambda self: self.flying)
+    @precondition(lambda self: self.in_flight)
     @rule(which=st.integers(0, 99))
     def refund(self, which: int) -> None:
-        request = self.flying.pop(which % len(self.flying))
+        request = self.in_flight.pop(which % len(self.in_flight))
         self.bucket.refund()
         self.model.back[request.token] = -inf
 
@@ -130,7 +130,7 @@ class Machine(RuleBasedStateMachine):
     def tokens_sum_up(self) -> None:
         self.bucket.reclaim(self.now)
         assert self.bucket.free + self.bucket.in_flight + self.bucket.cooling == self.limit
-        assert self.bucket.in_flight == len(self.flying)
+        assert self.bucket.in_flight == len(self.in_flight)
         assert self.bucket.usable(self.now) == self.model.usable(self.now)
 
     @invariant()
@@ -139,7 +139,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Liveness: a window, or grace and window, after the last answer the whole quota is free."""
-        while self.flying:
+        while self.in_flight:
             self.doubt(0, 1.0)
         quiet = max(self.now + GRACE + PER + self.guard, self.bucket.blocked_until) + self.limit * PER
         assert [self.bucket.take(quiet, panic=True) for _ in range(self.limit + 1)] == [True] * self.limit + [False]

@@ -1,4 +1,4 @@
-"""How fast the limiter is, in virtual time: as fast as can be proven, and these tests notice when it is not."""
+"""The rate of the limiter in virtual time: the best provable one, and a slower or faster limiter is noticed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_with_a_true_floor_the_rate_is_the_best_of_that_floor() -> None:
     outcome = await run(rtt_floor=OUT + BACK)
     assert outcome.worst <= LIMIT
     assert outcome.rate >= 0.98 * LIMIT / (PER + outcome.mean_trip - OUT - BACK)
-    assert outcome.rate > LIMIT / (PER + outcome.mean_trip)  # which nobody reaches without one
+    assert outcome.rate > LIMIT / (PER + outcome.mean_trip)  # unreachable without a floor
 
 
 @pytest.mark.parametrize("rtt_floor", [0.0, OUT + BACK])

@@ -1,4 +1,4 @@
-"""Waiters of one key, by a clock of ours: what the timer does, and what a waiter costs."""
+"""The waiters of one key on a clock that tests set: the timer, and the cost of a waiter."""
 
 from __future__ import annotations
 
@@ -13,20 +13,12 @@ from itertools import chain, repeat
 
 import pytest
 
-from okx_async import Limiter, Priority, Quota
+from okx_async import Limiter, Quota
 from okx_async._limiter.bucket import Bucket, Rule
 from okx_async._limiter.queue import Queue, Verdict, Waiter
+from tests._limiter.scenes import NORMAL, PANIC, Clock
 
 pytestmark = pytest.mark.virtual
-
-NORMAL, PANIC = Priority.NORMAL, Priority.PANIC
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def queue(clock: Clock, limit: int = 1) -> Queue:
@@ -49,7 +41,7 @@ async def test_a_timer_that_fires_early_grants_nothing_and_is_armed_again() -> N
     assert subject._timer is None
 
 
-async def test_a_token_that_comes_free_between_two_looks_at_the_clock_is_not_a_newcomers() -> None:
+async def test_a_token_that_comes_free_between_two_readings_of_the_clock_goes_to_the_waiter() -> None:
     clock = Clock()
     subject = queue(clock)
     assert subject.take(NORMAL)
@@ -62,7 +54,7 @@ async def test_a_token_that_comes_free_between_two_looks_at_the_clock_is_not_a_n
     assert waiter.result() is Verdict.GRANTED
 
 
-async def test_a_queue_with_nobody_in_it_has_no_lanes_and_no_timer() -> None:
+async def test_an_empty_queue_has_no_lanes_and_no_timer() -> None:
     subject = queue(Clock())
     assert subject.take(NORMAL)
     waiter = subject.join(NORMAL, 9.0)
@@ -106,7 +98,7 @@ async def test_the_timer_waits_for_the_token_that_the_lane_may_take() -> None:
 
 
 def calls_of_a_grant(waiting: int) -> int:
-    """Count every call, of Python or C, in handing one token to the first of so many."""
+    """Return how many calls, of Python or C, handing one token to the first of so many waiters makes."""
     clock = Clock()
     subject = queue(clock)
     assert subject.take(NORMAL)
@@ -181,11 +173,11 @@ async def test_waiters_that_are_collected_after_their_loop_hand_on_nothing() -> 
     for waiter in waiters:
         subject.leave(NORMAL, waiter)
     assert subject.waiting() == 0
-    assert subject.bucket.seen(clock.now) == (1, 0, 0)
+    assert subject.bucket.snapshot(clock.now) == (1, 0, 0)
 
 
 async def bytes_each(waits: Callable[[], Coroutine[object, object, object]]) -> float:
-    """Measure what a waiting task costs."""
+    """Return the bytes that a waiting task costs."""
     tracemalloc.start()
     try:
         tasks = [asyncio.ensure_future(waits()) for _ in range(5_000)]

@@ -1,4 +1,4 @@
-"""Whose a key is: loops one after another, at once, in threads, and across a fork."""
+"""The owner of a key: loops one after another, at once, in threads, and across a fork."""
 
 from __future__ import annotations
 
@@ -14,16 +14,10 @@ import pytest
 from okx_async import Limiter, NotSentError, Quota
 from okx_async._limiter.bucket import Rule
 from okx_async._limiter.limiter import default_limiter
-from okx_async._limiter.registry import Table
+from okx_async._limiter.registry import KeyRegistry
+from tests._limiter.scenes import Clock
 
 REMEDY = "give each its own Limiter"
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -62,7 +56,7 @@ def test_a_new_loop_adopts_what_a_closed_one_left_with_its_tokens_in_doubt(limit
     assert limiter.statistics("k").free == 3
 
 
-def test_a_slot_of_a_closed_loop_changes_nothing_for_the_new_owner(limiter: Limiter) -> None:
+def test_a_late_mark_of_a_closed_loops_slot_changes_nothing_for_the_new_owner(limiter: Limiter) -> None:
     slot = limiter.slot("k")
 
     async def enter() -> None:
@@ -104,7 +98,7 @@ def test_an_idle_key_may_move_to_another_running_loop(limiter: Limiter, clock: C
     async def first() -> None:
         await use(limiter)
         clock.now += 2.1
-        await use(limiter, "another")  # looks at "k" and forgets it
+        await use(limiter, "another")  # forgets the idle "k"
         await asyncio.get_running_loop().run_in_executor(None, in_a_new_loop, use(limiter))
 
     in_a_new_loop(first())
@@ -113,15 +107,15 @@ def test_an_idle_key_may_move_to_another_running_loop(limiter: Limiter, clock: C
 
 def test_an_idle_key_is_forgotten_by_its_own_loop_only(limiter: Limiter, clock: Clock) -> None:
     async def look() -> None:
-        limiter._table.sweep(9)
+        limiter._registry.sweep(9)
 
     async def first() -> None:
         await use(limiter)
         clock.now += 2.1
         await asyncio.get_running_loop().run_in_executor(None, in_a_new_loop, look())
-        assert "k" in limiter._table.queues  # this loop's thread may be about to take a token of it
+        assert "k" in limiter._registry.queues  # this loop's thread may be about to take a token of it
         await look()
-        assert not limiter._table.queues
+        assert not limiter._registry.queues
 
     in_a_new_loop(first())
 
@@ -136,18 +130,18 @@ def test_a_key_is_forgotten_with_the_loop_in_which_it_was_waited_for(limiter: Li
     gone = asyncio.new_event_loop()
     task = gone.run_until_complete(join())
     limiter._clock.now += 1.1  # type: ignore[attr-defined]
-    limiter._table.sweep(1)
-    assert "k" in limiter._table.queues  # the loop may run again
+    limiter._registry.sweep(1)
+    assert "k" in limiter._registry.queues  # the loop may run again
     assert limiter.statistics("k").waiting == 1
     gone.close()
     assert limiter.statistics("k").waiting == 0
-    limiter._table.sweep(1)
-    assert not limiter._table.queues
+    limiter._registry.sweep(1)
+    assert not limiter._registry.queues
     task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
 def test_closing_ends_the_waits_of_every_loop(limiter: Limiter) -> None:
-    told: list[BaseException] = []
+    raised: list[BaseException] = []
     standing = threading.Event()
 
     async def wait() -> None:
@@ -157,7 +151,7 @@ def test_closing_ends_the_waits_of_every_loop(limiter: Limiter) -> None:
         try:
             await hold(limiter, "theirs")
         except NotSentError as error:
-            told.append(error)
+            raised.append(error)
 
     async def join(key: str) -> None:
         await limiter.block(key, 1000.0)
@@ -175,7 +169,7 @@ def test_closing_ends_the_waits_of_every_loop(limiter: Limiter) -> None:
     in_a_new_loop(limiter.aclose())
     elsewhere.join(5)
     assert not elsewhere.is_alive()
-    assert [str(error) for error in told] == ["'theirs': the limiter was closed, nothing was sent"]
+    assert [str(error) for error in raised] == ["'theirs': the limiter was closed, nothing was sent"]
     assert not tasks[0].done()
 
 
@@ -241,7 +235,7 @@ def test_a_forked_child_is_refused_the_keys_that_its_parent_uses(
         clock.now += 1.5
         await use(limiter, "parent's")
         clock.now += 1.0  # both are known still, one of them is idle
-        assert "idle" in limiter._table.queues
+        assert "idle" in limiter._registry.queues
         if running:
             fork()
 
@@ -267,11 +261,11 @@ async def test_a_key_with_waiters_only_is_refused_after_a_fork(limiter: Limiter,
     waiter = asyncio.ensure_future(hold(limiter))
     await asyncio.sleep(0)
     clock.now += 1.1  # its time has come, the timer has not fired: no token is out, no block stands
-    table = limiter._table
-    assert table.queues["k"].bucket.idle(clock.now)
-    table.forked()
+    registry = limiter._registry
+    assert registry.queues["k"].bucket.idle(clock.now)
+    registry.after_fork()
     with pytest.raises(RuntimeError, match="when this process was forked"):
-        table.queue("k")
+        registry.queue("k")
     waiter.cancel()
     await asyncio.wait([waiter])
 
@@ -283,8 +277,8 @@ def test_the_default_limiter_is_one_for_the_process() -> None:
 
 def test_rules_of_equal_quotas_are_one_object(clock: Clock) -> None:
     async def rules() -> list[Rule]:
-        table = Table(Rule(Quota()), clock)
-        return [table.queue(key, Quota(7, 3.0)).bucket.rule for key in "ab"]
+        registry = KeyRegistry(Rule(Quota()), clock)
+        return [registry.queue(key, Quota(7, 3.0)).bucket.rule for key in "ab"]
 
     first, second = asyncio.run(rules())
     assert first is second

@@ -1,4 +1,4 @@
-"""The surface that every limiter has: ours must not drift from it."""
+"""The interface of every limiter, from which our own must not drift."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ async def follow_tokens(world: World, ends: Ends, told: float) -> None:
         await asyncio.sleep(max(0.0, moment - world.loop.clock()))
         for key, spans in lent.items():
             world.wrong += _misplaced(world, key, spans)
-    for key in [queue.key for queue in world.limiter._table]:  # those of readings too
+    for key in [queue.key for queue in world.limiter._registry]:  # those of readings too
         state = world.limiter.statistics(key)
         if "account/config" in str(key):  # asked for in the background, for as long as it takes
             continue

@@ -8,9 +8,9 @@ from math import inf
 import pytest
 
 import okx_async as okx
-from okx_async._flatten import flatten as _flattening
+from okx_async._flatten import flatten as _flatten
 from okx_async._flatten import guard as _guard
-from okx_async._flatten.guard import Guard, Sight
+from okx_async._flatten.guard import Guard, Observation, Reading
 from okx_async._flatten.leg import Leg
 from okx_async.simulator.faults.catalogue import CATALOGUE
 from tests.faults import outs, table
@@ -80,19 +80,23 @@ def words(title: str) -> str:
 
 def test_a_close_of_a_new_position_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_guard, "side_of", lambda _: "long")
-    looks = Guard._look
-    blind = lambda self, reading: (Sight.SAME, found) if (found := looks(self, reading)[1]) else (Sight.GONE, None)  # noqa: E731
-    monkeypatch.setattr(Guard, "_look", blind)
+    compare = Guard._compare
+
+    def blind(guard: Guard, reading: Reading) -> tuple[Observation, okx.Position | None]:
+        _, found = compare(guard, reading)
+        return (Observation.SAME if found else Observation.GONE), found
+
+    monkeypatch.setattr(Guard, "_compare", blind)
     assert "is a new position, and was closed" in words("50004, not executed, and reopened")
 
 
 def test_a_false_flat_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_flattening, "GONE", frozenset(okx.FlattenState))
+    monkeypatch.setattr(_flatten, "FLAT_STATES", frozenset(okx.FlattenState))
     assert "flat, while the books held" in words("51115")
 
 
 def test_a_repeat_by_no_reading_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Leg, "until", lambda _: inf)
+    monkeypatch.setattr(Leg, "may_send_until", lambda _: inf)
     assert "without a fresh reading" in words("50011 for ever")
     monkeypatch.setattr(_guard, "STILL", 0.5)
     assert "after one that may have been executed" in words("50004, not executed")

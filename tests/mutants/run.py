@@ -18,7 +18,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 FAULTS = Path(__file__).with_name("faults.txt")
 TESTS = [
-    *(f"_limiter/test_{name}.py" for name in ("bucket", "queue", "limiter", "registry", "bucket_model")),
+    *(
+        f"_limiter/test_{name}.py"
+        for name in ("bucket", "queue", "limiter", "limiter_waits", "registry", "bucket_model")
+    ),
     "_calls/test_capacity.py",
 ]
 SECONDS = 300

@@ -91,7 +91,7 @@ def test_a_wait_beside_a_free_token_is_seen(broken: bool) -> None:  # noqa: FBT0
         waiting = asyncio.ensure_future(one())
         await asyncio.sleep(0)
         if broken:  # the timer of the key is lost
-            queue = limiter.limiter._table.queues[KEY]
+            queue = limiter.limiter._registry.queues[KEY]
             assert queue._timer is not None
             queue._timer.cancel()
         await asyncio.sleep(4)
