@@ -6,11 +6,11 @@ Field names are OKX's in Python spelling (``instId`` is ``inst_id``). Texts that
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 MgnMode: TypeAlias = Literal["cross", "isolated"]
 PosSide: TypeAlias = Literal["net", "long", "short"]
@@ -85,7 +85,7 @@ class Attempt:
     """
 
     request: ClosePosition
-    key: Hashable
+    key: tuple[str, ...] | None
     waited: float
     sent: float | None
     settled: float | None
@@ -120,6 +120,8 @@ class Position:
     record as received.
     https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"allow_inf_nan": True}  # `pos` may be NaN
 
     inst_id: str
     inst_type: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from math import inf
 from types import TracebackType
 from typing import Self
@@ -68,7 +68,7 @@ class Flight:
         self.expired = False
         """Whether its time is over, and its task cancelled because of that."""
         self.keys: tuple[Key, ...] = ()
-        self.key: Hashable = None
+        self.key: Key | None = None
         self.begun = 0.0
         """When it was asked for, by the loop's clock."""
         self.deadline: float | None = None

@@ -21,7 +21,7 @@ def position(inst_id: str = "BTC-USDT-SWAP", pos: str = "-3", **fields: str) -> 
 
 
 def attempt(outcome: Outcome, inst_id: str = "BTC-USDT-SWAP", code: str = "") -> Attempt:
-    return Attempt(ClosePosition(inst_id, "cross"), "key", 0.0, 1.0, 2.0, code, 200, outcome, "settled")
+    return Attempt(ClosePosition(inst_id, "cross"), ("key",), 0.0, 1.0, 2.0, code, 200, outcome, "settled")
 
 
 def report(*states: FlattenState, flat: bool = False) -> FlattenReport:

@@ -216,7 +216,7 @@ async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: Simula
     ],
 )
 def test_what_an_interrupt_leaves(notes: list[str], outcomes: list[Outcome], code: ExitCode, text: str) -> None:
-    attempts = [Attempt(LEG, "key", 0.0, None, None, "", None, outcome, "refunded") for outcome in outcomes]
+    attempts = [Attempt(LEG, ("key",), 0.0, None, None, "", None, outcome, "refunded") for outcome in outcomes]
     ending = _stopped(LEG, notes, attempts, Stop())
     assert ending.code is code
     assert text in ending.text
