@@ -50,7 +50,8 @@ def test_demo_keeps_its_promises(command: Callable[..., CompletedProcess[str]]) 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_broken_promise_is_exit_1(
     broken: dict[str, Any],
-    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    *,
+    as_json: bool,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -60,8 +60,9 @@ def report(*states: FlattenState, flat: bool = False) -> FlattenReport:
 )
 def test_the_exit_code_is_what_the_report_says(
     states: tuple[FlattenState, ...],
-    flat: bool,  # noqa: FBT001 - a parameter of the test
-    left: bool,  # noqa: FBT001 - the same
+    *,
+    flat: bool,
+    left: bool,
     code: ExitCode,
 ) -> None:
     left_alone = [position("SOL-USDT-SWAP")] if left else []
@@ -94,7 +95,8 @@ def test_every_state_has_its_row_in_the_report(
 
 @pytest.mark.parametrize("flat", [True, False])
 def test_no_rows_are_no_proof_by_themselves(
-    flat: bool,  # noqa: FBT001 - a parameter of the test
+    *,
+    flat: bool,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
