@@ -89,18 +89,8 @@ class Page:
         except OSError:
             _discard(self._stream)
 
-    def isatty(self) -> bool:
-        """Whether the stream is a terminal."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """Return the file descriptor."""
-        return self._stream.fileno()
-
-    @property
-    def encoding(self) -> str:
-        """The stream's encoding."""
-        return self._stream.encoding
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def attempt_record(attempt: Attempt) -> dict[str, Any]:

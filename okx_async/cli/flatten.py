@@ -137,13 +137,13 @@ async def _flatten(
     options = consent.options
     try:
         async with client:
-            with _progress(live=live) as told:
+            with _progress(live=live) as on_progress:
                 return await client.flatten(
                     options.inst_ids,
                     where=consent.holds,
                     auto_cxl=options.auto_cxl,
                     deadline=options.deadline,
-                    on_progress=told,
+                    on_progress=on_progress,
                 )
     except asyncio.CancelledError as cancelled:
         return _stopped(getattr(cancelled, "__notes__", []), attempts, stop)

@@ -1,6 +1,6 @@
-"""What only the exchange can tell: whether it is there, its clock, how far it is, and the account behind the key.
+"""Checks that ask the exchange: its host, its clock, the round trip, and the account of the key.
 
-Asks public/time a few times and account/config once, through the limiter that all clients of the process share.
+They send public/time a few times and account/config once, through the limiter that all clients of the process share.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from okx_async.doctor.times import Sample, clock_finding, round_trip_findings
 __all__ = ["examine_exchange"]
 
 CONFIG: Final = Job("GET", CONFIG_PATH, b"", "account/config", CONFIG_QUOTA, anonymous=True)
-_SAMPLES: Final = 5  # half of what may be asked in 2 s: others may ask, too
+_SAMPLES: Final = 5  # half of the quota of 2 s: other programs may use the rest
 _PATIENCE: Final = 5.0
-_NOBODY: Final = Credentials("-", "-", "-")  # signs nothing; short, so that no text seems to repeat it
+_NOBODY: Final = Credentials("-", "-", "-")  # never signs; too short to be redacted from texts
 _PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
@@ -56,10 +56,21 @@ async def examine_exchange(
     timeout: float = 5.0,  # noqa: ASYNC109 - as Client has it
     on_finding: Callable[[Finding], object] | None = None,
 ) -> list[Finding]:
-    """Ask the exchange, at most six times; the arguments are Client's. Without `credentials`: public things only.
+    """Return findings from at most six requests; what fails at the exchange or on the way is a finding.
 
-    `on_finding` is called with each finding as it arrives. Raises InvalidRequestError for arguments that cannot work;
-    what goes wrong at the exchange or on the way is a finding.
+    Args:
+        credentials: the API key to check; None checks only what is public.
+        user_id: the UID that clients are given, compared with the exchange's; None compares nothing.
+        demo: use demo trading; the default is live trading.
+        region: the account's home, as Client has it.
+        base_url: another host, in place of the region's.
+        allow_plain_http: permit ``http://`` for a host that is not local.
+        connect_timeout: seconds for a connection.
+        timeout: seconds for an answer.
+        on_finding: called with each finding as it arrives.
+
+    Raises:
+        InvalidRequestError: an argument cannot work.
     """
     if user_id is not None:
         check_user_id(user_id)
@@ -69,7 +80,7 @@ async def examine_exchange(
     keys = credentials or _NOBODY
     identity = identity_of(environment(base, demo=demo), keys.api_key, None)
     began = time.time() - time.monotonic()
-    clock = ExchangeClock(lambda: began + time.monotonic())  # one that is set meanwhile would spoil the round trips
+    clock = ExchangeClock(lambda: began + time.monotonic())  # a clock that is set meanwhile would spoil the round trips
     transport = Transport(base, session=None, connect_timeout=connect_timeout, keepalive=15.0)
     sender = Sender(
         limiter=default_limiter(),
@@ -90,7 +101,7 @@ async def examine_exchange(
         elif credentials is None:
             visit.skip("account", why="no keys")
         else:
-            for sample in samples:  # so that a clock that is wrong hides nothing of the account
+            for sample in samples:  # a wrong clock must not hide the account
                 clock.learn(sample.sent, sample.received, sample.told)
             await visit.ask_account(user_id, demo=demo)
     finally:
@@ -104,7 +115,7 @@ async def _unasked() -> str:
 
 
 class _Visit:
-    """The questions, and what was found so far."""
+    """The requests of one examination, and the findings so far."""
 
     def __init__(self, sender: Sender, discovery: Discovery, on_finding: Callable[[Finding], object] | None) -> None:
         self.findings: list[Finding] = []
@@ -112,7 +123,7 @@ class _Visit:
         self._on_finding = on_finding
 
     async def ask_time(self, where: str) -> list[Sample] | None:
-        """Ask a few times; None if nobody of the exchange's answered."""
+        """Measure clock and round trips; return the samples, None if the exchange did not answer."""
         samples: list[Sample] = []
         connecting = 0.0
         for _ in range(_SAMPLES):
@@ -135,7 +146,7 @@ class _Visit:
         return samples
 
     async def ask_account(self, user_id: str | None, *, demo: bool) -> None:
-        """Ask for the account's record, once: a key that is refused is not tried again."""
+        """Check the account's record. One request only: a refused key is not tried again."""
         flight = await self._ask(CONFIG)
         if flight.answer is None or not flight.answer.ok or not flight.answer.data:
             self._find(self._failure("account", flight, "account/config", demo=demo))
@@ -144,7 +155,7 @@ class _Visit:
             self._find(finding)
 
     def skip(self, *checks: str, why: str) -> None:
-        """Say what could not be looked at."""
+        """Add a finding for each check that is not made."""
         for check in checks:
             self._find(Finding(check, Level.SKIP, f"not looked at: {why}"))
 
@@ -153,7 +164,7 @@ class _Visit:
         deadline = asyncio.get_running_loop().time() + _PATIENCE
         try:
             await self._sender.attempt(job, flight, self._discovery, priority=Priority.NORMAL, deadline=deadline)
-        except NotSentError as error:  # no slot: something else in this process asks all the time
+        except NotSentError as error:  # no slot: other requests of this process use them all
             flight.failure = clean(str(error))
         return flight
 

@@ -1,4 +1,4 @@
-"""`flatten`: consent, progress, report, exit codes, and what an interrupt leaves in flight."""
+"""`okx-async flatten`: consent, progress, report, exit codes, and interrupts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def keys(exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
 async def run(
     exchange: SimulatedExchange, options: FlattenOptions = ALL, *, yes: bool = True, as_json: bool = False
 ) -> ExitCode:
-    """Run the command in a thread: it has an event loop of its own."""
+    """Run the command in a thread, since it has an event loop of its own."""
     target = Target(demo=False, region="global", base_url=exchange.base_url)
     return await asyncio.to_thread(flatten, options, target, yes=yes, as_json=as_json)
 
@@ -181,7 +181,7 @@ async def test_consent_covers_only_what_was_shown(
     out, err = capsys.readouterr()
     assert err.index("To be closed at market") < err.index("BTC-USDT-SWAP") < err.index("LIVE TRADING")
     assert "Close 2 positions? [y/N]" in err
-    assert code is ExitCode.FAILED  # not all of it is flat, either way
+    assert code is ExitCode.FAILED  # not flat, whatever the answer
     if answer == "y\n":
         assert sorted(closes(exchange)) == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
         assert "SOL-USDT-SWAP" in out
@@ -386,7 +386,7 @@ async def test_a_terminal_of_40_columns_shows_rows_as_they_change(
     assert process.returncode == 0
     assert b"Ctrl-C stops" in shown
     assert b"no answer" in shown
-    # the log's lines stand above the rows, not among them
+    # log lines stand above the rows, not among them
     plain = re.sub(rb"\x1b\[[?0-9;]*[A-Za-z]", b"", shown)
     logged = [line.rpartition(b"\r")[2] for line in plain.split(b"\r\n") if b"debug: " in line]
     assert logged

@@ -1,4 +1,4 @@
-"""What a flatten says: its report, its rows while it lasts, its exit code, and what an interrupt leaves."""
+"""The output of a flatten: report, live rows, exit code, and the text after an interrupt."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def report(*states: FlattenState, flat: bool = False) -> FlattenReport:
         ((), True, False, ExitCode.DONE),
         ((FlattenState.CLOSED, FlattenState.ALREADY_FLAT), True, False, ExitCode.DONE),
         ((FlattenState.CLOSED,), True, True, ExitCode.FAILED),
-        ((FlattenState.CLOSED,), False, False, ExitCode.FAILED),  # nothing wrong, and yet not proven
+        ((FlattenState.CLOSED,), False, False, ExitCode.FAILED),  # closed, but not proven
         *(
             ((FlattenState.CLOSED, state), False, False, ExitCode.FAILED)
             for state in FlattenState
@@ -120,7 +120,7 @@ def test_a_hundred_rows_fit_the_screen() -> None:
     assert lines[-1].startswith("60 of 100 ended")
 
 
-def test_lines_tell_what_is_new_and_nothing_twice(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_change_of_a_row_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     board = flatten_page._Board()
     rate = attempt(Outcome.RATE, code="50011")
     for attempts, state in (

@@ -1,4 +1,4 @@
-"""`torture` as it is run, and the story that it tells of a broken history."""
+"""`okx-async torture`: its records, and the timeline of a broken history."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_broken_history_is_told_and_exit_1(
     assert "broke leftovers: hasty at seat" in err
     assert "again by: okx-async torture --seed" in err
     if shrinks:
-        assert re.search(r"^strategies: hasty at seat \d$", err, re.MULTILINE)  # one of them, and nobody else
+        assert re.search(r"^strategies: hasty at seat \d$", err, re.MULTILINE)  # the broken strategy alone
         assert "mishaps: none\n" in err
     if as_json:
         assert any(history["broken"] for history in json.loads(out)["histories"])

@@ -1,4 +1,4 @@
-"""`close` and `positions` as processes, against a simulated exchange that runs beside them."""
+"""`okx-async close` and `positions` as processes, against a simulated exchange."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came in place of an answer, and the remedy for it."""
+"""Refusals and missing answers, with their remedies."""
 
 from __future__ import annotations
 
