@@ -1,7 +1,7 @@
-"""The pytest plugin, as far as every run of pytest loads it: nothing but pytest is imported until a test asks for more.
+"""The pytest plugin as every run of pytest loads it; it imports only pytest until a test uses it.
 
-It stands beside the package and not in it, since to import a module of a package is to import the package. What it
-does when asked is in `okx_async.pytest_plugin`.
+It lies beside the package because importing a module of the package would import the whole package. The rest of the
+plugin is `okx_async.pytest_plugin`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _MARK = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Register the mark."""
     config.addinivalue_line("markers", _MARK)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Take over the tests that are marked, before any fixture of theirs is made."""
+    """Take over a marked test before its fixtures are made."""
     if item.get_closest_marker("okx_virtual"):
         _plugin(item.config).take_over(item)
 
@@ -41,22 +41,22 @@ def okx_exchange_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def okx_exchange(request: pytest.FixtureRequest, okx_exchange_options: dict[str, Any]) -> SimulatedExchange:  # noqa: ARG001 - named here so that it can be parametrized
+def okx_exchange(request: pytest.FixtureRequest, okx_exchange_options: dict[str, Any]) -> SimulatedExchange:  # noqa: ARG001 - so that it can be parametrized
     """Return a running okx_async.simulator.SimulatedExchange, in the test's event loop."""
     exchange: SimulatedExchange = _plugin(request.config).in_loop(request, "exchange")
     return exchange
 
 
 @pytest.fixture
-def okx_client(request: pytest.FixtureRequest, okx_exchange: SimulatedExchange) -> Client:  # noqa: ARG001 - the order of both
+def okx_client(request: pytest.FixtureRequest, okx_exchange: SimulatedExchange) -> Client:  # noqa: ARG001 - sets the order of the two
     """Return an okx_async.Client on `okx_exchange`, with a limiter of its own."""
     client: Client = _plugin(request.config).in_loop(request, "client")
     return client
 
 
 def _plugin(config: pytest.Config) -> ModuleType:
-    """Return the part that needs the package; loaded by the first test that asks."""
-    from okx_async import pytest_plugin  # noqa: PLC0415 - imports aiohttp: not in suites that never ask
+    """Return the part of the plugin that imports the package, loaded and registered once."""
+    from okx_async import pytest_plugin  # noqa: PLC0415 - imports aiohttp, which other suites do not need
 
     if not config.pluginmanager.is_registered(pytest_plugin):
         config.pluginmanager.register(pytest_plugin)

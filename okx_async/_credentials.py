@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 from okx_async._errors import InvalidRequestError
 
@@ -42,3 +43,24 @@ class Credentials:
         if missing:
             raise InvalidRequestError(f"environment: {', '.join(missing)} not set")
         return cls(*values)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any) -> Any:
+        """Return a schema that reads the three fields, and neither dumps a secret nor quotes one in an error."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - only pydantic calls this
+
+        def read(value: Any) -> Any:
+            try:
+                return value if isinstance(value, cls) else cls(**value)
+            except (TypeError, InvalidRequestError) as error:
+                return error  # raised by the next step: pydantic quotes the input of the step that fails
+
+        def raise_error(value: Any) -> Any:
+            if isinstance(value, Exception):
+                raise ValueError(str(value))  # noqa: TRY004 - what pydantic reports
+            return value
+
+        checked = core_schema.no_info_before_validator_function(raise_error, handler(source))
+        return core_schema.no_info_before_validator_function(
+            read, checked, serialization=core_schema.to_string_ser_schema()
+        )

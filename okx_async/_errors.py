@@ -20,6 +20,8 @@ The class follows from the code in the body, not from the HTTP status.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from okx_async._models import Attempt
@@ -53,6 +55,21 @@ class OkxError(Exception):
     def __reduce__(self) -> tuple[Callable[..., OkxError], tuple[Any, ...]]:
         # Exception's own __reduce__ forgets keyword-only arguments, and errors cross process borders.
         return _rebuild, (type(self), self.args, self.__dict__)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: Any) -> Any:
+        """Return a schema that takes an error as it is, and writes and reads an ErrorRecord in JSON."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - only pydantic calls this
+
+        record = handler.generate_schema(ErrorRecord)
+        read = core_schema.no_info_after_validator_function(partial(_from_record, cls), record)
+        return core_schema.json_or_python_schema(
+            json_schema=read,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), read]),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                _to_record, return_schema=record, when_used="json"
+            ),
+        )
 
 
 def _rebuild(cls: type[OkxError], args: tuple[Any, ...], state: dict[str, Any]) -> OkxError:
@@ -119,3 +136,34 @@ class UnavailableError(RejectedError):
 
 class OutcomeUnknownError(OkxError):
     """The request may have been executed or not: ask positions, do not blindly repeat it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    """An error as pydantic and FastAPI write it to JSON: ``error`` is the name of its class, ``text`` its words.
+
+    The other fields are the error's own; ``wait`` is 0 unless it is a SlotTimeoutError.
+    """
+
+    error: str
+    text: str
+    code: str = ""
+    status: int | None = None
+    message: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    wait: float = 0.0
+
+
+def _to_record(error: OkxError) -> ErrorRecord:
+    name = next(cls.__name__ for cls in type(error).__mro__ if cls.__module__ == __name__)  # subclasses may be private
+    wait = getattr(error, "wait", 0.0)
+    return ErrorRecord(name, str(error), error.code, error.status, error.message, error.attempts, wait)
+
+
+def _from_record(cls: type[OkxError], record: ErrorRecord) -> OkxError:
+    named = globals().get(record.error)
+    if not (isinstance(named, type) and issubclass(named, cls)):
+        raise ValueError(f"{record.error!r} is not the name of a public {cls.__name__}")  # noqa: TRY004 - pydantic's way
+    error = named(record.text)
+    error.__dict__.update({name: getattr(record, name) for name in vars(error) if name != "key"})
+    return error

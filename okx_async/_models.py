@@ -6,11 +6,11 @@ Texts that the exchange may extend are ``str``, closed sets of ours are enums, a
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 MgnMode: TypeAlias = Literal["cross", "isolated"]
 PosSide: TypeAlias = Literal["net", "long", "short"]
@@ -86,7 +86,7 @@ class Attempt:
     """One attempt to send a close."""
 
     request: ClosePosition
-    key: Hashable
+    key: tuple[str, ...] | None
     """The rate key that it was counted under."""
     waited: float
     """Seconds that it waited for its slot."""
@@ -128,6 +128,8 @@ class Position:
     record as received.
     https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
     """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"allow_inf_nan": True}  # `pos` may be NaN
 
     inst_id: str
     inst_type: str

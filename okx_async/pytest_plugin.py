@@ -1,11 +1,11 @@
-"""What the pytest plugin does once a test asks for it; what every run loads is `_okx_async_pytest`, beside the package.
+"""The part of the pytest plugin that is loaded by the first test that uses it; `_okx_async_pytest` loads it.
 
-A test marked ``okx_virtual`` is run here, on a virtual loop of its own, and its asynchronous fixtures of function scope
-with it: the plugin that would run them otherwise finds them synchronous and done. So it makes no difference which one
-that is (pytest-asyncio in either mode, anyio), or whether there is any. Whatever of this package is made in such a test
-goes by the loop's clock without being told, so that a strategy needs no change to live through hours in a second.
+A test marked ``okx_virtual`` and its asynchronous fixtures of function scope run here, on a virtual loop of the test's
+own. Other plugins see them as synchronous, so any of them may be installed (pytest-asyncio in either mode, anyio), or
+none. Exchanges, limiters and clients made in such a test use the loop's clock by default, so a strategy lives through
+hours in a second without a change.
 
-A test in real time is left to its plugin, and exchange and client are made in the loop in which it runs the test.
+A test in real time is left to its plugin; exchange and client are made in the event loop that runs the test.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ from okx_async import Client, Limiter
 from okx_async.simulator import Clock, DeadlockError, Network, SimulatedExchange, VirtualLoop
 from okx_async.simulator.virtual.loop import aiohttp_by
 
-__all__ = ["in_loop", "take_over"]
-
 EPOCH: Final = 1768519672.0
-"""2026-01-15T23:27:52Z: the exchange's time when a virtual test begins."""
+"""The exchange's time at the start of a virtual test: 2026-01-15T23:27:52Z."""
 _LOOP_SCOPES: Final = ("function", "class", "module", "package", "session")
 _RUNNER: Final = "_okx_runner"
 _TAKEN: Final = pytest.StashKey[bool]()
@@ -34,34 +32,34 @@ _TEST: Final = pytest.StashKey["Callable[..., Any]"]()
 
 
 def take_over(item: pytest.Item) -> None:
-    """Run this test in virtual time; a synchronous one has no time to be virtual, and is left alone."""
+    """Mark an asynchronous test to run in virtual time; a synchronous test is left alone."""
     mark = item.get_closest_marker("okx_virtual")
     if mark is not None and mark.args:
-        said = ", ".join(map(repr, mark.args))
-        pytest.fail(f"okx_virtual takes its arguments by name, as okx_virtual(seed=7), got {said}", pytrace=False)
+        given = ", ".join(map(repr, mark.args))
+        pytest.fail(f"okx_virtual takes its arguments by name, as okx_virtual(seed=7), got {given}", pytrace=False)
     if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
         item.stash[_TAKEN] = True
         if _RUNNER not in item.fixturenames:
-            item.fixturenames.insert(0, _RUNNER)  # the first to be made, so the last to go
+            item.fixturenames.insert(0, _RUNNER)  # set up first, so torn down last
 
 
 def in_loop(request: pytest.FixtureRequest, what: str) -> Any:
-    """Return the "exchange" or the "client" of a test, made in the loop that runs the test."""
+    """Return the fixture `what` ("exchange" or "client"), made in the event loop that runs the test."""
     item = request.node
     mark = item.get_closest_marker("asyncio")
-    way = ""
+    suffix = ""
     if item.stash.get(_TAKEN, False) or "anyio_backend" in request.fixturenames:
-        way = "plain"
+        suffix = "plain"
     elif mark is not None and hasattr(request.config.option, "asyncio_mode"):
         default = request.config.getini("asyncio_default_test_loop_scope")
-        way = mark.kwargs.get("loop_scope") or mark.kwargs.get("scope") or default
-    if not way or not inspect.iscoroutinefunction(request.function):
+        suffix = mark.kwargs.get("loop_scope") or mark.kwargs.get("scope") or default
+    if not suffix or not inspect.iscoroutinefunction(request.function):
         pytest.fail(
             f"okx_{what} is for an asynchronous test that pytest-asyncio or anyio runs, or that is marked okx_virtual; "
             f"{item.name} is none (pip install 'okx-async[pytest]'; in strict mode mark it asyncio)",
             pytrace=False,
         )
-    return request.getfixturevalue(f"_okx_{what}_{way}")
+    return request.getfixturevalue(f"_okx_{what}_{suffix}")
 
 
 # --- hooks, for tests that were taken over ---
@@ -71,13 +69,13 @@ def in_loop(request: pytest.FixtureRequest, what: str) -> Any:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    """Run an asynchronous fixture on the loop of its test; outermost, so that nobody else thinks it is theirs."""
+    """Run an asynchronous fixture on the loop of its test; outermost, so that other plugins see a synchronous one."""
     make: Any = fixturedef.func
     if not request.node.stash.get(_TAKEN, False) or not _is_asynchronous(make):
         return (yield)
     owner = getattr(make, "__self__", None)
     if owner is not None and isinstance(request.instance, type(owner)):
-        make = make.__func__.__get__(request.instance)  # a method: of the instance that the test is of
+        make = make.__func__.__get__(request.instance)  # a method: bound to the instance of the test
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fixturedef, "func", _synchronous(make, request.getfixturevalue(_RUNNER)))
         return (yield)
@@ -85,17 +83,17 @@ def pytest_fixture_setup(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
-    """Keep the test as it was written: pytest-asyncio puts one of its own in its place."""
+    """Store the original test function, which pytest-asyncio replaces by a wrapper."""
     if isinstance(item, pytest.Function) and _TAKEN in item.stash:
         item.stash[_TEST] = item.obj
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
-    """Run the test; registered after all plugins of the start, so asked before them."""
+    """Run the test; this plugin is registered after all others, so its hook is called first."""
     if _TAKEN not in pyfuncitem.stash:
         return None
-    names = pyfuncitem._fixtureinfo.argnames  # noqa: SLF001 - pytest tells it nowhere else
+    names = pyfuncitem._fixtureinfo.argnames  # noqa: SLF001 - pytest has no public way
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     runner: Any = pyfuncitem.funcargs[_RUNNER]
     test = pyfuncitem.stash[_TEST](**arguments)
@@ -112,33 +110,33 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
 
 @pytest.fixture(name=_RUNNER)
 def virtual_runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
-    """Return what runs the coroutines of one test, and of its fixtures, in virtual time."""
+    """Yield the runner of one test and its fixtures, on a virtual loop."""
     mark = request.node.get_closest_marker("okx_virtual")
     loop = VirtualLoop(Network(**mark.kwargs))
     with aiohttp_by(loop.clock), _clocks(loop), asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.get_loop()  # made by the first use: without one it would never be closed
+        runner.get_loop()  # makes the loop now: an unused runner would never close it
         yield runner
 
 
-def _fixtures(way: str, declare: Callable[..., Any]) -> dict[str, Any]:
-    """Return exchange and client as asynchronous fixtures, declared as a plugin wants it for its loops of one scope."""
+def _fixtures(suffix: str, declare: Callable[..., Any]) -> dict[str, Any]:
+    """Return exchange and client as asynchronous fixtures, made by `declare`; `suffix` ends their names."""
 
-    @declare(name=f"_okx_exchange_{way}")  # type: ignore[untyped-decorator]  # one of two plugins'
+    @declare(name=f"_okx_exchange_{suffix}")  # type: ignore[untyped-decorator]  # of pytest or pytest-asyncio
     async def exchange(okx_exchange_options: dict[str, Any]) -> AsyncIterator[SimulatedExchange]:
         async with SimulatedExchange(**{"seed": 0, **okx_exchange_options}) as exchange:
             yield exchange
 
-    @declare(name=f"_okx_client_{way}")  # type: ignore[untyped-decorator]  # the same
+    @declare(name=f"_okx_client_{suffix}")  # type: ignore[untyped-decorator]  # the same
     async def client(okx_exchange: SimulatedExchange) -> AsyncIterator[Client]:
-        # A limiter of its own: that of the process would remember the test before.
+        # A limiter of its own: the limiter of the process would remember earlier tests.
         async with Client(okx_exchange.credentials, base_url=okx_exchange.base_url, limiter=Limiter()) as client:
             yield client
 
-    return {f"exchange_{way}": exchange, f"client_{way}": client}
+    return {f"exchange_{suffix}": exchange, f"client_{suffix}": client}
 
 
 globals().update(_fixtures("plain", pytest.fixture))
-with suppress(ImportError):  # then tests in real time are anyio's
+with suppress(ImportError):  # then only anyio runs tests in real time
     import pytest_asyncio
 
     for _scope in _LOOP_SCOPES:
@@ -153,7 +151,7 @@ def _is_asynchronous(make: object) -> bool:
 
 
 def _synchronous(make: Callable[..., Any], runner: asyncio.Runner) -> Callable[..., Any]:
-    """Return the same fixture for pytest alone: its steps are run to their end."""
+    """Return a synchronous fixture that runs the steps of `make` on `runner`."""
 
     def value(**arguments: Any) -> Any:
         return runner.run(make(**arguments))
@@ -174,15 +172,15 @@ def _synchronous(make: Callable[..., Any], runner: asyncio.Runner) -> Callable[.
 
 @contextmanager
 def _clocks(loop: VirtualLoop) -> Iterator[None]:
-    """Let whatever of this package is made meanwhile go by the loop's clock, unless it is told another one."""
+    """Make the loop's clock the default of exchanges, limiters and clients during the block."""
     wall_clock = Clock(loop.clock, start=EPOCH)
     with pytest.MonkeyPatch.context() as patch:
-        for made in (SimulatedExchange, Limiter, Client):
-            defaults = made.__init__.__kwdefaults__ or {}
+        for cls in (SimulatedExchange, Limiter, Client):
+            defaults = cls.__init__.__kwdefaults__ or {}
             for name, clock in (("clock", loop.clock), ("wall_clock", wall_clock)):
                 if name in defaults:
                     patch.setitem(defaults, name, clock)
-        # What clients of one process share they share within this test, and with nobody in real time.
+        # Clients share limiter and identities within this test only, not with clients in real time.
         limiter = Limiter()
         patch.setattr("okx_async._calls.wiring.default_limiter", lambda: limiter)
         yield

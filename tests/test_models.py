@@ -45,7 +45,7 @@ def position(inst_type: str = "SWAP", mgn_mode: MgnMode = "cross", pos_side: Pos
         CLOSED,
         CloseResult(REQUEST, CLOSED),
         position(),
-        Attempt(REQUEST, "k", 0.0, None, None, "", None, Outcome.NOT_SENT, "refunded"),
+        Attempt(REQUEST, ("k",), 0.0, None, None, "", None, Outcome.NOT_SENT, "refunded"),
     ],
 )
 def test_values_are_frozen_slotted_and_pickle(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The pytest plugin as its users meet it: in a suite of their own, run by a pytest of its own."""
+"""The pytest plugin in suites of its own, each run by a pytest process."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ OPTIONS = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixtu
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
-    """Run pytest with these plugins and no other; so it is the same whatever else is installed here."""
+    """Run pytest with these plugins and no other, so that the installed plugins make no difference."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
@@ -141,7 +141,7 @@ def test_without_pytest_asyncio(pytester: pytest.Pytester, run: Callable[..., py
     done.stdout.fnmatch_lines(["okx_virtual takes its arguments by name, as okx_virtual(seed=7), got 7"])
 
 
-def test_a_test_that_waits_for_ever_ends(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
+def test_a_test_that_cannot_go_on_fails(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
     pytester.makepyfile(
         """
         import asyncio
@@ -169,7 +169,9 @@ def test_a_test_that_waits_for_ever_ends(pytester: pytest.Pytester, run: Callabl
     done.stdout.fnmatch_lines(["*twice yields more than once*", "*DeadlockError*", "*test_for_ever waits in line 7*"])
 
 
-def test_a_suite_that_never_asks_never_pays(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
+def test_a_suite_without_it_imports_only_pytest(
+    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
+) -> None:
     pytester.makepyfile(
         """
         import sys

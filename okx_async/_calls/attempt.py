@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 
 from okx_async._calls.identity import Key
 from okx_async._http.inflight import InFlight
@@ -40,7 +40,7 @@ class AttemptState:
         self.permit = permit
         self.keys: tuple[Key, ...] = ()
         """The keys that it takes a slot of."""
-        self.key: Hashable = None
+        self.key: Key | None = None
         """The key that messages and records name."""
         self.begun = 0.0
         """When it was asked for, by the loop's clock."""

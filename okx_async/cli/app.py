@@ -1,4 +1,7 @@
-"""The commands and their options; what they do is in the module that each one imports when it runs."""
+"""The typer application: the commands and their options.
+
+Each command imports the module that does its work when it runs, so that --help stays fast.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,12 @@ import typer
 from okx_async import ClosePosition, __version__
 from okx_async.cli.exits import log_to_stderr
 
-__all__ = ["app"]
-
 app = typer.Typer(
     name="okx-async",
     help="Close OKX positions: never refused for rate, honest about every outcome.",
     epilog="Exit codes: 0 done, 1 refused, not sent or failed, 2 wrong usage, 3 outcome unknown.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",  # the other modes keep the line breaks of docstrings
+    rich_markup_mode="markdown",  # other modes keep the line breaks of docstrings
     add_completion=False,
     # A traceback with locals would print keys.
     pretty_exceptions_enable=False,
@@ -39,6 +40,8 @@ def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the opt
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 _Demo = Annotated[bool, typer.Option("--demo", help="Demo trading; needs an API key of demo trading.")]
+_Insts = Annotated[list[str] | None, typer.Option("--inst", metavar="INST_ID", help="Only this one; may be repeated.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
 _Region = Annotated[str, typer.Option("--region", metavar="global|eea|us|tr", help="The account's home.")]
 _BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Another host, for instance `okx-async simulate`.")]
 
@@ -68,7 +71,8 @@ def demo(
     Eight strategies share one client; the simulated exchange counts, and its count is shown. Exit code 1 if a 2 s
     window of any key held more than 20 requests, if anything was refused or if anything is left open.
     """
-    from okx_async.cli.demo import Settings, run  # noqa: PLC0415 - brings the simulator
+    from okx_async.cli.demo import run  # noqa: PLC0415 - imports the simulator
+    from okx_async.cli.runs import Settings  # noqa: PLC0415 - not needed for --help
 
     raise typer.Exit(run(Settings(seed, latency, jitter), compare=compare, as_json=as_json))
 
@@ -88,7 +92,7 @@ def close(
     demo: _Demo = False,
     region: _Region = "global",
     base_url: _BaseUrl = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
+    yes: _Yes = False,
     as_json: _Json = False,
 ) -> None:
     """Close the whole position of one instrument at market.
@@ -100,7 +104,7 @@ def close(
     from okx_async.cli import trading  # noqa: PLC0415 - not needed for --help
     from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
-    # The two texts are checked with the rest, by the library's own rules and in its own words.
+    # mgn_mode and pos_side are checked with the other fields, by the library itself.
     request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)  # type: ignore[arg-type]
     raise typer.Exit(
         trading.close(
@@ -112,7 +116,7 @@ def close(
 @app.command()
 def flatten(
     *,
-    inst: Annotated[list[str] | None, typer.Option(metavar="INST_ID", help="Only this one; may be repeated.")] = None,
+    inst: _Insts = None,
     mgn_mode: Annotated[str | None, typer.Option(metavar="cross|isolated", help="Only this margin mode.")] = None,
     auto_cxl: Annotated[
         bool, typer.Option("--auto-cxl/--no-auto-cxl", help="Cancel pending close orders first, or let them refuse it.")
@@ -122,7 +126,7 @@ def flatten(
     demo: _Demo = False,
     region: _Region = "global",
     base_url: _BaseUrl = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
+    yes: _Yes = False,
     as_json: _Json = False,
 ) -> None:
     """Close all positions at market, and prove that they are gone.
@@ -131,18 +135,18 @@ def flatten(
     is given (simulated exchanges apart); without a terminal and without --yes nothing is sent. Exit code 0 only if the
     exchange itself lists none of them any more, 1 if something is left, 3 if nobody can tell.
     """
-    from okx_async.cli.flatten import Wish  # noqa: PLC0415 - not needed for --help
+    from okx_async.cli.flatten import FlattenOptions  # noqa: PLC0415 - not needed for --help
     from okx_async.cli.flatten import flatten as run  # noqa: PLC0415 - the same
     from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
-    wish = Wish(inst or None, mgn_mode, auto_cxl, deadline, dry_run)
-    raise typer.Exit(run(wish, Target(demo, region, base_url), yes=yes, as_json=as_json))
+    options = FlattenOptions(inst or None, mgn_mode, auto_cxl, deadline, dry_run)
+    raise typer.Exit(run(options, Target(demo, region, base_url), yes=yes, as_json=as_json))
 
 
 @app.command()
 def positions(
     *,
-    inst: Annotated[list[str] | None, typer.Option(metavar="INST_ID", help="Only this one; may be repeated.")] = None,
+    inst: _Insts = None,
     demo: _Demo = False,
     region: _Region = "global",
     base_url: _BaseUrl = None,
@@ -218,7 +222,7 @@ def simulate(
     For clients in any language: with --json the first line is an object with the address, and the keys of every
     account. Its keys are made up and open nothing else.
     """
-    from okx_async.cli import simulation  # noqa: PLC0415 - brings the simulator
+    from okx_async.cli import simulation  # noqa: PLC0415 - imports the simulator
 
     options = simulation.Options(host, port, latency, jitter, window, pos_mode, fill_delay, seed)
     scene = simulation.Scene(position or (), account or (), fault or ())
@@ -239,9 +243,9 @@ def torture(
     Clients, network and simulated exchange, all in memory and decided by a seed: closes, crowds, cancellations,
     resets, outages, odd answers. Exit code 1 if an invariant was broken; the first such history is told.
     """
-    from okx_async.cli.torture import run  # noqa: PLC0415 - brings the simulator
+    from okx_async.cli.torture import run  # noqa: PLC0415 - imports the simulator
 
-    raise typer.Exit(run(seeds, seed, processes=processes, small=shrink, as_json=as_json))
+    raise typer.Exit(run(seeds, seed, processes=processes, shrinks=shrink, as_json=as_json))
 
 
 @app.command()
@@ -250,6 +254,6 @@ def bench(*, as_json: _Json = False) -> None:
 
     Against the simulated exchange only. Exit code 1 if a 2 s window held more than 20 or anything was refused.
     """
-    from okx_async.cli.bench import run  # noqa: PLC0415 - brings the simulator
+    from okx_async.cli.bench import run  # noqa: PLC0415 - imports the simulator
 
     raise typer.Exit(run(as_json=as_json))

@@ -1,6 +1,6 @@
-"""A minute of measuring on the user's own machine: what a free slot costs, and how near the rule comes to its best.
+"""The `bench` command: the price of a free slot, the rate through jitter, and batches of 100 closes.
 
-Ours alone, and against the simulated exchange only; the comparison with others is `make bench` in the source tree.
+It measures this package alone, against the simulated exchange; `make bench` in the source tree compares libraries.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from okx_async import Client, ClosePosition, Limiter, Quota, __version__
 from okx_async.cli.exits import ExitCode, emit, say
 from okx_async.simulator import SimulatedExchange
 
-__all__ = ["run"]
-
 _ROUNDS: Final = 7
 _SLOTS: Final = 20_000
 _CLOSES: Final = 140
@@ -28,14 +26,14 @@ _SEEDS: Final = 3
 _BATCHES: Final = 20
 _LEGS: Final = 100
 _LIMIT: Final = 20
-_WAYS: Final = (0.010, 0.240)
-"""Least way (s), and up to so much more, each way."""
+_ONE_WAY: Final = (0.010, 0.240)
+"""Shortest one-way delay, and the most that jitter adds to it (s)."""
 _ROUND_TRIP: Final = 0.030
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured. Times in the unit of their name, medians of interleaved rounds."""
+    """The measured figures: medians of interleaved rounds, each in the unit that its name ends with."""
 
     slot_one_key_ns: float
     slot_many_keys_ns: float
@@ -49,7 +47,7 @@ class Figures:
 
 
 def run(*, as_json: bool) -> ExitCode:
-    """Measure and print; exit code 1 if a window held more than the limit or anything was refused."""
+    """Measure and print; return FAILED if a window held more than the limit or anything was refused."""
     if not as_json:
         say("measuring: about half a minute, best with nothing else running")
     figures = asyncio.run(_measure())
@@ -64,7 +62,7 @@ def run(*, as_json: bool) -> ExitCode:
     if as_json:
         emit({"about": about, "figures": asdict(figures)})
     else:
-        from okx_async.cli.tables import print_figures  # noqa: PLC0415 - machines need no tables
+        from okx_async.cli.tables import print_figures  # noqa: PLC0415 - not for JSON
 
         print_figures(_rows(figures), about)
     return ExitCode.DONE if figures.worst_window <= _LIMIT and not figures.refused else ExitCode.FAILED
@@ -87,7 +85,7 @@ def _rows(figures: Figures) -> list[tuple[str, str]]:
 
 async def _measure() -> Figures:
     slots = [(await _one_key(), await _many_keys(), await _semaphore()) for _ in range(_ROUNDS)]
-    runs = await asyncio.gather(*(_jittery(seed) for seed in range(_SEEDS)))
+    runs = await asyncio.gather(*(_close_through_jitter(seed) for seed in range(_SEEDS)))
     batches = await _batches()
     one, many, semaphore = (median(column) for column in zip(*slots, strict=True))
     return Figures(
@@ -104,7 +102,7 @@ async def _measure() -> Figures:
 
 
 async def _one_key() -> float:
-    limiter = Limiter(Quota(_LIMIT, 1e-9), guard=0.0)  # no window: the price of the path alone
+    limiter = Limiter(Quota(_LIMIT, 1e-9), guard=0.0)  # the window never fills: the price of the path alone
     began = time.perf_counter_ns()
     for _ in range(_SLOTS):
         async with limiter.slot("key"):
@@ -134,10 +132,10 @@ async def _semaphore() -> float:
     return (time.perf_counter_ns() - began) / _SLOTS
 
 
-async def _jittery(seed: int) -> tuple[int, int, float]:
-    """Return worst window, refusals, and the rate's share of 20 / (2 + mean round trip)."""
+async def _close_through_jitter(seed: int) -> tuple[int, int, float]:
+    """Return the worst window, the refusals, and the rate as a share of 20 / (2 s + mean round trip)."""
     legs = [ClosePosition(f"BTC-USD-260327-{60_000 + 100 * i}-C", "cross") for i in range(_CLOSES)]
-    least, more = _WAYS
+    least, more = _ONE_WAY
     async with SimulatedExchange(latency=least, jitter=more, seed=seed) as exchange, _client(exchange) as client:
         for leg in legs:
             exchange.open_position(leg.inst_id, 1)
@@ -150,7 +148,7 @@ async def _jittery(seed: int) -> tuple[int, int, float]:
 
 
 async def _batches() -> list[float]:
-    """Return the milliseconds of each batch of one close a key; the first warms the connections."""
+    """Return the milliseconds of each batch with one close per key, after one that warms the connections."""
     legs = [ClosePosition(f"X{i}-USDT-SWAP", "cross") for i in range(_LEGS)]
     took = []
     async with SimulatedExchange(latency=_ROUND_TRIP / 2, seed=1) as exchange, _client(exchange) as client:
@@ -161,7 +159,7 @@ async def _batches() -> list[float]:
             for result in await client.close_positions(legs):
                 result.result()
             took.append((time.perf_counter() - began) * 1000)
-            await asyncio.sleep(0.25)  # fewer than 20 of a key in 2 s
+            await asyncio.sleep(0.25)  # keeps each key below 20 in 2 s
     return took[1:]
 
 

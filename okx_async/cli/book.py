@@ -1,7 +1,7 @@
-"""The demo's book: 140 positions that are counted by 62 keys.
+"""The demo's book: 140 positions under 62 rate keys.
 
-Two of the keys are option families: all options of one family share one limit, so that they, and not the 60
-instruments beside them, decide how long the exit takes.
+Two of the keys are option families. All options of a family share one limit, so the families decide how long the exit
+takes, not the 60 other instruments.
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ from random import Random
 from okx_async import ClosePosition
 from okx_async.simulator import SimulatedExchange
 
-__all__ = ["GROUPS", "SINGLES", "group_of", "open_book"]
-
 SINGLES = "swaps and futures"
 GROUPS = (SINGLES, "BTC-USD options", "ETH-USD options")
 _COINS = tuple("BTC ETH SOL XRP DOGE ADA AVAX BCH BNB DOT LINK LTC NEAR SUI TON TRX".split())  # noqa: SIM905 - readable
 
 
 def group_of(scope: str) -> str:
-    """Return the group that shows what is counted by `scope`: an instrument, or a family of options."""
+    """Return the group under which the demo shows a rate key's scope (an instrument or an option family)."""
     return SINGLES if f"{scope} options" not in GROUPS else f"{scope} options"
 
 
 def open_book(exchange: SimulatedExchange, source: Random) -> list[ClosePosition]:
-    """Open the positions; return the closes in an arbitrary order, as strategies would come by them."""
+    """Open the positions on `exchange`; return the closes in a random order, as strategies would issue them."""
     dates = (inst_id.removeprefix("BTC-USDT-") for inst_id in exchange.instruments)
     near, far = sorted(date for date in dates if date.isdigit())
     swaps = [f"{coin}-{quote}-SWAP" for quote in ("USDT", "USD") for coin in _COINS]

@@ -1,4 +1,4 @@
-"""Asking before anything is sent that trades: once, at a terminal, and never anywhere else."""
+"""Consent to requests that trade: one question at a terminal, and a refusal where there is none."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from okx_async.cli.exits import ExitCode, say
-from okx_async.cli.signals import Stop, reading
-
-__all__ = ["Stopped", "ask", "no_terminal"]
+from okx_async.cli.signals import Stop, interruptible
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """There was no call, or it was cut short; `text` says what is known of the request."""
+    """The end of a command whose call was not made or was cut short; `text` says what is known of the request."""
 
     text: str
     code: ExitCode
 
 
 def no_terminal(what: str) -> Stopped | None:
-    """Return the end of a command that would have to ask and cannot; None: there is somebody to ask."""
+    """Return the end of a command that has to ask for `what` without a terminal; None if there is a terminal."""
     if sys.stdin is not None and sys.stdin.isatty():
         return None
     text = f"error: {what}: no terminal to ask at; nothing was sent. Pass --yes to send without asking."
@@ -29,18 +27,18 @@ def no_terminal(what: str) -> Stopped | None:
 
 
 def ask(question: str, stop: Stop) -> Stopped | None:
-    """Ask for consent at the terminal; None is consent."""
-    # Not typer.confirm: it writes to stdout, which is for results.
+    """Ask for consent at the terminal; return None for consent, else the end of the command."""
+    # typer.confirm would write to stdout, which is for results.
     say(f"{question} [y/N] ", end="")
     answer = ""
     try:
-        with reading(stop), suppress(OSError):  # the terminal may be gone
+        with interruptible(stop), suppress(OSError):  # the terminal may be gone
             answer = sys.stdin.readline()
     except KeyboardInterrupt:
-        say("")  # the prompt's line has no end
+        say("")  # ends the line of the prompt
         return Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
     if answer.strip().lower() in {"y", "yes"}:
         return None
     if not answer:
-        say("")  # the same, after Ctrl-D
+        say("")  # the same after Ctrl-D
     return Stopped("not confirmed: nothing was sent", ExitCode.FAILED)

@@ -1,7 +1,7 @@
-"""`demo`: eight strategies close a book through one client, and the simulated exchange is the judge.
+"""The `demo` command: eight strategies close a book through one client, and the simulated exchange counts.
 
-What is shown of requests, windows and refusals is read from the exchange's journal; of the client come only the waits
-and round trips of its calls, and its answer when it is asked which positions are left.
+Requests, windows and refusals are read from the exchange's journal. Only the waits and round trips of the calls, and
+the final reading of positions, come from the client.
 """
 
 from __future__ import annotations
@@ -26,24 +26,22 @@ from okx_async.cli.book import GROUPS, group_of, open_book
 from okx_async.cli.exits import ExitCode, emit, say
 from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Key, Pace, Run, Settings
 from okx_async.cli.signals import Stop
-from okx_async.cli.signals import run as stoppable
+from okx_async.cli.signals import run as run_until_stopped
 from okx_async.simulator import JournalRow, SimulatedExchange
 
-__all__ = ["Settings", "run"]
-
-_CONNECTIONS: Final = 100  # as many as the first round sends at once
+_CONNECTIONS: Final = 100  # as many as the first round of closes sends at once
 _FILL: Final = (0.01, 0.08)  # s from accepted to flat
-_READINGS: Final = 3  # of positions, until the last fill must be seen
+_READINGS: Final = 3  # of positions; by then the last close has filled
 
 _Tick: TypeAlias = "Callable[[ClosePosition], None]"
 
 
 def run(settings: Settings, *, compare: bool, as_json: bool) -> ExitCode:
-    """Run the demo and show it; exit code 1 if a promise did not hold."""
+    """Run the demo and show the result; return FAILED if a promise did not hold."""
     stop = Stop()
     try:
-        ended = stoppable(_runs(settings, compare=compare, live=not as_json), stop)
-    except OkxError as error:  # a reading of positions: failed closes are in the run
+        ended = run_until_stopped(_runs(settings, compare=compare, live=not as_json), stop)
+    except OkxError as error:  # only reading positions raises; failed closes are part of the run
         say(f"error: {error}")
         return ExitCode.FAILED
     if ended is None:
@@ -54,7 +52,7 @@ def run(settings: Settings, *, compare: bool, as_json: bool) -> ExitCode:
         record: dict[str, Any] = {"settings": asdict(settings), "promises": ours.promises(), "pace": asdict(pace)}
         emit(record | {"okx_async": asdict(ours)} | ({} if other is None else {"no_limiter": asdict(other)}))
     else:
-        from okx_async.cli.demo_page import print_demo  # noqa: PLC0415 - machines need no tables
+        from okx_async.cli.demo_page import print_demo  # noqa: PLC0415 - not for JSON
 
         print_demo(settings, ours, pace, other)
     return ExitCode.DONE if all(ours.promises().values()) else ExitCode.FAILED
@@ -84,11 +82,11 @@ async def _through_client(settings: Settings, attempts: list[Attempt], *, live: 
             scope = _scope(attempt.request)
             waits[scope] = max(waits.get(scope, 0.0), attempt.waited)
         failures = tuple(str(result.error) for result in results if not result.ok)
-        return _judged(exchange, took, await _left(client), waits, failures)
+        return _counted(exchange, took, await _left(client), waits, failures)
 
 
 async def _without_limiter(settings: Settings, *, live: bool) -> Run:
-    """Send the same closes as a program without any limiter does: all at once, and nothing twice."""
+    """Send the same closes without a limiter: all at once, none repeated."""
     exchange, legs = _exchange(settings)
     signer = Signer(exchange.credentials, demo=False)
     connector = aiohttp.TCPConnector(limit=0)
@@ -106,16 +104,16 @@ async def _without_limiter(settings: Settings, *, live: bool) -> Run:
             await asyncio.gather(*map(close, legs))
             took = time.perf_counter() - began
         async with _client(exchange) as client:
-            return _judged(exchange, took, await _left(client), {})
+            return _counted(exchange, took, await _left(client), {})
 
 
 async def _at_once(client: Client, share: Sequence[ClosePosition], tick: _Tick) -> list[CloseResult]:
-    """Close as a strategy that hands over all that it holds."""
+    """Close a share as one batch."""
     return await client.close_positions(share, on_result=lambda result: tick(result.request))
 
 
 async def _one_by_one(client: Client, share: Sequence[ClosePosition], tick: _Tick) -> list[CloseResult]:
-    """Close as a strategy with a task for each position."""
+    """Close a share with one task for each position."""
 
     async def close(leg: ClosePosition) -> CloseResult:
         try:
@@ -130,7 +128,7 @@ async def _one_by_one(client: Client, share: Sequence[ClosePosition], tick: _Tic
 
 def _exchange(settings: Settings) -> tuple[SimulatedExchange, list[ClosePosition]]:
     exchange = SimulatedExchange(latency=settings.latency, jitter=settings.jitter, fill_delay=_FILL, seed=settings.seed)
-    return exchange, open_book(exchange, Random(settings.seed))  # noqa: S311 - to be reproducible
+    return exchange, open_book(exchange, Random(settings.seed))  # noqa: S311 - reproducible
 
 
 def _client(exchange: SimulatedExchange, on_attempt: Callable[[Attempt], object] | None = None) -> Client:
@@ -138,7 +136,7 @@ def _client(exchange: SimulatedExchange, on_attempt: Callable[[Attempt], object]
 
 
 async def _left(client: Client) -> int:
-    """Ask the exchange what is open; accepted closes need a moment to fill."""
+    """Return the number of open positions, read again while accepted closes may still have to fill."""
     left = 0
     for _ in range(_READINGS):
         left = len(await client.positions())
@@ -148,13 +146,14 @@ async def _left(client: Client) -> int:
     return left
 
 
-def _judged(
+def _counted(
     exchange: SimulatedExchange,
     took: float,
     left: int,
     waits: Mapping[str, float],
     failures: tuple[str, ...] = (),
 ) -> Run:
+    """Return the run as the exchange's journal has it; `waits` holds the longest wait of each scope (s)."""
     closes: dict[str, list[JournalRow]] = {}
     for row in exchange.journal:
         if row.path == CLOSE_PATH and row.key is not None:
@@ -189,6 +188,7 @@ def _judged(
 
 
 def _pace(settings: Settings, attempts: Sequence[Attempt]) -> Pace:
+    """Return the bounds of the busiest key."""
     requests = max(Counter(_scope(one.request) for one in attempts).values())
     rounds = ceil(requests / QUOTA.limit)
     trips = [one.settled - one.sent for one in attempts if one.sent is not None and one.settled is not None]
@@ -209,6 +209,6 @@ def _scope(leg: ClosePosition) -> str:
 def _progress(legs: Sequence[ClosePosition], title: str, *, live: bool) -> AbstractContextManager[_Tick]:
     if not live:
         return nullcontext(lambda _: None)
-    from okx_async.cli.demo_page import progress  # noqa: PLC0415 - machines need no tables
+    from okx_async.cli.demo_page import progress  # noqa: PLC0415 - not for JSON
 
     return progress(Counter(group_of(_scope(leg)) for leg in legs), title)

@@ -1,4 +1,4 @@
-"""What people see of the demo: progress where there is a terminal, and a page that fits 40 columns."""
+"""The demo on screen: progress bars on a terminal, and a report that fits 40 columns."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from okx_async.cli.book import group_of
 from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Pace, Run, Settings
 from okx_async.cli.tables import console
 
-__all__ = ["print_demo", "progress"]
-
 _SHOWN_FAILURES = 3
 _TABLE = 76
-"""Columns that the table of counts needs."""
+"""Columns that the table of counts needs; narrower screens get lines."""
 
 
 @contextmanager
 def progress(sizes: Mapping[str, int], title: str) -> Iterator[Callable[[ClosePosition], None]]:
-    """Show a bar for each group on a terminal, gone at the end; yields what to call after each close."""
+    """Show a bar for each group during the block, on a terminal only; yield the function to call after each close."""
     page = console()
     bars = Progress(
         TextColumn("{task.description}"),
@@ -41,7 +39,7 @@ def progress(sizes: Mapping[str, int], title: str) -> Iterator[Callable[[ClosePo
 
 
 def print_demo(settings: Settings, ours: Run, pace: Pace, other: Run | None) -> None:
-    """Print what the exchange counted, and what it took."""
+    """Print the exchange's counts, the promises and the time taken."""
     page = console()
     total = ours.total
     least, most = settings.latency * 1000, (settings.latency + settings.jitter) * 1000

@@ -1,4 +1,4 @@
-"""`doctor`: what the library's doctor finds, a line each, as it finds it."""
+"""The `doctor` command: the findings of `okx_async.doctor`, one line each, printed as they come."""
 
 from __future__ import annotations
 
@@ -12,22 +12,20 @@ from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 from okx_async.doctor import Finding, Level, examine_exchange, examine_keys, examine_machine
 
-__all__ = ["examine"]
-
 
 def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
-    """Look at everything, and say what was found; exit code 1 if anything will not work."""
+    """Examine machine, keys and exchange, and print the findings; return FAILED if anything will not work."""
     findings: list[Finding] = []
 
     def found(finding: Finding) -> None:
         findings.append(finding)
         if not as_json:
-            from okx_async.cli.tables import print_finding  # noqa: PLC0415 - machines need no tables
+            from okx_async.cli.tables import print_finding  # noqa: PLC0415 - not for JSON
 
             print_finding(finding)
 
     try:
-        target.url()  # a wrong option is told before anything else is
+        target.url()  # a wrong option is reported before any finding
         if user_id is not None:
             check_user_id(user_id)
         for finding in examine_machine():

@@ -1,6 +1,6 @@
-"""How a command ends: its exit code, what people read on stderr, what machines read on stdout.
+"""Exit codes and output streams: messages on stderr, results and JSON on stdout.
 
-Exit 2 is the only one that leaves stdout empty under ``--json``: the command was never begun.
+Exit code 2 (the command was never begun) is the only one that leaves stdout empty under ``--json``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ import typer
 
 from okx_async import Attempt, InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
 
-__all__ = ["ExitCode", "Page", "attempt_record", "emit", "exit_code", "failure_record", "log_to_stderr", "say", "show"]
-
 
 class ExitCode(IntEnum):
-    """What a script can act on; 130, as everywhere: interrupted before anything was begun."""
+    """The exit codes of all commands; a command interrupted before it began exits with 130, as usual."""
 
     DONE = 0
     FAILED = 1
@@ -33,24 +31,24 @@ class ExitCode(IntEnum):
 
 
 def exit_code(error: OkxError) -> ExitCode:
-    """Return the exit code that says what `error` says."""
+    """Return the exit code for `error`."""
     if isinstance(error, OutcomeUnknownError):
         return ExitCode.UNKNOWN
     return ExitCode.USAGE if isinstance(error, InvalidRequestError) else ExitCode.FAILED
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Tell the person at the terminal; stdout is kept for results."""
+    """Write a message to stderr; stdout is kept for results."""
     _write(f"{text}{end}", sys.stderr)
 
 
 def show(text: str) -> None:
-    """Write a result on stdout, at once: its reader may wait for it."""
+    """Write a result to stdout and flush it: a reader may be waiting for it."""
     _write(f"{text}\n", sys.stdout)
 
 
 def emit(record: dict[str, Any]) -> None:
-    """Write one JSON object as one line on stdout."""
+    """Write one JSON object to stdout, as one line."""
     show(orjson.dumps(record).decode())
 
 
@@ -58,55 +56,45 @@ def _write(text: str, stream: TextIO) -> None:
     try:
         typer.echo(text, stream, nl=False)  # flushes
     except OSError:
-        _let_go(stream)
+        _discard(stream)
 
 
-def _let_go(stream: TextIO) -> None:
-    """Write to nowhere from now on: nobody reads any more, or the terminal is gone.
+def _discard(stream: TextIO) -> None:
+    """Redirect a stream without a reader to the null device.
 
-    The exit code must still tell what became of the order, and the interpreter's last flush must not change it.
+    The exit code must still report what became of the order, and the interpreter's final flush must not change it.
     """
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Page:
-    """A stream for tables, to which writing never fails: what nobody reads is lost."""
+    """A text stream for tables that never raises: output without a reader is dropped."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
+        """Write `text`, or drop it."""
         try:
             return self._stream.write(text)
         except OSError:
-            _let_go(self._stream)
+            _discard(self._stream)
             return len(text)
 
     def flush(self) -> None:
-        """Write out what was written."""
+        """Flush, or drop what is left."""
         try:
             self._stream.flush()
         except OSError:
-            _let_go(self._stream)
+            _discard(self._stream)
 
-    def isatty(self) -> bool:
-        """Whether it is a terminal."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """Return its number."""
-        return self._stream.fileno()
-
-    @property
-    def encoding(self) -> str:
-        """How text becomes bytes."""
-        return self._stream.encoding
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def attempt_record(attempt: Attempt) -> dict[str, Any]:
-    """Return what a machine may want to know of one attempt; times are Unix seconds."""
+    """Return the JSON record of one attempt; ``sent`` and ``settled`` are Unix seconds."""
     return {
         "waited_s": round(attempt.waited, 6),
         "sent": attempt.sent,
@@ -119,7 +107,7 @@ def attempt_record(attempt: Attempt) -> dict[str, Any]:
 
 
 def failure_record(error: OkxError) -> dict[str, Any]:
-    """Return what a machine may want to know of a call that failed."""
+    """Return the JSON record of a call that failed."""
     match error:
         case InvalidRequestError() | NotSentError():
             outcome = "not sent"
@@ -138,10 +126,10 @@ def failure_record(error: OkxError) -> dict[str, Any]:
 
 
 class _Stderr(logging.Handler):
-    """Writes to the stderr of the moment, one line a record."""
+    """A log handler that writes to the current ``sys.stderr``, one line a record."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # An error logged alone is raised as well, and the command prints it.
+        # A record that is only an OkxError is raised as well, and the command prints it.
         if not (record.msg == "%s" and isinstance(record.args, tuple) and isinstance(record.args[0], OkxError)):
             say(f"{record.levelname.lower()}: {self.format(record)}")
 
@@ -150,7 +138,7 @@ _HANDLER = _Stderr()
 
 
 def log_to_stderr(*, verbose: bool) -> None:
-    """Send the library's log to stderr: warnings, or all of it."""
+    """Send the library's log to stderr: warnings and above, or all of it if `verbose`."""
     logger = logging.getLogger("okx_async")
-    logger.addHandler(_HANDLER)  # a second time has no effect
+    logger.addHandler(_HANDLER)  # adding it again has no effect
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)

@@ -1,7 +1,7 @@
-"""`flatten`: everything out, proven out, and every position with its word.
+"""The `flatten` command: consent, one call of Client.flatten, and the report.
 
-What is agreed to is what was shown: a position that appears after the question is left alone, and told. With ``--yes``
-nothing is shown first, since a reading more is time that somebody in a hurry may not have.
+Consent covers only the positions that were shown: one that appears after the question is left alone and reported. With
+``--yes`` nothing is shown first, because one more reading would delay the first close.
 """
 
 from __future__ import annotations
@@ -31,15 +31,13 @@ from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failu
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 
-__all__ = ["Wish", "flatten"]
-
 _SECOND_LOOK: Final = 0.25
-"""Seconds until positions are read again where none was listed: one reading alone may lag behind."""
+"""Seconds until an empty list of positions is read again: a single reading may lag behind."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be closed, and how; see Client.flatten."""
+class FlattenOptions:
+    """The options of the command; see Client.flatten."""
 
     inst_ids: Sequence[str] | None
     mgn_mode: str | None
@@ -48,7 +46,7 @@ class Wish:
     dry_run: bool
 
     def check(self) -> None:
-        """Raise InvalidRequestError for what cannot be meant."""
+        """Raise InvalidRequestError for an option that Client.flatten would not take."""
         for inst_id in self.inst_ids or ():
             check_inst_id(inst_id)
         if self.mgn_mode not in {None, "cross", "isolated"}:
@@ -57,28 +55,29 @@ class Wish:
             raise InvalidRequestError(f"--deadline must be a positive number of seconds, got {self.deadline:g}")
 
     def holds(self, position: Position) -> bool:
-        """Whether a position is meant."""
+        """Whether `position` is to be closed."""
         return self.mgn_mode in {None, position.mgn_mode}
 
     def narrowed(self) -> str:
-        """Return a sentence for where nothing was found: perhaps it was looked for in the wrong place."""
+        """Return a sentence that names the filters, "" without any; shown where no position was found."""
         options = [f"--inst {inst_id}" for inst_id in self.inst_ids or ()]
         options += [f"--mgn-mode {self.mgn_mode}"] * (self.mgn_mode is not None)
         return f"looked at {' '.join(options)} only: other positions may be open" if options else ""
 
 
 @dataclass(slots=True)
-class _Agreed:
-    """The positions that were shown before the question; None: nobody was asked, all are meant."""
+class _Consent:
+    """The positions that may be closed: those that match the options and, after a question, were shown by it."""
 
-    wish: Wish
+    options: FlattenOptions
     shown: frozenset[tuple[object, ...]] | None = None
+    """None if no question was asked."""
     left_alone: dict[tuple[object, ...], Position] = field(default_factory=dict)
-    """Those that appeared since."""
+    """Positions that match and appeared after the question."""
 
     def holds(self, position: Position) -> bool:
-        """Whether a position may be closed."""
-        if not self.wish.holds(position):
+        """Whether `position` may be closed."""
+        if not self.options.holds(position):
             return False
         if self.shown is None or _identity(position) in self.shown:
             return True
@@ -87,60 +86,64 @@ class _Agreed:
 
 
 def _identity(position: Position) -> tuple[object, ...]:
-    slot = position.inst_id, position.mgn_mode, position.pos_side, position.ccy, position.pos_ccy
-    return *slot, position.pos_id, position.c_time
+    address = position.inst_id, position.mgn_mode, position.pos_side, position.ccy, position.pos_ccy
+    return *address, position.pos_id, position.c_time
 
 
-def flatten(wish: Wish, target: Target, *, yes: bool, as_json: bool) -> ExitCode:
-    """Close what is wished for, and say what became of each position."""
+def flatten(options: FlattenOptions, target: Target, *, yes: bool, as_json: bool) -> ExitCode:
+    """Close the positions that match, and report each."""
     attempts: list[Attempt] = []
     stop = Stop()
     try:
         credentials = Credentials.from_env()
-        wish.check()
+        options.check()
         client = target.client(credentials, attempts.append)
-        asks = not (wish.dry_run or yes or target.simulated(credentials))
+        asks = not (options.dry_run or yes or target.simulated(credentials))
         stopped = no_terminal("flatten") if asks else None
-        agreed = _Agreed(wish)
-        if stopped is None and (asks or wish.dry_run):
-            listed = run(_listed(target.client(credentials), wish), stop)
+        consent = _Consent(options)
+        if stopped is None and (asks or options.dry_run):
+            listed = run(_listed(target.client(credentials), options), stop)
             if listed is None:
                 stopped = Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
-            elif wish.dry_run or not listed:
-                return _nothing_sent(listed, wish, as_json=as_json)
+            elif options.dry_run or not listed:
+                return _nothing_sent(listed, options, as_json=as_json)
             else:
-                agreed.shown = frozenset(map(_identity, listed))
-                stopped = _ask(listed, target, wish, stop)
-        ending = stopped or run(_flatten(client, agreed, attempts, stop, live=not as_json), stop)
-    except OkxError as error:  # of the first reading
+                consent.shown = frozenset(map(_identity, listed))
+                stopped = _ask(listed, target, options, stop)
+        ending = stopped or run(_flatten(client, consent, attempts, stop, live=not as_json), stop)
+    except OkxError as error:  # raised by the first reading
         return _failed(error, target, attempts, as_json=as_json)
     if ending is None:
         ending = _stopped([], attempts, stop)
-    return _ended(ending, agreed, target, attempts, as_json=as_json)
+    return _ended(ending, consent, target, attempts, as_json=as_json)
 
 
-async def _listed(client: Client, wish: Wish) -> list[Position]:
+async def _listed(client: Client, options: FlattenOptions) -> list[Position]:
+    """Return the positions that match; an empty list is read twice."""
+
+    async def read() -> list[Position]:
+        return [position for position in await client.positions(options.inst_ids) if options.holds(position)]
+
     async with client:
-        listed = [position for position in await client.positions(wish.inst_ids) if wish.holds(position)]
-        if not listed:
-            await asyncio.sleep(_SECOND_LOOK)
-            listed = [position for position in await client.positions(wish.inst_ids) if wish.holds(position)]
-        return listed
+        if listed := await read():
+            return listed
+        await asyncio.sleep(_SECOND_LOOK)
+        return await read()
 
 
 async def _flatten(
-    client: Client, agreed: _Agreed, attempts: list[Attempt], stop: Stop, *, live: bool
+    client: Client, consent: _Consent, attempts: list[Attempt], stop: Stop, *, live: bool
 ) -> FlattenReport | Stopped:
-    wish = agreed.wish
+    options = consent.options
     try:
         async with client:
-            with _progress(live=live) as told:
+            with _progress(live=live) as on_progress:
                 return await client.flatten(
-                    wish.inst_ids,
-                    where=agreed.holds,
-                    auto_cxl=wish.auto_cxl,
-                    deadline=wish.deadline,
-                    on_progress=told,
+                    options.inst_ids,
+                    where=consent.holds,
+                    auto_cxl=options.auto_cxl,
+                    deadline=options.deadline,
+                    on_progress=on_progress,
                 )
     except asyncio.CancelledError as cancelled:
         return _stopped(getattr(cancelled, "__notes__", []), attempts, stop)
@@ -149,39 +152,39 @@ async def _flatten(
 def _progress(*, live: bool) -> AbstractContextManager[Callable[[FlattenRow], object] | None]:
     if not live:
         return nullcontext(None)
-    from okx_async.cli.flatten_page import progress  # noqa: PLC0415 - machines need no tables
+    from okx_async.cli.flatten_page import progress  # noqa: PLC0415 - not for JSON
 
     return progress()
 
 
-def _ask(listed: Sequence[Position], target: Target, wish: Wish, stop: Stop) -> Stopped | None:
-    from okx_async.cli.tables import print_positions  # noqa: PLC0415 - machines need no tables
+def _ask(listed: Sequence[Position], target: Target, options: FlattenOptions, stop: Stop) -> Stopped | None:
+    from okx_async.cli.tables import print_positions  # noqa: PLC0415 - not for JSON
 
     say("To be closed at market, each as a whole:")
     print_positions(listed, to_stderr=True)
-    orders = "cancel pending close orders first" if wish.auto_cxl else "stay; pending ones refuse the close"
-    say(f"  orders  {orders}\n  where   {target.words()}")
+    orders = "cancel pending close orders first" if options.auto_cxl else "stay; pending ones refuse the close"
+    say(f"  orders  {orders}\n  where   {target.description()}")
     return ask(f"Close {len(listed)} position{'s' * (len(listed) > 1)}?", stop)
 
 
-def _nothing_sent(listed: Sequence[Position], wish: Wish, *, as_json: bool) -> ExitCode:
-    """Show what would be closed, or that there is nothing."""
+def _nothing_sent(listed: Sequence[Position], options: FlattenOptions, *, as_json: bool) -> ExitCode:
+    """Print the positions that would be closed."""
     if as_json:
         positions = [dict(position.raw) for position in listed]
-        emit({"outcome": "not sent", "dry_run": wish.dry_run, "flat": not listed, "positions": positions})
+        emit({"outcome": "not sent", "dry_run": options.dry_run, "flat": not listed, "positions": positions})
         return ExitCode.DONE
-    from okx_async.cli.tables import print_positions  # noqa: PLC0415 - machines need no tables
+    from okx_async.cli.tables import print_positions  # noqa: PLC0415 - not for JSON
 
     print_positions(listed)
     if listed:
         say("dry run: nothing was sent")
-    elif narrowed := wish.narrowed():
+    elif narrowed := options.narrowed():
         say(narrowed)
     return ExitCode.DONE
 
 
 def _stopped(notes: Sequence[str], attempts: Sequence[Attempt], stop: Stop) -> Stopped:
-    """Say what is known of a flatten that was cut short: nothing of it may be in flight unsaid."""
+    """Return what is known of a flatten that was cut short; every request in flight is named."""
     doubtful = {
         attempt.request.inst_id: "already sent, outcome unknown"
         for attempt in attempts
@@ -199,7 +202,7 @@ def _stopped(notes: Sequence[str], attempts: Sequence[Attempt], stop: Stop) -> S
 
 
 def _failed(error: OkxError, target: Target, attempts: Sequence[Attempt], *, as_json: bool) -> ExitCode:
-    """Say that nothing was begun: the first reading failed, or an argument was wrong."""
+    """Report a flatten that raised: the first reading failed, or an argument was wrong."""
     say(f"error: {error}")
     if isinstance(error, InvalidRequestError):
         return exit_code(error)
@@ -214,10 +217,11 @@ def _failed(error: OkxError, target: Target, attempts: Sequence[Attempt], *, as_
 
 
 def _ended(
-    ending: FlattenReport | Stopped, agreed: _Agreed, target: Target, attempts: Sequence[Attempt], *, as_json: bool
+    ending: FlattenReport | Stopped, consent: _Consent, target: Target, attempts: Sequence[Attempt], *, as_json: bool
 ) -> ExitCode:
-    look = f"see what is left: {target.positions_command(*agreed.wish.inst_ids or ())}"
-    left_alone = list(agreed.left_alone.values())
+    """Print the report, as text or as one record, and the next steps."""
+    look = f"see what is left: {target.positions_command(*consent.options.inst_ids or ())}"
+    left_alone = list(consent.left_alone.values())
     if isinstance(ending, Stopped):
         say(ending.text)
         if attempts:
@@ -231,10 +235,10 @@ def _ended(
     if as_json:
         emit(_record(ending, left_alone))
     else:
-        from okx_async.cli.flatten_page import print_report  # noqa: PLC0415 - machines need no tables
+        from okx_async.cli.flatten_page import print_report  # noqa: PLC0415 - not for JSON
 
         print_report(ending, left_alone)
-        if not ending.rows and (narrowed := agreed.wish.narrowed()):
+        if not ending.rows and (narrowed := consent.options.narrowed()):
             say(narrowed)
     if code is not ExitCode.DONE:
         say(look)
@@ -255,7 +259,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _record(report: FlattenReport, left_alone: Sequence[Position]) -> dict[str, Any]:
-    """Return the report for machines; positions and orders as they were received."""
+    """Return the JSON record of a report; positions and orders as they were received."""
 
     def raw(position: Position | None) -> dict[str, Any] | None:
         return None if position is None else dict(position.raw)

@@ -1,4 +1,4 @@
-"""What people see of a flatten: each position's row while it lasts, and the report; 40 columns are enough."""
+"""A flatten on screen: the row of each position while it runs, and the report; both fit 40 columns."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from okx_async import FlattenReport, FlattenRow, FlattenState, OpenOrder, Outcom
 from okx_async.cli.exits import say, show
 from okx_async.cli.tables import console, plain
 
-__all__ = ["print_report", "progress"]
-
 _WORDS = MappingProxyType(
     {
         FlattenState.CLOSED: ("closed", "green"),
@@ -32,15 +30,15 @@ _WORDS = MappingProxyType(
     }
 )
 _ENDS = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT, FlattenState.SUPERSEDED})
-"""What cannot change any more while a flatten goes on."""
+"""States that cannot change any more while a flatten runs."""
 _SHOWN_ORDERS = 10
 _FRAME = 3
-"""Lines of a terminal that rows do not take."""
+"""Lines of a terminal that are not for rows."""
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[FlattenRow], object]]:
-    """Show rows as they change, on stderr: in place on a terminal, a line for each change elsewhere."""
+    """Show rows on stderr as they change: in place on a terminal, else one line for each change."""
     page = console(to_stderr=True)
     board = _Board()
     if not page.is_terminal or page.is_dumb_terminal:
@@ -58,7 +56,7 @@ class _Board:
         self._rows: dict[object, FlattenRow] = {}
 
     def take(self, row: FlattenRow) -> bool:
-        """Take in a row; return whether it is news."""
+        """Store a row; return whether it says something new."""
         one = row.position
         key = one.inst_id, one.mgn_mode, one.pos_side, one.ccy, one.pos_id, one.c_time
         before = self._rows.get(key)
@@ -66,14 +64,14 @@ class _Board:
         return before is None or _now(before) != _now(row)
 
     def tell(self, row: FlattenRow) -> None:
-        """Say what is new of a position."""
+        """Store a row, and print one line if it says something new."""
         if self.take(row):
             word, _ = _now(row)
             say(f"{row.seconds:7.2f} s  {_name(row.position)}: {word}")
 
     def page(self, height: int) -> Group:
-        """Return what fits the terminal: what is not closed yet comes first."""
-        rows = [*self._rows.values()]  # drawn by a thread of rich's, while rows come
+        """Return the rows that fit a terminal of `height` lines, open positions first."""
+        rows = [*self._rows.values()]  # a copy: rich draws in a thread of its own while rows arrive
         rows.sort(key=lambda row: row.state in _ENDS)
         ended = sum(row.state in _ENDS for row in rows)
         lines = _grid()
@@ -84,11 +82,11 @@ class _Board:
 
 
 def print_report(report: FlattenReport, left_alone: Sequence[Position]) -> None:
-    """Print every row, the orders that are left, and the verdict last."""
+    """Print every row, the pending orders, and the verdict last."""
     page = console()
     with page.capture() as captured:
         _report(page, report, left_alone)
-    show(captured.get().rstrip("\n"))  # whoever reads it may be gone; the exit code must still tell
+    show(captured.get().rstrip("\n"))  # never raises, so that the exit code is right without a reader
 
 
 def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]) -> None:
@@ -119,7 +117,7 @@ def _grid() -> Table:
 
 
 def _now(row: FlattenRow) -> tuple[str, str]:
-    """Return a word and a style for a row that may not have ended."""
+    """Return the word and style of a row, ended or not."""
     if row.state in _ENDS:
         return _WORDS[row.state]
     last = row.attempts[-1] if row.attempts else None

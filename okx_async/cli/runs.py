@@ -1,4 +1,4 @@
-"""What the demo measures: one run through the book, what held of its promises, and how fast anybody could be."""
+"""Records of the demo: the counts of one run, its promises, and the bounds of its pace."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import Final
 
 from okx_async import Quota
 
-__all__ = ["QUOTA", "STRATEGIES", "Group", "Key", "Pace", "Run", "Settings"]
-
 QUOTA: Final = Quota()
 STRATEGIES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Of the book and the simulated network; latency and jitter in seconds, each way."""
+    """Settings of the book and the simulated network; latency and jitter in seconds, each way."""
 
     seed: int
     latency: float
@@ -24,7 +22,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What the exchange counted under one key, and the longest wait of a call (s)."""
+    """The exchange's counts for one rate key, and the longest wait of a call for a slot (s)."""
 
     scope: str
     requests: int
@@ -35,7 +33,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What the exchange counted for the keys of a group, and the longest wait of a call (s)."""
+    """The exchange's counts for a group of keys, and the longest wait of a call for a slot (s)."""
 
     name: str
     keys: int
@@ -49,7 +47,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One way through the book; ``took_s``: from the first call to the last answer; ``failures``: of calls."""
+    """The counts of one run; ``took_s``: from first call to last answer; ``failures``: the texts of failed calls."""
 
     groups: tuple[Group, ...]
     took_s: float
@@ -60,7 +58,7 @@ class Run:
 
     @property
     def total(self) -> Group:
-        """All groups as one."""
+        """The sum of all groups."""
         groups = self.groups
         return Group(
             "all",
@@ -83,10 +81,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast the busiest key lets anybody be.
+    """The bounds that the busiest key sets: its `requests` take `rounds` of 20.
 
-    Of its `requests`, 20 go in a round. ``least_s``: 2 s between rounds and the shortest round trip, which no client
-    can beat. ``rule_s``: the same for a client that lets the 2 s begin with each answer, at the mean `round_trip_s`.
+    ``least_s``: 2 s between rounds plus the shortest round trip, which no client can beat. ``rule_s``: the same for a
+    client whose 2 s begin with each answer, at the mean `round_trip_s`.
     """
 
     requests: int

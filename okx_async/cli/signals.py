@@ -1,7 +1,7 @@
-"""How a command is stopped from outside: Ctrl-C, SIGTERM and SIGHUP alike, and always with a word.
+"""Stopping a command from outside: Ctrl-C, SIGTERM and SIGHUP cancel it, and the reason is reported.
 
-SIGHUP says that the terminal is gone. What is written to it then is lost, and must not decide how the command ends:
-see `exits`. Whoever started the command so that it outlives the terminal (nohup) has SIGHUP ignored, and it stays so.
+SIGHUP means that the terminal is gone. Output to it is then lost and must not change the exit code: see `exits`. Under
+nohup SIGHUP is ignored from the start, and stays so.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
-__all__ = ["Stop", "reading", "run"]
-
 _T = TypeVar("_T")
 
-_NAMES: Final = ("SIGTERM", "SIGHUP")  # the latter is not on Windows
+_NAMES: Final = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class Stop:
-    """What the person or the system is told of a stop."""
+    """The reason of a stop, as messages name it."""
 
     __slots__ = ("word",)
 
@@ -28,20 +26,20 @@ class Stop:
         self.word = "interrupted"
 
     def by(self, name: str) -> None:
-        """Note which signal it was."""
+        """Name the signal that stopped the command."""
         self.word = f"stopped by {name}"
 
 
 def _signals() -> dict[signal.Signals, str]:
-    """Return the signals that stop a command, each with its name; those that were ignored from the start do not."""
+    """Return the signals that stop a command, with their names; signals ignored from the start are left out."""
     named = {signal.Signals[name]: name for name in _NAMES if name in signal.Signals.__members__}
     return {number: name for number, name in named.items() if signal.getsignal(number) is not signal.SIG_IGN}
 
 
 def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
-    """Run `work`, cancelled by Ctrl-C or a signal; None if it ended by that, and not with a result of its own.
+    """Run `work`, cancelled by Ctrl-C or a signal; return its result, None if it was cancelled.
 
-    A second Ctrl-C does not wait for what `work` does about the first. A second signal does: a terminal that goes away
+    A second Ctrl-C ends it without waiting for its clean-up. A second signal changes nothing: a terminal that goes away
     may send several at once.
     """
 
@@ -53,7 +51,7 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
                 stop.by(name)
                 task.cancel()
 
-        with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # on Windows, or not in the main thread
             for number, name in _signals().items():
                 asyncio.get_running_loop().add_signal_handler(number, terminate, name)
         return await work
@@ -61,13 +59,13 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
     try:
         return asyncio.run(stoppable())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        work.close()  # it may not have begun
+        work.close()  # in case it was never begun
         return None
 
 
 @contextmanager
-def reading(stop: Stop) -> Iterator[None]:
-    """Let a signal raise KeyboardInterrupt, as Ctrl-C does, while somebody is asked and no event loop runs."""
+def interruptible(stop: Stop) -> Iterator[None]:
+    """Let signals raise KeyboardInterrupt, as Ctrl-C does, while the block waits for input without an event loop."""
     names = _signals()
 
     def terminate(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""`simulate`: a simulated exchange that runs until it is interrupted."""
+"""The `simulate` command: a simulated exchange that serves until it is interrupted."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from okx_async import Credentials
 from okx_async.cli.exits import ExitCode, emit, say, show
 from okx_async.simulator import Account, SimulatedExchange
 
-__all__ = ["Options", "Scene", "run"]
-
 _LEAST_PARTS, _MOST_PARTS = 2, 4
 _KINDS = {"net", "long-short", "demo", "sub", "read-only", "lead"}
-_JOURNAL = 100_000  # requests and trades that are remembered, some 35 MB: it may run for weeks
+_JOURNAL = 100_000  # requests and trades kept, about 35 MB: the exchange may run for weeks
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """See SimulatedExchange, which checks them."""
+    """Arguments of SimulatedExchange, which checks them."""
 
     host: str
     port: int
@@ -37,7 +35,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What there is beside an exchange with one account, as the texts of the options; below is what they mean."""
+    """Positions, further accounts and faults, as the texts of the options; parsed below."""
 
     positions: Sequence[str] = ()
     accounts: Sequence[str] = ()
@@ -53,12 +51,12 @@ def run(options: Options, scene: Scene, *, as_json: bool) -> ExitCode:
             _position(exchange, accounts, text)
         for text in scene.faults:
             _fault(exchange, text)
-    except (TypeError, ValueError) as error:  # the simulator's words for an option or a position
+    except (TypeError, ValueError) as error:  # the simulator refused an option or a position
         say(f"error: {error}")
         return ExitCode.USAGE
     try:
         asyncio.run(_serve(exchange, accounts, options.host, as_json=as_json))
-    except KeyboardInterrupt:  # before the handlers stood
+    except KeyboardInterrupt:  # before the signal handlers were installed
         return ExitCode.DONE
     except OSError as error:
         say(f"error: cannot listen on {options.host}:{options.port}: {error.strerror or error}")
@@ -74,7 +72,7 @@ def _exchange(options: Options) -> SimulatedExchange:
         port=options.port,
         latency=options.latency,
         jitter=options.jitter,
-        window=options.window,  # type: ignore[arg-type]  # checked there
+        window=options.window,  # type: ignore[arg-type]  # SimulatedExchange checks it
         pos_mode=options.pos_mode,  # type: ignore[arg-type]  # the same
         fill_delay=options.fill_delay,
         seed=options.seed,
@@ -83,7 +81,7 @@ def _exchange(options: Options) -> SimulatedExchange:
 
 
 def _account(exchange: SimulatedExchange, text: str) -> Account:
-    """Open another account: ``net``, or ``long-short,demo``: any kinds that go together, with commas between."""
+    """Add an account of the kinds in `text`: ``net``, or ``long-short,demo``."""
     kinds = set(text.split(","))
     if not kinds <= _KINDS:
         raise ValueError(f"--account must be of {', '.join(sorted(_KINDS))}, with commas between, got {text!r}")
@@ -100,7 +98,7 @@ def _account(exchange: SimulatedExchange, text: str) -> Account:
 
 
 def _position(exchange: SimulatedExchange, accounts: Sequence[Account], text: str) -> None:
-    """Open a position: ``BTC-USDT-SWAP:-3:isolated``, or ``2@BTC-USDT-SWAP:-3`` of the second account."""
+    """Open the position in `text`: ``BTC-USDT-SWAP:-3:isolated``, or ``2@BTC-USDT-SWAP:-3`` of the second account."""
     number, at, rest = text.rpartition("@")
     if at and not (number.isascii() and number.isdecimal() and 1 <= int(number) <= len(accounts)):
         raise ValueError(f"--position: no account {number!r}, there are {len(accounts)}, got {text!r}")
@@ -111,7 +109,7 @@ def _position(exchange: SimulatedExchange, accounts: Sequence[Account], text: st
 
 
 def _fault(exchange: SimulatedExchange, text: str) -> None:
-    """Inject a fault of the catalogue: ``50026``, ``50026:3`` for three closes, ``50026:always:executed``."""
+    """Inject the fault in `text`: ``50026``, ``50026:3`` for three closes, ``50026:always:executed``."""
     name, *words = text.split(":")
     executed = "executed" in words
     counts = [word for word in words if word != "executed"]
@@ -192,7 +190,7 @@ def _words(exchange: SimulatedExchange, accounts: Sequence[Account]) -> str:
         if number > 1:
             demo = ", demo trading" if account.demo else ""
             lines += ["", f"# account {number}, UID {account.user_id}, {account.pos_mode}{demo}:"]
-        # Those of the first alone are for copying as they stand.
+        # Only the first account's lines are ready to paste.
         lines += [
             f"{'# ' * (number > 1)}export {name}={shlex.quote(value)}"
             for name, value in _variables(account.credentials).items()

@@ -1,4 +1,4 @@
-"""What people see: tables where there is room for them, lines where there is not (40 columns are enough)."""
+"""Tables on screen, or lines where the screen is too narrow; 40 columns are enough."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from okx_async import Position
 from okx_async.cli.exits import Page
 from okx_async.doctor import Finding, Level
 
-__all__ = ["console", "plain", "print_counts", "print_figures", "print_finding", "print_positions"]
-
 _LEVELS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red", Level.SKIP: "dim"}
 _NUMBERS = (("pos", "pos"), ("avg px", "avgPx"), ("mark px", "markPx"), ("upl", "upl"), ("ccy", "ccy"))
 _TABLE = 72
-"""Columns below which a table of positions is no longer one."""
+"""Columns that a table of positions needs."""
 
 
 def print_positions(positions: Sequence[Position], *, to_stderr: bool = False) -> None:
@@ -39,7 +37,7 @@ def print_positions(positions: Sequence[Position], *, to_stderr: bool = False) -
     for name in ("instrument", "mode", "side"):
         table.add_column(name, overflow="fold")
     for name, _ in _NUMBERS:
-        # Folded where it does not fit: a number that is cut short is a wrong number.
+        # Folded where it does not fit: a truncated number is a wrong number.
         table.add_column(name, overflow="fold", justify="left" if name == "ccy" else "right")
     for one in positions:
         cells = [_received(one, key) for _, key in _NUMBERS]
@@ -48,7 +46,7 @@ def print_positions(positions: Sequence[Position], *, to_stderr: bool = False) -
 
 
 def print_finding(finding: Finding) -> None:
-    """Print one line of the doctor's, and what to do below it."""
+    """Print one finding of the doctor, its remedy below it."""
     line = Table.grid(padding=(0, 1))
     line.add_column(width=4)
     line.add_column(overflow="fold")
@@ -59,13 +57,13 @@ def print_finding(finding: Finding) -> None:
 
 
 def print_counts(counts: Mapping[Level, int]) -> None:
-    """Print how many lines of each kind there were."""
+    """Print the number of findings of each level."""
     words = {Level.OK: "ok", Level.WARN: "to be looked at", Level.FAIL: "wrong", Level.SKIP: "not looked at"}
     console().print(", ".join(f"{counts[level]} {word}" for level, word in words.items() if counts.get(level)))
 
 
 def print_figures(rows: Sequence[tuple[str, str]], about: Mapping[str, str]) -> None:
-    """Print measured figures, and what they were measured with."""
+    """Print measured figures, and the versions that they were measured with."""
     page = console()
     table = Table(box=box.SIMPLE_HEAD, show_header=False)
     table.add_column(overflow="fold")
@@ -82,11 +80,11 @@ def _received(position: Position, key: str) -> Text:
 
 
 def plain(value: object) -> Text:
-    """Return text that no markup and no control character of a foreign answer can dress up."""
+    """Return text without markup, control characters replaced: answers of others may hold either."""
     return Text("".join(c if c.isprintable() else "?" for c in str(value)))
 
 
 def console(*, to_stderr: bool = False) -> Console:
-    """Return the terminal, or whatever stdout is; or stderr."""
+    """Return a rich console on the current stdout or stderr."""
     stream = Page(sys.stderr if to_stderr else sys.stdout)
     return Console(highlight=False, file=cast("TextIO", stream))

@@ -1,4 +1,4 @@
-"""Which exchange a command talks to, and whether money is at stake there."""
+"""The exchange that a command talks to, and whether real money is at stake there."""
 
 from __future__ import annotations
 
@@ -21,35 +21,33 @@ from okx_async import (
 )
 from okx_async._rest.hosts import check_base_url, region_url
 
-__all__ = ["Target"]
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which exchange: see Client."""
+    """The exchange that a command talks to; the fields are arguments of Client."""
 
     demo: bool
     region: str
     base_url: str | None
 
     def url(self) -> str:
-        """Return the base of every request; raises InvalidRequestError."""
+        """Return the base URL; raises InvalidRequestError for wrong options."""
         home = region_url(self.region)
         return home if self.base_url is None else check_base_url(self.base_url)
 
     def client(self, credentials: Credentials, on_attempt: Callable[[Attempt], object] | None = None) -> Client:
-        """Return a client; raises InvalidRequestError."""
+        """Return a client; raises InvalidRequestError for wrong options."""
         return Client(credentials, demo=self.demo, region=self.region, base_url=self.base_url, on_attempt=on_attempt)
 
     def positions_command(self, *inst_ids: str) -> str:
-        """Return the command that shows what is left, of some instruments or of all."""
+        """Return the command that lists what is left, of some instruments or of all."""
         return self._command("positions", *(word for inst_id in inst_ids for word in ("--inst", inst_id)))
 
     def doctor_hint(self, error: OkxError) -> str:
-        """Return the next step after what a look at network, keys and account explains; empty after anything else."""
-        told = isinstance(error, NotSentError | AuthenticationError | ClockSkewError)
-        told = told and not isinstance(error, SlotTimeoutError)  # that is a matter of --max-wait
-        return f"see what is wrong: {self._command('doctor')}" if told else ""
+        """Return the advice to run `doctor` for an error of network, keys or clock; "" for any other error."""
+        explains = isinstance(error, NotSentError | AuthenticationError | ClockSkewError)
+        explains = explains and not isinstance(error, SlotTimeoutError)  # a matter of --max-wait
+        return f"see what is wrong: {self._command('doctor')}" if explains else ""
 
     def _command(self, *command: str) -> str:
         words = ["okx-async", *command]
@@ -58,12 +56,12 @@ class Target:
         words += ["--base-url", self.base_url] if self.base_url is not None else []
         return shlex.join(words)
 
-    def words(self) -> str:
-        """Say where, for whoever is asked for consent."""
+    def description(self) -> str:
+        """Return environment and address, as the question for consent shows them."""
         return f"{'demo trading' if self.demo else 'LIVE TRADING'}, {self.url()}"
 
     def simulated(self, credentials: Credentials) -> bool:
-        """Whether no real money can be at stake: a local address, and the keys that `okx-async simulate` makes up.
+        """Whether no real money can be at stake: a local address and the keys of `okx-async simulate`.
 
         The address alone proves nothing: it may be a tunnel or a proxy.
         """

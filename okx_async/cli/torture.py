@@ -1,4 +1,4 @@
-"""`torture`: random histories against the invariants, and the story of one that broke."""
+"""The `torture` command: random histories judged by invariants, and the timeline of the first broken one."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from typing import Any
 from okx_async.cli.exits import ExitCode, emit, say, show
 from okx_async.torture import History, happen, plan_of, run_series, shrink
 
-__all__ = ["run"]
-
-_LAST = 400  # lines of a timeline that are shown
+_LAST = 400  # lines of a timeline that are printed
 
 
-def run(seeds: int, first: int, *, processes: int, small: bool, as_json: bool) -> ExitCode:
-    """Run the histories of so many seeds from `first` on; exit code 1 if an invariant was broken."""
+def run(seeds: int, first: int, *, processes: int, shrinks: bool, as_json: bool) -> ExitCode:
+    """Run `seeds` histories from seed `first` on; return FAILED if an invariant was broken."""
     records: list[dict[str, Any]] = []
 
-    def told(record: dict[str, Any]) -> None:
+    def report(record: dict[str, Any]) -> None:
         if as_json:
             records.append({name: record[name] for name in record if name != "cpu_seconds"})
         for line in record["broken"]:
             say(f"seed {record['seed']} broke {line}")
 
-    totals = run_series(range(first, first + seeds), processes, told)
+    totals = run_series(range(first, first + seeds), processes, report)
     if as_json:
         emit({"histories": records})
     else:
@@ -31,18 +29,19 @@ def run(seeds: int, first: int, *, processes: int, small: bool, as_json: bool) -
         return ExitCode.DONE
     seed = totals.broken[0]["seed"]
     history = happen(plan_of(seed))
-    if small:
+    if shrinks:
         history = shrink(history)
-    for line in _story(happen(history.plan, noted=True), small=small):
+    for line in _story(happen(history.plan, noted=True), shrinks=shrinks):
         say(line)
     return ExitCode.FAILED
 
 
-def _story(history: History, *, small: bool) -> list[str]:
+def _story(history: History, *, shrinks: bool) -> list[str]:
+    """Return the lines that tell of a broken history."""
     plan = history.plan
     lines = [
         "",
-        f"seed {plan.seed}, again by: okx-async torture --seed {plan.seed} --seeds 1{' --shrink' * small}",
+        f"seed {plan.seed}, again by: okx-async torture --seed {plan.seed} --seeds 1{' --shrink' * shrinks}",
         *(f"broke {breach}" for breach in history.broken),
         f"strategies: {', '.join(f'{part.kind} at seat {part.seat}' for part in plan.parts) or 'none'}",
         f"mishaps: {', '.join(mishap.kind for mishap in plan.mishaps) or 'none'}",

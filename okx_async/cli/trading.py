@@ -1,6 +1,6 @@
-"""`close` and `positions`: keys from the environment, consent, one call, and what became of it.
+"""The `close` and `positions` commands: keys from the environment, consent, one call, and its result.
 
-The order matters: everything that can be found wrong is found before anybody is asked, and nobody is asked twice.
+All arguments are checked before the question for consent, which is asked once.
 """
 
 from __future__ import annotations
@@ -25,13 +25,11 @@ from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failu
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 
-__all__ = ["close", "positions"]
-
 
 def close(
     request: ClosePosition, target: Target, *, max_wait: float | None, confirm: bool, yes: bool, as_json: bool
 ) -> ExitCode:
-    """Close one position, and say what became of it."""
+    """Close one position, and report the result."""
     attempts: list[Attempt] = []
     try:
         credentials = Credentials.from_env()
@@ -69,7 +67,7 @@ def positions(inst_ids: list[str] | None, target: Target, *, as_json: bool) -> E
     if as_json:
         emit({"positions": [dict(position.raw) for position in listed]})
     else:
-        from okx_async.cli.tables import print_positions  # noqa: PLC0415 - machines need no tables
+        from okx_async.cli.tables import print_positions  # noqa: PLC0415 - not for JSON
 
         print_positions(listed)
     return ExitCode.DONE
@@ -107,12 +105,13 @@ async def _close(
             except OkxError as error:
                 ending = error
     except asyncio.CancelledError as cancelled:
-        # An answer that came before the interrupt is still the answer.
+        # An answer that arrived before the interrupt still counts.
         return ending or _stopped(request, getattr(cancelled, "__notes__", []), attempts, stop)
     return ending
 
 
 def _stopped(request: ClosePosition, notes: list[str], attempts: list[Attempt], stop: Stop) -> Stopped:
+    """Return what is known of a close that was cut short."""
     if notes or any(attempt.outcome in {Outcome.UNKNOWN, Outcome.ACCEPTED} for attempt in attempts):
         known = "; ".join(notes) or f"{request.inst_id}: already sent"
         return Stopped(f"{stop.word}: {known}; it may have been executed, look at positions", ExitCode.UNKNOWN)
@@ -122,17 +121,16 @@ def _stopped(request: ClosePosition, notes: list[str], attempts: list[Attempt], 
 
 
 def _ask(request: ClosePosition, target: Target, stop: Stop) -> Stopped | None:
-    """Ask for consent at the terminal; None is consent."""
-    unheard = no_terminal(request.inst_id)
-    if unheard is not None:
-        return unheard
+    """Show the request and ask for consent; return None for consent, else the end of the command."""
+    if refusal := no_terminal(request.inst_id):
+        return refusal
     say(
         "To be closed at market, the whole position:\n"
         f"  instrument  {request.inst_id}\n"
         f"  mode        {request.mgn_mode}{f', {request.ccy}' if request.ccy else ''}\n"
         f"  side        {request.pos_side or 'net (none named)'}\n"
         f"  orders      {'cancel pending close orders first' if request.auto_cxl else 'stay; pending ones refuse it'}\n"
-        f"  where       {target.words()}"
+        f"  where       {target.description()}"
     )
     return ask("Close it?", stop)
 
@@ -145,7 +143,7 @@ def _ended(
     *,
     as_json: bool,
 ) -> ExitCode:
-    """Say what became of the close, in words or as one record."""
+    """Print the result of the close, as text or as one record, and the next steps."""
     look = f"see what is left: {target.positions_command(request.inst_id)}"
     record: dict[str, Any] = {"inst_id": request.inst_id, "mgn_mode": request.mgn_mode, "flat": False}
     match ending:

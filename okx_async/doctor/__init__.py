@@ -1,9 +1,9 @@
-"""The doctor: what could stand between a user and the exit, looked at beforehand.
+"""Checks of everything that a close depends on: this machine, the keys, the exchange and the account.
 
 findings = okx_async.doctor.examine_machine()
 findings += await okx_async.doctor.examine_exchange(okx_async.Credentials.from_env(), region="eea")
 
-Nothing here changes anything at the exchange, and no finding holds a secret, an address or a label of the account.
+The checks change nothing at the exchange. No finding holds a secret, an IP address or the account's label.
 """
 
 from okx_async.doctor.exchange import examine_exchange

@@ -1,6 +1,6 @@
-"""What account/config says, read for what matters to a close (pure).
+"""Findings from the answer of account/config (pure).
 
-Neither the label nor an address of the account's record is ever in a finding.
+No finding holds the label or an IP address of the account's record.
 https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
 """
 
@@ -13,14 +13,12 @@ from typing import Any
 from okx_async._rest.responses import one_line
 from okx_async.doctor.finding import Finding, Level
 
-__all__ = ["account_findings"]
-
 _LEVELS = MappingProxyType({"1": "Spot", "2": "Futures", "3": "Multi-currency margin", "4": "Portfolio margin"})
 _ROLES = MappingProxyType({"0": "none", "1": "lead trader", "2": "copy trader"})
 
 
 def account_findings(record: Mapping[str, Any], user_id: str | None = None, *, demo: bool = False) -> list[Finding]:
-    """Return what the account's record says; `user_id`: the one that the client is given, if any."""
+    """Return what `record` means for closes; `user_id`: the UID that clients are given, compared if not None."""
 
     def text(name: str) -> str:
         value = record.get(name)
@@ -37,13 +35,13 @@ def account_findings(record: Mapping[str, Any], user_id: str | None = None, *, d
     ]
 
 
-def _silent(check: str, field: str) -> Finding:
+def _not_told(check: str, field: str) -> Finding:
     return Finding(check, Level.SKIP, f"account/config does not say ({field})")
 
 
 def _user(uid: str, main: str, kind: str, given: str | None) -> Iterator[Finding]:
     if not uid:
-        yield _silent("user id", "uid")
+        yield _not_told("user id", "uid")
         return
     if given is not None and given != uid:
         yield Finding(
@@ -55,7 +53,7 @@ def _user(uid: str, main: str, kind: str, given: str | None) -> Iterator[Finding
     else:
         yield Finding("user id", Level.OK, f"{uid}{'' if given is None else ', as given'}")
     if not main:
-        yield _silent("account", "mainUid")
+        yield _not_told("account", "mainUid")
     elif main == uid:
         yield Finding("account", Level.OK, "main account")
     else:
@@ -65,7 +63,7 @@ def _user(uid: str, main: str, kind: str, given: str | None) -> Iterator[Finding
 
 def _permissions(text: str) -> Iterator[Finding]:
     if not text:
-        yield _silent("permission", "perm")
+        yield _not_told("permission", "perm")
         return
     held = {one.strip() for one in text.split(",")}
     if "trade" in held:
@@ -88,8 +86,8 @@ def _permissions(text: str) -> Iterator[Finding]:
 
 def _addresses(bound: object, *, demo: bool) -> Finding:
     if not isinstance(bound, str):
-        return _silent("ip list", "ip")
-    count = sum(1 for one in bound.split(",") if one.strip())  # how many: which ones is nobody's business
+        return _not_told("ip list", "ip")
+    count = sum(1 for one in bound.split(",") if one.strip())  # the addresses themselves stay private
     if count:
         return Finding("ip list", Level.OK, f"the key is bound to {count} address{'es' if count > 1 else ''}")
     if demo:
@@ -111,7 +109,7 @@ def _level(acct_lv: str) -> Finding:
             "look if this is the account you mean; OKX's settings have the other modes",
         )
     if acct_lv not in _LEVELS:
-        return _silent("account mode", f"acctLv {acct_lv}".strip())
+        return _not_told("account mode", f"acctLv {acct_lv}".strip())
     needs = "; a cross MARGIN position is closed with its ccy=" if acct_lv == "2" else ""
     return Finding("account mode", Level.OK, f"{_LEVELS[acct_lv]}{needs}")
 
@@ -123,7 +121,7 @@ def _position_mode(pos_mode: str) -> Finding:
         case "long_short_mode":
             return Finding("position mode", Level.OK, "long/short: SWAP and FUTURES need pos_side=")
         case _:
-            return _silent("position mode", f"posMode {pos_mode}".strip())
+            return _not_told("position mode", f"posMode {pos_mode}".strip())
 
 
 def _role(role: str) -> Finding:
@@ -134,7 +132,7 @@ def _role(role: str) -> Finding:
             "a lead trader: positions of lead trading cannot be closed this way (51156)",
             "close those by copy trading, in OKX's app or its own API",
         )
-    return Finding("copy trading", Level.OK, _ROLES[role]) if role in _ROLES else _silent("copy trading", "roleType")
+    return Finding("copy trading", Level.OK, _ROLES[role]) if role in _ROLES else _not_told("copy trading", "roleType")
 
 
 def _self_trade(mode: str) -> Finding:
@@ -145,4 +143,4 @@ def _self_trade(mode: str) -> Finding:
             f"{mode}: a close that meets an order of your own is cut off there, and the rest stays open",
             "look at positions after each close, or set the prevention mode to cancel_maker",
         )
-    return Finding("self-trade", Level.OK, mode) if mode else _silent("self-trade", "acctStpMode")
+    return Finding("self-trade", Level.OK, mode) if mode else _not_told("self-trade", "acctStpMode")

@@ -1,6 +1,6 @@
-"""Whether another distribution holds a package called `okx_async`: one of the two has overwritten the other.
+"""A check for another distribution with a package called `okx_async`: one of the two has overwritten the other.
 
-Knows nothing of the rest of the package, since it must work where that was overwritten.
+It imports only `finding`, because it must work where the rest of the package was overwritten.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from pathlib import Path
 
 from okx_async.doctor.finding import Finding, Level
 
-__all__ = ["clash", "other_owners"]
-
 PACKAGE = "okx_async"
 OURS = "okx-async"
 SOURCES = (".py", ".so", ".pyd")
-"""Of a package that is shadowed, or of a module of that name."""
+"""Endings of a single module of that name."""
 
 
 def clash(path: Sequence[str], here: Path) -> list[Finding]:
-    """Return what stands on `path` (as ``sys.path``) under our name; `here` is the folder of the package in use."""
+    """Return findings about other packages of our name on `path` (as ``sys.path``); `here`: the folder in use."""
     found = []
     owners = other_owners(distributions(path=list(path)))
     if owners:
@@ -48,7 +46,7 @@ def clash(path: Sequence[str], here: Path) -> list[Finding]:
 
 
 def other_owners(installed: Iterable[Distribution]) -> list[str]:
-    """Return the distributions that hold a top-level package of our name, without ours."""
+    """Return the names of distributions, except ours, that hold a top-level package of our name."""
     names = set()
     for distribution in installed:
         name = distribution.metadata["Name"] or ""

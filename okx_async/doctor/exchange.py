@@ -1,6 +1,6 @@
-"""What only the exchange can tell: whether it is there, its clock, how far it is, and the account behind the key.
+"""Checks that ask the exchange: its host, its clock, the round trip, and the account of the key.
 
-Asks public/time a few times and account/config once, through the limiter that all clients of the process share.
+They send public/time a few times and account/config once, through the limiter that all clients of the process share.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from okx_async.doctor.times import Sample, clock_finding, round_trip_findings
 
 __all__ = ["examine_exchange"]
 
-_SAMPLES: Final = 5  # half of what may be asked in 2 s: others may ask, too
+_SAMPLES: Final = 5  # half of the quota of 2 s: other programs may use the rest
 _PATIENCE: Final = 5.0
-_NOBODY: Final = Credentials("-", "-", "-")  # signs nothing; short, so that no text seems to repeat it
+_NOBODY: Final = Credentials("-", "-", "-")  # never signs; too short to be redacted from texts
 _PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
@@ -48,10 +48,21 @@ async def examine_exchange(
     timeout: float = 5.0,  # noqa: ASYNC109 - as Client has it
     on_finding: Callable[[Finding], object] | None = None,
 ) -> list[Finding]:
-    """Ask the exchange, at most six times; the arguments are Client's. Without `credentials`: public things only.
+    """Return findings from at most six requests; what fails at the exchange or on the way is a finding.
 
-    `on_finding` is called with each finding as it arrives. Raises InvalidRequestError for arguments that cannot work;
-    what goes wrong at the exchange or on the way is a finding.
+    Args:
+        credentials: the API key to check; None checks only what is public.
+        user_id: the UID that clients are given, compared with the exchange's; None compares nothing.
+        demo: use demo trading; the default is live trading.
+        region: the account's home, as Client has it.
+        base_url: another host, in place of the region's.
+        allow_plain_http: permit ``http://`` for a host that is not local.
+        connect_timeout: seconds for a connection.
+        timeout: seconds for an answer.
+        on_finding: called with each finding as it arrives.
+
+    Raises:
+        InvalidRequestError: an argument cannot work.
     """
     if user_id is not None:
         check_user_id(user_id)
@@ -77,7 +88,7 @@ async def examine_exchange(
         elif credentials is None:
             visit.skip("account", why="no keys")
         else:
-            for sample in samples:  # so that a clock that is wrong hides nothing of the account
+            for sample in samples:  # a wrong clock must not hide the account
                 wiring.clock.learn(sample.sent, sample.received, sample.told)
             await visit.ask_account(user_id, demo=demo)
     finally:
@@ -87,7 +98,7 @@ async def examine_exchange(
 
 
 class _Visit:
-    """The questions, and what was found so far."""
+    """The requests of one examination, and the findings so far."""
 
     def __init__(self, wiring: Wiring, on_finding: Callable[[Finding], object] | None) -> None:
         self.findings: list[Finding] = []
@@ -95,7 +106,7 @@ class _Visit:
         self._on_finding = on_finding
 
     async def ask_time(self, where: str) -> list[Sample] | None:
-        """Ask a few times; None if nobody of the exchange's answered."""
+        """Measure clock and round trips; return the samples, None if the exchange did not answer."""
         samples: list[Sample] = []
         connecting = 0.0
         for _ in range(_SAMPLES):
@@ -118,7 +129,7 @@ class _Visit:
         return samples
 
     async def ask_account(self, user_id: str | None, *, demo: bool) -> None:
-        """Ask for the account's record, once: a key that is refused is not tried again."""
+        """Check the account's record. One request only: a refused key is not tried again."""
         attempt = await self._ask(ACCOUNT_CONFIG)
         if attempt.answer is None or not attempt.answer.ok or not attempt.answer.data:
             self._find(self._failure("account", attempt, "account/config", demo=demo))
@@ -127,7 +138,7 @@ class _Visit:
             self._find(finding)
 
     def skip(self, *checks: str, why: str) -> None:
-        """Say what could not be looked at."""
+        """Add a finding for each check that is not made."""
         for check in checks:
             self._find(Finding(check, Level.SKIP, f"not looked at: {why}"))
 

@@ -1,28 +1,26 @@
-"""What the doctor says: one line for each thing looked at."""
+"""The result of one check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "Level"]
-
 
 class Level(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
-    """Closes work, and something should be looked at."""
+    """Closes work, but something deserves attention."""
     FAIL = "fail"
     """Closes will not work, or not as they should."""
     SKIP = "skip"
-    """Could not be looked at."""
+    """The check could not be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: ``check`` names it, ``remedy`` is what to do, "" where there is nothing."""
+    """One checked thing: ``check`` is its name, ``text`` the result, ``remedy`` what to do ("" if nothing)."""
 
     check: str
     level: Level

@@ -1,4 +1,4 @@
-"""What can be told without a network: this Python, what is installed beside it, the keys in the environment."""
+"""Checks without a network: this Python, the installed packages, and the keys in the environment."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ from okx_async._errors import InvalidRequestError
 from okx_async.doctor.clash import OURS, clash
 from okx_async.doctor.finding import Finding, Level
 
-__all__ = ["examine_keys", "examine_machine"]
-
 _SPARE_FILES = 64
-"""Open files that a program needs beside its connections, roughly."""
+"""Rough number of open files that a program needs beside its connections."""
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)>=(?P<least>[0-9.]+)")
 
 
 def examine_machine(*, max_connections: int = 256) -> list[Finding]:
-    """Look at Python, the packages installed, their compiled parts and the limit of open files."""
+    """Return findings on Python, the packages installed, their compiled parts and the limit of open files."""
     return [
         Finding("python", Level.OK, f"{platform.python_implementation()} {platform.python_version()}, {_system()}"),
         *_packages(),
@@ -37,7 +35,7 @@ def examine_machine(*, max_connections: int = 256) -> list[Finding]:
 
 
 def examine_keys() -> tuple[Credentials | None, Finding]:
-    """Return the API key of the environment, if there is one, and whether it can be one."""
+    """Return the API key from the environment (None without a usable one), and the finding about it."""
     names = ("OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE")
     missing = [name for name in names if not os.environ.get(name)]
     if missing == list(names):
@@ -68,7 +66,7 @@ def _packages() -> Iterable[Finding]:
     yield Finding("okx-async", Level.OK, ours)
     for line in wanted:
         found = _REQUIREMENT.match(line)
-        if found is not None and ";" not in line:  # those of extras say for themselves what is missing
+        if found is not None and ";" not in line:  # extras report their missing packages themselves
             yield _package(found["name"], version(found["name"]), found["least"])
 
 

@@ -1,7 +1,7 @@
-"""Why the exchange did not answer as it should, and what to do about it (pure).
+"""Findings for missing answers and refusals, with their remedies (pure).
 
-A key that is refused is not tried again, and never at another host: repeated failures may get an address blocked, and
-a key belongs to one home.
+A refused key is not tried again, and never at another host: repeated failures may get an address blocked, and a key
+belongs to one home.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from okx_async._rest.hosts import REGIONS
 from okx_async._rest.outcomes import classify
 from okx_async._rest.responses import Answer
 from okx_async.doctor.finding import Finding, Level
-
-__all__ = ["no_answer", "refusal"]
 
 _HOMES: Final = ", ".join(f"{name} {url.removeprefix('https://')}" for name, url in REGIONS.items())
 _WRONG_HOME: Final = (
@@ -46,7 +44,7 @@ _OTHER_ENVIRONMENT: Final[Mapping[bool, str]] = MappingProxyType(
 
 
 def no_answer(check: str, what: str, reason: str, *, proxies: bool) -> Finding:
-    """Say that no answer came; `proxies`: whether the environment names one, which is not used."""
+    """Return the finding for a request without an answer; `proxies`: whether the environment names a proxy."""
     remedy = "check the host's name, the network and the firewall"
     if proxies:
         remedy += "; the environment's proxy is not used: pass a session= of your own, with trust_env"
@@ -54,7 +52,7 @@ def no_answer(check: str, what: str, reason: str, *, proxies: bool) -> Finding:
 
 
 def refusal(check: str, answer: Answer, what: str, *, demo: bool = False) -> Finding:
-    """Say what came in place of an answer to the question for `what`."""
+    """Return the finding for an unusable `answer` to the request named `what`."""
     code = answer.code.partition("_")[0]
     known = CODES.get(code)
     outcome = classify(answer)

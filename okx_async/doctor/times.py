@@ -1,4 +1,4 @@
-"""What a few answers of public/time say of the clock and of the way to the exchange (pure; seconds)."""
+"""Findings on clock and round trips from a few answers of public/time (pure; all times in seconds)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from statistics import median
 
 from okx_async.doctor.finding import Finding, Level
 
-__all__ = ["Sample", "clock_finding", "round_trip_findings"]
-
 _REFUSED = 30.0  # https://www.okx.com/docs-v5/en/#overview-rest-authentication-making-requests
 _NEARLY = 5.0
 _LOOSE = 1.0
@@ -18,7 +16,7 @@ _FAR = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One question: sent and answered by this machine's clock, told by the exchange's."""
+    """One request: ``sent`` and ``received`` by this machine's clock, ``told`` by the exchange's."""
 
     sent: float
     received: float
@@ -26,19 +24,19 @@ class Sample:
 
     @property
     def round_trip(self) -> float:
-        """From the write to the complete answer."""
+        """Seconds from the write to the complete answer."""
         return self.received - self.sent
 
     @property
     def offset(self) -> float:
-        """By how much the exchange is ahead, if it answered half-way."""
+        """Seconds by which the exchange is ahead, if it answered half-way."""
         return self.told - (self.sent + self.received) / 2
 
 
 def clock_finding(samples: Sequence[Sample]) -> Finding:
-    """Compare the clocks by the shortest round trip: the answer was made somewhere within it."""
+    """Compare the clocks by the shortest round trip, which bounds the error best."""
     best = min(samples, key=lambda sample: sample.round_trip)
-    # The answer is cut to whole milliseconds.
+    # The exchange truncates its time to whole milliseconds.
     offset, doubt = best.offset + 0.0005, best.round_trip / 2 + 0.0005
     how = f"this machine is {_apart(-offset)} the exchange (±{doubt * 1000:.0f} ms)"
     remedy = "let the machine set its clock by NTP"
@@ -57,7 +55,7 @@ def _apart(ahead: float) -> str:
 
 
 def round_trip_findings(samples: Sequence[Sample], connecting: float) -> list[Finding]:
-    """Say how far the exchange is, and why no measured round trip is a floor."""
+    """Return the round trips, and why none of them may serve as ``rtt_floor``."""
     trips = sorted(sample.round_trip for sample in samples)
     least, middle = trips[0], median(trips)
     text = (

@@ -212,7 +212,7 @@ def test_a_reading_has_executed_nothing() -> None:
 
 
 def test_an_error_carries_all_there_is() -> None:
-    attempt = Attempt(REQUEST, "k", 0.0, 1.0, 2.0, "51115", 429, Outcome.NEEDS, "settled")
+    attempt = Attempt(REQUEST, ("k",), 0.0, 1.0, 2.0, "51115", 429, Outcome.NEEDS, "settled")
     answer = parse(429, b'{"code":"51115","msg":"Cancel."}')
     raised = error(Outcome.NEEDS, answer, label="X", key=("live", "1", "X"), attempts=(attempt,))
     assert (raised.code, raised.status, raised.message) == ("51115", 429, "Cancel.")

@@ -1,4 +1,4 @@
-"""The command line as users have it: a process with its own environment, and a simulated exchange to talk to."""
+"""Fixtures of the command line: processes with an environment of their own, and `okx-async simulate`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ from typing import Any
 
 import pytest
 
-# not -X dev: asyncio's debug mode writes on stderr which callbacks were slow
+from okx_async import Credentials
+
+# not -X dev: asyncio's debug mode reports slow callbacks on stderr
 COMMAND = [sys.executable, "-W", "error", "-b", "-m", "okx_async.cli"]
 LIMIT = 20  # s, for a process that should have ended
+STRANGER = Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fjord-8888!x")
+"""A key that is not the simulator's: it could be one of the real exchange."""
+
+
+def variables(keys: Credentials) -> dict[str, str]:
+    return {"OKX_API_KEY": keys.api_key, "OKX_SECRET_KEY": keys.secret_key, "OKX_PASSPHRASE": keys.passphrase}
 
 
 class Process:
-    """Starts `okx-async` with nothing of the caller's environment that could matter."""
+    """Starts `okx-async`, without the variables of the caller's environment that could matter."""
 
     def __init__(self) -> None:
         self.environment: dict[str, str] = {}
@@ -34,12 +42,10 @@ class Process:
         terminal, hang_up = streams.pop("terminal", None), streams.pop("hang_up", signal.SIG_DFL)
 
         def prepare() -> None:
-            # In the child: tests that were started in the background ignore signals, and what they start would too.
+            # Runs in the child. Tests started in the background ignore signals, and their children would inherit that.
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGHUP, hang_up)
-            if (
-                terminal is not None
-            ):  # it becomes the terminal of a session of its own, whose end is that of the terminal
+            if terminal is not None:  # the controlling terminal of a new session, which ends with it
                 os.setsid()
                 fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 

@@ -1,4 +1,4 @@
-"""Usage: what is refused before anything begins, and what is never shown."""
+"""Wrong usage, refused before anything begins, and secrets, never shown."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_wrong_usage_is_exit_2_with_empty_stdout(args: list[str]) -> None:
     result = CliRunner(env=KEYS).invoke(app, args)
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
-    assert bool(result.stdout) == (not args)  # only the help of a bare `okx-async` goes there
+    assert bool(result.stdout) == (not args)  # a bare `okx-async` prints its help there
     assert not any(secret in result.output for secret in ("SECRETSECRET", "PASSPASSPASS"))
 
 
@@ -85,7 +85,7 @@ def test_a_wrong_variable_is_not_shown() -> None:
     ids=" ".join,
 )
 def test_no_terminal_and_no_consent_sends_nothing(options: list[str]) -> None:
-    # KEYS are not the simulator's: a local address may as well be a tunnel to the real exchange
+    # KEYS are not the simulator's: a local address may be a tunnel to the real exchange
     result = CliRunner(env=KEYS).invoke(app, [*CLOSE, *options, "--json"], input="y\n")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (

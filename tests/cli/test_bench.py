@@ -1,4 +1,4 @@
-"""`okx-async bench`, made short: what it prints, and what it would not pass over."""
+"""`okx-async bench`, made short: its record, its table, its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo, run once as users run it; what it promises; and what it says when a promise is broken."""
+"""The demo: its promises, its report, and its exit code when a promise is broken."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_demo_keeps_its_promises(command: Callable[..., CompletedProcess[str]]) 
     numbers = [[group[key] for key in ("keys", "requests", "closed", "worst_window")] for group in ours["groups"]]
     assert numbers == [[60, 60, 60, 1], [1, 60, 60, 20], [1, 20, 20, 20]]
     assert record["pace"]["least_s"] <= ours["took_s"] < 10
-    # the same book without a limiter: 60 closes on the key of one family, 40 of them refused and still open
+    # without a limiter: 60 closes on the key of one family, 40 of them refused and their positions open
     assert (other["worst_window"], other["refused"], other["positions_left"]) == (60, 40, 40)
 
 
@@ -50,7 +50,8 @@ def test_demo_keeps_its_promises(command: Callable[..., CompletedProcess[str]]) 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_broken_promise_is_exit_1(
     broken: dict[str, Any],
-    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    *,
+    as_json: bool,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -69,7 +70,7 @@ def test_a_broken_promise_is_exit_1(
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_it_says_that_nothing_was_at_stake(stop: signal.Signals, command: Process) -> None:
+def test_a_stop_reports_that_nothing_was_sent(stop: signal.Signals, command: Process) -> None:
     process = command.start("--verbose", "demo", "--json")
     assert process.stderr is not None
     assert "debug: Attempt(" in process.stderr.readline()  # it is at work

@@ -1,4 +1,4 @@
-"""`doctor` as it is run: with everything, without keys, without a network."""
+"""`okx-async doctor`: with everything, without keys, without a network."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_with_everything_there_is_nothing_wrong(simulate: Callable[..., dict[str
         assert command.environment[name] not in told.stdout + seen.stdout
 
 
-def test_without_keys_and_without_a_network_it_still_says_what_it_can(command: Process) -> None:
-    told = command("doctor", "--base-url", "http://127.0.0.1:9", "--json")  # discard: nobody listens
+def test_without_keys_and_network_the_rest_is_checked(command: Process) -> None:
+    told = command("doctor", "--base-url", "http://127.0.0.1:9", "--json")  # the discard port: nothing listens there
     assert (told.returncode, told.stderr) == (1, "")
     found = levels(told.stdout)
     assert found["python"] == "ok"
@@ -54,10 +54,10 @@ def test_without_keys_and_without_a_network_it_still_says_what_it_can(command: P
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_it_says_that_something_is_missing(stop: signal.Signals, command: Process) -> None:
+def test_a_stop_reports_that_checks_are_missing(stop: signal.Signals, command: Process) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         process = command.start("doctor", "--base-url", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        connection, _ = silent.accept()  # it asks, and nobody answers
+        connection, _ = silent.accept()  # the request arrives and is not answered
         process.send_signal(stop)
         out, err = process.communicate(timeout=20)
         connection.close()
@@ -71,13 +71,15 @@ def test_stopped_it_says_that_something_is_missing(stop: signal.Signals, command
     [["--region", "mars"], ["--base-url", "http://example.com"], ["--user-id", "a b"]],
     ids=" ".join,
 )
-def test_wrong_usage_is_told_before_anything_else(args: list[str]) -> None:
+def test_wrong_usage_is_reported_first(args: list[str]) -> None:
     result = CliRunner().invoke(app, ["doctor", *args])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: ")
 
 
-def test_foreign_words_cannot_dress_up(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_markup_and_control_characters_are_neutralised(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     tables.print_finding(Finding("host", Level.FAIL, "[red]\x1b[31mno", "[link]do"))
     out = capsys.readouterr().out

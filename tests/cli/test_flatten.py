@@ -1,4 +1,4 @@
-"""`flatten`: consent, progress, report, exit codes, and what an interrupt leaves in flight."""
+"""`okx-async flatten`: consent, progress, report, exit codes, and interrupts."""
 
 from __future__ import annotations
 
@@ -11,28 +11,26 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from math import nan
 from typing import Any, TextIO, cast
 
 import pytest
 from rich.console import Console
 
-from okx_async import (
-    Credentials,
-)
 from okx_async.cli.exits import ExitCode, Page
-from okx_async.cli.flatten import Wish, flatten
+from okx_async.cli.flatten import FlattenOptions, flatten
 from okx_async.cli.target import Target
 from okx_async.simulator import SimulatedExchange
-from tests.cli.conftest import Process
+from tests.cli.conftest import STRANGER, Process, variables
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 POSITIONS_PATH = "/api/v5/account/positions"
-STRANGER = Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fjord-8888!x")
-ALL = Wish(None, None, auto_cxl=True, deadline=10.0, dry_run=False)
+ALL = FlattenOptions(None, None, auto_cxl=True, deadline=10.0, dry_run=False)
 
 
 class Terminal(io.StringIO):
-    """In place of stdin: somebody who answers, after `meanwhile`."""
+    """A terminal in place of stdin: calls `meanwhile`, then answers."""
 
     def __init__(self, answer: str, meanwhile: Callable[[], object] = lambda: None) -> None:
         super().__init__()
@@ -48,18 +46,18 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def keys(exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that could be one of the real exchange, in the environment."""
+    """Put STRANGER's keys into the environment."""
     exchange.add_key(credentials=STRANGER)
-    monkeypatch.setenv("OKX_API_KEY", STRANGER.api_key)
-    monkeypatch.setenv("OKX_SECRET_KEY", STRANGER.secret_key)
-    monkeypatch.setenv("OKX_PASSPHRASE", STRANGER.passphrase)
-    monkeypatch.setenv("COLUMNS", "100")
+    for name, value in {**variables(STRANGER), "COLUMNS": "100"}.items():
+        monkeypatch.setenv(name, value)
 
 
-async def run(exchange: SimulatedExchange, wish: Wish = ALL, *, yes: bool = True, as_json: bool = False) -> ExitCode:
-    """Run the command in a thread: it has an event loop of its own."""
+async def run(
+    exchange: SimulatedExchange, options: FlattenOptions = ALL, *, yes: bool = True, as_json: bool = False
+) -> ExitCode:
+    """Run the command in a thread, since it has an event loop of its own."""
     target = Target(demo=False, region="global", base_url=exchange.base_url)
-    return await asyncio.to_thread(flatten, wish, target, yes=yes, as_json=as_json)
+    return await asyncio.to_thread(flatten, options, target, yes=yes, as_json=as_json)
 
 
 def closes(exchange: SimulatedExchange) -> list[str]:
@@ -67,18 +65,9 @@ def closes(exchange: SimulatedExchange) -> list[str]:
 
 
 def looked_after(exchange: SimulatedExchange) -> bool:
-    """Whether both closes of the book were answered, since positions were read again."""
+    """Whether both closes of the book were answered: positions were read after them."""
     paths = [row.path.partition("?")[0] for row in exchange.journal]
     return paths.count(CLOSE_PATH) > 1 and POSITIONS_PATH in paths[len(paths) - paths[::-1].index(CLOSE_PATH) :]
-
-
-def use(command: Process, exchange: SimulatedExchange) -> None:
-    """Give a process the exchange's own keys: nobody is asked then."""
-    command.environment = {
-        "OKX_API_KEY": exchange.credentials.api_key,
-        "OKX_SECRET_KEY": exchange.credentials.secret_key,
-        "OKX_PASSPHRASE": exchange.credentials.passphrase,
-    }
 
 
 def book(exchange: SimulatedExchange) -> None:
@@ -102,9 +91,9 @@ async def test_flat_is_exit_0(exchange: SimulatedExchange, capsys: pytest.Captur
 
 
 @pytest.mark.usefixtures("keys")
-async def test_machines_have_one_object(exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_json_is_one_object(exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]) -> None:
     book(exchange)
-    assert await run(exchange, Wish(["BTC-USDT-SWAP"], None, True, 10.0, False), as_json=True) is ExitCode.DONE  # noqa: FBT003 - its fields
+    assert await run(exchange, replace(ALL, inst_ids=["BTC-USDT-SWAP"]), as_json=True) is ExitCode.DONE
     out, err = capsys.readouterr()
     assert err == ""
     record = json.loads(out)
@@ -123,20 +112,20 @@ async def test_machines_have_one_object(exchange: SimulatedExchange, capsys: pyt
 @pytest.mark.usefixtures("keys")
 async def test_only_one_margin_mode(exchange: SimulatedExchange) -> None:
     book(exchange)
-    assert await run(exchange, Wish(None, "isolated", True, 10.0, False)) is ExitCode.DONE  # noqa: FBT003 - its fields
+    assert await run(exchange, replace(ALL, mgn_mode="isolated")) is ExitCode.DONE
     assert closes(exchange) == ["ETH-USDT-SWAP"]
 
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("as_json", [True, False])
 async def test_a_dry_run_sends_nothing_that_trades(
-    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    *,
+    as_json: bool,
     exchange: SimulatedExchange,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     book(exchange)
-    wish = Wish(None, None, True, 10.0, dry_run=True)  # noqa: FBT003 - its fields
-    assert await run(exchange, wish, yes=False, as_json=as_json) is ExitCode.DONE
+    assert await run(exchange, replace(ALL, dry_run=True), yes=False, as_json=as_json) is ExitCode.DONE
     out, err = capsys.readouterr()
     assert {row.method for row in exchange.journal} == {"GET"}
     if as_json:
@@ -151,21 +140,22 @@ async def test_a_dry_run_sends_nothing_that_trades(
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("dry_run", [True, False])
-async def test_who_looks_in_the_wrong_place_is_told_where_that_was(
+async def test_filters_without_a_match_are_named(
     exchange: SimulatedExchange,
-    dry_run: bool,  # noqa: FBT001 - a parameter of the test
+    *,
+    dry_run: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     book(exchange)
-    wish = Wish(["BTC-USDT"], "isolated", True, 10.0, dry_run=dry_run)  # noqa: FBT003 - its fields
-    assert await run(exchange, wish) is ExitCode.DONE
+    options = replace(ALL, inst_ids=["BTC-USDT"], mgn_mode="isolated", dry_run=dry_run)
+    assert await run(exchange, options) is ExitCode.DONE
     err = capsys.readouterr().err
     assert err == "looked at --inst BTC-USDT --mgn-mode isolated only: other positions may be open\n"
     assert len(exchange.positions) == 2
 
 
 @pytest.mark.usefixtures("keys")
-async def test_nothing_open_is_read_twice_and_nobody_is_asked(
+async def test_an_empty_list_is_read_twice_and_asks_nothing(
     exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("", lambda: pytest.fail("asked")))
@@ -177,9 +167,10 @@ async def test_nothing_open_is_read_twice_and_nobody_is_asked(
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("as_json", [True, False])
 @pytest.mark.parametrize("answer", ["y\n", "n\n", ""])
-async def test_what_is_agreed_to_is_what_was_shown(
+async def test_consent_covers_only_what_was_shown(
     answer: str,
-    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    *,
+    as_json: bool,
     exchange: SimulatedExchange,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -190,7 +181,7 @@ async def test_what_is_agreed_to_is_what_was_shown(
     out, err = capsys.readouterr()
     assert err.index("To be closed at market") < err.index("BTC-USDT-SWAP") < err.index("LIVE TRADING")
     assert "Close 2 positions? [y/N]" in err
-    assert code is ExitCode.FAILED  # not all of it is flat, either way
+    assert code is ExitCode.FAILED  # not flat, whatever the answer
     if answer == "y\n":
         assert sorted(closes(exchange)) == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
         assert "SOL-USDT-SWAP" in out
@@ -218,8 +209,9 @@ async def test_no_terminal_and_no_consent_sends_nothing(
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("as_json", [True, False])
-async def test_one_that_is_refused_stops_no_other(
-    as_json: bool,  # noqa: FBT001 - a parameter of the test
+async def test_a_refused_close_stops_no_other(
+    *,
+    as_json: bool,
     exchange: SimulatedExchange,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -254,7 +246,7 @@ async def test_positions_that_cannot_be_read_are_exit_1(
 
 
 @pytest.mark.usefixtures("keys")
-async def test_a_key_that_is_revoked_meanwhile_has_the_doctor_named(
+async def test_a_key_revoked_meanwhile_leads_to_the_doctor(
     exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
 ) -> None:
     book(exchange)
@@ -266,19 +258,14 @@ async def test_a_key_that_is_revoked_meanwhile_has_the_doctor_named(
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize(
-    "wish",
-    [
-        Wish(["no id"], None, True, 10.0, False),  # noqa: FBT003 - its fields
-        Wish(None, "crossed", True, 10.0, False),  # noqa: FBT003 - the same
-        Wish(None, None, True, 0.0, False),  # noqa: FBT003 - the same
-        Wish(None, None, True, float("nan"), False),  # noqa: FBT003 - the same
-    ],
+    "wrong",
+    [{"inst_ids": ["no id"]}, {"mgn_mode": "crossed"}, {"deadline": 0.0}, {"deadline": nan}],
     ids=str,
 )
 async def test_wrong_usage_is_exit_2(
-    wish: Wish, exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+    wrong: dict[str, Any], exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await run(exchange, wish) is ExitCode.USAGE
+    assert await run(exchange, replace(ALL, **wrong)) is ExitCode.USAGE
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
@@ -286,10 +273,10 @@ async def test_wrong_usage_is_exit_2(
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_stopped_it_says_what_is_in_flight(
+async def test_a_stop_reports_what_is_in_flight(
     stop: signal.Signals, exchange: SimulatedExchange, command: Process
 ) -> None:
-    use(command, exchange)
+    command.environment = variables(exchange.credentials)
     book(exchange)
     exchange.inject(delay=30, executed=True, inst_id="BTC-USDT-SWAP")
     process = command.start("flatten", "--base-url", exchange.base_url, "--json")
@@ -308,7 +295,7 @@ async def test_stopped_it_says_what_is_in_flight(
     assert {"BTC-USDT-SWAP", "ETH-USDT-SWAP"} == {attempt["inst_id"] for attempt in record["attempts"]}
 
 
-def test_what_nobody_reads_is_lost_and_raises_nothing() -> None:
+def test_output_without_a_reader_is_dropped() -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     with os.fdopen(theirs, "w") as stream:
@@ -319,12 +306,13 @@ def test_what_nobody_reads_is_lost_and_raises_nothing() -> None:
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-async def test_a_terminal_that_goes_away_stops_it_and_the_exit_code_tells(
-    as_json: bool,  # noqa: FBT001 - a parameter of the test
+async def test_a_closed_terminal_stops_it_with_exit_3(
+    *,
+    as_json: bool,
     exchange: SimulatedExchange,
     command: Process,
 ) -> None:
-    use(command, exchange)
+    command.environment = variables(exchange.credentials)
     command.environment["TERM"] = "xterm"  # rows change in place
     book(exchange)
     exchange.inject("never filled", times=None)
@@ -345,8 +333,8 @@ async def test_a_terminal_that_goes_away_stops_it_and_the_exit_code_tells(
         assert record["text"].count("already sent, not proven closed") == 2
 
 
-async def test_who_has_it_outlive_the_terminal_has_it_finish(exchange: SimulatedExchange, command: Process) -> None:
-    use(command, exchange)
+async def test_with_sighup_ignored_it_outlives_the_terminal(exchange: SimulatedExchange, command: Process) -> None:
+    command.environment = variables(exchange.credentials)
     book(exchange)
     exchange.inject(delay=0.5, executed=True, inst_id="BTC-USDT-SWAP")
     process = command.start("flatten", "--base-url", exchange.base_url, "--json", hang_up=signal.SIG_IGN)
@@ -359,7 +347,7 @@ async def test_who_has_it_outlive_the_terminal_has_it_finish(exchange: Simulated
 
 
 async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: SimulatedExchange, command: Process) -> None:
-    use(command, exchange)
+    command.environment = variables(exchange.credentials)
     book(exchange)
     ours, theirs = os.pipe()
     os.close(ours)
@@ -374,7 +362,7 @@ async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: Simula
 async def test_a_terminal_of_40_columns_shows_rows_as_they_change(
     exchange: SimulatedExchange, command: Process
 ) -> None:
-    use(command, exchange)
+    command.environment = variables(exchange.credentials)
     command.environment |= {"COLUMNS": "40", "TERM": "xterm"}
     book(exchange)
     exchange.inject(delay=0.5, inst_id="BTC-USDT-SWAP")
@@ -398,7 +386,7 @@ async def test_a_terminal_of_40_columns_shows_rows_as_they_change(
     assert process.returncode == 0
     assert b"Ctrl-C stops" in shown
     assert b"no answer" in shown
-    # the log's lines stand above the rows, not among them
+    # log lines stand above the rows, not among them
     plain = re.sub(rb"\x1b\[[?0-9;]*[A-Za-z]", b"", shown)
     logged = [line.rpartition(b"\r")[2] for line in plain.split(b"\r\n") if b"debug: " in line]
     assert logged

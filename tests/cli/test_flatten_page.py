@@ -1,4 +1,4 @@
-"""What a flatten says: its report, its rows while it lasts, its exit code, and what an interrupt leaves."""
+"""The output of a flatten: report, live rows, exit code, and the text after an interrupt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def position(inst_id: str = "BTC-USDT-SWAP", pos: str = "-3", **fields: str) -> 
 
 
 def attempt(outcome: Outcome, inst_id: str = "BTC-USDT-SWAP", code: str = "") -> Attempt:
-    return Attempt(ClosePosition(inst_id, "cross"), "key", 0.0, 1.0, 2.0, code, 200, outcome, "settled")
+    return Attempt(ClosePosition(inst_id, "cross"), ("key",), 0.0, 1.0, 2.0, code, 200, outcome, "settled")
 
 
 def report(*states: FlattenState, flat: bool = False) -> FlattenReport:
@@ -50,7 +50,7 @@ def report(*states: FlattenState, flat: bool = False) -> FlattenReport:
         ((), True, False, ExitCode.DONE),
         ((FlattenState.CLOSED, FlattenState.ALREADY_FLAT), True, False, ExitCode.DONE),
         ((FlattenState.CLOSED,), True, True, ExitCode.FAILED),
-        ((FlattenState.CLOSED,), False, False, ExitCode.FAILED),  # nothing wrong, and yet not proven
+        ((FlattenState.CLOSED,), False, False, ExitCode.FAILED),  # closed, but not proven
         *(
             ((FlattenState.CLOSED, state), False, False, ExitCode.FAILED)
             for state in FlattenState
@@ -61,8 +61,9 @@ def report(*states: FlattenState, flat: bool = False) -> FlattenReport:
 )
 def test_the_exit_code_is_what_the_report_says(
     states: tuple[FlattenState, ...],
-    flat: bool,  # noqa: FBT001 - a parameter of the test
-    left: bool,  # noqa: FBT001 - the same
+    *,
+    flat: bool,
+    left: bool,
     code: ExitCode,
 ) -> None:
     left_alone = [position("SOL-USDT-SWAP")] if left else []
@@ -95,7 +96,8 @@ def test_every_state_has_its_row_in_the_report(
 
 @pytest.mark.parametrize("flat", [True, False])
 def test_no_rows_are_no_proof_by_themselves(
-    flat: bool,  # noqa: FBT001 - a parameter of the test
+    *,
+    flat: bool,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -119,7 +121,7 @@ def test_a_hundred_rows_fit_the_screen() -> None:
     assert lines[-1].startswith("60 of 100 ended")
 
 
-def test_lines_tell_what_is_new_and_nothing_twice(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_change_of_a_row_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     board = flatten_page._Board()
     rate = attempt(Outcome.RATE, code="50011")
     for attempts, state in (

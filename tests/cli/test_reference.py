@@ -1,4 +1,4 @@
-"""docs/reference/cli.md is what --help says. Write it anew: python tests/cli/test_reference.py"""
+"""docs/reference/cli.md agrees with --help; `python tests/cli/test_reference.py` writes it."""
 
 from __future__ import annotations
 

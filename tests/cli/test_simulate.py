@@ -1,4 +1,4 @@
-"""`simulate` as a process: what it prints works, and it ends when it is told to."""
+"""`okx-async simulate` as a process: the lines that it prints work, and signals end it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_accounts_positions_and_faults(command: Process, simulate: Callable[...,
     assert (second.returncode, "50120" in second.stderr) == (1, True), second
 
 
-def test_everywhere_must_be_asked_for_and_is_told(command: Process) -> None:
+def test_listening_everywhere_is_announced(command: Process) -> None:
     process = command.start("simulate", "--host", "0.0.0.0", "--json")  # noqa: S104 - that is what is tested
     assert process.stdout is not None
     record = json.loads(process.stdout.readline())
@@ -100,7 +100,7 @@ def test_everywhere_must_be_asked_for_and_is_told(command: Process) -> None:
     assert told.startswith("listening on 0.0.0.0: whoever reaches it")
 
 
-async def test_what_it_remembers_is_bounded_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_journal_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation, "_JOURNAL", 3)
     options = simulation.Options("127.0.0.1", 0, 0.0, 0.0, "sliding", "net_mode", 0.0, None)
     told = []
@@ -131,7 +131,7 @@ async def test_what_it_remembers_is_bounded_and_it_says_so(monkeypatch: pytest.M
         ("--window", "round", "window"),
     ],
 )
-def test_what_it_cannot_do_is_exit_2(option: str, text: str, words: str) -> None:
+def test_wrong_options_are_exit_2(option: str, text: str, words: str) -> None:
     result = CliRunner().invoke(app, ["simulate", option, text])
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr

@@ -1,4 +1,4 @@
-"""`torture` as it is run, and the story that it tells of a broken history."""
+"""`okx-async torture`: its records, and the timeline of a broken history."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ def test_torture_prints_the_same_record_of_each_history_every_time(
 
 
 def test_torture_says_what_it_covered(capsys: pytest.CaptureFixture[str]) -> None:
-    assert torture.run(2, 3, processes=1, small=False, as_json=False) is ExitCode.DONE
+    assert torture.run(2, 3, processes=1, shrinks=False, as_json=False) is ExitCode.DONE
     out, err = capsys.readouterr()
     assert out.startswith("2 histories, ")
     assert out.endswith(": 0 broken\n")
     assert err == ""
 
 
-@pytest.mark.parametrize("small", [True, False])
+@pytest.mark.parametrize("shrinks", [True, False])
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_broken_history_is_told_and_exit_1(
-    small: bool,  # noqa: FBT001 - a parameter of the test
-    as_json: bool,  # noqa: FBT001 - the same
+    *,
+    shrinks: bool,
+    as_json: bool,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -52,12 +53,12 @@ def test_a_broken_history_is_told_and_exit_1(
     kind = "hasty"
     monkeypatch.setitem(strategies.STRATEGIES, kind, (strategies.STRATEGIES[kind][0], bad))
     first = next(seed for seed in range(100) if any(part.kind == kind for part in plan_of(seed).parts))
-    assert torture.run(1, first, processes=1, small=small, as_json=as_json) is ExitCode.FAILED
+    assert torture.run(1, first, processes=1, shrinks=shrinks, as_json=as_json) is ExitCode.FAILED
     out, err = capsys.readouterr()
     assert "broke leftovers: hasty at seat" in err
     assert "again by: okx-async torture --seed" in err
-    if small:
-        assert re.search(r"^strategies: hasty at seat \d$", err, re.MULTILINE)  # one of them, and nobody else
+    if shrinks:
+        assert re.search(r"^strategies: hasty at seat \d$", err, re.MULTILINE)  # the broken strategy alone
         assert "mishaps: none\n" in err
     if as_json:
         assert any(history["broken"] for history in json.loads(out)["histories"])

@@ -1,4 +1,4 @@
-"""`close` and `positions` as processes, against a simulated exchange that runs beside them."""
+"""`okx-async close` and `positions` as processes, against a simulated exchange."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from typing import Any
 
 import pytest
 
-from okx_async import Attempt, ClosePosition, Credentials, Outcome, Position
+from okx_async import Attempt, ClosePosition, Outcome, Position
 from okx_async.cli import tables
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.signals import Stop
 from okx_async.cli.trading import _stopped
 from okx_async.simulator import JournalRow, SimulatedExchange
-from tests.cli.conftest import Process
+from tests.cli.conftest import STRANGER, Process, variables
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 CLOSE = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross")
 LEG = ClosePosition("BTC-USDT-SWAP", "cross")
-NOWHERE = ("--base-url", "http://127.0.0.1:9")  # discard: nobody listens
+NOWHERE = ("--base-url", "http://127.0.0.1:9")  # the discard port: nothing listens there
 
 
 def checked(result: CompletedProcess[str], command: Process) -> CompletedProcess[str]:
-    """No traceback, and no secret of the environment, in anything that was printed."""
+    """Check that neither a traceback nor a secret of the environment was printed."""
     printed = result.stdout + result.stderr
     assert "Traceback" not in printed
     assert not any(command.environment[name] in printed for name in ("OKX_SECRET_KEY", "OKX_PASSPHRASE"))
@@ -47,7 +47,7 @@ def test_positions_and_close_against_simulate(simulate: Callable[..., dict[str, 
         ["BTC-USDT-SWAP", "cross", "net", "-3"],
         ["ETH-USDT-SWAP", "isolated", "net", "0.5"],
     ]
-    # the simulator's own keys on a local address: nothing to consent to
+    # the simulator's own keys on a local address need no consent
     closed = checked(command(*CLOSE, *where), command)
     assert (closed.returncode, closed.stderr) == (0, "")
     look = f"okx-async positions --inst BTC-USDT-SWAP --base-url {record['base_url']}"
@@ -71,7 +71,7 @@ def test_positions_and_close_against_simulate(simulate: Callable[..., dict[str, 
 
 
 def test_a_wrong_instrument_is_wrong_usage(command: Process) -> None:
-    use(command, stranger())
+    command.environment = variables(STRANGER)
     result = checked(command("positions", "--inst", "no id", "--json", *NOWHERE), command)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("error: inst_id must be ")
@@ -79,24 +79,11 @@ def test_a_wrong_instrument_is_wrong_usage(command: Process) -> None:
 
 @pytest.mark.parametrize("args", [(*CLOSE, "--yes", "--max-wait", "0"), ("positions",)], ids=["close", "positions"])
 def test_an_unreachable_host_is_exit_1(args: tuple[str, ...], command: Process) -> None:
-    use(command, stranger())
+    command.environment = variables(STRANGER)
     result = checked(command(*args, *NOWHERE, "--json"), command)
     assert result.returncode == 1
     assert json.loads(result.stdout)["outcome"] == "not sent"
     assert "nothing was sent" in result.stderr
-
-
-def stranger() -> Credentials:
-    """Return a key that could be one of the real exchange."""
-    return Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fjord-8888!x")
-
-
-def use(command: Process, keys: Credentials) -> None:
-    command.environment = {
-        "OKX_API_KEY": keys.api_key,
-        "OKX_SECRET_KEY": keys.secret_key,
-        "OKX_PASSPHRASE": keys.passphrase,
-    }
 
 
 async def ended(process: Popen[str], command: Process) -> CompletedProcess[str]:
@@ -112,7 +99,7 @@ async def stopped(
     exchange: SimulatedExchange, command: Process, stop: signal.Signals, *args: str
 ) -> CompletedProcess[str]:
     """Run a close, and send `stop` once the exchange has seen it."""
-    use(command, exchange.credentials)
+    command.environment = variables(exchange.credentials)
     process = command.start(*CLOSE, "--base-url", exchange.base_url, *args)
     while not closes(exchange):  # noqa: ASYNC110 - the exchange has no event for it
         await asyncio.sleep(0.01)
@@ -134,16 +121,16 @@ async def test_interrupted_on_its_way_is_exit_3(
     told = json.loads(result.stdout)
     assert told["outcome"] == "unknown"
     assert [attempt["token"] for attempt in told["attempts"]] == ["in doubt"]
-    assert not exchange.positions  # it was executed: exit 3 told the truth
+    assert not exchange.positions  # it was executed
 
 
 async def test_interrupted_after_a_refusal_is_exit_1(exchange: SimulatedExchange, command: Process) -> None:
     exchange.open_position("BTC-USDT-SWAP", 1)
     exchange.inject(code="50011", times=9)
-    use(command, exchange.credentials)
+    command.environment = variables(exchange.credentials)
     process = command.start(*CLOSE, "--base-url", exchange.base_url)
     assert process.stderr is not None
-    while "to be repeated" not in (line := await asyncio.to_thread(process.stderr.readline)):  # it has the answer
+    while "to be repeated" not in (line := await asyncio.to_thread(process.stderr.readline)):  # the refusal has arrived
         assert line, "the process ended without a word of a repeat"
     process.send_signal(signal.SIGINT)
     result = await ended(process, command)
@@ -154,18 +141,18 @@ async def test_interrupted_after_a_refusal_is_exit_1(exchange: SimulatedExchange
 
 async def test_an_unknown_outcome_is_exit_3(exchange: SimulatedExchange, command: Process) -> None:
     exchange.inject(disconnect=True)
-    use(command, exchange.credentials)
+    command.environment = variables(exchange.credentials)
     result = await ended(command.start(*CLOSE, "--base-url", exchange.base_url, "--json"), command)
     assert result.returncode == 3
     assert json.loads(result.stdout)["error"] == "OutcomeUnknownError"
-    assert result.stderr.count("do not blindly repeat") == 1  # not once more by the log
+    assert result.stderr.count("do not blindly repeat") == 1  # not repeated by the log
     assert "see what is left: okx-async positions" in result.stderr
 
 
 @pytest.mark.parametrize("answer", ["y", "n", "interrupt", "terminate"])
 async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, command: Process) -> None:
-    exchange.add_key(credentials=stranger())
-    use(command, stranger())
+    exchange.add_key(credentials=STRANGER)
+    command.environment = variables(STRANGER)
     exchange.open_position("BTC-USDT-SWAP", 1)
     ours, theirs = pty.openpty()
     process = command.start(*CLOSE, "--base-url", exchange.base_url, "--json", stdin=theirs)
@@ -196,7 +183,7 @@ async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, com
 
 async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: SimulatedExchange, command: Process) -> None:
     exchange.open_position("BTC-USDT-SWAP", 1)
-    use(command, exchange.credentials)
+    command.environment = variables(exchange.credentials)
     ours, theirs = os.pipe()
     os.close(ours)
     process = command.start(*CLOSE, "--base-url", exchange.base_url, stdout=theirs)
@@ -216,7 +203,7 @@ async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: Simula
     ],
 )
 def test_what_an_interrupt_leaves(notes: list[str], outcomes: list[Outcome], code: ExitCode, text: str) -> None:
-    attempts = [Attempt(LEG, "key", 0.0, None, None, "", None, outcome, "refunded") for outcome in outcomes]
+    attempts = [Attempt(LEG, ("key",), 0.0, None, None, "", None, outcome, "refunded") for outcome in outcomes]
     ending = _stopped(LEG, notes, attempts, Stop())
     assert ending.code is code
     assert text in ending.text

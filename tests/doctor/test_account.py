@@ -1,4 +1,4 @@
-"""The account's record, read: what matters to a close, and what is nobody's business."""
+"""Findings from the account's record, and the private parts that they leave out."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_good_account_is_ok_throughout() -> None:
     ],
     ids=str,
 )
-def test_what_matters_is_told(changes: dict[str, Any], check: str, level: Level, word: str) -> None:
+def test_each_setting_has_its_finding(changes: dict[str, Any], check: str, level: Level, word: str) -> None:
     finding = findings(**changes)[check]
     assert finding.level is level
     assert word in finding.text
@@ -81,7 +81,7 @@ def test_the_given_user_id_is_compared() -> None:
 
 @pytest.mark.parametrize("field", ["uid", "mainUid", "perm", "ip", "acctLv", "posMode", "roleType", "acctStpMode"])
 @pytest.mark.parametrize("value", [None, 7, ["x"], {}], ids=str)
-def test_what_is_not_told_is_not_guessed(field: str, value: object) -> None:
+def test_a_missing_field_is_skipped(field: str, value: object) -> None:
     record: dict[str, Any] = {**GOOD, field: value}
     assert [one.level for one in account_findings(record)].count(Level.SKIP) == 1
     del record[field]

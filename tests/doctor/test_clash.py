@@ -1,4 +1,4 @@
-"""Another distribution of the same package: made up in a folder of its own, and found there."""
+"""Another distribution of the same package name, made up in a folder."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_a_second_copy_is_told_once(tmp_path: Path) -> None:
     assert [finding.level for finding in clash(path, HERE)] == [Level.WARN]
 
 
-def test_the_command_says_so_where_it_was_overwritten(tmp_path: Path) -> None:
-    """Installed after ours, the other one puts its own okx_async/__init__.py in place: nothing of ours imports."""
+def test_an_overwritten_command_names_the_remedy(tmp_path: Path) -> None:
+    """The other distribution, installed later, replaced okx_async/__init__.py: nothing of ours imports."""
     package = tmp_path / "okx_async"
     package.mkdir()
     (package / "__init__.py").write_text('__version__ = "0.1.1"\n')

@@ -1,4 +1,4 @@
-"""The questions on real sockets: what the doctor asks, in which order, and where it stops."""
+"""The requests of the doctor on real sockets: which, in which order, and where it stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came in place of an answer, and the remedy for it."""
+"""Refusals and missing answers, with their remedies."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_other_environment_is_named() -> None:
 
 
 @pytest.mark.parametrize("proxies", [True, False])
-def test_no_answer_says_why_and_what_is_not_used(proxies: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_no_answer_says_why_and_what_is_not_used(*, proxies: bool) -> None:
     finding = no_answer("host", "https://openapi.okx.com", "no route", proxies=proxies)
     assert finding.level is Level.FAIL
     assert "no route" in finding.text

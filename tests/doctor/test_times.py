@@ -1,4 +1,4 @@
-"""Clock and round trips from literal samples."""
+"""Findings on clock and round trips, from literal samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = 1_768_519_672.0
 
 
 def sample(offset: float, trip: float = 0.1, *, late: float = 0.0) -> Sample:
-    """Return what is seen of an exchange that is `offset` s ahead, the way back `late` s longer than the way out."""
+    """Return a sample of an exchange that is `offset` s ahead, with a way back `late` s longer than the way out."""
     told = T + (trip - late) / 2 + offset
     return Sample(T, T + trip, int(told * 1000) / 1000)
 
@@ -35,17 +35,17 @@ def test_the_clock_is_judged_by_the_limit_of_30_s(offset: float, level: Level, w
     assert bool(finding.remedy) == (level is not Level.OK)
 
 
-def test_the_shortest_round_trip_knows_best() -> None:
-    slow_back = sample(0.0, 8.0, late=8.0)  # alone, it looks 4 s away
+def test_the_shortest_round_trip_decides() -> None:
+    slow_back = sample(0.0, 8.0, late=8.0)  # alone, the clock seems 4 s off
     assert slow_back.offset == pytest.approx(-4.0, abs=0.001)
     assert clock_finding([slow_back, sample(0.0, 0.02), slow_back]).level is Level.OK
 
 
-def test_doubt_is_no_fault() -> None:
+def test_an_offset_within_the_error_is_ok() -> None:
     assert clock_finding([sample(0.0, 8.0, late=8.0)]).level is Level.OK
 
 
-def test_round_trips_and_why_none_of_them_is_a_floor() -> None:
+def test_round_trips_and_the_advice_on_rtt_floor() -> None:
     trips, floor = round_trip_findings([sample(0.0, trip) for trip in (0.030, 0.020, 0.100)], 0.045)
     assert trips.level is Level.OK
     assert trips.text.startswith("20.0 ms at least, 30.0 ms in the middle, 100.0 ms at most, of 3")

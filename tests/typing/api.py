@@ -1,4 +1,4 @@
-"""Read by mypy, never run: an ignore that is not needed is an error, so each is a wrong call that must stay wrong."""
+"""Calls checked by mypy and never run. An unneeded ignore is an error, so each ignored line must stay wrong."""
 
 from __future__ import annotations
 
