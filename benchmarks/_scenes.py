@@ -1,4 +1,4 @@
-"""What each client is made to do, in a process of its own: python -m benchmarks._scenes SUBJECT SCENE URL.
+"""The scenes that each client plays, in a process of its own: python -m benchmarks._scenes SUBJECT SCENE URL AT_ONCE.
 
 Prints one JSON object of figures. Imports nothing of ours: the subject may be another package of the same name.
 """
@@ -12,11 +12,12 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
 
-from benchmarks.clients import Closer, Subject, WarmingUp, load
+from benchmarks.clients import Closer, Subject, load
 
 IDS = [f"C{number}-USDT-SWAP" for number in range(1000)]  # 20,000 closes in 2 s: no limiter stands in the way
 SECONDS = 0.6
@@ -44,8 +45,7 @@ async def closes(client: Closer, subject: Subject, at_once: int) -> dict[str, fl
 
     first = await run(at_once)  # opens the connections
     if subject.slow:  # paced by itself: a few are enough
-        cpu = first if at_once > 1 else await run(AT_ONCE)
-        count = AT_ONCE
+        cpu, count = first if at_once > 1 else await run(AT_ONCE), AT_ONCE
     else:
         for _ in range(2 * len(IDS) // at_once if first / at_once < 0.001 else 0):  # noqa: PLR2004 - the slow ones are warm already
             await run(at_once)
@@ -61,70 +61,62 @@ async def closes(client: Closer, subject: Subject, at_once: int) -> dict[str, fl
 
 
 async def timed(work: Awaitable[object]) -> float:
-    """Return the seconds that it takes."""
+    """Return the milliseconds that it takes."""
     begun = time.perf_counter()
     await work
-    return time.perf_counter() - begun
+    return (time.perf_counter() - begun) * 1e3
 
 
 async def book(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     """Return the milliseconds of 100 closes at once: cold, and warm."""
     cold = await timed(client.batch(IDS[:100]))
     if subject.slow:  # paced: connections make no difference
-        return {"cold": cold * 1e3}
+        return {"cold": cold}
     warm = [await timed(client.batch(IDS[100 * n : 100 * n + 100])) for n in range(1, 4)]
-    return {"cold": cold * 1e3, "warm": sorted(warm)[1] * 1e3}
+    return {"cold": cold, "warm": sorted(warm)[1]}
 
 
-async def warmed(client: Closer, subject: Subject, _: int) -> dict[str, float]:
-    """Return the milliseconds of the first 100 closes after `warm_up(100)`, and of later ones."""
-    del subject
-    ready = await client.warm_up(100) if isinstance(client, WarmingUp) else 0
-    first = await timed(client.batch(IDS[:100]))
-    later = [await timed(client.batch(IDS[100 * n : 100 * n + 100])) for n in range(1, 4)]
-    return {"ready": ready, "cold": first * 1e3, "warm": sorted(later)[1] * 1e3}
+async def warmed(client: Any, subject: Subject, _: int) -> dict[str, float]:
+    """Return the same after `warm_up(100)`."""
+    await client.warm_up(100)
+    return await book(client, subject, _)
 
 
 async def sixty(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     """Return the seconds of 60 closes of one instrument, and how many of them were refused for good."""
     begun = time.perf_counter()
     answers = await asyncio.gather(*(client.close(IDS[0]) for _ in range(60)), return_exceptions=True)
-    return {
-        "seconds": time.perf_counter() - begun,
-        "failed": sum(not subject.accepted(answer) for answer in answers),
-    }
+    failed = sum(not subject.accepted(answer) for answer in answers)
+    return {"seconds": time.perf_counter() - begun, "failed": failed}
 
 
-async def few(client: Closer, subject: Subject, _: int) -> dict[str, float]:
-    """Close a few positions, and return the memory that the process took at most."""
-    del subject
+async def few(client: Closer, _: Subject, __: int) -> dict[str, float]:
+    """Close a few positions, and return the most MB that this process ever held."""
     await client.batch(IDS[:20])
-    return {"rss": most_memory()}
+    status = Path("/proc/self/status")
+    if not status.exists():  # elsewhere a child inherits the figure of its parent
+        return {"rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return {"rss": int(line.split()[1]) / 1024}
 
 
 async def desk(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     """Return the milliseconds, and the CPU, of 50 strategies that close 20 instruments each, all at once."""
+    accepted = 0
+
+    async def strategy(names: list[str]) -> None:
+        nonlocal accepted
+        answers = await asyncio.gather(*map(client.close, names))
+        accepted += sum(map(subject.accepted, answers))
+
     before = time.process_time()
-
-    async def strategy(number: int) -> int:
-        answers = await asyncio.gather(*(client.close(name) for name in IDS[20 * number : 20 * number + 20]))
-        return sum(map(subject.accepted, answers))
-
-    begun = time.perf_counter()
-    accepted = sum(await asyncio.gather(*map(strategy, range(50))))
+    wall = await timed(asyncio.gather(*(strategy(IDS[n : n + 20]) for n in range(0, len(IDS), 20))))
     if accepted != len(IDS):
         raise RuntimeError(f"{subject.name}: {accepted} of {len(IDS)}")
-    return {"wall": (time.perf_counter() - begun) * 1e3, "cpu": (time.process_time() - before) * 1e3}
+    return {"wall": wall, "cpu": (time.process_time() - before) * 1e3}
 
 
-SCENES: dict[str, Callable[[Closer, Subject, int], Awaitable[dict[str, float]]]] = {
-    "closes": closes,
-    "book": book,
-    "warmed": warmed,
-    "few": few,
-    "sixty": sixty,
-    "desk": desk,
-}
+SCENES = {"closes": closes, "book": book, "warmed": warmed, "few": few, "sixty": sixty, "desk": desk}
 
 
 async def play(subject: Subject, scene: str, url: str, at_once: int) -> dict[str, float]:
@@ -134,15 +126,6 @@ async def play(subject: Subject, scene: str, url: str, at_once: int) -> dict[str
         return await SCENES[scene](client, subject, at_once)
     finally:
         await client.aclose()
-
-
-def most_memory() -> float:
-    """Return the most that this process ever held, in MB."""
-    status = Path("/proc/self/status")
-    if not status.exists():  # elsewhere a child inherits the figure of whoever started it
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def main() -> None:

@@ -1,39 +1,47 @@
-"""What a free slot costs, ours and every peer: one key, 10,000 keys, new keys.
+"""The cost of a limiter, ours and every peer's: a free slot, a grant with many in line, bytes.
 
-Run: python -m benchmarks.micro [--rounds N] [--calls N] [--json FILE] [--pyperf FILE]
+Run: python -m benchmarks.micro [slots] [grants] [memory] [--rounds N] [--calls N] [--seconds S] [--many N] [--folder DIR]
 
-Each peer is called in its own words, as a user of its library would write the loop, with slots that are always free.
-The loop itself is part of every figure and timed alone; an empty `async with` and a raw asyncio.Semaphore stand
-beside, which keep no window and no keys. Every round starts a fresh process for every subject, in changing order, and
-one of ours right before it: the last rows are medians of the ratios of such neighbours.
-`--pyperf` writes the same figures as a pyperf suite, for `pyperf compare_to` and `pyperf stats`.
+* slots: ns of CPU to take and leave a free slot, `--calls` of them, in each library's own words, as a user of it would
+  write the loop. The loop itself is part of every figure and timed alone; an empty `async with` and a raw
+  asyncio.Semaphore stand beside, which keep no window and no keys. A run of ours stands right before each other run:
+  the last rows are medians of the ratios of such neighbours.
+* grants: so many tasks wait for one key, and come again when they were served; 5 are granted in every 50 ms (in every
+  second where a library takes whole seconds only), for some seconds of real time. All CPU of the process in that time,
+  divided by the grants: sorting, scanning, polling and waking in vain show here.
+* memory: counted by tracemalloc, so only what Python allocates. `--many` tasks in line of one key, less the same tasks
+  that wait for one common future at the same place; as many keys, of which one slot each was taken and left just now;
+  and the rest of them after as many others were used, the first ones' windows being over.
+
+Every figure comes from a fresh process, all subjects taking turns within a round.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
-import importlib
 import itertools
-import json
+import statistics
+import sys
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any, TypeAlias
+import tracemalloc
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
-from benchmarks._table import Report, arguments, peers_of, spread, versus
-from benchmarks._workers import neighbours, rounds
-from benchmarks.peers import Limited, load
+from benchmarks._processes import fresh, in_turns
+from benchmarks._table import Report, arguments, ratios, spread
+from benchmarks.peers import NAMES, OURS, Limited, Peer, installed, load
 
-Spinning: TypeAlias = "Limited | Nothing | Empty | Semaphore"
-
+LIMIT, PER = 20, 2.0
 SCENES = {"one": "one key", "many": "10,000 keys", "new": "new keys"}
 KEYS = [f"KEY-{number}" for number in range(10_000)]
-OURS = "okx_async"
-WARM = 1_000  # calls before the clock starts: the interpreter specialises what runs often
+WARM = 1_000  # calls before the clock starts: the interpreter specialises code that runs often
+GRANTS, EVERY, LINES = 5, 0.05, (10, 10_000)
 
 
-class Nothing:
+class Loop:
     """The loop alone."""
 
     async def spin(self, keys: Iterable[str]) -> None:
@@ -42,14 +50,17 @@ class Nothing:
             pass
 
 
-class Semaphore:
-    """A raw semaphore: what asyncio itself asks for an `async with`."""
+class Block(Loop):
+    """An `async with` for each key."""
+
+    def __init__(self, block: AbstractAsyncContextManager[object]) -> None:
+        self._block = block
 
     async def spin(self, keys: Iterable[str]) -> None:
-        """Take and leave it for each key."""
-        semaphore = asyncio.Semaphore(20)
+        """Enter and leave it for each key."""
+        block = self._block
         for _ in keys:
-            async with semaphore:
+            async with block:
                 pass
 
 
@@ -62,33 +73,27 @@ class Empty:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def spin(self, keys: Iterable[str]) -> None:
-        """Enter and leave it for each key."""
-        for _ in keys:
-            async with self:
-                pass
 
-
-BESIDE: dict[str, Callable[[], Spinning]] = {
-    "loop alone": Nothing,
-    "empty async with": Empty,
-    "asyncio.Semaphore": Semaphore,
+BESIDE: dict[str, Callable[[], Loop]] = {
+    "loop alone": Loop,
+    "empty async with": lambda: Block(Empty()),
+    "asyncio.Semaphore": lambda: Block(asyncio.Semaphore(LIMIT)),
 }
 
 
-async def timed(limited: Spinning, warm: Iterable[str], keys: Iterable[str]) -> float:
+async def timed(limited: Loop | Limited, warm: Iterable[str], keys: Iterable[str]) -> float:
     """Return the seconds of CPU, of all threads, that the loop over `keys` takes."""
     await limited.spin(warm)
     gc.collect()
     gc.freeze()
-    begun = time.process_time()  # what else runs on the machine disturbs it less than a wall clock
+    begun = time.process_time()  # other work on the machine disturbs it less than a wall clock
     await limited.spin(keys)
     return time.process_time() - begun
 
 
-def job(name: str, calls: int) -> dict[str, float]:
-    """Time one subject in this process: nanoseconds of CPU a call."""
-    make: Callable[[], Spinning]
+def slot_job(name: str, calls: int) -> dict[str, float]:
+    """Return nanoseconds of CPU a call."""
+    make: Callable[[], Loop | Limited]
     if name in BESIDE:
         make = kept = BESIDE[name]
     else:
@@ -105,59 +110,172 @@ def job(name: str, calls: int) -> dict[str, float]:
     return found
 
 
-def main() -> None:
-    """Run all subjects in turns and print the table."""
-    parser = arguments(__doc__, rounds=9, calls=20_000)
-    parser.add_argument("--pyperf", type=Path, metavar="FILE")
-    parser.add_argument("--job", help="one subject, in this process")
-    args = parser.parse_args()
-    if args.job:
-        print(json.dumps(job(args.job, args.calls)))
-        return
-    peers = peers_of(args)
-    names = [peer.name for peer in peers]
-    jobs = {name: [name, "--calls", str(args.calls)] for name in [*BESIDE, *names]}
-    others = [name for name in names if name != OURS]
-    if OURS in names and others:
-        ours = jobs.pop(OURS)
-        found, beside = neighbours("benchmarks.micro", list(jobs.values()), args.rounds, ours)
-    else:
-        found, beside = rounds("benchmarks.micro", list(jobs.values()), args.rounds), {}
-    report = Report("A free slot, ns of CPU a call: median (least to most)", ["", *SCENES.values()], peers)
-    figures = {name: {scene: [one[scene] for one in all_of] for scene in SCENES} for name, all_of in found.items()}
-    for name in [*BESIDE, *names]:
-        report.add(name, *(spread(figures[name][scene]) for scene in SCENES))
-    ratios = {
-        name: {scene: [a[scene] / b[scene] for a, b in zip(beside[name], found[name], strict=True)] for scene in SCENES}
-        for name in beside
-    }
+def slots(peers: Sequence[Peer], rounds: int, args: argparse.Namespace) -> Report:
+    """Return what a free slot costs."""
+    report = Report("slots", "A free slot, ns of CPU a call: median (least to most)", ["", *SCENES.values()], peers)
+    names = [*BESIDE, *(peer.name for peer in peers)]
+    others = [name for name in names if name != OURS] if OURS in names else []
+    found, beside = defaultdict[str, list[dict[str, float]]](list), defaultdict[str, list[dict[str, float]]](list)
+    for name in in_turns(rounds, others or names):
+        if others:
+            beside[name].append(fresh(slot_job, OURS, args.calls))
+            found[OURS].append(beside[name][-1])
+        found[name].append(fresh(slot_job, name, args.calls))
+
+    def of(runs: Sequence[dict[str, float]], scene: str) -> list[float]:
+        return [run[scene] for run in runs]
+
+    for name in names:
+        report.add(name, *(spread(of(found[name], scene)) for scene in SCENES))
     for title, among in (
         ("okx_async / fastest `async with`", [name for name in others if name == "aiolimiter"]),
-        ("okx_async / fastest of all", others),
+        ("okx_async / fastest of all", [name for name in others if name not in BESIDE]),
     ):
-        if among and ratios:
-            report.add(title, *(versus({name: ratios[name][scene] for name in among}) for scene in SCENES))
-    report.notes.append(f"{args.rounds} rounds, {args.calls:,} calls each, a fresh process for each subject and round.")
-    report.raw = {"ns_a_call": figures, "ours_over": ratios}
-    report.publish(args.json)
-    if args.pyperf:
-        _suite(figures, args.calls, args.pyperf)
+        cells = []
+        for scene in SCENES if among else ():
+            of_each = {name: ratios(of(beside[name], scene), of(found[name], scene)) for name in among}
+            fastest = max(of_each, key=lambda name: statistics.median(of_each[name]))
+            cells.append(f"{spread(of_each[fastest], 2)} of {fastest}")
+        if cells:
+            report.add(title, *cells)
+    report.notes.append(f"{rounds} rounds, {args.calls:,} calls each, a fresh process for each subject and round.")
+    report.raw = {"ns_a_call": found, "ours_beside": beside}
+    return report
 
 
-def _suite(figures: dict[str, dict[str, list[float]]], calls: int, path: Path) -> None:
-    pyperf: Any = importlib.import_module("pyperf")
-    benchmarks = [
-        pyperf.Benchmark(
-            [
-                pyperf.Run([ns / 1e9], metadata={"name": f"{name}: {SCENES[scene]}", "loops": calls})
-                for ns in of_scene[scene]
-            ]
-        )
-        for name, of_scene in figures.items()
-        for scene in SCENES
-    ]
-    path.unlink(missing_ok=True)
-    pyperf.BenchmarkSuite(benchmarks).dump(str(path))
+async def grant(name: str, line: int, seconds: float) -> float:
+    """Return microseconds of CPU a grant."""
+    peer = load(name)
+    limited = peer.make(GRANTS, max(EVERY, peer.least_per))
+    grants = 0
+
+    async def customer() -> None:
+        nonlocal grants
+        while True:
+            async with limited.slot("key"):
+                grants += 1
+            await asyncio.sleep(0)  # to the end of the line, and not in a circle of its own
+
+    tasks = [asyncio.create_task(customer()) for _ in range(line)]
+    await asyncio.sleep(max(1.0, 2 * peer.least_per))
+    gc.collect()
+    gc.freeze()
+    before, cpu = grants, time.process_time()
+    await asyncio.sleep(seconds)
+    cpu, counted = time.process_time() - cpu, grants - before
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    return cpu / counted * 1e6 if counted else float("nan")
+
+
+def grant_job(name: str, line: int, seconds: float) -> float:
+    """Return the same from an event loop of its own."""
+    return asyncio.run(grant(name, line, seconds))
+
+
+def grants(peers: Sequence[Peer], rounds: int, args: argparse.Namespace) -> Report:
+    """Return what a grant costs with few and with many in line."""
+    columns = ["", *(f"{line:,} in line" for line in LINES), "ratio"]
+    report = Report("grants", "A grant, µs of CPU: median (least to most)", columns, peers)
+    found = {peer.name: {line: list[float]() for line in LINES} for peer in peers}
+    for name, line in in_turns(rounds, [(name, line) for name in found for line in LINES]):
+        found[name][line].append(fresh(grant_job, name, line, args.seconds))
+    for name, of in found.items():
+        few, many = (of[line] for line in LINES)
+        report.add(name, spread(few), spread(many), f"{statistics.median(many) / statistics.median(few):.1f}")
+    report.notes.append(f"{rounds} rounds of {args.seconds:g} s, a fresh process for each.")
+    report.raw = found
+    return report
+
+
+def traced() -> int:
+    """Return the bytes in use."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+class Gate:
+    """A place to wait that is common to all tasks, and nothing beside."""
+
+    def __init__(self) -> None:
+        self._future = asyncio.get_running_loop().create_future()
+
+    def __aenter__(self) -> asyncio.Future[None]:
+        return self._future
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+async def waiter(limited: Limited | None, many: int) -> float:
+    """Return the bytes of a task that waits, in a line or at a gate."""
+
+    async def customer(slot: AbstractAsyncContextManager[object] | Gate) -> None:
+        async with slot:
+            pass
+
+    gate = Gate()
+    for _ in range(LIMIT):  # from here on all wait
+        await customer(limited.slot("key") if limited else nullcontext())
+    before = traced()
+    tasks = [asyncio.create_task(customer(limited.slot("key") if limited else gate)) for _ in range(many)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    after = traced()
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    return (after - before) / many
+
+
+async def keys(limited: Limited, many: int, per: float) -> tuple[float, float]:
+    """Return the bytes of a key in use, and of one that was."""
+    names = [[f"{generation}-{i}" for i in range(many)] for generation in range(2)]
+    await limited.spin(["first"])
+    empty = traced()
+    await limited.spin(names[0])
+    in_use = traced() - empty
+    await asyncio.sleep(per + 0.5)  # time for work that the library does by itself
+    begun = time.monotonic()
+    await limited.spin(names[1])
+    await asyncio.sleep(0)
+    left = traced() - empty - in_use
+    if time.monotonic() - begun > per:
+        print("the second generation outlived its window: after idle is too low", file=sys.stderr)
+    return in_use / many, left / many
+
+
+def memory_job(name: str, many: int) -> tuple[float, float, float]:
+    """Return the bytes of a waiter, of a key in use, and of a key after idle."""
+    peer = load(name)
+    per = max(PER, peer.least_per)
+    tracemalloc.start()
+    beyond = asyncio.run(waiter(peer.make(LIMIT, per), many)) - asyncio.run(waiter(None, many))
+    return beyond, *asyncio.run(keys(peer.make(LIMIT, per), many, per))
+
+
+def memory(peers: Sequence[Peer], rounds: int, args: argparse.Namespace) -> Report:
+    """Return what is allocated."""
+    report = Report("memory", "Bytes", ["", "a waiter beyond its task", "a key in use", "a key after idle"], peers)
+    found = {peer.name: [fresh(memory_job, peer.name, args.many) for _ in range(rounds)] for peer in peers}
+    for name, runs in found.items():
+        report.add(name, *(spread(figures) for figures in zip(*runs, strict=True)))
+    report.notes.append("Without spread: tracemalloc counts the same bytes in every run.")
+    report.raw = found
+    return report
+
+
+TABLES = {"slots": (slots, 9), "grants": (grants, 3), "memory": (memory, 1)}
+
+
+def main() -> None:
+    """Make the tables that are asked for, or all."""
+    args = arguments(__doc__, list(TABLES), NAMES, rounds=0, calls=20_000, seconds=3.0, many=5_000).parse_args()
+    peers = installed(args.only)
+    for name in args.tables or TABLES:
+        table, rounds = TABLES[name]
+        table(peers, args.rounds or rounds, args).publish(args.folder)
 
 
 if __name__ == "__main__":
