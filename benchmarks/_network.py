@@ -1,7 +1,5 @@
 """Four networks, and a wire that takes their time, between client and exchange, in the exchange's process."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Callable

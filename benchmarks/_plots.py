@@ -1,7 +1,5 @@
 """The two pictures of docs/benchmarks.md."""
 
-from __future__ import annotations
-
 import statistics
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Processes of their own: a fresh one for each figure, and servers."""
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import random
@@ -12,15 +10,13 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, TypeVar
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 SPAWN = multiprocessing.get_context("spawn")
 
 
 def in_turns(rounds: int, subjects: Sequence[T]) -> Iterator[T]:
-    """Yield every subject once a round, in an order that changes from round to round.
-
-    pyperf ends one benchmark before it starts the next, so noise that comes and goes hits one subject and not another.
-    """
+    """Yield every subject once a round, in an order that changes from round to round, so that noise hits them all."""
     rng = random.Random(1)
     for number in range(rounds):
         for subject in rng.sample(subjects, len(subjects)):

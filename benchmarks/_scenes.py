@@ -3,8 +3,6 @@
 Prints one JSON object of figures. Imports nothing of ours: the subject may be another package of the same name.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import itertools
@@ -12,7 +10,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -25,7 +23,7 @@ SECONDS = 0.6
 AT_ONCE = 50
 
 
-async def closes(client: Closer, subject: Subject, at_once: int) -> dict[str, float]:
+async def _closes(client: Closer, subject: Subject, at_once: int) -> dict[str, float]:
     """Return microseconds of CPU a close, and of latency."""
     ids = itertools.cycle(IDS)
     took: list[float] = []
@@ -47,7 +45,7 @@ async def closes(client: Closer, subject: Subject, at_once: int) -> dict[str, fl
     if subject.slow:  # paced by itself: a few are enough
         cpu, count = first if at_once > 1 else await run(AT_ONCE), AT_ONCE
     else:
-        for _ in range(2 * len(IDS) // at_once if first / at_once < 0.001 else 0):  # noqa: PLR2004 - the slow ones are warm already
+        for _ in range(2 * len(IDS) // at_once if first / at_once < 0.001 else 0):  # noqa: PLR2004 - slow ones are warm
             await run(at_once)
         gc.collect()
         gc.freeze()
@@ -60,29 +58,27 @@ async def closes(client: Closer, subject: Subject, at_once: int) -> dict[str, fl
     return {"cpu": cpu / count * 1e6, "p50": cuts[49] * 1e6, "p99": cuts[98] * 1e6}
 
 
-async def timed(work: Awaitable[object]) -> float:
-    """Return the milliseconds that it takes."""
+async def _ms(work: Awaitable[object]) -> float:
     begun = time.perf_counter()
     await work
     return (time.perf_counter() - begun) * 1e3
 
 
-async def book(client: Closer, subject: Subject, _: int) -> dict[str, float]:
+async def _book(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     """Return the milliseconds of 100 closes at once: cold, and warm."""
-    cold = await timed(client.batch(IDS[:100]))
+    cold = await _ms(client.batch(IDS[:100]))
     if subject.slow:  # paced: connections make no difference
         return {"cold": cold}
-    warm = [await timed(client.batch(IDS[100 * n : 100 * n + 100])) for n in range(1, 4)]
-    return {"cold": cold, "warm": sorted(warm)[1]}
+    return {"cold": cold, "warm": sorted([await _ms(client.batch(IDS[n : n + 100])) for n in (100, 200, 300)])[1]}
 
 
-async def warmed(client: Any, subject: Subject, _: int) -> dict[str, float]:
+async def _warmed(client: Any, subject: Subject, at_once: int) -> dict[str, float]:
     """Return the same after `warm_up(100)`."""
     await client.warm_up(100)
-    return await book(client, subject, _)
+    return await _book(client, subject, at_once)
 
 
-async def sixty(client: Closer, subject: Subject, _: int) -> dict[str, float]:
+async def _sixty(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     """Return the seconds of 60 closes of one instrument, and how many of them were refused for good."""
     begun = time.perf_counter()
     answers = await asyncio.gather(*(client.close(IDS[0]) for _ in range(60)), return_exceptions=True)
@@ -90,37 +86,45 @@ async def sixty(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     return {"seconds": time.perf_counter() - begun, "failed": failed}
 
 
-async def few(client: Closer, _: Subject, __: int) -> dict[str, float]:
+async def _few(client: Closer, *_: object) -> dict[str, float]:
     """Close a few positions, and return the most MB that this process ever held."""
     await client.batch(IDS[:20])
+    return {"rss": _most_memory()}
+
+
+def _most_memory() -> float:
     status = Path("/proc/self/status")
     if not status.exists():  # elsewhere a child inherits the figure of its parent
-        return {"rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return {"rss": int(line.split()[1]) / 1024}
+    return int(line.split()[1]) / 1024
 
 
-async def desk(client: Closer, subject: Subject, _: int) -> dict[str, float]:
+async def _desk(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     """Return the milliseconds, and the CPU, of 50 strategies that close 20 instruments each, all at once."""
-    accepted = 0
 
-    async def strategy(names: list[str]) -> None:
-        nonlocal accepted
-        answers = await asyncio.gather(*map(client.close, names))
-        accepted += sum(map(subject.accepted, answers))
+    async def strategy(number: int) -> int:
+        answers = await asyncio.gather(*map(client.close, IDS[20 * number : 20 * number + 20]))
+        return sum(map(subject.accepted, answers))
 
-    before = time.process_time()
-    wall = await timed(asyncio.gather(*(strategy(IDS[n : n + 20]) for n in range(0, len(IDS), 20))))
+    cpu, wall = time.process_time(), time.perf_counter()
+    accepted = sum(await asyncio.gather(*map(strategy, range(50))))
     if accepted != len(IDS):
         raise RuntimeError(f"{subject.name}: {accepted} of {len(IDS)}")
-    return {"wall": wall, "cpu": (time.process_time() - before) * 1e3}
+    return {"wall": (time.perf_counter() - wall) * 1e3, "cpu": (time.process_time() - cpu) * 1e3}
 
 
-SCENES = {"closes": closes, "book": book, "warmed": warmed, "few": few, "sixty": sixty, "desk": desk}
+SCENES: dict[str, Callable[[Any, Subject, int], Awaitable[dict[str, float]]]] = {
+    "closes": _closes,
+    "book": _book,
+    "warmed": _warmed,
+    "few": _few,
+    "sixty": _sixty,
+    "desk": _desk,
+}
 
 
-async def play(subject: Subject, scene: str, url: str, at_once: int) -> dict[str, float]:
-    """Open the client, play, close it."""
+async def _play(subject: Subject, scene: str, url: str, at_once: int) -> dict[str, float]:
     client = subject.make(url)
     try:
         return await SCENES[scene](client, subject, at_once)
@@ -128,13 +132,8 @@ async def play(subject: Subject, scene: str, url: str, at_once: int) -> dict[str
         await client.aclose()
 
 
-def main() -> None:
-    """Play one scene."""
+if __name__ == "__main__":
     name, scene, url, at_once = sys.argv[1:]
     subject = load(name)
     with asyncio.Runner(loop_factory=subject.loop) as runner:
-        print(json.dumps(runner.run(play(subject, scene, url, int(at_once)))))
-
-
-if __name__ == "__main__":
-    main()
+        print(json.dumps(runner.run(_play(subject, scene, url, int(at_once)))))

@@ -1,7 +1,5 @@
 """Where the time of one of our closes goes: µs of CPU of each stage, in a loop by itself."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import time
@@ -9,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from benchmarks._table import Report, spread
-from benchmarks.clients import KEYS
+from benchmarks.clients import CLOSED, KEYS
 from okx_async import Client, ClosePosition, Credentials, Limiter
 from okx_async._calls.attempt import Flight
 from okx_async._calls.uid_lookup import Discovery
@@ -21,11 +19,11 @@ from okx_async._rest.signing import CLOSE_PATH, Signer, close_body
 
 IDS = [f"C{number}-USDT-SWAP" for number in range(2000)]
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
-BODY = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"net","tag":""}],"msg":""}'
+REPLY = Reply(200, CLOSED, None)
 REST, WHOLE = "the order of the steps: what is left", "ours, all of it"
 
 
-class Wire:
+class _Wire:
     """In place of the transport: connects at once, and answers."""
 
     opened = False
@@ -33,20 +31,20 @@ class Wire:
     async def send(self, flight: Flight, *_: object) -> Reply:
         flight.connect(2.0)
         flight.mark(None)
-        return Reply(200, BODY, None)
+        return REPLY
 
     async def aclose(self) -> None:
         pass
 
 
-def _stages() -> dict[str, Callable[[int], Awaitable[None]]]:
+def _stages() -> dict[str, Callable[[int], Awaitable[None]]]:  # noqa: C901 - seven loops
     """Return the code of a close, stage by stage, each of which runs so many times."""
     credentials, limiter, ids = Credentials(*KEYS), Limiter(), itertools.cycle(IDS)
     patience, signer = Patience(asyncio.get_running_loop()), Signer(credentials, demo=False)
     client: Any = Client(credentials, user_id="1", base_url="http://127.0.0.1:1", limiter=Limiter())
-    client._transport = client._sender._transport = Wire()  # noqa: SLF001 - all but the socket
+    client._transport = client._sender._transport = _Wire()  # noqa: SLF001 - all but the socket
     Discovery._start = lambda _: None  # type: ignore[method-assign, assignment]  # noqa: SLF001 - no exchange to ask
-    now, body, answer = time.time(), close_body(REQUEST), parse(200, BODY)
+    now, body, answer = time.time(), close_body(REQUEST), parse(200, CLOSED)
     landed = Flight(patience, timeout=5.0, wall_clock=time.time)
 
     async def slot(count: int) -> None:
@@ -70,7 +68,7 @@ def _stages() -> dict[str, Callable[[int], Awaitable[None]]]:
 
     async def parsing(count: int) -> None:
         for _ in range(count):
-            read = parse(200, BODY)
+            read = parse(200, CLOSED)
             decided(read, classify(read))
 
     async def result(count: int) -> None:
@@ -93,27 +91,24 @@ def _stages() -> dict[str, Callable[[int], Awaitable[None]]]:
 
 
 async def _measure(rounds: int, calls: int) -> dict[str, list[float]]:
-    """Return µs a call of every stage; a round visits all of them, so that noise hits all."""
     stages = _stages()
     found: dict[str, list[float]] = {name: [] for name in stages}
-    for _ in range(rounds + 1):
+    for _ in range(rounds + 1):  # a round visits all of them, so that noise hits all; the first warms up
         for name, stage in stages.items():
             begun = time.process_time()
             await stage(calls)
             found[name].append((time.process_time() - begun) / calls * 1e6)
-    return {name: figures[1:] for name, figures in found.items()}  # the first round warms up
+    return {name: figures[1:] for name, figures in found.items()}
 
 
 def stages(rounds: int, calls: int) -> Report:
-    """Return the table of stages.
-
-    "ours, all of it" is `close_position` with a transport that answers at once: its part that is in no stage of its own
-    is the order of the steps. The share of aiohttp is the difference to a close over a socket.
-    """
+    """Return µs a call of every stage, of `close_position` with a transport that answers at once, and of its rest."""
     found = asyncio.run(_measure(rounds, calls))
     whole = found.pop(WHOLE)
-    found[REST] = [whole[number] - sum(of[number] for of in found.values()) for number in range(rounds)]
-    found[WHOLE] = whole
+    found |= {
+        REST: [whole[number] - sum(of[number] for of in found.values()) for number in range(rounds)],
+        WHOLE: whole,
+    }
     report = Report("stages", "Stages of a close, µs of CPU: median (least to most)", ["", "µs"], raw={"us": found})
     for name, figures in found.items():
         report.add(name, spread(figures, 1))

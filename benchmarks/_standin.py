@@ -5,8 +5,6 @@ nine headers, a cookie among them, as from behind a CDN. With a `limit` it count
 in a sliding window of 2 s, refused requests included, and refuses with 50011.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import ssl
@@ -21,6 +19,7 @@ from typing import cast
 
 import trustme
 
+from benchmarks import clients
 from benchmarks._processes import serving
 
 PER = 2.0
@@ -30,14 +29,11 @@ HEAD = (
     b"Vary: Accept-Encoding\r\nServer: standin\r\nCF-RAY: 0123456789abcdef-FRA\r\n"
     b"Strict-Transport-Security: max-age=63072000\r\nContent-Length: %d\r\n\r\n%b"
 )
-CLOSED, CONFIG, REFUSED = (
-    HEAD % (len(body), body)
-    for body in (
-        b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"net","tag":""}],"msg":""}',
-        b'{"code":"0","data":[{"uid":"1"}],"msg":""}',
-        b'{"code":"50011","data":[],"msg":"Too Many Requests"}',
-    )
+CONFIG_BODY, REFUSED_BODY = (
+    b'{"code":"0","data":[{"uid":"1"}],"msg":""}',
+    b'{"code":"50011","data":[],"msg":"Too Many Requests"}',
 )
+CLOSED, CONFIG, REFUSED = (HEAD % (len(body), body) for body in (clients.CLOSED, CONFIG_BODY, REFUSED_BODY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ class Place:
         return counted
 
 
-class Standin:
+class _Standin:
     """The state that all connections share."""
 
     def __init__(self, delay: float, limit: int) -> None:
@@ -66,7 +62,6 @@ class Standin:
         self._arrivals: defaultdict[bytes, deque[float]] = defaultdict(deque)
 
     def reply(self, head: bytes, body: bytes) -> bytes:
-        """Return the answer to one complete request."""
         if not head.startswith(b"POST"):
             return CONFIG
         if not self.limit:
@@ -76,16 +71,14 @@ class Standin:
             arrivals.popleft()
         arrivals.append(now)
         self.counted["worst"] = max(self.counted["worst"], len(arrivals))
-        if len(arrivals) <= self.limit:
-            return CLOSED
-        self.counted["refused"] += 1
-        return REFUSED
+        self.counted["refused"] += len(arrivals) > self.limit
+        return REFUSED if len(arrivals) > self.limit else CLOSED
 
 
-class Line(asyncio.Protocol):
+class _Line(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, standin: Standin) -> None:
+    def __init__(self, standin: _Standin) -> None:
         self._standin = standin
         self._data = b""
         self._transport: asyncio.Transport | None = None
@@ -119,19 +112,18 @@ class Line(asyncio.Protocol):
 def standin(delay: float = 0.0, limit: int = 0) -> Iterator[Place]:
     """Run one; it ends with the block."""
     with tempfile.TemporaryDirectory() as folder, serving(_serve, delay, limit, f"{folder}/ca.pem") as pipe:
-        yield Place(pipe, *pipe.recv(), f"{folder}/ca.pem")
+        plain, tls = pipe.recv()
+        yield Place(pipe, plain, tls, f"{folder}/ca.pem")
 
 
 async def _serve(pipe: Connection, delay: float, limit: int, ca: str) -> None:
-    shared = Standin(delay, limit)
+    loop, shared = asyncio.get_running_loop(), _Standin(delay, limit)
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(ca)
     urls = []
     for scheme, tls in (("http", None), ("https", context)):
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Line(shared), "127.0.0.1", 0, backlog=4096, ssl=tls
-        )
+        server = await loop.create_server(lambda: _Line(shared), "127.0.0.1", 0, backlog=4096, ssl=tls)
         urls.append(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     gc.freeze()
     pipe.send(urls)

@@ -1,7 +1,5 @@
 """The table of a benchmark, with its command, date, machine and versions: printed, and written as JSON."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -24,10 +22,9 @@ BEGAN, LOAD = datetime.now(UTC), os.getloadavg()[0]  # of this run, before any w
 
 @dataclass(slots=True)
 class Report:
-    """One table of docs/benchmarks.md."""
+    """One table of docs/benchmarks.md; its name is that of its markers in the page and of its JSON file."""
 
     name: str
-    """Of the table's markers in the page, and of its JSON file."""
     title: str
     columns: Sequence[str]
     subjects: Sequence[Peer] | Sequence[Subject] = ()
@@ -63,14 +60,10 @@ class Report:
         print("\n".join(["", self.title, "", *self.lines(), "", *provenance]))
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            record = {
-                "table": self.lines(),
-                "provenance": provenance,
-                "place": "subjects" if any(isinstance(one, Subject) for one in self.subjects) else "peers",
-                "subjects": [(one.name, one.how) for one in self.subjects],
-                "raw": self.raw,
-            }
-            (folder / f"{self.name}.json").write_text(json.dumps(record, indent=1) + "\n")
+            place = "subjects" if any(isinstance(one, Subject) for one in self.subjects) else "peers"
+            subjects = [(one.name, one.how) for one in self.subjects]
+            record = {"table": self.lines(), "provenance": provenance, "place": place, "subjects": subjects}
+            (folder / f"{self.name}.json").write_text(json.dumps({**record, "raw": self.raw}, indent=1) + "\n")
 
 
 def _version(distribution: str) -> str:
@@ -119,13 +112,11 @@ def arguments(
         only: Names of all subjects, where a run can be limited to some of them.
         numbers: Options that take a number, with their defaults.
     """
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    if tables:
-        parser.add_argument("tables", nargs="*", choices=tables, metavar="TABLE", help=", ".join(tables))
-    if only:
-        parser.add_argument("--only", nargs="+", default=list(only), choices=only, metavar="NAME")
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=doc, formatter_class=form, allow_abbrev=False)
+    for option, names in (("--tables", tables), ("--only", only)):
+        if names:
+            parser.add_argument(option, nargs="+", default=list(names), choices=names, metavar="NAME")
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
     parser.add_argument(

@@ -11,8 +11,6 @@ At 20 per 2 s, 20 slots are taken and left at once, then others wait. How long u
 A limiter that charges cancelled waiters takes longer than alone. All peers at once.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Any

@@ -1,19 +1,13 @@
 """A close, ours and every other client's, against a stand-in for the exchange that costs next to nothing.
 
-Run: python -m benchmarks.client [clients] [books] [feet] [--rounds N] [--folder DIR]
-     python -m benchmarks.client stages [--rounds N] [--calls N]
+Run: python -m benchmarks.client [--tables TABLE ...] [--rounds N] [--folder DIR]
+     python -m benchmarks.client --tables stages [--rounds N] [--calls N]
 
-* clients: CPU of the client's process, all threads, and latency of a close;
-* books: 100 instruments, 60 closes of one instrument, 50 strategies, 30 ms away from the exchange;
-* feet: import and memory;
-* stages: µs of CPU of each stage of one of our closes, and of all of it without the socket.
-
-Each figure is from a process of its own, all subjects in turns within a round (the stages from one process). A run of
-ours is compared with the run of tuned aiohttp right beside it, since the speed of a machine may change from minute to
-minute. The first three are the default; with clients among them and a folder, a picture is drawn.
+Tables: clients (CPU of the client's process, all threads, and latency), books (100 instruments, 60 closes of one
+instrument, 50 strategies, 30 ms away), feet (import and memory), and on request stages (of one of our closes, in one
+process). Each figure is from a process of its own, all subjects in turns within a round. A run of ours is compared with
+the run of tuned aiohttp right beside it, since the speed of a machine may change from minute to minute.
 """
-
-from __future__ import annotations
 
 import argparse
 import compileall
@@ -23,8 +17,7 @@ import random
 import statistics
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,7 +30,8 @@ ROOT = Path(__file__).parent.parent
 DELAY, LIMIT = 0.03, 20
 SLOW = {"httpx", "ccxt", "ccxt, throttler off", APART, "python-okx", "python-okx in threads"}
 PAIRED = (OURS, BARE)
-IMPORTS = {
+TITLES = ("one", "fifty", "tls", "book", "book tls", "warmed", "warmed tls", "desk", "sixty", "feet")
+IMPORTS = {  # of a program that uses it
     OURS: "okx_async",
     BARE: "aiohttp, orjson",
     "asyncio protocol": "asyncio, orjson",
@@ -46,10 +40,8 @@ IMPORTS = {
     "ccxt": "ccxt.async_support",
     APART: "okx_async.AsyncTrade",
 }
-"""Imports of a program that uses it."""
-PATIENCE = 60.0
-"""Seconds that a subject may take for a scene: two of them need minutes for a thousand closes at once."""
-Figures = defaultdict[str, defaultdict[str, list[dict[str, float]]]]
+HOW = "{0.rounds} rounds, in each a fresh process for each subject, and {0.pairs} pairs of okx_async and tuned"
+PATIENCE = 60.0  # s for a scene: two subjects need minutes for a thousand closes at once
 
 
 class Runs:
@@ -57,7 +49,7 @@ class Runs:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
-        self.figures: Figures = defaultdict(lambda: defaultdict(list))
+        self.figures = {title: {name: list[dict[str, float]]() for name in names} for title in TITLES}
         self.failed: set[str] = set()
         self.endless: set[str] = set()
         """Subjects (and titles) that were ended after PATIENCE."""
@@ -84,9 +76,7 @@ class Runs:
         else:
             self.figures[title][name].append(json.loads(done.stdout))
 
-    def round(
-        self, title: str, scene: str, place: Place, *, tls: bool = False, at_once: int = 1, pairs: int = 3
-    ) -> None:
+    def round(self, title: str, scene: str, place: Place, pairs: int, *, tls: bool = False, at_once: int = 1) -> None:
         """Run all subjects once, and ours beside tuned aiohttp several times; over TLS only the fast ones."""
         others = [name for name in self.names if name not in PAIRED and not (tls and name in SLOW)]
         paired = [name for number in range(pairs) for name in (PAIRED if number % 2 else PAIRED[::-1])]
@@ -113,9 +103,9 @@ class Runs:
 def clients(runs: Runs, fast: Place, _: Place, args: argparse.Namespace) -> Report:
     """Return CPU and latency of a close."""
     for _round in range(args.rounds):
-        runs.round("one", "closes", fast, pairs=args.pairs)
-        runs.round("fifty", "closes", fast, at_once=50, pairs=args.pairs)
-        runs.round("tls", "closes", fast, tls=True, pairs=1)
+        runs.round("one", "closes", fast, args.pairs)
+        runs.round("fifty", "closes", fast, args.pairs, at_once=50)
+        runs.round("tls", "closes", fast, 1, tls=True)
     columns = ["", "one by one", "/ tuned", "50 at once", "/ tuned", "TLS, one by one", "/ tuned"]
     title = "A close: µs of CPU, median (least to most), and latency"
     report = Report("clients", title, [*columns, "p50 / p99, one by one"])
@@ -123,10 +113,7 @@ def clients(runs: Runs, fast: Place, _: Place, args: argparse.Namespace) -> Repo
         cells = [cell for title in ("one", "fifty", "tls") for cell in runs.cells(title, name, "cpu")]
         p50, p99 = (runs.of("one", name, kind) for kind in ("p50", "p99"))
         report.add(name, *cells, f"{statistics.median(p50):,.0f} / {statistics.median(p99):,.0f}" if p50 else "-")
-    report.notes.append(
-        f"{args.rounds} rounds, in each a fresh process for each subject, and {args.pairs} pairs of "
-        "okx_async and tuned (one over TLS)"
-    )
+    report.notes.append(HOW.format(args) + " (one over TLS)")
     return report
 
 
@@ -134,10 +121,10 @@ def books(runs: Runs, _: Place, far: Place, args: argparse.Namespace) -> Report:
     """Return what whole books take."""
     for _round in range(args.rounds):
         for title, tls in (("book", False), ("book tls", True)):
-            runs.round(title, "book", far, tls=tls, pairs=args.pairs)
+            runs.round(title, "book", far, args.pairs, tls=tls)
             runs.play(title.replace("book", "warmed"), OURS, "warmed", far, tls=tls)
     every, runs.names = runs.names, [name for name in runs.names if name != "ccxt"]  # which paces all requests
-    runs.round("desk", "desk", far, pairs=1)
+    runs.round("desk", "desk", far, 1)
     runs.names = every
     for name in runs.names:
         with standin(DELAY, LIMIT) as counting:
@@ -157,10 +144,7 @@ def books(runs: Runs, _: Place, far: Place, args: argparse.Namespace) -> Report:
         report.add(name, *cells, "; ".join(sixty) or "-", "; ".join(desk) or slow)
     cells = [c for title, kind in parts for c in (spread(runs.of(title.replace("book", "warmed"), OURS, kind)), "")]
     report.add("okx_async after warm_up(100)", *cells, "-", "-")
-    report.notes.append(
-        f"{args.rounds} rounds, in each a fresh process for each subject, and {args.pairs} pairs of "
-        "okx_async and tuned; 60 closes and 50 strategies: once"
-    )
+    report.notes.append(HOW.format(args) + "; 60 closes and 50 strategies: once")
     return report
 
 
@@ -184,11 +168,7 @@ def feet(runs: Runs, fast: Place, _: Place, args: argparse.Namespace) -> Report:
     return report
 
 
-TABLES: dict[str, Callable[[Runs, Place, Place, argparse.Namespace], Report]] = {
-    "clients": clients,
-    "books": books,
-    "feet": feet,
-}
+TABLES = {"clients": clients, "books": books, "feet": feet}
 
 
 def compare(tables: Sequence[str], args: argparse.Namespace) -> None:
@@ -227,13 +207,13 @@ def compare(tables: Sequence[str], args: argparse.Namespace) -> None:
 def main() -> None:
     """Make the tables that are asked for."""
     # The ratio to go by is that of benchmarks.pair.
-    numbers = {"rounds": 0, "pairs": 3, "starts": 25, "calls": 2000}
-    args = arguments(__doc__, [*TABLES, "stages"], NAMES, **numbers).parse_args()
-    tables = args.tables or list(TABLES)
-    if "stages" in tables:
+    parser = arguments(__doc__, [*TABLES, "stages"], NAMES, rounds=0, pairs=3, starts=25, calls=2000)
+    parser.set_defaults(tables=list(TABLES))
+    args = parser.parse_args()
+    if "stages" in args.tables:
         stages(args.rounds or 15, args.calls).publish(args.folder)
     args.rounds = args.rounds or 3
-    if compared := [name for name in tables if name != "stages"]:
+    if compared := [name for name in args.tables if name != "stages"]:
         compare(compared, args)
 
 

@@ -8,11 +8,8 @@ when the later comer is granted first. A newcomer overtakes when it is granted b
 came. The last column is the wait of a request on another, free key while the first one has a line. All peers at once.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
-from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
@@ -23,20 +20,8 @@ LIMIT = 20
 AT_ONCE, LATER, GAPS, HOLD = 60, 20, 20, 0.01
 CUNNING, CROWD = 20, 5  # newcomers in the step of a hand-over, and the most of them in one step
 LAST = 1_000_000  # the place of a request that is never served
+KINDS = {"inverted pairs, %": 1, "newcomers that overtake, %": 0, "never served": 0, "another key waits, ms": 1}
 WINDOWS = 20  # that all may take at most; evenly spaced, 100 requests need 5
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What became of the order."""
-
-    inverted: float
-    """Share of all pairs."""
-    overtaking: float
-    """Share of all newcomers."""
-    never: int
-    other_key: float
-    """Seconds."""
 
 
 class Line:
@@ -74,8 +59,8 @@ class Line:
         async with self._limited.slot("another key"):
             return time.perf_counter() - begun
 
-    async def watch(self) -> Order:
-        """Let all come, and look at the order in which they are served."""
+    async def watch(self) -> dict[str, float]:
+        """Let all come, look at the order in which they are served, and return the figures of KINDS."""
         self._tasks += [asyncio.create_task(self._request(late=False)) for _ in range(AT_ONCE)]
         await asyncio.sleep(self._per / GAPS)
         cunning = [asyncio.create_task(self._cunning()) for _ in range(CUNNING)]
@@ -95,7 +80,8 @@ class Line:
             any(place.get(number, LAST) < place.get(one, LAST) for one in ahead)
             for number, ahead in self._ahead.items()
         )
-        return Order(inverted / len(pairs), overtaking / len(self._ahead), len(never), await other)
+        shares = 100 * inverted / len(pairs), 100 * overtaking / len(self._ahead)
+        return dict(zip(KINDS, (*shares, len(never), 1000 * await other), strict=True))
 
 
 def main() -> None:
@@ -103,22 +89,14 @@ def main() -> None:
     args = arguments(__doc__, only=NAMES, rounds=3, per=2.0).parse_args()
     peers = installed(args.only)
 
-    async def watch() -> list[Order]:
+    async def watch() -> list[dict[str, float]]:
         return await asyncio.gather(*(Line(peer.make(LIMIT, args.per), args.per).watch() for peer in peers))
 
     rounds = [asyncio.run(watch()) for _ in range(args.rounds)]
-    columns = ["", "inverted pairs, %", "newcomers that overtake, %", "never served", "another key waits, ms"]
-    report = Report("fairness", "Order within a key, and another key", columns, peers)
-    for peer, orders in zip(peers, zip(*rounds, strict=True), strict=True):
-        report.add(
-            peer.name,
-            spread((order.inverted * 100 for order in orders), 1),
-            spread(order.overtaking * 100 for order in orders),
-            spread(order.never for order in orders),
-            spread((order.other_key * 1000 for order in orders), 1),
-        )
+    report = Report("fairness", "Order within a key, and another key", ["", *KINDS], peers, raw=rounds)
+    for peer, found in zip(peers, zip(*rounds, strict=True), strict=True):
+        report.add(peer.name, *(spread((of[kind] for of in found), digits) for kind, digits in KINDS.items()))
     report.notes.append(f"{args.rounds} rounds, all peers at once: median (least to most).")
-    report.raw = [{peer.name: asdict(order) for peer, order in zip(peers, of_all, strict=True)} for of_all in rounds]
     report.publish(args.folder)
 
 

@@ -1,22 +1,10 @@
-"""The cost of a limiter, ours and every peer's: a free slot, a grant with many in line, bytes.
+"""The cost of a limiter, ours and every peer's: a free slot, a grant with few and with many in line, bytes of memory.
 
-Run: python -m benchmarks.micro [slots] [grants] [memory] [--rounds N] [--calls N] [--seconds S] [--many N] [--folder DIR]
+Run: python -m benchmarks.micro [--tables slots grants memory] [--rounds N] [--folder DIR]
 
-* slots: ns of CPU to take and leave a free slot, `--calls` of them, in each library's own words, as a user of it would
-  write the loop. The loop itself is part of every figure and timed alone; an empty `async with` and a raw
-  asyncio.Semaphore stand beside, which keep no window and no keys. A run of ours stands right before each other run:
-  the last rows are medians of the ratios of such neighbours.
-* grants: so many tasks wait for one key, and come again when they were served; 5 are granted in every 50 ms (in every
-  second where a library takes whole seconds only), for some seconds of real time. All CPU of the process in that time,
-  divided by the grants: sorting, scanning, polling and waking in vain show here.
-* memory: counted by tracemalloc, so only what Python allocates. `--many` tasks in line of one key, less the same tasks
-  that wait for one common future at the same place; as many keys, of which one slot each was taken and left just now;
-  and the rest of them after as many others were used, the first ones' windows being over.
-
-Every figure comes from a fresh process, all subjects taking turns within a round.
+docs/benchmarks.md tells what each table counts. Every figure comes from a fresh process, all subjects taking turns
+within a round; of slots, a run of ours stands right before each other run, for the ratios of such neighbours.
 """
-
-from __future__ import annotations
 
 import argparse
 import asyncio
@@ -51,7 +39,7 @@ class Loop:
 
 
 class Block(Loop):
-    """An `async with` for each key."""
+    """An `async with` for each key, that keeps no window and no keys."""
 
     def __init__(self, block: AbstractAsyncContextManager[object]) -> None:
         self._block = block
@@ -64,19 +52,9 @@ class Block(Loop):
                 pass
 
 
-class Empty:
-    """An `async with` that does nothing: no limiter that is used by one can cost less."""
-
-    async def __aenter__(self) -> None:
-        pass
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-
 BESIDE: dict[str, Callable[[], Loop]] = {
-    "loop alone": Loop,
-    "empty async with": lambda: Block(Empty()),
+    "loop alone": Loop,  # which is part of every figure
+    "empty async with": lambda: Block(nullcontext()),  # no limiter that is used by one can cost less
     "asyncio.Semaphore": lambda: Block(asyncio.Semaphore(LIMIT)),
 }
 
@@ -93,12 +71,9 @@ async def timed(limited: Loop | Limited, warm: Iterable[str], keys: Iterable[str
 
 def slot_job(name: str, calls: int) -> dict[str, float]:
     """Return nanoseconds of CPU a call."""
-    make: Callable[[], Loop | Limited]
-    if name in BESIDE:
-        make = kept = BESIDE[name]
-    else:
-        peer = load(name)
-        make, kept = peer.free, peer.kept or peer.free
+    peer = None if name in BESIDE else load(name)
+    make: Callable[[], Loop | Limited] = peer.free if peer else BESIDE[name]
+    kept = peer.kept or peer.free if peer else make
     found = {}
     for scene, limited, warm, keys in (
         ("one", make, itertools.repeat("key", WARM), itertools.repeat("key", calls)),
@@ -114,29 +89,27 @@ def slots(peers: Sequence[Peer], rounds: int, args: argparse.Namespace) -> Repor
     """Return what a free slot costs."""
     report = Report("slots", "A free slot, ns of CPU a call: median (least to most)", ["", *SCENES.values()], peers)
     names = [*BESIDE, *(peer.name for peer in peers)]
-    others = [name for name in names if name != OURS] if OURS in names else []
-    found, beside = defaultdict[str, list[dict[str, float]]](list), defaultdict[str, list[dict[str, float]]](list)
-    for name in in_turns(rounds, others or names):
-        if others:
-            beside[name].append(fresh(slot_job, OURS, args.calls))
-            found[OURS].append(beside[name][-1])
-        found[name].append(fresh(slot_job, name, args.calls))
-
-    def of(runs: Sequence[dict[str, float]], scene: str) -> list[float]:
-        return [run[scene] for run in runs]
-
+    others = [name for name in names if name != OURS]
+    found = {name: defaultdict[str, list[float]](list) for name in names}
+    beside = {name: defaultdict[str, list[float]](list) for name in others}
+    for name in in_turns(rounds, others):
+        for scene, ns in fresh(slot_job, OURS, args.calls).items() if OURS in names else ():
+            found[OURS][scene].append(ns)
+            beside[name][scene].append(ns)
+        for scene, ns in fresh(slot_job, name, args.calls).items():
+            found[name][scene].append(ns)
     for name in names:
-        report.add(name, *(spread(of(found[name], scene)) for scene in SCENES))
+        report.add(name, *(spread(found[name][scene]) for scene in SCENES))
     for title, among in (
         ("okx_async / fastest `async with`", [name for name in others if name == "aiolimiter"]),
         ("okx_async / fastest of all", [name for name in others if name not in BESIDE]),
     ):
-        cells = []
-        for scene in SCENES if among else ():
-            of_each = {name: ratios(of(beside[name], scene), of(found[name], scene)) for name in among}
-            fastest = max(of_each, key=lambda name: statistics.median(of_each[name]))
-            cells.append(f"{spread(of_each[fastest], 2)} of {fastest}")
-        if cells:
+        if among and OURS in names:
+            cells = []
+            for scene in SCENES:
+                of_each = {name: ratios(beside[name][scene], found[name][scene]) for name in among}
+                fastest = max(of_each, key=lambda name: statistics.median(of_each[name]))
+                cells.append(f"{spread(of_each[fastest], 2)} of {fastest}")
             report.add(title, *cells)
     report.notes.append(f"{rounds} rounds, {args.calls:,} calls each, a fresh process for each subject and round.")
     report.raw = {"ns_a_call": found, "ours_beside": beside}
@@ -190,7 +163,7 @@ def grants(peers: Sequence[Peer], rounds: int, args: argparse.Namespace) -> Repo
 
 
 def traced() -> int:
-    """Return the bytes in use."""
+    """Return the bytes in use, as tracemalloc counts them: only what Python allocates."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 
@@ -216,8 +189,8 @@ async def waiter(limited: Limited | None, many: int) -> float:
             pass
 
     gate = Gate()
-    for _ in range(LIMIT):  # from here on all wait
-        await customer(limited.slot("key") if limited else nullcontext())
+    for _ in range(LIMIT if limited else 0):  # from here on all wait
+        await customer(limited.slot("key") if limited else gate)
     before = traced()
     tasks = [asyncio.create_task(customer(limited.slot("key") if limited else gate)) for _ in range(many)]
     await asyncio.sleep(0)
@@ -230,7 +203,7 @@ async def waiter(limited: Limited | None, many: int) -> float:
 
 
 async def keys(limited: Limited, many: int, per: float) -> tuple[float, float]:
-    """Return the bytes of a key in use, and of one that was."""
+    """Return the bytes of a key in use, and of one that was, its window being over and as many others used since."""
     names = [[f"{generation}-{i}" for i in range(many)] for generation in range(2)]
     await limited.spin(["first"])
     empty = traced()
@@ -247,7 +220,7 @@ async def keys(limited: Limited, many: int, per: float) -> tuple[float, float]:
 
 
 def memory_job(name: str, many: int) -> tuple[float, float, float]:
-    """Return the bytes of a waiter, of a key in use, and of a key after idle."""
+    """Return the bytes of a waiter beyond its task, of a key in use, and of a key after idle."""
     peer = load(name)
     per = max(PER, peer.least_per)
     tracemalloc.start()
@@ -260,7 +233,7 @@ def memory(peers: Sequence[Peer], rounds: int, args: argparse.Namespace) -> Repo
     report = Report("memory", "Bytes", ["", "a waiter beyond its task", "a key in use", "a key after idle"], peers)
     found = {peer.name: [fresh(memory_job, peer.name, args.many) for _ in range(rounds)] for peer in peers}
     for name, runs in found.items():
-        report.add(name, *(spread(figures) for figures in zip(*runs, strict=True)))
+        report.add(name, *map(spread, zip(*runs, strict=True)))
     report.notes.append("Without spread: tracemalloc counts the same bytes in every run.")
     report.raw = found
     return report
@@ -270,10 +243,10 @@ TABLES = {"slots": (slots, 9), "grants": (grants, 3), "memory": (memory, 1)}
 
 
 def main() -> None:
-    """Make the tables that are asked for, or all."""
+    """Make the tables that are asked for, or all; each has its own number of rounds, if none is given."""
     args = arguments(__doc__, list(TABLES), NAMES, rounds=0, calls=20_000, seconds=3.0, many=5_000).parse_args()
     peers = installed(args.only)
-    for name in args.tables or TABLES:
+    for name in args.tables:
         table, rounds = TABLES[name]
         table(peers, args.rounds or rounds, args).publish(args.folder)
 

@@ -7,8 +7,6 @@ within seconds their ratio is mostly noise. Here both have the same heap and the
 neighbouring runs compares code with code. The stand-in has a process of its own.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import itertools

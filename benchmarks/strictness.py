@@ -4,14 +4,8 @@ Run: python -m benchmarks.strictness [--seeds N] [--requests N] [--profiles NAME
 
 The exchange is simulated, runs in a process of its own behind a network, counts arrivals by itself and is the judge.
 All limiters run at once, each on an account and key of its own, with the same bare client; every request asks its
-limiter for 20 per 2 s and is sent once. `okx_async, floor` is told the profile's true least round trip.
-
-Columns: the most arrivals in any 2 s over all seeds (the limit is 20); requests that the exchange refused; the rate,
-(n - 20) / (last - first arrival), over the best provable one, 20 / (2 + mean round trip), with the round trips that
-this very limiter's requests had.
+limiter for 20 per 2 s and is sent once. docs/benchmarks.md tells what the columns are.
 """
-
-from __future__ import annotations
 
 import asyncio
 import gc

@@ -3,8 +3,6 @@
 This module imports neither a library nor `okx_async`: python-okx-async installs another package of that name.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hmac
@@ -21,6 +19,7 @@ from typing import Protocol
 PATH = "/api/v5/trade/close-position"
 KEYS = ("37c541a1-5a6f-4b8e-9e5a-7e1a6c9d2f10", "0123456789ABCDEF0123456789ABCDEF", "correct-horse-9")
 """API key, secret key, passphrase."""
+CLOSED = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"net","tag":""}],"msg":""}'
 
 
 class Closer(Protocol):
@@ -66,12 +65,9 @@ MODULES = {
     "aiohttp, as people write it": "aiohttp",
     BYTES: "aiohttp",
     "asyncio protocol": "protocol",
-    "httpx": "libraries",
-    "python-okx": "libraries",
-    "python-okx in threads": "libraries",
-    "ccxt": "libraries",
-    "ccxt, throttler off": "libraries",
-    APART: "libraries",
+    **dict.fromkeys(
+        ["httpx", "python-okx", "python-okx in threads", "ccxt", "ccxt, throttler off", APART], "libraries"
+    ),
 }
 NAMES = tuple(MODULES)
 PEER = Path(sys.prefix) / "peer" / "bin" / "python"

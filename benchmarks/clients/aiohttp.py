@@ -1,15 +1,4 @@
-"""aiohttp without a library of ours: tuned as an expert would, as people write it, and an experiment.
-
-Tuned: no cookie jar, no traces, no cookies, a pool without a bound, a prekeyed HMAC, the timestamp's second kept,
-bytes in and bytes out with orjson, a URL object, headers as CIMultiDict with istr keys made once and copied, one
-asyncio.timeout in place of aiohttp's timers. No limiter, no validation, no errors, no classification.
-
-The experiment, not shipped, writes request bytes of our own to connections of aiohttp's: `connect()`,
-`set_response_params()` and `read()` are public names without documentation; for its gain and its risks see
-docs/explanation/the-cost-of-a-close.md.
-"""
-
-from __future__ import annotations
+"""aiohttp without a library of ours: tuned as an expert would, as people write it, and an experiment."""
 
 import asyncio
 import base64
@@ -24,15 +13,39 @@ from aiohttp.helpers import TimerNoop
 from multidict import CIMultiDict, istr
 from yarl import URL
 
-from benchmarks.clients import BARE, BYTES, KEYS, PATH, Closer, Subject, headers
+from benchmarks.clients import BARE, BYTES, KEYS, PATH, Subject, headers
 from benchmarks.clients.protocol import PREFIX, Signed
 
 TIMESTAMP, SIGN = istr("OK-ACCESS-TIMESTAMP"), istr("OK-ACCESS-SIGN")
 NEVER = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+HEADERS = CIMultiDict(
+    [
+        (istr("Content-Type"), "application/json"),
+        (istr("OK-ACCESS-KEY"), KEYS[0]),
+        (istr("OK-ACCESS-PASSPHRASE"), KEYS[2]),
+        (istr("Accept-Encoding"), "identity"),
+    ]
+)
+PARAMETERS = {
+    "timer": TimerNoop(),
+    "skip_payload": False,
+    "read_until_eof": True,
+    "auto_decompress": False,
+    "read_timeout": None,
+    "read_bufsize": 2**16,
+    "max_line_size": 8190,
+    "max_field_size": 8190,
+    "max_headers": 128,
+}
 
 
-class Tuned(Signed):
-    """Every public setting that helps."""
+class _Tuned(Signed):
+    """Every public setting that helps.
+
+    No cookie jar, no traces, no cookies, a pool without a bound, a prekeyed HMAC, the timestamp's second kept, bytes in
+    and bytes out with orjson, a URL object, headers as CIMultiDict with istr keys made once and copied, one
+    asyncio.timeout in place of aiohttp's timers. No limiter, no validation, no errors, no classification.
+    """
 
     def __init__(self, base_url: str) -> None:
         super().__init__()
@@ -43,17 +56,9 @@ class Tuned(Signed):
             auto_decompress=False,
         )
         self._url = URL(base_url + PATH)
-        self._headers = CIMultiDict(
-            [
-                (istr("Content-Type"), "application/json"),
-                (istr("OK-ACCESS-KEY"), KEYS[0]),
-                (istr("OK-ACCESS-PASSPHRASE"), KEYS[2]),
-                (istr("Accept-Encoding"), "identity"),
-            ]
-        )
+        self._headers = HEADERS
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position."""
         body = orjson.dumps({"instId": inst_id, "mgnMode": "cross"})
         stamp = self._timestamp()
         mac = self._mac.copy()
@@ -68,51 +73,37 @@ class Tuned(Signed):
             return orjson.loads(await response.read())
 
     async def aclose(self) -> None:
-        """Close the session."""
         await self._session.close()
 
 
-class Plain(Closer):
+class _Plain(_Tuned):
     """The defaults, apart from a pool without a bound."""
 
     def __init__(self, base_url: str) -> None:
         self._session = aiohttp.ClientSession(base_url, connector=aiohttp.TCPConnector(limit=0))
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position."""
         body = json.dumps({"instId": inst_id, "mgnMode": "cross"})
         timeout = aiohttp.ClientTimeout(total=5)
         async with self._session.post(PATH, data=body, headers=headers(body), timeout=timeout) as response:
             return await response.json()
 
-    async def aclose(self) -> None:
-        """Close the session."""
-        await self._session.close()
 
+class _Bytes(_Tuned):
+    """The experiment, not shipped: the tuned one's session and connector, without its requests and responses.
 
-class Bytes(Tuned):
-    """The tuned one's session and connector, without its requests and responses."""
+    `connect()`, `set_response_params()` and `read()` are public names without documentation; for its gain and its risks
+    see docs/explanation/the-cost-of-a-close.md.
+    """
 
     def __init__(self, base_url: str) -> None:
         super().__init__(base_url)
         # Never sent: it names the host to connect to.
         self._host = aiohttp.ClientRequest("POST", self._url, loop=asyncio.get_running_loop(), session=self._session)
-        wanted = {
-            "timer": TimerNoop(),
-            "skip_payload": False,
-            "read_until_eof": True,
-            "auto_decompress": False,
-            "read_timeout": None,
-            "read_bufsize": 2**16,
-            "max_line_size": 8190,
-            "max_field_size": 8190,
-            "max_headers": 128,
-        }
         known = inspect.signature(ResponseHandler.set_response_params).parameters  # more from version to version
-        self._parameters: dict[str, Any] = {name: wanted[name] for name in known if name in wanted}
+        self._parameters: dict[str, Any] = {name: PARAMETERS[name] for name in known if name in PARAMETERS}
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position."""
         request = self._request(inst_id)
         connector: Any = self._session.connector
         async with asyncio.timeout(5):
@@ -129,7 +120,7 @@ class Bytes(Tuned):
 
 EXPERIMENT = "an experiment: aiohttp's connector and parser, without its requests; one timer, no limiter"
 SUBJECTS = (
-    Subject(BARE, "aiohttp", "no jar, prekeyed HMAC, orjson, one timer; no limiter", Tuned),
-    Subject("aiohttp, as people write it", "aiohttp", "json, hmac, ClientTimeout(5), default jar", Plain),
-    Subject(BYTES, "aiohttp", EXPERIMENT, Bytes),
+    Subject(BARE, "aiohttp", "no jar, prekeyed HMAC, orjson, one timer; no limiter", _Tuned),
+    Subject("aiohttp, as people write it", "aiohttp", "json, hmac, ClientTimeout(5), default jar", _Plain),
+    Subject(BYTES, "aiohttp", EXPERIMENT, _Bytes),
 )

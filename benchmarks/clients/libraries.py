@@ -1,7 +1,5 @@
 """Clients that people use: httpx, python-okx, ccxt, python-okx-async. Each imports its library when it is made."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys
@@ -17,7 +15,7 @@ from benchmarks.clients import APART, KEYS, PATH, Closer, Subject, headers
 ROOT = Path(__file__).parents[2]
 
 
-class Httpx(Closer):
+class _Httpx(Closer):
     """An AsyncClient without a bound on its pool."""
 
     def __init__(self, base_url: str) -> None:
@@ -26,35 +24,30 @@ class Httpx(Closer):
         self._client = httpx.AsyncClient(base_url=base_url, timeout=5, limits=limits)
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position."""
         body = json.dumps({"instId": inst_id, "mgnMode": "cross"})
         return (await self._client.post(PATH, content=body, headers=headers(body))).json()
 
     async def aclose(self) -> None:
-        """Close the AsyncClient."""
         await self._client.aclose()
 
 
-class PythonOkx(Closer):
+class _PythonOkx(Closer):
     """The exchange's own client, which blocks the event loop, as it does where people call it from a coroutine."""
 
     def __init__(self, base_url: str) -> None:
         self._api = import_module("okx.Trade").TradeAPI(*KEYS, flag="0", domain=base_url)
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position."""
         return self._api.close_positions(inst_id, "cross")
 
     async def batch(self, inst_ids: Sequence[str]) -> object:
-        """Close all of them, one after another."""
         return [await self.close(inst_id) for inst_id in inst_ids]
 
     async def aclose(self) -> None:
-        """Close the TradeAPI."""
         self._api.close()
 
 
-class InThreads(PythonOkx):
+class _InThreads(_PythonOkx):
     """The same in one hundred threads."""
 
     def __init__(self, base_url: str) -> None:
@@ -62,21 +55,18 @@ class InThreads(PythonOkx):
         self._pool = ThreadPoolExecutor(100)
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._api.close_positions, inst_id, "cross")
 
     async def batch(self, inst_ids: Sequence[str]) -> object:
-        """Close all of them at once."""
         return await asyncio.gather(*map(self.close, inst_ids))
 
     async def aclose(self) -> None:
-        """End the threads and close the TradeAPI."""
         self._pool.shutdown()
         await super().aclose()
 
 
-class Ccxt(Closer):
+class _Ccxt(Closer):
     """The exchange's object, called by the name of the endpoint: `close_position` itself asks for markets first."""
 
     def __init__(self, base_url: str, *, throttled: bool = True) -> None:
@@ -86,18 +76,16 @@ class Ccxt(Closer):
         self._exchange.urls["api"] = {"rest": base_url}
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position; a refusal is an exception there."""
         try:
             return await self._exchange.private_post_trade_close_position({"instId": inst_id, "mgnMode": "cross"})
-        except self._ccxt.RateLimitExceeded:
+        except self._ccxt.RateLimitExceeded:  # a refusal is an exception there
             return {"code": "50011"}
 
     async def aclose(self) -> None:
-        """Close the exchange's object."""
         await self._exchange.close()
 
 
-class PythonOkxAsync(Closer):
+class _PythonOkxAsync(Closer):
     """AsyncTradeAPI: an httpx.AsyncClient with its default pool.
 
     The library installs a package of our own package's name and has an environment of its own, which `make bench`
@@ -110,19 +98,17 @@ class PythonOkxAsync(Closer):
         self._api = import_module("okx_async.AsyncTrade").AsyncTradeAPI(*KEYS, domain=base_url)
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position."""
         return await self._api.close_positions(inst_id, "cross")
 
     async def aclose(self) -> None:
-        """Close its AsyncClient."""
         await self._api.client.aclose()
 
 
 SUBJECTS = (
-    Subject("httpx", "httpx", "AsyncClient, no bound on its pool", Httpx),
-    Subject("python-okx", "python-okx", "TradeAPI.close_positions, one after another", PythonOkx),
-    Subject("python-okx in threads", "python-okx", "the same in 100 threads", InThreads),
-    Subject("ccxt", "ccxt", "async_support.okx as shipped", Ccxt, slow=True),
-    Subject("ccxt, throttler off", "ccxt", "the same with enableRateLimit=False", partial(Ccxt, throttled=False)),
-    Subject(APART, APART, "AsyncTradeAPI as shipped", PythonOkxAsync),
+    Subject("httpx", "httpx", "AsyncClient, no bound on its pool", _Httpx),
+    Subject("python-okx", "python-okx", "TradeAPI.close_positions, one after another", _PythonOkx),
+    Subject("python-okx in threads", "python-okx", "the same in 100 threads", _InThreads),
+    Subject("ccxt", "ccxt", "async_support.okx as shipped", _Ccxt, slow=True),
+    Subject("ccxt, throttler off", "ccxt", "the same with enableRateLimit=False", partial(_Ccxt, throttled=False)),
+    Subject(APART, APART, "AsyncTradeAPI as shipped", _PythonOkxAsync),
 )

@@ -3,8 +3,6 @@
 It signs and reads Content-Length, and knows nothing of anything else that a server may answer.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hmac
@@ -82,7 +80,7 @@ class Line(asyncio.Protocol):
         return self._answer
 
 
-class Raw(Signed):
+class _Raw(Signed):
     """A pool of lines."""
 
     def __init__(self, base_url: str) -> None:
@@ -93,7 +91,6 @@ class Raw(Signed):
         self._idle: list[Line] = []
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position."""
         request = self._request(inst_id)
         if self._idle:
             line = self._idle.pop()
@@ -104,10 +101,9 @@ class Raw(Signed):
         return answer
 
     async def aclose(self) -> None:
-        """Close the lines."""
         for line in self._idle:
             line.transport.close()
         await asyncio.sleep(0)
 
 
-SUBJECTS = (Subject("asyncio protocol", "orjson", "request bytes of its own, no HTTP library", Raw),)
+SUBJECTS = (Subject("asyncio protocol", "orjson", "request bytes of its own, no HTTP library", _Raw),)

@@ -1,7 +1,5 @@
 """The limiters that are measured, each as a careful user of its library would set it up for many keys."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager

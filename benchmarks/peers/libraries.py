@@ -1,7 +1,5 @@
 """Limiters that people use. A function a peer, which fails if the library is not installed (`.[bench]` brings all)."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Iterable
@@ -186,7 +184,7 @@ def pyrate_limiter() -> Peer:
     """
     library: Any = import_module("pyrate_limiter")
 
-    class Buckets(library.BucketFactory):  # type: ignore[misc]
+    class Buckets(library.BucketFactory):
         def __init__(self, rate: object) -> None:
             self._rate = rate
             self._clock = library.MonotonicClock()

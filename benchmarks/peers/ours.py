@@ -1,8 +1,7 @@
 """okx_async itself: one Limiter for all keys."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import okx_async as okx
@@ -15,7 +14,7 @@ class Ours:
     def __init__(self, limit: int, per: float, *, rtt_floor: float = 0.0, guard: float = 0.003) -> None:
         self._limiter = okx.Limiter(okx.Quota(limit=limit, per=per), rtt_floor=rtt_floor, guard=guard)
 
-    def slot(self, key: str) -> okx.Slot:
+    def slot(self, key: str) -> AbstractAsyncContextManager[object]:
         """Return a slot of the key."""
         return self._limiter.slot(key)
 
