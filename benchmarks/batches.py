@@ -1,6 +1,6 @@
 """Large batches of ours: how many a second, how much memory, in which order, and how long the loop is held up.
 
-Run: python -m benchmarks.batches [--rounds N] [--legs N] [--folder DIR]
+Run: python -m benchmarks.batches [--rounds N] [--legs N] [--seconds S] [--folder DIR]
 
 * 1,000 legs over 1,000 keys: as fast as the machine goes;
 * 1,000 legs of one key: as fast as the limit lets them go, with a window of 0.1 s in place of 2 s, so that it ends;
@@ -28,7 +28,6 @@ from benchmarks.clients import KEYS
 from okx_async import Client, ClosePosition, Credentials, Limiter, Quota
 
 DELAY = 0.03
-SECONDS = 4.5  # two windows
 SPREAD, ONE_KEY, LINE, FROZEN = JOBS = (
     "1,000 legs, 1,000 keys",
     "1,000 legs, one key",
@@ -138,18 +137,18 @@ def complaints(heard: list[str]) -> Iterator[None]:
         logging.getLogger("asyncio").removeHandler(handler)
 
 
-async def waiting(url: str, many: list[ClosePosition], watching: AbstractContextManager[None]) -> None:
+async def waiting(url: str, many: list[ClosePosition], seconds: float, watching: AbstractContextManager[None]) -> None:
     """Have many closes wait, until the second window has been granted."""
     async with client(url, Quota()) as ours:
         await ours.warm_up(256)
         task = asyncio.ensure_future(ours.close_positions(many))
         with watching:
-            await asyncio.sleep(SECONDS)
+            await asyncio.sleep(seconds)
         task.cancel()  # all in one step, so that not one more goes out: not part of the figure
         await asyncio.wait({task})
 
 
-def job(name: str, url: str, count: int) -> dict[str, float]:
+def job(name: str, url: str, count: int, seconds: float) -> dict[str, float]:
     """Measure one thing."""
     if name == SPREAD:
         found = asyncio.run(batch(url, legs(count // 10, 1000), Quota()))
@@ -163,7 +162,7 @@ def job(name: str, url: str, count: int) -> dict[str, float]:
     steps, heard = Steps(), list[str]()
     logging.getLogger("okx_async").setLevel(logging.CRITICAL)  # it tells of every close that is cancelled
     many = legs(count, 100)
-    asyncio.run(waiting(url, many, steps.watch()))
+    asyncio.run(waiting(url, many, seconds, steps.watch()))
     found = {
         "longest": steps.longest * 1e3,
         "own": steps.own * 1e3,
@@ -173,18 +172,18 @@ def job(name: str, url: str, count: int) -> dict[str, float]:
         "olds": float(len(steps.pauses[2])),
     }
     if name == LINE:
-        asyncio.run(waiting(url, many, complaints(heard)), debug=True)
+        asyncio.run(waiting(url, many, seconds, complaints(heard)), debug=True)
         found["complaints"] = float(sum("Executing" in line for line in heard))
     return found
 
 
 def main() -> None:
     """Run all and print the table."""
-    args = arguments(__doc__, rounds=3, legs=10_000).parse_args()
+    args = arguments(__doc__, rounds=3, legs=10_000, seconds=4.5).parse_args()  # two windows
     found: dict[str, list[dict[str, float]]] = {name: [] for name in JOBS}
     with standin(DELAY) as place:
         for name in in_turns(args.rounds, JOBS):
-            found[name].append(fresh(job, name, place.plain, args.legs))
+            found[name].append(fresh(job, name, place.plain, args.legs, args.seconds))
     report = Report("batches", "Batches of okx_async: median (least to most)", ["", *JOBS], raw={"figures": found})
     for kind, (title, digits) in TITLES.items():
         cells = [spread((run[kind] for run in found[name] if kind in run), digits) for name in JOBS]

@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,7 +50,7 @@ class Runs:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
-        self.figures = {title: {name: list[dict[str, float]]() for name in names} for title in TITLES}
+        self.figures = {title: {name: list[dict[str, float]]() for name in NAMES} for title in TITLES}
         self.failed: set[str] = set()
         self.endless: set[str] = set()
         """Subjects (and titles) that were ended after PATIENCE."""
@@ -197,8 +198,8 @@ def compare(tables: Sequence[str], args: argparse.Namespace) -> None:
             report.notes.append(f"Raised an error of its own: {', '.join(sorted(runs.failed))}.")
         report.raw = runs.figures
         report.publish(args.folder)
-    if args.folder and "clients" in tables:
-        from benchmarks._plots import bars  # noqa: PLC0415 - matplotlib is not needed without
+    if args.folder and "clients" in tables and find_spec("matplotlib"):
+        from benchmarks._plots import bars  # noqa: PLC0415 - matplotlib need not be installed
 
         figures = {name: [runs.of(title, name, "cpu") for title in ("one", "fifty")] for name in names}
         bars(figures, args.folder / "clients.png")

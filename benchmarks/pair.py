@@ -13,6 +13,7 @@ import itertools
 import os
 import statistics
 import time
+from collections.abc import Iterator
 
 from benchmarks._standin import standin
 from benchmarks._table import Report, arguments, ratios
@@ -24,7 +25,7 @@ WAYS = {"one by one": 1, "50 at once": 50}
 LEAST = 2  # rounds that have quartiles
 
 
-async def run(client: Closer, ids: itertools.cycle[str], calls: int, at_once: int) -> float:
+async def run(client: Closer, ids: Iterator[str], calls: int, at_once: int) -> float:
     """Return µs of CPU a close."""
 
     async def worker() -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 
 import aiohttp
@@ -149,8 +150,8 @@ def main() -> None:
     )
     report.raw = {"runs": [asdict(run) for run in runs]}
     report.publish(args.folder)
-    if args.folder:
-        from benchmarks._plots import windows  # noqa: PLC0415 - matplotlib is not needed without
+    if args.folder and find_spec("matplotlib"):
+        from benchmarks._plots import windows  # noqa: PLC0415 - matplotlib need not be installed
 
         windows(
             [(run.limiter, run.profile, run.arrivals) for run in runs if run.seed == 1], args.folder / "windows.png"
