@@ -189,10 +189,11 @@ async def waiter(limited: Limited | None, many: int) -> float:
             pass
 
     gate = Gate()
-    for _ in range(LIMIT if limited else 0):  # from here on all wait
-        await customer(limited.slot("key") if limited else gate)
+    if limited is not None:
+        for _ in range(LIMIT):  # from here on all wait
+            await customer(limited.slot("key"))
     before = traced()
-    tasks = [asyncio.create_task(customer(limited.slot("key") if limited else gate)) for _ in range(many)]
+    tasks = [asyncio.create_task(customer(gate if limited is None else limited.slot("key"))) for _ in range(many)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     after = traced()
