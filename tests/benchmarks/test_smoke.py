@@ -130,7 +130,9 @@ def test_the_tables_are_put_into_the_page(tmp_path: Path) -> None:
     run(folder, "micro", "--tables", "memory", *OURS, "--many", "50", table="memory")
     page.parent.mkdir()
     names = ("peers", "memory", "grants")
-    page.write_text("\n".join(f"<!-- {name}: written by make bench -->\nto be replaced\n<!-- end of {name} -->" for name in names))
+    page.write_text(
+        "\n".join(f"<!-- {name}: written by make bench -->\nto be replaced\n<!-- end of {name} -->" for name in names)
+    )
     command = [sys.executable, "-m", "benchmarks.page", str(folder)]
     subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)  # noqa: S603
     text = page.read_text()
