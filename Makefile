@@ -63,19 +63,9 @@ bench:
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	test -x .venv-bench/peer/bin/python || $(PYTHON) -m venv .venv-bench/peer
 	.venv-bench/peer/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx-async==0.1.1'
-	.venv-bench/bin/python -m benchmarks.ready
-	.venv-bench/bin/python -m benchmarks.micro --json build/bench/micro.json --pyperf build/bench/micro.pyperf
-	.venv-bench/bin/python -m benchmarks.grants --json build/bench/grants.json
-	.venv-bench/bin/python -m benchmarks.memory --json build/bench/memory.json
-	.venv-bench/bin/python -m benchmarks.fairness --json build/bench/fairness.json
-	.venv-bench/bin/python -m benchmarks.cancellation --json build/bench/cancellation.json
-	.venv-bench/bin/python -m benchmarks.strictness --json build/bench/strictness.json --plots build/bench
-	.venv-bench/bin/python -m benchmarks.simulator --json build/bench/simulator.json
-	.venv-bench/bin/python -m benchmarks.client --folder build/bench
-	.venv-bench/bin/python -m benchmarks.pair --json build/bench/pair.json
-	.venv-bench/bin/python -m benchmarks.batches --json build/bench/batches.json
+	for program in micro fairness cancellation strictness simulator client pair batches; do \
+		.venv-bench/bin/python -m benchmarks.$$program --folder build/bench || exit; done
 	.venv-bench/bin/python -m benchmarks.page build/bench
-	.venv-bench/bin/python benchmarks/simulated.py
 
 clean:
 	rm -rf .venv .venv-bench .venv-floor .venv-interop dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

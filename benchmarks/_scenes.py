@@ -1,9 +1,7 @@
-"""What each client is made to do, in a process of its own: python -m benchmarks._scenes SUBJECT SCENE URL.
+"""The scenes that each client plays, in a process of its own: python -m benchmarks._scenes SUBJECT SCENE URL AT_ONCE.
 
 Prints one JSON object of figures. Imports nothing of ours: the subject may be another package of the same name.
 """
-
-from __future__ import annotations
 
 import asyncio
 import gc
@@ -15,8 +13,9 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
 
-from benchmarks.clients import Closer, Subject, WarmingUp, load
+from benchmarks.clients import Closer, Subject, load
 
 IDS = [f"C{number}-USDT-SWAP" for number in range(1000)]  # 20,000 closes in 2 s: no limiter stands in the way
 SECONDS = 0.6
@@ -24,7 +23,7 @@ SECONDS = 0.6
 AT_ONCE = 50
 
 
-async def closes(client: Closer, subject: Subject, at_once: int) -> dict[str, float]:
+async def _closes(client: Closer, subject: Subject, at_once: int) -> dict[str, float]:
     """Return microseconds of CPU a close, and of latency."""
     ids = itertools.cycle(IDS)
     took: list[float] = []
@@ -44,10 +43,9 @@ async def closes(client: Closer, subject: Subject, at_once: int) -> dict[str, fl
 
     first = await run(at_once)  # opens the connections
     if subject.slow:  # paced by itself: a few are enough
-        cpu = first if at_once > 1 else await run(AT_ONCE)
-        count = AT_ONCE
+        cpu, count = first if at_once > 1 else await run(AT_ONCE), AT_ONCE
     else:
-        for _ in range(2 * len(IDS) // at_once if first / at_once < 0.001 else 0):  # noqa: PLR2004 - the slow ones are warm already
+        for _ in range(2 * len(IDS) // at_once if first / at_once < 0.001 else 0):  # noqa: PLR2004 - slow ones are warm
             await run(at_once)
         gc.collect()
         gc.freeze()
@@ -60,75 +58,73 @@ async def closes(client: Closer, subject: Subject, at_once: int) -> dict[str, fl
     return {"cpu": cpu / count * 1e6, "p50": cuts[49] * 1e6, "p99": cuts[98] * 1e6}
 
 
-async def timed(work: Awaitable[object]) -> float:
-    """Return the seconds that it takes."""
+async def _ms(work: Awaitable[object]) -> float:
     begun = time.perf_counter()
     await work
-    return time.perf_counter() - begun
+    return (time.perf_counter() - begun) * 1e3
 
 
-async def book(client: Closer, subject: Subject, _: int) -> dict[str, float]:
+async def _book(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     """Return the milliseconds of 100 closes at once: cold, and warm."""
-    cold = await timed(client.batch(IDS[:100]))
+    cold = await _ms(client.batch(IDS[:100]))
     if subject.slow:  # paced: connections make no difference
-        return {"cold": cold * 1e3}
-    warm = [await timed(client.batch(IDS[100 * n : 100 * n + 100])) for n in range(1, 4)]
-    return {"cold": cold * 1e3, "warm": sorted(warm)[1] * 1e3}
+        return {"cold": cold}
+    return {"cold": cold, "warm": sorted([await _ms(client.batch(IDS[n : n + 100])) for n in (100, 200, 300)])[1]}
 
 
-async def warmed(client: Closer, subject: Subject, _: int) -> dict[str, float]:
-    """Return the milliseconds of the first 100 closes after `warm_up(100)`, and of later ones."""
-    del subject
-    ready = await client.warm_up(100) if isinstance(client, WarmingUp) else 0
-    first = await timed(client.batch(IDS[:100]))
-    later = [await timed(client.batch(IDS[100 * n : 100 * n + 100])) for n in range(1, 4)]
-    return {"ready": ready, "cold": first * 1e3, "warm": sorted(later)[1] * 1e3}
+async def _warmed(client: Any, subject: Subject, at_once: int) -> dict[str, float]:
+    """Return the same after `warm_up(100)`."""
+    await client.warm_up(100)
+    return await _book(client, subject, at_once)
 
 
-async def sixty(client: Closer, subject: Subject, _: int) -> dict[str, float]:
+async def _sixty(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     """Return the seconds of 60 closes of one instrument, and how many of them were refused for good."""
     begun = time.perf_counter()
     answers = await asyncio.gather(*(client.close(IDS[0]) for _ in range(60)), return_exceptions=True)
-    return {
-        "seconds": time.perf_counter() - begun,
-        "failed": sum(not subject.accepted(answer) for answer in answers),
-    }
+    failed = sum(not subject.accepted(answer) for answer in answers)
+    return {"seconds": time.perf_counter() - begun, "failed": failed}
 
 
-async def few(client: Closer, subject: Subject, _: int) -> dict[str, float]:
-    """Close a few positions, and return the memory that the process took at most."""
-    del subject
+async def _few(client: Closer, *_: object) -> dict[str, float]:
+    """Close a few positions, and return the most MB that this process ever held."""
     await client.batch(IDS[:20])
-    return {"rss": most_memory()}
+    return {"rss": _most_memory()}
 
 
-async def desk(client: Closer, subject: Subject, _: int) -> dict[str, float]:
+def _most_memory() -> float:
+    status = Path("/proc/self/status")
+    if not status.exists():  # elsewhere a child inherits the figure of its parent
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+async def _desk(client: Closer, subject: Subject, _: int) -> dict[str, float]:
     """Return the milliseconds, and the CPU, of 50 strategies that close 20 instruments each, all at once."""
-    before = time.process_time()
 
     async def strategy(number: int) -> int:
-        answers = await asyncio.gather(*(client.close(name) for name in IDS[20 * number : 20 * number + 20]))
+        answers = await asyncio.gather(*map(client.close, IDS[20 * number : 20 * number + 20]))
         return sum(map(subject.accepted, answers))
 
-    begun = time.perf_counter()
+    cpu, wall = time.process_time(), time.perf_counter()
     accepted = sum(await asyncio.gather(*map(strategy, range(50))))
     if accepted != len(IDS):
         raise RuntimeError(f"{subject.name}: {accepted} of {len(IDS)}")
-    return {"wall": (time.perf_counter() - begun) * 1e3, "cpu": (time.process_time() - before) * 1e3}
+    return {"wall": (time.perf_counter() - wall) * 1e3, "cpu": (time.process_time() - cpu) * 1e3}
 
 
-SCENES: dict[str, Callable[[Closer, Subject, int], Awaitable[dict[str, float]]]] = {
-    "closes": closes,
-    "book": book,
-    "warmed": warmed,
-    "few": few,
-    "sixty": sixty,
-    "desk": desk,
+SCENES: dict[str, Callable[[Any, Subject, int], Awaitable[dict[str, float]]]] = {
+    "closes": _closes,
+    "book": _book,
+    "warmed": _warmed,
+    "few": _few,
+    "sixty": _sixty,
+    "desk": _desk,
 }
 
 
-async def play(subject: Subject, scene: str, url: str, at_once: int) -> dict[str, float]:
-    """Open the client, play, close it."""
+async def _play(subject: Subject, scene: str, url: str, at_once: int) -> dict[str, float]:
     client = subject.make(url)
     try:
         return await SCENES[scene](client, subject, at_once)
@@ -136,22 +132,8 @@ async def play(subject: Subject, scene: str, url: str, at_once: int) -> dict[str
         await client.aclose()
 
 
-def most_memory() -> float:
-    """Return the most that this process ever held, in MB."""
-    status = Path("/proc/self/status")
-    if not status.exists():  # elsewhere a child inherits the figure of whoever started it
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
-def main() -> None:
-    """Play one scene."""
+if __name__ == "__main__":
     name, scene, url, at_once = sys.argv[1:]
     subject = load(name)
     with asyncio.Runner(loop_factory=subject.loop) as runner:
-        print(json.dumps(runner.run(play(subject, scene, url, int(at_once)))))
-
-
-if __name__ == "__main__":
-    main()
+        print(json.dumps(runner.run(_play(subject, scene, url, int(at_once)))))

@@ -1,6 +1,4 @@
-"""What every benchmark prints: one table, and how it came about; and the same as one JSON file."""
-
-from __future__ import annotations
+"""The table of a benchmark, with its command, date, machine and versions: printed, and written as JSON."""
 
 import argparse
 import json
@@ -11,97 +9,86 @@ import statistics
 import sys
 import sysconfig
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.clients import Subject
-from benchmarks.peers import NAMES, Peer, installed, versions
+from benchmarks.peers import Peer
 
-__all__ = ["Report", "arguments", "peers_of", "spread", "versus"]
-
-BEGAN, LOAD = datetime.now(UTC), os.getloadavg()[0]  # of this run, before it does anything
+BEGAN, LOAD = datetime.now(UTC), os.getloadavg()[0]  # of this run, before any work
 
 
 @dataclass(slots=True)
 class Report:
-    """One benchmark's outcome."""
+    """One table of docs/benchmarks.md; its name is that of its markers in the page and of its JSON file."""
 
+    name: str
     title: str
     columns: Sequence[str]
-    peers: Sequence[Peer] | Sequence[Subject]
-    rows: list[list[str]] = field(default_factory=list)
+    subjects: Sequence[Peer] | Sequence[Subject] = ()
+    rows: list[Sequence[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    raw: dict[str, object] = field(default_factory=dict)
+    raw: object = None
     """Every single figure, for the JSON."""
-    place: str = "peers"
-    """Where the page lists what was measured."""
 
-    def add(self, *cells: object) -> None:
+    def add(self, *cells: str) -> None:
         """Append a row."""
-        self.rows.append([str(cell) for cell in cells])
+        self.rows.append(cells)
 
     def lines(self) -> list[str]:
-        """Return the table in Markdown, which reads well on a terminal too."""
-        table = [list(self.columns), *self.rows]
-        widths = [max(len(row[i]) for row in table) for i in range(len(self.columns))]
-        lines = ["| " + " | ".join(map(_aligned, row, widths, range(len(row)))) + " |" for row in table]
-        rule = "|" + "|".join(("-" * (width + 1) + (":" if i else "-")) for i, width in enumerate(widths)) + "|"
-        return [lines[0], rule, *lines[1:]]
+        """Return the table in Markdown, aligned for terminals too."""
+        table = [self.columns, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = []
+        for first, *others in table:
+            cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+            lines.append(f"| {' | '.join([first.ljust(widths[0]), *cells])} |")
+        rule = "".join(f"{'-' * (width + 1)}:|" for width in widths[1:])
+        return [lines[0], f"|{'-' * (widths[0] + 2)}|{rule}", *lines[1:]]
 
-    def provenance(self) -> list[str]:
-        """Return command, date, machine and versions."""
-        found = versions(self.peers)
-        return [
-            f"`{command()}`, {BEGAN:%d %b %Y %H:%M} UTC, {machine()}.",
+    def publish(self, folder: Path | None) -> None:
+        """Print table and provenance; write them with all figures into the folder, if there is one."""
+        versions = map(_version, dict.fromkeys([*(one.distribution for one in self.subjects), "aiohttp"]))
+        provenance = [
+            f"`{_command()}`, {BEGAN:%d %b %Y %H:%M} UTC, {_machine()}.",
             f"Load average before and after: {LOAD:.2f}, {os.getloadavg()[0]:.2f} (other work on the machine).",
-            "Versions: " + ", ".join(f"{name} {number}" for name, number in found.items()) + ".",
+            f"Versions: {', '.join(versions)}.",
             *self.notes,
         ]
-
-    def publish(self, json_file: Path | None) -> None:
-        """Print the table, and write the JSON if a file was asked for."""
-        print(f"\n{self.title}\n")
-        print("\n".join([*self.lines(), "", *self.provenance()]))
-        if json_file is not None:
-            record = {
-                "title": self.title,
-                "command": command(),
-                "began": BEGAN.isoformat(),
-                "machine": machine(),
-                "versions": versions(self.peers),
-                "table": self.lines(),
-                "provenance": self.provenance(),
-                "place": self.place,
-                "peers": [{k: v for k, v in asdict(peer).items() if isinstance(v, str)} for peer in self.peers],
-                "raw": self.raw,
-            }
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(record, indent=1) + "\n")
+        print("\n".join(["", self.title, "", *self.lines(), "", *provenance]))
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            place = "subjects" if any(isinstance(one, Subject) for one in self.subjects) else "peers"
+            subjects = [(one.name, one.how) for one in self.subjects]
+            record = {"table": self.lines(), "provenance": provenance, "place": place, "subjects": subjects}
+            (folder / f"{self.name}.json").write_text(json.dumps({**record, "raw": self.raw}, indent=1) + "\n")
 
 
-def _aligned(cell: str, width: int, column: int) -> str:
-    return cell.rjust(width) if column else cell.ljust(width)
+def _version(distribution: str) -> str:
+    try:
+        return f"{distribution} {version(distribution)}"
+    except PackageNotFoundError:
+        return f"{distribution} not installed"
 
 
-def command() -> str:
-    """Return how this run was started, without the places of this machine."""
+def _command() -> str:
     module = getattr(sys.modules["__main__"].__spec__, "name", None) or Path(sys.argv[0]).stem
-    arguments = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
-    return shlex.join(["python", "-m", module, *arguments])
+    words = [
+        Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]
+    ]  # no places of this machine
+    return shlex.join(["python", "-m", module, *words])
 
 
-def machine() -> str:
-    """Return the machine in words."""
+def _machine() -> str:
     plain = "--enable-optimizations" not in (sysconfig.get_config_var("CONFIG_ARGS") or "--enable-optimizations")
-    return (
-        f"{platform.python_implementation()} {platform.python_version()}{' built without PGO' if plain else ''} on "
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    )
+    python = f"{platform.python_implementation()} {platform.python_version()}{' built without PGO' if plain else ''}"
+    return f"{python} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
 def spread(figures: Iterable[float], digits: int = 0) -> str:
-    """Return the median and, in brackets, least and most."""
+    """Return the median, and in brackets the least and the most where they differ."""
     known = sorted(figures)
     if not known:
         return "-"
@@ -109,24 +96,30 @@ def spread(figures: Iterable[float], digits: int = 0) -> str:
     return middle if least == most else f"{middle} ({least} to {most})"
 
 
-def versus(ratios: dict[str, Sequence[float]]) -> str:
-    """Return the greatest of our ratios to the others, each the median of those of neighbouring runs, and to whom."""
-    fastest = max(ratios, key=lambda name: statistics.median(ratios[name]))
-    return f"{spread(ratios[fastest], 2)} of {fastest}"
+def ratios(figures: Sequence[float], others: Sequence[float]) -> list[float]:
+    """Return the ratio of each run to its neighbour."""
+    return [one / other for one, other in zip(figures, others, strict=True)]
 
 
-def arguments(doc: str | None, **defaults: float) -> argparse.ArgumentParser:
-    """Return the parser that all benchmarks share, with a number option for each of `defaults`."""
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    parser.add_argument("--peers", nargs="+", default=list(NAMES), choices=NAMES, metavar="NAME")
-    for name, default in defaults.items():
+def arguments(
+    doc: str | None, tables: Sequence[str] = (), only: Sequence[str] = (), **numbers: float
+) -> argparse.ArgumentParser:
+    """Return the parser that all benchmarks share.
+
+    Args:
+        doc: The module's docstring.
+        tables: Names of all tables, where a program has several.
+        only: Names of all subjects, where a run can be limited to some of them.
+        numbers: Options that take a number, with their defaults.
+    """
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=doc, formatter_class=form, allow_abbrev=False)
+    for option, names in (("--tables", tables), ("--only", only)):
+        if names:
+            parser.add_argument(option, nargs="+", default=list(names), choices=names, metavar="NAME")
+    for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_argument(
+        "--folder", type=Path, help="for a JSON file of each table, with every figure, and for pictures"
+    )
     return parser
-
-
-def peers_of(args: argparse.Namespace) -> list[Peer]:
-    """Return the peers that were asked for and are installed."""
-    return installed(args.peers)

@@ -1,13 +1,11 @@
 """Ours beside tuned aiohttp in one process, in short runs that alternate: a ratio, whatever the machine does meanwhile.
 
-Run: python -m benchmarks.pair [--rounds N] [--calls N] [--json FILE]
+Run: python -m benchmarks.pair [--rounds N] [--calls N] [--folder DIR]
 
 Processes of their own (benchmarks.client) show what each library costs by itself, but on a machine whose speed changes
 within seconds their ratio is mostly noise. Here both have the same heap and the same seconds, so a ratio of
 neighbouring runs compares code with code. The stand-in has a process of its own.
 """
-
-from __future__ import annotations
 
 import asyncio
 import gc
@@ -15,18 +13,19 @@ import itertools
 import os
 import statistics
 import time
+from collections.abc import Iterator
 
 from benchmarks._standin import standin
-from benchmarks._table import Report, arguments, spread
-from benchmarks.clients import BARE, OURS, Closer, load
+from benchmarks._table import Report, arguments, ratios
+from benchmarks.clients import BARE, BYTES, OURS, Closer, load
 
 IDS = [f"C{number}-USDT-SWAP" for number in range(1000)]
-SUBJECTS = (OURS, BARE, "aiohttp, request bytes of its own")
+SUBJECTS = (OURS, BARE, BYTES)
 WAYS = {"one by one": 1, "50 at once": 50}
 LEAST = 2  # rounds that have quartiles
 
 
-async def run(client: Closer, ids: itertools.cycle[str], calls: int, at_once: int) -> float:
+async def run(client: Closer, ids: Iterator[str], calls: int, at_once: int) -> float:
     """Return µs of CPU a close."""
 
     async def worker() -> None:
@@ -69,20 +68,15 @@ def main() -> None:
             for way, found in asyncio.run(measure(url, args.rounds, args.calls)).items():
                 figures[f"{wire}, {way}"] = found
     columns = ["", *(f"{title}{part}" for title in figures for part in ("", ": / tuned"))]
-    report = Report("A close in one process with others: µs of CPU, median", columns, [])
+    report = Report("pair", "A close in one process with others: µs of CPU, median", columns, raw={"us": figures})
     for name in SUBJECTS:
         cells: list[str] = []
         for found in figures.values():
-            ratios = [one / other for one, other in zip(found[name], found[BARE], strict=True)]
-            quarters = statistics.quantiles(ratios)
-            cells += [
-                f"{statistics.median(found[name]):.0f}",
-                f"{spread([quarters[1]], 2)} ({quarters[0]:.2f} to {quarters[2]:.2f})",
-            ]
+            low, middle, high = statistics.quantiles(ratios(found[name], found[BARE]))
+            cells += [f"{statistics.median(found[name]):.0f}", f"{middle:.2f} ({low:.2f} to {high:.2f})"]
         report.add(name, *cells)
     report.notes.append(f"{args.rounds} rounds of {args.calls} closes each; ratios: median (quartiles) of neighbours.")
-    report.raw = {"us": figures}
-    report.publish(args.json)
+    report.publish(args.folder)
 
 
 if __name__ == "__main__":

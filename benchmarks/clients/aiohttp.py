@@ -1,37 +1,54 @@
-"""aiohttp without a library of ours: tuned as an expert would, and as people write it.
-
-Tuned: no cookie jar, no traces, no cookies, a pool without a bound, a prekeyed HMAC, the timestamp's second kept,
-bytes in and bytes out with orjson, a URL object, headers as CIMultiDict with istr keys made once and copied, one
-asyncio.timeout in place of aiohttp's timers. No limiter, no validation, no errors, no classification.
-"""
-
-from __future__ import annotations
+"""aiohttp without a library of ours: tuned as an expert would, as people write it, and an experiment."""
 
 import asyncio
 import base64
-import hmac
+import inspect
 import json
-import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import orjson
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.helpers import TimerNoop
 from multidict import CIMultiDict, istr
 from yarl import URL
 
-from benchmarks.clients import KEYS, PASSPHRASE, PATH, SECRET, Subject
+from benchmarks.clients import BARE, BYTES, KEYS, PATH, Subject, headers
+from benchmarks.clients.protocol import PREFIX, Signed
 
 TIMESTAMP, SIGN = istr("OK-ACCESS-TIMESTAMP"), istr("OK-ACCESS-SIGN")
-PREFIX = f"POST{PATH}".encode()
 NEVER = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+HEADERS = CIMultiDict(
+    [
+        (istr("Content-Type"), "application/json"),
+        (istr("OK-ACCESS-KEY"), KEYS[0]),
+        (istr("OK-ACCESS-PASSPHRASE"), KEYS[2]),
+        (istr("Accept-Encoding"), "identity"),
+    ]
+)
+PARAMETERS = {
+    "timer": TimerNoop(),
+    "skip_payload": False,
+    "read_until_eof": True,
+    "auto_decompress": False,
+    "read_timeout": None,
+    "read_bufsize": 2**16,
+    "max_line_size": 8190,
+    "max_field_size": 8190,
+    "max_headers": 128,
+}
 
 
-class Tuned:
-    """Every public setting that helps."""
+class _Tuned(Signed):
+    """Every public setting that helps.
+
+    No cookie jar, no traces, no cookies, a pool without a bound, a prekeyed HMAC, the timestamp's second kept, bytes in
+    and bytes out with orjson, a URL object, headers as CIMultiDict with istr keys made once and copied, one
+    asyncio.timeout in place of aiohttp's timers. No limiter, no validation, no errors, no classification.
+    """
 
     def __init__(self, base_url: str) -> None:
+        super().__init__()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -39,19 +56,9 @@ class Tuned:
             auto_decompress=False,
         )
         self._url = URL(base_url + PATH)
-        self._mac = hmac.new(SECRET.encode(), digestmod="sha256")
-        self._headers = CIMultiDict(
-            [
-                (istr("Content-Type"), "application/json"),
-                (istr("OK-ACCESS-KEY"), KEYS),
-                (istr("OK-ACCESS-PASSPHRASE"), PASSPHRASE),
-                (istr("Accept-Encoding"), "identity"),
-            ]
-        )
-        self._second, self._stamp = 0, ""
+        self._headers = HEADERS
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position."""
         body = orjson.dumps({"instId": inst_id, "mgnMode": "cross"})
         stamp = self._timestamp()
         mac = self._mac.copy()
@@ -65,50 +72,55 @@ class Tuned:
         ):
             return orjson.loads(await response.read())
 
-    def _timestamp(self) -> str:
-        second, rest = divmod(time.time_ns(), 1_000_000_000)
-        if second != self._second:
-            self._second, self._stamp = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
-        return f"{self._stamp}{rest // 1_000_000:03}Z"
-
-    async def batch(self, inst_ids: Sequence[str]) -> object:
-        """Close many."""
-        return await asyncio.gather(*map(self.close, inst_ids))
-
     async def aclose(self) -> None:
-        """Close the session."""
         await self._session.close()
 
 
-class Plain(Tuned):
+class _Plain(_Tuned):
     """The defaults, apart from a pool without a bound."""
 
     def __init__(self, base_url: str) -> None:
         self._session = aiohttp.ClientSession(base_url, connector=aiohttp.TCPConnector(limit=0))
 
     async def close(self, inst_id: str) -> Any:
-        """Close one position."""
         body = json.dumps({"instId": inst_id, "mgnMode": "cross"})
-        stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        digest = hmac.new(SECRET.encode(), f"{stamp}POST{PATH}{body}".encode(), "sha256").digest()
-        headers = {
-            "Content-Type": "application/json",
-            "OK-ACCESS-KEY": KEYS,
-            "OK-ACCESS-SIGN": base64.b64encode(digest).decode(),
-            "OK-ACCESS-TIMESTAMP": stamp,
-            "OK-ACCESS-PASSPHRASE": PASSPHRASE,
-        }
         timeout = aiohttp.ClientTimeout(total=5)
-        async with self._session.post(PATH, data=body, headers=headers, timeout=timeout) as response:
+        async with self._session.post(PATH, data=body, headers=headers(body), timeout=timeout) as response:
             return await response.json()
 
 
-def accepted(answer: object) -> bool:
-    """Whether it was taken."""
-    return isinstance(answer, dict) and answer["code"] == "0"
+class _Bytes(_Tuned):
+    """The experiment, not shipped: the tuned one's session and connector, without its requests and responses.
+
+    `connect()`, `set_response_params()` and `read()` are public names without documentation; for its gain and its risks
+    see docs/explanation/the-cost-of-a-close.md.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(base_url)
+        # Never sent: it names the host to connect to.
+        self._host = aiohttp.ClientRequest("POST", self._url, loop=asyncio.get_running_loop(), session=self._session)
+        known = inspect.signature(ResponseHandler.set_response_params).parameters  # more from version to version
+        self._parameters: dict[str, Any] = {name: PARAMETERS[name] for name in known if name in PARAMETERS}
+
+    async def close(self, inst_id: str) -> Any:
+        request = self._request(inst_id)
+        connector: Any = self._session.connector
+        async with asyncio.timeout(5):
+            connection = await connector.connect(self._host, [], NEVER)
+            try:
+                protocol = connection.protocol
+                protocol.set_response_params(**self._parameters)
+                connection.transport.write(request)
+                _, payload = await protocol.read()
+                return orjson.loads(await payload.read())
+            finally:
+                connection.release()
 
 
+EXPERIMENT = "an experiment: aiohttp's connector and parser, without its requests; one timer, no limiter"
 SUBJECTS = (
-    Subject("aiohttp, tuned", "aiohttp", "no jar, prekeyed HMAC, orjson, one timer; no limiter", Tuned, accepted),
-    Subject("aiohttp, as people write it", "aiohttp", "json, hmac, ClientTimeout(5), default jar", Plain, accepted),
+    Subject(BARE, "aiohttp", "no jar, prekeyed HMAC, orjson, one timer; no limiter", _Tuned),
+    Subject("aiohttp, as people write it", "aiohttp", "json, hmac, ClientTimeout(5), default jar", _Plain),
+    Subject(BYTES, "aiohttp", EXPERIMENT, _Bytes),
 )

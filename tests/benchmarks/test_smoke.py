@@ -1,4 +1,4 @@
-"""The benchmarks run, with ours alone: what they find is for `make bench`, on a machine with nothing else to do."""
+"""The benchmarks run, with ours alone: their figures are for `make bench`, on a machine with nothing else to do."""
 
 from __future__ import annotations
 
@@ -11,92 +11,131 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+OURS = ("--only", "okx_async")
 
 
-def run(tmp_path: Path, module: str, *options: str) -> Any:
-    file = tmp_path / "figures.json"
+def run(folder: Path, program: str, *options: str, table: str = "") -> Any:
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", f"benchmarks.{module}", "--peers", "okx_async", "--json", str(file), *options],
+        [sys.executable, "-m", f"benchmarks.{program}", "--folder", str(folder), *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    record = json.loads(file.read_text())
+    record = json.loads((folder / f"{table or program}.json").read_text())
     assert record["table"][0] in done.stdout
+    assert all(cells.count("|") == record["table"][0].count("|") for cells in record["table"])
     return record
 
 
 @pytest.mark.parametrize(
-    ("module", "options"),
+    ("table", "options"),
     [
-        ("micro", ["--rounds", "1", "--calls", "100"]),
+        ("slots", ["--rounds", "1", "--calls", "100"]),
         ("grants", ["--rounds", "1", "--seconds", "0.2"]),
         ("memory", ["--many", "200"]),
     ],
 )
-def test_a_benchmark_runs_without_the_peers(tmp_path: Path, module: str, options: list[str]) -> None:
-    record = run(tmp_path, module, *options)
+def test_a_limiter_is_measured_without_the_peers(tmp_path: Path, table: str, options: list[str]) -> None:
+    record = run(tmp_path, "micro", "--tables", table, *OURS, *options, table=table)
     assert any(line.startswith("| okx_async ") for line in record["table"])
 
 
-def test_every_stage_of_a_close_is_timed(tmp_path: Path) -> None:
-    record = run(tmp_path, "stages", "--rounds", "1", "--calls", "20")
-    figures = record["raw"]["us"]
-    assert len(figures) == 8
-    assert all(figures[name][0] > 0 for name in figures if "left" not in name)
+def test_ours_keeps_the_order_of_a_key(tmp_path: Path) -> None:
+    [found] = run(tmp_path, "fairness", *OURS, "--rounds", "1", "--per", "0.2")["raw"]
+    assert found[0]["inverted pairs, %"] == found[0]["newcomers that overtake, %"] == found[0]["never served"] == 0
 
 
-def test_every_step_of_a_request_in_virtual_time_is_timed(tmp_path: Path) -> None:
-    record = run(tmp_path, "virtual", "--rounds", "1", "--seconds", "2", "--seeds", "1")
-    assert len(record["table"]) == 2 + 6 + 3
-    assert all(us > 0 for us in record["raw"]["us"].values())
-    assert all(requests > 0 for requests in record["raw"]["requests"].values())
+def test_ours_does_not_charge_cancelled_waiters(tmp_path: Path) -> None:
+    [found] = run(tmp_path, "cancellation", *OURS, "--rounds", "1", "--per", "0.5")["raw"]
+    assert found.keys() == {"alone", "in line", "hand-over"}
+    assert all(0.5 <= took < 1.0 and not late for [[took, late]] in found.values())
 
 
-PLAY = """
-import json, subprocess, sys
-from benchmarks._standin import standin
-scene, limit, at_once = sys.argv[1:]
-with standin(0.0, int(limit)) as place:
-    command = [sys.executable, "-m", "benchmarks._scenes", "okx_async", scene, place.plain, at_once]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    print(json.dumps({**json.loads(done.stdout), **place.count()}))
-"""
-
-
-@pytest.mark.parametrize(
-    ("scene", "limit", "at_once", "figures"),
-    [
-        ("closes", 0, 50, {"cpu", "p50", "p99"}),
-        ("sixty", 20, 1, {"seconds", "failed"}),
-        ("few", 0, 1, {"rss"}),
-    ],
-)
-def test_a_scene_is_played_before_the_stand_in(scene: str, limit: int, at_once: int, figures: set[str]) -> None:
-    command = [sys.executable, "-c", PLAY, scene, str(limit), str(at_once)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert figures <= set(found)
-    assert all(found[name] > 0 for name in figures - {"failed"})
-    if limit:
-        assert (found["failed"], found["refused"], found["worst"]) == (0, 0, 20)
-
-
-def test_the_judge_counts_what_was_sent(tmp_path: Path) -> None:
-    record = run(
-        tmp_path, "strictness", "--seeds", "1", "--requests", "25", "--profiles", "lan", "--plots", str(tmp_path)
-    )
-    for one in record["raw"]["runs"]:
+def test_the_judge_counts_every_request_that_was_sent(tmp_path: Path) -> None:
+    options = ("--seeds", "1", "--requests", "25", "--profiles", "lan")
+    runs = run(tmp_path, "strictness", *OURS, *options)["raw"]["runs"]
+    assert [one["limiter"] for one in runs] == ["okx_async", "okx_async, floor"]
+    for one in runs:
         assert len(one["arrivals"]) == 25
         assert one["worst"] <= 20
         assert one["refused"] == one["unanswered"] == 0
 
 
+def test_ours_is_compared_with_tuned_aiohttp_in_one_process(tmp_path: Path) -> None:
+    figures = run(tmp_path, "pair", "--rounds", "2", "--calls", "50")["raw"]["us"]
+    assert set(figures) == {"plain, one by one", "plain, 50 at once", "TLS, one by one", "TLS, 50 at once"}
+    assert all(us > 0 for found in figures.values() for of_one in found.values() for us in of_one)
+
+
+def play(folder: Path, table: str, *options: str) -> Any:
+    return run(folder, "client", "--tables", table, *OURS, "--rounds", "1", "--pairs", "1", *options, table=table)[
+        "raw"
+    ]
+
+
+def test_a_close_is_timed_for_a_client(tmp_path: Path) -> None:
+    figures = play(tmp_path, "clients")
+    for title in ("one", "fifty", "tls"):
+        [found] = figures[title]["okx_async"]
+        assert found.keys() == {"cpu", "p50", "p99"}
+        assert min(found.values()) > 0
+
+
+def test_whole_books_are_timed_for_a_client(tmp_path: Path) -> None:
+    figures = {title: of["okx_async"] for title, of in play(tmp_path, "books").items()}
+    assert all(one["cold"] > 0 < one["warm"] for title in ("book", "book tls", "warmed") for one in figures[title])
+    [sixty] = figures["sixty"]
+    assert sixty["seconds"] > 4
+    assert (sixty["failed"], sixty["refused"], sixty["worst"]) == (0, 0, 20)
+    assert figures["desk"][0]["cpu"] > 0
+
+
+def test_import_and_memory_of_a_client_are_measured(tmp_path: Path) -> None:
+    [found] = play(tmp_path, "feet", "--starts", "1")["feet"]["okx_async"]
+    assert found["import"] > 0 < found["rss"]
+
+
+def test_every_stage_of_a_close_is_timed(tmp_path: Path) -> None:
+    options = ("--tables", "stages", "--rounds", "1", "--calls", "20")
+    figures = run(tmp_path, "client", *options, table="stages")["raw"]["us"]
+    assert len(figures) == 8
+    assert all(us[0] > 0 for name, us in figures.items() if "left" not in name)
+
+
 def test_the_exchange_is_measured_beside_a_bare_handler(tmp_path: Path) -> None:
     record = run(tmp_path, "simulator", "--rounds", "1", "--requests", "50")
     assert ["simulated exchange" in record["table"][2], "bare aiohttp.web" in record["table"][3]] == [True, True]
-    assert record["raw"]["ratios"][0] > 0
-    assert 0 < record["raw"]["shares"][0] < 1
+    assert all(min(cpu) > 0 for [cpu] in record["raw"].values())
+
+
+def test_every_step_of_a_request_in_virtual_time_is_timed(tmp_path: Path) -> None:
+    options = ("--tables", "virtual", "--rounds", "1", "--seconds", "2", "--seeds", "1")
+    record = run(tmp_path, "simulator", *options, table="virtual")
+    assert len(record["table"]) == 2 + 6 + 3
+    assert all(us > 0 for [us] in record["raw"]["us"].values())
+
+
+def test_large_batches_are_timed(tmp_path: Path) -> None:
+    figures = run(tmp_path, "batches", "--rounds", "1", "--legs", "500", "--seconds", "0.2")["raw"]["figures"]
+    spread, one_key, line, frozen = (found for [found] in figures.values())
+    assert spread["ordered"] == one_key["ordered"] == 1
+    assert line["complaints"] == 0
+    assert min(line["longest"], frozen["longest"]) > 0
+
+
+def test_the_tables_are_put_into_the_page(tmp_path: Path) -> None:
+    folder, page = tmp_path / "figures", tmp_path / "docs" / "benchmarks.md"
+    run(folder, "micro", "--tables", "memory", *OURS, "--many", "50", table="memory")
+    page.parent.mkdir()
+    names = ("peers", "memory", "grants")
+    page.write_text(
+        "\n".join(f"<!-- {name}: written by make bench -->\nto be replaced\n<!-- end of {name} -->" for name in names)
+    )
+    command = [sys.executable, "-m", "benchmarks.page", str(folder)]
+    subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)  # noqa: S603
+    text = page.read_text()
+    assert "| okx_async | Limiter(Quota(20, 2.0)) |" in text
+    assert "a waiter beyond its task" in text
+    assert text.count("to be replaced") == 1
