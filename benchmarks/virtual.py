@@ -29,7 +29,7 @@ import okx_async as okx
 from benchmarks._table import Report, arguments
 from benchmarks._worlds import RATE, WAY, calm, eight
 from okx_async.simulator import Clock, Network, SimulatedExchange, VirtualLoop, run
-from okx_async.simulator.http.connections import Door, Doors
+from okx_async.simulator.http.connections import Connections, HttpConnection
 from okx_async.simulator.http.messages import Request
 from okx_async.torture import Plan, happen, plan_of
 
@@ -44,9 +44,9 @@ SIGNED = {
 }
 
 
-def _answer(door: Door, _request: Request) -> None:
-    door.write(door.head(200, "application/json", len(BODY), {}) + BODY)
-    door.answered()
+def _answer(connection: HttpConnection, _request: Request) -> None:
+    connection.write(connection.head(200, "application/json", len(BODY), {}) + BODY)
+    connection.answered()
 
 
 async def timed(seconds: int, act: Callable[[], Awaitable[object]]) -> float:
@@ -67,7 +67,7 @@ async def timer(_loop: VirtualLoop, seconds: int) -> float:
 
 async def bare(loop: VirtualLoop, seconds: int) -> float:
     """Send by aiohttp alone."""
-    server = await loop.create_server(Doors(_answer), "127.0.0.1", 80)
+    server = await loop.create_server(Connections(_answer), "127.0.0.1", 80)
     url = URL("http://127.0.0.1/api/v5/trade/close-position")
     headers = {"Content-Type": "application/json", **SIGNED}
     body = f'{{"instId":"{INST}","mgnMode":"cross"}}'.encode()
@@ -85,7 +85,7 @@ async def bare(loop: VirtualLoop, seconds: int) -> float:
 
 async def ours(loop: VirtualLoop, seconds: int) -> float:
     """Send by our client, to a server that answers the same each time."""
-    server = await loop.create_server(Doors(_answer), "127.0.0.1", 80)
+    server = await loop.create_server(Connections(_answer), "127.0.0.1", 80)
     took = await _close(loop, seconds, KEYS, "http://127.0.0.1:80", "1", wall=lambda: WALL + loop.clock())
     server.close()
     return took

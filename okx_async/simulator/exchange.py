@@ -28,8 +28,8 @@ from okx_async.simulator.books.instruments import listing
 from okx_async.simulator.books.orders import Orders
 from okx_async.simulator.faults.faults import Faults
 from okx_async.simulator.gateway import Gateway
-from okx_async.simulator.http.connections import Doors
-from okx_async.simulator.http.frontend import Front
+from okx_async.simulator.http.connections import Connections
+from okx_async.simulator.http.frontend import HttpFrontend
 from okx_async.simulator.http.messages import Answer, Request
 from okx_async.simulator.injection import Injection
 
@@ -110,7 +110,7 @@ class SimulatedExchange(Actors, Injection):
         )
         Actors.__init__(self, venue, self._accounts.add(pos_mode=pos_mode), clock=clock, wall_ms=self._ms)
         Injection.__init__(self, faults, gateway)
-        self._front = Front(gateway, clock=clock, wall_clock=wall_clock, way=self._way)
+        self._frontend = HttpFrontend(gateway, clock=clock, wall_clock=wall_clock, latency=self._one_way)
         self._origin = ""
 
     # --- being reachable ---
@@ -118,7 +118,7 @@ class SimulatedExchange(Actors, Injection):
     async def __aenter__(self) -> Self:
         if self._origin:
             raise RuntimeError("the exchange is running already")
-        port = await self._front.start(self._host, self._port)
+        port = await self._frontend.start(self._host, self._port)
         host = _NEAR.get(self._host, self._host)  # everywhere is also here
         host = f"[{host}]" if ":" in host else host
         self._origin = f"http://{host}:{port}"
@@ -128,7 +128,7 @@ class SimulatedExchange(Actors, Injection):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._origin = ""
-        await self._front.stop()
+        await self._frontend.stop()
 
     @property
     def base_url(self) -> str:
@@ -137,12 +137,12 @@ class SimulatedExchange(Actors, Injection):
             raise RuntimeError("the exchange is not running: use `async with SimulatedExchange() as exchange`")
         return self._origin
 
-    def factory(self) -> Doors:
+    def factory(self) -> Connections:
         """Return a protocol factory of the running loop, to serve this exchange on a network of your own.
 
         ``await factory.shutdown(timeout)`` when done.
         """
-        return self._front.factory()
+        return self._frontend.factory()
 
     # --- who may trade ---
 
@@ -233,7 +233,7 @@ class SimulatedExchange(Actors, Injection):
 
     # --- inside ---
 
-    def _way(self) -> float:
+    def _one_way(self) -> float:
         if not (self._latency or self._jitter):
             return 0.0
         return self._latency + self._random.uniform(0, self._jitter)
