@@ -44,10 +44,12 @@ class Actors(Market):
         user_id = account.user_id
 
         def act(at: float, ms: int) -> None:
-            slot = self._books.slot(user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=at, ms=ms)
+            position = self._books.position_at(
+                user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=at, ms=ms
+            )
             for wanted in (Decimal(0), signed):
-                if slot.pos != wanted:
-                    self._books.move(slot, wanted, at, ms, "actor")
+                if position.pos != wanted:
+                    self._books.move(position, wanted, at, ms, "actor")
 
         self._later(user_id, inst_id, after, on_close, act)
 
@@ -81,20 +83,20 @@ class Actors(Market):
         taken = Decimal(str(part))
 
         def begin(at: float, ms: int) -> None:
-            slot = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
-            if slot is None or not slot.pos:
+            position = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
+            if position is None or not position.pos:
                 return
             refusal = account.refusal
             if code in _ACCOUNT_CODES:
                 account.refusal = code
-            slot.frozen = code
+            position.frozen = code
 
             def end(at: float, ms: int) -> None:
-                slot.frozen = ""
+                position.frozen = ""
                 if code in _ACCOUNT_CODES:
                     account.refusal = refusal
-                if slot.pos:
-                    self._books.move(slot, slot.pos - slot.lots(taken), at, ms, kind)
+                if position.pos:
+                    self._books.move(position, position.pos - position.lots(taken), at, ms, kind)
 
             self._books.plan(at, ms, seconds, end)
 

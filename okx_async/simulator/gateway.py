@@ -76,7 +76,7 @@ class Gateway:
         answer = self._answer(request, call, forwarded=forwarded)
         if self._venue.books.watching and request.raw_path == CLOSE_PATH and not forwarded:
             whose = self._peek(request, CLOSE_PATH, "")  # what a proxy answered was not looked at before
-            self._venue.books.asked(whose.user_id, whose.inst_id, now, ms)
+            self._venue.books.count_close(whose.user_id, whose.inst_id, now, ms)
         row = JournalRow(
             now,
             call.user_id,

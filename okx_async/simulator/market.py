@@ -16,7 +16,7 @@ from okx_async.simulator.books.algos import ALGO_TYPES, AlgoOrder
 from okx_async.simulator.books.books import Trade
 from okx_async.simulator.books.instruments import Instrument, decimal_text, describe
 from okx_async.simulator.books.orders import PendingOrder
-from okx_async.simulator.books.slots import Holding
+from okx_async.simulator.books.positions import Holding
 
 __all__ = ["Market"]
 
@@ -56,10 +56,10 @@ class Market:
         account = account or self._account
         instrument, signed, ccy = self._meant(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
         now, ms = self._clock(), self._wall_ms()
-        slot = self._books.slot(
+        position = self._books.position_at(
             account.user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=now, ms=ms
         )
-        return self._books.move(slot, signed, now, ms, "hand")
+        return self._books.move(position, signed, now, ms, "hand")
 
     def add_pending_order(
         self,
@@ -182,7 +182,7 @@ class Market:
 
     @property
     def positions(self) -> tuple[Holding, ...]:
-        """What is open in the books now, of all accounts; flat slots are not shown."""
+        """What is open in the books now, of all accounts; flat positions are not shown."""
         return self._books.holdings(self._clock())
 
     @property
@@ -235,8 +235,8 @@ class Market:
         return instrument
 
     def _closing_side(self, account: Account, inst_id: str, mgn_mode: str, pos_side: str) -> str:
-        slot = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
-        short = slot.pos < 0 if slot else pos_side == "short"
+        position = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
+        short = position.pos < 0 if position else pos_side == "short"
         return "buy" if short else "sell"
 
 

@@ -12,7 +12,7 @@ from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.api.rules import check_names, pos_side_of, tradable
 from okx_async.simulator.books.instruments import decimal_text
 from okx_async.simulator.books.orders import PendingOrder
-from okx_async.simulator.books.slots import Slot
+from okx_async.simulator.books.positions import Position
 
 __all__ = ["close_position"]
 
@@ -38,22 +38,22 @@ def close_position(venue: Venue, call: Call) -> list[Any]:
 
     venue.books.settle(call.now)
     _may_close(call.key.account, inst_id)
-    slot = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
-    if slot is None or not slot.pos:
+    position = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
+    if position is None or not position.pos:
         raise Refused("51023")
-    if slot.frozen:
-        raise Refused(slot.frozen)
-    if slot.running:
+    if position.frozen:
+        raise Refused(position.frozen)
+    if position.running:
         raise Refused("51032")
-    in_the_way = venue.orders.in_the_way(slot)
-    if in_the_way and not auto_cxl:
+    blocking = venue.orders.blocking(position)
+    if blocking and not auto_cxl:
         raise Refused("51115")
 
-    venue.orders.cancel(in_the_way, call.ms)
+    venue.orders.cancel(blocking, call.ms)
     if auto_cxl and venue.auto_cxl_algos:
-        venue.orders.cancel(venue.orders.attached(slot), call.ms)
-    done = _remember(venue, slot, call) if call.cl_ord_id else _nothing
-    venue.books.close(slot, call.now, call.ms, venue.fill_delay(), part=call.part, done=done)
+        venue.orders.cancel(venue.orders.attached(position), call.ms)
+    done = _remember(venue, position, call) if call.cl_ord_id else _nothing
+    venue.books.close(position, call.now, call.ms, venue.fill_delay(), part=call.part, done=done)
     call.executed = True
     return [{"clOrdId": call.text("clOrdId"), "instId": inst_id, "posSide": pos_side, "tag": call.text("tag")}]
 
@@ -62,12 +62,12 @@ def _nothing(_filled: Decimal, _ms: int) -> None:
     pass
 
 
-def _remember(venue: Venue, slot: Slot, call: Call) -> Callable[[Decimal, int], None]:
+def _remember(venue: Venue, position: Position, call: Call) -> Callable[[Decimal, int], None]:
     """Return what makes the order of a close known by the client's name for it, once it has ended.
 
     That the name reaches the order is not documented.
     """
-    pos, instrument, ord_id = slot.pos, slot.instrument, venue.orders.new_id()
+    pos, instrument, ord_id = position.pos, position.instrument, venue.orders.new_id()
 
     def done(filled: Decimal, ms: int) -> None:
         size = abs(pos)
@@ -77,8 +77,8 @@ def _remember(venue: Venue, slot: Slot, call: Call) -> Callable[[Decimal, int], 
                 instrument.inst_id,
                 instrument.inst_type,
                 instrument.inst_family,
-                slot.mgn_mode,
-                slot.pos_side,
+                position.mgn_mode,
+                position.pos_side,
                 "sell" if pos > 0 else "buy",
                 "market",
                 "",
@@ -91,7 +91,7 @@ def _remember(venue: Venue, slot: Slot, call: Call) -> Callable[[Decimal, int], 
                 ccy=call.text("ccy"),
                 state="filled" if filled == size else "canceled",
                 acc_fill_sz=decimal_text(filled),
-                avg_px=decimal_text(slot.instrument.price) if filled else "",
+                avg_px=decimal_text(position.instrument.price) if filled else "",
                 u_time=ms,
             )
         )

@@ -15,7 +15,7 @@ from typing import Any
 from okx_async.simulator.api.calls import Call, Venue, inst_type_of, number_of, parameter_error
 from okx_async.simulator.books.books import Trade
 from okx_async.simulator.books.instruments import Instrument, decimal_text, describe, money, profit
-from okx_async.simulator.books.slots import Holding
+from okx_async.simulator.books.positions import Holding
 
 __all__ = ["positions_history"]
 

@@ -15,7 +15,7 @@ from okx_async.simulator.api.codes import Refused, words_of
 from okx_async.simulator.api.rules import check_names, pos_side_of, tradable
 from okx_async.simulator.books.instruments import Instrument, decimal_text
 from okx_async.simulator.books.orders import PendingOrder
-from okx_async.simulator.books.slots import Slot
+from okx_async.simulator.books.positions import Position
 
 __all__ = ["order_item", "place_batch_orders", "place_order"]
 
@@ -78,10 +78,10 @@ def _place(venue: Venue, call: Call) -> PendingOrder:
     reduce_only = _flag(call, "reduceOnly") and pos_side == "net"  # ignored in long/short mode
 
     venue.books.settle(call.now)
-    slot = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
+    position = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
     reduces = reduce_only or (pos_side, side) in {("long", "sell"), ("short", "buy")}
     if reduces:
-        size = _reduction(slot, side, size, net=pos_side == "net")
+        size = _reduction(position, side, size, net=pos_side == "net")
     crosses = px >= instrument.price if side == "buy" else px <= instrument.price
     fills = crosses and kind != "post_only"
     state = "live"
@@ -114,22 +114,22 @@ def _place(venue: Venue, call: Call) -> PendingOrder:
     venue.orders.add(order)
     call.executed = True
     if fills:
-        slot = slot or venue.books.slot(
+        position = position or venue.books.position_at(
             call.user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=call.now, ms=call.ms
         )
-        pos = slot.pos + (size if side == "buy" else -size)
-        venue.books.move(slot, pos, call.now, call.ms, "order", px=instrument.price, asked=call.now)
+        pos = position.pos + (size if side == "buy" else -size)
+        venue.books.move(position, pos, call.now, call.ms, "order", px=instrument.price, asked=call.now)
     return order
 
 
-def _reduction(slot: Slot | None, side: str, size: Decimal, *, net: bool) -> Decimal:
+def _reduction(position: Position | None, side: str, size: Decimal, *, net: bool) -> Decimal:
     """Return how much of `size` a reducing order takes."""
-    open_side = "" if slot is None or not slot.pos else "sell" if slot.pos > 0 else "buy"
-    if slot is None or side != open_side:
+    open_side = "" if position is None or not position.pos else "sell" if position.pos > 0 else "buy"
+    if position is None or side != open_side:
         raise Refused("51169")
-    if size > abs(slot.pos) and not net:
+    if size > abs(position.pos) and not net:
         raise Refused("51112")
-    return min(size, abs(slot.pos))
+    return min(size, abs(position.pos))
 
 
 def _size(call: Call, instrument: Instrument, side: str, kind: str) -> Decimal:

@@ -14,7 +14,7 @@ _MAX_POS_IDS = 20
 
 
 def positions(venue: Venue, call: Call) -> list[Any]:
-    """List positions; flat slots only where asked for by instId or posId."""
+    """List positions; flat positions only where asked for by instId or posId."""
     inst_type = inst_type_of(call)
     inst_ids = comma_list(call, "instId", _MAX_INST_IDS)
     pos_ids = comma_list(call, "posId", _MAX_POS_IDS)
@@ -23,12 +23,12 @@ def positions(venue: Venue, call: Call) -> list[Any]:
         if inst_type and instrument and instrument.inst_type != inst_type:
             raise Refused("51015")
     return [
-        slot.row(state, [order.attached() for order in venue.orders.attached(slot) if order.close_fraction])
-        for slot, state in venue.books.shown(call.user_id, call.now, call.ms)
+        position.row(state, [order.attached() for order in venue.orders.attached(position) if order.close_fraction])
+        for position, state in venue.books.shown(call.user_id, call.now, call.ms)
         if (state.pos or inst_ids or pos_ids)
-        and (not inst_type or slot.instrument.inst_type == inst_type)
-        and (not inst_ids or slot.instrument.inst_id in inst_ids)
-        and (not pos_ids or slot.pos_id in pos_ids)
+        and (not inst_type or position.instrument.inst_type == inst_type)
+        and (not inst_ids or position.instrument.inst_id in inst_ids)
+        and (not pos_ids or position.pos_id in pos_ids)
     ]
 
 
