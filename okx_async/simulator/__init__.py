@@ -1,6 +1,6 @@
 """The simulated exchange: a real HTTP server with books of its own, for tests, demos and strategies.
 
-It imports nothing of okx_async but `Credentials`: a judge shares no code with the judged.
+It imports nothing of okx_async but `Credentials`, so that it shares no code with the client that it checks.
 """
 
 from okx_async.simulator.api.accounts import Account

@@ -1,7 +1,7 @@
-"""Placing orders, one or several: as far as it takes to open a position and to leave an order on the book.
+"""The endpoints that place orders, one or several.
 
-What crosses the instrument's price fills at once and whole, at that price; a limit order that does not rests and never
-fills. There are no balances and no fees, so nothing is too dear. Spot trades (``tdMode`` cash) are not offered.
+An order that crosses the instrument's price fills at once and completely, at that price; any other limit order rests
+and never fills. There are no balances and no fees. Spot trades (``tdMode`` cash) are not offered.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import Any
 
 from okx_async.simulator.api.calls import Call, Venue, parameter_error
 from okx_async.simulator.api.codes import Refused, words_of
-from okx_async.simulator.api.rules import check_names, pos_side_of, tradable
+from okx_async.simulator.api.rules import check_order_ids, pos_side_of, tradable
 from okx_async.simulator.books.instruments import Instrument, decimal_text
 from okx_async.simulator.books.orders import PendingOrder
 from okx_async.simulator.books.positions import Position
-
-__all__ = ["order_item", "place_batch_orders", "place_order"]
 
 _MOST = 20  # orders of a batch
 
@@ -37,7 +35,7 @@ def place_order(venue: Venue, call: Call) -> list[Any]:
 
 
 def place_batch_orders(venue: Venue, call: Call) -> list[Any]:
-    """Place up to 20 orders; each item of the reply stands for itself."""
+    """Place up to 20 orders; each item of the reply has its own code."""
     if not call.items:
         raise Refused("50014", "Parameter data cannot be empty.")
     if len(call.items) > _MOST:
@@ -53,7 +51,15 @@ def place_batch_orders(venue: Venue, call: Call) -> list[Any]:
 def order_item(
     ms: int, refused: Refused | None, ord_id: str = "", cl_ord_id: str = "", *, words: str = ""
 ) -> dict[str, str]:
-    """Return what became of one order, as replies that speak of orders tell."""
+    """Return the item of a reply for one order.
+
+    Args:
+        ms: The server's time.
+        refused: The refusal; None: the order was accepted.
+        ord_id: The order's id.
+        cl_ord_id: The client's id for it.
+        words: The message if it was accepted.
+    """
     code = refused.code if refused else "0"
     message = (refused.message or words_of(code)) if refused else words
     return {"clOrdId": cl_ord_id, "ordId": ord_id, "sCode": code, "sMsg": message, "tag": "", "ts": str(ms)}
@@ -65,7 +71,7 @@ def _place(venue: Venue, call: Call) -> PendingOrder:
     for name, allowed in (("tdMode", {"cross", "isolated"}), ("side", {"buy", "sell"}), ("ordType", _TYPES)):
         if call.text(name) not in allowed:
             raise parameter_error(name)
-    check_names(call)
+    check_order_ids(call)
     instrument = tradable(venue, inst_id, market=kind in _AT_MARKET)
     pos_side = pos_side_of(call, instrument)
     cl_ord_id = call.text("clOrdId")
@@ -123,7 +129,7 @@ def _place(venue: Venue, call: Call) -> PendingOrder:
 
 
 def _reduction(position: Position | None, side: str, size: Decimal, *, net: bool) -> Decimal:
-    """Return how much of `size` a reducing order takes."""
+    """Return the size of a reducing order, at most that of the position."""
     open_side = "" if position is None or not position.pos else "sell" if position.pos > 0 else "buy"
     if position is None or side != open_side:
         raise Refused("51169")
@@ -133,7 +139,7 @@ def _reduction(position: Position | None, side: str, size: Decimal, *, net: bool
 
 
 def _size(call: Call, instrument: Instrument, side: str, kind: str) -> Decimal:
-    """Return the size in contracts, or in the base currency of a pair, whose market buys are sized in the quote."""
+    """Return the size in contracts, or for a pair in its base currency; market buys of pairs are given in the quote."""
     size, lot = _number(call, "sz"), Decimal(instrument.lot_sz)
     if not instrument.contract and side == "buy" and kind == "market" and call.text("tgtCcy") != "base_ccy":
         size = size / instrument.price // lot * lot

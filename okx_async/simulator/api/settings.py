@@ -1,4 +1,4 @@
-"""Settings of an account that its keys may change: the position mode."""
+"""The endpoint that changes an account's position mode."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from okx_async.simulator.api.accounts import PosMode
 from okx_async.simulator.api.calls import Call, Venue, parameter_error
 from okx_async.simulator.api.codes import Refused
 
-__all__ = ["set_position_mode"]
-
 _MODES: dict[str, PosMode] = {"net_mode": "net_mode", "long_short_mode": "long_short_mode"}
 
 
 def set_position_mode(venue: Venue, call: Call) -> list[Any]:
-    """Switch the position mode: only while flat and without orders; positions then are new ones, with new ``posId``.
+    """Switch the position mode, only while flat and without orders; later positions have a new ``posId``.
 
     https://www.okx.com/docs-v5/en/#trading-account-rest-api-set-position-mode
     """

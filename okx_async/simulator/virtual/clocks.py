@@ -14,8 +14,6 @@ class Clock:
         rate: Its seconds for each second of `source`; by default 1.
     """
 
-    __slots__ = ("_origin", "_rate", "_source", "_start")
-
     def __init__(self, source: Callable[[], float], *, start: float | None = None, rate: float = 1.0) -> None:
         self._source = source
         self._origin = source()

@@ -30,7 +30,7 @@ class DeadlockError(RuntimeError):
 
 
 class _Handle(asyncio.Handle):
-    """A handle at half the cost: it keeps nothing for debug mode; its fields are set where it is made."""
+    """A handle without fields for debug mode, set up where it is made; saves 10 to 20 % of a simulation."""
 
     __slots__ = ()
     _repr = _source_traceback = None

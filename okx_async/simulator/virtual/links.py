@@ -64,11 +64,6 @@ class Endpoint(Protocol):
 class Link:
     """One direction of a connection, from `sender` to `target`."""
 
-    __slots__ = (
-        "_cuts", "_delay", "_in_flight", "_in_flight_bytes", "_jitter", "_last", "_loop", "_queue", "_queued", "_rng",
-        "_sender", "_spike", "_spikes", "_stalled", "_target", "_trace", "_window", "dead",
-    )  # fmt: skip
-
     def __init__(
         self,
         loop: JumpingLoop,
