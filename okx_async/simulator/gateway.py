@@ -36,17 +36,7 @@ class Style:
 
 
 class Gateway:
-    """Decides every request, in the order given above.
-
-    Args:
-        venue: The state that the endpoints work on.
-        accounts: Authenticate requests.
-        arrivals: Counts them.
-        faults: The injected faults.
-        body_first: See above; by default True.
-        rate_first: See above; by default False.
-        journal_cap: Rows of the journal that are kept; by default all.
-    """
+    """Decides every request, in the order given above; `journal_cap`: rows of the journal that are kept."""
 
     def __init__(
         self,

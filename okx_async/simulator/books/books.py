@@ -170,17 +170,7 @@ class Books:
         px: Decimal | None = None,
         asked: float | None = None,
     ) -> Holding:
-        """Change the size of a position; every change goes through here.
-
-        Args:
-            position: The position.
-            pos: Its new size, signed.
-            at: The exchange's clock, in seconds.
-            ms: The server's time.
-            cause: See Trade.
-            px: See Trade.
-            asked: See Trade.
-        """
+        """Change the size of a position to `pos`, signed, and record the Trade; every change goes through here."""
         before = position.holding()
         position.trade(pos, ms, px, flip_is_new=self._flip_is_new, forced=cause in {"liquidation", "adl"})
         after = position.holding()
@@ -203,7 +193,7 @@ class Books:
         Args:
             position: The position.
             now: The exchange's clock, in seconds.
-            ms: The server's time.
+            ms: The server's time at `now`, in milliseconds.
             delay: Seconds until it fills.
             part: How much of the position it fills, in whole lots; by default all.
             done: Called at the end with the size that was filled and the server's time in ms.

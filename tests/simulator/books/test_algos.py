@@ -45,7 +45,7 @@ def position() -> Position:
     return found
 
 
-def test_algo_orders_stand_in_nobody_s_way() -> None:
+def test_algo_orders_block_no_close() -> None:
     orders = Orders()
     one, other = algo(orders), algo(orders, mgn_mode="isolated")
     assert orders.blocking(position()) == orders.pending() == []

@@ -110,8 +110,8 @@ def test_a_close_without_delay_fills_at_once() -> None:
 @pytest.mark.parametrize(
     ("start", "meanwhile", "left"),
     [
-        ("3", "5", "2"),  # somebody added: the close takes what it was sent for
-        ("3", "1", None),  # somebody reduced: it never turns a position
+        ("3", "5", "2"),  # another program added: the close takes what it was sent for
+        ("3", "1", None),  # another program reduced: it never turns a position
         ("3", "0", None),
         ("3", "-2", "-2"),  # turned round: nothing left to reduce
         ("-3", "-5", "-2"),

@@ -1,4 +1,4 @@
-"""HTTP in, byte by byte: a connection with a transport that only writes down, in virtual time."""
+"""HTTP byte by byte: connections on a transport that only records, in virtual time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHUNKED = b"POST /x HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n3;a=b\r\nhel\r
 
 
 class Pipe(asyncio.Transport):
-    """What a connection writes, and what it does to its connection."""
+    """Records what a connection writes and does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Pipe(asyncio.Transport):
 
 
 class Visit:
-    """A connection, its transport, and the requests that came through it, which are answered at once unless `slow`."""
+    """A connection, its transport and its requests, which are answered at once unless `slow`."""
 
     def __init__(self, *, slow: bool = False) -> None:
         self.came: list[Request] = []
@@ -180,7 +180,7 @@ def test_a_connection_stays_as_long_as_its_client_wants(head: bytes, *, stays: b
     assert (b"Connection: keep-alive" if stays else b"Connection: close") in made.pipe.sent
 
 
-def test_who_asks_first_is_told_to_go_on() -> None:
+def test_100_continue_is_sent_if_asked_for() -> None:
     made = fed(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
     assert made.pipe.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert made.connections.busy == 1
@@ -212,7 +212,7 @@ def test_a_client_that_does_not_read_is_served_no_further_until_it_does() -> Non
     assert (len(made.came), made.connections.busy, made.pipe.did) == (3000, 0, ["pause", "resume"])
 
 
-def test_who_leaves_without_having_read_is_forgotten() -> None:
+def test_a_client_that_leaves_without_having_read_is_forgotten() -> None:
     def script(made: Visit) -> None:
         made.connection.pause_writing()
         made.connection.data_received(GET + GET)
@@ -249,7 +249,7 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
     assert fed(GET, slow=True, wait=200.0).pipe.did == []
 
 
-def test_a_request_whose_client_has_gone_is_served_and_answered_to_nobody() -> None:
+def test_a_request_whose_client_has_gone_is_served_without_an_answer() -> None:
     def script(made: Visit) -> None:
         made.connection.data_received(GET)
         made.connection.connection_lost(None)
@@ -261,7 +261,7 @@ def test_a_request_whose_client_has_gone_is_served_and_answered_to_nobody() -> N
     assert (len(made.came), made.pipe.sent, made.connections.busy) == (1, b"", 0)
 
 
-def test_closing_all_doors_waits_for_them_and_then_no_longer() -> None:
+def test_a_shutdown_waits_for_its_connections_and_then_drops_them() -> None:
     async def main(loop: VirtualLoop) -> list[list[str]]:
         visits = [Visit(slow=True) for _ in range(2)]
         connections = visits[0].connections

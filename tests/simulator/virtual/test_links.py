@@ -1,4 +1,4 @@
-"""One way at a time, at literal times: a piece takes 1 s, and scripts begin at 4 s."""
+"""One link at a time, at literal times: a piece takes 1 s, and scripts begin at 4 s."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_write_is_cut_at_any_byte_and_arrives_whole_and_in_order(play: Play) -
     assert len({at for at, _ in line.server.seen}) >= 5
 
 
-def test_nothing_departs_while_the_way_is_stalled(play: Play) -> None:
+def test_nothing_departs_while_the_link_is_stalled(play: Play) -> None:
     async def script(line: Line) -> None:
         line.wire.stall(3.0, outward=False)
         line.wire.stall(5.0, outward=False)

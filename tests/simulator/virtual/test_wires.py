@@ -33,11 +33,11 @@ def test_a_reset_in_the_middle_tells_each_end_in_its_time(play: Play) -> None:
     assert not line.network.wires
 
 
-def test_half_open_tells_nobody_anything(play: Play) -> None:
+def test_half_open_reports_nothing(play: Play) -> None:
     async def script(line: Line) -> None:
         line.wire.vanish()
-        line.client.transport.write(b"nobody hears")
-        line.server.transport.write(b"nor this")
+        line.client.transport.write(b"unheard")
+        line.server.transport.write(b"as well")
         line.server.transport.close()
 
     line = play(script)
