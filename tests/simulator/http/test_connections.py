@@ -17,8 +17,8 @@ POST = b"POST /x HTTP/1.1\r\nHost: x\r\nOK-ACCESS-KEY:  \xc3\xa4\xff \r\nContent
 CHUNKED = b"POST /x HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n3;a=b\r\nhel\r\n02\r\nlo\r\n0\r\nTrailer: t\r\n\r\n"
 
 
-class Pipe(asyncio.Transport):
-    """Records what a connection writes and does."""
+class Pipe(asyncio.BaseTransport):
+    """Records what a connection writes and does; no asyncio.Transport to isinstance, as those of uvloop."""
 
     def __init__(self) -> None:
         super().__init__()
