@@ -46,7 +46,7 @@ def _stages() -> dict[str, Callable[[int], Awaitable[None]]]:  # noqa: C901 - se
     timeouts, signer = TimeoutGroup(asyncio.get_running_loop()), Signer(credentials, demo=False)
     client: Any = Client(credentials, user_id="1", base_url="http://127.0.0.1:1", limiter=Limiter())
     client._wiring.sender._transport = _Wire()  # noqa: SLF001 - all but the socket
-    UidLookup._start = lambda _: None  # noqa: SLF001 - no exchange to ask
+    UidLookup._start = lambda _: None  # type: ignore[method-assign, assignment]  # noqa: SLF001 - no exchange to ask
     now, body, answer = time.time(), close_body(REQUEST), parse(200, CLOSED)
     answered = AttemptState(InFlight(timeouts, timeout=5.0, wall_clock=time.time))
 

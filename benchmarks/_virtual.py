@@ -23,7 +23,7 @@ import okx_async as okx
 from benchmarks._table import Report
 from benchmarks.clients import CLOSED, KEYS, PATH, headers
 from okx_async.simulator import Clock, Network, Path, SimulatedExchange, VirtualLoop, run
-from okx_async.simulator.http.connections import Door, Doors
+from okx_async.simulator.http.connections import HttpConnection, Connections
 from okx_async.simulator.http.messages import Request
 from okx_async.torture import Plan, happen, plan_of
 from okx_async.torture.mishaps import MISHAPS
@@ -46,14 +46,14 @@ async def _timer(_loop: VirtualLoop) -> AsyncIterator[Act]:
     yield lambda: asyncio.sleep(0.02)
 
 
-def _answer(door: Door, _request: Request) -> None:
+def _answer(door: HttpConnection, _request: Request) -> None:
     door.write(door.head(200, "application/json", len(CLOSED), {}) + CLOSED)
     door.answered()
 
 
 @asynccontextmanager
 async def _bare(loop: VirtualLoop) -> AsyncIterator[Act]:
-    server = await loop.create_server(Doors(_answer), "127.0.0.1", 80)
+    server = await loop.create_server(Connections(_answer), "127.0.0.1", 80)
     body = f'{{"instId":"{INST}","mgnMode":"cross"}}'
     signed, data = headers(body), body.encode()
     jar, never = aiohttp.DummyCookieJar(), aiohttp.ClientTimeout(total=None)
@@ -73,7 +73,7 @@ def _client(loop: VirtualLoop, keys: okx.Credentials, url: str, user_id: str, wa
 
 @asynccontextmanager
 async def _ours(loop: VirtualLoop) -> AsyncIterator[Act]:
-    server = await loop.create_server(Doors(_answer), "127.0.0.1", 80)
+    server = await loop.create_server(Connections(_answer), "127.0.0.1", 80)
     async with _client(loop, okx.Credentials(*KEYS), URL, "1", lambda: WALL + loop.clock()) as client:
         yield lambda: client.close_position(INST, "cross")
     server.close()

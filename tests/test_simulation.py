@@ -104,7 +104,7 @@ def test_a_clock_is_found_under_whatever_name(text: str) -> None:
     assert len(list(_reads(text, "x"))) == 1
 
 
-def test_who_only_names_a_clock_reads_none() -> None:
+def test_a_clock_that_is_only_named_is_not_read() -> None:
     assert not list(_reads("import time\ndef f(clock=time.monotonic): return clock() + loop.time()", "x"))
 
 

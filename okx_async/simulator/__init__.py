@@ -1,6 +1,6 @@
 """The simulated exchange: a real HTTP server with books of its own, for tests, demos and strategies.
 
-It imports nothing of okx_async but `Credentials`: a judge shares no code with the judged.
+It imports nothing of okx_async but `Credentials`, so that it shares no code with the client that it checks.
 """
 
 from okx_async.simulator.api.accounts import Account
@@ -8,7 +8,7 @@ from okx_async.simulator.api.arrivals import JournalRow
 from okx_async.simulator.books.algos import AlgoOrder
 from okx_async.simulator.books.books import Trade
 from okx_async.simulator.books.orders import PendingOrder
-from okx_async.simulator.books.slots import Holding
+from okx_async.simulator.books.positions import Holding
 from okx_async.simulator.exchange import SimulatedExchange
 from okx_async.simulator.faults.catalogue import CATALOGUE
 from okx_async.simulator.faults.faults import Fault

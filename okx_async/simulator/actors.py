@@ -1,7 +1,8 @@
-"""What others do to a position while it is being closed: somebody else of the account, or the exchange itself.
+"""The part of `SimulatedExchange` that changes a position during a close: another program, or the exchange itself.
 
-Each acts ``after`` so many seconds from now, or, with ``on_close=n``, from the answer to the n-th request to close that
-instrument, counted from now and whatever that answer is, a proxy's included: between two attempts, that is.
+Each change happens ``after`` so many seconds from now. With ``on_close=n`` these seconds begin at the answer to the
+n-th request to close that instrument, counted from now and whatever the answer, a proxy's included: between two
+attempts.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ from typing import Literal
 from okx_async.simulator.api.accounts import Account
 from okx_async.simulator.market import Market
 
-__all__ = ["Actors"]
-
-_ACCOUNT_CODES = {"50009", "50019", "50022"}  # freeze all of the account
+_ACCOUNT_CODES = {"50009", "50019", "50022"}  # freeze the whole account
 _CODES = {"adl": "50017", "liquidation": "50020"}
 
 
 class Actors(Market):
-    """The operator's hand, and those that move later by themselves."""
+    """The books, open to their operator now and at a later time; see `SimulatedExchange`."""
 
     def reopen(
         self,
@@ -35,19 +34,29 @@ class Actors(Market):
         on_close: int = 0,
         account: Account | None = None,
     ) -> None:
-        """Let somebody else close what is open there, and open `pos` anew: another holding period; 0 stays flat.
+        """Let another program close a position and open it anew, which begins another holding period.
 
-        The arguments are those of `open_position`.
+        Args:
+            inst_id: As for `open_position`.
+            pos: The new size; 0: it stays flat.
+            mgn_mode: As for `open_position`.
+            pos_side: As for `open_position`.
+            ccy: As for `open_position`.
+            after: Seconds until then; by default 0.
+            on_close: Count `after` from the answer to the n-th request to close; 0 (by default): from now.
+            account: The account; by default the exchange's first.
         """
         account = account or self._account
-        instrument, signed, ccy = self._meant(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
+        instrument, signed, ccy = self._resolve(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
         user_id = account.user_id
 
         def act(at: float, ms: int) -> None:
-            slot = self._books.slot(user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=at, ms=ms)
+            position = self._books.position_at(
+                user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=at, ms=ms
+            )
             for wanted in (Decimal(0), signed):
-                if slot.pos != wanted:
-                    self._books.move(slot, wanted, at, ms, "actor")
+                if position.pos != wanted:
+                    self._books.move(position, wanted, at, ms, "actor")
 
         self._later(user_id, inst_id, after, on_close, act)
 
@@ -65,10 +74,20 @@ class Actors(Market):
         on_close: int = 0,
         account: Account | None = None,
     ) -> None:
-        """Let the exchange close `part` of a position by liquidation or ADL, at work for so many seconds.
+        """Let the exchange close a position, or a part of it, by liquidation or ADL.
 
-        Meanwhile a close is answered `code`: by default 50020 (liquidation) or 50017 (ADL) for this position; 50009,
-        50019 and 50022 freeze the whole account.
+        Args:
+            inst_id: The instrument.
+            mgn_mode: "cross" (by default) or "isolated".
+            pos_side: "net" (by default), "long" or "short".
+            kind: "liquidation" (by default) or "adl".
+            code: Answers closes meanwhile; by default 50020 (liquidation) or 50017 (ADL) for this position. 50009,
+                50019 and 50022 freeze the whole account.
+            seconds: How long it takes; by default 1.
+            part: The part of the position that it closes; by default all.
+            after: Seconds until it begins; by default 0.
+            on_close: Count `after` from the answer to the n-th request to close; 0 (by default): from now.
+            account: The account; by default the exchange's first.
         """
         if kind not in _CODES:
             raise ValueError(f'kind must be "liquidation" or "adl", got {kind!r}')
@@ -81,20 +100,20 @@ class Actors(Market):
         taken = Decimal(str(part))
 
         def begin(at: float, ms: int) -> None:
-            slot = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
-            if slot is None or not slot.pos:
+            position = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
+            if position is None or not position.pos:
                 return
             refusal = account.refusal
             if code in _ACCOUNT_CODES:
                 account.refusal = code
-            slot.frozen = code
+            position.frozen = code
 
             def end(at: float, ms: int) -> None:
-                slot.frozen = ""
+                position.frozen = ""
                 if code in _ACCOUNT_CODES:
                     account.refusal = refusal
-                if slot.pos:
-                    self._books.move(slot, slot.pos - slot.lots(taken), at, ms, kind)
+                if position.pos:
+                    self._books.move(position, position.pos - position.lots(taken), at, ms, kind)
 
             self._books.plan(at, ms, seconds, end)
 

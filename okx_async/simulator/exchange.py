@@ -1,4 +1,4 @@
-"""The simulated exchange: a judge that shares no code with the client, and a place to try strategies on.
+"""The simulated exchange: an HTTP server that shares no code with the client, to test clients and strategies on.
 
 async with SimulatedExchange() as exchange:
     exchange.open_position("BTC-USDT-SWAP", -3)
@@ -28,31 +28,39 @@ from okx_async.simulator.books.instruments import listing
 from okx_async.simulator.books.orders import Orders
 from okx_async.simulator.faults.faults import Faults
 from okx_async.simulator.gateway import Gateway
-from okx_async.simulator.http.connections import Doors
-from okx_async.simulator.http.frontend import Front
+from okx_async.simulator.http.connections import Connections
+from okx_async.simulator.http.frontend import HttpFrontend
 from okx_async.simulator.http.messages import Answer, Request
 from okx_async.simulator.injection import Injection
 
-__all__ = ["SimulatedExchange"]
-
-_NEAR = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - only for those who ask to listen there
+_NEAR = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - only if asked for
 
 
 class SimulatedExchange(Actors, Injection):
-    """An exchange on a loopback socket, with one live account; times are seconds.
+    """An exchange on a loopback socket, with one live account; times are in seconds.
 
-    ``latency``: mean way, each way; ``jitter``: up to so much more, each way, uniform; ``window``: how arrivals are
-    counted, ``"sliding"`` or ``"fixed"``; ``fill_delay``: from accepting a close to the flat position, a number,
-    (least, most), or ``math.inf`` for a close that never ends; ``fill``: the part of the position that a close fills;
-    ``pos_mode``: of the default account; ``seed``: of everything that is random here.
-
-    ``positions_lag``: from a change of a position to the account/positions that shows it, a number or (least, most);
-    ``flip_keeps_c_time``: a net position that changes sign in one trade keeps its ``cTime``; ``auto_cxl_algos``:
-    ``autoCxl`` cancels the algo orders of the position as well as its limit orders.
-
-    ``count_rejected``: whether requests refused for rate use up the limit; ``body_first``, ``rate_first``: the order
-    of checks, see `gateway`; ``lenient_booleans``: take ``"true"`` for ``true``; ``journal_cap``: rows kept, None
-    for all. ``clock`` measures, ``wall_clock`` is the server's time (Unix seconds): a skewed one is a skewed server.
+    Args:
+        latency: Each way, at least; by default 0.
+        jitter: Each way, more at most, uniform; by default 0.
+        window: How arrivals are counted, "sliding" (by default) or "fixed".
+        fill_delay: From the acceptance of a close to the flat position: a number (by default 0), (least, most), or
+            `math.inf` for a close that never ends.
+        fill: The part of the position that a close fills; by default 1.
+        positions_lag: From a change of a position to its appearance in account/positions: a number (by default 0) or
+            (least, most).
+        flip_keeps_c_time: Whether a net position that changes sign in one trade keeps its ``cTime``; by default not.
+        auto_cxl_algos: Whether ``autoCxl`` cancels algo orders as well as limit orders; by default not.
+        pos_mode: The position mode of the default account, "net_mode" (by default) or "long_short_mode".
+        seed: Decides everything random.
+        host: Where it listens; by default "127.0.0.1".
+        port: Where it listens; 0 (by default): any free port.
+        count_rejected: Whether requests refused for rate use up the limit; by default they do.
+        body_first: Whether the body's form is checked before authentication (by default), or after it.
+        rate_first: Whether a request is counted before its signature is checked, or after it (by default).
+        lenient_booleans: Whether ``"true"`` is taken for ``true``; by default not.
+        journal_cap: Rows and trades that are kept, by default 1,000,000; None: all.
+        clock: Measures; by default `time.monotonic`.
+        wall_clock: The server's time in Unix seconds; by default `time.time`. A skewed clock makes a skewed server.
     """
 
     def __init__(
@@ -110,16 +118,16 @@ class SimulatedExchange(Actors, Injection):
         )
         Actors.__init__(self, venue, self._accounts.add(pos_mode=pos_mode), clock=clock, wall_ms=self._ms)
         Injection.__init__(self, faults, gateway)
-        self._front = Front(gateway, clock=clock, wall_clock=wall_clock, way=self._way)
+        self._frontend = HttpFrontend(gateway, clock=clock, wall_clock=wall_clock, latency=self._one_way)
         self._origin = ""
 
-    # --- being reachable ---
+    # --- addresses ---
 
     async def __aenter__(self) -> Self:
         if self._origin:
             raise RuntimeError("the exchange is running already")
-        port = await self._front.start(self._host, self._port)
-        host = _NEAR.get(self._host, self._host)  # everywhere is also here
+        port = await self._frontend.start(self._host, self._port)
+        host = _NEAR.get(self._host, self._host)  # the wildcard address includes this one
         host = f"[{host}]" if ":" in host else host
         self._origin = f"http://{host}:{port}"
         return self
@@ -128,23 +136,23 @@ class SimulatedExchange(Actors, Injection):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._origin = ""
-        await self._front.stop()
+        await self._frontend.stop()
 
     @property
     def base_url(self) -> str:
-        """Where it listens: ``http://127.0.0.1:PORT``."""
+        """The URL at which it listens: ``http://127.0.0.1:PORT``."""
         if not self._origin:
             raise RuntimeError("the exchange is not running: use `async with SimulatedExchange() as exchange`")
         return self._origin
 
-    def factory(self) -> Doors:
+    def factory(self) -> Connections:
         """Return a protocol factory of the running loop, to serve this exchange on a network of your own.
 
         ``await factory.shutdown(timeout)`` when done.
         """
-        return self._front.factory()
+        return self._frontend.factory()
 
-    # --- who may trade ---
+    # --- accounts ---
 
     @property
     def account(self) -> Account:
@@ -173,10 +181,17 @@ class SimulatedExchange(Actors, Injection):
         user_id: str | None = None,
         main: Account | None = None,
     ) -> Account:
-        """Open another account, of its own or a sub-account of `main`: its own UID, limits and books in any case.
+        """Open another account, with its own UID, limits and books.
 
-        ``acct_lv``: "1" Spot, "2" Futures, "3" Multi-currency, "4" Portfolio; ``perm`` and ``ip``: of its first key,
-        comma lists, ip "" = not bound; ``demo``: its keys work with ``x-simulated-trading: 1`` only.
+        Args:
+            pos_mode: "net_mode" (by default) or "long_short_mode".
+            acct_lv: "1" Spot, "2" Futures (by default), "3" Multi-currency, "4" Portfolio.
+            perm: Permissions of its first key, a comma list; by default "read_only,trade".
+            demo: Whether its keys work with ``x-simulated-trading: 1`` only; by default not.
+            ip: Addresses that its first key is bound to, a comma list; "" (by default): not bound.
+            credentials: Its first key; by default one is made up.
+            user_id: Its UID; by default one is made up.
+            main: The main account of which it is a sub-account; by default none.
         """
         return self._accounts.add(
             pos_mode=pos_mode,
@@ -197,33 +212,42 @@ class SimulatedExchange(Actors, Injection):
         ip: str = "",
         credentials: Credentials | None = None,
     ) -> Credentials:
-        """Make one more API key of an account; all keys of a UID share its limits."""
+        """Make another API key of an account; all keys of a UID share its limits.
+
+        Args:
+            account: The account; by default the first.
+            perm: Permissions, a comma list; by default "read_only,trade".
+            ip: Addresses that it is bound to, a comma list; "" (by default): not bound.
+            credentials: The key; by default one is made up.
+        """
         return self._accounts.add_key(account or self._account, perm=perm, ip=ip, credentials=credentials)
 
     def revoke(self, credentials: Credentials) -> None:
-        """Delete an API key: from now on it is answered 50119."""
+        """Delete an API key: from now on its requests are answered 50119."""
         self._accounts.revoke(credentials)
 
-    # --- what was seen ---
+    # --- the journal ---
 
     @property
     def journal(self) -> list[JournalRow]:
-        """Every request, in the order of the count."""
+        """Every request, in the order in which they were counted."""
         return list(self._gateway.journal)
 
     def listen(self, tell: Callable[[Request, Answer, JournalRow], object]) -> None:
-        """Have each request told as it was decided: with the answer, word for word, and its row of the journal."""
+        """Call `tell` with each request that is decided, its answer and its row of the journal."""
         self._gateway.listeners.append(tell)
 
     @property
     def rejections(self) -> list[JournalRow]:
-        """The requests that this exchange's own count refused; injected 50011s are not among them."""
+        """The requests that were refused for rate by this exchange's own count, without injected 50011s."""
         return [row for row in self._gateway.journal if row.key and row.code == "50011" and not row.fault]
 
     def worst_window(self, key: RateKey | None = None, *, per: float = PER) -> int:
-        """Return the most requests in any window [t, t + `per`) s, refused ones included.
+        """Return the largest number of requests in any window, refused ones included, from the journal's times.
 
-        Of `key`, or of the worst key of all closes. Computed from the journal's times, not from the count.
+        Args:
+            key: The rate limit that is looked at; by default the worst of all closes.
+            per: Seconds of the window; by default 2.
         """
         times: dict[RateKey, list[float]] = {}
         for row in self._gateway.journal:
@@ -233,7 +257,7 @@ class SimulatedExchange(Actors, Injection):
 
     # --- inside ---
 
-    def _way(self) -> float:
+    def _one_way(self) -> float:
         if not (self._latency or self._jitter):
             return 0.0
         return self._latency + self._random.uniform(0, self._jitter)

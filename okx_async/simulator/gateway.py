@@ -1,4 +1,4 @@
-"""The order of checks: one request in, one answer out, one row in the journal. No sockets, no clocks, no waiting.
+"""The gateway: takes each request through all checks, to one answer and one row of the journal (pure).
 
     1. skew; injected fault, uncounted    6. signature over raw path and raw bytes
     2. method, Content-Type, body, JSON   7. permission
@@ -6,8 +6,8 @@
     4. timestamp                          9. parameters, instrument, side, currency, position, orders: `endpoints`
     5. key, environment, passphrase, IP
 
-The exchange documents no order. ``body_first=False`` looks at the body's form after authentication (between 6 and
-7), ``rate_first=True`` counts before the signature is checked (between 5 and 6): a client must be right in all.
+The exchange documents no order. With ``body_first=False`` the body's form is checked after authentication (between 6
+and 7), with ``rate_first=True`` the request is counted before its signature is checked (between 5 and 6).
 """
 
 from __future__ import annotations
@@ -23,22 +23,20 @@ from okx_async.simulator.api.arrivals import Arrivals, JournalRow, RateKey
 from okx_async.simulator.api.calls import Call, Route, Venue
 from okx_async.simulator.api.codes import Refused, Shape, error_body, http_error_body, status_of
 from okx_async.simulator.api.endpoints import CLOSE_PATH, PATHS, ROUTES
-from okx_async.simulator.faults.faults import Fault, Faults, Whose
+from okx_async.simulator.faults.faults import Fault, Faults, RequestTraits
 from okx_async.simulator.http.messages import Answer, Request, accepted, body_of, items_of, query_of
-
-__all__ = ["Gateway", "Style"]
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a refusal is dressed: under another code, in another shape."""
+    """Another form of a refusal: its code and the shape of its body."""
 
     code: str
     shape: Shape | None
 
 
 class Gateway:
-    """Decides every request, in the order that the module's docstring gives."""
+    """Decides every request, in the order given above; `journal_cap`: rows of the journal that are kept."""
 
     def __init__(
         self,
@@ -61,22 +59,26 @@ class Gateway:
         self.styles: dict[str, Style] = {}
         self.journal: deque[JournalRow] = deque(maxlen=journal_cap)
         self.listeners: list[Callable[[Request, Answer, JournalRow], object]] = []
-        """Told of each request, its answer and its row of the journal, when it was decided."""
+        """Called with each request, its answer and its row of the journal."""
 
     def crowd(self, key: RateKey, requests: float) -> None:
-        """Let another program use a limit too."""
+        """Let another program use a rate limit too; see `Arrivals.crowd`."""
         self._arrivals.crowd(key, requests)
 
     def decide(self, request: Request, now: float, ms: int, *, forwarded: bool = False) -> Answer:
-        """Answer `request`, counted at `now` (exchange clock, s) and `ms` (server time).
+        """Return the answer to a request, and add its row to the journal.
 
-        `forwarded`: it comes from a proxy, which has answered already; the journal calls that a fault.
+        Args:
+            request: The request.
+            now: The exchange's clock, in seconds.
+            ms: The server's time, in milliseconds.
+            forwarded: Whether a proxy, which has answered already, sends it on; the journal calls that a fault.
         """
         call = Call(now, ms, request.ip, part=self._venue.fill, fault="forwarded" if forwarded else "")
         answer = self._answer(request, call, forwarded=forwarded)
         if self._venue.books.watching and request.raw_path == CLOSE_PATH and not forwarded:
-            whose = self._peek(request, CLOSE_PATH, "")  # what a proxy answered was not looked at before
-            self._venue.books.asked(whose.user_id, whose.inst_id, now, ms)
+            traits = self._peek(request, CLOSE_PATH, "")  # a fault may have answered before the request was read
+            self._venue.books.count_close(traits.user_id, traits.inst_id, now, ms)
         row = JournalRow(
             now,
             call.user_id,
@@ -98,11 +100,11 @@ class Gateway:
         path, _, query = request.raw_path.partition("?")
         fault = None
         if self._faults:
-            whose = self._peek(request, path, query) if self._faults.picky else Whose(path)
-            for skew in self._faults.skews(whose):
+            traits = self._peek(request, path, query) if self._faults.selective else RequestTraits(path)
+            for skew in self._faults.skews(traits):
                 call.ms += round(1000 * skew.skew)
                 call.fault = skew.name
-            fault = None if forwarded else self._faults.take(whose, counted=False)
+            fault = None if forwarded else self._faults.take(traits, counted=False)
             if fault:
                 call.fault = fault.name
                 if fault.answers:
@@ -117,15 +119,15 @@ class Gateway:
                 answer = self._refuse(refused)
         return answer if fault is None else answer._replace(delay=answer.delay + fault.delay)
 
-    def _peek(self, request: Request, path: str, query: str) -> Whose:
-        """Say whose request it is as far as its text tells; nothing of it is checked."""
+    def _peek(self, request: Request, path: str, query: str) -> RequestTraits:
+        """Return the traits of a request as they stand in its text, without any check."""
         params: Mapping[str, Any] = query_of(query)
         if request.body:
             with suppress(Refused):
                 body = body_of(request)
                 params, _ = items_of(body, batch=isinstance(body, list))
         user_id = self._accounts.owner(request.headers.get("OK-ACCESS-KEY", ""))
-        return Whose(path, user_id, str(params.get("instId", "")), str(params.get("clOrdId", "")))
+        return RequestTraits(path, user_id, str(params.get("instId", "")), str(params.get("clOrdId", "")))
 
     def _serve(self, request: Request, call: Call, path: str, query: str) -> Answer:
         route = ROUTES.get((request.method, path))
@@ -167,7 +169,9 @@ class Gateway:
     def _act(self, route: Route, call: Call) -> Answer:
         fault = None
         if self._faults:
-            fault = self._faults.take(Whose(route.path, call.user_id, call.inst_id, call.cl_ord_id), counted=True)
+            fault = self._faults.take(
+                RequestTraits(route.path, call.user_id, call.inst_id, call.cl_ord_id), counted=True
+            )
         if fault is None:
             return accepted(route.act(self._venue, call), call.ms)
         call.fault, call.part = fault.name, fault.part
@@ -175,7 +179,7 @@ class Gateway:
             if fault.executed:
                 try:
                     route.act(self._venue, call)
-                except Refused as refused:  # there was nothing to execute, and the journal says so
+                except Refused as refused:  # nothing could be executed, and the journal says so
                     if fault.if_done:
                         return self._refuse(refused)
             return _faulty(fault)
@@ -191,7 +195,7 @@ class Gateway:
         message = refused.message if code == refused.code else ""
         status = 200 if shape == "item" else status_of(code)
         if code == "50011" and shape is None:
-            # Both are seen: HTTP 429 without `data`, and HTTP 200 with the full body.
+            # Both were observed: HTTP 429 without `data`, and HTTP 200 with the full body.
             self._bare_refusal = not self._bare_refusal
             status, shape = (429, "bare") if self._bare_refusal else (200, "full")
         return Answer(status, error_body(code, message, shape), code)

@@ -1,6 +1,6 @@
-"""What stands in the books, put there by hand: positions, orders and instruments.
+"""The part of `SimulatedExchange` that sets and shows the books: positions, orders and instruments.
 
-It is what other people's trades, and the account's own before a test began, would have left behind.
+A test puts there what earlier trades would have left behind.
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ from okx_async.simulator.books.algos import ALGO_TYPES, AlgoOrder
 from okx_async.simulator.books.books import Trade
 from okx_async.simulator.books.instruments import Instrument, decimal_text, describe
 from okx_async.simulator.books.orders import PendingOrder
-from okx_async.simulator.books.slots import Holding
-
-__all__ = ["Market"]
+from okx_async.simulator.books.positions import Holding
 
 
 class Market:
-    """The books of an exchange, open to its operator; `account` is the one that is meant where none is named."""
+    """The books of an exchange, open to its operator; see `SimulatedExchange`.
+
+    Args:
+        venue: The state of the exchange.
+        account: The account of calls that name none.
+        clock: The exchange's clock, in seconds.
+        wall_ms: The server's time, in milliseconds.
+    """
 
     def __init__(
         self, venue: Venue, account: Account, *, clock: Callable[[], float], wall_ms: Callable[[], int]
@@ -44,22 +49,25 @@ class Market:
         *,
         account: Account | None = None,
     ) -> Holding:
-        """Set a position, as if traded at this moment; 0 makes it flat, as if someone else had closed it.
+        """Set a position, as if traded at this moment; 0 makes it flat, as if another program had closed it.
 
-        ``pos``: contracts, or base currency for MARGIN; negative is short. With ``pos_side`` "long" or "short"
-        (long/short mode) it is not negative. ``ccy``: margin currency, by default the natural one. A well-formed id
-        that is not listed is listed.
+        It is entered 0.2 % below the price at which market orders fill, so that it shows some profit or loss.
 
-        It is entered 0.2 % below the instrument's price, so that some profit or loss shows; a market order is filled
-        at the price itself.
+        Args:
+            inst_id: The instrument; a well-formed id that is not listed is added to the list.
+            pos: Its size in contracts, or in base currency for MARGIN; negative is short, in net mode only.
+            mgn_mode: "cross" (by default) or "isolated".
+            pos_side: "net" (by default), or "long" or "short" in long/short mode.
+            ccy: The margin currency; by default the natural one.
+            account: The account; by default the exchange's first.
         """
         account = account or self._account
-        instrument, signed, ccy = self._meant(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
+        instrument, signed, ccy = self._resolve(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
         now, ms = self._clock(), self._wall_ms()
-        slot = self._books.slot(
+        position = self._books.position_at(
             account.user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=now, ms=ms
         )
-        return self._books.move(slot, signed, now, ms, "hand")
+        return self._books.move(position, signed, now, ms, "hand")
 
     def add_pending_order(
         self,
@@ -75,10 +83,22 @@ class Market:
         cl_ord_id: str = "",
         account: Account | None = None,
     ) -> PendingOrder:
-        """Put a limit order on the book that never fills; ``side`` "buy" or "sell", by default the closing one.
+        """Put a limit order on the book that never fills.
 
         A closing order (reduce-only, or against a long or short side) makes a close of the same instrument, margin
         mode and side answer 51115, unless the close asks to cancel it.
+
+        Args:
+            inst_id: The instrument.
+            side: "buy" or "sell"; by default the closing one.
+            mgn_mode: "cross" (by default) or "isolated".
+            pos_side: "net" (by default), "long" or "short".
+            ord_type: Its ordType; by default "limit".
+            px: Its price; by default the instrument's.
+            sz: Its size; by default 1.
+            reduce_only: Whether it only reduces; by default it does.
+            cl_ord_id: The client's id for it; by default none.
+            account: The account; by default the exchange's first.
         """
         account = account or self._account
         instrument = self._listed(inst_id)
@@ -118,10 +138,22 @@ class Market:
         reduce_only: bool = True,
         account: Account | None = None,
     ) -> AlgoOrder:
-        """Let an algo order wait, for a price that never comes.
+        """Add an algo order, which waits and never triggers, by default a stop.
 
-        ``ord_type``: "conditional" (a take-profit or stop-loss; by default a stop), "oco" (both), "trigger",
-        "move_order_stop" (trailing), "iceberg", "twap" or "chase". Without ``sz`` it closes the whole position.
+        Args:
+            inst_id: The instrument.
+            ord_type: "conditional" (by default; a take-profit or stop-loss), "oco" (both), "trigger",
+                "move_order_stop" (trailing), "iceberg", "twap" or "chase".
+            side: "buy" or "sell"; by default the closing one.
+            mgn_mode: "cross" (by default) or "isolated".
+            pos_side: "net" (by default), "long" or "short".
+            sz: Its size; by default the whole position.
+            tp_trigger_px: The trigger price of a take-profit; an "oco" has one by default.
+            sl_trigger_px: The trigger price of a stop-loss; an "oco" and a "conditional" have one by default.
+            trigger_px: The trigger price of a "trigger".
+            callback_ratio: The ratio of a "move_order_stop".
+            reduce_only: Whether it only reduces; by default it does.
+            account: The account; by default the exchange's first.
         """
         if ord_type not in ALGO_TYPES:
             raise ValueError(f"ord_type must be one of {', '.join(sorted(ALGO_TYPES))}, got {ord_type!r}")
@@ -129,7 +161,9 @@ class Market:
         instrument = self._listed(inst_id)
         _check_side(account, instrument, pos_side)
         side = side or self._closing_side(account, inst_id, mgn_mode, pos_side)
-        far, near = (1, 2) if side == "sell" else (2, 1)  # of the price: a stop below a long, above a short
+        far, near = (
+            (1, 2) if side == "sell" else (2, 1)
+        )  # times the price: a stop is below for a long, above for a short
         if ord_type == "oco":
             tp_trigger_px = tp_trigger_px or decimal_text(instrument.price * near)
         if ord_type == "oco" or (ord_type == "conditional" and not tp_trigger_px):
@@ -157,32 +191,35 @@ class Market:
         )
 
     def list_instrument(self, inst_id: str, *, state: str = "live", market_orders: bool = True) -> Instrument:
-        """List an instrument, or change what is allowed on it.
+        """List an instrument, or change its state.
 
-        A close is answered by ``state``: suspend 51022, preopen 51021, post_only 51110, settling 51029; without
-        ``market_orders`` 51066.
+        Args:
+            inst_id: The instrument.
+            state: "live" (by default), or one that refuses a close: suspend 51022, preopen 51021, post_only 51110,
+                settling 51029.
+            market_orders: Whether it takes market orders, by default it does; if not, a close is answered 51066.
         """
         return self._relist(replace(self._listed(inst_id), state=state, market_orders=market_orders))
 
     def set_price(self, inst_id: str, px: int | str | Decimal) -> None:
-        """Set the price at which market orders fill, and by which profit and loss are shown."""
+        """Set the price of an instrument: market orders fill at it, profit and loss are shown by it."""
         price = _amount(px)
         if price <= 0:
             raise ValueError(f"{inst_id}: a price is positive, got {px}")
         self._relist(replace(self._listed(inst_id), price=price))
 
     def delist(self, inst_id: str) -> None:
-        """Take an instrument off the list: a close is answered 51001."""
+        """Remove an instrument from the list: a close is answered 51001."""
         del self._venue.instruments[inst_id]
 
     @property
     def instruments(self) -> tuple[str, ...]:
-        """The ids that are listed."""
+        """The ids of the listed instruments."""
         return tuple(self._venue.instruments)
 
     @property
     def positions(self) -> tuple[Holding, ...]:
-        """What is open in the books now, of all accounts; flat slots are not shown."""
+        """The positions of all accounts that are open now."""
         return self._books.holdings(self._clock())
 
     @property
@@ -198,11 +235,11 @@ class Market:
 
     @property
     def trades(self) -> tuple[Trade, ...]:
-        """Every change of a position until now, in order: the truth that a client's words are compared with."""
+        """Every change of a position until now, in order: the truth to compare a client's results with."""
         self._books.settle(self._clock())
         return tuple(self._books.trades)
 
-    def _meant(
+    def _resolve(
         self,
         account: Account,
         inst_id: str,
@@ -235,8 +272,8 @@ class Market:
         return instrument
 
     def _closing_side(self, account: Account, inst_id: str, mgn_mode: str, pos_side: str) -> str:
-        slot = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
-        short = slot.pos < 0 if slot else pos_side == "short"
+        position = self._books.find(account.user_id, inst_id, mgn_mode, pos_side)
+        short = position.pos < 0 if position else pos_side == "short"
         return "buy" if short else "sell"
 
 

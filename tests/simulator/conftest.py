@@ -21,9 +21,9 @@ from yarl import URL
 
 from okx_async._credentials import Credentials
 from okx_async.simulator import Network, Path, SimulatedExchange, VirtualLoop, run
+from okx_async.simulator import Wire as VirtualWire
 from okx_async.simulator.http.messages import Request
-from okx_async.simulator.virtual.wires import End
-from okx_async.simulator.virtual.wires import Wire as VirtualWire
+from okx_async.simulator.virtual.transport import MemoryTransport
 
 CLOSE = "/api/v5/trade/close-position"
 WALL = 1768519672.0  # 2026-01-15T23:27:52Z
@@ -153,7 +153,7 @@ START = 1000.0
 class Recorder(asyncio.Protocol):
     """Writes down what happens, and when."""
 
-    end: End
+    transport: MemoryTransport
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop
@@ -163,7 +163,7 @@ class Recorder(asyncio.Protocol):
         self.seen.append((round(self.loop.clock() - START, 6), what))
 
     def connection_made(self, transport: Any) -> None:
-        self.end = transport
+        self.transport = transport
         self.note("made")
 
     def data_received(self, data: bytes) -> None:
@@ -198,15 +198,12 @@ class Line:
         await self.loop.sock_connect(sock, ("127.0.0.1", 80))
         await self.loop.create_connection(lambda: self.client, sock=sock)
         connected = self.loop.clock() - START  # a round trip
+        self.wire: VirtualWire = self.network.wires[1]
         await asyncio.sleep(4 - connected)
         assert self.client.seen == [(round(connected, 6), "made")]
         assert [what for _, what in self.server.seen] == ["made"]
         self.client.seen.clear()
         self.server.seen.clear()
-
-    @property
-    def wire(self) -> VirtualWire:
-        return self.client.end.wire
 
 
 def _play(

@@ -17,7 +17,7 @@ def record(desk: Desk, inst_id: str = SWAP) -> tuple[str, str, int]:
     return row["posId"], row["pos"], int(row["cTime"])
 
 
-def test_somebody_reopens_between_two_attempts(desk: Desk) -> None:
+def test_another_program_reopens_between_two_attempts(desk: Desk) -> None:
     first = desk.exchange.open_position(SWAP, 3)
     desk.exchange.reopen(SWAP, 3, on_close=1, after=0.5)
     desk.exchange.inject(code="50026")  # the first attempt does nothing, as far as its sender is told
@@ -29,7 +29,7 @@ def test_somebody_reopens_between_two_attempts(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("fault", ["HTML 502 early", "hang-up early", "504 early, sent on 3 s later", "50011", "reset"])
-def test_whatever_was_answered_the_request_counts(desk: Desk, fault: str) -> None:
+def test_a_request_counts_whatever_its_answer(desk: Desk, fault: str) -> None:
     desk.exchange.open_position(SWAP, 3)
     desk.exchange.reopen(SWAP, 7, on_close=1)
     desk.exchange.inject(fault)
@@ -40,7 +40,7 @@ def test_whatever_was_answered_the_request_counts(desk: Desk, fault: str) -> Non
     assert [(trade.cause, int(trade.after.pos)) for trade in desk.exchange.trades][-1] == ("actor", 7)
 
 
-def test_somebody_reopens_after_the_second_close(desk: Desk) -> None:
+def test_another_program_reopens_after_the_second_close(desk: Desk) -> None:
     first = desk.exchange.open_position(SWAP, 3)
     desk.exchange.reopen(SWAP, -2, on_close=2)
     assert [desk.close().code for _ in range(3)] == ["0", "51023", "0"]
@@ -48,7 +48,7 @@ def test_somebody_reopens_after_the_second_close(desk: Desk) -> None:
     assert [int(trade.after.pos) for trade in desk.exchange.trades] == [3, 0, -2, 0]
 
 
-def test_somebody_opens_something_new_at_a_time(desk: Desk) -> None:
+def test_another_program_opens_something_new_at_a_time(desk: Desk) -> None:
     desk.exchange.reopen("ETH-USDT-SWAP", 1, "isolated", after=1.0)
     desk.advance(0.5)
     assert desk.pos() == {}
@@ -56,7 +56,7 @@ def test_somebody_opens_something_new_at_a_time(desk: Desk) -> None:
     assert desk.pos() == {"ETH-USDT-SWAP/isolated/net": "1"}
 
 
-def test_somebody_closes_first(desk: Desk) -> None:
+def test_another_program_closes_first(desk: Desk) -> None:
     desk.exchange.open_position(SWAP, 3)
     desk.exchange.reopen(SWAP, 0, after=1.0)
     desk.advance(1.0)

@@ -81,8 +81,8 @@ def test_times_that_cannot_be(option: dict[str, Any]) -> None:
 def test_the_way_is_latency_and_a_uniform_part(latency: float, jitter: float) -> None:
     exchange = SimulatedExchange(latency=latency, jitter=jitter, seed=7)
     again = SimulatedExchange(latency=latency, jitter=jitter, seed=7)
-    ways = [exchange._way() for _ in range(1000)]
-    assert ways == [again._way() for _ in range(1000)]
+    ways = [exchange._one_way() for _ in range(1000)]
+    assert ways == [again._one_way() for _ in range(1000)]
     assert latency <= min(ways) <= max(ways) <= latency + jitter
     assert max(ways) - min(ways) >= 0.9 * jitter
 

@@ -1,1 +1,1 @@
-"""The endpoints of the simulated exchange: what each checks, in which order, and does."""
+"""The API of the simulated exchange: accounts, rate limits and endpoints."""

@@ -1,6 +1,6 @@
-"""Accounts and their API keys, and who a request comes from.
+"""Accounts, their API keys, and the authentication of requests.
 
-Keys, secrets and passphrases are made up, the same in every run: they open nothing but this exchange.
+Keys, secrets and passphrases are made up, the same in every run, and valid for this exchange only.
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ from okx_async._credentials import Credentials
 from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.api.signature import signature
 
-__all__ = ["Account", "Accounts", "ApiKey", "PosMode"]
-
 PosMode: TypeAlias = Literal["net_mode", "long_short_mode"]
 
 _KEY_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
 _MAX_AGE_MS = 30_000  # either way; exactly 30 s still passes
-# Names that a headers' dictionary need not fold again.
+# istr: CIMultiDict need not fold them again.
 KEY, PASSPHRASE, SIGN, TIMESTAMP, DEMO = map(
     istr, ("OK-ACCESS-KEY", "OK-ACCESS-PASSPHRASE", "OK-ACCESS-SIGN", "OK-ACCESS-TIMESTAMP", "x-simulated-trading")
 )
@@ -37,28 +35,29 @@ _FIRST_UID = 44705892343619584
 class Account:
     """One account of the exchange: limits and books belong to its ``user_id``, whatever key is used.
 
-    ``acct_lv``: "1" Spot, "2" Futures, "3" Multi-currency, "4" Portfolio; ``credentials``: its first API key.
-
-    These may be changed at any time: ``role_type``: "1" is a lead trader, whose closes are refused (51156), of the
-    instruments in ``trader_insts`` or of all where that is empty; ``refusal``: the code that every close of the
-    account is answered with (as 51024, 50027, or 50009 while a liquidation is at work), "" for none.
+    ``role_type``, ``trader_insts`` and ``refusal`` may be changed at any time.
     """
 
     user_id: str
     credentials: Credentials
+    """Its first API key."""
     pos_mode: PosMode
     acct_lv: str
+    """ "1" Spot, "2" Futures, "3" Multi-currency, "4" Portfolio."""
     demo: bool
     main_user_id: str = ""
     """Of a sub-account: the UID of its main account."""
     role_type: str = "0"
+    """ "1": a lead trader, whose closes are refused (51156)."""
     trader_insts: list[str] = field(default_factory=list)
+    """The instruments that a lead trader may not close; empty: all."""
     refusal: str = ""
+    """The code that answers every close of the account: 51024, 50027, or 50009 during a liquidation; "": none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One API key: ``perm`` and ``ip`` are comma lists as account/config shows them; ip "" = not bound."""
+    """One API key; ``perm`` and ``ip`` are comma lists as in account/config, ip "" = not bound."""
 
     account: Account
     credentials: Credentials
@@ -67,7 +66,7 @@ class ApiKey:
 
 
 class Accounts:
-    """All accounts and keys; tells who a request comes from, in the order of checks of the exchange."""
+    """All accounts and keys; authenticates requests, in the exchange's order of checks."""
 
     def __init__(self) -> None:
         self._accounts: list[Account] = []
@@ -86,7 +85,7 @@ class Accounts:
         user_id: str | None = None,
         main: Account | None = None,
     ) -> Account:
-        """Open an account with one API key."""
+        """Open an account with one API key; the arguments are those of `SimulatedExchange.add_account`."""
         if pos_mode not in {"net_mode", "long_short_mode"}:
             raise ValueError(f'pos_mode must be "net_mode" or "long_short_mode", got {pos_mode!r}')
         if acct_lv not in {"1", "2", "3", "4"}:
@@ -108,22 +107,22 @@ class Accounts:
         ip: str = "",
         credentials: Credentials | None = None,
     ) -> Credentials:
-        """Make one more API key for an account."""
+        """Make another API key for an account."""
         key = ApiKey(account, credentials or self._make_up(), perm, ip)
         self._insert(key)
         return key.credentials
 
     def revoke(self, credentials: Credentials) -> None:
-        """Delete a key: from now on it is answered 50119."""
+        """Delete a key: from now on its requests are answered 50119."""
         del self._keys[credentials.api_key]
 
     def owner(self, api_key: str) -> str:
-        """Return the user id that an API key belongs to, "" if there is no such key."""
+        """Return the user id of an API key; "": there is no such key."""
         key = self._keys.get(api_key)
         return key.account.user_id if key else ""
 
     def identify(self, headers: Mapping[str, str], server_ms: int, ip: str) -> ApiKey:
-        """Return the key that a request was made with, or raise Refused; the signature is not looked at."""
+        """Return the key of a request, or raise Refused; the signature is not checked here."""
         name = _needed(headers, KEY, "50103")
         passphrase = _needed(headers, PASSPHRASE, "50104")
         _needed(headers, SIGN, "50106")
@@ -170,7 +169,7 @@ def _needed(headers: Mapping[str, str], name: str, code: str) -> str:
 
 
 def _timestamp_ms(text: str) -> int:
-    """Return Unix milliseconds; exactly three decimals, as the exchange insists."""
+    """Return Unix milliseconds; the exchange insists on three decimals."""
     if not _TIMESTAMP.fullmatch(text):
         raise Refused("50112")
     try:

@@ -1,6 +1,6 @@
-"""One request on its way through the checks, what the endpoints work on, and how they read what was asked.
+"""One request on its way through the checks, its parameters, and the state that endpoints work on.
 
-Empty texts count as absent, as some clients send them.
+An empty parameter counts as absent, since some clients send such.
 """
 
 from __future__ import annotations
@@ -17,36 +17,35 @@ from okx_async.simulator.books.books import Books
 from okx_async.simulator.books.instruments import INST_TYPES, Instrument
 from okx_async.simulator.books.orders import Orders
 
-__all__ = ["Call", "Route", "Venue", "comma_list", "inst_type_of", "number_of", "parameter_error"]
-
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """What the endpoints work on; ``fill_delay`` gives the seconds that the next close takes."""
+    """The state that the endpoints work on."""
 
     instruments: dict[str, Instrument]
     books: Books
     orders: Orders
     fill_delay: Callable[[], float]
+    """Returns the seconds that the next close takes."""
     lenient_booleans: bool = False
     fill: Decimal = Decimal(1)
     """The part of the position that a close fills, where no fault says otherwise."""
     auto_cxl_algos: bool = False
     """Whether ``autoCxl`` cancels algo orders as well."""
     alive: dict[tuple[str, str], object] = field(default_factory=dict)
-    """The last sign of life of each user and tag that cancel-all-after waits for the next of."""
+    """The latest cancel-all-after that is armed, by user and tag."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way through the checks: what it asks for, and what became known of it so far."""
+    """One request on its way through the checks: its parameters, and the results of the checks so far."""
 
     now: float
     ms: int
     ip: str
     params: Mapping[str, Any] = field(default_factory=dict)
     items: Sequence[Mapping[str, Any]] = ()
-    """Of a request that speaks of several orders; `params` is then the first."""
+    """The orders of a batch; `params` is the first."""
     api_key: ApiKey | None = None
     rate_key: RateKey | None = None
     part: Decimal = Decimal(1)
@@ -62,18 +61,18 @@ class Call:
 
     @property
     def user_id(self) -> str:
-        """Who calls; "" while that is not known."""
+        """The user id; "" before authentication."""
         return self.api_key.account.user_id if self.api_key else ""
 
     @property
     def inst_id(self) -> str:
-        """The instrument that the request names as text, or ""."""
+        """The instId of the request, "" where it is no text."""
         value = self.params.get("instId")
         return value if isinstance(value, str) else ""
 
     @property
     def cl_ord_id(self) -> str:
-        """The client's own name for the order as text, or ""."""
+        """The clOrdId of the request, "" where it is no text."""
         value = self.params.get("clOrdId")
         return value if isinstance(value, str) else ""
 
@@ -95,28 +94,30 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One endpoint: how it is called, how often, and by what it is counted."""
+    """One endpoint: method, path, rate limit and implementation."""
 
     method: str
     path: str
     limit: int
+    """Requests in `per` seconds."""
     scope: Callable[[Call], str]
+    """Returns what the limit is counted by, beside the user id or IP."""
     act: Callable[[Venue, Call], list[Any]]
     private: bool = True
     permission: str = ""
     per: float = PER
-    """Seconds of the limit."""
+    """Seconds of the limit's window."""
     batch: bool = False
     """Whether the body is a list; each of its items is counted."""
 
 
 def parameter_error(name: str) -> Refused:
-    """Say which parameter is wrong."""
+    """Return the refusal of a wrong parameter."""
     return Refused("51000", f"Parameter {name} error")
 
 
 def inst_type_of(call: Call) -> str:
-    """Return the instType asked for, or ""."""
+    """Return the parameter instType, or ""."""
     value = call.text("instType")
     if value and value not in INST_TYPES:
         raise parameter_error("instType")
@@ -132,7 +133,7 @@ def comma_list(call: Call, name: str, most: int) -> set[str]:
 
 
 def number_of(call: Call, name: str) -> int:
-    """Return a number that stands in a text, 0 where it is absent."""
+    """Return a parameter that is a number written as text, 0 where it is absent."""
     value = call.text(name)
     if not value:
         return 0

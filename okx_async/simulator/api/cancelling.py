@@ -1,4 +1,4 @@
-"""Cancelling orders: one, several, or all of them unless the client says in time that it is alive."""
+"""The endpoints that cancel orders: one, several, or all of them unless the client reports in time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 from okx_async.simulator.api.calls import Call, Venue, number_of, parameter_error
 from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.api.placing import order_item
-
-__all__ = ["cancel_all_after", "cancel_batch_orders", "cancel_order"]
 
 _MOST = 20
 _LEAST_S, _MOST_S = 10, 120
@@ -21,7 +19,7 @@ def cancel_order(venue: Venue, call: Call) -> list[Any]:
 
 
 def cancel_batch_orders(venue: Venue, call: Call) -> list[Any]:
-    """Cancel up to 20 orders; each item of the reply stands for itself."""
+    """Cancel up to 20 orders; each item of the reply has its own code."""
     if not call.items:
         raise Refused("50014", "Parameter data cannot be empty.")
     if len(call.items) > _MOST:
@@ -30,9 +28,9 @@ def cancel_batch_orders(venue: Venue, call: Call) -> list[Any]:
 
 
 def cancel_all_after(venue: Venue, call: Call) -> list[Any]:
-    """Cancel the pending orders of the account, or of a tag, in so many seconds, unless called again before; 0: never.
+    """Cancel the live orders of the account, or of a tag, in `timeOut` seconds unless called again before; 0: never.
 
-    It closes no positions.
+    No position is closed.
     """
     call.need("timeOut")
     seconds, tag, user_id = number_of(call, "timeOut"), call.text("tag"), call.user_id

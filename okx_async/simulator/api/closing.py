@@ -1,4 +1,4 @@
-"""Closing a position: what `POST trade/close-position` checks, in this order, and does."""
+"""The endpoint `POST trade/close-position`: its checks, in this order, and its effect."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from typing import Any
 from okx_async.simulator.api.accounts import Account
 from okx_async.simulator.api.calls import Call, Venue, parameter_error
 from okx_async.simulator.api.codes import Refused
-from okx_async.simulator.api.rules import check_names, pos_side_of, tradable
+from okx_async.simulator.api.rules import check_order_ids, pos_side_of, tradable
 from okx_async.simulator.books.instruments import decimal_text
 from okx_async.simulator.books.orders import PendingOrder
-from okx_async.simulator.books.slots import Slot
-
-__all__ = ["close_position"]
+from okx_async.simulator.books.positions import Position
 
 _FUTURES_MODE = "2"
 _LEAD_TRADER = "1"
 
 
 def close_position(venue: Venue, call: Call) -> list[Any]:
-    """Take a market close of one position; https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions."""
+    """Accept a market close of one position; https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions."""
     inst_id = call.need("instId")
     mgn_mode = call.need("mgnMode")
     if mgn_mode not in {"cross", "isolated"}:
         raise parameter_error("mgnMode")
-    check_names(call)
+    check_order_ids(call)
     auto_cxl = _auto_cxl(venue, call)
 
     instrument = tradable(venue, inst_id)
@@ -38,36 +36,36 @@ def close_position(venue: Venue, call: Call) -> list[Any]:
 
     venue.books.settle(call.now)
     _may_close(call.key.account, inst_id)
-    slot = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
-    if slot is None or not slot.pos:
+    position = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
+    if position is None or not position.pos:
         raise Refused("51023")
-    if slot.frozen:
-        raise Refused(slot.frozen)
-    if slot.running:
+    if position.frozen:
+        raise Refused(position.frozen)
+    if position.running:
         raise Refused("51032")
-    in_the_way = venue.orders.in_the_way(slot)
-    if in_the_way and not auto_cxl:
+    blocking = venue.orders.blocking(position)
+    if blocking and not auto_cxl:
         raise Refused("51115")
 
-    venue.orders.cancel(in_the_way, call.ms)
+    venue.orders.cancel(blocking, call.ms)
     if auto_cxl and venue.auto_cxl_algos:
-        venue.orders.cancel(venue.orders.attached(slot), call.ms)
-    done = _remember(venue, slot, call) if call.cl_ord_id else _nothing
-    venue.books.close(slot, call.now, call.ms, venue.fill_delay(), part=call.part, done=done)
+        venue.orders.cancel(venue.orders.attached(position), call.ms)
+    done = _order_recorder(venue, position, call) if call.cl_ord_id else _record_nothing
+    venue.books.close(position, call.now, call.ms, venue.fill_delay(), part=call.part, done=done)
     call.executed = True
     return [{"clOrdId": call.text("clOrdId"), "instId": inst_id, "posSide": pos_side, "tag": call.text("tag")}]
 
 
-def _nothing(_filled: Decimal, _ms: int) -> None:
+def _record_nothing(_filled: Decimal, _ms: int) -> None:
     pass
 
 
-def _remember(venue: Venue, slot: Slot, call: Call) -> Callable[[Decimal, int], None]:
-    """Return what makes the order of a close known by the client's name for it, once it has ended.
+def _order_recorder(venue: Venue, position: Position, call: Call) -> Callable[[Decimal, int], None]:
+    """Return a callback that adds the order of a close, once it has ended, under the client's clOrdId.
 
-    That the name reaches the order is not documented.
+    Whether the exchange gives the order that clOrdId is not documented.
     """
-    pos, instrument, ord_id = slot.pos, slot.instrument, venue.orders.new_id()
+    pos, instrument, ord_id = position.pos, position.instrument, venue.orders.new_id()
 
     def done(filled: Decimal, ms: int) -> None:
         size = abs(pos)
@@ -77,8 +75,8 @@ def _remember(venue: Venue, slot: Slot, call: Call) -> Callable[[Decimal, int], 
                 instrument.inst_id,
                 instrument.inst_type,
                 instrument.inst_family,
-                slot.mgn_mode,
-                slot.pos_side,
+                position.mgn_mode,
+                position.pos_side,
                 "sell" if pos > 0 else "buy",
                 "market",
                 "",
@@ -91,7 +89,7 @@ def _remember(venue: Venue, slot: Slot, call: Call) -> Callable[[Decimal, int], 
                 ccy=call.text("ccy"),
                 state="filled" if filled == size else "canceled",
                 acc_fill_sz=decimal_text(filled),
-                avg_px=decimal_text(slot.instrument.price) if filled else "",
+                avg_px=decimal_text(position.instrument.price) if filled else "",
                 u_time=ms,
             )
         )
@@ -100,7 +98,7 @@ def _remember(venue: Venue, slot: Slot, call: Call) -> Callable[[Decimal, int], 
 
 
 def _may_close(account: Account, inst_id: str) -> None:
-    """Raise Refused where the account as a whole may not use this endpoint."""
+    """Raise Refused if the account may not close this instrument."""
     if account.role_type == _LEAD_TRADER and (not account.trader_insts or inst_id in account.trader_insts):
         raise Refused("51156")
     if account.refusal:

@@ -1,7 +1,7 @@
-"""The exchange's codes: HTTP status and words of each, and the shapes in which an error body is seen.
+"""The exchange's codes, each with its HTTP status and message, and the shapes of error bodies.
 
 Statuses are those of the exchange's REST error table, except 50119 (200 there, 401 observed). The usual body is
-``{"code":"51023","data":[],"msg":"…"}``; other shapes are observed too, some for certain codes only.
+``{"code":"51023","data":[],"msg":"…"}``; other shapes were observed too, some for certain codes only.
 
 https://www.okx.com/docs-v5/en/#error-code
 """
@@ -12,8 +12,6 @@ from http import HTTPStatus
 from typing import Any, Literal, TypeAlias
 
 import orjson
-
-__all__ = ["Refused", "Shape", "error_body", "http_error_body", "status_of", "words_of"]
 
 Shape: TypeAlias = Literal["full", "bare", "object", "integer", "item", "suffix"]
 """full: ``data`` is ``[]``; bare: no ``data``; object: ``data`` is ``{}``; integer: the code is a number; item: code
@@ -102,7 +100,7 @@ _BARE = {"50101", "50119"}  # observed without `data`
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the exchange, not a failure of this program
-    """The exchange says no: ``code`` and, where the table's words do not name the parameter, words of its own."""
+    """A refusal of the exchange: its ``code``, and a ``message`` in place of the table's, or ""."""
 
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(code)
@@ -116,12 +114,18 @@ def status_of(code: str) -> int:
 
 
 def words_of(code: str) -> str:
-    """Return what the exchange says with a code."""
+    """Return the message of a code."""
     return _CODES.get(code, (200, "Operation failed."))[1]
 
 
 def error_body(code: str, message: str = "", shape: Shape | None = None) -> bytes:
-    """Return the JSON body of an error in `shape`, by default the one in which that code is seen."""
+    """Return the JSON body of an error.
+
+    Args:
+        code: The code.
+        message: The message; by default that of the table.
+        shape: See Shape; by default the one observed for that code.
+    """
     words = message or words_of(code)
     body: dict[str, Any]
     match shape or ("bare" if code in _BARE else "full"):
@@ -142,7 +146,7 @@ def error_body(code: str, message: str = "", shape: Shape | None = None) -> byte
 
 
 def http_error_body(status: int) -> bytes:
-    """Return the body of what never reached the API: the code is the HTTP status, a number (observed for 404, 500)."""
+    """Return the body of an HTTP error outside the API, whose code is the status, a number (observed for 404, 500)."""
     words = HTTPStatus(status).phrase
     body = {
         "code": status,

@@ -1,4 +1,4 @@
-"""The endpoints: how each is called, how often, and by what it is counted."""
+"""The table of endpoints: method, path, rate limit and implementation of each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from okx_async.simulator.api.placing import place_batch_orders, place_order
 from okx_async.simulator.api.reading import config, currencies, positions, public_instruments, public_time
 from okx_async.simulator.api.settings import set_position_mode
 from okx_async.simulator.books.instruments import INST_TYPES, rate_scope
-
-__all__ = ["CLOSE_PATH", "PATHS", "ROUTES"]
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 
@@ -40,12 +38,12 @@ def _tag_scope(call: Call) -> str:
 
 
 def _read(name: str, limit: int, act: Callable[[Venue, Call], list[Any]]) -> Route:
-    """Return an endpoint that reads, and is counted by user id."""
+    """Return a private endpoint that reads; its limit is counted by user id."""
     return Route("GET", f"/api/v5/{name}", limit, lambda _: name, act)
 
 
 def _public(name: str, limit: int, act: Callable[[Venue, Call], list[Any]], scope: Callable[[Call], str]) -> Route:
-    """Return an endpoint that anybody may call, and that is counted by address."""
+    """Return a public endpoint; its limit is counted by IP."""
     return Route("GET", f"/api/v5/{name}", limit, scope, act, private=False)
 
 
@@ -58,7 +56,7 @@ def _trade(
     per: float = PER,
     batch: bool = False,
 ) -> Route:
-    """Return an endpoint that changes something."""
+    """Return a private endpoint that changes something."""
     return Route("POST", f"/api/v5/{name}", limit, scope, act, permission="trade", per=per, batch=batch)
 
 
@@ -85,6 +83,8 @@ ROUTES = {
         _public("public/instruments", 20, public_instruments, _instruments_scope),
     )
 }
-"""Limits are requests in 2 s: by user id, for closes and orders and instrument or option family; public ones by IP."""
+"""By method and path.
+
+Limits are requests in 2 s by user id, for closes and orders also by instrument or option family; public ones by IP."""
 
 PATHS = {path for _, path in ROUTES}

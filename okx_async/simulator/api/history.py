@@ -1,7 +1,7 @@
-"""`account/positions-history`: one row for each holding period of which something was closed.
+"""The endpoint `account/positions-history`: one row for each holding period of which something was closed.
 
-A row is named by ``posId`` and ``cTime``. Its ``type`` is that of the last change: 1 closed in part, 2 closed,
-3 liquidated, 4 liquidated in part, 5 taken in part by ADL, 6 taken by ADL.
+``posId`` and ``cTime`` identify a row. Its ``type`` is that of the last change: 1 closed in part, 2 closed,
+3 liquidated, 4 liquidated in part, 5 closed in part by ADL, 6 closed by ADL.
 
 https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions-history
 """
@@ -15,16 +15,14 @@ from typing import Any
 from okx_async.simulator.api.calls import Call, Venue, inst_type_of, number_of, parameter_error
 from okx_async.simulator.books.books import Trade
 from okx_async.simulator.books.instruments import Instrument, decimal_text, describe, money, profit
-from okx_async.simulator.books.slots import Holding
-
-__all__ = ["positions_history"]
+from okx_async.simulator.books.positions import Holding
 
 _PAGE = 100
 _TYPES = {"liquidation": ("4", "3"), "adl": ("5", "6")}
 
 
 def positions_history(venue: Venue, call: Call) -> list[Any]:
-    """List what was closed, last change first; `after` and `before` are times (uTime), exclusive."""
+    """List closed positions, latest change first; `after` and `before` are times (uTime), exclusive."""
     wanted = {name: call.text(name) for name in ("instId", "mgnMode", "type", "posId")} | {
         "instType": inst_type_of(call)
     }
@@ -45,22 +43,22 @@ def positions_history(venue: Venue, call: Call) -> list[Any]:
 class _Period:
     instrument: Instrument
     last: Holding
-    """While it was open."""
+    """The latest picture of it while it was open."""
     most: Decimal = Decimal(0)
     closed: Decimal = Decimal(0)
     value: Decimal = Decimal(0)
-    """Of what was closed: size times price."""
+    """Sum of size times price of the closes."""
     gain: Decimal = Decimal(0)
     kind: str = ""
     u_time: int = 0
 
     def hold(self, holding: Holding) -> None:
-        """Take note of a size that was reached."""
+        """Note a size that was held."""
         self.last = holding
         self.most = max(self.most, abs(holding.pos))
 
     def reduce(self, trade: Trade) -> None:
-        """Take note of what a trade closed, if it closed anything."""
+        """Note the part that a trade closed, if any."""
         before, after = trade.before, trade.after
         left = abs(after.pos) if before.pos * after.pos > 0 else Decimal(0)
         size = abs(before.pos) - left

@@ -1,4 +1,4 @@
-"""Listing the orders that rest, newest first, and telling of one.
+"""The endpoints that list live orders, newest first, or return one order.
 
 `after` and `before` are order ids, exclusive.
 """
@@ -13,10 +13,8 @@ from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.books.algos import ALGO_TYPES, AlgoOrder
 from okx_async.simulator.books.orders import PendingOrder
 
-__all__ = ["order", "orders_algo_pending", "orders_pending"]
-
 _PAGE = 100
-_TOGETHER = {"conditional", "oco"}  # the only types that may be asked for in one call
+_TOGETHER = {"conditional", "oco"}  # the only types that one call may list
 
 
 def orders_pending(venue: Venue, call: Call) -> list[Any]:
@@ -27,7 +25,7 @@ def orders_pending(venue: Venue, call: Call) -> list[Any]:
 
 
 def order(venue: Venue, call: Call) -> list[Any]:
-    """Tell of one order, live or ended, by its id, or else the latest of that name."""
+    """Return one order, live or ended, by its ordId, or else the latest with its clOrdId."""
     inst_id, ord_id, cl_ord_id = call.need("instId"), call.text("ordId"), call.text("clOrdId")
     if not (ord_id or cl_ord_id):
         raise Refused("50015", "Either parameter ordId or clOrdId is required.")
@@ -41,7 +39,7 @@ def order(venue: Venue, call: Call) -> list[Any]:
 
 
 def orders_algo_pending(venue: Venue, call: Call) -> list[Any]:
-    """List waiting algo orders of one type, or of the two that may be asked for together."""
+    """List waiting algo orders of one type, or of conditional and oco together."""
     call.need("ordType")
     kinds = comma_list(call, "ordType", len(ALGO_TYPES))
     if not (kinds <= ALGO_TYPES and (len(kinds) == 1 or kinds <= _TOGETHER)):

@@ -1,7 +1,7 @@
-"""Placing orders, one or several: as far as it takes to open a position and to leave an order on the book.
+"""The endpoints that place orders, one or several.
 
-What crosses the instrument's price fills at once and whole, at that price; a limit order that does not rests and never
-fills. There are no balances and no fees, so nothing is too dear. Spot trades (``tdMode`` cash) are not offered.
+An order that crosses the instrument's price fills at once and completely, at that price; any other limit order rests
+and never fills. There are no balances and no fees. Spot trades (``tdMode`` cash) are not offered.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import Any
 
 from okx_async.simulator.api.calls import Call, Venue, parameter_error
 from okx_async.simulator.api.codes import Refused, words_of
-from okx_async.simulator.api.rules import check_names, pos_side_of, tradable
+from okx_async.simulator.api.rules import check_order_ids, pos_side_of, tradable
 from okx_async.simulator.books.instruments import Instrument, decimal_text
 from okx_async.simulator.books.orders import PendingOrder
-from okx_async.simulator.books.slots import Slot
-
-__all__ = ["order_item", "place_batch_orders", "place_order"]
+from okx_async.simulator.books.positions import Position
 
 _MOST = 20  # orders of a batch
 
@@ -37,7 +35,7 @@ def place_order(venue: Venue, call: Call) -> list[Any]:
 
 
 def place_batch_orders(venue: Venue, call: Call) -> list[Any]:
-    """Place up to 20 orders; each item of the reply stands for itself."""
+    """Place up to 20 orders; each item of the reply has its own code."""
     if not call.items:
         raise Refused("50014", "Parameter data cannot be empty.")
     if len(call.items) > _MOST:
@@ -53,7 +51,15 @@ def place_batch_orders(venue: Venue, call: Call) -> list[Any]:
 def order_item(
     ms: int, refused: Refused | None, ord_id: str = "", cl_ord_id: str = "", *, words: str = ""
 ) -> dict[str, str]:
-    """Return what became of one order, as replies that speak of orders tell."""
+    """Return the item of a reply for one order.
+
+    Args:
+        ms: The server's time.
+        refused: The refusal; None: the order was accepted.
+        ord_id: The order's id.
+        cl_ord_id: The client's id for it.
+        words: The message if it was accepted.
+    """
     code = refused.code if refused else "0"
     message = (refused.message or words_of(code)) if refused else words
     return {"clOrdId": cl_ord_id, "ordId": ord_id, "sCode": code, "sMsg": message, "tag": "", "ts": str(ms)}
@@ -65,7 +71,7 @@ def _place(venue: Venue, call: Call) -> PendingOrder:
     for name, allowed in (("tdMode", {"cross", "isolated"}), ("side", {"buy", "sell"}), ("ordType", _TYPES)):
         if call.text(name) not in allowed:
             raise parameter_error(name)
-    check_names(call)
+    check_order_ids(call)
     instrument = tradable(venue, inst_id, market=kind in _AT_MARKET)
     pos_side = pos_side_of(call, instrument)
     cl_ord_id = call.text("clOrdId")
@@ -78,10 +84,10 @@ def _place(venue: Venue, call: Call) -> PendingOrder:
     reduce_only = _flag(call, "reduceOnly") and pos_side == "net"  # ignored in long/short mode
 
     venue.books.settle(call.now)
-    slot = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
+    position = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
     reduces = reduce_only or (pos_side, side) in {("long", "sell"), ("short", "buy")}
     if reduces:
-        size = _reduction(slot, side, size, net=pos_side == "net")
+        size = _reduction(position, side, size, net=pos_side == "net")
     crosses = px >= instrument.price if side == "buy" else px <= instrument.price
     fills = crosses and kind != "post_only"
     state = "live"
@@ -114,26 +120,26 @@ def _place(venue: Venue, call: Call) -> PendingOrder:
     venue.orders.add(order)
     call.executed = True
     if fills:
-        slot = slot or venue.books.slot(
+        position = position or venue.books.position_at(
             call.user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=call.now, ms=call.ms
         )
-        pos = slot.pos + (size if side == "buy" else -size)
-        venue.books.move(slot, pos, call.now, call.ms, "order", px=instrument.price, asked=call.now)
+        pos = position.pos + (size if side == "buy" else -size)
+        venue.books.move(position, pos, call.now, call.ms, "order", px=instrument.price, asked=call.now)
     return order
 
 
-def _reduction(slot: Slot | None, side: str, size: Decimal, *, net: bool) -> Decimal:
-    """Return how much of `size` a reducing order takes."""
-    open_side = "" if slot is None or not slot.pos else "sell" if slot.pos > 0 else "buy"
-    if slot is None or side != open_side:
+def _reduction(position: Position | None, side: str, size: Decimal, *, net: bool) -> Decimal:
+    """Return the size of a reducing order, at most that of the position."""
+    open_side = "" if position is None or not position.pos else "sell" if position.pos > 0 else "buy"
+    if position is None or side != open_side:
         raise Refused("51169")
-    if size > abs(slot.pos) and not net:
+    if size > abs(position.pos) and not net:
         raise Refused("51112")
-    return min(size, abs(slot.pos))
+    return min(size, abs(position.pos))
 
 
 def _size(call: Call, instrument: Instrument, side: str, kind: str) -> Decimal:
-    """Return the size in contracts, or in the base currency of a pair, whose market buys are sized in the quote."""
+    """Return the size in contracts, or for a pair in its base currency; market buys of pairs are given in the quote."""
     size, lot = _number(call, "sz"), Decimal(instrument.lot_sz)
     if not instrument.contract and side == "buy" and kind == "market" and call.text("tgtCcy") != "base_ccy":
         size = size / instrument.price // lot * lot

@@ -1,4 +1,4 @@
-"""What can be read: positions, the account, the time, instruments and currencies."""
+"""The endpoints that read: positions, account, time, instruments and currencies."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import Any
 from okx_async.simulator.api.calls import Call, Venue, comma_list, inst_type_of
 from okx_async.simulator.api.codes import Refused
 
-__all__ = ["config", "currencies", "positions", "public_instruments", "public_time"]
-
 _MAX_INST_IDS = 10
 _MAX_POS_IDS = 20
 
 
 def positions(venue: Venue, call: Call) -> list[Any]:
-    """List positions; flat slots only where asked for by instId or posId."""
+    """List positions; flat ones only if asked for by instId or posId."""
     inst_type = inst_type_of(call)
     inst_ids = comma_list(call, "instId", _MAX_INST_IDS)
     pos_ids = comma_list(call, "posId", _MAX_POS_IDS)
@@ -23,17 +21,17 @@ def positions(venue: Venue, call: Call) -> list[Any]:
         if inst_type and instrument and instrument.inst_type != inst_type:
             raise Refused("51015")
     return [
-        slot.row(state, [order.attached() for order in venue.orders.attached(slot) if order.close_fraction])
-        for slot, state in venue.books.shown(call.user_id, call.now, call.ms)
+        position.row(state, [order.attached() for order in venue.orders.attached(position) if order.close_fraction])
+        for position, state in venue.books.shown(call.user_id, call.now, call.ms)
         if (state.pos or inst_ids or pos_ids)
-        and (not inst_type or slot.instrument.inst_type == inst_type)
-        and (not inst_ids or slot.instrument.inst_id in inst_ids)
-        and (not pos_ids or slot.pos_id in pos_ids)
+        and (not inst_type or position.instrument.inst_type == inst_type)
+        and (not inst_ids or position.instrument.inst_id in inst_ids)
+        and (not pos_ids or position.pos_id in pos_ids)
     ]
 
 
 def config(_venue: Venue, call: Call) -> list[Any]:
-    """Describe the account, as the key that asks may see it."""
+    """Return the account's configuration and that of the API key."""
     account = call.key.account
     return [
         {
@@ -62,7 +60,7 @@ def config(_venue: Venue, call: Call) -> list[Any]:
 
 
 def public_time(_venue: Venue, call: Call) -> list[Any]:
-    """Tell the server's time in Unix milliseconds."""
+    """Return the server's time in Unix milliseconds."""
     return [{"ts": str(call.ms)}]
 
 
@@ -86,7 +84,7 @@ def public_instruments(venue: Venue, call: Call) -> list[Any]:
 
 
 def currencies(venue: Venue, call: Call) -> list[Any]:
-    """List the currencies of all instruments, each with one made-up chain; some clients ask before anything else."""
+    """List the currencies of all instruments, each with one made-up chain; some clients read it at their start."""
     wanted = set(filter(None, call.text("ccy").split(",")))
     known = {
         ccy

@@ -1,4 +1,4 @@
-"""Settings of an account that its keys may change: the position mode."""
+"""The endpoint that changes an account's position mode."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from okx_async.simulator.api.accounts import PosMode
 from okx_async.simulator.api.calls import Call, Venue, parameter_error
 from okx_async.simulator.api.codes import Refused
 
-__all__ = ["set_position_mode"]
-
 _MODES: dict[str, PosMode] = {"net_mode": "net_mode", "long_short_mode": "long_short_mode"}
 
 
 def set_position_mode(venue: Venue, call: Call) -> list[Any]:
-    """Switch the position mode: only while flat and without orders; slots then are new ones, with new ``posId``.
+    """Switch the position mode, only while flat and without orders; later positions have a new ``posId``.
 
     https://www.okx.com/docs-v5/en/#trading-account-rest-api-set-position-mode
     """
@@ -23,7 +21,7 @@ def set_position_mode(venue: Venue, call: Call) -> list[Any]:
         raise parameter_error("posMode")
     account = call.key.account
     if mode != account.pos_mode:
-        held = any(slot.pos for slot, _ in venue.books.shown(call.user_id, call.now, call.ms))
+        held = any(position.pos for position, _ in venue.books.shown(call.user_id, call.now, call.ms))
         if held or venue.orders.pending(call.user_id) or venue.orders.algos(call.user_id):
             raise Refused("59000")
         account.pos_mode = mode

@@ -1,12 +1,10 @@
-"""The exchange's own signature: computed from what arrived, never from what a client meant to send."""
+"""The exchange's own signature, computed from the bytes that arrived."""
 
 from __future__ import annotations
 
 import base64
 import hmac
 from functools import lru_cache
-
-__all__ = ["signature"]
 
 
 def signature(secret_key: str, timestamp: str, method: str, raw_path: str, body: bytes) -> str:
@@ -18,7 +16,7 @@ def signature(secret_key: str, timestamp: str, method: str, raw_path: str, body:
 
     https://www.okx.com/docs-v5/en/#overview-rest-authentication-signature
     """
-    # Headers and request lines may hold bytes that are no UTF-8; aiohttp hands them over as surrogates.
+    # Bytes that are no UTF-8 arrive as surrogates in headers and request lines.
     mac = _keyed(secret_key).copy()
     mac.update(f"{timestamp}{method}{raw_path}".encode(errors="surrogateescape") + body)
     return base64.b64encode(mac.digest()).decode("ascii")
@@ -26,5 +24,5 @@ def signature(secret_key: str, timestamp: str, method: str, raw_path: str, body:
 
 @lru_cache(maxsize=64)
 def _keyed(secret_key: str) -> hmac.HMAC:
-    """Return the beginning of every signature of a key, which costs more than the rest."""
+    """Return the HMAC of a key before any text, which costs more than the rest of a signature."""
     return hmac.new(secret_key.encode(), digestmod="sha256")

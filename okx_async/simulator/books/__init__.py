@@ -1,1 +1,1 @@
-"""The books of the simulated exchange: instruments, positions and orders. Times are arguments."""
+"""The books of the simulated exchange: instruments, positions and orders; every time is an argument."""

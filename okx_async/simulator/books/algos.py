@@ -1,29 +1,24 @@
-"""Algo orders: take-profits, stops, triggers and trailing stops that wait. None of them ever triggers."""
+"""Algo orders: take-profits, stops, triggers and trailing stops. They wait and never trigger."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ALGO_TYPES", "AlgoOrder", "closing"]
-
 ALGO_TYPES = {"conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap", "chase"}
 
 
 def closing(pos_side: str, side: str, *, reduce_only: bool) -> bool:
-    """Tell whether an order would reduce the position.
+    """Return whether an order would reduce the position.
 
-    Which ones count is not listed by the exchange: reduce-only ones, and in long/short mode those that close the
-    side, are the natural reading.
+    The exchange does not list which orders count. The natural reading: reduce-only ones, and in long/short mode those
+    against the side.
     """
     return reduce_only or (pos_side, side) in {("long", "sell"), ("short", "buy")}
 
 
 @dataclass(frozen=True, slots=True)
 class AlgoOrder:
-    """One algo order that waits; prices are texts, "" where its kind has none.
-
-    ``close_fraction`` "1": it closes the whole position, whatever its size then is; ``sz`` is "" then.
-    """
+    """One waiting algo order; prices are texts, "" where its kind has none."""
 
     user_id: str
     inst_id: str
@@ -35,6 +30,7 @@ class AlgoOrder:
     ord_type: str
     sz: str
     close_fraction: str
+    """ "1": it closes the whole position, whatever its size then is, and ``sz`` is ""."""
     reduce_only: bool
     tp_trigger_px: str
     sl_trigger_px: str
@@ -45,12 +41,12 @@ class AlgoOrder:
 
     @property
     def number(self) -> str:
-        """Its id, whatever its kind."""
+        """The order's id, under the same name for orders of each kind."""
         return self.algo_id
 
     @property
     def closing(self) -> bool:
-        """Whether it would reduce the position."""
+        """Whether the order would reduce the position."""
         return bool(self.close_fraction) or closing(self.pos_side, self.side, reduce_only=self.reduce_only)
 
     def row(self) -> dict[str, object]:
@@ -97,7 +93,7 @@ class AlgoOrder:
         }
 
     def attached(self) -> dict[str, str]:
-        """Return the record that a position shows of it, under closeOrderAlgo."""
+        """Return the record in the closeOrderAlgo of a position."""
         return {
             "algoId": self.algo_id,
             "slTriggerPx": self.sl_trigger_px,

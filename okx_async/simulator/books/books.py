@@ -1,8 +1,8 @@
-"""The books: position slots, and what is about to happen to them. Times are arguments, nothing runs by itself.
+"""The books: all positions, and the events that will change them. Times are arguments, nothing runs by itself.
 
-An accepted close is a market order that fills at a time known in advance. So there are no timers: whoever looks
-at the books states the time, and what was due by then has happened. Like a reduce-only order, it never opens or
-turns a position. A slot is kept until 30 days after its last full close; the next opening gets a new ``posId``.
+An accepted close is a market order that fills at a time known in advance. So there are no timers: every reader of the
+books states the time, and events due by then are carried out first. Like a reduce-only order, a close never opens or
+turns a position. A position keeps its ``posId`` until 30 days after its last full close.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from okx_async.simulator.books.instruments import Instrument
-from okx_async.simulator.books.slots import Holding, Slot, State
-
-__all__ = ["Books", "Trade"]
+from okx_async.simulator.books.positions import Holding, Position, State
 
 _FORGET_MS = 30 * 24 * 3600 * 1000  # a posId outlives the last full close by 30 days
 _FIRST_POS_ID = 1725119205811617792
@@ -27,18 +25,18 @@ _ZERO = Decimal(0)
 
 
 class Trade(NamedTuple):
-    """One change of a position, the truth that a judge compares with: ``at`` is on the exchange's clock.
-
-    ``cause``: "close" (by close-position), "order", "hand", "actor", "liquidation" or "adl"; ``asked``: of a close
-    or an order, when its request was counted (`JournalRow.at`); ``px``: None where the change was no trade at a price.
-    """
+    """One change of a position: the truth that a client's results are compared with."""
 
     at: float
+    """Time on the exchange's clock, in seconds."""
     before: Holding
     after: Holding
     cause: str
+    """ "close" (by close-position), "order", "hand", "actor", "liquidation" or "adl"."""
     asked: float | None = None
+    """Of a close or an order: when its request was counted (`JournalRow.at`)."""
     px: Decimal | None = None
+    """None where the change was no trade at a price."""
 
 
 @dataclass(slots=True)
@@ -59,7 +57,13 @@ class _Due:
 
 
 class Books:
-    """Every slot of the exchange. ``lag`` gives the seconds until a change is shown."""
+    """All positions of the exchange.
+
+    Args:
+        lag: Returns the seconds until a change is shown; by default 0.
+        flip_is_new: Whether a net position that changes sign in one trade begins a new holding period.
+        trades_cap: Trades that are kept; by default all.
+    """
 
     def __init__(
         self,
@@ -70,21 +74,30 @@ class Books:
     ) -> None:
         self._lag = lag
         self._flip_is_new = flip_is_new
-        self._slots: dict[tuple[str, str], list[Slot]] = {}  # by (user, instrument): four at most, or one a currency
-        self._by_user: dict[str, list[Slot]] = {}
+        self._by_instrument: dict[
+            tuple[str, str], list[Position]
+        ] = {}  # (user, instrument): up to four, or one a currency
+        self._by_user: dict[str, list[Position]] = {}
         self._due: list[_Due] = []
         self._watches: list[_Watch] = []
         self._numbers = count()
         self.trades: deque[Trade] = deque(maxlen=trades_cap)
 
     def settle(self, now: float) -> None:
-        """Let what is due by `now` (exchange clock, s) have happened."""
+        """Carry out the events that are due by `now` (exchange clock, s)."""
         while self._due and self._due[0].at <= now:
             due = heapq.heappop(self._due)
             due.act(due.at, due.ms)
 
     def plan(self, now: float, ms: int, delay: float, act: Callable[[float, int], None]) -> None:
-        """Let `act` happen `delay` seconds from `now`; it is given that time, and the server's in ms."""
+        """Carry out an event in the future, or at once.
+
+        Args:
+            now: The exchange's clock, in seconds.
+            ms: The server's time at `now`, in milliseconds.
+            delay: Seconds from `now`; infinite: never.
+            act: The event; called with both times at which it is due.
+        """
         self.settle(now)
         if not delay:
             act(now, ms)
@@ -93,54 +106,62 @@ class Books:
 
     @property
     def watching(self) -> bool:
-        """Whether anything waits for a close."""
+        """Whether any event waits for requests to close."""
         return bool(self._watches)
 
     def watch(self, user_id: str, inst_id: str, closes: int, delay: float, act: Callable[[float, int], None]) -> None:
-        """Let `act` happen `delay` seconds after the user's n-th close of an instrument, counted from now."""
+        """Carry out an event after requests to close.
+
+        Args:
+            user_id: Whose requests count.
+            inst_id: Requests to close this instrument count.
+            closes: How many of them, from now on.
+            delay: Seconds from the last of them to the event.
+            act: The event; called with the exchange's clock (s) and the server's time (ms) at which it is due.
+        """
         self._watches.append(_Watch(user_id, inst_id, closes, delay, act))
 
-    def asked(self, user_id: str, inst_id: str, now: float, ms: int) -> None:
-        """Take note of a request to close, whatever it was answered."""
+    def count_close(self, user_id: str, inst_id: str, now: float, ms: int) -> None:
+        """Count a request to close, whatever its answer."""
         for watch in [watch for watch in self._watches if (watch.user_id, watch.inst_id) == (user_id, inst_id)]:
             watch.closes -= 1
             if not watch.closes:
                 self._watches.remove(watch)
                 self.plan(now, ms, watch.delay, watch.act)
 
-    def find(self, user_id: str, inst_id: str, mgn_mode: str, pos_side: str, ccy: str = "") -> Slot | None:
-        """Return the slot; for a pair, the first open one where `ccy` is ""."""
+    def find(self, user_id: str, inst_id: str, mgn_mode: str, pos_side: str, ccy: str = "") -> Position | None:
+        """Return the position at an address; for a pair without `ccy`, the first open one."""
         first = None
-        for slot in self._slots.get((user_id, inst_id), ()):
+        for position in self._by_instrument.get((user_id, inst_id), ()):
             if (
-                slot.pos_side == pos_side
-                and slot.mgn_mode == mgn_mode
-                and (not ccy or slot.instrument.contract or slot.ccy == ccy)
+                position.pos_side == pos_side
+                and position.mgn_mode == mgn_mode
+                and (not ccy or position.instrument.contract or position.ccy == ccy)
             ):
-                if slot.state.pos:
-                    return slot
-                first = first or slot
+                if position.state.pos:
+                    return position
+                first = first or position
         return first
 
-    def slot(
+    def position_at(
         self, user_id: str, instrument: Instrument, *, mgn_mode: str, pos_side: str, ccy: str, now: float, ms: int
-    ) -> Slot:
-        """Return the slot, a new one where there is none."""
+    ) -> Position:
+        """Return the position at an address, a new one where there is none."""
         self.settle(now)
-        slot = self.find(user_id, instrument.inst_id, mgn_mode, pos_side, ccy)
-        if slot is not None and _forgotten(slot, ms):
-            self._drop(slot)
-            slot = None
-        if slot is None:
+        position = self.find(user_id, instrument.inst_id, mgn_mode, pos_side, ccy)
+        if position is not None and _forgotten(position, ms):
+            self._drop(position)
+            position = None
+        if position is None:
             pos_id = str(_FIRST_POS_ID + 4096 * next(self._numbers))
-            slot = Slot(user_id, instrument, mgn_mode, pos_side, ccy, pos_id)
-            self._slots.setdefault((user_id, instrument.inst_id), []).append(slot)
-            self._by_user.setdefault(user_id, []).append(slot)
-        return slot
+            position = Position(user_id, instrument, mgn_mode, pos_side, ccy, pos_id)
+            self._by_instrument.setdefault((user_id, instrument.inst_id), []).append(position)
+            self._by_user.setdefault(user_id, []).append(position)
+        return position
 
     def move(
         self,
-        slot: Slot,
+        position: Position,
         pos: Decimal,
         at: float,
         ms: int,
@@ -149,17 +170,17 @@ class Books:
         px: Decimal | None = None,
         asked: float | None = None,
     ) -> Holding:
-        """Set the slot to the signed `pos`: the one way in which positions change."""
-        before = slot.holding()
-        slot.trade(pos, ms, px, flip_is_new=self._flip_is_new, forced=cause in {"liquidation", "adl"})
-        after = slot.holding()
-        slot.show(at + (self._lag() if before.c_time else 0.0), at)  # what has no past is shown at once
+        """Change the size of a position to `pos`, signed, and record the Trade; every change goes through here."""
+        before = position.holding()
+        position.trade(pos, ms, px, flip_is_new=self._flip_is_new, forced=cause in {"liquidation", "adl"})
+        after = position.holding()
+        position.show(at + (self._lag() if before.c_time else 0.0), at)  # a new position is shown at once
         self.trades.append(Trade(at, before, after, cause, asked, px))
         return after
 
     def close(
         self,
-        slot: Slot,
+        position: Position,
         now: float,
         ms: int,
         delay: float,
@@ -167,55 +188,63 @@ class Books:
         part: Decimal = Decimal(1),
         done: Callable[[Decimal, int], None] = lambda _filled, _ms: None,
     ) -> None:
-        """Take a market close of the slot, that fills `part` of it, in whole lots, after `delay` seconds.
+        """Accept a market close of a position.
 
-        `done` is told how much was filled, and when (server's time, ms).
+        Args:
+            position: The position.
+            now: The exchange's clock, in seconds.
+            ms: The server's time at `now`, in milliseconds.
+            delay: Seconds until it fills.
+            part: How much of the position it fills, in whole lots; by default all.
+            done: Called at the end with the size that was filled and the server's time in ms.
         """
-        size = slot.lots(part)
-        slot.running += 1
+        size = position.lots(part)
+        position.running += 1
 
         def fill(at: float, ms: int) -> None:
-            slot.running -= 1
-            before = slot.pos
-            if size and before * size > 0:  # only ever towards zero
+            position.running -= 1
+            before = position.pos
+            if size and before * size > 0:  # towards zero only
                 left = before - size
                 left = left if left * before > 0 else _ZERO
-                self.move(slot, left, at, ms, "close", px=slot.instrument.price, asked=now)
-            done(abs(before - slot.pos), ms)
+                self.move(position, left, at, ms, "close", px=position.instrument.price, asked=now)
+            done(abs(before - position.pos), ms)
 
         self.plan(now, ms, delay, fill)
 
-    def shown(self, user_id: str, now: float, ms: int) -> list[tuple[Slot, State]]:
-        """Return the user's slots as they are shown, newest holding period first, flat ones included."""
+    def shown(self, user_id: str, now: float, ms: int) -> list[tuple[Position, State]]:
+        """Return the user's positions and their shown states, newest holding period first, flat ones included."""
         self.settle(now)
-        slots = self._by_user.get(user_id, [])
-        for slot in [slot for slot in slots if _forgotten(slot, ms)]:
-            self._drop(slot)
-        seen = [(slot, slot.seen(now)) for slot in slots]
+        positions = self._by_user.get(user_id, [])
+        for position in [position for position in positions if _forgotten(position, ms)]:
+            self._drop(position)
+        seen = [(position, position.seen(now)) for position in positions]
         return sorted(seen, key=lambda pair: pair[1].c_time, reverse=True)
 
     def holdings(self, now: float) -> tuple[Holding, ...]:
-        """Return what is open at `now`, of all users."""
+        """Return the positions of all users that are open at `now`."""
         self.settle(now)
-        return tuple(slot.holding() for slots in self._by_user.values() for slot in slots if slot.pos)
+        return tuple(
+            position.holding() for positions in self._by_user.values() for position in positions if position.pos
+        )
 
     def relist(self, instrument: Instrument) -> None:
-        """Let every slot of an instrument have its new price and state."""
-        for slots in self._by_user.values():
-            for slot in slots:
-                if slot.instrument.inst_id == instrument.inst_id:
-                    slot.instrument = instrument
+        """Give all positions of an instrument its new price and state."""
+        for positions in self._by_user.values():
+            for position in positions:
+                if position.instrument.inst_id == instrument.inst_id:
+                    position.instrument = instrument
 
     def forget(self, user_id: str) -> None:
-        """Drop all slots of a user, as a switch of modes does."""
-        for slot in self._by_user.pop(user_id, ()):
-            self._slots.pop((user_id, slot.instrument.inst_id), None)
+        """Drop all positions of a user, as a change of the position mode does."""
+        for position in self._by_user.pop(user_id, ()):
+            self._by_instrument.pop((user_id, position.instrument.inst_id), None)
 
-    def _drop(self, slot: Slot) -> None:
-        self._by_user[slot.user_id].remove(slot)
-        self._slots[slot.user_id, slot.instrument.inst_id].remove(slot)
+    def _drop(self, position: Position) -> None:
+        self._by_user[position.user_id].remove(position)
+        self._by_instrument[position.user_id, position.instrument.inst_id].remove(position)
 
 
-def _forgotten(slot: Slot, ms: int) -> bool:
-    """Whether it was closed in full more than 30 days ago."""
-    return not slot.state.pos and ms - slot.state.u_time > _FORGET_MS
+def _forgotten(position: Position, ms: int) -> bool:
+    """Whether a position was closed in full more than 30 days ago."""
+    return not position.state.pos and ms - position.state.u_time > _FORGET_MS

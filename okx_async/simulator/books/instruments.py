@@ -1,7 +1,7 @@
-"""Instruments: what an id says about its contract, and the list that the exchange starts with.
+"""Instruments: the contract that an id stands for, and the list that the exchange starts with.
 
-Prices are made up. Futures and options of the list expire on the last Fridays of the two quarters to come, seen
-from the server's time at the start; an id that a test opens a position on is listed as it is and never expires.
+Prices are made up. Futures and options of the list have the last Fridays of the next two quarters, from the server's
+time at the start on, as their expiry dates. An id that a test uses is listed as it stands, and nothing ever expires.
 
 https://www.okx.com/docs-v5/en/#public-data-rest-api-get-instruments
 """
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-
-__all__ = ["INST_TYPES", "Instrument", "decimal_text", "describe", "listing", "money", "profit", "rate_scope"]
 
 INST_TYPES = {"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"}
 
@@ -50,7 +48,7 @@ _STRIKES = {"BTC": (50000, 55000, 60000, 65000, 70000), "ETH": (2000, 2200, 2400
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One instrument; ``price`` is the made-up mark price, ``exp_time`` and ``list_time`` are Unix ms, 0 = none."""
+    """One instrument; ``price`` is its mark price, ``exp_time`` and ``list_time`` are Unix ms, 0 = none."""
 
     inst_id: str
     inst_type: str
@@ -108,7 +106,7 @@ class Instrument:
 
 
 def decimal_text(value: Decimal) -> str:
-    """Return a number as the exchange writes it: no exponent, no trailing zeros, no minus before zero."""
+    """Return a number as the exchange writes it: without exponent, trailing zeros and minus before zero."""
     return f"{(value + 0).normalize():f}"
 
 
@@ -118,7 +116,7 @@ def money(value: Decimal) -> str:
 
 
 def profit(instrument: Instrument, pos: Decimal, entry: Decimal, px: Decimal) -> Decimal:
-    """Return what `pos`, signed and entered at `entry`, has gained at `px`, in the currency that it settles in."""
+    """Return the profit at `px` of `pos`, signed and entered at `entry`, in the settlement currency."""
     if instrument.ct_type == "inverse" and entry:
         return pos * instrument.ct_val * (1 / entry - 1 / px)
     return pos * instrument.ct_val * (px - entry)
@@ -126,7 +124,7 @@ def profit(instrument: Instrument, pos: Decimal, entry: Decimal, px: Decimal) ->
 
 @lru_cache(maxsize=1024)
 def rate_scope(inst_id: str) -> str:
-    """Return what closes of this id are counted by: options by their family, everything else by itself.
+    """Return what the rate limit of closes is counted by: for an option its family, else the id itself.
 
     An option is ``<family with one dash>-<yymmdd>-<strike>-<C|P>``.
     """
@@ -136,7 +134,7 @@ def rate_scope(inst_id: str) -> str:
     return inst_id
 
 
-@lru_cache(maxsize=1024)  # each exchange lists the same seventy
+@lru_cache(maxsize=1024)  # every exchange lists the same seventy
 def describe(inst_id: str) -> Instrument | None:
     """Return the instrument that a well-formed id stands for, or None."""
     if not _WELL_FORMED.fullmatch(inst_id):
@@ -211,7 +209,7 @@ def _quarter_ends(server_ms: int) -> list[str]:
     now = datetime.fromtimestamp(server_ms / 1000, UTC)
     month = now.replace(day=1, hour=_EXPIRY_HOUR, minute=0, second=0, microsecond=0)
     found: list[str] = []
-    while len(found) < 2:  # noqa: PLR2004 - two quarters, as the docstring says
+    while len(found) < 2:  # noqa: PLR2004 - quarters
         following = (month + timedelta(days=32)).replace(day=1)
         last = following - timedelta(days=1)
         friday = last - timedelta(days=(last.weekday() - _FRIDAY) % 7)
@@ -224,6 +222,6 @@ def _quarter_ends(server_ms: int) -> list[str]:
 def _expiry_ms(yymmdd: str) -> int:
     try:
         day = datetime.strptime(yymmdd, "%y%m%d").replace(hour=_EXPIRY_HOUR, tzinfo=UTC)
-    except ValueError:  # SWAP, or six digits that are no date: such an id is listed all the same
+    except ValueError:  # SWAP, or six digits that are no date, which are listed all the same
         return 0
     return int(day.timestamp() * 1000)

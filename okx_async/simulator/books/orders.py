@@ -1,6 +1,6 @@
-"""Orders on the book, and those that have ended: filled at once when they were placed, or cancelled.
+"""Orders: the live ones on the book, and the last 10,000 that were filled or cancelled.
 
-An order that rests never fills; the last 10,000 that ended are remembered.
+An order fills at once when it is placed, or never.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ from itertools import count
 from typing import NamedTuple
 
 from okx_async.simulator.books.algos import AlgoOrder, closing
-from okx_async.simulator.books.slots import Slot
-
-__all__ = ["Orders", "PendingOrder"]
+from okx_async.simulator.books.positions import Position
 
 _FIRST_ORD_ID = 590908157585625111
 _REMEMBERED = 10_000
 
 
 class PendingOrder(NamedTuple):
-    """One order; ``closing``: it would reduce the position, so, while live, it stands in the way of a close."""
+    """One order."""
 
     user_id: str
     inst_id: str
@@ -44,12 +42,12 @@ class PendingOrder(NamedTuple):
 
     @property
     def number(self) -> str:
-        """Its id, whatever its kind."""
+        """The order's id, under the same name for orders of each kind."""
         return self.ord_id
 
     @property
     def closing(self) -> bool:
-        """Whether it would reduce the position."""
+        """Whether the order would reduce the position; such an order, while live, blocks a close of it."""
         return closing(self.pos_side, self.side, reduce_only=self.reduce_only)
 
     def row(self) -> dict[str, str]:
@@ -87,7 +85,7 @@ class PendingOrder(NamedTuple):
 
 
 class Orders:
-    """Every order of the exchange."""
+    """All orders of the exchange."""
 
     def __init__(self) -> None:
         self._pending: dict[str, PendingOrder] = {}
@@ -97,11 +95,11 @@ class Orders:
         self._numbers = count(_FIRST_ORD_ID)
 
     def new_id(self) -> str:
-        """Return the next order's id; algo orders are numbered with the rest."""
+        """Return a new order id; algo orders are numbered in the same sequence."""
         return str(next(self._numbers))
 
     def add(self, order: PendingOrder) -> PendingOrder:
-        """Take an order: a live one rests, another is remembered."""
+        """Put a live order on the book, or remember one that has ended."""
         if order.cl_ord_id:
             self._names[order.user_id, order.cl_ord_id] = order.ord_id
         if order.state == "live":
@@ -111,12 +109,12 @@ class Orders:
         return order
 
     def add_algo(self, order: AlgoOrder) -> AlgoOrder:
-        """Let an algo order wait."""
+        """Put an algo order with those that wait."""
         self._algos[order.algo_id] = order
         return order
 
     def find(self, user_id: str, ord_id: str = "", cl_ord_id: str = "") -> PendingOrder | None:
-        """Return the user's order of that id, or the latest of that name."""
+        """Return the user's order with that id, or the latest with that ``clOrdId``; None: there is none."""
         ord_id = ord_id or self._names.get((user_id, cl_ord_id), "")
         order = self._pending.get(ord_id) or self._ended.get(ord_id)
         return order if order and order.user_id == user_id else None
@@ -129,16 +127,16 @@ class Orders:
         """Return the waiting algo orders, newest first; of one user, or of all."""
         return [order for order in reversed(self._algos.values()) if user_id in {None, order.user_id}]
 
-    def in_the_way(self, slot: Slot) -> list[PendingOrder]:
-        """Return the pending orders that would close this slot."""
-        return [order for order in self._pending.values() if _closes(order, slot)] if self._pending else []
+    def blocking(self, position: Position) -> list[PendingOrder]:
+        """Return the live orders that would reduce this position, and so block a close of it."""
+        return [order for order in self._pending.values() if _closes(order, position)] if self._pending else []
 
-    def attached(self, slot: Slot) -> list[AlgoOrder]:
-        """Return the algo orders that would close this slot."""
-        return [order for order in self._algos.values() if _closes(order, slot)] if self._algos else []
+    def attached(self, position: Position) -> list[AlgoOrder]:
+        """Return the algo orders that would reduce this position."""
+        return [order for order in self._algos.values() if _closes(order, position)] if self._algos else []
 
     def cancel(self, orders: Iterable[PendingOrder | AlgoOrder], ms: int) -> None:
-        """Take live orders away."""
+        """Cancel live orders."""
         for order in orders:
             if isinstance(order, AlgoOrder):
                 del self._algos[order.algo_id]
@@ -155,6 +153,6 @@ class Orders:
                 del self._names[name]
 
 
-def _closes(order: PendingOrder | AlgoOrder, slot: Slot) -> bool:
-    where = (slot.user_id, slot.instrument.inst_id, slot.mgn_mode, slot.pos_side)
-    return order.closing and (order.user_id, order.inst_id, order.mgn_mode, order.pos_side) == where
+def _closes(order: PendingOrder | AlgoOrder, position: Position) -> bool:
+    address = (position.user_id, position.instrument.inst_id, position.mgn_mode, position.pos_side)
+    return order.closing and (order.user_id, order.inst_id, order.mgn_mode, order.pos_side) == address

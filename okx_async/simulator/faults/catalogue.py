@@ -1,7 +1,7 @@
-"""Faults by name: what exchanges, proxies and networks have been seen to do, each a row for `SimulatedExchange.inject`.
+"""Faults by name, each observed at exchanges, proxies or networks, for `SimulatedExchange.inject`.
 
-None is a lie: what an answer says of a close agrees with what the exchange does with it, or it says nothing certain.
-So each row knows whether its request is executed: always, never, or either, as ``executed=`` says.
+No fault lies: an answer agrees with what the exchange does with the close, or leaves it open. So each fault states
+whether its request is executed: always, never, or either, as the option ``executed`` chooses.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from typing import Final, TypedDict, Unpack
 
 from okx_async.simulator.faults.faults import Fault, Options
 
-__all__ = ["CATALOGUE", "CONFIG_PATH", "POSITIONS_PATH", "TIME_PATH", "Kind", "fault_of"]
-
 CONFIG_PATH: Final = "/api/v5/account/config"
 POSITIONS_PATH: Final = "/api/v5/account/positions"
 TIME_PATH: Final = "/api/v5/public/time"
@@ -24,15 +22,14 @@ TIME_PATH: Final = "/api/v5/public/time"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One fault of the catalogue.
-
-    ``executed``: whether the request that it strikes is; None: either, or that depends; ``what``: what it is made of,
-    see Fault; ``group``: what it has in common with others.
-    """
+    """One fault of the catalogue."""
 
     executed: bool | None
+    """Whether the request is executed; None: either, or it depends on the request."""
     what: Options
+    """The fields of the Fault."""
     group: str = ""
+    """The heading under which the reference lists it."""
 
 
 class _Page(TypedDict):
@@ -171,11 +168,11 @@ _GROUPS: Final[dict[str, dict[str, Kind]]] = {
         "20 MB": _either(body=_ACCEPTED, padding=20_000_000),
         "gzip bomb": _either(body=zlib.compress(b" " * 10_000_000, 3, wbits=31), headers=_GZIP),
     },
-    "fills in part": {  # under the usual answer
+    "fills in part": {  # with the usual answer
         "half filled": _always(fill=0.5),
         "never filled": _always(fill=0),
     },
-    "has another clock": {  # and answers as usual what the skew deserves
+    "has another clock": {  # with the usual answer for such a skew
         "5 s ahead": _clock(5.0),
         "5 s behind": _clock(-5.0),
         "29 s ahead": _clock(29.0),
@@ -202,7 +199,7 @@ _GROUPS: Final[dict[str, dict[str, Kind]]] = {
         "positions slow": _positions(delay=8.0),
         "positions cut": _positions(body='{"code":"0","data":[{"instId":"BTC-USDT-SWAP"'),
         "positions refused for rate": _positions(code="50011"),
-        "positions empty once": _positions(body=_ACCEPTED),  # of a replica that is behind
+        "positions empty once": _positions(body=_ACCEPTED),  # as from a replica that is behind
         "config without a uid": _config(body='{"code":"0","data":[{"uid":""}],"msg":""}'),
     },
     "the API key is refused": {
@@ -219,7 +216,7 @@ CATALOGUE: Final[Mapping[str, Kind]] = MappingProxyType(
 
 
 def fault_of(kind: str, options: Options) -> Fault:
-    """Return a fault of the catalogue, with `options` added; "": of nothing but `options`."""
+    """Return a fault of the catalogue with `options` added, or for "" a fault of `options` alone."""
     if not kind:
         return Fault(**options)
     row = CATALOGUE.get(kind)
@@ -232,5 +229,7 @@ def fault_of(kind: str, options: Options) -> Fault:
         raise ValueError(f"a request that meets {kind!r} is {'always' if row.executed else 'never'} executed")
     what: Options = {"name": kind, **row.what, **options}
     if row.executed is not None:
-        what["executed"] = row.what.get("executed", False)  # by the usual answer, if not by the fault
+        what["executed"] = row.what.get(
+            "executed", False
+        )  # where the fault replaces no answer, the usual path executes it
     return Fault(**what)

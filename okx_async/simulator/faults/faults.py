@@ -1,9 +1,9 @@
-"""Answers made wrong on purpose: each takes the place of the next requests that match it.
+"""Injected faults: each replaces, delays or changes the answers to the next requests that match it.
 
-Where it strikes decides what it costs. An uncounted fault answers before anything is looked at, as a proxy or a
-broken network does: nothing is authenticated, counted or executed. A counted one answers after authentication and
-the count; if it is ``executed``, the request does its work first and only the answer is lost. A skew answers nothing:
-it moves the server's clock for the requests that it matches. Named ones stand in `catalogue`.
+An uncounted fault answers before any check, as a proxy or a broken network does: nothing is authenticated, counted or
+executed. A counted fault answers after authentication and the rate limit; with ``executed`` the request is carried out
+first and only its answer is lost. A skew replaces no answer: it moves the server's clock for the requests that match.
+The named faults are in `catalogue`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from typing import NamedTuple, TypedDict
 from okx_async.simulator.api.codes import Shape, error_body, status_of
 from okx_async.simulator.api.endpoints import CLOSE_PATH
 
-__all__ = ["Fault", "Faults", "Options", "Whose"]
-
 
 class Options(TypedDict, total=False):
-    """What a fault is made of: see Fault, whose fields these are."""
+    """The fields of a Fault, for keyword arguments."""
 
     name: str
     times: int | None
@@ -50,8 +48,8 @@ class Options(TypedDict, total=False):
     fill: Decimal | float
 
 
-class Whose(NamedTuple):
-    """What a fault may ask of a request; "" where the request does not say, or where it is not looked at yet."""
+class RequestTraits(NamedTuple):
+    """The traits by which a fault selects requests; "" where the request has none, or where it was not read yet."""
 
     path: str
     user_id: str = ""
@@ -61,11 +59,11 @@ class Whose(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One injected fault, `times` requests of life left; see `SimulatedExchange.inject`. Times are seconds."""
+    """One injected fault; see `SimulatedExchange.inject`. Times are in seconds."""
 
     name: str = ""
     times: int | None = 1
-    """Requests that it strikes; None: all, until it is cleared."""
+    """Requests that it will still strike; None: all, until it is cleared."""
     after: int = 0
     """Requests that match and pass before it strikes the first."""
     path: str | None = CLOSE_PATH
@@ -80,13 +78,13 @@ class Fault:
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     padding: int = 0
-    """Bytes of blanks that go before the body."""
+    """Blanks before the body, in bytes."""
     executed: bool = False
     if_done: bool = False
-    """Whether it answers only where there was something to execute; else the usual refusal comes."""
+    """Whether a request that cannot be executed is answered by its usual refusal instead."""
     counted: bool = True
     forwarded: float | None = None
-    """From an uncounted answer to the arrival of the request at the exchange all the same."""
+    """From an uncounted answer to the late arrival of the request at the exchange."""
     delay: float = 0.0
     """Before the answer."""
     pause: float = 0.0
@@ -95,7 +93,7 @@ class Fault:
     """Bytes of the body after which the connection ends."""
     disconnect: bool = False
     reset: bool = False
-    """Whether the connection ends in a reset, and not in an orderly way."""
+    """Whether the connection ends in a reset instead of an orderly end."""
     skew: float = 0.0
     """By which the server's clock is ahead."""
     fill: Decimal | float = 1
@@ -123,7 +121,7 @@ class Fault:
 
     @property
     def answers(self) -> bool:
-        """Whether the usual answer is replaced; otherwise it comes late, or fills in part."""
+        """Whether the usual answer is replaced; otherwise it is late, or the close fills in part."""
         return bool(self.code) or self.body is not None or self.status is not None or self.disconnect
 
     @property
@@ -132,7 +130,7 @@ class Fault:
         return Decimal(self.fill)
 
     def answer(self) -> tuple[int, bytes]:
-        """Return HTTP status and body; status 0: no answer, the connection is cut."""
+        """Return HTTP status and body; status 0: the connection is cut without an answer."""
         if self.disconnect:
             return 0, b""
         status = status_of(self.code) if self.status is None else self.status
@@ -140,28 +138,28 @@ class Fault:
             return status, self.body
         return status, error_body(self.code, self.message, self.shape) if self.code else b""
 
-    def matches(self, whose: Whose) -> bool:
-        """Whether it is meant for this request."""
+    def matches(self, traits: RequestTraits) -> bool:
+        """Whether it selects a request with these traits."""
         return (
-            self.path in {None, whose.path}
-            and self.user_id in {None, whose.user_id}
-            and self.inst_id in {None, whose.inst_id}
-            and self.cl_ord_id in {None, whose.cl_ord_id}
+            self.path in {None, traits.path}
+            and self.user_id in {None, traits.user_id}
+            and self.inst_id in {None, traits.inst_id}
+            and self.cl_ord_id in {None, traits.cl_ord_id}
         )
 
 
 class Faults:
-    """The faults still to come, first injected first served."""
+    """The faults that will still strike; of several that match, the first injected strikes."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Put a fault at the end of the queue."""
+        """Add a fault behind the others."""
         self._waiting.append(fault)
 
     def clear(self) -> None:
-        """Forget what has not struck yet."""
+        """Remove all faults."""
         self._waiting.clear()
 
     def __bool__(self) -> bool:
@@ -169,20 +167,25 @@ class Faults:
         return bool(self._waiting)
 
     @property
-    def picky(self) -> bool:
-        """Whether one strikes before the request is looked at, and yet asks whose it is."""
+    def selective(self) -> bool:
+        """Whether an uncounted fault selects by user, instrument or clOrdId, for which the request must be read."""
         return any(not f.counted and (f.inst_id or f.user_id or f.cl_ord_id) for f in self._waiting)
 
-    def take(self, whose: Whose, *, counted: bool) -> Fault | None:
-        """Return the fault that strikes this request at this place, and use up one of its times."""
+    def take(self, traits: RequestTraits, *, counted: bool) -> Fault | None:
+        """Return the fault that strikes a request, and use up one of its times.
+
+        Args:
+            traits: The request's.
+            counted: Whether the request has passed the rate limit.
+        """
         for fault in self._waiting:
-            if fault.counted == counted and not fault.skew and fault.matches(whose) and self._strikes(fault):
+            if fault.counted == counted and not fault.skew and fault.matches(traits) and self._strikes(fault):
                 return fault
         return None
 
-    def skews(self, whose: Whose) -> list[Fault]:
-        """Return the faults by which the server's clock is wrong for this request."""
-        return [f for f in tuple(self._waiting) if f.skew and f.matches(whose) and self._strikes(f)]
+    def skews(self, traits: RequestTraits) -> list[Fault]:
+        """Return the skews that strike a request."""
+        return [f for f in tuple(self._waiting) if f.skew and f.matches(traits) and self._strikes(f)]
 
     def _strikes(self, fault: Fault) -> bool:
         if fault.after > 0:

@@ -1,73 +1,70 @@
-"""HTTP/1.1 as a server sees it: the bytes of one connection in, one request after another out.
+"""HTTP/1.1 connections of the server: bytes in, one complete request after another out.
 
-Written for this exchange alone. It shares no code with the HTTP library of the client that is judged by it, and it
-needs neither a task nor a turn of the loop for a request: in virtual time that is most of what a request costs.
-What is malformed is answered 400, what stops in the middle 408, and both end the connection; a body that is too long
-is read, dropped and named so.
+They share no code with the HTTP library of the client under test, and need neither a task nor a turn of the loop for a
+request: in virtual time these would be most of what a request costs. A malformed request is answered 400, one that
+stops in the middle 408, and both end the connection; a body that is too long is read, dropped and reported as 413.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import struct
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from typing import cast
 
 from okx_async.simulator.api.codes import http_error_body
+from okx_async.simulator.http.bodies import MAX_BODY, read_body
 from okx_async.simulator.http.heads import Malformed, answer_head, expects, has_begun, head_of, length_of
 from okx_async.simulator.http.messages import Request
-from okx_async.simulator.virtual.wires import End
-
-__all__ = ["Door", "Doors"]
 
 _KEEPALIVE = 75.0  # s that an idle connection is kept: far above any client's own idle time
 _LINGER = 1.0  # s in which a client may read why its connection ends before it does
 _MAX_HEAD = 32 * 1024
-_MAX_BODY = 256 * 1024  # bytes; no request of this API comes near
 _MAX_AHEAD = 64 * 1024  # bytes taken from a client that does not wait for its answer
-_MAX_CHUNK_LINE = 1024
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop the queue, send RST
 
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 
+class Connections:
+    """A protocol factory that keeps its open connections, and can close them all.
 
-class Doors:
-    """Makes a Door for each connection, and can close them all; `serve` is given each request in full."""
+    Args:
+        serve: Called with a connection and each complete request.
+    """
 
-    def __init__(self, serve: Callable[[Door, Request], None]) -> None:
+    def __init__(self, serve: Callable[[HttpConnection, Request], None]) -> None:
         self.serve = serve
-        self.open: dict[Door, None] = {}
+        self.open: dict[HttpConnection, None] = {}
         self.emptied = asyncio.Event()
 
-    def __call__(self) -> Door:
+    def __call__(self) -> HttpConnection:
         """Return the protocol of a new connection."""
-        return Door(self)
+        return HttpConnection(self)
 
     @property
     def busy(self) -> int:
-        """Count the requests of which something came and that are not answered."""
-        return sum(door.begun for door in self.open)
+        """Number of requests that began to arrive and are not answered."""
+        return sum(connection.begun for connection in self.open)
 
-    async def shutdown(self, timeout: float) -> None:  # noqa: ASYNC109 - as aiohttp's servers have it
-        """Close every connection, at the latest after `timeout` s without what was written to it."""
-        for door in tuple(self.open):
-            door.close()
+    async def shutdown(self, timeout: float) -> None:  # noqa: ASYNC109 - as in aiohttp's servers
+        """Close every connection; after `timeout` s drop what the client did not read."""
+        for connection in tuple(self.open):
+            connection.close()
         self.emptied.clear()
         if self.open:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self.emptied.wait()
-            for door in tuple(self.open):
-                door.hang_up(reset=True)
+            for connection in tuple(self.open):
+                connection.hang_up(reset=True)
 
 
-class Door(asyncio.Protocol):
-    """One connection; its owner answers each request with `write` and `answered`."""
+class HttpConnection(asyncio.Protocol):
+    """One connection; each request is answered by `write` and then `answered`."""
 
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
@@ -75,33 +72,41 @@ class Door(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._quiet_since = 0.0
         self._ip = ""
-        self._served = self._going = self._paused = self._full = self._owed = self._over = False
+        self._served = False
+        """Whether a request is complete and not answered."""
+        self._reading = False
+        """Whether the reader runs at this moment."""
+        self._paused = False
+        """Whether the transport was asked to read no further."""
+        self._full = False
+        """Whether the client does not read its answers."""
+        self._owed = False
+        """Whether `answered` waits until the client reads."""
         self._last = False
         """Whether the connection ends with this answer."""
+        self._over = False
         self.begun = False
-        """Whether a request has begun and is not answered."""
+        """Whether a request began to arrive and is not answered."""
 
-    # --- what the transport tells ---
+    # --- called by the transport ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - by loop.create_server
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none to isinstance
         self._ip = (transport.get_extra_info("peername") or ("",))[0]
-        self._doors.open[self] = None
+        self._connections.open[self] = None
         self._quiet_since = self._loop.time()
-        self._timer = self._loop.call_later(_KEEPALIVE, self._look)
+        self._timer = self._loop.call_later(_KEEPALIVE, self._check_idle)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """Forget the connection; a request that came in full is served all the same."""
+        """Forget the connection; a request that arrived in full is served all the same."""
         self._transport = None
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
-        doors = self._doors
-        doors.open.pop(self, None)
-        if not doors.open:
-            doors.emptied.set()
+        self._connections.open.pop(self, None)
+        if not self._connections.open:
+            self._connections.emptied.set()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
@@ -110,23 +115,23 @@ class Door(asyncio.Protocol):
         self._buffer += data
         self._quiet_since = self._loop.time()
         if not self._served:
-            self._go_on()
+            self._read_on()
         elif len(self._buffer) > _MAX_AHEAD and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:
-        """Hear that the client does not read."""
+        """Serve nothing further: the client does not read."""
         self._full = True
 
     def resume_writing(self) -> None:
-        """Go on: it reads again."""
+        """Go on: the client reads again."""
         self._full = False
         if self._owed:
             self._owed = False
             self.answered()
 
-    # --- what its owner does ---
+    # --- called by the server ---
 
     def head(self, status: int, content_type: str, length: int, headers: Mapping[str, str]) -> bytes:
         """Return status line and headers of an answer."""
@@ -138,7 +143,7 @@ class Door(asyncio.Protocol):
             self._transport.write(data)
 
     def answered(self) -> None:
-        """Go on to the next request: this one has its answer, once the client takes it."""
+        """End the answer and go on to the next request, once the client reads."""
         if self._full and self._transport is not None:
             self._owed = True
             return
@@ -152,8 +157,8 @@ class Door(asyncio.Protocol):
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
-        if self._buffer and not self._going:  # else it goes on by itself
-            self._go_on()
+        if self._buffer and not self._reading:  # else the reader goes on by itself
+            self._read_on()
 
     def close(self) -> None:
         """End the connection after what was written."""
@@ -162,13 +167,13 @@ class Door(asyncio.Protocol):
             self._transport.close()
 
     def hang_up(self, *, reset: bool) -> None:
-        """End it at once, or with `reset` so that what was written is lost."""
+        """End the connection; with `reset` at once, so that what was written is lost."""
         self._over = True
         transport = self._transport
         if transport is None or not reset:
             self.close()
-        elif isinstance(transport, End):
-            transport.reset()
+        elif (reset_transport := getattr(transport, "reset", None)) is not None:  # a transport without a kernel socket
+            reset_transport()
         else:
             sock = transport.get_extra_info("socket")
             if sock is not None:
@@ -177,18 +182,18 @@ class Door(asyncio.Protocol):
 
     # --- inside ---
 
-    def _look(self) -> None:
-        """End a connection that has been quiet for long, with a word if that was in the middle of a request."""
+    def _check_idle(self) -> None:
+        """End a connection that was quiet for long, with a 408 in the middle of a request."""
         until = self._quiet_since + _KEEPALIVE
         if self._served or self._loop.time() < until:
-            self._timer = self._loop.call_later(max(until - self._loop.time(), 1.0), self._look)
+            self._timer = self._loop.call_later(max(until - self._loop.time(), 1.0), self._check_idle)
         elif self.begun or self._buffer:
             self._refuse(408)
         else:
             self.close()
 
     def _refuse(self, status: int) -> None:
-        """Say what was wrong with what came, in the exchange's form, and end the connection."""
+        """Answer an HTTP error in the exchange's form, and end the connection a moment later."""
         body = http_error_body(status)
         self._last = True
         self.write(self.head(status, "application/json", len(body), {}) + body)
@@ -197,19 +202,19 @@ class Door(asyncio.Protocol):
             self._timer.cancel()
         self._timer = self._loop.call_later(_LINGER, self.close)
 
-    def _go_on(self) -> None:
-        self._going = True
+    def _read_on(self) -> None:
+        self._reading = True
         try:
             next(self._reader, None)
         except Malformed:
             self._refuse(400)
         finally:
-            self._going = False
+            self._reading = False
 
     def _read(self) -> Generator[None, None, None]:
         """Read requests; yields for more bytes, and while a request is served."""
         buffer = self._buffer
-        while True:
+        while not self._over:
             while (end := buffer.find(b"\r\n\r\n")) < 0:
                 if len(buffer) > _MAX_HEAD or not has_begun(buffer):
                     raise Malformed
@@ -223,63 +228,14 @@ class Door(asyncio.Protocol):
             length = length_of(headers)
             if expects(headers):
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if length is not None and length <= len(buffer) and length <= _MAX_BODY:
-                body = bytes(buffer[:length])  # the rule: it came in one piece
+            body: bytes | None
+            if length is not None and length <= len(buffer) and length <= MAX_BODY:
+                body = bytes(buffer[:length])  # the usual case: it came in one piece
                 del buffer[:length]
-                whole = True
             else:
-                body, whole = yield from self._read_body(length)
+                body = yield from read_body(buffer, length)
             self._served = True
-            self._doors.serve(self, Request(method, path, headers, body, self._ip, 0 if whole else 413))
+            request = Request(method, path, headers, body or b"", self._ip, 413 if body is None else 0)
+            self._connections.serve(self, request)
             while self._served:
                 yield
-            if self._over:
-                return
-
-    def _read_body(self, length: int | None) -> Generator[None, None, tuple[bytes, bool]]:
-        """Return the body, and whether that is all of it."""
-        body = bytearray()
-        if length is None:
-            size = yield from self._read_chunks(body)
-        else:
-            size = length
-            yield from self._read_bytes(length, body)
-        return (bytes(body), True) if size <= _MAX_BODY else (b"", False)
-
-    def _read_bytes(self, left: int, body: bytearray) -> Generator[None, None, None]:
-        buffer = self._buffer
-        while left:
-            while not buffer:
-                yield
-            if len(body) <= _MAX_BODY:
-                body += buffer[:left]
-            taken = min(left, len(buffer))
-            del buffer[:taken]
-            left -= taken
-
-    def _read_line(self) -> Generator[None, None, bytes]:
-        buffer = self._buffer
-        while (end := buffer.find(b"\r\n")) < 0:
-            if len(buffer) > _MAX_CHUNK_LINE:
-                raise Malformed
-            yield
-        line = bytes(buffer[:end])
-        del buffer[: end + 2]
-        return line
-
-    def _read_chunks(self, body: bytearray) -> Generator[None, None, int]:
-        size = 0
-        while True:
-            found = _CHUNK.fullmatch((yield from self._read_line()))
-            if found is None:
-                raise Malformed
-            length = int(found[1], 16)
-            if not length:
-                break
-            size += length
-            yield from self._read_bytes(length, body)
-            if (yield from self._read_line()):
-                raise Malformed
-        while (yield from self._read_line()):
-            pass  # trailers
-        return size

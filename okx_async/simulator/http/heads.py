@@ -1,9 +1,9 @@
-"""What stands before the body: heads of requests read, heads of answers written (pure).
+"""Heads of HTTP messages: those of requests are parsed, those of answers made (pure).
 
-Every pattern reads its text once, whatever the text is: a head that is made to be slow to read would hold up all.
+Every pattern matches in linear time, so that no head, however it is made, can block the loop.
 
-A client sends the same lines again and again, all but those of a signature and of its time; so does the exchange.
-Each line is read once, and each head of an answer made once, as long as it is among the last thousand.
+A client repeats its header lines in every request, all but the signature and its time, and the exchange repeats its
+own: parsed lines and finished heads are cached, the last thousand of them.
 """
 
 from __future__ import annotations
@@ -15,39 +15,37 @@ from http import HTTPStatus
 
 from multidict import CIMultiDict, istr
 
-__all__ = ["Malformed", "answer_head", "expects", "has_begun", "head_of", "length_of"]
-
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _BEGINNING = re.compile(rf"(?:{_TOKEN}(?: [!-~]*(?: [!-~]*(?:\r(?:\n.*)?)?)?)?)?".encode(), re.DOTALL)
-_LOOK_AT = 64  # bytes, of what may become a head
+_LOOK_AT = 64  # bytes of what may become a head
 _START = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/1\.([01])")
 _NAME = re.compile(_TOKEN)
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _CONNECTION, _CODING, _LENGTH, _EXPECT = map(istr, ("Connection", "Transfer-Encoding", "Content-Length", "Expect"))
-_NUMBER = re.compile(r"[0-9]{1,15}")  # what is still a number of bytes
+_NUMBER = re.compile(r"[0-9]{1,15}")  # longer ones are no plausible size
 _NO_BODY = ["0"]
 
 
-class Malformed(Exception):  # noqa: N818 - an end of a connection, seen by nobody outside
-    """What came is no HTTP."""
+class Malformed(Exception):  # noqa: N818 - ends a connection, never leaves this package
+    """The bytes that arrived are no HTTP."""
 
 
 def has_begun(data: bytearray) -> bool:
-    """Whether this may become a head; TLS, say, or lines that end in a bare newline never will."""
+    """Whether `data` may become a head: not TLS, and no lines that end in a bare newline."""
     return _BEGINNING.fullmatch(data, 0, _LOOK_AT) is not None
 
 
 def head_of(text: str) -> tuple[str, str, CIMultiDict[str], bool]:
-    """Return method, raw path, headers, and whether the connection stays; `text`: without the last line's end."""
+    """Return method, raw path, headers and whether the connection is kept; `text` has no line end at its end."""
     first, *lines = text.split("\r\n")
     method, path, minor = _start(first)
     headers = CIMultiDict([_field(line) for line in lines])
-    stays = minor == "1"
-    if (wishes := headers.get(_CONNECTION)) is not None:
-        wanted = {wish.strip().lower() for wish in wishes.split(",")}
-        stays = "close" not in wanted if stays else "keep-alive" in wanted
-    return method, path, headers, stays
+    keep = minor == "1"
+    if (value := headers.get(_CONNECTION)) is not None:
+        options = {option.strip().lower() for option in value.split(",")}
+        keep = "close" not in options if keep else "keep-alive" in options
+    return method, path, headers, keep
 
 
 def length_of(headers: CIMultiDict[str]) -> int | None:
@@ -64,12 +62,12 @@ def length_of(headers: CIMultiDict[str]) -> int | None:
 
 
 def expects(headers: Mapping[str, str]) -> bool:
-    """Whether the client waits for a word before it sends the body."""
+    """Whether the client waits for `100 Continue` before it sends the body."""
     return headers.get(_EXPECT, "").lower() == "100-continue"
 
 
 def answer_head(status: int, content_type: str, length: int, headers: Mapping[str, str], *, last: bool) -> bytes:
-    """Return status line and headers of an answer, the empty line included; `last`: the connection ends with it."""
+    """Return status line, headers and empty line of an answer; `last`: the connection ends with it."""
     more = "".join(f"{name}: {value}\r\n" for name, value in headers.items()) if headers else ""
     return _answer_head(status, content_type, length, more, last)
 
@@ -83,7 +81,7 @@ def _answer_head(status: int, content_type: str, length: int, more: str, last: b
 
 @lru_cache(maxsize=256)
 def _start(line: str) -> tuple[str, ...]:
-    """Return what the first line of a request says: method, raw path, minor version."""
+    """Return method, raw path and minor version from the first line of a request."""
     found = _START.fullmatch(line)
     if found is None:
         raise Malformed
@@ -92,16 +90,16 @@ def _start(line: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _field(line: str) -> tuple[istr, str]:
-    """Return name and value of a header's line."""
+    """Return name and value of a header line."""
     name, colon, value = line.partition(":")
-    if not (colon and (value.isprintable() or _VALUE.fullmatch(value))):  # the rule first: it costs less
+    if not (colon and (value.isprintable() or _VALUE.fullmatch(value))):  # the usual case first: it costs less
         raise Malformed
     return _name(name), value.strip(" \t")
 
 
 @lru_cache(maxsize=256)
 def _name(text: str) -> istr:
-    """Return the name of a header, that a headers' dictionary need not fold again."""
+    """Return the name of a header as an `istr`, which CIMultiDict need not fold again."""
     if not _NAME.fullmatch(text):
         raise Malformed
     return istr(text)

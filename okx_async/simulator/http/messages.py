@@ -1,4 +1,4 @@
-"""A request as it arrived and what can be read in it, an answer as it goes out."""
+"""Requests as they arrive and what is read in them, and answers as they go out."""
 
 from __future__ import annotations
 
@@ -12,39 +12,35 @@ from multidict import istr
 
 from okx_async.simulator.api.codes import Refused
 
-__all__ = ["Answer", "Request", "accepted", "body_of", "items_of", "query_of"]
-
 _CONTENT_TYPE = istr("Content-Type")
 
 
 class Request(NamedTuple):
-    """One request as it arrived.
-
-    ``raw_path``: path and query of the request line; ``headers`` ignore case; ``broken``: the HTTP status that says
-    why the body could not be read, 0 if it could.
-    """
+    """One request as it arrived."""
 
     method: str
     raw_path: str
+    """Path and query of the request line."""
     headers: Mapping[str, str]
+    """Ignore case."""
     body: bytes
     ip: str
     broken: int = 0
+    """HTTP status that tells why the body could not be read; 0: it could."""
 
 
 class Answer(NamedTuple):
-    """What goes back; ``status`` 0: nothing does, the connection is cut. ``delay``: s before that.
-
-    ``forwarded``: s from here to a second decision, whose answer goes nowhere. ``padding``, ``pause``, ``cut``,
-    ``reset``: how it is sent, see Fault.
-    """
+    """One answer, and how it is sent: see Fault for `padding`, `pause`, `cut` and `reset`."""
 
     status: int
+    """0: no answer, the connection is cut."""
     body: bytes
     code: str
     content_type: str = "application/json"
     delay: float = 0.0
+    """Seconds before it is sent."""
     forwarded: float | None = None
+    """Seconds until the request is decided again, without an answer."""
     headers: Mapping[str, str] = MappingProxyType({})
     padding: int = 0
     pause: float = 0.0
@@ -53,10 +49,10 @@ class Answer(NamedTuple):
 
 
 def accepted(data: list[Any], ms: int) -> Answer:
-    """Return the answer that carries `data`; of orders each item says what became of it."""
+    """Return the answer that carries `data`; items of orders have an ``sCode`` each, which decides the code outside."""
     if not (data and "sCode" in data[0]):
         return Answer(200, orjson.dumps({"code": "0", "data": data, "msg": ""}), "0")
-    # Of orders: 0 all, 1 none, 2 some of them.
+    # 0: all orders succeeded, 1: none, 2: some.
     refused = [item["sCode"] for item in data if item["sCode"] != "0"]
     code, words = "0", ""
     if refused:
@@ -70,7 +66,7 @@ def accepted(data: list[Any], ms: int) -> Answer:
 
 
 def body_of(request: Request) -> object:
-    """Return what stands in the body of a POST."""
+    """Return the decoded JSON body of a POST."""
     given = request.headers.get(_CONTENT_TYPE, "")
     if given != "application/json" and given.partition(";")[0].strip().lower() != "application/json":
         raise Refused("50006")
@@ -83,7 +79,7 @@ def body_of(request: Request) -> object:
 
 
 def items_of(body: object, *, batch: bool) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
-    """Return the parameters, and the items of a list; each in the form that the endpoint takes."""
+    """Return the parameters and, with `batch`, the items; a batch endpoint takes a list, any other an object."""
     if not batch and isinstance(body, dict):
         return body, ()
     if batch and isinstance(body, list) and all(isinstance(item, dict) for item in body):
@@ -95,4 +91,4 @@ def query_of(query: str) -> Mapping[str, Any]:
     """Return the parameters of a GET."""
     if not query:
         return {}
-    return dict(reversed(parse_qsl(query, errors="replace")))  # of repeated names the first counts
+    return dict(reversed(parse_qsl(query, errors="replace")))  # the first of a repeated name counts

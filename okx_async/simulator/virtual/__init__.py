@@ -1,1 +1,1 @@
-"""An event loop in virtual time with a network in memory. It knows no exchange."""
+"""An event loop in virtual time with a network in memory; independent of the simulated exchange."""

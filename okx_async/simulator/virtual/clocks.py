@@ -1,16 +1,18 @@
-"""Clocks that are wrong on purpose: fast or slow, ahead or behind, and set anew while they run."""
+"""A clock that runs fast, slow or wrong, for tests of what depends on the time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Clock"]
-
 
 class Clock:
-    """A clock made from another one: ``start`` at first, then `rate` seconds for each second of `source`."""
+    """A clock derived from another one; call it for its time in seconds.
 
-    __slots__ = ("_origin", "_rate", "_source", "_start")
+    Args:
+        source: The clock that it follows.
+        start: Its first time, in seconds; by default that of `source`.
+        rate: Its seconds for each second of `source`; by default 1.
+    """
 
     def __init__(self, source: Callable[[], float], *, start: float | None = None, rate: float = 1.0) -> None:
         self._source = source
@@ -23,5 +25,5 @@ class Clock:
         return self._start + (self._source() - self._origin) * self._rate
 
     def step(self, seconds: float) -> None:
-        """Set it forward, or back, by so much."""
+        """Set it forward by `seconds`, or back where they are negative."""
         self._start += seconds

@@ -1,8 +1,8 @@
-"""The turns of an event loop in virtual time: when nothing is ready, its clock jumps to the next timer.
+"""An event loop in virtual time: when nothing is ready, its clock jumps to the next timer.
 
-What is overridden does what asyncio's own does, without asking for debug mode, other threads and a selector at every
-step: a simulation spends a third of its time on that. Callbacks of one time run in the order in which they were asked
-for; asyncio leaves that to its heap.
+The overridden methods do the same as asyncio's, without checks for debug mode, other threads and a selector at every
+step, on which a simulation would spend a third of its time. Callbacks of one time run in the order in which they were
+scheduled; asyncio leaves that to its heap.
 """
 # ruff: noqa: SLF001 - a loop and its handles are one machine, as in asyncio itself
 
@@ -16,35 +16,33 @@ from heapq import heapify, heappop, heappush
 from math import ceil, floor
 from typing import Any, TypeVar, TypeVarTuple
 
-__all__ = ["DeadlockError", "JumpingLoop"]
-
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 _MS = 1000
-_MANY = 50
-"""Cancelled timers that may lie about."""
-_ENDLESS = 100_000
-"""Turns at one moment, after which nobody will wait any more."""
+_MOST_CANCELLED = 50
+"""Cancelled timers that are kept before the heap is cleared of them."""
+_MOST_TURNS = 100_000
+"""Turns at one moment, after which the loop counts as endless."""
 
 
 class DeadlockError(RuntimeError):
-    """Time cannot pass: everybody waits for ever, or somebody never waits."""
+    """Virtual time cannot pass: every task waits for ever, or a task never waits."""
 
 
 class _Handle(asyncio.Handle):
-    """A handle at half the price: it keeps nothing for debug mode, and is filled in where it is made."""
+    """A handle without fields for debug mode, set up where it is made; saves 10 to 20 % of a simulation."""
 
     __slots__ = ()
     _repr = _source_traceback = None
 
     def cancel(self) -> None:
-        """Do what asyncio's does, without asking the loop for its mode."""
+        """Cancel as asyncio does, without a check for debug mode."""
         self._cancelled = True
         self._callback = self._args = None  # type: ignore[assignment]  # as asyncio's does
 
 
 class _Timer(asyncio.TimerHandle):
-    """The same, of a timer."""
+    """The same for a timer."""
 
     __slots__ = ()
     _loop: Any
@@ -52,7 +50,7 @@ class _Timer(asyncio.TimerHandle):
     _repr = _source_traceback = None
 
     def cancel(self) -> None:
-        """Do what asyncio's does, in one step."""
+        """Cancel as asyncio does, in one step."""
         if not self._cancelled:
             self._cancelled = True
             self._callback = self._args = None  # type: ignore[assignment]  # as asyncio's does
@@ -64,10 +62,9 @@ _blank: Callable[[type[Any]], Any] = object.__new__  # a handle as it is before 
 
 
 class JumpingLoop(asyncio.BaseEventLoop):
-    """A loop without files; `clock` is its exact time, `time()` what its timers go by.
+    """A loop without files; `clock()` is the exact time, `time()` the time of its timers.
 
-    `coarse`: `time()` is whole milliseconds and up to one ahead of the clock, so that timers fire early, as uvloop's
-    do. `lag`: called at each jump, seconds by which the timer is late.
+    The arguments are those of `VirtualLoop`.
     """
 
     _ready: deque[Any]
@@ -89,16 +86,16 @@ class JumpingLoop(asyncio.BaseEventLoop):
         return self._now
 
     def time(self) -> float:
-        """Return the time that timers go by."""
+        """Return the time of the timers, in seconds."""
         return self._time
 
     def freeze(self, seconds: float) -> None:
-        """Let time pass while nothing runs, as when the machine is busy: what is due meanwhile comes late, at once."""
+        """Let `seconds` pass while nothing runs, as on a busy machine; timers due meanwhile fire late, together."""
         self._now += seconds
         self._time = floor(self._now * _MS + 1) / _MS if self._coarse else self._now
 
     def timers(self) -> list[asyncio.TimerHandle]:
-        """Return the timers that stand."""
+        """Return the timers that are scheduled, in order."""
         return [timer for _, _, timer in sorted(self._timers) if not timer.cancelled()]
 
     def call_soon(
@@ -117,13 +114,13 @@ class JumpingLoop(asyncio.BaseEventLoop):
     def call_later(
         self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Run `callback` in so many seconds."""
+        """Run `callback` in `delay` seconds."""
         return self.call_at(self._time + delay, callback, *args, context=context)
 
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Run `callback` at a time."""
+        """Run `callback` at the time `when`."""
         timer = _blank(_Timer)
         timer._context = copy_context() if context is None else context
         timer._loop = self
@@ -143,7 +140,7 @@ class JumpingLoop(asyncio.BaseEventLoop):
         name: object = None,
         context: Context | None = None,
     ) -> asyncio.Task[_T]:
-        """Return a task that runs `coro`; there are no task factories here."""
+        """Return a task that runs `coro`; task factories are not supported."""
         return asyncio.Task(coro, loop=self, name=None if name is None else str(name), context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
@@ -153,7 +150,7 @@ class JumpingLoop(asyncio.BaseEventLoop):
     def _jump(self) -> None:
         """Set the clock to the next timer."""
         timers = self._timers
-        if self._timer_cancelled_count > _MANY and self._timer_cancelled_count > len(timers) // 2:
+        if self._timer_cancelled_count > _MOST_CANCELLED and self._timer_cancelled_count > len(timers) // 2:
             timers[:] = [entry for entry in timers if not entry[2]._cancelled]
             heapify(timers)
             self._timer_cancelled_count = 0
@@ -173,15 +170,15 @@ class JumpingLoop(asyncio.BaseEventLoop):
         if self._lag is not None:
             self._now += self._lag()
         now, time = self._now, floor(self._now * _MS + 1) / _MS
-        while time < when:  # by an error in the last place
+        while time < when:  # off by a rounding error
             now += 1e-6
             time = floor(now * _MS + 1) / _MS
         self._now, self._time = now, time
 
-    def _run_once(self) -> None:  # noqa: C901 - one step after another, and a call for each would cost most of it
-        """Run turn after turn until stopped: what is ready, and where nothing is, what is next.
+    def _run_once(self) -> None:  # noqa: C901 - a call for each step would cost more than the step
+        """Run turns until stopped: the ready callbacks, or a jump to the next timer where none is ready.
 
-        asyncio calls this for each turn, and asks after each whether it is to stop.
+        asyncio calls this once for each turn; here one call runs all turns.
         """
         ready, timers = self._ready, self._timers
         take = ready.popleft
@@ -191,7 +188,7 @@ class JumpingLoop(asyncio.BaseEventLoop):
             if not ready and not self._stopping:
                 self._jump()
                 turns = 0
-            elif turns > _ENDLESS:
+            elif turns > _MOST_TURNS:
                 raise DeadlockError(f"{turns} turns of the loop, and no time has passed: somebody never waits")
             while timers and timers[0][0] <= self._time:
                 timer = heappop(timers)[2]
@@ -207,7 +204,7 @@ class JumpingLoop(asyncio.BaseEventLoop):
                         handle._context.run(handle._callback, *handle._args)
                     except (SystemExit, KeyboardInterrupt):
                         raise
-                    except BaseException as error:  # noqa: BLE001 - as asyncio's handles do it
+                    except BaseException as error:  # noqa: BLE001 - as in asyncio's handles
                         context = {"message": f"Exception in callback {handle!r}", "exception": error, "handle": handle}
                         self.call_exception_handler(context)
             if self._stopping:

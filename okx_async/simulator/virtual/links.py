@@ -1,8 +1,7 @@
-"""One direction of a connection in memory: bytes that take their time, in pieces.
+"""One direction of a connection in memory: bytes that arrive later, in pieces and in order.
 
-What is written stands in the sender's queue until it departs (at once, unless the way is stalled or the receiver's
-window is full), is then under way for a time drawn from the seed, and arrives in order. That is all the difference a
-reset makes: what has departed arrives, what still stands in the queue is gone.
+A write waits in the sender's queue until it departs: at once, unless the link is stalled or the receiver's window is
+full. It is then in flight for a time drawn from the seed. A reset drops the queue; bytes in flight still arrive.
 """
 
 from __future__ import annotations
@@ -11,21 +10,23 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from random import Random
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from random import Random
-
-    from okx_async.simulator.virtual.wires import End
-
-__all__ = ["Mark", "Path", "Way"]
+from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One direction: each piece takes `delay` s and up to `jitter` s more; with probability `spikes`, `spike` s more.
+    """How one direction of a connection behaves.
 
-    `cuts`: the probability that a write is cut into pieces, at any byte; `window`: bytes under way or unread at once.
+    Args:
+        delay: Seconds that each piece takes at least.
+        jitter: Seconds that it takes more at most, uniform.
+        spikes: Probability that it takes `spike` seconds more.
+        spike: See `spikes`.
+        cuts: Probability that a write is cut into pieces, at any byte.
+        window: Bytes that may be in flight or unread at once.
     """
 
     delay: float = 0.0
@@ -36,46 +37,67 @@ class Path:
     window: int = 65536
 
 
-class Mark(Enum):
-    """What is no bytes: the beginning, an orderly end, a reset."""
+class Control(Enum):
+    """A segment without bytes: the beginning of a connection, its orderly end, or a reset."""
 
     OPEN = "open"
     FIN = "FIN"
     RST = "RST"
 
 
-class Way:
-    """From one end to the other."""
+class Endpoint(Protocol):
+    """What a link asks of the transports that it joins."""
 
-    __slots__ = (
-        "_cuts", "_delay", "_flying", "_jitter", "_last", "_loop", "_queue", "_queued", "_rng", "_sender", "_spike",
-        "_spikes", "_stalled", "_target", "_trace", "_under_way", "_window", "dead",
-    )  # fmt: skip
+    name: str
+    unread: int
+    """Bytes that arrived and were not read yet."""
+    full: bool
+    """Whether its protocol was asked to pause writing."""
 
-    def __init__(self, sender: End, target: End, path: Path, rng: Random) -> None:
-        self._loop = sender.wire.network.loop
-        self._trace = sender.wire.network.trace
+    def arrive(self, item: bytes | Control) -> None:
+        """Take what arrived."""
+
+    def room(self) -> None:
+        """Let the protocol write again, if there is room."""
+
+
+class Link:
+    """One direction of a connection, from `sender` to `target`."""
+
+    def __init__(
+        self,
+        loop: JumpingLoop,
+        sender: Endpoint,
+        target: Endpoint,
+        *,
+        path: Path,
+        rng: Random,
+        trace: list[tuple[float, str]] | None,
+    ) -> None:
+        self._loop = loop
+        self._trace = trace
         self._sender = sender
         self._target = target
         self._rng = rng
         self._delay, self._jitter = path.delay, path.jitter
         self._spikes, self._spike = path.spikes, path.spike
         self._cuts, self._window = path.cuts, path.window
-        self._queue: deque[bytes | Mark] = deque()
-        self._under_way: deque[bytes | Mark] = deque()
+        self._queue: deque[bytes | Control] = deque()
+        self._in_flight: deque[bytes | Control] = deque()
         self._queued = 0
-        self._flying = 0
+        self._in_flight_bytes = 0
         self._last = 0.0
         self._stalled = 0
         self.dead = False
+        """Whether nothing arrives any more."""
 
     @property
     def backlog(self) -> int:
         """Bytes written that did not arrive yet."""
-        return self._queued + self._flying
+        return self._queued + self._in_flight_bytes
 
-    def put(self, item: bytes | Mark) -> None:
-        """Put something in the queue."""
+    def put(self, item: bytes | Control) -> None:
+        """Put `item` into the queue."""
         if isinstance(item, bytes):
             self._queued += len(item)
             if self._cuts and self._rng.random() < self._cuts:
@@ -86,29 +108,43 @@ class Way:
         self.depart()
 
     def put_reset(self) -> None:
-        """Drop the queue; the word of it goes after what is under way, or is lost where nothing can depart."""
+        """Drop the queue and send RST after what is in flight; a stalled link loses the RST too."""
         self.drop()
         if not self._stalled:
-            self._fly(Mark.RST)
+            self._fly(Control.RST)
 
     def drop(self) -> None:
-        """Drop what did not depart."""
+        """Drop the queue."""
         if self._queue:
             self.note(f"{self._queued} bytes of {self._sender.name} dropped before they left")
         self._queue.clear()
         self._queued = 0
 
     def stall(self, seconds: float) -> None:
-        """Let nothing depart for so long."""
+        """Let nothing depart for `seconds`; stalls may overlap."""
         self._stalled += 1
-        self._loop.call_later(seconds, self._go_on)
+        self._loop.call_later(seconds, self._end_stall)
 
     def note(self, text: str) -> None:
-        """Write a line into the network's trace, if it keeps one."""
+        """Add a line to the network's trace, if it keeps one."""
         if self._trace is not None:
             self._trace.append((self._loop.clock(), text))
 
-    def _go_on(self) -> None:
+    def depart(self) -> None:
+        """Put in flight what may depart now."""
+        queue = self._queue
+        while queue and not self._stalled:
+            item = queue[0]
+            if isinstance(item, bytes):
+                pending = self._in_flight_bytes + self._target.unread
+                if pending and pending + len(item) > self._window:
+                    break
+                self._queued -= len(item)
+                self._in_flight_bytes += len(item)
+            queue.popleft()
+            self._fly(item)
+
+    def _end_stall(self) -> None:
         self._stalled -= 1
         self.depart()
 
@@ -117,39 +153,22 @@ class Way:
         bounds = [0, *places, len(data)]
         return [data[a:b] for a, b in pairwise(bounds) if a != b]
 
-    def depart(self) -> None:
-        """Let go what may depart now."""
-        queue = self._queue
-        while queue and not self._stalled:
-            item = queue[0]
-            if isinstance(item, bytes):
-                pending = self._flying + self._target.unread
-                if pending and pending + len(item) > self._window:
-                    break
-                self._queued -= len(item)
-                self._flying += len(item)
-            queue.popleft()
-            self._fly(item)
-
-    def _fly(self, item: bytes | Mark) -> None:
+    def _fly(self, item: bytes | Control) -> None:
         rng = self._rng
         delay = self._delay + self._jitter * rng.random()
         if self._spikes and rng.random() < self._spikes:
             delay += self._spike
-        loop = self._loop
-        at = loop.time() + delay
-        self._last = max(self._last, at)
-        self._under_way.append(item)
-        loop.call_at(self._last, self._land)
+        self._last = max(self._last, self._loop.time() + delay)
+        self._in_flight.append(item)
+        self._loop.call_at(self._last, self._land)
 
     def _land(self) -> None:
-        item = (
-            self._under_way.popleft()
-        )  # and not an argument: in order, whatever the loop does with timers of one time
+        # Not an argument of the timer: the order is kept even if the loop mixes up timers of one time.
+        item = self._in_flight.popleft()
         if self.dead:
             return
         if isinstance(item, bytes):
-            self._flying -= len(item)
+            self._in_flight_bytes -= len(item)
         if self._trace is not None:
             what = f"{len(item)} bytes" if isinstance(item, bytes) else item.value
             self.note(f"{what} reached {self._target.name}")

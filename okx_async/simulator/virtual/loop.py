@@ -2,38 +2,37 @@
 
 Hours pass in a second, and nothing depends on the machine: no sockets, no threads, no real clock.
 
-`async-solipsism` has such a loop, but its sockets deliver everything at once, in order and unharmed, know no reset,
-and its licence is not ours; `looptime` makes only the clock virtual and keeps real sockets, whose order of arrival no
-seed decides. Hence this one.
+Why not a library: the sockets of `async-solipsism` deliver everything at once, in order and unharmed, and know no
+reset, and its licence differs from ours; `looptime` makes only the clock virtual and keeps real sockets, whose order of
+arrival is not decided by a seed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from aiohttp import connector
 
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
-
-    from okx_async.simulator.virtual.network import Listener, Network
-    from okx_async.simulator.virtual.wires import End
-
-__all__ = ["VirtualLoop", "aiohttp_by", "run"]
+from okx_async.simulator.virtual.network import Listener, Network
+from okx_async.simulator.virtual.transport import MemoryTransport
 
 _T = TypeVar("_T")
 
 
 class VirtualLoop(JumpingLoop):
-    """The loop of a network; `clock` is its exact time, `time()` what its timers go by.
+    """The event loop of a network; `clock()` is the exact time, `time()` the time of its timers.
 
-    `start`: its first time, in seconds. `coarse`: `time()` is whole milliseconds and up to one ahead of the clock, so
-    that timers fire early, as uvloop's do. `lag`: called at each jump, seconds by which the timer is late.
+    Args:
+        network: Carries its connections; a network serves one loop.
+        start: The first time, in seconds; by default 1000.
+        coarse: Whether `time()` is in whole milliseconds and up to one ahead of the clock, so that timers fire early,
+            as uvloop's do; by default not.
+        lag: Called at each jump; returns the seconds by which the timer is late.
     """
 
     def __init__(
@@ -60,8 +59,8 @@ class VirtualLoop(JumpingLoop):
         *,
         sock: socket.socket | None = None,
         **options: Any,
-    ) -> tuple[End, asyncio.Protocol]:
-        """Join a protocol to the server at `host` and `port`, or to the one that `sock` was connected to."""
+    ) -> tuple[MemoryTransport, asyncio.Protocol]:
+        """Connect a protocol to the server at `host` and `port`, or to the one that `sock` is connected to."""
         if options.get("ssl"):
             raise NotImplementedError("there is no TLS on this network")
         if sock is None:
@@ -71,26 +70,26 @@ class VirtualLoop(JumpingLoop):
             except BaseException:
                 sock.close()
                 raise
-        end, protocol = self._network.join(protocol_factory, sock)
+        transport, protocol = self._network.join(protocol_factory, sock)
         try:
-            await asyncio.sleep(0)  # as real loops do, so that a cancellation may strike here
+            await asyncio.sleep(0)  # as in real loops: a cancellation may strike here
         except BaseException:
-            end.abort()
+            transport.abort()
             raise
-        return end, protocol
+        return transport, protocol
 
     async def create_server(  # type: ignore[override]  # what a virtual loop can do of it
         self, protocol_factory: Callable[[], asyncio.Protocol], host: str, port: int, **_options: Any
     ) -> Listener:
-        """Serve on the network."""
+        """Return a server on the network."""
         return self._network.listen(protocol_factory, host, port)
 
     async def getaddrinfo(self, host: Any, port: Any, **_options: Any) -> list[Any]:
-        """Look a name up in the network's list."""
+        """Look a name up on the network."""
         return await self._network.look_up(host, port)
 
     def close(self) -> None:
-        """Close the loop, and the sockets of connections that were left open."""
+        """Close the loop and the sockets of connections that were left open."""
         super().close()
         self._network.shut()
 
@@ -101,7 +100,7 @@ class VirtualLoop(JumpingLoop):
 
 @contextmanager
 def aiohttp_by(clock: Callable[[], float]) -> Iterator[None]:
-    """Let aiohttp's pools go by this clock: they ask the machine how long a connection has been idle."""
+    """Let aiohttp's connection pools use this clock, instead of the machine's, for how long a connection is idle."""
     names = vars(connector)
     real = names["monotonic"]
     names["monotonic"] = clock
@@ -112,11 +111,15 @@ def aiohttp_by(clock: Callable[[], float]) -> Iterator[None]:
 
 
 def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, _T]], loop: VirtualLoop) -> _T:
-    """Run `main` on the loop and close it; while it runs, aiohttp's pools go by the loop's clock.
+    """Run `main` on the loop and close it; meanwhile aiohttp's connection pools use the loop's clock.
 
-    Not asyncio.run: that handles SIGINT anew for each run, which takes longer than many a history.
+    It does not use asyncio.run, which sets up SIGINT for each run; that takes longer than many a history.
+
+    Args:
+        main: Called with the loop; its coroutine is run.
+        loop: The loop; it is closed at the end.
     """
-    try:  # and no set_event_loop: it would drop a loop that stands, and nobody would close that
+    try:  # without set_event_loop, which would drop the current loop without closing it
         with aiohttp_by(loop.clock):
             try:
                 return loop.run_until_complete(main(loop))

@@ -1,7 +1,7 @@
-"""The network of a virtual loop: who listens where, and what connecting to it is like.
+"""The network of a virtual loop: its servers, its connections, and the faults of all of them.
 
-Everything is drawn from the seed, for each wire from a sequence of its own, so that what happens on one changes
-nothing on another.
+Delays are drawn from the seed, for each wire from a sequence of its own: what happens on one wire changes nothing on
+another.
 """
 
 from __future__ import annotations
@@ -9,30 +9,29 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 from okx_async.simulator.virtual.links import Path
+from okx_async.simulator.virtual.transport import HeldSocket, MemoryTransport
 from okx_async.simulator.virtual.wires import Wire
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from okx_async.simulator.virtual.loop import VirtualLoop
-    from okx_async.simulator.virtual.wires import End
-
-__all__ = ["Listener", "Network"]
 
 _FIRST_PORT = 20000
 
 
 class Network:
-    """Wires between the clients and servers of one virtual loop.
+    """The wires between the clients and servers of one virtual loop.
 
-    `inward`, `outward`: what the ways to and from a server are like. `trace`: takes (time, text) of all that happens.
+    Args:
+        seed: Decides every delay; by default 0.
+        inward: How the direction to a server behaves; by default without delay.
+        outward: How the direction to a client behaves; by default without delay.
+        trace: Takes (time, text) of all that happens, if given.
     """
 
-    loop: VirtualLoop
+    loop: JumpingLoop
 
     def __init__(
         self,
@@ -47,33 +46,24 @@ class Network:
         self.names: dict[str, str] = {}
         """Addresses by host name."""
         self.wires: dict[int, Wire] = {}
-        """The connections that are open, at one end at least."""
+        """The connections that are open at one end at least, by number."""
         self.made = 0
+        """Connections so far."""
         self._seed = seed
         self._random = Random(f"{seed} connects")
         self._listeners: dict[tuple[str, int], Listener] = {}
-        self._sought: dict[socket.socket, Listener] = {}
+        self._connected: dict[socket.socket, Listener] = {}
         self._refusing = self._silent = 0
         self._slow = 0.0
         self._pairs: list[socket.socket] = []
 
-    def attach(self, loop: VirtualLoop) -> None:
+    def attach(self, loop: JumpingLoop) -> None:
         """Belong to this loop."""
         self.loop = loop
-        self._pairs = [*socket.socketpair(), *socket.socketpair()]
+        self._pairs = [*socket.socketpair(), *socket.socketpair()]  # the first stands, the second has ended
         self._pairs.pop().close()
 
-    @property
-    def standing(self) -> int:
-        """A descriptor whose peer is there."""
-        return self._pairs[0].fileno()
-
-    @property
-    def ended(self) -> int:
-        """A descriptor whose peer has hung up."""
-        return self._pairs[2].fileno()
-
-    # --- what goes wrong; of single wires see Wire ---
+    # --- faults; those of one connection are in Wire ---
 
     def refuse(self, seconds: float) -> None:
         """Refuse every connection in the next `seconds`."""
@@ -81,7 +71,7 @@ class Network:
         self.loop.call_later(seconds, self._end_refusing)
 
     def swallow(self, seconds: float) -> None:
-        """Answer no attempt to connect that is made in the next `seconds`."""
+        """Never answer an attempt to connect that is made in the next `seconds`."""
         self._silent += 1
         self.loop.call_later(seconds, self._end_silence)
 
@@ -96,10 +86,10 @@ class Network:
         for wire in tuple(self.wires.values()):
             wire.stall(seconds)
 
-    # --- what the loop asks for ---
+    # --- for the loop ---
 
     def listen(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> Listener:
-        """Let a server be found at `host` and `port`; 0: any free one."""
+        """Return a server that listens at `host` and `port`; port 0: any free one."""
         if not port:
             port = next(p for p in range(_FIRST_PORT, 65536) if (host, p) not in self._listeners)
         if (host, port) in self._listeners:
@@ -108,52 +98,60 @@ class Network:
         return listener
 
     async def connect(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
-        """Find who listens at `address`, in the time that takes."""
+        """Connect `sock` to the server at `address`; takes a round trip."""
         rng = self._random
         there, back = (path.delay + path.jitter * rng.random() for path in (self.inward, self.outward))
         listener = self._listeners.get((address[0], address[1]))
         refused = self._refusing or listener is None
         if self._silent:
-            await self.loop.create_future()  # until its maker has had enough
+            await self.loop.create_future()  # until the caller gives up
         await asyncio.sleep(there + back + self._slow)
         if refused or listener is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed {address[:2]}")
-        self._sought[sock] = listener
+        self._connected[sock] = listener
 
-    def join(self, factory: Callable[[], asyncio.Protocol], sock: socket.socket) -> tuple[End, asyncio.Protocol]:
-        """Make the wire of a socket that was connected."""
-        listener = self._sought.pop(sock)
+    def join(
+        self, factory: Callable[[], asyncio.Protocol], sock: socket.socket
+    ) -> tuple[MemoryTransport, asyncio.Protocol]:
+        """Make the wire of a connected socket; return the client's transport and protocol."""
+        listener = self._connected.pop(sock)
         self.made += 1
-        wire = Wire(self, self.made, (self.inward, self.outward), Random(f"{self._seed} wire {self.made}"))
-        wire.near.hold_socket(sock)
-        self.wires[wire.number] = wire
+        standing, _, ended = (pair.fileno() for pair in self._pairs)
+        wire = self.wires[self.made] = Wire(
+            self.loop,
+            self.made,
+            HeldSocket(sock, standing, ended),
+            inward=self.inward,
+            outward=self.outward,
+            rng=Random(f"{self._seed} wire {self.made}"),
+            trace=self.trace,
+            on_ended=self._forget,
+        )
         protocol = factory()
         wire.open(protocol, listener.accept)
         return wire.near, protocol
 
     async def look_up(self, host: str, port: int) -> list[Any]:
-        """Return the address of a name."""
+        """Return the addresses of a name, as `loop.getaddrinfo` does."""
         await asyncio.sleep(self.inward.delay + self.outward.delay)
         address = self.names.get(host)
         if address is None:
             raise socket.gaierror(socket.EAI_NONAME, f"{host}: name not known")
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))]
 
-    def forget(self, wire: Wire) -> None:
-        """Drop a wire that has ended at both ends."""
-        if wire.ended:
-            self.wires.pop(wire.number, None)
-
     def shut(self) -> None:
-        """Free what wires that were left open hold: nobody is told."""
+        """Close the sockets of wires that were left open, without a report to their protocols."""
         for wire in self.wires.values():
             wire.near.free()
         for sock in self._pairs:
             sock.close()
 
     def close(self, listener: Listener) -> None:
-        """Let a server be found no more."""
+        """Remove a server."""
         self._listeners.pop(listener.address, None)
+
+    def _forget(self, wire: Wire) -> None:
+        self.wires.pop(wire.number, None)
 
     def _end_refusing(self) -> None:
         self._refusing -= 1
@@ -166,7 +164,7 @@ class Network:
 
 
 class Listener(asyncio.AbstractServer):
-    """A server that can be found; made by `loop.create_server`."""
+    """A server on the network, made by `loop.create_server`."""
 
     def __init__(self, network: Network, address: tuple[str, int], factory: Callable[[], asyncio.Protocol]) -> None:
         self._network = network
@@ -176,7 +174,7 @@ class Listener(asyncio.AbstractServer):
 
     @property
     def sockets(self) -> tuple[Listener]:
-        """Return what can be asked for its name, as of a real server."""
+        """Itself, which has a `getsockname` as the sockets of a real server have."""
         return (self,)
 
     def getsockname(self) -> tuple[str, int]:
@@ -188,12 +186,12 @@ class Listener(asyncio.AbstractServer):
         return self._factory() if self._serving else None
 
     def close(self) -> None:
-        """Be found no more; connections stay."""
+        """Stop listening; connections stay."""
         self._serving = False
         self._network.close(self)
 
     def is_serving(self) -> bool:
-        """Whether it can be found."""
+        """Whether it listens."""
         return self._serving
 
     async def start_serving(self) -> None:
@@ -210,5 +208,5 @@ class Listener(asyncio.AbstractServer):
         """Return at once: nothing is left to wait for."""
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return its loop."""
+        """Return the loop of the network."""
         return self._network.loop

@@ -90,13 +90,15 @@ def test_timestamps(stamp: str, expected: str) -> None:
     assert code(accounts, headers(accounts.add().credentials, OK_ACCESS_TIMESTAMP=stamp)) == expected
 
 
-@pytest.mark.parametrize("ms", range(MS - 40, MS + 40))
-def test_timestamps_are_read_to_the_millisecond(ms: int) -> None:
+def test_timestamps_are_read_to_the_millisecond() -> None:
     accounts = Accounts()
-    stamp = datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
-    text = stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    made = headers(accounts.add().credentials, OK_ACCESS_TIMESTAMP=text)
-    assert [code(accounts, made, ms=ms + d) for d in (-30_001, -30_000, 30_000, 30_001)] == ["50102", "0", "0", "50102"]
+    credentials = accounts.add().credentials
+    for ms in range(MS - 40, MS + 40):
+        stamp = datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
+        text = stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        made = headers(credentials, OK_ACCESS_TIMESTAMP=text)
+        codes = [code(accounts, made, ms=ms + d) for d in (-30_001, -30_000, 30_000, 30_001)]
+        assert codes == ["50102", "0", "0", "50102"], text
 
 
 def test_a_demo_key_needs_the_header() -> None:

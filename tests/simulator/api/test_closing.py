@@ -151,7 +151,7 @@ def test_futures_mode_needs_the_currency_of_a_cross_margin_pair(
 # --- the position ---
 
 
-def test_only_the_slot_that_is_named_is_closed(open_desk: Callable[..., Desk]) -> None:
+def test_only_the_position_that_is_named_is_closed(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk(pos_mode="long_short_mode")
     for mgn_mode in ("cross", "isolated"):
         for pos_side in ("long", "short"):

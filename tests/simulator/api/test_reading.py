@@ -9,7 +9,7 @@ from tests.simulator.conftest import Desk
 # --- account/positions ---
 
 
-def test_flat_slots_appear_only_when_asked_for(desk: Desk) -> None:
+def test_flat_positions_appear_only_when_asked_for(desk: Desk) -> None:
     holding = desk.exchange.open_position("BTC-USDT-SWAP", 3)
     desk.exchange.open_position("ETH-USDT-SWAP", 2)
     assert desk.close().code == "0"

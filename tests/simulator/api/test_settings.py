@@ -12,7 +12,7 @@ def switch(desk: Desk, mode: str) -> Reply:
     return desk.post(orjson.dumps({"posMode": mode}), "/api/v5/account/set-position-mode")
 
 
-def test_the_mode_is_switched_and_slots_are_new(desk: Desk) -> None:
+def test_the_mode_is_switched_and_positions_are_new(desk: Desk) -> None:
     old = desk.exchange.open_position(SWAP, 3)
     assert desk.close().code == "0"
     assert switch(desk, "long_short_mode").data == [{"posMode": "long_short_mode"}]

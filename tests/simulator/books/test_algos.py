@@ -8,7 +8,7 @@ import pytest
 from okx_async.simulator.books.algos import AlgoOrder, closing
 from okx_async.simulator.books.instruments import describe
 from okx_async.simulator.books.orders import Orders
-from okx_async.simulator.books.slots import Slot
+from okx_async.simulator.books.positions import Position
 
 MS = 1768519600000
 UID = "1"
@@ -37,19 +37,19 @@ def algo(orders: Orders, **changes: Any) -> AlgoOrder:
     return orders.add_algo(AlgoOrder(**{**plain, **changes}))
 
 
-def slot() -> Slot:
+def position() -> Position:
     instrument = describe("BTC-USDT-SWAP")
     assert instrument is not None
-    found = Slot(UID, instrument, "cross", "net", "USDT", "1725119205811617792")
+    found = Position(UID, instrument, "cross", "net", "USDT", "1725119205811617792")
     found.trade(Decimal(3), MS)
     return found
 
 
-def test_algo_orders_stand_in_nobody_s_way() -> None:
+def test_algo_orders_block_no_close() -> None:
     orders = Orders()
     one, other = algo(orders), algo(orders, mgn_mode="isolated")
-    assert orders.in_the_way(slot()) == orders.pending() == []
-    assert orders.attached(slot()) == [one]
+    assert orders.blocking(position()) == orders.pending() == []
+    assert orders.attached(position()) == [one]
     assert orders.algos(UID) == [other, one]
     orders.cancel([one], MS)
     assert orders.algos() == [other]

@@ -7,7 +7,7 @@ import pytest
 
 from okx_async.simulator.books.instruments import describe
 from okx_async.simulator.books.orders import Orders, PendingOrder
-from okx_async.simulator.books.slots import Slot
+from okx_async.simulator.books.positions import Position
 
 MS = 1768519600000
 UID = "1"
@@ -33,16 +33,16 @@ def order(orders: Orders, **changes: Any) -> PendingOrder:
     return orders.add(PendingOrder(**{**plain, **changes}))
 
 
-def slot() -> Slot:
+def position() -> Position:
     instrument = describe("BTC-USDT-SWAP")
     assert instrument is not None
-    found = Slot(UID, instrument, "cross", "net", "USDT", "1725119205811617792")
+    found = Position(UID, instrument, "cross", "net", "USDT", "1725119205811617792")
     found.trade(Decimal(3), MS)
     return found
 
 
 @pytest.mark.parametrize(
-    ("changes", "in_the_way"),
+    ("changes", "blocking"),
     [
         ({}, True),
         ({"reduce_only": False}, False),
@@ -52,10 +52,10 @@ def slot() -> Slot:
         ({"user_id": "2"}, False),
     ],
 )
-def test_which_orders_stand_in_the_way(changes: dict[str, Any], *, in_the_way: bool) -> None:
+def test_which_orders_stand_in_the_way(changes: dict[str, Any], *, blocking: bool) -> None:
     orders = Orders()
     one = order(orders, **changes)
-    assert orders.in_the_way(slot()) == ([one] if in_the_way else [])
+    assert orders.blocking(position()) == ([one] if blocking else [])
     assert orders.pending() == [one]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from okx_async.simulator.faults.faults import Fault, Faults, Whose
+from okx_async.simulator.faults.faults import Fault, Faults, RequestTraits
 from tests.simulator.conftest import Desk
 
 
@@ -64,7 +64,7 @@ def test_faults_strike_in_turn_as_often_as_they_are_told() -> None:
     first, second, always = fault(name="1", times=2), fault(name="2", after=1), fault(name="3", times=None)
     for each in (first, second, always):
         faults.add(each)
-    assert [faults.take(Whose("/"), counted=True) for _ in range(5)] == [first, first, always, second, always]
+    assert [faults.take(RequestTraits("/"), counted=True) for _ in range(5)] == [first, first, always, second, always]
 
 
 @pytest.mark.parametrize(
@@ -86,23 +86,23 @@ def test_faults_strike_in_turn_as_often_as_they_are_told() -> None:
 def test_what_matches(changes: dict[str, Any], *, strikes: bool) -> None:
     faults = Faults()
     faults.add(fault(**changes))
-    assert (faults.take(Whose("/a", "1", "X", "c1"), counted=True) is not None) is strikes
+    assert (faults.take(RequestTraits("/a", "1", "X", "c1"), counted=True) is not None) is strikes
 
 
 def test_cleared_faults_do_not_strike() -> None:
     faults = Faults()
     faults.add(fault())
     faults.clear()
-    assert faults.take(Whose("/"), counted=True) is None
+    assert faults.take(RequestTraits("/"), counted=True) is None
 
 
 def test_skews_strike_together_and_as_often_as_they_are_told() -> None:
     faults = Faults()
     for changes in ({"skew": 5.0, "times": 2}, {"skew": -1.0, "after": 1, "times": None}, {"skew": 9.0, "path": "/b"}):
         faults.add(fault(counted=False, **changes))
-    struck = [[fault.skew for fault in faults.skews(Whose("/a"))] for _ in range(4)]
+    struck = [[fault.skew for fault in faults.skews(RequestTraits("/a"))] for _ in range(4)]
     assert struck == [[5.0], [5.0, -1.0], [-1.0], [-1.0]]
-    assert faults.take(Whose("/a"), counted=False) is None
+    assert faults.take(RequestTraits("/a"), counted=False) is None
 
 
 # --- struck ---

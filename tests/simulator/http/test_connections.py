@@ -1,4 +1,4 @@
-"""HTTP in, byte by byte: a door with a transport that only writes down, in virtual time."""
+"""HTTP byte by byte: connections on a transport that only records, in virtual time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from okx_async.simulator import Network, VirtualLoop, run
-from okx_async.simulator.http.connections import Door, Doors
+from okx_async.simulator.http.connections import Connections, HttpConnection
 from okx_async.simulator.http.messages import Request
 
 GET = b"GET /api/v5/public/time?a=b HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -17,14 +17,14 @@ POST = b"POST /x HTTP/1.1\r\nHost: x\r\nOK-ACCESS-KEY:  \xc3\xa4\xff \r\nContent
 CHUNKED = b"POST /x HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n3;a=b\r\nhel\r\n02\r\nlo\r\n0\r\nTrailer: t\r\n\r\n"
 
 
-class Pipe(asyncio.Transport):
-    """What a door writes, and what it does to its connection."""
+class Pipe(asyncio.BaseTransport):
+    """Records what a connection writes and does; no asyncio.Transport to isinstance, as those of uvloop."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sent = b""
         self.did: list[str] = []
-        self.door: Door | None = None
+        self.connection: HttpConnection | None = None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("192.0.2.1", 5) if name == "peername" else default
@@ -46,29 +46,29 @@ class Pipe(asyncio.Transport):
 
     def _end(self, how: str) -> None:
         self.did.append(how)
-        if self.door is not None:
-            asyncio.get_running_loop().call_soon(self.door.connection_lost, None)
+        if self.connection is not None:
+            asyncio.get_running_loop().call_soon(self.connection.connection_lost, None)
 
 
 class Visit:
-    """A door, its transport, and the requests that came through it, which are answered at once unless `slow`."""
+    """A connection, its transport and its requests, which are answered at once unless `slow`."""
 
     def __init__(self, *, slow: bool = False) -> None:
         self.came: list[Request] = []
         self.slow = slow
-        self.doors = Doors(self.serve)
-        self.door, self.pipe = self.doors(), Pipe()
-        self.pipe.door = self.door
-        self.door.connection_made(self.pipe)
+        self.connections = Connections(self.serve)
+        self.connection, self.pipe = self.connections(), Pipe()
+        self.pipe.connection = self.connection
+        self.connection.connection_made(self.pipe)
 
-    def serve(self, door: Door, request: Request) -> None:
+    def serve(self, connection: HttpConnection, request: Request) -> None:
         self.came.append(request)
         if not self.slow:
-            self.answer(door)
+            self.answer(connection)
 
-    def answer(self, door: Door) -> None:
-        door.write(door.head(200, "text/plain", 2, {"X": "y"}) + b"ok")
-        door.answered()
+    def answer(self, connection: HttpConnection) -> None:
+        connection.write(connection.head(200, "text/plain", 2, {"X": "y"}) + b"ok")
+        connection.answered()
 
 
 def visit(script: Callable[[Visit], Any], *, slow: bool = False, wait: float = 100.0) -> Visit:
@@ -84,7 +84,7 @@ def visit(script: Callable[[Visit], Any], *, slow: bool = False, wait: float = 1
 def fed(*pieces: bytes, slow: bool = False, wait: float = 0.0) -> Visit:
     def script(made: Visit) -> None:
         for piece in pieces:
-            made.door.data_received(piece)
+            made.connection.data_received(piece)
 
     return visit(script, slow=slow, wait=wait)
 
@@ -180,19 +180,19 @@ def test_a_connection_stays_as_long_as_its_client_wants(head: bytes, *, stays: b
     assert (b"Connection: keep-alive" if stays else b"Connection: close") in made.pipe.sent
 
 
-def test_who_asks_first_is_told_to_go_on() -> None:
+def test_100_continue_is_sent_if_asked_for() -> None:
     made = fed(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
     assert made.pipe.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
-    assert made.doors.busy == 1
+    assert made.connections.busy == 1
 
 
 def test_a_client_that_does_not_wait_is_not_read_for_ever() -> None:
     def script(made: Visit) -> None:
         for _ in range(3):
-            made.door.data_received(GET * 1000)
+            made.connection.data_received(GET * 1000)
         assert made.pipe.did == ["pause"]
         made.slow = False
-        made.answer(made.door)
+        made.answer(made.connection)
         assert made.pipe.did == ["pause", "resume"]
 
     assert len(visit(script, slow=True).came) == 3000
@@ -200,26 +200,26 @@ def test_a_client_that_does_not_wait_is_not_read_for_ever() -> None:
 
 def test_a_client_that_does_not_read_is_served_no_further_until_it_does() -> None:
     def script(made: Visit) -> None:
-        made.door.pause_writing()
+        made.connection.pause_writing()
         for _ in range(3):
-            made.door.data_received(GET * 1000)
+            made.connection.data_received(GET * 1000)
         assert (len(made.came), made.pipe.did) == (1, ["pause"])
-        made.door.resume_writing()
-        made.door.pause_writing()
-        made.door.resume_writing()
+        made.connection.resume_writing()
+        made.connection.pause_writing()
+        made.connection.resume_writing()
 
     made = visit(script, wait=1.0)
-    assert (len(made.came), made.doors.busy, made.pipe.did) == (3000, 0, ["pause", "resume"])
+    assert (len(made.came), made.connections.busy, made.pipe.did) == (3000, 0, ["pause", "resume"])
 
 
-def test_who_leaves_without_having_read_is_forgotten() -> None:
+def test_a_client_that_leaves_without_having_read_is_forgotten() -> None:
     def script(made: Visit) -> None:
-        made.door.pause_writing()
-        made.door.data_received(GET + GET)
-        made.door.connection_lost(None)
+        made.connection.pause_writing()
+        made.connection.data_received(GET + GET)
+        made.connection.connection_lost(None)
 
     made = visit(script)
-    assert (len(made.came), made.doors.busy) == (1, 0)
+    assert (len(made.came), made.connections.busy) == (1, 0)
 
 
 @pytest.mark.parametrize("data", [b"P", POST[:20], POST[:-1], CHUNKED[:-2]])
@@ -237,7 +237,7 @@ def test_a_client_that_is_slow_and_goes_on_has_its_answer() -> None:
     def script(made: Visit) -> None:
         loop = asyncio.get_running_loop()
         for number, byte in enumerate(POST):
-            loop.call_later(60.0 * number, made.door.data_received, bytes([byte]))
+            loop.call_later(60.0 * number, made.connection.data_received, bytes([byte]))
 
     (request,) = visit(script, wait=60.0 * len(POST)).came
     assert request.body == b"hello"
@@ -249,32 +249,32 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
     assert fed(GET, slow=True, wait=200.0).pipe.did == []
 
 
-def test_a_request_whose_client_has_gone_is_served_and_answered_to_nobody() -> None:
+def test_a_request_whose_client_has_gone_is_served_without_an_answer() -> None:
     def script(made: Visit) -> None:
-        made.door.data_received(GET)
-        made.door.connection_lost(None)
-        made.door.data_received(GET)
-        made.answer(made.door)
-        made.door.hang_up(reset=True)
+        made.connection.data_received(GET)
+        made.connection.connection_lost(None)
+        made.connection.data_received(GET)
+        made.answer(made.connection)
+        made.connection.hang_up(reset=True)
 
     made = visit(script, slow=True)
-    assert (len(made.came), made.pipe.sent, made.doors.busy) == (1, b"", 0)
+    assert (len(made.came), made.pipe.sent, made.connections.busy) == (1, b"", 0)
 
 
-def test_closing_all_doors_waits_for_them_and_then_no_longer() -> None:
+def test_a_shutdown_waits_for_its_connections_and_then_drops_them() -> None:
     async def main(loop: VirtualLoop) -> list[list[str]]:
         visits = [Visit(slow=True) for _ in range(2)]
-        doors = visits[0].doors
+        connections = visits[0].connections
         stuck = Pipe()  # never tells that it is over
-        door = doors()
-        door.connection_made(stuck)
+        connection = connections()
+        connection.connection_made(stuck)
         began = loop.clock()
-        await visits[1].doors.shutdown(5.0)
+        await visits[1].connections.shutdown(5.0)
         assert loop.clock() == began
-        await doors.shutdown(5.0)
+        await connections.shutdown(5.0)
         assert loop.clock() == began + 5.0
-        door.connection_lost(None)
-        await doors.shutdown(5.0)
+        connection.connection_lost(None)
+        await connections.shutdown(5.0)
         return [made.pipe.did for made in visits] + [stuck.did]
 
     assert run(main, VirtualLoop(Network())) == [["close"], ["close"], ["close", "abort"]]
@@ -282,4 +282,4 @@ def test_closing_all_doors_waits_for_them_and_then_no_longer() -> None:
 
 def test_a_status_without_a_name_is_sent_all_the_same() -> None:
     made = fed()
-    assert made.door.head(520, "text/html", 0, {}).startswith(b"HTTP/1.1 520 \r\nContent-Type: text/html\r\n")
+    assert made.connection.head(520, "text/html", 0, {}).startswith(b"HTTP/1.1 520 \r\nContent-Type: text/html\r\n")

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from okx_async.simulator import SimulatedExchange
-from okx_async.simulator.http.frontend import Front
+from okx_async.simulator.http.frontend import HttpFrontend
 from tests.simulator.conftest import Wire
 
 CLOSE = "/api/v5/trade/close-position"
@@ -26,8 +26,8 @@ def address(exchange: SimulatedExchange) -> tuple[str, int]:
 
 
 def working(exchange: SimulatedExchange) -> int:
-    doors = exchange._front._doors
-    return 0 if doors is None else doors.busy
+    connections = exchange._frontend._connections
+    return 0 if connections is None else connections.busy
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -260,14 +260,14 @@ async def test_it_stops_when_its_user_fails(wire: Wire) -> None:
 
 async def test_all_addresses_of_a_host_have_the_port_that_is_told(wire: Wire) -> None:
     async with SimulatedExchange(host="") as exchange:  # everywhere, by IPv4 and by IPv6
-        server = exchange._front._server
+        server = exchange._frontend._server
         assert server is not None
         assert {sock.getsockname()[1] for sock in server.sockets} == {address(exchange)[1]}
         assert (await wire.close(exchange)).code == "51023"
 
 
 async def test_stopping_what_never_started_is_nothing() -> None:
-    front = Front(SimulatedExchange()._gateway, clock=time.monotonic, wall_clock=time.time, way=lambda: 0.0)
+    front = HttpFrontend(SimulatedExchange()._gateway, clock=time.monotonic, wall_clock=time.time, latency=lambda: 0.0)
     await front.stop()
 
 

@@ -108,7 +108,7 @@ def test_an_interrupt_is_not_kept(loop: JumpingLoop, wanted: type[BaseException]
     gc.collect()
 
 
-def test_who_never_waits_is_no_endless_loop(loop: JumpingLoop) -> None:
+def test_a_task_that_never_waits_is_an_error(loop: JumpingLoop) -> None:
     async def restless() -> None:
         while True:  # noqa: ASYNC110 - that is the fault
             await asyncio.sleep(0)

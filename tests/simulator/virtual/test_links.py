@@ -1,4 +1,4 @@
-"""One way at a time, at literal times: a piece takes 1 s, and scripts begin at 4 s."""
+"""One link at a time, at literal times: a piece takes 1 s, and scripts begin at 4 s."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Play: TypeAlias = "Callable[..., Line]"
 def test_a_window_lets_no_more_than_so_many_bytes_be_under_way(play: Play) -> None:
     async def script(line: Line) -> None:
         for _ in range(3):
-            line.client.end.write(b"12345678")
+            line.client.transport.write(b"12345678")
 
     line = play(script, inward=Path(1.0, window=10))
     assert line.server.seen == [(5, b"12345678"), (6, b"12345678"), (7, b"12345678")]
@@ -23,12 +23,12 @@ def test_a_window_lets_no_more_than_so_many_bytes_be_under_way(play: Play) -> No
 
 def test_a_receiver_that_does_not_read_closes_the_window(play: Play) -> None:
     async def script(line: Line) -> None:
-        line.server.end.hold("deaf")
+        line.server.transport.hold("deaf")
         for _ in range(3):
-            line.client.end.write(b"12345678")
+            line.client.transport.write(b"12345678")
         await asyncio.sleep(10)
-        assert line.server.end.unread == 8
-        line.server.end.release("deaf")
+        assert line.server.transport.unread == 8
+        line.server.transport.release("deaf")
 
     line = play(script, inward=Path(1.0, window=10))
     assert line.server.seen == [(14, b"12345678"), (15, b"12345678"), (16, b"12345678")]
@@ -39,7 +39,7 @@ def test_a_write_is_cut_at_any_byte_and_arrives_whole_and_in_order(play: Play) -
 
     async def script(line: Line) -> None:
         for _ in range(50):
-            line.client.end.write(text)
+            line.client.transport.write(text)
 
     line = play(script, inward=Path(0.5, 0.5, cuts=0.8, spikes=0.1, spike=3.0))
     assert line.server.data == 50 * text
@@ -47,12 +47,12 @@ def test_a_write_is_cut_at_any_byte_and_arrives_whole_and_in_order(play: Play) -
     assert len({at for at, _ in line.server.seen}) >= 5
 
 
-def test_nothing_departs_while_the_way_is_stalled(play: Play) -> None:
+def test_nothing_departs_while_the_link_is_stalled(play: Play) -> None:
     async def script(line: Line) -> None:
         line.wire.stall(3.0, outward=False)
         line.wire.stall(5.0, outward=False)
-        line.client.end.write(b"in")
-        line.server.end.write(b"out")
+        line.client.transport.write(b"in")
+        line.server.transport.write(b"out")
 
     line = play(script)
     assert line.server.seen == [(10, b"in")]

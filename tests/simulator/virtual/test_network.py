@@ -122,7 +122,7 @@ def test_an_address_is_for_one_server() -> None:
     play(script)
 
 
-def test_a_name_that_nobody_has_is_an_error_of_the_resolver() -> None:
+def test_an_unknown_name_is_an_error_of_the_resolver() -> None:
     async def script(loop: VirtualLoop, network: Network) -> None:
         network.names["here.test"] = "127.0.0.1"
         assert (await loop.getaddrinfo("here.test", 80))[0][4] == ADDRESS

@@ -1,10 +1,10 @@
-"""One position slot, and the record that account/positions shows of it.
+"""One position of the books, and the record that account/positions shows of it.
 
-A slot is (user, instrument, margin mode, side) and, for MARGIN pairs, the currency. Its ``posId`` names the slot and
-stays through closing and reopening; ``cTime`` is new with each holding period; ``uTime`` moves with every change.
-Whether a net position that flips in one trade gets a new ``cTime`` is not known: here it does, unless told otherwise.
+A position has an address: user, instrument, margin mode, side and, for MARGIN pairs, currency. Its ``posId`` names the
+address and stays through closing and reopening; ``cTime`` is new with each holding period; ``uTime`` moves with every
+change. Whether a net position that flips in one trade gets a new ``cTime`` is not documented: here it does by default.
 
-What is shown of a slot may lag behind what is so: a change waits in ``coming`` until it is seen.
+The record shown may lag behind the books: a change waits in ``coming`` until it is due.
 
 https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
 """
@@ -19,13 +19,11 @@ from typing import NamedTuple
 
 from okx_async.simulator.books.instruments import Instrument, decimal_text, money, profit
 
-__all__ = ["Holding", "Slot", "State"]
-
 _ENTRY = Decimal("0.998")  # of the mark price: an open position shows some profit or loss
 
 
 class Holding(NamedTuple):
-    """One open position, as the books have it. ``pos`` is signed: negative is short, in every mode."""
+    """An immutable picture of one position in the books; ``pos`` is signed: negative is short, in every mode."""
 
     user_id: str
     inst_id: str
@@ -41,7 +39,7 @@ class Holding(NamedTuple):
 
 
 class State(NamedTuple):
-    """What trades change of a slot; ``pos`` is signed."""
+    """The fields of a position that trades change; ``pos`` is signed."""
 
     pos: Decimal = Decimal(0)
     avg_px: Decimal = Decimal(0)
@@ -54,8 +52,8 @@ _FLAT = State()
 
 
 @dataclass(slots=True)
-class Slot:
-    """One position slot; ``running`` counts the closes on their way, ``frozen`` is the code that refuses others."""
+class Position:
+    """One position, flat or open, at its address."""
 
     user_id: str
     instrument: Instrument
@@ -65,51 +63,58 @@ class Slot:
     pos_id: str
     state: State = _FLAT
     running: int = 0
+    """Closes that were accepted and have not ended."""
     frozen: str = ""
+    """The code that refuses a close; "": none."""
     shown: State = _FLAT
     coming: deque[tuple[float, State]] = field(default_factory=deque)
-    """What will be shown, and from when on (exchange clock, s)."""
+    """States that will be shown, each with its time (exchange clock, s)."""
 
     @property
     def pos(self) -> Decimal:
-        """The position as it is, signed."""
+        """The present size, signed."""
         return self.state.pos
 
     def lots(self, part: Decimal) -> Decimal:
-        """Return so much of the position, in whole lots."""
+        """Return `part` of the size, in whole lots."""
         lot = Decimal(self.instrument.lot_sz)
         return self.pos if part == 1 else self.pos * part // lot * lot
 
     def trade(
         self, pos: Decimal, ms: int, px: Decimal | None = None, *, flip_is_new: bool = True, forced: bool = False
     ) -> None:
-        """Move to `pos` at price `px`: a new holding period from flat or across zero, the same one otherwise.
+        """Change the size; from flat, or across zero, a new holding period begins.
 
-        Without a price it is one that leaves some profit or loss. `forced`: by the exchange, which numbers no trade.
+        Args:
+            pos: The new size, signed.
+            ms: The server's time.
+            px: The price; by default one that leaves some profit or loss.
+            flip_is_new: Whether a change of sign begins a new holding period; by default it does.
+            forced: Whether the exchange itself trades, which counts no trade id; by default not.
         """
         was = self.state
         c_time, avg_px = was.c_time, was.avg_px
         if pos and was.pos * pos <= 0:
             if not was.pos or flip_is_new:
-                c_time = max(ms, was.c_time + 1, was.u_time)  # new in any case, even within one millisecond
+                c_time = max(ms, was.c_time + 1, was.u_time)  # always a new one, even within one millisecond
             avg_px = px or (self.instrument.price * _ENTRY).quantize(Decimal(self.instrument.tick_sz))
         elif px and abs(pos) > abs(was.pos):
             avg_px = (was.avg_px * was.pos + px * (pos - was.pos)) / pos
         self.state = State(pos, avg_px, c_time, max(ms, was.u_time + 1), was.trade_id + (not forced))
 
     def show(self, at: float, now: float) -> None:
-        """Let what is so `now` be seen from `at` on (exchange clock, s), and never before what was so earlier."""
-        self.seen(now)  # what is due need not wait for a reader
+        """Let the present state be shown from `at` on, after all earlier ones; times on the exchange's clock, in s."""
+        self.seen(now)  # frees the states that are due, even if nothing reads them
         self.coming.append((max(at, self.coming[-1][0]) if self.coming else at, self.state))
 
     def seen(self, now: float) -> State:
-        """Return what is shown at `now`."""
+        """Return the state that is shown at `now`."""
         while self.coming and self.coming[0][0] <= now:
             self.shown = self.coming.popleft()[1]
         return self.shown
 
     def holding(self) -> Holding:
-        """Return a frozen picture of the slot, as it is."""
+        """Return an immutable picture of the present state."""
         state = self.state
         return Holding(
             self.user_id,
@@ -126,7 +131,7 @@ class Slot:
         )
 
     def row(self, state: State, algos: Sequence[object] = ()) -> dict[str, object]:
-        """Return the record of account/positions; a flat slot has "" where a number would mean nothing."""
+        """Return the record of account/positions; a flat position has "" where a number would mean nothing."""
         instrument, pos = self.instrument, state.pos
         margin = not instrument.contract
         shown = decimal_text(abs(pos) if margin or self.pos_side == "short" else pos)
