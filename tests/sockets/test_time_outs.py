@@ -35,9 +35,11 @@ def unreachable() -> Iterator[str]:
 
 
 @pytest.fixture
-def refusing() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        return f"http://127.0.0.1:{gone.getsockname()[1]}"
+def refusing() -> Iterator[str]:
+    """Yield the URL of a port that refuses connections: bound, so that no other program has it, but not listening."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 async def nothing_sent(clients: Clients, base_url: str, **arguments: object) -> NotSentError:
