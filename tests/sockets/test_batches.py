@@ -82,7 +82,7 @@ async def test_an_empty_batch_and_one_of_the_wrong_type(client: Client) -> None:
         await client.close_positions(cast("Any", ["BTC-USDT-SWAP"]))
 
 
-async def test_a_misuse_that_all_legs_share_is_raised_once(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+async def test_legs_misused_alike_raise_once(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     await client.limiter.aclose()
     with pytest.raises(RuntimeError, match="this limiter is closed"):
         await client.close_positions([ClosePosition("BTC-USDT-SWAP", "cross")] * 3)
