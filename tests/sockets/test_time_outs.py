@@ -121,7 +121,7 @@ async def in_doubt(clients: Clients, stub: Stub, **arguments: object) -> OkxErro
     assert clients.fate(client) == "in doubt"
     assert [(a.outcome, a.token, a.settled) for a in attempts] == [(Outcome.UNKNOWN, "in doubt", None)]
     assert attempts[0].sent is not None
-    assert len(stub.requests) == 1  # never repeated
+    assert len(stub.requests) <= 1  # never repeated; none if the machine stalls for the whole time-out
     return caught.value
 
 
@@ -160,10 +160,10 @@ async def test_a_body_that_arrives_byte_by_byte_has_no_longer(stub: Stub, client
 
 
 async def test_the_time_for_the_answer_begins_with_the_connection(stub: Stub, clients: Clients) -> None:
-    client = clients(stub.base_url, timeout=0.2)
+    client = clients(stub.base_url, timeout=0.5)
     key = client.limiter_key("BTC-USDT-SWAP")
-    await client.limiter.block(key, 0.4)  # the queue takes longer than `timeout`
-    assert (await client.close_position("BTC-USDT-SWAP", "cross")).attempts[0].waited >= 0.39
+    await client.limiter.block(key, 0.6)  # the queue takes longer than `timeout`
+    assert (await client.close_position("BTC-USDT-SWAP", "cross")).attempts[0].waited >= 0.59
 
 
 async def test_the_connection_is_lost(stub: Stub, clients: Clients) -> None:
