@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import okx_async as okx
-from okx_async._flatten import flatten as flatten_module
-from okx_async._flatten import guard as guard_module
+from okx_async._flatten import flatten as _flattening
+from okx_async._flatten import guard as _guard
 from okx_async._flatten.guard import Guard, Sight
 from okx_async._flatten.leg import Leg
 from okx_async.simulator.faults.catalogue import CATALOGUE
@@ -77,29 +77,26 @@ def test_a_cell_that_is_wrong_is_noticed(column: str, change: dict[str, Any]) ->
 # --- the judge finds the faults that it is there for ---
 
 
-def complaints(title: str) -> str:
+def words(title: str) -> str:
     """Return the complaints of the judge about a flatten."""
     return " ".join(observe(only("flatten", title), COLUMNS)["flatten"].wrong)
 
 
 def test_a_close_of_a_new_position_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard_module, "side_of", lambda _: "long")
-    look = Guard._look
-
-    def blind(guard: Guard, reading: Any) -> Any:
-        return (Sight.SAME, found) if (found := look(guard, reading)[1]) else (Sight.GONE, None)
-
+    monkeypatch.setattr(_guard, "side_of", lambda _: "long")
+    looks = Guard._look
+    blind = lambda self, reading: (Sight.SAME, found) if (found := looks(self, reading)[1]) else (Sight.GONE, None)  # noqa: E731
     monkeypatch.setattr(Guard, "_look", blind)
-    assert "is a new position, and was closed" in complaints("50004, not executed, and reopened")
+    assert "is a new position, and was closed" in words("50004, not executed, and reopened")
 
 
 def test_a_false_flat_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flatten_module, "GONE", frozenset(okx.FlattenState))
-    assert "flat, while the books held" in complaints("51115")
+    monkeypatch.setattr(_flattening, "GONE", frozenset(okx.FlattenState))
+    assert "flat, while the books held" in words("51115")
 
 
 def test_a_repeat_by_no_reading_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Leg, "until", lambda _: inf)
-    assert "without a fresh reading" in complaints("50011 for ever")
-    monkeypatch.setattr(guard_module, "STILL", 0.5)
-    assert "after one that may have been executed" in complaints("50004, not executed")
+    assert "without a fresh reading" in words("50011 for ever")
+    monkeypatch.setattr(_guard, "STILL", 0.5)
+    assert "after one that may have been executed" in words("50004, not executed")
