@@ -34,11 +34,11 @@ floor:
 
 # Deliberate faults in the bucket and the limiter: the tests must notice every one (minutes).
 mutants: $(READY)
-	$(BIN)/python tests/mutants/run.py
+	$(BIN)/python -m tests.mutants.run
 
 # Deliberate faults in limiter, client, outcome code and guard: random histories must find every one (minutes).
 planted: $(READY)
-	$(BIN)/python tests/planted/run.py
+	$(BIN)/python -m tests.planted.run
 
 # 10,000 random histories in virtual time (a quarter of an hour; `okx-async torture --help` for one of them).
 torture: $(READY)

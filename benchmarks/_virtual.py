@@ -23,7 +23,7 @@ import okx_async as okx
 from benchmarks._table import Report
 from benchmarks.clients import CLOSED, KEYS, PATH, headers
 from okx_async.simulator import Clock, Network, Path, SimulatedExchange, VirtualLoop, run
-from okx_async.simulator.http.connections import HttpConnection, Connections
+from okx_async.simulator.http.connections import Connections, HttpConnection
 from okx_async.simulator.http.messages import Request
 from okx_async.torture import Plan, happen, plan_of
 from okx_async.torture.mishaps import MISHAPS

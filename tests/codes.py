@@ -1,4 +1,4 @@
-"""What each code and each sample of an answer means, by hand: for the tests of the table, and of the client."""
+"""The meaning of each code and of each sample of an answer, written by hand."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from okx_async import (
     UnavailableError,
 )
 
-__all__ = ["BY_HAND", "SAMPLES", "SAMPLE_CODES"]
-
 SAMPLES = Path(__file__).parent / "samples"
 
-# Written by hand from OKX's error pages and the classes agreed for this library, one code at a time.
+# From OKX's error pages and the error classes of this library, one code at a time.
 # https://www.okx.com/docs-v5/en/#error-code
 BY_HAND: dict[str, tuple[Outcome, type[OkxError]]] = {
     # 6.1 general
@@ -219,7 +217,7 @@ BY_HAND: dict[str, tuple[Outcome, type[OkxError]]] = {
     "54031": (Outcome.LATER, UnavailableError),
     "54092": (Outcome.FATAL, RejectedError),
     "54094": (Outcome.LATER, UnavailableError),
-    # not in the table: the safe side
+    # not in the table, so unknown
     "1": (Outcome.UNKNOWN, OutcomeUnknownError),
     "2": (Outcome.UNKNOWN, OutcomeUnknownError),
     "3": (Outcome.UNKNOWN, OutcomeUnknownError),
@@ -235,7 +233,7 @@ BY_HAND: dict[str, tuple[Outcome, type[OkxError]]] = {
     "59999": (Outcome.UNKNOWN, OutcomeUnknownError),
     "500110": (Outcome.UNKNOWN, OutcomeUnknownError),
 }
-# The code that decides each sample; its folder is the class that it is told as.
+# The code that decides each sample, whose folder is the class that its caller gets.
 SAMPLE_CODES = {
     "AuthenticationError/environment-401.json": "50101",
     "AuthenticationError/full-200.json": "50120",

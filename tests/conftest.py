@@ -1,9 +1,10 @@
-"""Fixtures that more than one file uses, and the watch that no test leaves anything behind."""
+"""Fixtures of more than one folder, and checks that no test leaves anything behind."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 from pathlib import Path
@@ -29,60 +30,65 @@ from okx_async.simulator import Path as Way
 from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 
-# Some tests share a table with others. At the end: tests/mutants puts a copy of the package before this one.
+# For imports of `tests.…`. Last, since tests/mutants puts a copy of the package before this one.
 sys.path.append(str(Path(__file__).parent.parent))
 
 T = TypeVar("T")
 TURNS = 50
-"""Turns of the loop that what was closed may take to be gone: an aborted transport needs two."""
+"""Turns of the loop that a closed thing may take to be gone: an aborted transport needs two."""
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Give tests marked ``virtual`` a loop whose clock jumps, from 0.0 s on; the others the machine's own."""
+    """Give tests marked ``virtual`` a loop whose clock jumps, from 0.0 s on, and all others a real one."""
     if item.get_closest_marker("virtual"):
         return {"virtual": lambda: JumpingLoop(start=0.0)}
     return {"real": asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)
-def no_leftovers(request: pytest.FixtureRequest) -> None:
-    """Fail an asynchronous test that leaves something behind; the others have no loop to leave it in."""
-    # What stands by now stays: else each test that asks the collector has it look at all that was ever imported. (A
-    # history in virtual time does the same for itself, and its end undoes both.) Not so the garbage of the last test:
-    # clients of one API key share what they know for as long as one of them is there.
+def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log."""
+    # Collected, since clients of one API key share what they know for as long as one of them is alive. Frozen, so that
+    # further collections do not look at every module again (a history in virtual time undoes that at its end).
     gc.collect()
     gc.freeze()
     if pytest_asyncio.is_async_test(request.node):
         request.getfixturevalue("watched_loop")
+    logger = logging.getLogger("okx_async")
+    handlers, level = logger.handlers[:], logger.level
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
 
 
 @pytest.fixture
 async def watched_loop() -> AsyncIterator[None]:
-    # Set up before the fixtures of the test and torn down after them, in the same loop.
+    """Fail the test if its loop has more tasks, timers or sockets afterwards, or has met an unhandled exception.
+
+    Set up before the other fixtures of the test and torn down after them, in the same loop.
+    """
     loop = asyncio.get_running_loop()
     before = _left(loop)
     complaints: list[str] = []
-    loop.set_exception_handler(
-        lambda _, context: complaints.append(f"{context['message']}: {context.get('exception')!r}")
-    )
-    loop.set_debug(not isinstance(loop, JumpingLoop))  # there it costs more than all else
+    loop.set_exception_handler(lambda _, what: complaints.append(f"{what['message']}: {what.get('exception')!r}"))
+    loop.set_debug(not isinstance(loop, JumpingLoop))  # where it would take most of the time
     yield
     for _ in range(TURNS):
         if not _left(loop) - before:
             break
         await asyncio.sleep(0)
-    gc.collect()  # an exception that nobody retrieved is told when its task is collected
+    gc.collect()  # an exception that was never retrieved is reported when its task is collected
     await asyncio.sleep(0)
-    assert not complaints, "the loop was told of " + "; ".join(complaints)
+    assert not complaints, "the loop reports " + "; ".join(complaints)
     left = _left(loop) - before
     assert not left, "left behind: " + "; ".join(sorted(left))
 
 
 def _left(loop: asyncio.AbstractEventLoop) -> set[str]:
-    """Name the tasks, timers and sockets of a loop."""
+    """Describe the tasks, timers and sockets of a loop."""
     tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     left = {f"task {task!r}" for task in tasks}
-    inner: Any = loop  # most has no public view
+    inner: Any = loop  # timers and sockets have no public view
     if isinstance(loop, JumpingLoop):
         timers = loop.timers()
     else:
@@ -92,17 +98,17 @@ def _left(loop: asyncio.AbstractEventLoop) -> set[str]:
 
 
 def _hint(timer: Any) -> bool:
-    """Whether it is the timer of a client that is not closed, which stands until it finds nobody there."""
+    """Whether this is the timer of an open client without requests: it stays armed until it next fires."""
     owner = getattr(timer._callback, "__self__", None)
     return isinstance(owner, TimeoutGroup) and not (owner.connecting or owner.answering or owner._closed)
 
 
 @pytest.fixture
 def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
-    """Answers in place of the network, for aiohttp's sessions.
+    """Prepared answers in place of the network, for aiohttp's sessions.
 
-    aioresponses 0.7.9 builds the ClientResponse of aiohttp 3.13 and earlier; from 3.14 on that class cannot be made
-    without a stream_writer. Users with their own mocks meet the same, so the argument is given here and not avoided.
+    aioresponses 0.7.9 builds the ClientResponse of aiohttp 3.13 and earlier; from 3.14 on that class needs a
+    stream_writer, which is given here. Users' own mocks need the same.
     """
 
     class Response(aiohttp.ClientResponse):
@@ -125,7 +131,7 @@ async def exchange() -> AsyncIterator[SimulatedExchange]:
 
 @pytest.fixture
 def fresh_default_limiter() -> Iterator[None]:
-    """Give this test a process-wide limiter of its own."""
+    """A process-wide limiter that no other test has used."""
     default_limiter.cache_clear()
     yield
     default_limiter.cache_clear()
@@ -135,7 +141,7 @@ MADE_UP = Credentials("key", "secret", "passphrase")
 
 
 class Wire:
-    """In place of the transport: connects, writes and answers, each after its seconds."""
+    """A stand-in for the transport: connects and answers, each after some seconds, in virtual time."""
 
     def __init__(self) -> None:
         self.answer: Reply | None = Reply(200, b'{"code":"0","data":[],"msg":""}', None)
@@ -162,7 +168,7 @@ class Wire:
 
 
 class Known:
-    """In place of discovery: has nothing to wait for."""
+    """A stand-in for the lookup of the user id, which is over."""
 
     over = False
 
@@ -171,7 +177,7 @@ class Known:
 
 
 class Subject:
-    """A sender with its surroundings, all on virtual time."""
+    """A sender with a limiter, an identity and a stand-in transport, in virtual time."""
 
     def __init__(self, *, places: int = 10, quota: Quota = Quota()) -> None:  # noqa: B008 - frozen
         loop = asyncio.get_running_loop()
@@ -210,6 +216,7 @@ class Subject:
 
 @pytest.fixture
 def sending() -> type[Subject]:
+    """The class of senders under test: `sending()` makes one."""
     return Subject
 
 
@@ -224,23 +231,18 @@ class World:
         self.attempts: list[Attempt] = []
 
     def client(self, **options: Any) -> Client:
-        """Return a client of its own limiter, as another process would have it."""
+        """Return a client with a limiter of its own, as in another process."""
         options = {"limiter": Limiter(clock=self.loop.clock), "on_attempt": self.attempts.append, **options}
-        exchange = self.exchange
-        return Client(
-            options.pop("credentials", exchange.credentials),
-            user_id=exchange.user_id,
-            base_url=exchange.base_url,
-            wall_clock=self.wall_clock,
-            **options,
-        )
+        credentials = options.pop("credentials", self.exchange.credentials)
+        where: dict[str, Any] = {"user_id": self.exchange.user_id, "base_url": self.exchange.base_url}
+        return Client(credentials, **where, wall_clock=self.wall_clock, **options)
 
     def at(self, seconds: float, act: Callable[[], object]) -> None:
-        """Have something happen in so many seconds."""
+        """Call `act` after this many seconds."""
         self.loop.call_later(seconds, act)
 
     def reopen(self, inst_id: str, pos: int = 5, **where: Any) -> None:
-        """Have another position stand there, opened at this moment."""
+        """Replace the position by one that was opened at this moment."""
         self.exchange.open_position(inst_id, 0, **where)
         self.exchange.open_position(inst_id, pos, **where)
 
@@ -257,7 +259,7 @@ def _happen(
     timeout: float = 5.0,
     **options: Any,
 ) -> T:
-    """Let a story happen, each way over the network taking `way` seconds; nothing may be left when it is over."""
+    """Run a story (`way`: s over the network); fail if it leaves a task, a timer or an unhandled exception behind."""
 
     async def main(loop: VirtualLoop) -> T:
         wall_clock = Clock(loop.clock, start=1_768_519_672.0)
@@ -266,7 +268,7 @@ def _happen(
         async with exchange:
             async with world.client(timeout=timeout) as client:
                 await client.warm_up(1)
-                await asyncio.sleep(0.1)  # the given user id is checked meanwhile
+                await asyncio.sleep(0.1)  # while the given user id is checked
                 result = await story(world, client)
             await asyncio.sleep(10.0)
         here = asyncio.current_task()
@@ -279,9 +281,7 @@ def _happen(
     network = Network(seed=1, inward=Way(way, 0.0), outward=Way(way, 0.0))
     loop = VirtualLoop(network)
     complaints: list[str] = []
-    loop.set_exception_handler(
-        lambda _, context: complaints.append(f"{context['message']} {context.get('exception')!r}")
-    )
+    loop.set_exception_handler(lambda _, what: complaints.append(f"{what['message']}: {what.get('exception')!r}"))
     result = run(main, loop)
     gc.collect()
     assert not complaints, complaints

@@ -59,9 +59,10 @@ async def test_without_keys_only_public_things_are_asked(exchange: SimulatedExch
 
 
 async def test_without_a_network_it_says_what_it_could_not_look_at() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    found = await examine_exchange(Credentials("key", "secret", "passphrase"), base_url=f"http://127.0.0.1:{port}")
+    with socket.socket() as bound:  # but not listening: connections are refused, and no other program has the port
+        bound.bind(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        found = await examine_exchange(Credentials("key", "secret", "passphrase"), base_url=base_url)
     assert levels(found) == {
         "host": Level.FAIL,
         "clock": Level.SKIP,

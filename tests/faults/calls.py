@@ -9,15 +9,13 @@ import okx_async as okx
 from tests.faults.cells import Cell
 from tests.faults.world import STRUCK, End, Ends, World
 
-__all__ = ["COLUMNS", "LEGS", "Column"]
-
 LEGS = (STRUCK, "ETH-USDT-SWAP", "SOL-USDT-SWAP")
 REPEATABLE = frozenset({"RATE", "LATER", "CLOCK", "NOT-SENT"})
-"""What rules out that a close was executed."""
+"""Outcomes that rule out that a close was executed."""
 DEADLINE = 20.0
 """s that a flatten has: more than the 15 s for which a dead connection may seem usable."""
-LOOKED_AFTER = REPEATABLE | {"ACCEPTED", "UNKNOWN", "FLAT?", "WAIT", "FROZEN"}
-"""What a flatten may close again after, by what it reads: see `judge`."""
+REPEATABLE_BY_READINGS = REPEATABLE | {"ACCEPTED", "UNKNOWN", "FLAT?", "WAIT", "FROZEN"}
+"""Outcomes after which a flatten may close again, if its readings allow it: see `judge`."""
 
 
 def _end(inst_id: str, end: okx.ClosedPosition | okx.OkxError | None) -> End:
@@ -44,16 +42,16 @@ async def close_positions(world: World) -> Ends:
 
 
 async def flatten(world: World) -> Ends:
-    """Get out of everything."""
+    """Flatten the account."""
 
-    def told(_: okx.FlattenRow) -> None:
+    def on_progress(_: okx.FlattenRow) -> None:
         if world.as_read is not None:
             act, world.as_read = world.as_read, None
             act()
 
     deadline = DEADLINE if world.max_wait is None else world.max_wait
     try:
-        report = await world.client.flatten(deadline=deadline, on_progress=told)
+        report = await world.client.flatten(deadline=deadline, on_progress=on_progress)
     except okx.OkxError as error:  # of the first reading
         return Ends([End(inst_id, type(error).__name__, error.code, ()) for inst_id in world.legs])
     ends = {inst_id: End(inst_id, "no row", "", ()) for inst_id in world.legs}
@@ -67,29 +65,30 @@ async def flatten(world: World) -> Ends:
     return Ends(list(ends.values()), report, tuple(more))
 
 
-CLOSED = Cell("accepted", "", 1, 1, "s")
-CLOSED_FLAT = Cell("closed", "", 1, 1, "s")
+UNTOUCHED = Cell("accepted", done=1)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A kind of call: its ``legs``, and whether it goes over a ``session`` of the caller's.
-
-    ``repeatable``: the outcomes after which it may send again; ``untouched``: what becomes of a leg that meets nothing.
-    """
+    """A kind of call."""
 
     title: str
     legs: tuple[str, ...]
     call: Callable[[World], Awaitable[Ends]]
     session: bool = False
+    """Whether it goes over a session of the caller's."""
     repeatable: frozenset[str] = REPEATABLE
-    untouched: Cell = CLOSED
+    """The outcomes after which it may send again."""
+    untouched: Cell = UNTOUCHED
+    """What becomes of a leg that meets no fault."""
 
 
-# A further one is a line here, and a cell in each row of the table.
+# A further kind of call is a line here, and a cell in each row of the table.
 COLUMNS = {
     "close_position": Column("`close_position`", (STRUCK,), close_position),
     "close_positions": Column("`close_positions`", LEGS, close_positions),
     "own session": Column("`close_position`, your own session", (STRUCK,), close_position, session=True),
-    "flatten": Column("`flatten`", LEGS[:2], flatten, repeatable=LOOKED_AFTER, untouched=Cell("closed", "", 1, 1, "s")),
+    "flatten": Column(
+        "`flatten`", LEGS[:2], flatten, repeatable=REPEATABLE_BY_READINGS, untouched=Cell("closed", done=1)
+    ),
 }

@@ -1,6 +1,6 @@
-"""What is looked for in every world, whatever the table expects of it: lost tokens, words that the books refute, harm.
+"""Faults that are looked for in every world, whatever the table expects: lost tokens, false reports, harmful closes.
 
-It judges by the exchange's own books and journal, which share no code with the client.
+They are judged by the exchange's own books and journal, which share no code with the client.
 """
 
 from __future__ import annotations
@@ -9,27 +9,24 @@ import asyncio
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
 from math import inf
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 import okx_async as okx
 from okx_async import FlattenState, Outcome
 from okx_async.simulator import JournalRow, Trade
 from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.faults.catalogue import POSITIONS_PATH
-
-if TYPE_CHECKING:
-    from tests.faults.world import Ends, World
-
-__all__ = ["follow_tokens", "harmful", "held", "refuted"]
+from tests.faults.world import Ends, World
 
 LIMIT = 20
-# s after a request was settled, or lost, at which its token is not free yet, and at which it is
 LENT = {"settled": (1.99, 2.02), "in doubt": (6.99, 7.02), "refunded": (-1.0, 0.0)}
+"""s after the end of a request: the last moment at which its token is not free yet, and the first at which it is."""
 SILENCE = 40.0
 """s after the call in which nothing more may arrive: longer than any pause and any proxy's patience."""
 FRESH = 1.06
 """s from a reading to a close that relies on it, both as they arrive."""
 STILL = 2.0
+"""s that a position stands still before it is closed again."""
 GONE = {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}
 MAY_MOVE = {Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT, Outcome.FLAT, Outcome.FROZEN}
 
@@ -40,7 +37,7 @@ Identity: TypeAlias = "tuple[str, str, str, int]"
 
 
 async def follow_tokens(world: World, ends: Ends, told: float) -> None:
-    """Follow every token that the call took until all are free again."""
+    """Follow every token that the call took until all are free again; `told`: when its caller was told."""
     attempts = [attempt for end in ends.legs for attempt in end.attempts]
     if sorted(map(id, attempts)) != sorted(id(attempt) for attempt, _ in world.ended):
         world.wrong.append(f"told of other attempts than it returned: {attempts}, {world.ended}")
@@ -55,7 +52,7 @@ async def follow_tokens(world: World, ends: Ends, told: float) -> None:
             world.wrong += _misplaced(world, key, spans)
     for key in [queue.key for queue in world.limiter._registry]:  # those of readings too
         state = world.limiter.statistics(key)
-        if "account/config" in str(key):  # asked for in the background, for as long as it takes
+        if "account/config" in str(key):  # asked in the background until it is known
             continue
         if state.free != state.limit or state.waiting:
             world.wrong.append(f"not all tokens of {key} are free after {SILENCE:g} s: {state}")
@@ -78,7 +75,7 @@ def _misplaced(world: World, key: Hashable, spans: list[tuple[float, float]]) ->
 
 
 def held(trades: Iterable[Trade], until: float | None = None) -> set[Identity]:
-    """Return the positions in the books at a time, each as the holding period that it is."""
+    """Return the positions in the books at a time (None: now), each identified by when it was opened too."""
     books = {}
     for trade in trades:
         if until is None or trade.at <= until:
@@ -87,13 +84,13 @@ def held(trades: Iterable[Trade], until: float | None = None) -> set[Identity]:
     return {_identity(holding) for holding in books.values() if holding.pos}
 
 
-def _identity(holding: okx.Position | Trade | object) -> Identity:
-    one: okx.Position = holding  # type: ignore[assignment]  # the exchange's Holding has these in the same names
-    return one.inst_id, one.mgn_mode, one.pos_side, int(one.c_time)
+def _identity(holding: Any) -> Identity:
+    """Return the identity of a position of the client's, or of the exchange's: both have these names."""
+    return holding.inst_id, holding.mgn_mode, holding.pos_side, int(holding.c_time)
 
 
 def refuted(report: okx.FlattenReport, rows: list[JournalRow], trades: Iterable[Trade]) -> Iterator[str]:
-    """Yield what the report says and the books refute; `rows`: what arrived until it was made."""
+    """Yield the statements of the report that the books refute; `rows`: the requests that arrived until then."""
     last = max((row.at for row in rows if row.path.partition("?")[0] == POSITIONS_PATH), default=0.0)
     books = held(trades, last)
     if report.flat and books:
@@ -101,7 +98,7 @@ def refuted(report: okx.FlattenReport, rows: list[JournalRow], trades: Iterable[
     if report.flat and any(row.state not in GONE for row in report.rows):
         yield f"flat, but {report.rows}"
     if bool(report) is not report.flat:
-        yield "the report is not what it says"
+        yield "bool() of the report is not its flat"
     for row in report.rows:
         if row.state in GONE and row.before is not None and _identity(row.before) in books:
             yield f"{row.state}, while it stood in the books at the last reading"
@@ -110,7 +107,7 @@ def refuted(report: okx.FlattenReport, rows: list[JournalRow], trades: Iterable[
 def harmful(
     report: okx.FlattenReport, rows: list[JournalRow], trades: Iterable[Trade], meant: set[Identity]
 ) -> Iterator[str]:
-    """Yield the closes that should not have been sent; `meant`: what was held when the call began."""
+    """Yield the closes that should not have been sent; `meant`: the positions held when the call began."""
     for trade in trades:
         ours = trade.cause == "close" and trade.asked is not None and trade.asked >= rows[0].at
         if ours and _identity(trade.before) not in meant:

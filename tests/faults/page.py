@@ -1,7 +1,4 @@
-"""Write the matrix into docs/reliability.md: `python -m tests.faults.page`.
-
-Every cell is run first: what is written has just happened.
-"""
+"""Writes the matrix into docs/reliability.md: `python -m tests.faults.page`. Every cell is run first."""
 
 from __future__ import annotations
 
@@ -10,15 +7,13 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from tests.faults import outs, table
 from tests.faults.calls import COLUMNS
 from tests.faults.cells import Cell, Row
-from tests.faults.world import STRUCK, Leg, Observed, observe
+from tests.faults.observe import observe
+from tests.faults.rows import answers, flatten, network
+from tests.faults.world import STRUCK, Leg, Observed
 
-__all__ = ["PAGE", "REWRITE", "ROWS", "breaches", "fresh"]
-
-ROWS = [*table.ROWS, *outs.ROWS]
-
+ROWS: list[Row] = [*answers.ROWS, *network.ROWS, *flatten.ROWS]
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
 REWRITE = "docs/reliability.md is stale: run `python -m tests.faults.page` and commit what it writes"
@@ -26,21 +21,20 @@ SLOTS = {"s": "settled", "d": "in doubt", "r": "refunded"}
 
 
 def breaches(row: Row, column: str, observed: Observed) -> list[str]:
-    """Return all that is not as the table says."""
+    """Return the differences between what was observed and the cell."""
     cell, legs = row.cells[column], COLUMNS[column].legs
     found = list(observed.wrong)
     untouched = COLUMNS[column].untouched
     untouched = replace(untouched, told=cell.others or untouched.told)
-    mine = {inst_id: cell if inst_id == STRUCK or cell.all else untouched for inst_id in legs}
-    for inst_id, leg in zip(legs, observed.legs, strict=True):
-        should = mine[inst_id]
+    expected = [cell if inst_id == STRUCK or cell.every_leg else untouched for inst_id in legs]
+    for inst_id, should, leg in zip(legs, expected, observed.legs, strict=True):
         if leg != Leg(inst_id, should.told, should.code, should.tokens, should.done, leg.outcomes):
             found.append(f"{should} is not {leg}")
         if not set(leg.outcomes[:-1]) <= COLUMNS[column].repeatable:
             found.append(f"sent again though it may have been executed: {leg}")
-    if observed.sent != (sent := sum(each.sent for each in mine.values())):
+    if observed.sent != (sent := sum(each.sent for each in expected)):
         found.append(f"arrived {observed.sent} times, not {sent}")
-    if observed.late != (late := sum(each.late for each in mine.values())):
+    if observed.late != (late := sum(each.late for each in expected)):
         found.append(f"arrived {observed.late} times after the caller was told, not {late}")
     if (observed.flat, observed.more) != (cell.flat, cell.more):
         found.append(f"flat is {observed.flat}, not {cell.flat}; beside the legs {observed.more}, not {cell.more}")
@@ -89,7 +83,7 @@ def _slots(cell: Cell) -> str:
 
 
 def _other(cell: Cell, first: Cell, column: str) -> str:
-    """Say of a further kind of call what is another than in the first."""
+    """Say how a further kind of call differs from the first."""
     same = replace(cell, asked=0) == replace(first, asked=0)
     words = "the same" if same else f"{_told(cell)}, arrived {cell.sent}, closed {cell.done}, {_slots(cell)}"
     if cell.late:
@@ -102,13 +96,15 @@ def _legs(cell: Cell, column: str) -> str:
     legs = len(COLUMNS[column].legs)
     if legs == 1 or (cell.flat is None and column == "flatten"):
         return ""
-    others = f"; each of {legs} legs" if cell.all else f"; the others {cell.others or COLUMNS[column].untouched.told}"
+    others = (
+        f"; each of {legs} legs" if cell.every_leg else f"; the others {cell.others or COLUMNS[column].untouched.told}"
+    )
     return others + "".join(f"; and another row: {state}" for state in cell.more)
 
 
 def main() -> None:
     """Run every cell and write the page; refuse if one is not as the table says."""
-    logging.disable()  # a thousand warnings, as is right
+    logging.disable()  # a thousand warnings are due
     for row in ROWS:
         observed = observe(row, COLUMNS)
         for column in row.cells:

@@ -1,9 +1,10 @@
-"""Every fault, every kind of call: what the table says, by hand, is what becomes of it."""
+"""Every fault happens to every kind of call, and what becomes of it is as the table says."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -13,11 +14,11 @@ from okx_async._flatten import guard as _guard
 from okx_async._flatten.guard import Guard, Observation, Reading
 from okx_async._flatten.leg import Leg
 from okx_async.simulator.faults.catalogue import CATALOGUE
-from tests.faults import outs, table
 from tests.faults.calls import COLUMNS
 from tests.faults.cells import Row
+from tests.faults.observe import observe
 from tests.faults.page import PAGE, REWRITE, ROWS, breaches, fresh
-from tests.faults.world import observe
+from tests.faults.rows import answers, flatten, network
 
 FILLS = {"The close fills in part", "The close fills late, in part, or never"}
 
@@ -30,8 +31,8 @@ def test_row(row: Row) -> None:
 
 def test_the_matrix_is_as_large_as_promised() -> None:
     assert len({row.title for row in ROWS}) == len(ROWS) >= 200
-    assert all(set(row.cells) == set(COLUMNS) for row in table.ROWS)
-    assert all(set(row.cells) == {"flatten"} for row in outs.ROWS)
+    assert all(set(row.cells) == set(COLUMNS) for row in [*answers.ROWS, *network.ROWS])
+    assert all(set(row.cells) == {"flatten"} for row in flatten.ROWS)
 
 
 def test_no_close_is_ever_to_be_executed_twice_and_sent_only_as_often_as_it_had_slots() -> None:
@@ -43,7 +44,7 @@ def test_no_close_is_ever_to_be_executed_twice_and_sent_only_as_often_as_it_had_
 
 
 def test_every_fault_of_positions_strikes_a_flatten() -> None:
-    titles = " ".join(row.title for row in outs.ROWS)
+    titles = " ".join(row.title for row in flatten.ROWS)
     assert all(name in titles for name in CATALOGUE if name.startswith("positions "))
 
 
@@ -52,30 +53,33 @@ def test_the_page_shows_this_matrix() -> None:
     assert text == fresh(text), REWRITE
 
 
-@pytest.mark.parametrize(
-    "change", [{"told": "accepted"}, {"code": "1"}, {"done": 1}, {"sent": 2}, {"tokens": "s"}, {"asked": 1}]
-)
-def test_a_cell_that_is_wrong_is_noticed(change: dict[str, object]) -> None:
-    row = next(row for row in ROWS if row.title == "50004, not executed")
-    wrong = replace(row, cells={"close_position": replace(row.cells["close_position"], **change)})  # type: ignore[arg-type]
-    assert len(breaches(wrong, "close_position", observe(wrong, COLUMNS)["close_position"])) == 1
+def only(column: str, title: str) -> Row:
+    """Return the row of this title for one kind of call."""
+    row = next(row for row in ROWS if row.title == title)
+    return replace(row, cells={column: row.cells[column]})
 
 
 @pytest.mark.parametrize(
-    "change", [{"told": "deadline"}, {"done": 0}, {"sent": 3}, {"flat": False}, {"others": "unknown"}, {"more": ("x",)}]
+    ("column", "change"),
+    [
+        *(("close_position", change) for change in ({"told": "accepted"}, {"code": "1"}, {"done": 1})),
+        *(("close_position", change) for change in ({"sent": 2}, {"tokens": "s"}, {"asked": 1})),
+        *(("flatten", change) for change in ({"told": "deadline"}, {"done": 0}, {"sent": 3})),
+        *(("flatten", change) for change in ({"flat": False}, {"others": "unknown"}, {"more": ("x",)})),
+    ],
 )
-def test_and_so_is_one_of_a_flatten(change: dict[str, object]) -> None:
-    row = next(row for row in ROWS if row.title == "50004, not executed")
-    wrong = replace(row, cells={"flatten": replace(row.cells["flatten"], **change)})  # type: ignore[arg-type]
-    assert len(breaches(wrong, "flatten", observe(wrong, COLUMNS)["flatten"])) == 1
+def test_a_cell_that_is_wrong_is_noticed(column: str, change: dict[str, Any]) -> None:
+    row = only(column, "50004, not executed")
+    wrong = replace(row, cells={column: replace(row.cells[column], **change)})
+    assert len(breaches(wrong, column, observe(wrong, COLUMNS)[column])) == 1
 
 
-# --- the judge must be able to see what it is there for ---
+# --- the judge finds the faults that it is there for ---
 
 
 def words(title: str) -> str:
-    row = next(row for row in ROWS if row.title == title)
-    return " ".join(observe(replace(row, cells={"flatten": row.cells["flatten"]}), COLUMNS)["flatten"].wrong)
+    """Return the complaints of the judge about a flatten."""
+    return " ".join(observe(only("flatten", title), COLUMNS)["flatten"].wrong)
 
 
 def test_a_close_of_a_new_position_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

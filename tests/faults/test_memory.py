@@ -1,6 +1,6 @@
-"""What a leg of a batch of ten thousand costs in memory, and that repeats do not grow it without bound.
+"""The memory that a leg of a large batch takes, which repeats do not grow without bound.
 
-The network is left out: its part is bounded by `max_connections`, the legs' is not.
+The network is left out: its part is bounded by `max_connections`, that of the legs is not.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from okx_async._http.inflight import InFlight
 from okx_async._http.transport import Reply, Transport
 from okx_async.simulator import Network, VirtualLoop, run
 
-LEGS = 10_000
+LEGS = 5_000
 ACCEPTED = b'{"code":"0","data":[],"msg":""}'
 PASSING = b'{"code":"50001","data":[],"msg":""}'
 CREDENTIALS = okx.Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fj0rd")
 
 
 def batch(monkeypatch: pytest.MonkeyPatch, answer: bytes, legs: list[okx.ClosePosition]) -> tuple[float, int, int]:
-    """Return the peak and what is left, in bytes for each leg, and the most attempts of one."""
+    """Return the peak in bytes a leg, the bytes left after all, and the most attempts of one leg."""
 
     async def send(
         _transport: Transport,
@@ -64,17 +64,17 @@ def batch(monkeypatch: pytest.MonkeyPatch, answer: bytes, legs: list[okx.ClosePo
     return run(main, VirtualLoop(Network()))
 
 
-def test_a_leg_costs_a_task_and_its_place_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Half of them stand in one line, the others have an instrument each.
+def test_a_leg_costs_a_task_and_its_place_in_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Half of them wait in one queue, the others have an instrument each.
     legs = [okx.ClosePosition(f"X{number if number % 2 else 0}-USDT-SWAP", "cross") for number in range(LEGS)]
     peak, left, attempts = batch(monkeypatch, ACCEPTED, legs)
     assert attempts == 1
     assert peak < 12_000
-    assert left < 3_000_000  # caches and containers, of bounded size
+    assert left < 1_500_000  # caches and containers, of bounded size
 
 
 def test_repeats_add_their_records_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    legs = [okx.ClosePosition(f"X{number}-USDT-SWAP", "cross") for number in range(LEGS // 50)]
+    legs = [okx.ClosePosition(f"X{number}-USDT-SWAP", "cross") for number in range(LEGS // 25)]
     peak, left, attempts = batch(monkeypatch, PASSING, legs)
     assert attempts == 6
     assert peak < 20_000

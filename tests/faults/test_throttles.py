@@ -1,4 +1,4 @@
-"""Refusals for rate drive the limiter: blocks as long as they should be, and a limit that somebody else uses too."""
+"""Refusals for rate drive the limiter: the length of blocks, and a limit that another program uses too."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ STRUCK = "BTC-USDT-SWAP"
 EPOCH = 1768519672.0
 
 
-class Noted(okx.Limiter):
-    """Writes down each block: what was asked for, and what the statistics say then."""
+class RecordingLimiter(okx.Limiter):
+    """Records each block: its arguments, the seconds of it in the statistics, and the refusals there."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock=clock)
@@ -31,9 +31,11 @@ class Noted(okx.Limiter):
 
 
 class World:
-    """An exchange whose positions are never filled, and a client."""
+    """A client, and an exchange that fills no close."""
 
-    def __init__(self, loop: VirtualLoop, limiter: Noted, exchange: SimulatedExchange, client: okx.Client) -> None:
+    def __init__(
+        self, loop: VirtualLoop, limiter: RecordingLimiter, exchange: SimulatedExchange, client: okx.Client
+    ) -> None:
         self.loop, self.limiter, self.exchange, self.client = loop, limiter, exchange, client
 
     @property
@@ -44,7 +46,7 @@ class World:
 def play(script: Callable[[World], Awaitable[None]], **options: Any) -> None:
     async def main(loop: VirtualLoop) -> None:
         wall_clock = lambda: EPOCH + loop.clock()  # noqa: E731 - two uses
-        limiter = Noted(loop.clock)
+        limiter = RecordingLimiter(loop.clock)
         exchange = SimulatedExchange(seed=1, fill=0, clock=loop.clock, wall_clock=wall_clock, **options)
         async with (
             exchange,
@@ -71,7 +73,7 @@ def play(script: Callable[[World], Awaitable[None]], **options: Any) -> None:
         ("50011 with Retry-After", 2, [(7.0, True, 7.0, 1), (7.0, True, 7.0, 2)]),
     ],
 )
-def test_what_the_exchange_says_is_how_long_the_key_pauses(
+def test_the_key_pauses_for_as_long_as_the_refusal_asks(
     fault: str, times: int, blocks: list[tuple[float, bool, float, int]]
 ) -> None:
     async def script(world: World) -> None:
@@ -88,7 +90,7 @@ def test_what_the_exchange_says_is_how_long_the_key_pauses(
     play(script)
 
 
-def test_an_overload_that_says_no_code_pauses_the_key_and_is_no_refusal() -> None:
+def test_an_overload_without_a_code_pauses_the_key_and_is_no_refusal() -> None:
     async def script(world: World) -> None:
         world.exchange.inject("plain 429", executed=True)
         with pytest.raises(okx.OutcomeUnknownError):
@@ -99,8 +101,11 @@ def test_an_overload_that_says_no_code_pauses_the_key_and_is_no_refusal() -> Non
     play(script)
 
 
-async def siege(world: World, seconds: float) -> tuple[float, float, list[int]]:
-    """Let 40 callers close all the time; return accepted and refused in 2 s, and what was used, once it has settled."""
+async def close_all_the_time(world: World, seconds: float) -> tuple[float, float, list[int]]:
+    """Let 40 callers close without a pause.
+
+    Returns, from the 30th second on, the closes accepted and refused in 2 s, and the usable limits.
+    """
     begun = world.loop.clock()
     settled, end = begun + 30.0, begun + seconds
     used = []
@@ -126,7 +131,7 @@ async def siege(world: World, seconds: float) -> tuple[float, float, list[int]]:
 def test_beside_a_program_that_takes_half_of_the_limit_it_settles_at_the_other_half(options: dict[str, Any]) -> None:
     async def script(world: World) -> None:
         world.exchange.crowd(world.exchange.user_id, STRUCK, 10)
-        accepted, refused, used = await siege(world, 110.0)
+        accepted, refused, used = await close_all_the_time(world, 110.0)
         assert 6.0 < accepted <= 10.0
         assert refused < 0.5
         assert 4 <= min(used) <= max(used) <= 12
@@ -140,7 +145,7 @@ def test_a_limiter_that_did_not_adapt_would_be_refused_for_ever(monkeypatch: pyt
     async def script(world: World) -> None:
         world.exchange.crowd(world.exchange.user_id, STRUCK, 10)
         with pytest.raises(okx.RateLimitedError):
-            await siege(world, 110.0)
+            await close_all_the_time(world, 110.0)
 
     play(script)
 
@@ -148,10 +153,10 @@ def test_a_limiter_that_did_not_adapt_would_be_refused_for_ever(monkeypatch: pyt
 def test_alone_again_it_uses_the_whole_limit() -> None:
     async def script(world: World) -> None:
         world.exchange.crowd(world.exchange.user_id, STRUCK, 10)
-        await siege(world, 60.0)
+        await close_all_the_time(world, 60.0)
         assert world.state.usable < 13
         world.exchange.crowd(world.exchange.user_id, STRUCK, 0)
-        accepted, refused, used = await siege(world, 90.0)
+        accepted, refused, used = await close_all_the_time(world, 90.0)
         assert refused == 0
         assert accepted > 18
         assert max(used) == 20

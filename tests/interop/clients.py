@@ -1,17 +1,17 @@
-"""The clients that people use today, each as it is published and in an environment of its own.
+"""Published clients of OKX, each in an environment of its own, driven through a small program.
 
-A client is a program that reads orders from its stdin, one JSON object a line, and answers each with a line: what
-its user sees. `make interop` installs them; adding one is such a program, a row in CLIENTS, and its lines there.
+A program reads orders from its stdin, one JSON object a line, and answers each with a line: the view of the client's
+user. `make interop` installs the clients; a further one needs a program, a row in CLIENTS, and its lines there.
 
-An order: ``base_url``, ``api_key``, ``secret_key``, ``passphrase``, ``demo``, ``paced`` (whether the client is to use
-a throttler of its own, if it has one), ``call``, ``arguments`` and ``times``: so many calls at once. Calls:
+An order has ``base_url``, ``api_key``, ``secret_key``, ``passphrase``, ``demo``, ``paced`` (whether the client uses its
+own throttler), ``call``, ``arguments`` and ``times`` (the number of calls at once). Calls:
 
     account()                                                   rows of user_id, pos_mode
     positions(inst_ids)                                         rows of inst_id, mgn_mode, pos_side, pos
     close(inst_id, mgn_mode, pos_side?, cl_ord_id?, auto_cxl?)  rows of inst_id, cl_ord_id
 
-The answer is a list, one object for each call: ``code`` as the client's user gets it, "0" if the call just returned;
-``rows``; ``error``: the name of the exception that it ended in, "" where the client raises none.
+The answer is a list, one object for each call: ``code`` as the client's user gets it ("0" if the call returned),
+``rows``, and ``error``, the name of the exception ("" if there is none).
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from typing import Any
 from okx_async import Credentials
 from okx_async.simulator import SimulatedExchange
 
-__all__ = ["CLIENTS", "Client", "Program", "Seen"]
-
 PROGRAMS = Path(__file__).parent / "programs"
 ENVIRONMENTS = Path(__file__).parent.parent.parent / ".venv-interop"
 LIMIT = 50  # s for an order
@@ -38,31 +36,31 @@ LIMIT = 50  # s for an order
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client: its program, its environment, and what its users go by."""
+    """One client: its program, its environment, and its errors."""
 
     name: str
     program: str
     environment: str
     errors: Mapping[str, str] = field(default_factory=dict)
-    """The exception that it makes of a code."""
+    """The exception that it raises for a code."""
     paced: bool = False
-    """Whether it keeps to the limit by itself, in one process."""
+    """Whether it keeps to the limit within one process."""
 
     @property
     def modules(self) -> Path:
-        """Where packages of Node are found."""
+        """The folder of its packages for Node."""
         return ENVIRONMENTS / self.environment / "node_modules"
 
     def command(self) -> list[str]:
-        """Return how it is run; FileNotFoundError names what there is not."""
+        """Return the command line of its program; FileNotFoundError names what is not installed."""
         python = ENVIRONMENTS / self.environment / "bin" / "python"
-        of_node = self.program.endswith("js")
-        runs = shutil.which("node") if of_node else str(python)
-        if runs is None:
+        on_node = self.program.endswith("js")
+        interpreter = shutil.which("node") if on_node else str(python)
+        if interpreter is None:
             raise FileNotFoundError("node")
-        if not (needs := self.modules if of_node else python).exists():
-            raise FileNotFoundError(str(needs))
-        return [runs, str(PROGRAMS / self.program)]
+        if not (needed := self.modules if on_node else python).exists():
+            raise FileNotFoundError(str(needed))
+        return [interpreter, str(PROGRAMS / self.program)]
 
 
 _CCXT = {
@@ -86,7 +84,7 @@ CLIENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a client's user sees of one call."""
+    """The outcome of one call, as the client's user sees it."""
 
     code: str
     rows: list[dict[str, str]]
@@ -117,7 +115,7 @@ class Program:
         times: int = 1,
         **arguments: Any,
     ) -> list[Seen]:
-        """Let it make a call, `times` of them at once, and return what its user sees."""
+        """Make a call, `times` of them at once, and return what the client's user sees."""
         keys = keys or exchange.credentials
         order = {
             "base_url": exchange.base_url,
@@ -130,7 +128,7 @@ class Program:
             "arguments": arguments,
             "times": times,
         }
-        # A thread that reads cannot be told to stop; but what it reads from can.
+        # A thread that reads cannot be stopped, but the process that it reads from can.
         overdue = asyncio.get_running_loop().call_later(LIMIT, self._process.kill)
         try:
             line = await asyncio.to_thread(self._ask, json.dumps(order))
@@ -139,17 +137,17 @@ class Program:
         return [Seen(**one) for one in json.loads(line)]
 
     def end(self) -> int:
-        """Let it end, and return how it did."""
+        """Close its stdin, and return its exit code."""
         self._process.communicate(timeout=LIMIT)
         return self._process.returncode
 
     def _ask(self, order: str) -> str:
-        told, heard = self._process.stdin, self._process.stdout
-        if told is None or heard is None:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
             raise AssertionError("both are pipes")
-        told.write(f"{order}\n")
-        told.flush()
-        line = heard.readline()
+        stdin.write(f"{order}\n")
+        stdin.flush()
+        line = stdout.readline()
         if not line:
             raise RuntimeError(f"{self.client.name} ended with {self._process.wait()}, see stderr")
         return line

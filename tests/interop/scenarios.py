@@ -1,6 +1,6 @@
-"""Clients that know nothing of this package, on its exchange: `make interop`. Not collected by `make test`.
+"""Other clients on the simulated exchange: `make interop`. Not collected by `make test`.
 
-Each scenario is judged twice: by what the client's user sees, and by the exchange's own journal and books.
+Each scenario is judged twice: by the view of the client's user, and by the exchange's own journal and books.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def listed(seen: Seen) -> set[tuple[str, str, str, Decimal]]:
 
 
 def refused(program: Program, code: str) -> Seen:
-    """Return what a refusal with this code looks like to the client's user."""
+    """Return a refusal with this code as the client's user sees it."""
     return Seen(code, [], program.client.errors.get(code, ""))
 
 
 @pytest.mark.parametrize("pos_mode", ["net_mode", "long_short_mode"])
-async def test_it_learns_whose_key_it_has(program: Program, pos_mode: str) -> None:
+async def test_it_reads_the_account_of_its_key(program: Program, pos_mode: str) -> None:
     async with SimulatedExchange(pos_mode=pos_mode) as exchange:  # type: ignore[arg-type]
         [seen] = await program(exchange, "account")
         assert seen == Seen("0", [{"user_id": exchange.user_id, "pos_mode": pos_mode}], "")
@@ -74,7 +74,7 @@ async def test_it_lists_both_sides(program: Program) -> None:
         exchange.open_position(BTC, 3, pos_side="long")
         exchange.open_position(BTC, 5, pos_side="short")
         [seen] = await program(exchange, "positions", inst_ids=[])
-        # a short side is shown without a sign, and kept here with one
+        # the API shows a short side without a sign, the exchange's books have one
         assert listed(seen) == {(BTC, "cross", "long", Decimal(3)), (BTC, "cross", "short", Decimal(5))}
 
 
@@ -155,16 +155,16 @@ async def test_keys_that_are_wrong(program: Program, code: str) -> None:
     async with SimulatedExchange() as exchange:
         exchange.open_position(BTC, 3)
         keys = replace(exchange.credentials, **WRONG_KEYS[code])
-        await stopped_at_the_door(program, exchange, keys, code)
+        await refused_before_it_counts(program, exchange, keys, code)
 
 
 async def test_a_clock_that_is_slow(program: Program) -> None:
     async with SimulatedExchange(wall_clock=lambda: time.time() + 60) as exchange:
         exchange.open_position(BTC, 3)
-        await stopped_at_the_door(program, exchange, exchange.credentials, "50102")
+        await refused_before_it_counts(program, exchange, exchange.credentials, "50102")
 
 
-async def stopped_at_the_door(program: Program, exchange: SimulatedExchange, keys: Credentials, code: str) -> None:
+async def refused_before_it_counts(program: Program, exchange: SimulatedExchange, keys: Credentials, code: str) -> None:
     for call, arguments in (("positions", {"inst_ids": []}), ("close", {"inst_id": BTC, "mgn_mode": "cross"})):
         [seen] = await program(exchange, call, keys=keys, **arguments)
         assert seen == refused(program, code)
@@ -190,7 +190,7 @@ async def test_demo_trading_has_keys_of_its_own(program: Program) -> None:
 
 
 async def test_a_burst_of_sixty(program: Program) -> None:
-    # For those who do not pace themselves an hour is a minute here: however slow this machine, it is one window.
+    # For clients without pacing the exchange's clock is slowed sixtyfold: on any machine the burst is one window.
     speed = 1 if program.client.paced else 1 / 60
     async with SimulatedExchange(clock=lambda: speed * time.monotonic()) as exchange:
         exchange.open_position(BTC, 3)
@@ -202,7 +202,7 @@ async def test_a_burst_of_sixty(program: Program) -> None:
             {"0": 1, "51023": 59} if program.client.paced else {"0": 1, "51023": 19, "50011": 40}
         )
         assert {row.key for row in rows} == {(exchange.user_id, BTC)}
-        # refused in both ways in which it is seen
+        # both statuses of a refusal for rate
         assert {row.status for row in exchange.rejections} == (set() if program.client.paced else {200, 429})
         assert [row.executed for row in rows] == [row.code == "0" for row in rows]
         for one in seen:

@@ -1,7 +1,7 @@
 """Apply each fault to a copy of the package and see whether the tests notice: `make mutants`.
 
-Run: python tests/mutants/run.py [words of a fault's name]. Prints who noticed what, and fails if anything went
-unnoticed, or if the tests fail without any fault.
+Run: python -m tests.mutants.run [words of a fault's name]. Prints the test that noticed each fault, and fails if one
+went unnoticed, or if the tests fail without any fault.
 """
 
 from __future__ import annotations
@@ -11,33 +11,36 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 FAULTS = Path(__file__).with_name("faults.txt")
-TESTS = [
-    *(
-        f"_limiter/test_{name}.py"
-        for name in ("bucket", "queue", "limiter", "limiter_waits", "registry", "bucket_model")
-    ),
-    "_calls/test_capacity.py",
-]
+FURTHER = ["tests/_limiter", "tests/_rest", "tests/_http", "tests/_calls", "tests/_flatten", "tests/faults"]
+"""Run where the twin of the changed module, which comes first, notices nothing."""
 SECONDS = 300
 
 
 class Fault(NamedTuple):
-    """A text of one file, which stands there once, changed from `good` to `bad`."""
+    """A text that occurs once in a file of the package, changed from `good` to `bad`."""
 
     path: str
     name: str
     good: str
     bad: str
 
+    @property
+    def twin(self) -> str:
+        """The test file of the changed module."""
+        module = PurePosixPath(self.path)
+        return f"tests/{module.with_name('test_' + module.name.lstrip('_'))}"
+
 
 def read(text: str) -> list[Fault]:
-    """Read the list of faults."""
+    """Return the faults of a list: blocks of a head, "path: name", and of lines that begin with - or +."""
     faults = []
     for block in text.split("\n\n")[1:]:
         head, *lines = block.strip("\n").split("\n")
@@ -47,34 +50,43 @@ def read(text: str) -> list[Fault]:
     return faults
 
 
-def noticed(fault: Fault | None) -> str:
-    """Return the test that failed, or nothing if none did; None: the package as it is."""
+@contextmanager
+def planted(fault: Fault | None) -> Iterator[dict[str, str]]:
+    """Copy the package, with the fault; yields the environment of a process that imports the copy."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "okx_async"
         shutil.copytree(ROOT / "okx_async", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        tests = TESTS
         if fault is not None:
-            # The nearest twin first: most faults end the run within seconds.
-            tests = sorted(TESTS, key=lambda name: name != fault.path.replace("/", "/test_"))
-            source = copy / fault.path
-            text = source.read_text()
+            text = (copy / fault.path).read_text()
             if text.count(fault.good) != 1:
-                raise SystemExit(f"{fault.name}: its line stands {text.count(fault.good)} times in {fault.path}")
-            source.write_text(text.replace(fault.good, fault.bad))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
-        command += ["--timeout=60", "-W", "ignore", *(f"tests/{name}" for name in tests)]
-        # Safe path: the working directory, which holds the real package, is not looked at.
+                raise SystemExit(f"{fault.name}: its text occurs {text.count(fault.good)} times in {fault.path}")
+            (copy / fault.path).write_text(text.replace(fault.good, fault.bad))
+        # A safe path leaves out the working directory, which holds the real package.
         environment = {**os.environ, "PYTHONPATH": folder, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         where = [sys.executable, "-c", "import okx_async; print(okx_async.__file__)"]
         found = subprocess.run(where, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
         if not found.stdout.startswith(folder):
-            raise SystemExit(f"the tests would run the package at {found.stdout.strip()}, not the copy")
-        try:
-            done = subprocess.run(  # noqa: S603 - our own tests
-                command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return "(ran out of time)"
+            raise SystemExit(f"{found.stdout.strip()} would be imported, not the copy")
+        yield environment
+
+
+def noticed(fault: Fault | None) -> str:
+    """Return the test that failed, or nothing if none did; None: the package as it is."""
+    steps = [FURTHER] if fault is None or not (ROOT / fault.twin).exists() else [[fault.twin], FURTHER]
+    with planted(fault) as environment:
+        return next(filter(None, (failed(tests, environment) for tests in steps)), "")
+
+
+def failed(tests: list[str], environment: dict[str, str]) -> str:
+    """Run tests until one fails, and return its name."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
+    command += ["--timeout=60", "-W", "ignore", *tests]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own tests
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "(ran out of time)"
     if done.returncode == 0:
         return ""
     lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR", "+++ Timeout"))]
@@ -87,13 +99,13 @@ def main() -> None:
     faults = [fault for fault in read(FAULTS.read_text()) if words in fault.name]
     if not faults:
         raise SystemExit(f"no fault has {words!r} in its name")
-    if failed := noticed(None):
-        raise SystemExit(f"without any fault {failed} fails, so that nothing can be said of the others")
+    if test := noticed(None):
+        raise SystemExit(f"{test} fails without any fault, so the faults would prove nothing")
+    missed = 0
     with ThreadPoolExecutor(2) as pool:
-        missed = 0
         for fault, test in zip(faults, pool.map(noticed, faults), strict=True):
             missed += not test
-            print(f"{'noticed' if test else 'MISSED':8} {fault.path:12} {fault.name:42} {test}", flush=True)
+            print(f"{'noticed' if test else 'MISSED':8} {fault.path:22} {fault.name:48} {test}", flush=True)
     print(f"{len(faults) - missed} of {len(faults)} faults noticed")
     raise SystemExit(missed > 0)
 

@@ -1,8 +1,8 @@
-"""Minutes of everything at once, on real sockets: `make soak`.
+"""A load test of some minutes on real sockets, with faults of every kind at once: `make soak`.
 
 Run: python tests/soak/run.py [--requests 100000] [--keys 400] [--seed 1]. Strategies close positions over many keys
-while answers are late, lost, cut or refused, callers give up, and a foreign program under the same user id bursts
-into some of the keys. At the end: no window that we alone filled above the limit, no token lost, memory flat.
+while answers are late, lost, cut or refused, callers give up, and another program of the same user id bursts into some
+of the keys. It fails if this client alone exceeds a window, if a token is lost, or if memory grows.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.api.signature import signature
 
 FOREIGN = "?program=foreign"
-"""Tells the other program's requests apart in the journal; the exchange does not care."""
+"""Marks the requests of the other program in the journal; the exchange ignores it."""
 
 
 class Judge:
-    """Reads the exchange's journal as it grows, and keeps of each key only the last arrivals of ours.
+    """Counts the arrivals of this client in each window of each key, from the exchange's journal as it grows.
 
-    A window is closed at both ends and knows milliseconds only: the strictest reading of "20 in 2 s".
+    A window is closed at both ends and measured in milliseconds: the strictest reading of "20 in 2 s".
     """
 
     def __init__(self, exchange: SimulatedExchange) -> None:
@@ -44,7 +44,7 @@ class Judge:
         self.broken: list[str] = []
 
     def look(self) -> None:
-        """Judge the rows that are new."""
+        """Judge the new rows."""
         for row in self._exchange.journal:
             if row.at <= self._seen or row.key is None or not row.path.startswith(CLOSE_PATH):
                 continue
@@ -61,7 +61,7 @@ class Judge:
 
 
 class World:
-    """One client, many strategies, one unkind network."""
+    """One client, the strategies that use it, and the faults that meet them."""
 
     def __init__(self, exchange: SimulatedExchange, client: okx.Client, keys: int, seed: int) -> None:
         self.exchange, self.client = exchange, client
@@ -108,7 +108,7 @@ class World:
 
 
 async def foreign(exchange: SimulatedExchange, inst_ids: list[str], rng: random.Random) -> None:
-    """Be another program of the same user: its own key, no limiter, bursts."""
+    """Send bursts as another program of the same user: with a key of its own, and no limiter."""
     credentials = exchange.add_key()
     async with aiohttp.ClientSession(exchange.base_url) as session:
         while True:
@@ -125,14 +125,14 @@ async def foreign(exchange: SimulatedExchange, inst_ids: list[str], rng: random.
                     ),
                     "Content-Type": "application/json",
                 }
-                with suppress(aiohttp.ClientError):  # the faults strike it too
+                with suppress(aiohttp.ClientError):  # some of the faults meet it
                     async with session.post(CLOSE_PATH + FOREIGN, data=body, headers=headers) as response:
                         await response.read()
             await asyncio.sleep(rng.uniform(0.0, 0.5))
 
 
 def at_rest(statistics: okx.Statistics) -> bool:
-    """Whether every token is back. (How many are used of them may still be fewer, after refusals.)"""
+    """Whether every token is free. (After refusals the limiter may still use fewer of them.)"""
     return (statistics.free, statistics.in_flight, statistics.waiting) == (statistics.limit, 0, 0)
 
 
@@ -143,7 +143,7 @@ def resident() -> float:
 
 
 async def soak(requests: int, keys: int, seed: int) -> bool:
-    """Run the world until the exchange has counted so many requests of ours, and judge it."""
+    """Run until this many closes have arrived, and return whether all checks hold."""
     async with SimulatedExchange(latency=0.01, jitter=0.1, seed=seed, journal_cap=20_000) as exchange:
         limiter = okx.Limiter()
         client = okx.Client(exchange.credentials, base_url=exchange.base_url, limiter=limiter, timeout=0.5)
@@ -160,7 +160,7 @@ async def soak(requests: int, keys: int, seed: int) -> bool:
                 await asyncio.wait(strategies, timeout=1.0)
                 judge.look()
                 world.over = judge.arrivals >= requests
-                if judge.arrivals > 0.3 * requests:  # by then all pools and caches are full
+                if judge.arrivals > 0.3 * requests:  # when all pools and caches are full
                     memory.append(resident())
             for task in strategies:
                 task.result()
@@ -168,14 +168,14 @@ async def soak(requests: int, keys: int, seed: int) -> bool:
             with suppress(asyncio.CancelledError):
                 await other
             seconds = time.monotonic() - begun
-            # Silence: the longest block, then what a doubtful token needs, then what was given up comes back.
+            # The longest block, the seconds of a token in doubt, and the time until the limiter uses all tokens again.
             await asyncio.sleep(limiter.linger + 8.0)
             lost = [
                 f"{inst_id}: {limiter.statistics(client.limiter_key(inst_id))}"
                 for inst_id in world.inst_ids
                 if not at_rest(limiter.statistics(client.limiter_key(inst_id)))
             ]
-    await asyncio.sleep(0.1)  # both sides' connections are closed: their last callbacks
+    await asyncio.sleep(0.1)  # for the last callbacks of closed connections
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     third = len(memory) // 3
     growth = min(memory[-third:]) - min(memory[:third])
@@ -195,13 +195,13 @@ async def soak(requests: int, keys: int, seed: int) -> bool:
 
 
 def main() -> None:
-    """Parse the command line, run, and say how it ended by the exit code."""
+    """Parse the command line and run; exits with 1 if a check fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--keys", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    logging.getLogger("okx_async").setLevel(logging.ERROR)  # tens of thousands of outcomes are unknown on purpose
+    logging.getLogger("okx_async").setLevel(logging.ERROR)  # thousands of unknown outcomes are due
     raise SystemExit(not asyncio.run(soak(args.requests, args.keys, args.seed)))
 
 

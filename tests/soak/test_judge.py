@@ -1,4 +1,4 @@
-"""The judge of the soak, by hand: a run that takes minutes must not end well because nobody looked."""
+"""The judge of the soak finds a window that is exceeded, so that a run cannot pass by a blind judge."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_twenty_first_of_a_closed_window_is_seen(last: float, *, broken: boo
     assert judge.arrivals == 21
 
 
-def test_what_is_not_ours_or_not_one_key_breaks_nothing() -> None:
+def test_other_programs_keys_and_endpoints_do_not_count() -> None:
     times = [100.0 + i / 100 for i in range(30)]
     foreign = [row(at, path=CLOSE + FOREIGN) for at in times]
     other = [row(at + 0.001, key=("1", f"S{i % 2}-USDT-SWAP")) for i, at in enumerate(times)]

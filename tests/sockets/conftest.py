@@ -1,4 +1,4 @@
-"""What the socket tests share: a raw server that plays scripts, and clients that are closed after the test."""
+"""Shared by the socket tests: a server that plays scripts, and clients that are closed after the test."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Request:
         return str(orjson.loads(self.body)["instId"])
 
 
-class Line(asyncio.Protocol):
-    """One connection as the server sees it: what came, byte for byte, and how it ended."""
+class Connection(asyncio.Protocol):
+    """One connection as the server sees it: the bytes and requests received, and how it ended."""
 
     transport: asyncio.Transport
 
@@ -76,7 +76,7 @@ class Line(asyncio.Protocol):
         self._news.set()
 
     async def request(self) -> Request:
-        """Return the next request; EOFError if there is none any more."""
+        """Return the next request; EOFError if the connection ends first."""
         while self._read == len(self.requests):
             if self.ended.is_set():
                 raise EOFError
@@ -91,18 +91,34 @@ class Line(asyncio.Protocol):
     def answer(self, body: object, status: str = "200 OK", *headers: str) -> None:
         """Send a complete response; anything but bytes goes out as JSON."""
         payload = body if isinstance(body, bytes) else orjson.dumps(body)
-        lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(payload)}", *headers]
-        self.write("\r\n".join([*lines, "", ""]).encode() + payload)
+        self.write(response(status, payload, "Content-Type: application/json", *headers))
 
 
-Script: TypeAlias = "Callable[[Line], Awaitable[None]]"
+Script: TypeAlias = "Callable[[Connection], Awaitable[None]]"
+
+OWN = pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
 
 
-async def accept_all(line: Line) -> None:
-    """Answer each request as an exchange would that agrees to everything."""
+def response(status: str, body: bytes, *headers: str) -> bytes:
+    """Return the bytes of a complete response."""
+    return "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]).encode() + body
+
+
+def most_in_a_window(times: list[float], seconds: float = 2.0) -> int:
+    """Return the largest number of arrivals in a window, counted by hand."""
+    return max(sum(begin <= at < begin + seconds for at in times) for begin in times)
+
+
+async def silent(connection: Connection) -> None:
+    """Read one request and never answer."""
+    await connection.request()
+
+
+async def accept_all(connection: Connection) -> None:
+    """Accept each close."""
     while True:
-        await line.request()
-        line.answer(ACCEPTED)
+        await connection.request()
+        connection.answer(ACCEPTED)
 
 
 class Stub:
@@ -111,35 +127,35 @@ class Stub:
     def __init__(self) -> None:
         self.script: Script = accept_all
         self.base_url = ""
-        self.lines: list[Line] = []
+        self.connections: list[Connection] = []
         self.requests: list[Request] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def made(self, line: Line) -> None:
-        self.lines.append(line)
-        self._tasks.append(asyncio.ensure_future(self._play(line)))
+    def made(self, connection: Connection) -> None:
+        self.connections.append(connection)
+        self._tasks.append(asyncio.ensure_future(self._play(connection)))
 
-    async def _play(self, line: Line) -> None:
+    async def _play(self, connection: Connection) -> None:
         with suppress(EOFError):
-            await self.script(line)
+            await self.script(connection)
 
     async def all_ended(self) -> None:
         """Wait until no connection is open."""
         async with asyncio.timeout(5):
-            for line in self.lines:
-                await line.ended.wait()
+            for connection in self.connections:
+                await connection.ended.wait()
 
     async def run(self) -> AsyncIterator[Stub]:
-        server = await asyncio.get_running_loop().create_server(lambda: Line(self), "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(lambda: Connection(self), "127.0.0.1", 0)
         self.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield self
         server.close()
-        for line in self.lines:
-            line.transport.abort()
+        for connection in self.connections:
+            connection.transport.abort()
         for task in self._tasks:
             task.cancel()
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
-        assert [end for end in ends if isinstance(end, Exception)] == []  # a script that failed proves nothing
+        assert [end for end in ends if isinstance(end, Exception)] == []  # a script failed
 
 
 @pytest.fixture
@@ -149,8 +165,8 @@ async def stub() -> AsyncIterator[Stub]:
 
 
 @pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep clients whose user id is given from checking it: the stub sees what the test sends and no more."""
+def no_uid_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep clients from checking the user id that they are given, so that the stub sees the test's requests only."""
     monkeypatch.setattr(UidLookup, "_start", lambda _: None)
 
 
@@ -165,7 +181,7 @@ class Clock:
 
 
 class Clients:
-    """Makes clients, each with a limiter of its own on one clock, and tells what became of their tokens."""
+    """Makes clients, each with a limiter of its own on one clock, and finds out where their tokens are."""
 
     credentials = CREDENTIALS
 
@@ -182,9 +198,9 @@ class Clients:
 
     @staticmethod
     async def until(condition: Callable[[], object]) -> None:
-        """Wait for something that has no event of its own."""
+        """Wait for a condition that has no event of its own."""
         async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110 - each turn of the loop is looked at, and no time hoped for
+            while not condition():  # noqa: ASYNC110 - tried at each turn of the loop
                 await asyncio.sleep(0)
 
     @staticmethod
@@ -193,7 +209,7 @@ class Clients:
         return client.limiter.statistics(key)
 
     def fate(self, client: Client, key: Hashable = None) -> str:
-        """Say where the one token that was taken is now, by setting the clock forward until it is free."""
+        """Return where the one token that was taken is now, by setting the clock forward until it is free."""
         if key is None:
             key = client.limiter_key("BTC-USDT-SWAP")
         now = self.statistics(client, key)

@@ -1,4 +1,4 @@
-"""Many at once: batches, lists of positions, warm connections, the bound on what is on the wire."""
+"""Many requests at once: batches, lists of positions, warm connections, the bound on connections."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from okx_async import (
 )
 from okx_async._http.connector import Connector
 from okx_async.simulator import SimulatedExchange
-from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import Clients, Connection, Stub
 
-pytestmark = pytest.mark.usefixtures("quiet")
+pytestmark = pytest.mark.usefixtures("no_uid_check")
 
 POSITIONS = "/api/v5/account/positions"
 
@@ -34,7 +34,7 @@ def client(exchange: SimulatedExchange, clients: Clients) -> Client:
     return clients(exchange.base_url, credentials=exchange.credentials, user_id=exchange.user_id)
 
 
-async def test_results_are_in_the_order_of_the_input_and_told_as_they_come(
+async def test_results_are_in_the_order_of_the_input_and_reported_as_they_come(
     exchange: SimulatedExchange, client: Client
 ) -> None:
     ids = ["BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"]
@@ -77,7 +77,7 @@ async def test_one_leg_stops_no_other(exchange: SimulatedExchange, client: Clien
     assert results[5].result().inst_id == "BTC-USDT-SWAP"
 
 
-async def test_an_empty_batch_and_one_that_is_none(client: Client) -> None:
+async def test_an_empty_batch_and_one_of_the_wrong_type(client: Client) -> None:
     assert await client.close_positions([]) == []
     with pytest.raises(InvalidRequestError, match="must hold ClosePosition only"):
         await client.close_positions(cast("Any", ["BTC-USDT-SWAP"]))
@@ -139,10 +139,10 @@ async def test_warm_connections_are_used(stub: Stub, clients: Clients) -> None:
     assert await client.warm_up(0) == 0
     assert await client.warm_up(5) == 5
     assert await client.warm_up(3) == 3  # of the five
-    assert len(stub.lines) == 5
+    assert len(stub.connections) == 5
     assert stub.requests == []
     await asyncio.gather(*(client.close_position(f"X{n}", "cross") for n in range(5)))
-    assert len(stub.lines) == 5
+    assert len(stub.connections) == 5
 
 
 async def test_warm_up_stays_within_the_bound_and_spends_nothing(exchange: SimulatedExchange, clients: Clients) -> None:
@@ -154,13 +154,15 @@ async def test_warm_up_stays_within_the_bound_and_spends_nothing(exchange: Simul
             await client.warm_up(cast("Any", wrong))
 
 
-async def test_the_pool_stays_within_the_bound_whoever_warms_it_up(stub: Stub, clients: Clients) -> None:
+async def test_the_pool_stays_within_the_bound_when_warmed_up_many_times_at_once(stub: Stub, clients: Clients) -> None:
     client = clients(stub.base_url, max_connections=4)
     assert await asyncio.gather(*(client.warm_up(4) for _ in range(5))) == [4] * 5
-    assert len(stub.lines) == 4
+    assert len(stub.connections) == 4
 
 
-async def test_closes_that_go_on_meanwhile_count_too(exchange: SimulatedExchange, clients: Clients) -> None:
+async def test_warm_up_counts_the_connections_of_closes_on_their_way(
+    exchange: SimulatedExchange, clients: Clients
+) -> None:
     client = clients(exchange.base_url, credentials=exchange.credentials, max_connections=4)
     insts = [f"X{number}-USDT-SWAP" for number in range(4)]
     for inst_id in insts:
@@ -187,32 +189,32 @@ async def test_a_cancelled_warm_up_leaves_what_it_opened_in_the_pool(stub: Stub,
         task.cancel()
         await asyncio.wait({task})
         await client.aclose()
-        await stub.all_ended()  # the watch over the loop tells of any that was lost
+        await stub.all_ended()  # a connection that was lost would be left in the loop
 
 
 async def test_no_more_requests_on_the_wire_than_allowed(stub: Stub, clients: Clients) -> None:
     most = now = 0
 
-    async def script(line: Line) -> None:
+    async def script(connection: Connection) -> None:
         nonlocal most, now
         while True:
-            await line.request()
+            await connection.request()
             now += 1
             most = max(most, now)
             await asyncio.sleep(0.01)
             now -= 1
-            line.answer({"code": "0", "data": [], "msg": ""})
+            connection.answer({"code": "0", "data": [], "msg": ""})
 
     stub.script = script
     attempts: list[Attempt] = []
     client = clients(stub.base_url, max_connections=3, on_attempt=attempts.append)
     await asyncio.gather(*(client.close_position(f"X{n}", "cross") for n in range(30)))
     assert most == 3
-    assert len(stub.lines) == 3
+    assert len(stub.connections) == 3
     assert len(attempts) == 30
 
 
-async def test_a_long_line_at_one_key_delays_no_other(stub: Stub, clients: Clients) -> None:
+async def test_a_long_queue_at_one_key_delays_no_other(stub: Stub, clients: Clients) -> None:
     client = clients(stub.base_url, max_connections=1)
     await client.limiter.block(client.limiter_key("BTC-USDT-SWAP"), 30.0)
     tasks = [asyncio.ensure_future(client.close_position("BTC-USDT-SWAP", "cross")) for _ in range(5)]

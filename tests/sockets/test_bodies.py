@@ -1,44 +1,37 @@
-"""Answers as broken networks, proxies and malice make them: the right class, the right token, bounded memory."""
+"""Answers of broken networks, proxies and malice: the right error class, the right token, bounded memory."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 import tracemalloc
-from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
 
 from okx_async import Attempt, ClosedPosition, OkxError, Outcome, OutcomeUnknownError, RejectedError
-from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import OWN, Clients, Connection, Script, Stub, response
 
-pytestmark = pytest.mark.usefixtures("quiet")
+pytestmark = pytest.mark.usefixtures("no_uid_check")
 
-OWN = pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
 HTML = b"<html><head><title>%d</title></head><body><center><h1>cloudflare</h1></center></body></html>"
 GOOD = b'{"code":"0","data":[{"instId":"BTC-USDT-SWAP","posSide":"net","clOrdId":"","tag":""}],"msg":""}'
 
 
-def once(raw: bytes, *, hang_up: bool = False) -> Callable[[Line], Awaitable[None]]:
-    """Script: one request, these bytes for an answer."""
+def once(raw: bytes, *, hang_up: bool = False) -> Script:
+    """Return a script that answers one request with these bytes."""
 
-    async def script(line: Line) -> None:
-        await line.request()
-        line.write(raw)
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.write(raw)
         if hang_up:
-            line.transport.close()
+            connection.transport.close()
 
     return script
 
 
-def response(status: str, body: bytes, *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
 async def close(clients: Clients, stub: Stub, *, own: bool = True) -> tuple[ClosedPosition | OkxError, str]:
-    """Return how the close ended, and what became of its token."""
+    """Return how the close ended, and where its token is."""
     attempts: list[Attempt] = []
     async with aiohttp.ClientSession() as session:
         client = clients(stub.base_url, session=None if own else session, timeout=2.0, on_attempt=attempts.append)
@@ -83,7 +76,7 @@ async def test_a_page_of_a_proxy(stub: Stub, clients: Clients, status: str, kind
     end, fate = await close(clients, stub, own=own)
     assert type(end) is kind
     assert (end.code, end.status) == ("", number)
-    assert fate == "in doubt"  # whoever answered may not be who counts
+    assert fate == "in doubt"  # a proxy answered: the exchange may count the request or not
 
 
 @OWN
@@ -128,13 +121,13 @@ async def test_a_page_of_a_proxy(stub: Stub, clients: Clients, status: str, kind
         "hang-up",
     ],
 )
-async def test_no_answer_that_can_be_read(
+async def test_an_answer_that_cannot_be_read(
     stub: Stub, clients: Clients, raw: bytes, *, hang_up: bool, own: bool
 ) -> None:
     stub.script = once(raw, hang_up=hang_up)
     end, fate = await close(clients, stub, own=own)
     assert type(end) is OutcomeUnknownError
-    assert "400" not in str(end)  # a status that nobody answered
+    assert "400" not in str(end).replace(stub.base_url, "")  # aiohttp's own status, in no answer; a port may have it
     assert fate == "in doubt"
     assert "do not blindly repeat" in str(end)
     assert len(str(end)) < 500
@@ -162,28 +155,28 @@ async def test_an_answer_is_an_answer_however_it_is_sent(
 
 
 async def test_an_answer_before_the_request_was_read(stub: Stub, clients: Clients) -> None:
-    async def script(line: Line) -> None:
-        line.transport.pause_reading()
-        line.write(response("200 OK", GOOD))
-        await line.ended.wait()
+    async def script(connection: Connection) -> None:
+        connection.transport.pause_reading()
+        connection.write(response("200 OK", GOOD))
+        await connection.ended.wait()
 
-    # It came over a connection that carried the request, and it is the exchange's envelope: there is no better word.
+    # It is the exchange's envelope, over a connection that carried the request.
     stub.script = script
     end, fate = await close(clients, stub)
     assert isinstance(end, ClosedPosition)
     assert fate == "settled"
 
 
-async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(stub: Stub, clients: Clients) -> None:
+async def test_a_second_answer_is_not_taken_for_that_of_the_next_request(stub: Stub, clients: Clients) -> None:
     more = asyncio.Event()
 
-    async def script(line: Line) -> None:
-        await line.request()
-        line.answer({"code": "0", "data": [], "msg": ""})
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.answer({"code": "0", "data": [], "msg": ""})
         await more.wait()
-        line.write(response("200 OK", GOOD))  # a second answer to the first request
-        await line.request()
-        line.answer({"code": "51023", "data": [], "msg": "Position doesn't exist."})
+        connection.write(response("200 OK", GOOD))  # a second answer to the first request
+        await connection.request()
+        connection.answer({"code": "51023", "data": [], "msg": "Position doesn't exist."})
 
     stub.script = script
     client = clients(stub.base_url)
@@ -192,33 +185,33 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(stu
     for _ in range(5):
         await asyncio.sleep(0)
 
-    async def refuse(line: Line) -> None:
-        await line.request()
-        line.answer({"code": "51023", "data": [], "msg": "Position doesn't exist."})
+    async def refuse(connection: Connection) -> None:
+        await connection.request()
+        connection.answer({"code": "51023", "data": [], "msg": "Position doesn't exist."})
 
     stub.script = refuse
     with pytest.raises(RejectedError, match="51023"):
         await client.close_position("BTC-USDT-SWAP", "cross")
-    assert len(stub.lines) == 2
+    assert len(stub.connections) == 2
 
 
-async def endless(line: Line) -> None:
-    await line.request()
-    line.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+async def endless(connection: Connection) -> None:
+    await connection.request()
+    connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
-    while not line.ended.is_set():
-        if line.transport.get_write_buffer_size() < 1 << 20:
-            line.write(chunk)
+    while not connection.ended.is_set():
+        if connection.transport.get_write_buffer_size() < 1 << 20:
+            connection.write(chunk)
         await asyncio.sleep(0)
 
 
-def long(size: int) -> Callable[[Line], Awaitable[None]]:
-    async def script(line: Line) -> None:
-        await line.request()
-        line.write(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
-        while size and not line.ended.is_set():
-            if line.transport.get_write_buffer_size() < 1 << 20:
-                line.write(b" " * 65536)
+def long(size: int) -> Script:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.write(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+        while size and not connection.ended.is_set():
+            if connection.transport.get_write_buffer_size() < 1 << 20:
+                connection.write(b" " * 65536)
             await asyncio.sleep(0)
 
     return script
@@ -238,9 +231,7 @@ BOMB = gzip.compress(b" " * 200_000_000, 9)
     ],
     ids=["endless", "20 MB", "200 MB behind gzip", "200 MB behind gzip of a proxy"],
 )
-async def test_memory_is_bounded(
-    stub: Stub, clients: Clients, script: Callable[[Line], Awaitable[None]], words: str, *, own: bool
-) -> None:
+async def test_memory_is_bounded(stub: Stub, clients: Clients, script: Script, words: str, *, own: bool) -> None:
     stub.script = script
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""One close, cancelled at every turn of the event loop: nobody lies and no token is lost."""
+"""One close, cancelled at each turn of the event loop in turn: its caller is told the truth and no token is lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from okx_async import Attempt, Client, ClosePosition, CloseResult, Outcome
 from okx_async.simulator import SimulatedExchange
-from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import Clients, Connection, Stub
 
 NOTE = "BTC-USDT-SWAP: already sent, outcome unknown"
 
@@ -46,7 +46,7 @@ def turns() -> Iterator[Turns]:
 
 
 async def close(client: Client, turns: Turns, turn: int) -> tuple[bool, list[str]]:
-    """Return whether the close was cancelled, and the notes that its caller got."""
+    """Return whether the close was cancelled, and the notes of the exception."""
     notes: list[str] = []
 
     async def call() -> None:
@@ -67,7 +67,7 @@ def told(attempts: list[Attempt]) -> list[tuple[Outcome, str]]:
     return [(attempt.outcome, attempt.token) for attempt in attempts]
 
 
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("no_uid_check")
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 async def test_a_close_cancelled_at_any_turn(
     *, warm: bool, stub: Stub, clients: Clients, turns: Turns, caplog: pytest.LogCaptureFixture
@@ -103,7 +103,7 @@ async def test_a_close_cancelled_at_any_turn(
             assert told(attempts) in ([], [(Outcome.NOT_SENT, "refunded")]), turn
             assert not warnings, turn
             unsent += 1
-    # Each kind of moment was met; over a warm connection the request leaves in the first turn of its task.
+    # Both kinds of moment occurred; over a warm connection the request leaves in the first turn of its task.
     assert unsent >= (1 if warm else 3)
     assert sent >= 2
 
@@ -113,10 +113,11 @@ async def test_a_close_cancelled_at_any_turn_while_the_user_id_is_asked(clients:
         sent = unsent = 0
         for turn in count():
             attempts: list[Attempt] = []
-            credentials = exchange.add_account().credentials
-            exchange.open_position("BTC-USDT-SWAP", 1, account=(account := exchange.add_account()))
-            credentials = account.credentials
-            client = clients(exchange.base_url, credentials=credentials, user_id=None, on_attempt=attempts.append)
+            account = exchange.add_account()
+            exchange.open_position("BTC-USDT-SWAP", 1, account=account)
+            client = clients(
+                exchange.base_url, credentials=account.credentials, user_id=None, on_attempt=attempts.append
+            )
 
             cancelled, notes = await close(client, turns, turn)
             fates = {clients.fate(client, (exchange.base_url, user_id, "BTC-USDT-SWAP")) for user_id in names(client)}
@@ -142,8 +143,8 @@ def names(client: Client) -> list[str]:
     return [client._wiring.identity.fallback]
 
 
-@pytest.mark.usefixtures("quiet")
-async def test_a_close_cancelled_in_line_was_not_sent(stub: Stub, clients: Clients) -> None:
+@pytest.mark.usefixtures("no_uid_check")
+async def test_a_close_cancelled_in_the_queue_was_not_sent(stub: Stub, clients: Clients) -> None:
     client = clients(stub.base_url)
     key = client.limiter_key("BTC-USDT-SWAP")
     await client.limiter.block(key, 30.0)
@@ -157,17 +158,17 @@ async def test_a_close_cancelled_in_line_was_not_sent(stub: Stub, clients: Clien
     assert stub.requests == []
 
 
-@pytest.mark.usefixtures("quiet")
-async def test_a_batch_cancelled_has_told_of_every_leg_that_was_decided(stub: Stub, clients: Clients) -> None:
+@pytest.mark.usefixtures("no_uid_check")
+async def test_a_cancelled_batch_has_reported_every_leg_that_was_decided(stub: Stub, clients: Clients) -> None:
     pending = asyncio.Event()
 
-    async def script(line: Line) -> None:
+    async def script(connection: Connection) -> None:
         while True:
-            request = await line.request()
+            request = await connection.request()
             if request.inst_id == "ETH-USDT-SWAP":
                 pending.set()  # and never an answer
             else:
-                line.answer({"code": "0", "data": [], "msg": ""})
+                connection.answer({"code": "0", "data": [], "msg": ""})
 
     stub.script = script
     client = clients(stub.base_url)

@@ -1,4 +1,4 @@
-"""The end of a client: queued calls end at once, those on the wire get their time, nothing stays open."""
+"""The end of a client: queued calls end at once, sent ones get their time, nothing stays open."""
 
 from __future__ import annotations
 
@@ -9,22 +9,18 @@ import aiohttp
 import pytest
 
 from okx_async import Client, Limiter, NotSentError, OutcomeUnknownError, Quota
-from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import Clients, Connection, Stub, silent
 
-pytestmark = pytest.mark.usefixtures("quiet")
-
-
-async def silent(line: Line) -> None:
-    await line.request()
+pytestmark = pytest.mark.usefixtures("no_uid_check")
 
 
-async def test_queued_calls_end_at_once_and_those_on_the_wire_are_awaited(stub: Stub, clients: Clients) -> None:
+async def test_queued_calls_end_at_once_and_sent_ones_are_awaited(stub: Stub, clients: Clients) -> None:
     answer = asyncio.Event()
 
-    async def script(line: Line) -> None:
-        await line.request()
+    async def script(connection: Connection) -> None:
+        await connection.request()
         await answer.wait()
-        line.answer({"code": "0", "data": [], "msg": ""})
+        connection.answer({"code": "0", "data": [], "msg": ""})
 
     stub.script = script
     client = clients(stub.base_url, timeout=30.0)
@@ -56,7 +52,7 @@ async def test_without_an_answer_in_time_their_outcome_is_unknown(stub: Stub, cl
     assert clients.fate(client) == "in doubt"
 
 
-async def test_in_line_for_a_place(stub: Stub, clients: Clients) -> None:
+async def test_calls_that_wait_for_a_connection_are_not_sent(stub: Stub, clients: Clients) -> None:
     stub.script = silent
     client = clients(stub.base_url, timeout=0.1, max_connections=1)
     tasks = [asyncio.ensure_future(client.close_position("BTC-USDT-SWAP", "cross")) for _ in range(3)]
@@ -75,7 +71,7 @@ async def test_a_call_whose_slot_comes_with_the_close_is_not_sent(stub: Stub, cl
                 pass
         queued = asyncio.ensure_future(client.close_position("BTC-USDT-SWAP", "cross"))
         await clients.until(lambda: clients.statistics(client, key).waiting)
-        slot.refund()  # handed over, and the close comes before the waiter runs
+        slot.refund()  # handed over; the client is closed before the waiter runs
         await client.aclose()
     with pytest.raises(NotSentError):
         await queued
@@ -83,14 +79,14 @@ async def test_a_call_whose_slot_comes_with_the_close_is_not_sent(stub: Stub, cl
     assert clients.statistics(client, key).free == 1
 
 
-async def test_twice_and_never_used(stub: Stub, clients: Clients) -> None:
+async def test_closing_twice_or_without_use(stub: Stub, clients: Clients) -> None:
     client = clients(stub.base_url)
     await client.aclose()
     await client.aclose()
     async with clients(stub.base_url) as client:
         pass
     await client.aclose()
-    assert stub.lines == []
+    assert stub.connections == []
 
 
 async def test_a_close_that_is_cancelled_leaves_no_connection(stub: Stub, clients: Clients) -> None:
@@ -106,7 +102,7 @@ async def test_a_close_that_is_cancelled_leaves_no_connection(stub: Stub, client
         await sent
 
 
-async def test_an_end_that_is_cancelled_at_once_leaves_nobody_in_line(stub: Stub, clients: Clients) -> None:
+async def test_a_close_of_the_client_that_is_cancelled_ends_the_queued_calls(stub: Stub, clients: Clients) -> None:
     stub.script = silent
     for turns in range(1, 6):
         client = clients(stub.base_url, timeout=30.0, limiter=Limiter(Quota(1)))

@@ -1,4 +1,4 @@
-"""One fault of each kind over real sockets, as the matrix of tests/faults has them all in virtual time."""
+"""One fault of each kind over real sockets; tests/faults has all of them in virtual time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.sockets.conftest import Clients
 CLOSE = "/api/v5/trade/close-position"
 TIME = "/api/v5/public/time"
 
-# fault, its changes, what the caller is told, closes executed, requests that arrived, what became of the last slot
+# fault, its changes, error of the caller, closes executed, requests that arrived, where the last slot is
 KINDS: list[tuple[str, dict[str, Any], str, int, int, str]] = [
     ("50004", {"executed": True}, "OutcomeUnknownError 50004", 1, 1, "in doubt"),
     ("50004", {"executed": False}, "OutcomeUnknownError 50004", 0, 1, "in doubt"),

@@ -1,4 +1,4 @@
-"""A process that is killed (-9) in the middle of a flatten, over real sockets: run again, it finishes and proves it."""
+"""A flatten whose process is killed (-9) half-way, over real sockets: the next one finishes and proves it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_killed_half_way_it_is_run_again_and_proves_flat(executed: bool, c
     async with SimulatedExchange(seed=1, fill_delay=0.2) as exchange:
         for inst_id in BOOK:
             exchange.open_position(inst_id, 3)
-        # Half of the closes are not answered in this process's life; nobody knows what became of them.
+        # Half of the closes are not answered before the process is killed, so their outcome is unknown.
         for inst_id in BOOK[::2]:
             if executed:
                 exchange.inject("12 s", inst_id=inst_id)
@@ -53,5 +53,5 @@ async def test_killed_half_way_it_is_run_again_and_proves_flat(executed: bool, c
         assert not exchange.positions
         assert {row.state for row in report.rows} <= {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}
         done = [trade.before.inst_id for trade in exchange.trades if trade.cause == "close"]
-        assert sorted(done) == BOOK  # each once, by whichever of the two
+        assert sorted(done) == BOOK  # each once, by either process
         assert exchange.rejections == []

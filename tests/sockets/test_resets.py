@@ -1,4 +1,4 @@
-"""A request in doubt has its connection reset: what the kernel still holds of it is never delivered."""
+"""A request in doubt has its connection reset: bytes of it that the kernel still holds are never delivered."""
 
 from __future__ import annotations
 
@@ -9,46 +9,42 @@ import aiohttp
 import pytest
 
 from okx_async import ClosePosition, OutcomeUnknownError
-from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import Clients, Connection, Script, Stub, silent
 
-pytestmark = pytest.mark.usefixtures("quiet")
-
-
-async def silent(line: Line) -> None:
-    await line.request()
+pytestmark = pytest.mark.usefixtures("no_uid_check")
 
 
-async def begins(line: Line) -> None:
-    await line.request()
-    line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+async def begins(connection: Connection) -> None:
+    await connection.request()
+    connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
 
 
-async def page(line: Line) -> None:
-    await line.request()
-    line.answer(b"<html>", "502 Bad Gateway")
+async def page(connection: Connection) -> None:
+    await connection.request()
+    connection.answer(b"<html>", "502 Bad Gateway")
 
 
-async def unknown(line: Line) -> None:
-    await line.request()
-    line.answer({"code": "50004", "data": [], "msg": "Endpoint request timeout"}, "400 Bad Request")
+async def unknown(connection: Connection) -> None:
+    await connection.request()
+    connection.answer({"code": "50004", "data": [], "msg": "Endpoint request timeout"}, "400 Bad Request")
 
 
-async def too_long(line: Line) -> None:
-    await line.request()
-    line.answer(b" " * 3_000_000)
+async def too_long(connection: Connection) -> None:
+    await connection.request()
+    connection.answer(b" " * 3_000_000)
 
 
 @pytest.mark.parametrize("script", [silent, begins, page, unknown, too_long])
-async def test_in_doubt_the_peer_sees_a_reset(stub: Stub, clients: Clients, script: object) -> None:
-    stub.script = script  # type: ignore[assignment]
+async def test_the_peer_of_a_request_in_doubt_sees_a_reset(stub: Stub, clients: Clients, script: Script) -> None:
+    stub.script = script
     client = clients(stub.base_url, timeout=0.1)
     with pytest.raises(OutcomeUnknownError):
         await client.close_position("BTC-USDT-SWAP", "cross")
     await stub.all_ended()
-    assert [line.ending for line in stub.lines] == ["RST"]
+    assert [connection.ending for connection in stub.connections] == ["RST"]
 
 
-async def test_cancelled_too(stub: Stub, clients: Clients) -> None:
+async def test_the_peer_of_a_cancelled_request_sees_a_reset(stub: Stub, clients: Clients) -> None:
     stub.script = silent
     client = clients(stub.base_url)
     task = asyncio.ensure_future(client.close_position("BTC-USDT-SWAP", "cross"))
@@ -56,29 +52,29 @@ async def test_cancelled_too(stub: Stub, clients: Clients) -> None:
     task.cancel()
     await asyncio.wait({task})
     await stub.all_ended()
-    assert [line.ending for line in stub.lines] == ["RST"]
+    assert [connection.ending for connection in stub.connections] == ["RST"]
 
 
 async def test_on_a_callers_session_where_the_answer_has_begun(stub: Stub, clients: Clients) -> None:
     stub.script = begins
     async with aiohttp.ClientSession() as session:
-        client = clients(stub.base_url, session=session, timeout=0.1)
+        client = clients(stub.base_url, session=session, timeout=0.5)  # in which the answer begins for sure
         with pytest.raises(OutcomeUnknownError):
             await client.close_position("BTC-USDT-SWAP", "cross")
         await stub.all_ended()
-        assert [line.ending for line in stub.lines] == ["RST"]
+        assert [connection.ending for connection in stub.connections] == ["RST"]
 
 
 async def test_on_a_callers_session_a_connection_back_in_the_pool_is_left_alone(stub: Stub, clients: Clients) -> None:
     headers_read = asyncio.Event()
 
-    async def script(line: Line) -> None:
-        await line.request()
-        line.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n")
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n")
         await headers_read.wait()
-        line.write(b"<html>")
-        await line.request()
-        line.answer(b"theirs")
+        connection.write(b"<html>")
+        await connection.request()
+        connection.answer(b"theirs")
 
     async def on_headers(*_: object) -> None:
         headers_read.set()
@@ -92,11 +88,11 @@ async def test_on_a_callers_session_a_connection_back_in_the_pool_is_left_alone(
             await client.close_position("BTC-USDT-SWAP", "cross")
         async with session.get(stub.base_url) as response:
             assert await response.read() == b"theirs"
-    assert len(stub.lines) == 1
+    assert len(stub.connections) == 1
 
 
 async def test_bytes_that_have_not_left_never_do(clients: Clients) -> None:
-    """The peer's window is closed when the request is written; after the reset it gets nothing more."""
+    """The peer's receive window is full when the request is written; after the reset it gets nothing more."""
     loop = asyncio.get_running_loop()
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # inherited by what it accepts
@@ -113,7 +109,7 @@ async def test_bytes_that_have_not_left_never_do(clients: Clients) -> None:
             ((idle, _),) = next(iter(connector._conns.values()))
             assert isinstance(idle.transport, asyncio.Transport)
             filling = b"x" * 10_000_000
-            idle.transport.write(filling)  # the kernels take a part; the request stands behind all of it
+            idle.transport.write(filling)  # the kernels take a part; the request queues behind all of it
             assert idle.transport.get_write_buffer_size()
             with pytest.raises(OutcomeUnknownError):
                 await client.close_position("BTC-USDT-SWAP", "cross")
@@ -144,36 +140,37 @@ async def test_bytes_that_have_not_left_never_do(clients: Clients) -> None:
 async def test_a_decided_request_leaves_its_connection_to_the_next(
     stub: Stub, clients: Clients, body: dict[str, object], status: str
 ) -> None:
-    async def script(line: Line) -> None:
+    async def script(connection: Connection) -> None:
         while True:
-            await line.request()
-            line.answer(body, status)
+            await connection.request()
+            connection.answer(body, status)
 
     stub.script = script
     client = clients(stub.base_url)
     results = [(await client.close_positions([ClosePosition("BTC-USDT-SWAP", "cross")]))[0] for _ in range(3)]
     assert {result.error.code if result.error else "0" for result in results} == {body["code"]}
     assert len(stub.requests) == 3
-    assert len(stub.lines) == 1
+    assert len(stub.connections) == 1
 
 
-async def test_a_reset_meets_nobody_else(stub: Stub, clients: Clients) -> None:
+async def test_a_reset_meets_no_other_request(stub: Stub, clients: Clients) -> None:
     """A new close in each turn of the loop, every other one answered with a page.
 
     A connection back in the pool is taken at once, before it is known that the answer over it was a page.
     """
 
-    async def script(line: Line) -> None:
+    async def script(connection: Connection) -> None:
         while True:
-            request = await line.request()
+            request = await connection.request()
             if int(request.inst_id.removeprefix("X")) % 2:
-                line.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n")
-                for _ in range(4):  # turns: the body comes by itself
+                connection.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n")
+                for _ in range(4):  # turns, so that the body arrives apart
                     await asyncio.sleep(0)
-                line.write(b"<html>")
+                connection.write(b"<html>")
             else:
-                line.answer({"code": "0", "data": [], "msg": ""})
+                connection.answer({"code": "0", "data": [], "msg": ""})
 
+    asyncio.get_running_loop().set_debug(False)  # which would take most of the time of 200 requests
     stub.script = script
     client = clients(stub.base_url)
     tasks = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from html import escape
 from urllib.parse import quote
 
@@ -14,18 +14,18 @@ import orjson
 import pytest
 
 from okx_async import ClosePosition, OkxError
-from tests.sockets.conftest import Clients, Line, Request, Stub
+from tests.sockets.conftest import OWN, Clients, Connection, Request, Script, Stub, response, silent
 
-pytestmark = pytest.mark.usefixtures("quiet")
+pytestmark = pytest.mark.usefixtures("no_uid_check")
 
 
 def secrets(clients: Clients, request: Request) -> list[str]:
-    """Return what must not be seen, in the spellings that it may be seen in."""
+    """Return the texts that must not be seen: the secrets, in each spelling."""
     credentials = clients.credentials
     plain = [credentials.secret_key, credentials.passphrase, request.headers["ok-access-sign"]]
     assert request.headers["ok-access-passphrase"] == credentials.passphrase
     spellings = [text for secret in plain for text in (secret, orjson.dumps(secret).decode()[1:-1], escape(secret))]
-    # A beginning of one is as bad: texts are cut somewhere.
+    # Beginnings too, since texts are cut.
     return [*spellings, *(secret[:8] for secret in plain)]
 
 
@@ -49,16 +49,12 @@ def everything_said(error: BaseException) -> str:
     return "\n".join([*parts, *traceback.format_exception(error)])
 
 
-def echo(form: Callable[[Request, Clients], bytes], clients: Clients) -> Callable[[Line], Awaitable[None]]:
-    async def script(line: Line) -> None:
-        line.write(form(await line.request(), clients))
-        line.transport.close()
+def echo(form: Callable[[Request, Clients], bytes], clients: Clients) -> Script:
+    async def script(connection: Connection) -> None:
+        connection.write(form(await connection.request(), clients))
+        connection.transport.close()
 
     return script
-
-
-def http(status: str, body: bytes, *headers: str) -> bytes:
-    return "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]).encode() + body
 
 
 def said(request: Request, clients: Clients) -> str:
@@ -67,48 +63,48 @@ def said(request: Request, clients: Clients) -> str:
 
 
 def in_message(request: Request, clients: Clients) -> bytes:
-    return http("400 Bad Request", orjson.dumps({"code": "51000", "data": [], "msg": said(request, clients)}))
+    return response("400 Bad Request", orjson.dumps({"code": "51000", "data": [], "msg": said(request, clients)}))
 
 
 def passphrase_in_message(request: Request, _: Clients) -> bytes:
     words = f"Parameter {request.headers['ok-access-passphrase']} error"
-    return http("200 OK", orjson.dumps({"code": "51000", "data": [], "msg": words}))
+    return response("200 OK", orjson.dumps({"code": "51000", "data": [], "msg": words}))
 
 
 def slashes_escaped(request: Request, _: Clients) -> bytes:
     words = orjson.dumps({"code": "50004", "data": [], "msg": request.headers["ok-access-passphrase"]})
-    return http("200 OK", words.replace(b"/", b"\\/"))
+    return response("200 OK", words.replace(b"/", b"\\/"))
 
 
 def signature_in_item(request: Request, _: Clients) -> bytes:
     item = {"sCode": "51000", "sMsg": f"Invalid {request.headers['ok-access-sign']}"}
-    return http("200 OK", orjson.dumps({"code": "1", "data": [item], "msg": ""}))
+    return response("200 OK", orjson.dumps({"code": "1", "data": [item], "msg": ""}))
 
 
 def code_of_secrets(_: Request, clients: Clients) -> bytes:
     item = {"sCode": clients.credentials.passphrase, "sMsg": clients.credentials.secret_key}
-    return http("200 OK", orjson.dumps({"code": "1", "data": [item], "msg": ""}))
+    return response("200 OK", orjson.dumps({"code": "1", "data": [item], "msg": ""}))
 
 
 def at_the_cut(request: Request, _: Clients) -> bytes:
     words = "x" * 190 + request.headers["ok-access-passphrase"] + request.headers["ok-access-sign"]
-    return http("400 Bad Request", orjson.dumps({"code": "51000", "data": [], "msg": words}))
+    return response("400 Bad Request", orjson.dumps({"code": "51000", "data": [], "msg": words}))
 
 
 def in_page(request: Request, clients: Clients) -> bytes:
-    return http("502 Bad Gateway", f"<pre>{escape(said(request, clients))}</pre>".encode())
+    return response("502 Bad Gateway", f"<pre>{escape(said(request, clients))}</pre>".encode())
 
 
 def passphrase_in_page(request: Request, _: Clients) -> bytes:
-    return http("403 Forbidden", f"<h1>{escape(request.headers['ok-access-passphrase'])}</h1>".encode())
+    return response("403 Forbidden", f"<h1>{escape(request.headers['ok-access-passphrase'])}</h1>".encode())
 
 
 def in_query(request: Request, _: Clients) -> bytes:
-    return http("404 Not Found", f"?sign={quote(request.headers['ok-access-sign'], safe='')}".encode())
+    return response("404 Not Found", f"?sign={quote(request.headers['ok-access-sign'], safe='')}".encode())
 
 
 def in_reason(request: Request, clients: Clients) -> bytes:
-    return http(f"500 {said(request, clients)}", b"")
+    return response(f"500 {said(request, clients)}", b"")
 
 
 def in_status_line(request: Request, clients: Clients) -> bytes:
@@ -116,20 +112,20 @@ def in_status_line(request: Request, clients: Clients) -> bytes:
 
 
 def in_headers(request: Request, clients: Clients) -> bytes:
-    return http(
+    return response(
         "429 Too Many Requests", b"{}", f"Retry-After: {said(request, clients)}", f"Location: /{said(request, clients)}"
     )
 
 
 def in_bad_header(request: Request, clients: Clients) -> bytes:
-    return http("200 OK", b"{}", f"Content-Length: {said(request, clients)}", f"{said(request, clients)}")
+    return response("200 OK", b"{}", f"Content-Length: {said(request, clients)}", f"{said(request, clients)}")
 
 
 def in_bad_chunk(request: Request, clients: Clients) -> bytes:
     return f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{said(request, clients)}\r\n".encode()
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
+@OWN
 @pytest.mark.parametrize(
     "form",
     [
@@ -149,7 +145,7 @@ def in_bad_chunk(request: Request, clients: Clients) -> bytes:
         in_bad_chunk,
     ],
 )
-async def test_an_echo_stays_unheard(
+async def test_no_secret_of_an_echo_is_shown(
     stub: Stub,
     clients: Clients,
     caplog: pytest.LogCaptureFixture,
@@ -176,10 +172,10 @@ async def test_an_echo_stays_unheard(
                 assert secret not in heard
 
 
-async def test_what_repeats_nothing_is_shown(stub: Stub, clients: Clients) -> None:
-    async def script(line: Line) -> None:
-        await line.request()
-        line.answer({"code": "51000", "data": [], "msg": "Parameter mgnMode error"}, "400 Bad Request")
+async def test_a_message_without_secrets_is_shown(stub: Stub, clients: Clients) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.answer({"code": "51000", "data": [], "msg": "Parameter mgnMode error"}, "400 Bad Request")
 
     stub.script = script
     with pytest.raises(OkxError, match="51000 on BTC-USDT-SWAP: Parameter mgnMode error") as caught:
@@ -187,14 +183,11 @@ async def test_what_repeats_nothing_is_shown(stub: Stub, clients: Clients) -> No
     assert caught.value.message == "Parameter mgnMode error"
 
 
-async def test_a_cancelled_close_shows_nothing_either(
+async def test_a_cancelled_close_shows_no_secret(
     stub: Stub, clients: Clients, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def script(line: Line) -> None:
-        await line.request()
-
     caplog.set_level(logging.DEBUG)
-    stub.script = script
+    stub.script = silent
     task = asyncio.ensure_future(clients(stub.base_url).close_position("BTC-USDT-SWAP", "cross"))
     await clients.until(lambda: stub.requests)
     shown = repr(task)

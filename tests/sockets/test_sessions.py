@@ -1,4 +1,4 @@
-"""A session of the caller's: used as it is, changed by nothing, closed by its owner."""
+"""A client over the caller's own session, which it neither changes nor closes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from okx_async import InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError
 from okx_async.simulator import SimulatedExchange
-from tests.sockets.conftest import Clients, Line, Stub
+from tests.sockets.conftest import OWN, Clients, Connection, Stub
 
-pytestmark = pytest.mark.usefixtures("quiet")
+pytestmark = pytest.mark.usefixtures("no_uid_check")
 
 
 async def test_it_stays_open(exchange: SimulatedExchange, clients: Clients) -> None:
@@ -24,9 +24,9 @@ async def test_it_stays_open(exchange: SimulatedExchange, clients: Clients) -> N
 
 
 async def test_its_middleware_does_not_repeat(stub: Stub, clients: Clients) -> None:
-    async def script(line: Line) -> None:
-        await line.request()
-        line.answer(b"<html>", "503 Service Unavailable")
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.answer(b"<html>", "503 Service Unavailable")
 
     async def repeating(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         await handler(request)
@@ -40,13 +40,13 @@ async def test_its_middleware_does_not_repeat(stub: Stub, clients: Clients) -> N
     assert len(stub.requests) == 1
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
-async def test_a_question_is_asked_once_for_each_slot(stub: Stub, clients: Clients, *, own: bool) -> None:
-    async def script(line: Line) -> None:
-        await line.request()
-        line.answer({"code": "0", "data": [], "msg": ""})
-        await line.request()
-        line.transport.close()  # aiohttp repeats what it takes for harmless, over another connection
+@OWN
+async def test_a_get_is_sent_once_for_each_slot(stub: Stub, clients: Clients, *, own: bool) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.answer({"code": "0", "data": [], "msg": ""})
+        await connection.request()
+        connection.transport.close()  # aiohttp sends a GET again over another connection
 
     stub.script = script
     async with aiohttp.ClientSession() as session:
@@ -58,9 +58,11 @@ async def test_a_question_is_asked_once_for_each_slot(stub: Stub, clients: Clien
 
 
 async def test_raise_for_status_hides_no_code(stub: Stub, clients: Clients) -> None:
-    async def script(line: Line) -> None:
-        await line.request()
-        line.answer({"code": "51115", "data": [], "msg": "Cancel all pending close orders."}, "429 Too Many Requests")
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.answer(
+            {"code": "51115", "data": [], "msg": "Cancel all pending close orders."}, "429 Too Many Requests"
+        )
 
     stub.script = script
     async with aiohttp.ClientSession(raise_for_status=True) as session:
@@ -72,9 +74,9 @@ async def test_raise_for_status_hides_no_code(stub: Stub, clients: Clients) -> N
 
 @pytest.mark.parametrize("status", ["302 Found", "307 Temporary Redirect"])
 async def test_a_redirect_is_not_followed(stub: Stub, clients: Clients, status: str) -> None:
-    async def script(line: Line) -> None:
-        await line.request()
-        line.answer(b"", status, f"Location: {stub.base_url}/api/v5/trade/close-position")
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.answer(b"", status, f"Location: {stub.base_url}/api/v5/trade/close-position")
 
     stub.script = script
     async with aiohttp.ClientSession() as session:
@@ -114,11 +116,11 @@ async def test_a_trace_that_raises_leaves_the_outcome_unknown(stub: Stub, client
 async def test_a_limit_of_its_connector_makes_closes_wait_for_each_other(stub: Stub, clients: Clients) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2)) as session:
         client = clients(stub.base_url, session=session, connect_timeout=30.0)
-        async with asyncio.timeout(5):  # not waiting for what its pool cannot give
+        async with asyncio.timeout(5):  # without waiting for more than its pool can give
             assert await client.warm_up(5) == 2
         await asyncio.gather(*(client.close_position("BTC-USDT-SWAP", "cross") for _ in range(10)))
     assert len(stub.requests) == 10
-    assert len(stub.lines) == 2
+    assert len(stub.connections) == 2
 
 
 async def test_its_own_headers_go_along_and_ours_are_as_signed(exchange: SimulatedExchange, clients: Clients) -> None:

@@ -1,4 +1,4 @@
-"""Refused for rate, or out of time: blocked, repeated after the window, and told as it was."""
+"""Refusals for rate and calls out of time: the key is blocked, the close repeated after the window, the error true."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from okx_async import (
 from okx_async.simulator import SimulatedExchange
 from tests.sockets.conftest import Clients
 
-pytestmark = pytest.mark.usefixtures("quiet")
+pytestmark = pytest.mark.usefixtures("no_uid_check")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def client(exchange: SimulatedExchange, clients: Clients, attempts: list[Attempt
         exchange.base_url,
         credentials=exchange.credentials,
         user_id=exchange.user_id,
-        limiter=Limiter(Quota(20, 0.3), doubt_grace=0.1),  # short windows: nothing here is counted by the exchange
+        limiter=Limiter(Quota(20, 0.3), doubt_grace=0.1),  # short windows: the exchange counts none of these
         on_attempt=attempts.append,
     )
 
@@ -48,25 +48,27 @@ def statistics(client: Client) -> Any:
     return client.limiter.statistics(client.limiter_key("BTC-USDT-SWAP"))
 
 
-@pytest.mark.parametrize("status", [200, 429])
 async def test_refused_for_rate_it_is_repeated_after_the_window(
-    exchange: SimulatedExchange, client: Client, attempts: list[Attempt], status: int, caplog: pytest.LogCaptureFixture
+    exchange: SimulatedExchange, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    exchange.inject(code="50011", status=status)
-    closed = await client.close_position("BTC-USDT-SWAP", "cross")
-    assert closed.attempts == tuple(attempts)
-    assert [(attempt.code, attempt.status, attempt.token) for attempt in attempts] == [
-        ("50011", status, "settled"),
-        ("0", 200, "settled"),
-    ]
-    first, second = exchange.journal
-    assert second.at - first.at >= 2.0  # the pause of the exchange's own quota, not of ours
+    exchange.open_position("ETH-USDT-SWAP", 1)
+    statuses = {"BTC-USDT-SWAP": 200, "ETH-USDT-SWAP": 429}
+    for inst_id, status in statuses.items():
+        exchange.inject(code="50011", status=status, inst_id=inst_id)
+    closes = await asyncio.gather(*(client.close_position(inst_id, "cross") for inst_id in statuses))
+    for closed, (inst_id, status) in zip(closes, statuses.items(), strict=True):
+        assert [(attempt.code, attempt.status, attempt.token) for attempt in closed.attempts] == [
+            ("50011", status, "settled"),
+            ("0", 200, "settled"),
+        ]
+        first, second = [row for row in exchange.journal if row.key == (exchange.user_id, inst_id)]
+        assert second.at - first.at >= 2.0  # the pause of the exchange's own quota, not of ours
     assert exchange.positions == ()
     assert "its key pauses for 2 s" in caplog.text
     assert "to be repeated: 50011" in caplog.text
 
 
-async def test_a_question_for_the_time_that_is_refused_for_rate_blocks_its_key(
+async def test_a_request_for_the_time_that_is_refused_for_rate_blocks_its_key(
     exchange: SimulatedExchange, client: Client
 ) -> None:
     exchange.inject("31 s ahead")
@@ -79,7 +81,7 @@ async def test_a_question_for_the_time_that_is_refused_for_rate_blocks_its_key(
     assert state.blocked_until > time.monotonic() + 1.5
 
 
-async def test_out_of_time_the_attempts_error_is_raised(
+async def test_out_of_time_the_error_of_the_last_attempt_is_raised(
     exchange: SimulatedExchange, client: Client, attempts: list[Attempt]
 ) -> None:
     exchange.inject(code="50011", times=9)
@@ -94,7 +96,7 @@ async def test_out_of_time_the_attempts_error_is_raised(
     assert statistics(client).blocked_until - time.monotonic() > 1.0
 
 
-async def test_a_block_of_one_holds_all_of_its_key_and_nobody_else(exchange: SimulatedExchange, client: Client) -> None:
+async def test_a_block_holds_all_calls_of_its_key_and_no_others(exchange: SimulatedExchange, client: Client) -> None:
     exchange.inject(code="50011", inst_id="BTC-USDT-SWAP")
     exchange.open_position("ETH-USDT-SWAP", 1)
     with pytest.raises(RateLimitedError):
@@ -130,7 +132,7 @@ async def test_no_slot_in_time(exchange: SimulatedExchange, client: Client, atte
     assert caught.value.key == key
     await client.close_position("BTC-USDT-SWAP", "cross", max_wait=2.0)
     assert time.monotonic() - began >= 0.25
-    assert len(attempts) == 1  # the first call never had a slot: no attempt
+    assert len(attempts) == 1  # the first call had no slot, so it made no attempt
     assert len(exchange.journal) == 1
 
 

@@ -1,4 +1,4 @@
-"""Finding out the user id over real sockets: it never stands between a user and the exit."""
+"""The lookup of the user id over real sockets: it never keeps a close from being sent."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ CONFIG = "/api/v5/account/config"
 POST = "/api/v5/trade/close-position"
 
 
-def unknown(clients: Clients, exchange: SimulatedExchange, **arguments: Any) -> Client:
-    """Return a client that was not told its user id."""
+def without_uid(clients: Clients, exchange: SimulatedExchange, **arguments: Any) -> Client:
+    """Return a client whose user id is not given."""
     return clients(exchange.base_url, **{"credentials": exchange.credentials, "user_id": None, **arguments})
 
 
@@ -25,8 +25,8 @@ def calls(exchange: SimulatedExchange, path: str) -> int:
     return sum(row.path == path for row in exchange.journal)
 
 
-async def test_asked_once_however_many_call(exchange: SimulatedExchange, clients: Clients) -> None:
-    client = unknown(clients, exchange)
+async def test_many_calls_at_once_ask_once(exchange: SimulatedExchange, clients: Clients) -> None:
+    client = without_uid(clients, exchange)
     legs = [f"X{n}-USDT-SWAP" for n in range(20)]
     for leg in legs:
         exchange.open_position(leg, 1)
@@ -37,17 +37,17 @@ async def test_asked_once_however_many_call(exchange: SimulatedExchange, clients
 
 
 async def test_warm_up_asks_too(exchange: SimulatedExchange, clients: Clients) -> None:
-    client = unknown(clients, exchange)
+    client = without_uid(clients, exchange)
     assert await client.warm_up(3) == 3
     assert client.limiter_key("X")[1] == exchange.user_id
     assert (calls(exchange, CONFIG), calls(exchange, POST)) == (1, 0)
 
 
-async def test_given_it_is_checked_behind_the_close(
+async def test_a_given_user_id_is_checked_behind_the_close(
     exchange: SimulatedExchange, clients: Clients, caplog: pytest.LogCaptureFixture
 ) -> None:
     exchange.inject(path=CONFIG, counted=False, delay=0.2)
-    client = unknown(clients, exchange, user_id=exchange.user_id)
+    client = without_uid(clients, exchange, user_id=exchange.user_id)
     exchange.open_position("BTC-USDT-SWAP", 1)
     await client.close_position("BTC-USDT-SWAP", "cross")
     assert client._wiring.uid_lookup._task is not None
@@ -59,7 +59,7 @@ async def test_given_it_is_checked_behind_the_close(
 async def test_a_mismatch_is_logged_and_nothing_else(
     exchange: SimulatedExchange, clients: Clients, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = unknown(clients, exchange, user_id="987")
+    client = without_uid(clients, exchange, user_id="987")
     exchange.open_position("BTC-USDT-SWAP", 1)
     closed = await client.close_position("BTC-USDT-SWAP", "cross")
     assert closed.attempts[0].key == (exchange.base_url, "987", "BTC-USDT-SWAP")
@@ -88,11 +88,11 @@ async def test_the_close_goes_out_without_it(
 ) -> None:
     exchange.inject(path=CONFIG, counted=False, **fault)
     exchange.open_position("BTC-USDT-SWAP", 1)
-    client = unknown(clients, exchange, timeout=10.0)
+    client = without_uid(clients, exchange, timeout=10.0)
     began = asyncio.get_running_loop().time()
     closed = await client.close_position("BTC-USDT-SWAP", "cross")
     took = asyncio.get_running_loop().time() - began
-    assert took < 1.9  # an answer that is slow is awaited for one second
+    assert took < 1.9  # a slow answer is awaited for 1 s
     key = closed.attempts[0].key
     assert isinstance(key, tuple)
     assert key[1].startswith("key:")
@@ -101,10 +101,10 @@ async def test_the_close_goes_out_without_it(
 
 
 async def test_asked_again_until_it_is_known(exchange: SimulatedExchange, clients: Clients) -> None:
-    """Then both keys bind, the fallback first, until nothing sent under the fallback can be counted any more."""
+    """Then both keys bind, the fallback first, until the exchange counts no request sent under the fallback."""
     exchange.inject(path=CONFIG, code="50001", counted=False)
     limiter = Limiter(doubt_grace=0.0)
-    client = unknown(clients, exchange, limiter=limiter)
+    client = without_uid(clients, exchange, limiter=limiter)
     fallback = client.limiter_key("BTC-USDT-SWAP")
     for n in range(4):
         exchange.open_position(f"BTC-USD-260327-6000{n}-C", 1)
@@ -130,7 +130,7 @@ async def test_asked_again_until_it_is_known(exchange: SimulatedExchange, client
 async def test_a_refused_key_sends_nothing(exchange: SimulatedExchange, clients: Clients, code: str) -> None:
     exchange.inject(path=CONFIG, code=code, counted=False)
     exchange.open_position("BTC-USDT-SWAP", 1)
-    client = unknown(clients, exchange)
+    client = without_uid(clients, exchange)
     ends = await asyncio.gather(
         *(client.close_position("BTC-USDT-SWAP", "cross") for _ in range(5)), return_exceptions=True
     )
@@ -138,26 +138,26 @@ async def test_a_refused_key_sends_nothing(exchange: SimulatedExchange, clients:
     assert len({id(end) for end in ends}) == 5  # each caller has an exception of its own
     assert {end.code for end in ends if isinstance(end, AuthenticationError)} == {code}
     assert calls(exchange, POST) == 0
-    await client.close_position("BTC-USDT-SWAP", "cross")  # asked anew: the key was mended meanwhile
+    await client.close_position("BTC-USDT-SWAP", "cross")  # asked again, and the key is good by now
     assert (calls(exchange, CONFIG), calls(exchange, POST)) == (2, 1)
 
 
 async def test_a_key_that_may_not_read_may_still_trade(exchange: SimulatedExchange, clients: Clients) -> None:
     exchange.inject(path=CONFIG, code="50120", counted=False)
     exchange.open_position("BTC-USDT-SWAP", 1)
-    await unknown(clients, exchange).close_position("BTC-USDT-SWAP", "cross")
+    await without_uid(clients, exchange).close_position("BTC-USDT-SWAP", "cross")
 
 
-async def test_nobody_there(clients: Clients) -> None:
+async def test_a_host_that_refuses_connections(clients: Clients) -> None:
     client = clients("http://127.0.0.1:9", user_id=None)
     with pytest.raises(NotSentError, match="nothing was sent: ClientConnectorError"):
         await client.close_position("BTC-USDT-SWAP", "cross")
     assert clients.fate(client) == "free"
 
 
-async def test_two_clients_of_one_key_share_what_they_learn(exchange: SimulatedExchange, clients: Clients) -> None:
+async def test_two_clients_of_one_key_share_the_user_id(exchange: SimulatedExchange, clients: Clients) -> None:
     limiter = Limiter()
-    one, two = unknown(clients, exchange, limiter=limiter), unknown(clients, exchange, limiter=limiter)
+    one, two = without_uid(clients, exchange, limiter=limiter), without_uid(clients, exchange, limiter=limiter)
     await one.warm_up(0)
     assert two.limiter_key("X") == one.limiter_key("X") == (exchange.base_url, exchange.user_id, "X")
 
@@ -166,7 +166,7 @@ async def test_no_time_to_ask(exchange: SimulatedExchange, clients: Clients) -> 
     """With max_wait=0 a cold client sends at once, under the fallback."""
     exchange.inject(path=CONFIG, counted=False, delay=0.5)
     exchange.open_position("BTC-USDT-SWAP", 1)
-    client = unknown(clients, exchange)
+    client = without_uid(clients, exchange)
     closed = await client.close_position("BTC-USDT-SWAP", "cross", max_wait=0)
     assert closed.attempts[0].waited < 0.3
     assert client._wiring.identity.user_id is None

@@ -1,4 +1,4 @@
-"""ccxt.async_support.okx, by its unified calls: told what to do line by line, see tests/interop/clients.py."""
+"""Driver of ccxt.async_support.okx, by its unified calls: see tests/interop/clients.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import ccxt.async_support as ccxt
 
 
 class Driver:
-    """Its calls speak of markets and sides; a refusal is an exception there, with the answer in its words."""
+    """Translates orders to markets and sides, and exceptions, which hold the answer, to codes."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         self._okx: Any = ccxt.okx(
@@ -26,10 +26,10 @@ class Driver:
         self._okx.urls["api"] = {"rest": order["base_url"]}
 
     async def load(self) -> None:
-        """Load the markets, as every call does at first; it asks for the currencies too, and signs that.
+        """Load the markets, as every call does at first, with a signed request for the currencies.
 
-        With keys that are refused that would be all that ever happens. A program that had its markets before its key
-        was refused is the harder case: it is played with markets from a client without keys.
+        With refused keys no call would get further. To test the calls themselves, the markets are then loaded by a
+        client without keys.
         """
         try:
             await self._okx.load_markets()
@@ -41,7 +41,7 @@ class Driver:
             await public.close()
 
     async def account(self) -> list[dict[str, Any]]:
-        """Ask who we are; there is no unified call for it."""
+        """Read the account; there is no unified call for it."""
         answer = await self._okx.private_get_account_config()
         return [{"user_id": row["uid"], "pos_mode": row["posMode"]} for row in answer["data"]]
 
@@ -61,7 +61,7 @@ class Driver:
     async def close(
         self, inst_id: str, mgn_mode: str, pos_side: str = "", cl_ord_id: str = "", *, auto_cxl: bool = False
     ) -> list[dict[str, Any]]:
-        """Close a position; for ccxt one that is long is a "buy"."""
+        """Close a position; ccxt calls a long one "buy"."""
         side = {"long": "buy", "short": "sell"}.get(pos_side, pos_side or None)
         more = {**({"autoCxl": True} if auto_cxl else {}), **({"clientOrderId": cl_ord_id} if cl_ord_id else {})}
         symbol = self._okx.safe_symbol(inst_id)
@@ -69,7 +69,7 @@ class Driver:
         return [{"inst_id": self._okx.market_id(order["symbol"]), "cl_ord_id": order["clientOrderId"] or ""}]
 
     async def seen(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Make a call and say what came of it."""
+        """Make a call and return its outcome."""
         try:
             return {"code": "0", "rows": await getattr(self, call)(**arguments), "error": ""}
         except ccxt.BaseError as error:
@@ -77,12 +77,12 @@ class Driver:
             return {"code": answer["code"], "rows": [], "error": type(error).__name__}
 
     async def end(self) -> None:
-        """Close it."""
+        """Close the client."""
         await self._okx.close()
 
 
 async def do(order: dict[str, Any]) -> list[dict[str, Any]]:
-    """Do as told, so many times at once."""
+    """Carry out an order."""
     driver = Driver(order)
     await driver.load()
     calls = [driver.seen(order["call"], order["arguments"]) for _ in range(order["times"])]

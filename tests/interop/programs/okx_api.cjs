@@ -1,10 +1,10 @@
-// The npm package okx-api: told what to do line by line, see tests/interop/clients.py.
+// Driver of the npm package okx-api: see tests/interop/clients.py.
 "use strict";
 
 const { createInterface } = require("node:readline");
 const { RestClient } = require("okx-api");
 
-// Its calls return the rows of an answer, and throw the answer where its code is not 0.
+// The calls of okx-api return the rows of an answer, and throw the answer if its code is not 0.
 const calls = {
   account: async (client) =>
     (await client.getAccountConfiguration()).map((row) => ({ user_id: row.uid, pos_mode: row.posMode })),

@@ -1,4 +1,4 @@
-"""python-okx, the exchange's own client: told what to do line by line, see tests/interop/clients.py."""
+"""Driver of python-okx, the exchange's own client: see tests/interop/clients.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from okx.Trade import TradeAPI
 
 
 class Driver:
-    """Its calls return the exchange's answer, whatever it says."""
+    """Translates orders to calls, which return the exchange's answer as it is."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         keys = (order["api_key"], order["secret_key"], order["passphrase"])
@@ -20,7 +20,7 @@ class Driver:
         self._account, self._trade = AccountAPI(*keys, **where), TradeAPI(*keys, **where)
 
     def account(self) -> tuple[Any, Any]:
-        """Ask who we are."""
+        """Read the account."""
         answer = self._account.get_account_config()
         return answer, [{"user_id": row["uid"], "pos_mode": row["posMode"]} for row in answer.get("data", [])]
 
@@ -40,20 +40,20 @@ class Driver:
     def close(
         self, inst_id: str, mgn_mode: str, pos_side: str = "", cl_ord_id: str = "", *, auto_cxl: bool = False
     ) -> tuple[Any, Any]:
-        """Close a position; what is not asked for is sent as ""."""
+        """Close a position; options that are not given are sent as ""."""
         answer = self._trade.close_positions(
             inst_id, mgn_mode, posSide=pos_side, autoCxl=auto_cxl or "", clOrdId=cl_ord_id
         )
         return answer, [{"inst_id": row["instId"], "cl_ord_id": row["clOrdId"]} for row in answer.get("data", [])]
 
     def end(self) -> None:
-        """Close both."""
+        """Close both clients."""
         self._account.close()
         self._trade.close()
 
 
 def main() -> None:
-    """Do as told; a thread for each call that is to be made at once."""
+    """Read orders and carry them out, with a thread for each call at once."""
     for line in sys.stdin:
         order = json.loads(line)
         driver = Driver(order)

@@ -1,0 +1,108 @@
+"""Let a fault happen to a call, and return what the caller was told, what the exchange did, and what is left of it.
+
+Client, network and exchange are the real ones, in virtual time. Nothing here expects anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import aiohttp
+
+import okx_async as okx
+from okx_async.simulator import JournalRow, Network, Path, SimulatedExchange, VirtualLoop, run
+from okx_async.simulator.api.endpoints import CLOSE_PATH
+from tests.faults import judge
+from tests.faults.calls import Column
+from tests.faults.cells import Row
+from tests.faults.world import End, Leg, Observed, World
+
+EPOCH = 1768519672.0
+TIME_PATH = "/api/v5/public/time"
+
+
+def observe(row: Row, columns: dict[str, Column]) -> dict[str, Observed]:
+    """Let a fault happen to each kind of call, in a world of its own."""
+    observations = {column: _observe(row, columns[column]) for column in row.cells}
+    gc.collect()  # an exception that was never retrieved is logged when its task is collected
+    for observed, complaints in observations.values():
+        observed.wrong += complaints
+    return {column: observed for column, (observed, _) in observations.items()}
+
+
+def _observe(row: Row, column: Column) -> tuple[Observed, list[str]]:
+    network = Network(seed=row.title, inward=Path(0.03, 0.02), outward=Path(0.03, 0.02))
+    complaints: list[str] = []
+
+    async def main(loop: VirtualLoop) -> Observed:
+        loop.set_exception_handler(lambda _, what: complaints.append(f"{what['message']}: {what.get('exception')!r}"))
+        limiter = okx.Limiter(clock=loop.clock)
+        begun = loop.clock()
+        ended: list[tuple[okx.Attempt, float]] = []
+        wall_clock = lambda: EPOCH + loop.clock() - begun  # noqa: E731 - two uses
+        exchange = SimulatedExchange(seed=row.title, clock=loop.clock, wall_clock=wall_clock, **row.options)
+        session = aiohttp.ClientSession() if column.session else None
+        async with exchange:
+            client = okx.Client(
+                exchange.credentials,
+                user_id=exchange.user_id if row.user_id else None,
+                base_url=exchange.base_url,
+                limiter=limiter,
+                session=session,
+                wall_clock=wall_clock,
+                on_attempt=lambda attempt: ended.append((attempt, loop.clock())),
+            )
+            client._caller._random = lambda: 1.0  # the longest of the pauses
+            world = World(loop, network, exchange, client, limiter, row.max_wait, column.legs, ended)
+            for inst_id in column.legs:
+                exchange.open_position(inst_id, 4)
+            async with client:
+                observed = await _happen(row, world, column)
+            if session is not None:
+                await session.close()
+        await asyncio.sleep(10)  # until the ends of closed connections have arrived
+        here = asyncio.current_task()
+        observed.wrong += [f"{task!r} is left" for task in asyncio.all_tasks() if task is not here]
+        observed.wrong += [f"{timer!r} is left" for timer in loop.timers()]
+        observed.wrong += [f"{wire.near!r} is left" for wire in network.wires.values()]
+        return observed
+
+    return run(main, VirtualLoop(network)), complaints
+
+
+async def _happen(row: Row, world: World, column: Column) -> Observed:
+    exchange = world.exchange
+    await row.arrange(world)
+    before, held = len(exchange.journal), judge.held(exchange.trades)
+    world.ended.clear()
+    ends = await column.call(world)
+    told = world.loop.clock()
+    if ends.report is not None:
+        until_told = [each for each in exchange.journal[before:] if each.at <= told]
+        world.wrong += judge.refuted(ends.report, until_told, exchange.trades)
+    await judge.follow_tokens(world, ends, told)
+    rows = exchange.journal[before:]
+    if ends.report is not None:
+        world.wrong += judge.harmful(ends.report, rows, exchange.trades, held)
+    arrived = [each for each in rows if each.path == CLOSE_PATH and each.fault != "forwarded"]
+    return Observed(
+        legs=[_leg(end, rows) for end in ends.legs],
+        sent=len(arrived),
+        late=sum(each.at > told for each in arrived),
+        asked=sum(each.path == TIME_PATH for each in rows),
+        flat=None if ends.report is None else ends.report.flat,
+        more=ends.more,
+        wrong=world.wrong,
+    )
+
+
+def _leg(end: End, rows: list[JournalRow]) -> Leg:
+    return Leg(
+        inst_id=end.inst_id,
+        told=end.told,
+        code=end.code,
+        tokens="".join({"settled": "s", "in doubt": "d", "refunded": "r"}[each.token] for each in end.attempts),
+        done=sum(each.executed and each.key is not None and each.key[1] == end.inst_id for each in rows),
+        outcomes=tuple(each.outcome.value for each in end.attempts),
+    )
