@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import aiohttp
 
@@ -208,6 +208,7 @@ class Client:
         deadline: float = 30.0,
         priority: Priority = Priority.PANIC,
         on_progress: Callable[[FlattenRow], object] | None = None,
+        unread: Literal["close", "leave"] = "close",
     ) -> FlattenReport:
         """Close every position and prove that the exchange lists none of them any more.
 
@@ -222,6 +223,8 @@ class Client:
             priority: The lane in which closes and readings wait.
             on_progress: A plain function, called with a position's row whenever it changes, and at the end. What it
                 raises is logged.
+            unread: What becomes of a first close if its reading is older than 1 s and positions cannot be read any
+                more: "close" sends it (its row has ``unread``), "leave" waits for a reading until the deadline.
 
         Raises:
             OkxError: What the first reading met, as `positions` raises it, before anything was sent; likewise any error
@@ -234,6 +237,8 @@ class Client:
         check_callback("on_progress", on_progress)
         if not isinstance(auto_cxl, bool):
             raise InvalidRequestError(f"auto_cxl must be True or False, got {short_repr(auto_cxl)}")
+        if unread not in ("close", "leave"):
+            raise InvalidRequestError(f"unread must be 'close' or 'leave', got {short_repr(unread)}")
         wanted: list[str] | None = None
         if inst_ids is not None:
             wanted = list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
@@ -251,6 +256,7 @@ class Client:
             deadline=deadline,
             priority=priority,
             on_progress=on_progress,
+            may_send_blind=unread == "close",
         ).run()
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:

@@ -152,7 +152,8 @@ class OpenOrder:
     """One order that is still pending, as `trade/orders-pending` or `trade/orders-algo-pending` lists it.
 
     ``algo_id`` is "" for an ordinary order, ``ord_id`` for an algo order (TP/SL, trigger, trailing). ``sz``: None where
-    the exchange names no number, as for orders that close a whole position. ``raw``: the record as received.
+    the exchange names no number, as for orders that close a whole position. ``raw``: the record
+    as received, without fields longer than 1,000 bytes.
     """
 
     inst_id: str

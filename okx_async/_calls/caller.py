@@ -156,6 +156,10 @@ class Caller:
         """Return a random number from 0 to 1, for a pause."""
         return self._random()
 
+    def exchange_time(self) -> float:
+        """Return the exchange's time as far as it is known, Unix seconds."""
+        return self._clock.now()
+
     @property
     def closing(self) -> bool:
         """Whether the client was closed."""

@@ -50,39 +50,38 @@ async def close_and_confirm(
     if max_wait is not None:
         engine.send_by = begun + max_wait
     try:
-        await engine.reader.read_since(begun, min(begun + FIRST_CLOSE_WAIT, engine.send_by), request.inst_id)
-        reading = engine.reader.latest
-        found = [] if reading is None else _matching(request, reading)
-        engine.check_stopped()
-        if engine.stop_error is not None:
-            raise engine.stop_error
-        if reading is not None and len(found) == 1:
-            leg = engine.add_leg(found[0], reading, request)
-            await _follow(engine, leg)
-            return _result(engine, leg, request)
-        left = None if max_wait is None else max(0.0, begun + max_wait - loop.time())
         try:
-            answer, attempts = await calls.call(job, priority, left, request)
-        except OutcomeUnknownError as unknown:
-            taken = True
-            if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):
-                raise
-            answer, attempts = Answer(200), unknown.attempts
-        else:
-            taken = True
-            if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):
-                raise OutcomeUnknownError(
-                    f"{request.inst_id}: accepted, but not proven closed in {confirm_timeout:g} s: look at positions",
-                    attempts=attempts,
-                )
-        return replace(closed_position(answer, request, attempts), flat=True)
+            await engine.reader.read_since(begun, min(begun + FIRST_CLOSE_WAIT, engine.send_by), request.inst_id)
+            reading = engine.reader.latest
+            found = [] if reading is None else _matching(request, reading)
+            engine.check_stopped()
+            if engine.stop_error is not None:
+                raise engine.stop_error
+            if reading is not None and len(found) == 1:
+                leg = engine.add_leg(found[0], reading, request)
+                await _follow(engine, leg)
+                return _result(engine, leg, request)
+            left = None if max_wait is None else max(0.0, begun + max_wait - loop.time())
+            try:
+                answer, attempts = await calls.call(job, priority, left, request)
+            except OutcomeUnknownError as unknown:
+                taken = True
+                if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):
+                    raise
+                answer, attempts = Answer(200), unknown.attempts
+            else:
+                taken = True
+                if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):
+                    text = f"accepted, but not proven closed in {confirm_timeout:g} s: look at positions"
+                    raise OutcomeUnknownError(f"{request.inst_id}: {text}", attempts=attempts)
+            return replace(closed_position(answer, request, attempts), flat=True)
+        finally:
+            await engine.aclose()
     except asyncio.CancelledError as cancelled:
         engine.add_notes(cancelled)
         if taken:
             cancelled.add_note(unproven_note(request.inst_id))
         raise
-    finally:
-        await engine.aclose()
 
 
 async def _follow(engine: CloseEngine, leg: Leg) -> None:

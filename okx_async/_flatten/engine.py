@@ -38,6 +38,7 @@ class CloseEngine:
         priority: The lane of every close and reading.
         deadline: Until when closes may be written and readings begun, by the loop's clock.
         confirm_timeout: Instead of a deadline, seconds after the end of the first close.
+        may_send_blind: Whether a first close goes out without a reading if positions cannot be read.
         on_change: Called with a leg after a change of its state.
     """
 
@@ -50,8 +51,10 @@ class CloseEngine:
         deadline: float = inf,
         confirm_timeout: float | None = None,
         on_change: Callable[[Leg], object] | None = None,
+        may_send_blind: bool = True,
     ) -> None:
         self._calls = calls
+        self._may_send_blind = may_send_blind
         self._priority = priority
         self._on_change = on_change
         self._confirm_timeout = confirm_timeout
@@ -61,7 +64,9 @@ class CloseEngine:
         self.answers: dict[Leg, Answer] = {}
         """The last acceptance of each leg."""
         self.stop_error: OkxError | None = None
-        """Why nothing is sent or read any more."""
+        """Why nothing is sent any more."""
+        self._reads_over = False
+        """Whether nothing can be read any more either."""
         self._requests: dict[Leg, ClosePosition] = {}
 
     def add_leg(self, before: Position, reading: Reading, request: ClosePosition) -> Leg:
@@ -75,11 +80,13 @@ class CloseEngine:
         """Make the moves of a leg until there is none left, or no time."""
         loop = asyncio.get_running_loop()
         try:
-            while not self.stop_error:
+            while True:
                 now = loop.time()
                 move, at = leg.step(now)
                 by = self.send_by if move is Move.SEND else self.read_by
                 if move is Move.DONE or now >= by:
+                    break
+                if self.stop_error and (move is Move.SEND or self._reads_over or not leg.pending):
                     break
                 if at > now:
                     await asyncio.sleep(min(at, by) - now)
@@ -99,14 +106,16 @@ class CloseEngine:
             self.stop_error = error
             logger.warning("nothing more is sent: %s", error)
             for leg in self.legs:
-                leg.halt(error)
+                leg.halt(_of_leg(error, leg))
 
     def check_stopped(self) -> None:
         """Stop if the API key is refused or the client was closed."""
         failure = self.reader.failure
         if isinstance(failure, AuthenticationError):
+            self._reads_over = True
             self.stop(failure)
         elif self._calls.closing:
+            self._reads_over = True
             self.stop(NotSentError("the client was closed: nothing more is sent"))
 
     def add_notes(self, cancelled: asyncio.CancelledError) -> None:
@@ -175,7 +184,7 @@ class CloseEngine:
             self.read_by = min(self.read_by, now + self._confirm_timeout)
             # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
             self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.read_by)
-        leg.answered(outcome, failure, attempts, now, self._calls.draw())
+        leg.answered(outcome, failure, attempts, now, self._calls.draw(), auto_cxl=request.auto_cxl)
         if isinstance(failure, AuthenticationError):
             self.stop(failure)
         self.check_stopped()
@@ -193,11 +202,11 @@ class CloseEngine:
         blind = False
         until = leg.may_send_until()
         if until is None or until <= now:
-            first = leg.may_send_blind
+            first = self._may_send_blind and leg.may_send_blind
             by = min(self.send_by, now + FIRST_CLOSE_WAIT) if first else self.send_by
             was_read = await self.reader.read_since(now, by, leg.before.inst_id)
             unclear = leg.guard.observation is Observation.UNCLEAR
-            blind = leg.may_send_blind and ((first and not was_read) or unclear)
+            blind = self._may_send_blind and leg.may_send_blind and ((first and not was_read) or unclear)
             until = inf if blind else leg.may_send_until()
             self.check_stopped()
         return (None if until is None or self.stop_error else min(until, self.send_by)), blind
@@ -209,7 +218,7 @@ class CloseEngine:
         """
         if self.stop_error or not (leg.may_send_blind if blind else leg.may_send_until() is not None):
             return False
-        leg.close_started()
+        leg.close_started(blind=blind)
         return True
 
     def _on_reading(self, reading: Reading) -> None:
@@ -239,6 +248,14 @@ class CloseEngine:
             guard.listed.pos,
             leg.before.pos,
         )
+
+
+def _of_leg(error: OkxError, leg: Leg) -> OkxError:
+    """Return the error of a leg that is stopped because of an error of another one."""
+    if not isinstance(error, AuthenticationError):
+        return error
+    text = f"{leg.before.inst_id}: nothing was sent: the API key is refused ({error.code}: {error.message})"
+    return type(error)(text, code=error.code, status=error.status, message=error.message)
 
 
 def unproven_note(inst_id: str) -> str:

@@ -27,6 +27,8 @@ from okx_async._validation import short_repr
 
 logger = logging.getLogger("okx_async")
 
+MAX_EXTRA_READINGS: Final = 3
+"""Readings after the deadline that may prove positions gone."""
 LAST_READ_GRACE: Final = 1.0
 """Seconds after the deadline, or after the last answer if that is later, for the last reading."""
 
@@ -42,6 +44,7 @@ class FlattenRun:
         deadline: Seconds from now until when closes may be written.
         priority: The lane of every request.
         on_progress: Called with the row of a position after each change.
+        may_send_blind: Whether a first close goes out though positions cannot be read any more.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class FlattenRun:
         deadline: float,
         priority: Priority,
         on_progress: Callable[[FlattenRow], object] | None,
+        may_send_blind: bool = True,
     ) -> None:
         self._calls = calls
         self._inst_ids = inst_ids
@@ -65,7 +69,17 @@ class FlattenRun:
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
         self._deadline = self._begun + deadline
-        self._engine = CloseEngine(calls, inst_ids, priority, deadline=self._deadline, on_change=self._notify_progress)
+        self._opened_before = calls.exchange_time()
+        """Positions that were opened later than this, by the exchange's clock, are left alone."""
+        self._engine = CloseEngine(
+            calls,
+            inst_ids,
+            priority,
+            deadline=self._deadline,
+            on_change=self._notify_progress,
+            may_send_blind=may_send_blind,
+        )
+        self._extra_readings = 0
         self._orders: tuple[OpenOrder, ...] | None = None
         self._last: Reading | None = None
         """The last reading, None while legs have work to do."""
@@ -77,17 +91,18 @@ class FlattenRun:
         """
         engine = self._engine
         try:
-            first = await engine.reader.read_first(self._deadline - self._begun)
-            self._add_legs(first, [position for position in first.positions if self._selected(position)])
-            done = False
-            while not done:
-                await gather_in_turns(engine.follow, [leg for leg in engine.legs if self._has_work(leg)])
-                done = await self._read_last(first)
+            try:
+                first = await engine.reader.read_first(self._deadline - self._begun)
+                self._add_legs(first, [position for position in first.positions if self._selected_at_first(position)])
+                done = False
+                while not done:
+                    await gather_in_turns(engine.follow, [leg for leg in engine.legs if self._has_work(leg)])
+                    done = await self._read_last(first)
+            finally:
+                await engine.aclose()
         except asyncio.CancelledError as cancelled:
             engine.add_notes(cancelled)
             raise
-        finally:
-            await engine.aclose()
         return self._report()
 
     def _add_legs(self, reading: Reading, positions: list[Position]) -> None:
@@ -103,6 +118,13 @@ class FlattenRun:
             and (self._where is None or self._verdict(self._where(position)))
         )
 
+    def _selected_at_first(self, position: Position) -> bool:
+        """Return `_selected`, before the first close; a CancelledError of `where` is no cancellation of this task."""
+        try:
+            return self._selected(position)
+        except asyncio.CancelledError as raised:
+            raise InvalidRequestError(f"where raised {raised!r}") from raised
+
     def _verdict(self, verdict: object) -> bool:
         """Return the answer of `where` as a bool."""
         if iscoroutine(verdict):  # of a lambda, say; it is always true, so that everything would be closed
@@ -116,7 +138,9 @@ class FlattenRun:
         """Return whether a position is in the filter, True if `where` raises: for use after the first close."""
         try:
             return self._selected(position)
-        except Exception:  # a predicate that fails now must not hide a position
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # a predicate that fails now must not hide a position
             logger.warning("%r raised: %s counts as wanted", self._where, position.inst_id, exc_info=True)
             return True
 
@@ -143,8 +167,15 @@ class FlattenRun:
             return over
         self._last = engine.reader.latest
         if not engine.legs and not over:  # the first reading may have come from a copy of the books that lags
-            self._add_legs(self._last, newcomers(self._last, (), self._in_filter))
+            self._add_legs(self._last, newcomers(self._last, (), self._opened_before_the_call))
+        unproven = any(leg.proof_at is not None and not leg.proven for leg in engine.legs)
+        if over and unproven and self._extra_readings < MAX_EXTRA_READINGS:
+            self._extra_readings += 1  # a close that was answered late may be proven yet
+            return False
         return over or all(self._finished(leg) for leg in engine.legs)
+
+    def _opened_before_the_call(self, position: Position) -> bool:
+        return 0 < position.c_time <= self._opened_before * 1000 and self._in_filter(position)
 
     async def _read_all(self, moment: float, by: float) -> bool:
         """Read positions and pending orders at the same time; return whether positions could be read."""

@@ -37,6 +37,8 @@ MAX_UNCHANGED: Final = 3
 """Closes in a row that the exchange takes and that change nothing; then no further one is sent."""
 
 DUST: Final = frozenset({"51020", "51120", "51121", "51132"})
+LIFTED_BY_AUTO_CXL: Final = frozenset({"51112", "51115", "51117", "51125", "51126", "51148", "51168", "51205", "51206"})
+"""Refusals because of pending orders: with auto_cxl they mean "not cancelled yet", so the close is tried again."""
 
 _TAKEN: Final = frozenset({Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT})
 _DOUBTS: Final = frozenset({Outcome.UNKNOWN, Outcome.FLAT, Outcome.WAIT, Outcome.FROZEN})
@@ -73,6 +75,8 @@ class Leg:
         """When the last move was made."""
         self._was_sent = False
         self._halted: FlattenState | None = None
+        self.sent_blind = False
+        """Whether a close went out without a reading."""
         self._taken = False
         """Whether a close was taken, or may have been, or met one that was."""
         self._accepted = self._doubted = False
@@ -139,8 +143,9 @@ class Leg:
 
     # --- what happened ---
 
-    def close_started(self) -> None:
-        """Note that a close is about to be written."""
+    def close_started(self, *, blind: bool = False) -> None:
+        """Note that a close is about to be written; `blind`: without a reading."""
+        self.sent_blind = self.sent_blind or blind
         self.guard.close_started()
 
     def withheld(self, now: float) -> None:
@@ -149,7 +154,14 @@ class Leg:
         self._not_before = max(self._not_before, now + WITHHELD_PAUSE)
 
     def answered(
-        self, outcome: Outcome, error: OkxError | None, attempts: tuple[Attempt, ...], now: float, draw: float
+        self,
+        outcome: Outcome,
+        error: OkxError | None,
+        attempts: tuple[Attempt, ...],
+        now: float,
+        draw: float,
+        *,
+        auto_cxl: bool = False,
     ) -> None:
         """Note the end of a close.
 
@@ -159,6 +171,7 @@ class Leg:
             attempts: Its records.
             now: The time.
             draw: A random number from 0 to 1, for the pause before the next close.
+            auto_cxl: Whether the close has the exchange cancel the orders that are in its way.
         """
         self.guard.answered(outcome, now)
         self.attempts += attempts
@@ -178,19 +191,24 @@ class Leg:
             self._retry.taken()
         elif outcome is Outcome.FLAT:
             self._missed += 1
-        elif outcome not in {Outcome.NEEDS, Outcome.FATAL}:
+            if self._missed >= MAX_MISSED:
+                self._halted = FlattenState.REFUSED
+        elif auto_cxl and base_code(code) in LIFTED_BY_AUTO_CXL:
+            self._not_before = now + self._retry.unbounded_pause(draw)
+        elif outcome in {Outcome.NEEDS, Outcome.FATAL}:
+            self._halted = FlattenState.DUST if base_code(code) in DUST else FlattenState.REFUSED
+        else:
             pause = self._retry.pause(outcome, code, draw)
             self._not_before = now + (pause or 0.0)
             if pause is None:
                 self._halted = FlattenState.REFUSED
-        if outcome in {Outcome.NEEDS, Outcome.FATAL}:
-            self._halted = FlattenState.DUST if base_code(code) in DUST else FlattenState.REFUSED
-        elif self._missed >= MAX_MISSED:
-            self._halted = FlattenState.REFUSED
 
     def halt(self, error: OkxError) -> None:
-        """Send no further close: the API key is refused, or the client was closed."""
-        if self._halted is None:
+        """Send no further close: the API key is refused, or the client was closed.
+
+        A close that was taken keeps its own story: its leg is followed by readings as long as there are any.
+        """
+        if self._halted is None and not self._taken:
             self._halted = FlattenState.REFUSED if isinstance(error, RejectedError) else FlattenState.DEADLINE
             self.error = self.error or error
 
@@ -239,7 +257,7 @@ class Leg:
         """Return the row of the report, in this state."""
         after = None if self.guard.observation in {None, Observation.GONE} else self.guard.listed
         error = None if state in FLAT_STATES else self.error
-        return FlattenRow(self.before, self.attempts, after, state, error, seconds)
+        return FlattenRow(self.before, self.attempts, after, state, error, seconds, self.sent_blind)
 
 
 def read_pause(count: int) -> float:

@@ -14,8 +14,9 @@ from math import inf
 from typing import Final
 
 from okx_async._calls.caller import Caller
+from okx_async._calls.gather import wait_ended
 from okx_async._errors import OkxError
-from okx_async._flatten.guard import Reading
+from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import read_pause
 from okx_async._models import Position
 from okx_async._quota import Priority
@@ -78,13 +79,11 @@ class PositionReader:
                 left = by - loop.time()
                 if left <= 0:
                     return False
-                if self._task is None:
-                    self._begin(loop, by)
-                task, begun = self._task, self._begun
-                if task is not None:
-                    await asyncio.wait({task}, timeout=left)  # the reading goes on for other tasks
-                    if task.done() and begun >= moment and (task.cancelled() or not task.result()):
-                        return False
+                task = self._task or self._begin(loop, by)
+                begun = self._begun
+                await asyncio.wait({task}, timeout=left)  # the reading goes on for other tasks
+                if task.done() and begun >= moment and (task.cancelled() or not task.result()):
+                    return False
             return True
         finally:
             del self._waiters[waiter]
@@ -104,7 +103,7 @@ class PositionReader:
         """End the reading that is on its way."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task})
+            await wait_ended({self._task})
 
     def _has_reading(self, moment: float, inst_id: str | None) -> bool:
         if self._complete_begun >= moment:
@@ -112,10 +111,13 @@ class PositionReader:
         latest = self.latest
         return inst_id is not None and latest is not None and latest.started >= moment and latest.covers(inst_id)
 
-    def _begin(self, loop: asyncio.AbstractEventLoop, by: float) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop, by: float) -> asyncio.Task[bool]:
         self._begun = loop.time()
-        self._task = loop.create_task(self._read(by), name="okx_async reading of positions")
-        self._task.add_done_callback(_retrieve_exception)
+        task = loop.create_task(self._read(by), name="okx_async reading of positions")
+        if not task.done():  # an eager task may have ended within create_task
+            self._task = task
+        task.add_done_callback(_retrieve_exception)
+        return task
 
     async def _read(self, by: float) -> bool:
         """Read positions and pass them on; return whether that was possible."""
@@ -174,7 +176,7 @@ async def read_positions(calls: Caller, inst_ids: Sequence[str] | None) -> list[
     found: list[Position] = []
     for page in pages:
         answer, _ = await calls.call(page, Priority.NORMAL, None)
-        found += [position for position in records.positions(answer) if position.pos != 0]
+        found += [position for position in records.positions(answer) if not is_flat(position)]
     return found
 
 

@@ -43,7 +43,8 @@ class FlattenRow:
 
     ``before`` is None for a position that appeared meanwhile; ``after`` is None if the exchange lists nothing any more,
     or if no reading succeeded since the last close. ``error`` is that of the last close, or what stopped it.
-    ``seconds`` run from the call to the end of the position.
+    ``seconds`` run from the call to the end of the position. ``unread``: a close went out though positions could not be
+    read.
     """
 
     before: Position | None
@@ -52,6 +53,7 @@ class FlattenRow:
     state: FlattenState
     error: OkxError | None
     seconds: float
+    unread: bool = False
 
     @property
     def position(self) -> Position:

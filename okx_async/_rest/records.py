@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, cast
 
+import orjson
+
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, OpenOrder, Position, PosSide
 from okx_async._rest.responses import Answer
@@ -19,6 +21,8 @@ from okx_async._validation import short_repr
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _SIZE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _INTEGER: Final = re.compile(r"[0-9]{1,18}")
+_MAX_FIELD: Final = 1000
+"""Longest field of an order that is kept, in bytes of JSON or characters."""
 _UID: Final = re.compile(r"[0-9]{1,40}")
 
 
@@ -125,8 +129,15 @@ def _order(answer: Answer, record: Mapping[str, Any]) -> OpenOrder:
         ord_id="" if algo_id else _text(record, "ordId"),
         algo_id=algo_id,
         cl_ord_id=_text(record, "algoClOrdId") or _text(record, "clOrdId"),
-        raw=record,
+        raw={name: value for name, value in record.items() if _is_small(value)},
     )
+
+
+def _is_small(value: object) -> bool:
+    """Return whether a field is kept: thousands of orders may be listed, and their size is the server's choice."""
+    if isinstance(value, list | dict):
+        return len(orjson.dumps(value)) <= _MAX_FIELD
+    return not isinstance(value, str) or len(value) <= _MAX_FIELD
 
 
 def _unreadable(answer: Answer, reason: str, of: str = "positions") -> OutcomeUnknownError:

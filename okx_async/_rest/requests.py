@@ -112,6 +112,10 @@ ORDER_LISTS: Final = (
     OrderList(*_ALGO, "ordType=conditional,oco", "algoId"),
     OrderList(*_ALGO, "ordType=trigger", "algoId"),
     OrderList(*_ALGO, "ordType=move_order_stop", "algoId"),
+    OrderList(*_ALGO, "ordType=iceberg", "algoId"),
+    OrderList(*_ALGO, "ordType=twap", "algoId"),
+    OrderList(*_ALGO, "ordType=chase", "algoId"),
+    OrderList(*_ALGO, "ordType=smart_iceberg", "algoId"),
 )
 ORDERS_PAGE: Final = 100
 """Records on a full page of such a list."""

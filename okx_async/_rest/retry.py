@@ -64,8 +64,7 @@ class RetryPolicy:
             draw: A random number from 0 to 1.
         """
         if self._guarded and outcome is Outcome.NOT_SENT:
-            self._unsent += 1
-            return draw * min(CAP, BASE * 2.0 ** min(self._unsent - 1, 10))
+            return self.unbounded_pause(draw)
         few = FEW_REPEATS.get(base_code(code))
         if self.made >= MAX_REPEATS or (few is not None and self._few >= few):
             return None
@@ -83,6 +82,11 @@ class RetryPolicy:
         self._clock_refused = self._clock_refused or outcome is Outcome.CLOCK
         self.made += 1
         return seconds
+
+    def unbounded_pause(self, draw: float) -> float:
+        """Return the seconds before a repeat that is not counted: only the deadline ends such repeats."""
+        self._unsent += 1
+        return draw * min(CAP, BASE * 2.0 ** min(self._unsent - 1, 10))
 
     def taken(self) -> None:
         """Begin to count anew: the exchange took a close, and what follows is another one."""

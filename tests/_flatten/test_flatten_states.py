@@ -102,7 +102,7 @@ def test_a_part_that_is_left_at_the_deadline_is_reported(happen: Happen) -> None
         ("51032", FlattenState.IN_PROGRESS, okx.CloseInProgressError),
         ("50004", FlattenState.UNKNOWN, okx.OutcomeUnknownError),
         ("51108", FlattenState.REFUSED, okx.RejectedError),
-        ("51115", FlattenState.REFUSED, okx.PendingOrdersError),
+        ("51115", FlattenState.DEADLINE, okx.PendingOrdersError),
         ("59999", FlattenState.UNKNOWN, okx.OutcomeUnknownError),
     ],
 )

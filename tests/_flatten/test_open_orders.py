@@ -47,7 +47,7 @@ async def test_each_list_is_read_to_its_end() -> None:
     lists = Lists(ordinary=PAGE + 30, algo=2)
     found = await read(lists)
     assert found is not None
-    assert len(found) == PAGE + 30 + 3 * 2
+    assert len(found) == PAGE + 30 + 7 * 2
     assert len({(order.ord_id, order.algo_id, number) for number, order in enumerate(found)}) == len(found)
     assert lists.asked[0] == "/api/v5/trade/orders-pending"
     assert f"/api/v5/trade/orders-pending?after={31}" in lists.asked
@@ -57,11 +57,11 @@ async def test_each_list_is_read_to_its_end() -> None:
 async def test_few_instruments_are_asked_for_by_name_and_many_not() -> None:
     lists = Lists()
     assert await read(lists, ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]) == ()
-    assert len(lists.asked) == 8
+    assert len(lists.asked) == 16
     assert "/api/v5/trade/orders-algo-pending?ordType=trigger&instId=ETH-USDT-SWAP" in lists.asked
     lists = Lists()
     await read(lists, [f"S{number}-USDT-SWAP" for number in range(MOST_NAMED + 1)])
-    assert len(lists.asked) == 4
+    assert len(lists.asked) == 8
 
 
 @pytest.mark.parametrize("lists", [Lists(failure=UnavailableError("no")), Lists(ordinary=100_000)])

@@ -14,7 +14,7 @@ REPEATABLE = frozenset({"RATE", "LATER", "CLOCK", "NOT-SENT"})
 """Outcomes that rule out that a close was executed."""
 DEADLINE = 20.0
 """s that a flatten has: more than the 15 s for which a dead connection may seem usable."""
-REPEATABLE_BY_READINGS = REPEATABLE | {"ACCEPTED", "UNKNOWN", "FLAT?", "WAIT", "FROZEN"}
+REPEATABLE_BY_READINGS = REPEATABLE | {"ACCEPTED", "UNKNOWN", "FLAT?", "WAIT", "FROZEN", "NEEDS"}
 """Outcomes after which a flatten may close again, if its readings allow it: see `judge`."""
 
 

@@ -49,7 +49,7 @@ row(
 )
 row(NO, "50020", refused("UnavailableError", "50020"), flatten=out("ss"))
 row(NO, "51032", refused("CloseInProgressError", "51032"), flatten=left("in_progress", "51032"))
-row(NO, "51115", refused("PendingOrdersError", "51115"), flatten=left("refused", "51115"))
+row(NO, "51115", refused("PendingOrdersError", "51115"), flatten=out("ss"))
 row(NO, "51023", refused("NothingToCloseError", "51023"), flatten=out("ss"))
 row(NO, "51000", refused("RejectedError", "51000"), flatten=left("refused", "51000"))
 row(NO, "50120", refused("AuthenticationError", "50120"), flatten=left("refused", "50120"))

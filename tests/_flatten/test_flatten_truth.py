@@ -1,0 +1,145 @@
+"""Whole flattens against the simulated exchange, on a network in memory and in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+
+import okx_async as okx
+from tests.conftest import World
+
+BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
+POSITIONS = "/api/v5/account/positions"
+EMPTY = '{"code":"0","data":[],"msg":""}'
+Happen: TypeAlias = "Callable[..., Any]"
+
+
+def test_an_account_that_was_flat_at_first_closes_nothing_that_was_opened_later(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.at(0.1, lambda: world.exchange.open_position(BTC, 3))
+        return await client.flatten(deadline=5.0)
+
+    def check(world: World, report: okx.FlattenReport) -> None:
+        assert [(row.before, row.state) for row in report.rows] == [(None, okx.FlattenState.SUPERSEDED)]
+        assert not report.flat
+        assert world.closes() == []
+
+    async def both(world: World, client: okx.Client) -> None:
+        check(world, await story(world, client))
+
+    happen(both)
+
+
+def test_a_key_that_is_refused_for_one_leg_leaves_the_accepted_ones_their_story(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, 3)
+        world.exchange.inject(code="50120", inst_id=ETH)
+        return await client.flatten(deadline=8.0)
+
+    report = happen(story, fill_delay=2.0)
+    rows = {row.position.inst_id: row for row in report.rows}
+    assert (rows[BTC].state, rows[BTC].error) == (okx.FlattenState.CLOSED, None)
+    assert rows[ETH].state is okx.FlattenState.REFUSED
+
+
+def test_a_leg_that_was_never_sent_is_told_in_words_of_its_own(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, 3)
+        world.exchange.inject(code="50120", inst_id=ETH)
+        await client.limiter.block(client.limiter_key(BTC), 2.0)
+        return await client.flatten(deadline=8.0)
+
+    report = happen(story)
+    rows = {row.position.inst_id: row for row in report.rows}
+    assert rows[BTC].state is okx.FlattenState.REFUSED
+    assert ETH not in str(rows[BTC].error)
+    assert "nothing was sent" in str(rows[BTC].error)
+
+
+def test_a_close_that_is_accepted_after_the_deadline_is_proven_all_the_same(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(delay=1.0)
+        return await client.flatten(deadline=0.5)
+
+    report = happen(story)
+    assert (report.flat, [row.state for row in report.rows]) == (True, [okx.FlattenState.CLOSED])
+
+
+@pytest.mark.parametrize("code", ["51112", "51115", "51117", "51125", "51148"])
+def test_pending_orders_that_are_being_cancelled_are_waited_for(happen: Happen, code: str) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code=code, times=8)
+        return await client.flatten(deadline=60.0)
+
+    report = happen(story, timeout=2.0)
+    assert (report.flat, len(report.rows[0].attempts)) == (True, 9)
+
+
+def test_without_auto_cxl_pending_orders_end_it(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code="51115", times=8)
+        return await client.flatten(deadline=10.0, auto_cxl=False)
+
+    assert [(row.state, len(row.attempts)) for row in happen(story).rows] == [(okx.FlattenState.REFUSED, 1)]
+
+
+@pytest.mark.parametrize("unread", ["close", "leave"])
+def test_a_close_whose_reading_is_old_goes_out_unread_only_if_that_is_wanted(happen: Happen, unread: Any) -> None:
+    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, int]:
+        world.exchange.open_position(BTC, 3)
+        await client.limiter.block(client.limiter_key(BTC), 4.0)
+        world.exchange.inject(code="50001", path="/api/v5/account/positions", after=1, times=None)
+        report = await client.flatten(deadline=8.0, unread=unread)
+        return report, len(world.closes())
+
+    report, closes = happen(story)
+    assert (closes, [row.unread for row in report.rows]) == ((1, [True]) if unread == "close" else (0, [False]))
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), GeneratorExit(), ValueError("x")], ids=repr)
+def test_a_predicate_that_raises_later_hides_no_position(happen: Happen, raised: BaseException) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        calls: list[okx.Position] = []
+
+        def where(position: okx.Position) -> bool:
+            calls.append(position)
+            if len(calls) > 1:
+                raise raised
+            return True
+
+        world.at(0.02, lambda: world.exchange.open_position(ETH, 3))
+        return await client.flatten(deadline=5.0, where=where)
+
+    report = happen(story)
+    assert {row.position.inst_id: row.state for row in report.rows} == {
+        BTC: okx.FlattenState.CLOSED,
+        ETH: okx.FlattenState.SUPERSEDED,
+    }
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_second_cancellation_keeps_the_notes(happen: Happen, turns: int) -> None:
+    async def story(world: World, client: okx.Client) -> list[str]:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, 3)
+        task = asyncio.ensure_future(client.flatten(deadline=9.0))
+        await asyncio.sleep(0.08)
+        task.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        return caught.value.__notes__
+
+    notes = happen(story, fill_delay=3.0)
+    assert sorted(note.partition(":")[0] for note in notes) == [BTC, ETH]
