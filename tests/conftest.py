@@ -23,7 +23,7 @@ from okx_async._calls.wiring import wire_caller
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
-from okx_async._limiter.limiter import default_limiter
+from okx_async._limiter.limiter import _default_limiter
 from okx_async._rest.requests import ApiRequest
 from okx_async.simulator import Clock, JournalRow, Network, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator import Path as Way
@@ -132,9 +132,9 @@ async def exchange() -> AsyncIterator[SimulatedExchange]:
 @pytest.fixture
 def fresh_default_limiter() -> Iterator[None]:
     """A process-wide limiter that no other test has used."""
-    default_limiter.cache_clear()
+    _default_limiter.cache_clear()
     yield
-    default_limiter.cache_clear()
+    _default_limiter.cache_clear()
 
 
 MADE_UP = Credentials("key", "secret", "passphrase")

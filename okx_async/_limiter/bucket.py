@@ -95,7 +95,7 @@ class Bucket:
         self.rule = rule
         self.free = rule.quota.limit
         self.in_flight = 0
-        self.blocked_until = 0.0
+        self.blocked_until = -inf
         self._cooling: list[float] = []
         self._given_up = 0  # tokens left unused because of refusals, as of `_refused_at`
         self._refused_at = -inf

@@ -7,11 +7,13 @@ settled, refunded or in doubt. A second mark is an error that changes nothing.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from asyncio import get_running_loop
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from functools import lru_cache
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -128,7 +130,7 @@ class Limiter:
             waiting=0 if queue is None else queue.waiting(),
             granted=0 if queue is None else queue.granted,
             refused=0 if queue is None else queue.refused,
-            blocked_until=bucket.blocked_until,
+            blocked_until=0.0 if bucket.blocked_until == -inf else bucket.blocked_until,
         )
 
     def __repr__(self) -> str:
@@ -227,6 +229,14 @@ class LimiterSlot:
 
 
 @lru_cache(maxsize=1)
+def _default_limiter() -> Limiter:
+    return Limiter()
+
+
+_MAKING_DEFAULT = threading.Lock()
+
+
 def default_limiter() -> Limiter:
     """Return the limiter that all clients of this process share unless they are given another."""
-    return Limiter()
+    with _MAKING_DEFAULT:  # threads may ask for it at the same moment
+        return _default_limiter()

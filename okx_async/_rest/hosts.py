@@ -46,6 +46,8 @@ def environment(base_url: str | None, *, demo: bool, region: str = "global") -> 
     host = (url.host_subcomponent or "").removesuffix(".")
     if host == "okx.com" or host.endswith(".okx.com"):
         return "demo" if demo else "live"
+    if _is_loopback(host.strip("[]")):
+        host = "127.0.0.1"  # one exchange, whichever of its names is used
     return f"{url.scheme}://{host}{'' if url.is_default_port() else f':{url.port}'}"
 
 

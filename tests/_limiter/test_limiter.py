@@ -328,3 +328,19 @@ async def test_aclose_ends_every_wait_and_every_later_one() -> None:
         for key in ("k", "other"):
             with pytest.raises(RuntimeError, match="closed"):
                 await limiter.slot(key).__aenter__()
+
+
+@pytest.mark.parametrize("start", [-1e9, -1000.0, 0.0, 1e9])
+async def test_a_monotonic_clock_has_no_zero(start: float) -> None:
+    loop = asyncio.get_running_loop()
+    limiter = Limiter(Quota(1, 2.0), clock=lambda: start + loop.time())
+    begun = loop.time()
+    for _ in range(2):
+        async with limiter.slot("key", max_wait=5.0):
+            pass
+    assert round(loop.time() - begun, 3) == 2.003
+    assert limiter.statistics("key").blocked_until == 0.0
+    await limiter.block("key", 3.0)
+    with pytest.raises(SlotTimeoutError):
+        async with limiter.slot("key", max_wait=2.5):
+            pass

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import threading
+import time
 import warnings
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import pytest
 
 from okx_async import Limiter, NotSentError, Quota
+from okx_async._limiter import limiter as _limiter
 from okx_async._limiter.bucket import Rule
 from okx_async._limiter.limiter import default_limiter
 from okx_async._limiter.registry import KeyRegistry
@@ -282,3 +285,13 @@ def test_rules_of_equal_quotas_are_one_object(clock: Clock) -> None:
 
     first, second = asyncio.run(rules())
     assert first is second
+
+
+def test_threads_that_ask_at_the_same_moment_get_one_default_limiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow() -> Limiter:
+        time.sleep(0.05)
+        return Limiter()
+
+    monkeypatch.setattr(_limiter, "_default_limiter", lru_cache(maxsize=1)(slow))
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: default_limiter(), range(8)))) == 1

@@ -28,11 +28,11 @@ SEGMENT = st.text(string.ascii_uppercase + string.digits + "_.", min_size=1, max
         ("https://okx.com.example", True, "https://okx.com.example"),
         ("http://127.0.0.1:1234", False, "http://127.0.0.1:1234"),
         ("http://127.0.0.1:1234/api/", True, "http://127.0.0.1:1234"),
-        ("http://LocalHost:80", False, "http://localhost"),
+        ("http://LocalHost:80", False, "http://127.0.0.1"),
         ("https://Proxy.example:443/okx", False, "https://proxy.example"),
         ("http://proxy.example:443", False, "http://proxy.example:443"),
-        ("http://[::1]:99", False, "http://[::1]:99"),
-        ("http://[0:0:0:0:0:0:0:1]:99", False, "http://[::1]:99"),
+        ("http://[::1]:99", False, "http://127.0.0.1:99"),
+        ("http://[0:0:0:0:0:0:0:1]:99", False, "http://127.0.0.1:99"),
     ],
 )
 def test_environment(base_url: str | None, demo: bool, name: str) -> None:  # noqa: FBT001 - a parameter of the table
@@ -75,7 +75,7 @@ def test_demo_is_a_real_bool() -> None:
         ("https://www.okx.com/", "https://www.okx.com"),
         ("HTTPS://WWW.okx.com:443", "https://www.okx.com"),
         ("https://proxy.example:8443/okx/", "https://proxy.example:8443/okx"),
-        ("http://localhost", "http://localhost"),
+        ("http://localhost", "http://127.0.0.1"),
         ("http://localhost:8080/", "http://localhost:8080"),
         ("http://127.0.0.1:1234", "http://127.0.0.1:1234"),
         ("http://127.99.0.1", "http://127.99.0.1"),
