@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 import aiohttp
 
@@ -308,6 +308,9 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Client cannot be pickled or copied: make one in each process, from its Credentials")
 
     def __repr__(self) -> str:
         return f"<Client {self._wiring.identity!r}{' closed' if self._closed else ''}>"

@@ -99,13 +99,14 @@ class ClockSkewError(RejectedError):
 
 
 class PendingOrdersError(RejectedError):
-    """Pending close orders are in the way (51115 …): cancel them, or pass ``auto_cxl=True``."""
+    """Pending close orders are in the way (51115 …): cancel them, or pass ``auto_cxl=True`` if that was not done."""
 
 
 class NothingToCloseError(RejectedError):
-    """The exchange knows no such position (51023 …).
+    """The exchange knows no such position (51023 …), or its contract has expired (51027).
 
-    That is no proof of being flat: a wrong ``mgn_mode`` or ``pos_side`` is answered in the same way.
+    That is no proof of being flat: a wrong ``mgn_mode`` or ``pos_side`` is answered in the same way as no position, and
+    an expired contract may be listed until the exchange has settled it.
     """
 
 

@@ -42,7 +42,8 @@ async def run_batch(
         try:
             result = CloseResult(leg, closed=await close(leg))
         except OkxError as failure:
-            result = CloseResult(leg, error=failure)
+            # Without its traceback, whose frames hold all that the leg had in hand.
+            result = CloseResult(leg, error=failure.with_traceback(None))
         if on_result is not None:
             notify(on_result, result)
         return result

@@ -159,7 +159,7 @@ class Pursuit:
         except InvalidRequestError as error:
             outcome, failure = Outcome.FATAL, error
         except OkxError as error:
-            attempts, failure = error.attempts, error
+            attempts, failure = error.attempts, error.with_traceback(None)  # its frames hold all readings
             outcome = attempts[-1].outcome if attempts else Outcome.NOT_SENT
         finally:
             if flying:
