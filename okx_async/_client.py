@@ -15,7 +15,7 @@ from okx_async._calls.batch import CloseResult, run_batch
 from okx_async._calls.identity import Key
 from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
-from okx_async._errors import InvalidRequestError
+from okx_async._errors import InvalidRequestError, OkxError, without_frames
 from okx_async._flatten.confirm import close_and_confirm
 from okx_async._flatten.flatten import Flattening
 from okx_async._flatten.readings import read_positions
@@ -167,9 +167,12 @@ class Client:
         check_priority(priority)
         if confirm or confirm_timeout != CONFIRM_TIMEOUT:
             check_seconds(confirm_timeout=confirm_timeout)
-        if confirm:
-            return await close_and_confirm(self._caller, close, priority, max_wait, confirm_timeout)
-        return await self._close(close, priority, max_wait)
+        try:
+            if confirm:
+                return await close_and_confirm(self._caller, close, priority, max_wait, confirm_timeout)
+            return await self._close(close, priority, max_wait)
+        except OkxError as error:
+            raise without_frames(error) from None
 
     async def close_positions(
         self,
@@ -242,7 +245,7 @@ class Client:
                 )
             for inst_id in wanted:
                 check_inst_id(inst_id)
-        return await Flattening(
+        flattening = Flattening(
             self._caller,
             inst_ids=wanted,
             where=where,
@@ -250,7 +253,12 @@ class Client:
             deadline=deadline,
             priority=priority,
             on_progress=on_progress,
-        ).run()
+        )
+        try:
+            return await flattening.run()
+        except OkxError as error:
+            del flattening
+            raise without_frames(error) from None
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:
         """Return the open positions, without records that the exchange lists as flat.
@@ -265,7 +273,10 @@ class Client:
         """
         self._bind()
         wanted = None if inst_ids is None else list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
-        return await read_positions(self._caller, wanted)
+        try:
+            return await read_positions(self._caller, wanted)
+        except OkxError as error:
+            raise without_frames(error) from None
 
     async def warm_up(self, connections: int) -> int:
         """Open connections, learn the user id, and return how many connections stand ready.

@@ -20,7 +20,7 @@ The class follows from the code in the body, not from the HTTP status.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, TypeVar
 
 from okx_async._models import Attempt
 
@@ -53,6 +53,18 @@ class OkxError(Exception):
     def __reduce__(self) -> tuple[Callable[..., OkxError], tuple[Any, ...]]:
         # Exception's own __reduce__ forgets keyword-only arguments, and errors cross process borders.
         return _rebuild, (type(self), self.args, self.__dict__)
+
+
+_E = TypeVar("_E", bound=OkxError)
+
+
+def without_frames(error: _E) -> _E:
+    """Return the error without traceback and context: their frames hold answers, readings and headers.
+
+    An error leaves the library, or goes into a result, with words only; what raises it adds its own frames.
+    """
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _rebuild(cls: type[OkxError], args: tuple[Any, ...], state: dict[str, Any]) -> OkxError:

@@ -71,7 +71,7 @@ def uid(answer: Answer) -> str | None:
 
     https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
     """
-    text = str(answer.data[0].get("uid")) if answer.ok and answer.data else ""
+    text = _only(answer, "uid")
     return text if _UID.fullmatch(text) else None
 
 
@@ -80,8 +80,14 @@ def server_time(answer: Answer) -> float | None:
 
     https://www.okx.com/docs-v5/en/#public-data-rest-api-get-system-time
     """
-    text = str(answer.data[0].get("ts")) if answer.ok and answer.data else ""
+    text = _only(answer, "ts")
     return int(text) / 1000 if _INTEGER.fullmatch(text) else None
+
+
+def _only(answer: Answer, key: str) -> str:
+    """Return the one value that an answer has for a key, "" if it has none or several."""
+    values = {str(record.get(key)) for record in answer.data} if answer.ok else set()
+    return values.pop() if len(values) == 1 else ""
 
 
 def _each(answer: Answer, read: Callable[[Answer, Mapping[str, Any]], _T]) -> list[_T]:

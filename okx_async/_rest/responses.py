@@ -22,6 +22,7 @@ _REFUSED: Final = frozenset({"1", "2"})  # a request with items was refused, or 
 _SHOWN: Final = 800
 """Characters of a text that are looked at for a message."""
 _MAX_TEXT: Final = 200
+_YES: Final = re.compile(rb'"s?code"\s*:\s*"?0["\s,}]', re.IGNORECASE)
 _MAX_CODE: Final = 40
 _UNCUT: Final = 8192
 
@@ -108,7 +109,7 @@ def _outer_code(answer: Answer, record: Mapping[str, Any], codes: Codes | None, 
     outer, inner = _said(codes, records=records)
     if _agree(outer, inner):
         return next(iter(outer), "")
-    texts = outer | inner
+    texts = (outer or {"none": ""}) | inner
     answer.contradictory = True
     answer.message = one_line(f"the answer contradicts itself, by the codes {', '.join(texts)}")
     answer.uncut = "\n".join(texts.values())[:_UNCUT]
@@ -134,12 +135,15 @@ def _agree(outer: Iterable[str], inner: Iterable[str]) -> bool:
     """Return whether all codes of a body say the same.
 
     An outer 1 or 2 says nothing by itself: the item's refusal under it is the exchange's usual way. Under an outer 0 it
-    is not: nothing tells which of the two is true, so such a request may have been executed.
+    is not: nothing tells which of the two is true, so such a request may have been executed. An item's 0 alone is no
+    answer, and contradicts a status that refuses.
     """
     without, within = {_thing(code) for code in outer}, {_thing(code) for code in inner}
     if len(without) > 1 or len(within) > 1:
         return False
-    return not without or not within or without == within or without <= _REFUSED
+    if not without:
+        return "0" not in within
+    return not within or without == within or without <= _REFUSED
 
 
 def _thing(code: str) -> str:
@@ -184,4 +188,5 @@ def _foreign(answer: Answer, body: bytes, message: object) -> Answer:
     echo = _ECHO.search(body) is not None
     answer.message = "(not shown: it repeats the request's headers)" if echo else one_line(text)
     answer.uncut = "" if echo else text[:_UNCUT]
+    answer.contradictory = _YES.search(body) is not None  # an envelope that was cut, say, under a status that refuses
     return answer
