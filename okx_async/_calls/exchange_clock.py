@@ -80,9 +80,9 @@ class ExchangeClock:
             self.offset = 0.0
 
 
-def record_clock(wall_clock: Callable[[], float]) -> Callable[[], float]:
-    """Return a clock for records that always has a time: `wall_clock`, in place of what is none `time.time`."""
-    if wall_clock is time.time:
+def record_clock(wall_clock: Callable[[], float], fallback: Callable[[], float] = time.time) -> Callable[[], float]:
+    """Return a clock for records that always has a time: that of `wall_clock`, or else of `fallback`."""
+    if wall_clock is fallback:
         return wall_clock
     failed = False
 
@@ -96,8 +96,8 @@ def record_clock(wall_clock: Callable[[], float]) -> Callable[[], float]:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a caller's function may raise anything
             reason = f"raised {type(error).__name__}"
         if not failed:  # once: there are two records for each request
-            logger.error("wall_clock %s: records get the time of time.time instead", reason)
+            logger.error("wall_clock %s: records get the time of this machine instead", reason)
             failed = True
-        return time.time()
+        return fallback()
 
     return now

@@ -289,7 +289,10 @@ class Sender:
     def _headers(self, request: ApiRequest) -> Mapping[str, str]:
         if not request.signed:
             return {"Accept-Encoding": "identity"}
-        return self._signer.headers(request.method, request.path, request.body, self._clock.now())
+        try:
+            return self._signer.headers(request.method, request.path, request.body, self._clock.now())
+        except NotSentError as error:  # the clock has no time
+            raise NotSentError(f"{request.label}: {error}") from None
 
     def _book_answer(
         self, request: ApiRequest, attempt: AttemptState, slots: tuple[Slot, ...], reply: Reply, signature: str

@@ -284,7 +284,7 @@ BAD = [nan, inf, -1.0, 1e300, None, "x", ZeroDivisionError(), asyncio.CancelledE
 @pytest.mark.parametrize("bad", BAD, ids=repr)
 async def test_without_a_time_nothing_is_sent_and_the_slot_is_given_back(sending: type[Subject], bad: object) -> None:
     subject = sending(wall_clock=Failing(0, bad))
-    with pytest.raises(NotSentError, match=r"nothing was sent.*wall_clock"):
+    with pytest.raises(NotSentError, match=r"^BTC-USDT-SWAP: nothing was sent.*wall_clock"):
         await subject.attempt()
     assert subject.wire.sent == []
     assert subject.tokens() == (20, 0, 0)

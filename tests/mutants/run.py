@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 FAULTS = Path(__file__).with_name("faults.txt")
 TESTS = [
     *(f"_limiter/test_{name}.py" for name in ("bucket", "queue", "limiter", "registry", "bucket_model")),
-    "_calls/test_capacity.py",
+    *(f"_calls/test_{name}.py" for name in ("capacity", "exchange_clock", "sender", "batch")),
+    *(f"_rest/test_{name}.py" for name in ("bodies", "responses", "records", "redaction", "remedies", "signing")),
+    "_rest/test_outcomes.py",
 ]
 SECONDS = 300
 
@@ -60,8 +62,14 @@ def noticed(fault: Fault | None) -> str:
             source.write_text(text.replace(fault.good, fault.bad))
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
         command += ["--timeout=60", "-W", "ignore", *(f"tests/{name}" for name in tests)]
-        # Safe path: the working directory, which holds the real package, is not looked at.
-        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        # The copy before this checkout, whose tests they are, and that before an installed one. Safe path: the working
+        # directory, which holds the real package, is not looked at.
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([folder, str(ROOT)]),
+            "PYTHONSAFEPATH": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         where = [sys.executable, "-c", "import okx_async; print(okx_async.__file__)"]
         found = subprocess.run(where, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
         if not found.stdout.startswith(folder):

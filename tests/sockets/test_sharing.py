@@ -59,7 +59,9 @@ async def test_a_second_running_loop_is_refused_and_told_what_to_do(exchange: Si
     legs = LEGS[:1]
     async with Client(exchange.credentials, base_url=exchange.base_url, user_id=exchange.user_id) as client:
         await client.close_positions(legs)
-        with pytest.raises(RuntimeError, match=r"in use by another event loop: give each its own Limiter .*limiter=…"):
+        with pytest.raises(
+            RuntimeError, match=r"in use by another event loop: give each its own Limiter .*limiter=okx\.Limiter"
+        ):
             await asyncio.to_thread(closes_in_a_loop_of_its_own, exchange, legs)
     assert len(arrivals(exchange)) == 1
 
@@ -115,6 +117,6 @@ def test_a_forked_child_is_refused_and_told_what_to_do() -> None:
     )
     child, parent = done.stdout.splitlines()
     assert child.startswith("RuntimeError ('http://127.0.0.1:1', '123', 'BTC-USDT-SWAP') was in use when")
-    assert "limiter=…" in child
+    assert "limiter=okx.Limiter(" in child
     assert parent == "the parent goes on"
     assert done.stderr == ""
