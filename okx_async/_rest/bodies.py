@@ -23,7 +23,7 @@ _ESCAPE: Final = re.compile(
 )
 _JUNK: Final = "".join(map(chr, range(33))) + "\ufeff"
 """What may stand before a body: control characters, blanks and byte order marks."""
-_LONGEST_INTEGER: Final = 1000  # int() refuses texts of more than 4300 digits
+_LONGEST_INTEGER: Final = 20  # with its sign
 
 
 @dataclass(slots=True)
@@ -108,7 +108,9 @@ def _merged(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(text: str) -> int | str:
-    return int(text) if len(text) <= _LONGEST_INTEGER else text
+    """Return an integer of at most 64 bits, which every encoder takes; others stay texts."""
+    number = int(text) if len(text) <= _LONGEST_INTEGER else 1 << 64
+    return number if -1 << 63 <= number < 1 << 64 else text
 
 
 def _mend(escape: re.Match[str]) -> str:

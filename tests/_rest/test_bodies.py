@@ -66,6 +66,22 @@ def test_odd_numbers_do_not_hide_what_stands_beside_them() -> None:
     assert (value["b"], value["c"], value["d"]) == (-math.inf, math.inf, "9" * 5000)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("-7", -7),
+        ("18446744073709551615", (1 << 64) - 1),
+        ("18446744073709551616", "18446744073709551616"),
+        ("-9223372036854775808", -1 << 63),
+        ("-9223372036854775809", "-9223372036854775809"),
+    ],
+)
+def test_integers_that_no_encoder_takes_stay_texts(text: str, value: object) -> None:
+    assert read(b"\xef\xbb\xbf" + text.encode()) == (value, Codes())
+    orjson.dumps(value)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b'{"code":"0","da', b"\xff\xfe\x00", b"\0", b"{'code':'0'}"])
 def test_what_is_no_json_has_no_value(body: bytes) -> None:
     assert read(body) == (None, Codes())
