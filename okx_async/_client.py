@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NoReturn, Self
 
 import aiohttp
 
@@ -15,7 +15,7 @@ from okx_async._calls.batch import CloseResult, run_batch
 from okx_async._calls.identity import Key
 from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
-from okx_async._errors import InvalidRequestError
+from okx_async._errors import InvalidRequestError, OkxError, without_frames
 from okx_async._flatten.confirm import close_and_confirm
 from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.readings import read_positions
@@ -167,10 +167,12 @@ class Client:
         check_priority(priority)
         if confirm or confirm_timeout != CONFIRM_TIMEOUT:
             check_seconds(confirm_timeout=confirm_timeout)
-        if confirm:
-            return await close_and_confirm(self._caller, close, priority, max_wait, confirm_timeout)
-        answer, attempts = await self._caller.call(requests.close_position(close), priority, max_wait, close)
-        return records.closed_position(answer, close, attempts)
+        try:
+            if confirm:
+                return await close_and_confirm(self._caller, close, priority, max_wait, confirm_timeout)
+            return await self._close(close, priority, max_wait)
+        except OkxError as error:
+            raise without_frames(error) from None
 
     async def close_positions(
         self,
@@ -248,7 +250,7 @@ class Client:
                 )
             for inst_id in wanted:
                 check_inst_id(inst_id)
-        return await FlattenRun(
+        flattening = FlattenRun(
             self._caller,
             inst_ids=wanted,
             where=where,
@@ -257,7 +259,12 @@ class Client:
             priority=priority,
             on_progress=on_progress,
             may_send_blind=unread == "close",
-        ).run()
+        )
+        try:
+            return await flattening.run()
+        except OkxError as error:
+            del flattening
+            raise without_frames(error) from None
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:
         """Return the open positions, without records that the exchange lists as flat.
@@ -272,7 +279,10 @@ class Client:
         """
         self._bind()
         wanted = None if inst_ids is None else list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
-        return await read_positions(self._caller, wanted)
+        try:
+            return await read_positions(self._caller, wanted)
+        except OkxError as error:
+            raise without_frames(error) from None
 
     async def warm_up(self, connections: int) -> int:
         """Open connections, learn the user id, and return how many connections stand ready.
@@ -315,6 +325,9 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Client cannot be pickled or copied: make one in each process, from its Credentials")
 
     def __repr__(self) -> str:
         return f"<Client {self._wiring.identity!r}{' closed' if self._closed else ''}>"

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from okx_async._models import Attempt
 
@@ -72,6 +72,18 @@ class OkxError(Exception):
         )
 
 
+_E = TypeVar("_E", bound=OkxError)
+
+
+def without_frames(error: _E) -> _E:
+    """Return the error without traceback and context: their frames hold answers, readings and headers.
+
+    An error leaves the library, or goes into a result, with words only; what raises it adds its own frames.
+    """
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
 def _rebuild(cls: type[OkxError], args: tuple[Any, ...], state: dict[str, Any]) -> OkxError:
     error = cls.__new__(cls, *args)
     error.args = args
@@ -116,13 +128,14 @@ class ClockSkewError(RejectedError):
 
 
 class PendingOrdersError(RejectedError):
-    """Pending close orders are in the way (51115 …): cancel them, or pass ``auto_cxl=True``."""
+    """Pending close orders are in the way (51115 …): cancel them, or pass ``auto_cxl=True`` if that was not done."""
 
 
 class NothingToCloseError(RejectedError):
-    """The exchange knows no such position (51023 …).
+    """The exchange knows no such position (51023 …), or its contract has expired (51027).
 
-    That is no proof of being flat: a wrong ``mgn_mode`` or ``pos_side`` is answered in the same way.
+    That is no proof of being flat: a wrong ``mgn_mode`` or ``pos_side`` is answered in the same way as no position, and
+    an expired contract may be listed until the exchange has settled it.
     """
 
 

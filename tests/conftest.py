@@ -179,7 +179,13 @@ class Known:
 class Subject:
     """A sender with a limiter, an identity and a stand-in transport, in virtual time."""
 
-    def __init__(self, *, places: int = 10, quota: Quota = Quota()) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        *,
+        places: int = 10,
+        quota: Quota = Quota(),  # noqa: B008 - frozen
+        wall_clock: Callable[[], float] | None = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.wire = Wire()
         self.limiter = Limiter(quota, clock=loop.time)
@@ -189,7 +195,7 @@ class Subject:
             user_id="123",
             limiter=self.limiter,
             max_connections=places,
-            wall_clock=lambda: 1_768_519_672.0 + loop.time(),
+            wall_clock=wall_clock or (lambda: 1_768_519_672.0 + loop.time()),
             transport=cast("Transport", self.wire),
         )
         self.identity, self.sender, self.capacity = wiring.identity, wiring.sender, wiring.capacity

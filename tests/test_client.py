@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import gc
 import logging
-from collections.abc import AsyncIterator
+import pickle
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
+import orjson
 import pytest
 from aioresponses import aioresponses
 
@@ -19,12 +23,15 @@ from okx_async import (
     InvalidRequestError,
     Limiter,
     NothingToCloseError,
+    OkxError,
     Outcome,
     OutcomeUnknownError,
     Priority,
     SlotTimeoutError,
 )
 from okx_async._limiter.limiter import default_limiter
+from okx_async._rest.requests import CLOSE_PATH, POSITIONS_PATH
+from tests.conftest import World
 
 pytestmark = pytest.mark.virtual
 
@@ -226,3 +233,51 @@ async def test_the_audit_trail_has_every_attempt(mocked: aioresponses, caplog: p
     assert [attempt.settled for attempt in trail] == [attempt.sent for attempt in trail]  # answered in no time
     for record in caplog.records:
         assert CREDENTIALS.passphrase not in record.getMessage()
+
+
+@pytest.mark.parametrize("act", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_client_stays_where_it_was_made(act: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match="a Client cannot be pickled or copied: make one in each process"):
+        act(Client(CREDENTIALS))
+
+
+RECORD = {"instId": "BTC-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "pos": "1", "more": [[], []]}
+
+
+def long(code: str, count: int = 5000) -> bytes:
+    return orjson.dumps({"code": code, "msg": "no" if code != "0" else "", "data": [RECORD] * count})
+
+
+@pytest.mark.parametrize(
+    ("call", "answers"),
+    [
+        (lambda client: client.close_position("BTC-USDT-SWAP", "cross"), [(CLOSE_PATH, long("51000"))]),
+        (
+            lambda client: client.close_position("BTC-USDT-SWAP", "cross", confirm=True),
+            [(CLOSE_PATH, long("51000")), (POSITIONS_PATH, long("0"))],
+        ),
+        (lambda client: client.positions(), [(POSITIONS_PATH, long("51000"))]),
+        (lambda client: client.positions(), [(POSITIONS_PATH, long("0")[:-2] + b",{}]}")]),
+        (
+            lambda client: client.positions([f"A{number}" for number in range(11)]),
+            [(POSITIONS_PATH, long("0")), (POSITIONS_PATH, long("51000"))],
+        ),
+        (lambda client: client.flatten(), [(POSITIONS_PATH, long("51000"))]),
+    ],
+    ids=["a close", "confirmed", "a reading", "an odd record", "a second page", "a flatten"],
+)
+def test_an_error_keeps_no_answer(
+    happen: Callable[..., Any], call: Callable[[Client], Awaitable[object]], answers: list[tuple[str, bytes]]
+) -> None:
+    async def story(world: World, client: Client) -> None:
+        for path, body in answers:
+            world.exchange.inject(body=body, path=path, status=200, times=1, executed=False)
+        gc.collect()
+        before = len(gc.get_objects())
+        with pytest.raises(OkxError) as caught:
+            await call(client)
+        gc.collect()
+        assert len(gc.get_objects()) - before < 3000
+        assert caught.value.__traceback__ is not None
+
+    happen(story)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from okx_async._callbacks import notify
 from okx_async._calls.gather import gather_in_turns
-from okx_async._errors import OkxError
+from okx_async._errors import OkxError, without_frames
 from okx_async._models import ClosedPosition, ClosePosition
 
 
@@ -42,7 +42,7 @@ async def run_batch(
         try:
             result = CloseResult(leg, closed=await close(leg))
         except OkxError as failure:
-            result = CloseResult(leg, error=failure)
+            result = CloseResult(leg, error=without_frames(failure))
         if on_result is not None:
             notify(on_result, result)
         return result

@@ -22,9 +22,9 @@ from okx_async._errors import AuthenticationError, NotSentError, OkxError, Outco
 from okx_async._limiter.slots import SlotSource
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._quota import Priority
-from okx_async._rest.codes import AUTO_CXL_NOTE
 from okx_async._rest.outcomes import error
 from okx_async._rest.records import server_time
+from okx_async._rest.remedies import AUTO_CXL_NOTE
 from okx_async._rest.requests import PUBLIC_TIME, ApiRequest
 from okx_async._rest.responses import Answer
 from okx_async._rest.retry import RetryPolicy, ThrottleStreaks, block_seconds, closes_throttled, throttled
@@ -280,7 +280,6 @@ def _failure(
     """Return the error that says what became of an attempt."""
     answer, key, wire = attempt.answer, attempt.key, attempt.wire
     failure: OkxError
-    note = AUTO_CXL_NOTE if close is not None and close.auto_cxl else ""
     if answer is not None:
         failure = error(
             attempt.outcome,
@@ -288,7 +287,7 @@ def _failure(
             label=request.label,
             key=key,
             attempts=attempts,
-            note=note,
+            close=close,
             reading=not request.writes,
         )
     elif not wire.may_have_left:
@@ -296,7 +295,8 @@ def _failure(
         return NotSentError(text, key=key, attempts=attempts)
     else:
         step = "it may have been executed: ask positions, do not blindly repeat" if request.writes else "ask again"
-        step = f"{step}; {note}" if note else step
+        if close is not None and close.auto_cxl:
+            step = f"{step}; {AUTO_CXL_NOTE}"
         failure = OutcomeUnknownError(f"{request.label}: {wire.failure}; {step}", key=key, attempts=attempts)
     if request.writes and isinstance(failure, OutcomeUnknownError):
         logger.warning("%s", failure)

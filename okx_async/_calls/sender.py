@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from okx_async._calls import held_slots
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.capacity import CapacityLimiter
-from okx_async._calls.exchange_clock import ExchangeClock
+from okx_async._calls.exchange_clock import ExchangeClock, record_clock
 from okx_async._calls.identity import Identity, Key, Use
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import NotSentError, SlotTimeoutError
@@ -27,10 +27,14 @@ from okx_async._limiter.slots import Slot, SlotSource
 from okx_async._models import Outcome
 from okx_async._quota import Priority
 from okx_async._rest.outcomes import classify, decided
+from okx_async._rest.records import keep_echo
 from okx_async._rest.redaction import Redactor
 from okx_async._rest.requests import ApiRequest
 from okx_async._rest.responses import one_line, parse
 from okx_async._rest.signing import SIGN, Signer
+
+_SHORT: Final = 1000
+"""Bytes of an answer to a close that is kept as it is."""
 
 
 class WithheldError(NotSentError):
@@ -52,7 +56,7 @@ class Sender:
         transport: Sends the bytes.
         capacity: Bounds the requests on the wire.
         timeout: Seconds from a usable connection to the complete answer.
-        wall_clock: Unix seconds, for the records of attempts.
+        wall_clock: Unix seconds, for the records of attempts; where it has no time they get that of `time.time`.
         clock: The exchange's clock, for signatures.
     """
 
@@ -78,7 +82,7 @@ class Sender:
         self._transport = transport
         self._capacity = capacity
         self._timeout = timeout
-        self._wall_clock = wall_clock
+        self._wall_clock = record_clock(wall_clock)
         self._timeouts: TimeoutGroup | None = None
         self._attempts: dict[AttemptState, None] = {}  # no set: those that wait end in the order in which they came
         self._all_ended = asyncio.Event()
@@ -256,7 +260,7 @@ class Sender:
             wire.failure = one_line(self._redactor.hide(wire.failure, headers.get(SIGN, "")))
             self._book_no_answer(attempt, slots)
         else:
-            self._book_answer(attempt, slots, reply, headers)
+            self._book_answer(request, attempt, slots, reply, headers.get(SIGN, ""))
         if attempt.token == "in doubt":
             raise _InDoubt
 
@@ -282,16 +286,21 @@ class Sender:
     def _headers(self, request: ApiRequest) -> Mapping[str, str]:
         if not request.signed:
             return {"Accept-Encoding": "identity"}
-        return self._signer.headers(request.method, request.path, request.body, self._clock.now())
+        try:
+            return self._signer.headers(request.method, request.path, request.body, self._clock.now())
+        except NotSentError as error:  # the clock has no time
+            raise NotSentError(f"{request.label}: {error}") from None
 
     def _book_answer(
-        self, attempt: AttemptState, slots: tuple[Slot, ...], reply: Reply, headers: Mapping[str, str]
+        self, request: ApiRequest, attempt: AttemptState, slots: tuple[Slot, ...], reply: Reply, signature: str
     ) -> None:
-        answer = parse(reply.status, reply.body)
+        answer = parse(reply.status, reply.body, records=not request.writes)
         outcome = classify(answer)
         if outcome is not Outcome.ACCEPTED:  # of an acceptance no words are shown
-            answer = self._redactor.clean(answer, reply.body, headers.get(SIGN, ""))
+            answer = self._redactor.clean(answer, signature)
             outcome = classify(answer)
+        elif request.writes and len(reply.body) > _SHORT:
+            keep_echo(answer)
         attempt.settled = self._wall_clock()
         attempt.answer, attempt.classified, attempt.retry_after = answer, outcome, reply.retry_after
         if decided(answer, outcome):

@@ -14,7 +14,14 @@ from typing import Final
 
 from okx_async._calls.caller import Caller
 from okx_async._calls.sender import WithheldError
-from okx_async._errors import AuthenticationError, InvalidRequestError, NotSentError, OkxError, SlotTimeoutError
+from okx_async._errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    NotSentError,
+    OkxError,
+    SlotTimeoutError,
+    without_frames,
+)
 from okx_async._flatten.guard import Observation, Reading
 from okx_async._flatten.leg import Leg, Move
 from okx_async._flatten.readings import PositionReader
@@ -174,7 +181,7 @@ class CloseEngine:
         except InvalidRequestError as error:
             outcome, failure = Outcome.FATAL, error
         except OkxError as error:
-            attempts, failure = error.attempts, error
+            attempts, failure = error.attempts, without_frames(error)
             outcome = attempts[-1].outcome if attempts else Outcome.NOT_SENT
         finally:
             if on_wire:

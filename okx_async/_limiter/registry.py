@@ -22,7 +22,7 @@ from okx_async._limiter.bucket import Bucket, Rule
 from okx_async._limiter.queue import Queue
 from okx_async._quota import Quota
 
-REMEDY = "give each its own Limiter with a share of the quota (limiter=…), or use a shared store"
+REMEDY = "give each its own Limiter with a share of the quota, limiter=okx.Limiter(okx.Quota(limit=…))"
 
 
 class KeyRegistry:

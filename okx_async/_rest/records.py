@@ -6,9 +6,9 @@ An answer that cannot be read is never taken for an empty one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 
@@ -17,6 +17,8 @@ from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, O
 from okx_async._rest.responses import Answer
 from okx_async._validation import short_repr
 
+_T = TypeVar("_T")
+
 # Decimal and int themselves accept "1_000", "NaN", blanks and the digits of every alphabet.
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _SIZE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -24,6 +26,8 @@ _INTEGER: Final = re.compile(r"[0-9]{1,18}")
 _MAX_FIELD: Final = 1000
 """Longest field of an order that is kept, in bytes of JSON or characters."""
 _UID: Final = re.compile(r"[0-9]{1,40}")
+_ECHOED: Final = ("instId", "posSide", "clOrdId", "tag")
+_LONGEST_ECHO: Final = 100
 
 
 def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Attempt, ...] = ()) -> ClosedPosition:
@@ -43,18 +47,27 @@ def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Atte
     )
 
 
+def keep_echo(answer: Answer) -> None:
+    """Drop all but what `closed_position` reads: the answer to a close may outlive it in a traceback or a report."""
+    item = answer.data[0] if answer.data else {}
+    echo = {key: item.get(key) for key in _ECHOED}
+    answer.data = [{key: each for key, each in echo.items() if isinstance(each, str) and len(each) <= _LONGEST_ECHO}]
+
+
 def positions(answer: Answer) -> list[Position]:
     """Return the positions that an answer lists; OutcomeUnknownError unless that is certain."""
     if not answer.ok or not answer.listed:
+        answer.data = []
         raise _unreadable(answer, "the answer is no list of positions")
-    return [_position(answer, record) for record in answer.data]
+    return _each(answer, _position)
 
 
 def orders(answer: Answer) -> list[OpenOrder]:
     """Return the orders that an answer lists; OutcomeUnknownError unless that is certain."""
     if not answer.ok or not answer.listed:
+        answer.data = []
         raise _unreadable(answer, "the answer is no list of orders", of="pending orders")
-    return [_order(answer, record) for record in answer.data]
+    return _each(answer, _order)
 
 
 def uid(answer: Answer) -> str | None:
@@ -62,7 +75,7 @@ def uid(answer: Answer) -> str | None:
 
     https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
     """
-    text = str(answer.data[0].get("uid")) if answer.ok and answer.data else ""
+    text = _only(answer, "uid")
     return text if _UID.fullmatch(text) else None
 
 
@@ -71,8 +84,22 @@ def server_time(answer: Answer) -> float | None:
 
     https://www.okx.com/docs-v5/en/#public-data-rest-api-get-system-time
     """
-    text = str(answer.data[0].get("ts")) if answer.ok and answer.data else ""
+    text = _only(answer, "ts")
     return int(text) / 1000 if _INTEGER.fullmatch(text) else None
+
+
+def _only(answer: Answer, key: str) -> str:
+    """Return the one value that an answer has for a key, "" if it has none or several."""
+    values = {str(record.get(key)) for record in answer.data} if answer.ok else set()
+    return values.pop() if len(values) == 1 else ""
+
+
+def _each(answer: Answer, read: Callable[[Answer, Mapping[str, Any]], _T]) -> list[_T]:
+    try:
+        return [read(answer, record) for record in answer.data]
+    except OutcomeUnknownError as error:
+        answer.data = []
+        raise error.with_traceback(None) from None  # its frames hold the record
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:
@@ -94,8 +121,11 @@ def _millis(record: Mapping[str, Any], key: str) -> int:
 
 def _position(answer: Answer, record: Mapping[str, Any]) -> Position:
     inst_id, mgn_mode, pos = _text(record, "instId"), _text(record, "mgnMode"), _number(record, "pos")
-    if not inst_id or not mgn_mode:
-        raise _unreadable(answer, f"a record without instId or mgnMode, of {short_repr(sorted(map(str, record)))}")
+    # A tuple: the record has two sides. (Two numbers are none, and two times are unknown.)
+    if not inst_id or not mgn_mode or isinstance(record.get("posSide"), tuple):
+        raise _unreadable(
+            answer, f"a record without instId or mgnMode or with two sides, of {short_repr(sorted(map(str, record)))}"
+        )
     return Position(
         inst_id=inst_id,
         inst_type=_text(record, "instType"),
@@ -141,6 +171,7 @@ def _is_small(value: object) -> bool:
 
 
 def _unreadable(answer: Answer, reason: str, of: str = "positions") -> OutcomeUnknownError:
+    """Return the error; whatever keeps it keeps words, and not the answer's data."""
     hint = "; ask again, do not take this for flat" if of == "positions" else ""
     return OutcomeUnknownError(
         f"{of} could not be read: {reason}{hint}", code=answer.code, status=answer.status, message=answer.message

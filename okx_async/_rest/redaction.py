@@ -1,76 +1,118 @@
-"""Credentials in texts from outside: such texts are searched before they become part of a message.
+"""Secrets in texts from outside: such texts are searched before they become part of a message.
 
-An exchange has no reason to repeat what it was sent, but debugging proxies, test servers and error pages do. A text
-that holds a secret, in any spelling, is left out as a whole: cutting the secret out would leave pieces of it where the
-text had been shortened before.
+An exchange has no reason to repeat what it was sent, but debugging proxies, test servers and error pages do, each in a
+spelling of its own. A text that holds a secret is left out as a whole: cutting the secret out would leave pieces of it
+where the text had been shortened before.
+
+Spellings are not listed. Text and secrets are brought to one form: what is escaped is unescaped, again and again, and
+then all but letters and digits is dropped. So quotes, blanks, soft hyphens and the case of letters make no difference.
 """
 
 from __future__ import annotations
 
 import html
 import re
+from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
-from urllib.parse import quote, quote_plus
-
-import orjson
+from urllib.parse import unquote
 
 from okx_async._credentials import Credentials
-from okx_async._rest.responses import Answer
+from okx_async._rest.responses import Answer, is_code
 
 HIDDEN: Final = "(not shown: it repeats the request's credentials)"
 _SHORTEST: Final = 6
 """OKX's secrets are longer; the passphrase "pass" of a test would be found in half of all messages."""
-_RUN: Final = re.compile("[0-9A-Za-z]+")
+_SEARCHED: Final = 8192
+"""Characters of a text that are searched: ten times as many as are ever shown."""
+_ROUNDS: Final = 4
+"""How often a text may have been escaped."""
+_ESCAPED: Final = re.compile(r"\\+u(?:\{([0-9a-fA-F]{1,6})\}|([0-9a-fA-F]{4}))|(?:\\+|\b0)x([0-9a-fA-F]{2})")
+_TAG: Final = re.compile(r"<[^<>]{0,80}>")
+_NO_WORD: Final = re.compile(r"[\W_]+")
+_BLANK: Final = re.compile(r"[\s\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]+")
 
 
 class Redactor:
-    """The secret key and the passphrase of one client; a request's signature comes as an argument."""
+    """The secret key and the passphrase of one client, and further secrets; a signature comes as an argument.
 
-    __slots__ = ("_spellings",)
+    Args:
+        credentials: The API key's.
+        secrets: Other texts that no message may show, such as a proxy's "user:password".
+    """
 
-    def __init__(self, credentials: Credentials) -> None:
-        self._spellings = _spellings(credentials.secret_key) | _spellings(credentials.passphrase)
+    __slots__ = ("_forms",)
+
+    def __init__(self, credentials: Credentials, *secrets: str) -> None:
+        self._forms: frozenset[str] = frozenset()
+        self.add(credentials.secret_key, credentials.passphrase, *secrets)
 
     def __repr__(self) -> str:
         return "<Redactor>"
 
+    def add(self, *secrets: str) -> None:
+        """Hide these, too."""
+        self._forms = self._forms.union(*map(_forms, secrets))
+
     def hide(self, text: str, signature: str) -> str:
-        """Return `text`, or words in its place if it holds a secret."""
+        """Return the beginning of `text`, or words in its place if that holds a secret."""
+        text = text[:_SEARCHED]
         return HIDDEN if self._in(text, signature) else text
 
-    def clean(self, answer: Answer, body: bytes, signature: str) -> Answer:
-        """Return `answer`, parsed from `body`, without words that repeat a secret; its outcome stays the same."""
-        # The body too: its message was cut, perhaps in the middle of a secret.
-        leaks = self._in(f"{answer.message}\n{answer.code}\n{body.decode('latin-1')}", signature)
-        if not leaks:
-            return answer
-        code = "not shown" if self._in(answer.code, signature) else answer.code  # no number, so in no table either
-        return replace(answer, message=HIDDEN, code=code)
+    def clean(self, answer: Answer, signature: str) -> Answer:
+        """Return `answer` without data, and without words that repeat a secret; its outcome stays the same.
+
+        The texts are searched that message and code were made of, since these were cut, perhaps in the middle of a
+        secret.
+        """
+        if not self._in(f"{answer.code}\n{answer.uncut}", signature):
+            return replace(answer, data=[], uncut="")
+        code = answer.code
+        if code and (not is_code(code) or self._in(code, signature)):  # what is no code may be a part of a secret
+            code = "not shown"  # no number, so in no table either
+        return replace(answer, data=[], uncut="", message=HIDDEN, code=code)
 
     def _in(self, text: str, signature: str) -> bool:
-        if any(spelling in text for spelling in self._spellings):
-            return True
-        # No spelling changes letters and digits: without their longest run in the text, no spelling is in it.
-        run = max(_RUN.findall(signature), key=len, default="")
-        return run in text and any(spelling in text for spelling in _spellings(signature))
+        forms = self._forms | _forms(signature)
+        return any(form in each for each in _stages(text) for form in forms)
 
 
-def _spellings(secret: str) -> frozenset[str]:
-    """Return how a secret may be written in JSON, HTML, a URL or a repr."""
+def _stages(text: str) -> Iterator[str]:
+    """Yield the forms of a text: as it stands, and after each round of unescaping.
+
+    Of each stage there are two: letters and digits, and all but blanks, for secrets that have few of the former.
+    """
+    for _ in range(_ROUNDS + 1):
+        folded = text.casefold()
+        yield _NO_WORD.sub("", folded)
+        yield _BLANK.sub("", folded)
+        if "<" in text:
+            yield _NO_WORD.sub("", _TAG.sub("", folded))
+        plain = _ESCAPED.sub(_unescaped, unquote(html.unescape(text)))
+        if plain == text:
+            return
+        text = plain
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    number = int(escape[escape.lastindex or 0], 16)
+    return chr(number) if number <= 0x10FFFF else ""  # noqa: PLR2004 - the last character
+
+
+def _forms(secret: str) -> frozenset[str]:
+    """Return what to look for: the secret's own forms, and those of its bytes in hexadecimal and in Base64."""
     if len(secret) < _SHORTEST:
         return frozenset()
-    json = orjson.dumps(secret).decode()[1:-1]
-    return frozenset(
-        {
-            secret,
-            json,
-            json.replace("/", "\\/"),
-            html.escape(secret),
-            html.escape(secret, quote=False),
-            quote(secret),
-            quote(secret, safe=""),
-            quote_plus(secret),
-            repr(secret)[1:-1],
-        }
-    )
+    raw = secret.encode("utf-8", "surrogatepass")
+    forms = (*_stages(secret), raw.hex(), *_inside_base64(raw))
+    return frozenset(form for form in forms if len(form) >= _SHORTEST)
+
+
+def _inside_base64(raw: bytes) -> Iterator[str]:
+    """Yield how bytes look inside of a longer Base64 text: there are three ways, by where they begin."""
+    for before in range(3):
+        text = b64encode(b"\0" * before + raw).decode().rstrip("=")
+        # Characters at both ends also depend on the neighbours.
+        cut = len(text) if (before + len(raw)) % 3 == 0 else -1
+        yield _NO_WORD.sub("", text[(0, 2, 3)[before] : cut].casefold())

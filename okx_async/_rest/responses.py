@@ -1,23 +1,30 @@
 """Answers: the exchange's envelope, or what a proxy, a CDN or a broken connection made of it.
 
-Nothing in an answer is trusted: `parse` returns an `Answer` that says what was understood, and never raises.
+Nothing in an answer is trusted: `parse` returns an `Answer` that says what was understood, and never raises. A body
+that says two things decides nothing: the unsafe one may be true.
 https://www.okx.com/docs-v5/en/#error-code; the odd shapes are observed (see tests/samples).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
+from okx_async._rest.bodies import Codes, read
+from okx_async._rest.codes import base_code
 
 _CODE: Final = re.compile(r"[0-9]+(?:_[0-9A-Za-z]+)?")
 _STATUS: Final = re.compile(r"[1-5][0-9]{2}")
 _ECHO: Final = re.compile(rb"ok[-_]access", re.IGNORECASE)
+_REFUSED: Final = frozenset({"1", "2"})  # a request with items was refused, or a part of it: the item says why
+_SHOWN: Final = 800
+"""Characters of a text that are looked at for a message."""
 _MAX_TEXT: Final = 200
+_YES: Final = re.compile(rb'"s?code"\s*:\s*"?0["\s,}]', re.IGNORECASE)
 _MAX_CODE: Final = 40
+_UNCUT: Final = 8192
 
 
 @dataclass(slots=True)  # not frozen: one is made for each request, and that would cost four times as much
@@ -37,6 +44,10 @@ class Answer:
     """Whether it is an envelope of the exchange with a code in it."""
     gateway: int | None = None
     """The HTTP status that the body names in place of a code."""
+    contradictory: bool = False
+    """Whether the body says two things: it then has no `code`, and decides nothing."""
+    uncut: str = ""
+    """The texts that `message` and `code` were made of, to be searched for secrets."""
 
     @property
     def ok(self) -> bool:
@@ -44,27 +55,30 @@ class Answer:
         return self.code == "0" and 200 <= self.status < 300  # noqa: PLR2004 - the 2xx
 
 
-def parse(status: int, body: bytes) -> Answer:
+def parse(status: int, body: bytes, *, records: bool = False) -> Answer:
     """Read an answer, whatever its shape. Never raises.
 
-    https://www.okx.com/docs-v5/en/#error-code; the odd shapes are observed (see tests/samples).
+    `records`: its items are records of the exchange's books, whose fields may have any name, ``code`` too.
     """
-    record = _load(body)
+    record, codes = read(body)
     if not isinstance(record, dict):
-        return Answer(status, message=_foreign(body, None))
+        return _foreign(Answer(status), body, None)
     listing = record.get("data")
-    if record.get("code") == "0" and record.get("msg") == "" and isinstance(listing, list) and len(listing) == 1:
+    if codes is None and record.get("code") == "0" and record.get("msg") == "" and isinstance(listing, list):
         # A plain acceptance: the result of the lines below in a third of their time.
-        (item,) = listing
-        if isinstance(item, dict) and item.get("sCode", "0") == "0":
+        (item,) = listing if len(listing) == 1 else (None,)
+        if isinstance(item, dict) and "sCode" not in item and "code" not in item:
             return Answer(status, "0", "", listing, listed=True, envelope=True)
     items = listing if isinstance(listing, list) else [listing]
     data: list[Mapping[str, Any]] = [item for item in items if isinstance(item, dict)]
-    listed = isinstance(listing, list) and len(data) == len(listing)
+    answer = Answer(status, data=data, listed=isinstance(listing, list) and len(data) == len(listing))
 
-    code = _code(record.get("code"))
+    code = _outer_code(answer, record, codes, records=records)
+    if code is None:
+        return answer
     if _STATUS.fullmatch(code):  # {"code":404,"data":{},"error_code":"404","msg":"Not Found"}
-        return Answer(status, "", _foreign(body, record.get("msg")), data, listed, gateway=int(code))
+        answer.gateway = int(code)
+        return _foreign(answer, body, record.get("msg"))
     message: object = record.get("msg")
     if code in {"0", "1", "2", ""}:
         # Where sCode is present, it and sMsg are the result: the first item that is not "0" decides.
@@ -72,27 +86,80 @@ def parse(status: int, body: bytes) -> Answer:
             item_code = _item_code(item.get("sCode"))
             if item_code not in {"", "0"}:
                 code, message = item_code, item.get("sMsg") or message
+                answer.uncut = f"{item.get('sCode')}\n"
                 break
     if not code:
-        return Answer(status, "", _foreign(body, message), data, listed)
-    return Answer(status, code, one_line(message), data, listed, envelope=True)
+        return _foreign(answer, body, message)
+    answer.code, answer.envelope, answer.message = code, True, one_line(message)
+    answer.uncut = f"{answer.uncut}{message}"[:_UNCUT]
+    return answer
 
 
-def _load(body: bytes) -> object:
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        pass
-    try:
-        return orjson.loads(body.decode("utf-8", "replace"))  # one bad byte in msg must not hide the code
-    except ValueError:
-        return None
+def _outer_code(answer: Answer, record: Mapping[str, Any], codes: Codes | None, *, records: bool) -> str | None:
+    """Return the code of the outermost object; None if codes contradict each other, which `answer` then says.
+
+    `codes`: all that stand in the body, None if each stands where it belongs.
+    """
+    if codes is None:
+        if not any("sCode" in item or "code" in item for item in answer.data):
+            return _code(record.get("code"))
+        codes = Codes([record.get("code")])
+        codes.items = [item["sCode"] for item in answer.data if "sCode" in item]
+        codes.inner = [item["code"] for item in answer.data if "code" in item]
+    outer, inner = _said(codes, records=records)
+    if _agree(outer, inner):
+        return next(iter(outer), "")
+    texts = (outer or {"none": ""}) | inner
+    answer.contradictory = True
+    answer.message = one_line(f"the answer contradicts itself, by the codes {', '.join(texts)}")
+    answer.uncut = "\n".join(texts.values())[:_UNCUT]
+    return None
+
+
+def _said(codes: Codes, *, records: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the codes that a body has, outside and inside, with the texts that they were read from.
+
+    One code that cannot be read says nothing; beside another one it says something else.
+    """
+    outside = _code if len(codes.outer) == 1 else _item_code
+    outer = {outside(value): str(value) for value in codes.outer}
+    inner = {_item_code(value): str(value) for value in codes.items}
+    if not records:
+        inner |= {_code(value): str(value) for value in codes.inner}
+    outer.pop("", None)
+    inner.pop("", None)
+    return outer, inner
+
+
+def _agree(outer: Iterable[str], inner: Iterable[str]) -> bool:
+    """Return whether all codes of a body say the same.
+
+    An outer 1 or 2 says nothing by itself: the item's refusal under it is the exchange's usual way. Under an outer 0 it
+    is not: nothing tells which of the two is true, so such a request may have been executed. An item's 0 alone is no
+    answer, and contradicts a status that refuses.
+    """
+    without, within = {_thing(code) for code in outer}, {_thing(code) for code in inner}
+    if len(without) > 1 or len(within) > 1:
+        return False
+    if not without:
+        return "0" not in within
+    return not within or without == within or without <= _REFUSED
+
+
+def _thing(code: str) -> str:
+    """Return what a code stands for: its sub-code only says more of it. A sub-code of 0 is no success."""
+    return base_code(code) if code[0] != "0" else code
 
 
 def _code(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value if isinstance(value, str) and len(value) <= _MAX_CODE and _CODE.fullmatch(value) else ""
+    return value if isinstance(value, str) and is_code(value) else ""
+
+
+def is_code(text: str) -> bool:
+    """Return whether a text has the form of the exchange's codes."""
+    return len(text) <= _MAX_CODE and _CODE.fullmatch(text) is not None
 
 
 def _item_code(value: object) -> str:
@@ -109,14 +176,17 @@ def one_line(text: object) -> str:
     """
     if not isinstance(text, str) or not text:
         return ""
-    text = text[: 4 * _MAX_TEXT]
+    text = text[:_SHOWN]
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _MAX_TEXT else f"{line[: _MAX_TEXT - 1]}…"
 
 
-def _foreign(body: bytes, message: object) -> str:
-    """Return the part of a body without envelope that is shown."""
+def _foreign(answer: Answer, body: bytes, message: object) -> Answer:
+    """Return the answer with the part of a body without envelope that is shown."""
+    text = message if isinstance(message, str) and one_line(message) else body[:_UNCUT].decode("utf-8", "replace")
     # Debugging proxies answer with the request's own headers, passphrase and signature included.
-    if _ECHO.search(body):
-        return "(not shown: it repeats the request's headers)"
-    return one_line(message) or one_line(body[: 4 * _MAX_TEXT].decode("utf-8", "replace"))
+    echo = _ECHO.search(body) is not None
+    answer.message = "(not shown: it repeats the request's headers)" if echo else one_line(text)
+    answer.uncut = "" if echo else text[:_UNCUT]
+    answer.contradictory = _YES.search(body) is not None  # an envelope that was cut, say, under a status that refuses
+    return answer

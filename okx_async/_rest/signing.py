@@ -13,9 +13,12 @@ from typing import Final
 from multidict import CIMultiDict, istr
 
 from okx_async._credentials import Credentials
+from okx_async._errors import NotSentError
 
 SIGN: Final = istr("OK-ACCESS-SIGN")
 _TIMESTAMP: Final = istr("OK-ACCESS-TIMESTAMP")
+END_OF_TIME: Final = 253_402_300_800.0
+"""Unix seconds of the year 10000: no timestamp can be written from there on."""
 
 
 def sign(secret_key: str, timestamp: str, method: str, request_path: str, body: bytes) -> str:
@@ -64,8 +67,11 @@ class Signer:
     def headers(self, method: str, path: str, body: bytes, now: float) -> CIMultiDict[str]:
         """Return the headers of a request written at `now` (wall clock, Unix seconds).
 
-        The exchange refuses a timestamp 30 s away from its own clock: sign after every wait.
+        The exchange refuses a timestamp 30 s away from its own clock: sign after every wait. Raises NotSentError for a
+        time that is none.
         """
+        if not 0.0 <= now < END_OF_TIME:  # nan is neither
+            raise NotSentError(f"nothing was sent: {now!r} is no time to sign by: check wall_clock")
         # By way of whole microseconds: 1768519672.373 is a little less than that as a float.
         second, micros = divmod(round(now * 1_000_000), 1_000_000)
         if second != self._second:

@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Final
 
 from okx_async._models import Outcome
-from okx_async._rest.codes import CODE_STEPS, CODES, FOREIGN_STEP, READ_STEP, STEPS
+from okx_async._rest.codes import CODES
 from okx_async._rest.hosts import REGIONS
 from okx_async._rest.outcomes import classify
+from okx_async._rest.remedies import READ_STEP, next_step
 from okx_async._rest.responses import Answer
 from okx_async.doctor.finding import Finding, Level
 
@@ -59,14 +60,12 @@ def refusal(check: str, answer: Answer, what: str, *, demo: bool = False) -> Fin
     if outcome is Outcome.ACCEPTED:
         return Finding(check, Level.WARN, f"{what}: the answer says nothing", READ_STEP)
     words = answer.message.rstrip(" .;") or (known.meaning if known else "no reason given")
-    if outcome is Outcome.FATAL and not answer.code:
-        remedy = FOREIGN_STEP
-    elif outcome is Outcome.UNKNOWN:
+    if outcome is Outcome.UNKNOWN:
         remedy = READ_STEP
     elif code == "50101":
         remedy = _OTHER_ENVIRONMENT[demo]
     else:
-        remedy = _REMEDIES.get(code) or CODE_STEPS.get(code) or STEPS[outcome]
+        remedy = _REMEDIES.get(code) or next_step(outcome, code, words)
     passing = outcome in {Outcome.RATE, Outcome.LATER, Outcome.FROZEN, Outcome.UNKNOWN}
     text = f"{what}: {answer.code or f'HTTP {answer.status}'}: {words}"
     return Finding(check, Level.WARN if passing else Level.FAIL, text, remedy)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -128,3 +130,24 @@ async def test_a_leg_that_somebody_else_cancels_ends_the_batch() -> None:
     with pytest.raises(asyncio.CancelledError):
         await batch
     assert asyncio.get_running_loop().time() == 0.0
+
+
+async def test_a_result_keeps_the_error_and_not_what_the_leg_had_in_hand() -> None:
+    class Answer:
+        pass
+
+    watched: list[weakref.ref[Answer]] = []
+
+    async def refused(leg: ClosePosition) -> ClosedPosition:
+        answer = Answer()
+        watched.append(weakref.ref(answer))
+        try:
+            int(leg.inst_id)
+        except ValueError:
+            raise NotSentError(f"no way, {answer!r}")  # noqa: B904 - its context has frames too
+        return ClosedPosition(leg.inst_id, "net", "", "")
+
+    results = await run_batch(LEGS, refused, None)
+    gc.collect()
+    assert not any(result.ok for result in results)
+    assert [each() for each in watched] == [None] * len(LEGS)

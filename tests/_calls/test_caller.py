@@ -348,6 +348,19 @@ async def test_nor_where_this_machines_clock_was_set_back_meanwhile(caplog: pyte
     assert "signing by it" not in caplog.text
 
 
+async def test_an_odd_time_is_no_answer_and_the_next_usable_one_is() -> None:
+    script = Script((401, "50102"))
+    calls = make(script)
+    script.time = 1_000_000_000.0  # the answer would be in other units
+    for asked in (1, 2):
+        with pytest.raises(ClockSkewError):
+            await calls.call(CLOSE, Priority.PANIC, None, REQUEST)
+        assert (script.asked, calls._clock.offset) == (asked, 0.0)
+    script.time, script.answers = 1_000_007.0, deque([(401, "50102"), (200, "0")])
+    await calls.call(CLOSE, Priority.PANIC, None, REQUEST)
+    assert calls._clock.offset == -7.0
+
+
 async def test_max_wait_ends_the_repeats_and_the_attempts_error_is_raised() -> None:
     script = Script((429, "50011"))
     with pytest.raises(RateLimitedError) as caught:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from math import inf, nan
 from typing import ClassVar, cast
 
 import pytest
@@ -225,3 +227,76 @@ async def test_closed_it_leaves_no_timer(sending: type[Subject], *, cancelled: b
     await asyncio.wait({closing, last})
     assert closing.cancelled() is cancelled
     assert loop.timers() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"code":"0","msg":"","data":[{"sCode":"0"},{"sCode":"50011"}]}',
+        b'{"code":"0","code":"50011","msg":"","data":[]}',
+        b'{"code":"51000","code":"0","msg":"","data":[]}',
+    ],
+)
+async def test_an_answer_that_says_two_things_leaves_the_slot_in_doubt(sending: type[Subject], body: bytes) -> None:
+    subject = sending()
+    subject.wire.answer = Reply(200, body, None)
+    attempt = await subject.attempt()
+    assert (attempt.outcome, attempt.token) == (Outcome.UNKNOWN, "in doubt")
+    assert subject.tokens() == (19, 0, 1)
+
+
+@pytest.mark.parametrize("code", ["51000", "50004"])
+async def test_of_an_answer_that_was_refused_only_words_are_kept(sending: type[Subject], code: str) -> None:
+    subject = sending()
+    subject.wire.answer = Reply(200, b'{"code":"%s","msg":"no","data":[{"a":[1]}]}' % code.encode(), None)
+    answer = (await subject.attempt()).answer
+    assert answer is not None
+    assert (answer.message, answer.data, answer.uncut) == ("no", [], "")
+
+
+async def test_of_a_long_acceptance_only_the_echo_is_kept(sending: type[Subject]) -> None:
+    subject = sending()
+    item = b'{"instId":"BTC-USDT-SWAP","more":"%s"}' % (b"x" * 2000)
+    subject.wire.answer = Reply(200, b'{"code":"0","msg":"","data":[%s]}' % item, None)
+    answer = (await subject.attempt()).answer
+    assert answer is not None
+    assert answer.data == [{"instId": "BTC-USDT-SWAP"}]
+
+
+class Failing:
+    """A clock that fails from a certain call on."""
+
+    def __init__(self, good: int, bad: object) -> None:
+        self.good, self.bad = good, bad
+
+    def __call__(self) -> float:
+        self.good -= 1
+        if self.good >= 0:
+            return 1_768_519_672.0
+        if isinstance(self.bad, BaseException):
+            raise self.bad
+        return cast("float", self.bad)
+
+
+BAD = [nan, inf, -1.0, 1e300, None, "x", ZeroDivisionError(), asyncio.CancelledError()]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=repr)
+async def test_without_a_time_nothing_is_sent_and_the_slot_is_given_back(sending: type[Subject], bad: object) -> None:
+    subject = sending(wall_clock=Failing(0, bad))
+    with pytest.raises(NotSentError, match=r"^BTC-USDT-SWAP: nothing was sent.*wall_clock"):
+        await subject.attempt()
+    assert subject.wire.sent == []
+    assert subject.tokens() == (20, 0, 0)
+
+
+@pytest.mark.parametrize("good", [1, 2])
+@pytest.mark.parametrize("bad", BAD, ids=repr)
+async def test_no_outcome_is_lost_by_a_clock(sending: type[Subject], good: int, bad: object) -> None:
+    subject = sending(wall_clock=Failing(good, bad))
+    attempt = await subject.attempt()
+    assert (attempt.outcome, attempt.token) == (Outcome.ACCEPTED, "settled")
+    assert attempt.wire.sent is not None
+    assert attempt.settled is not None
+    assert abs(attempt.settled - time.time()) < 60
+    assert subject.tokens() == (19, 0, 1)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from okx_async._models import Outcome
-from okx_async._rest.codes import _ROWS, CODE_STEPS, CODES, FEW_REPEATS, STEPS, Code, _each
+from okx_async._rest.codes import _ROWS, CODES, FEW_REPEATS, Code, _each
 
 # The classes of all codes stand, written by hand, in test_outcomes.py.
 
@@ -34,19 +34,12 @@ def test_codes_that_must_not_be_listed() -> None:
     assert not left_out & set(CODES)
 
 
-def test_every_class_that_an_answer_can_have_names_the_next_step() -> None:
-    assert set(STEPS) == set(Outcome) - {Outcome.ACCEPTED, Outcome.NOT_SENT}
-    assert {code.outcome for code in CODES.values()} == set(STEPS)
-
-
-def test_steps_are_for_listed_codes() -> None:
-    assert set(CODE_STEPS) <= set(CODES)
+def test_passing_reasons_are_repeated_seldom() -> None:
     assert {CODES[code].outcome for code in FEW_REPEATS} == {Outcome.LATER}
 
 
 def test_words_fit_into_a_message() -> None:
-    words = [*STEPS.values(), *CODE_STEPS.values(), *(code.meaning for code in CODES.values())]
-    for each in words:
+    for each in (code.meaning for code in CODES.values()):
         assert each.isprintable()
         assert each == each.strip(" .;")
         assert each

@@ -75,7 +75,7 @@ def test_demo_is_a_real_bool() -> None:
         ("https://www.okx.com/", "https://www.okx.com"),
         ("HTTPS://WWW.okx.com:443", "https://www.okx.com"),
         ("https://proxy.example:8443/okx/", "https://proxy.example:8443/okx"),
-        ("http://localhost", "http://127.0.0.1"),
+        ("http://localhost", "http://localhost"),
         ("http://localhost:8080/", "http://localhost:8080"),
         ("http://127.0.0.1:1234", "http://127.0.0.1:1234"),
         ("http://127.99.0.1", "http://127.99.0.1"),

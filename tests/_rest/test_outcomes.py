@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from okx_async._errors import (
     PendingOrdersError,
 )
 from okx_async._models import Attempt, ClosePosition, Outcome
-from okx_async._rest.codes import AUTO_CXL_NOTE, CODES
+from okx_async._rest.codes import CODES
 from okx_async._rest.outcomes import classify, decided, error
 from okx_async._rest.records import closed_position
 from okx_async._rest.responses import parse
@@ -34,7 +35,7 @@ def test_class_of_code(code: str) -> None:
         f'{{"msg":"m","code":"{code}"}}',
         f'{{"code":"{code}_1000","data":null,"msg":"m"}}',
         f'{{"code":"1","data":[{{"sCode":"{code}","sMsg":"m"}}],"msg":"outer"}}',
-        f'{{"code":"2","data":[{{"sCode":"0","sMsg":""}},{{"sCode":"{code}_7","sMsg":"m"}}],"msg":"outer"}}',
+        f'{{"code":"2","data":[{{"sCode":"{code}_7","sMsg":"m"}}],"msg":"outer"}}',
     ]
     if code[0] != "0":
         bodies.append(f'{{"code":{code},"data":{{}},"msg":"m"}}')
@@ -62,7 +63,8 @@ def test_class_of_code(code: str) -> None:
         *[(status, "<html>", Outcome.UNKNOWN, False) for status in (500, 502, 503, 504, 520, 530)],
         (429, "Too Many Requests", Outcome.UNKNOWN, False),
         (404, '{"code":404,"data":{}}', Outcome.FATAL, False),
-        (200, '{"code":404,"data":{}}', Outcome.FATAL, False),
+        (200, '{"code":404,"data":{}}', Outcome.UNKNOWN, False),
+        (404, '{"code":200,"data":{}}', Outcome.UNKNOWN, False),
         (500, '{"code":500,"data":{}}', Outcome.UNKNOWN, False),
         (200, '{"code":500,"data":{}}', Outcome.UNKNOWN, False),
         (200, '{"code":200,"data":{}}', Outcome.UNKNOWN, False),
@@ -170,7 +172,6 @@ def test_text_names_the_thing_the_reason_and_the_next_step(status: int, body: st
         ("50119", ["region=", "base_url", "revoked"]),
         ("50120", ["Trade permission"]),
         ("50102", ["clock"]),
-        ("51000", ["pos_side", "position mode"]),
         ("51023", ["mgn_mode", "pos_side"]),
         ("51066", ["limit order"]),
         ("51108", ["slices"]),
@@ -199,7 +200,7 @@ def test_the_next_step_of_a_code(code: str, words: list[str]) -> None:
 
 
 def test_a_note_comes_last() -> None:
-    assert text(200, '{"code":"51109"}', note=AUTO_CXL_NOTE).endswith(
+    assert text(200, '{"code":"51109"}', close=replace(REQUEST, auto_cxl=True)).endswith(
         "; auto_cxl was set: pending orders may have been cancelled"
     )
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import orjson
 import pytest
 
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import ClosedPosition, ClosePosition
-from okx_async._rest.records import closed_position, positions, server_time, uid
+from okx_async._rest.records import closed_position, keep_echo, positions, server_time, uid
 from okx_async._rest.responses import Answer, parse
 
 ECHO = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"long","tag":""}],"msg":""}'
@@ -121,6 +124,11 @@ def test_a_record_may_lack_all_but_its_name() -> None:
         (200, b'{"code":"0","data":[{"mgnMode":"cross"}]}'),
         (200, b'{"code":"0","data":[{"instId":"BTC-USDT"}]}'),
         (200, b'{"code":"0","data":[{"instId":"BTC-USDT","mgnMode":5}]}'),
+        (200, b'{"code":"0","data":[{"instId":"BTC-USDT","mgnMode":"cross","posSide":"long","posSide":"short"}]}'),
+        (200, b'{"code":"0","data":[{"instId":"BTC-USDT","instId":"ETH-USDT","mgnMode":"cross"}]}'),
+        (200, b'{"code":"0","data":[],"data":[{"instId":"BTC-USDT","mgnMode":"cross"}]}'),
+        (200, b'{"code":"0","data":{"a":1},"data":{"a":2}}'),
+        (200, b'{"code":"0","code":"50011","data":[]}'),
         (200, b'{"code":"50011","data":[]}'),
         (503, b'{"code":"0","data":[]}'),
         (200, b"[]"),
@@ -133,11 +141,48 @@ def test_what_cannot_be_read_is_never_an_empty_list(status: int, body: bytes) ->
     assert caught.value.status == status
 
 
+def test_a_size_that_is_two_is_none() -> None:
+    (position,) = positions(
+        parse(200, b'{"code":"0","msg":"","data":[{"instId":"X","mgnMode":"cross","pos":"0","pos":"3"}]}')
+    )
+    assert position.pos.is_qnan()
+    assert position.raw["pos"] == ("0", "3")
+
+
+class Record(dict[str, Any]):
+    """A record that can be watched."""
+
+
+@pytest.mark.parametrize("code", ["0", "50011"])
+def test_an_error_keeps_nothing_of_what_could_not_be_read(code: str) -> None:
+    record = Record(instId="BTC-USDT", odd=[1, 2])
+    watched = weakref.ref(record)
+    answer = Answer(200, code, data=[POSITION, record], listed=True, envelope=True)
+    del record
+    with pytest.raises(OutcomeUnknownError) as caught:
+        positions(answer)
+    gc.collect()
+    assert watched() is None
+    assert caught.value.__context__ is None
+
+
+def test_of_a_long_echo_its_words_are_kept() -> None:
+    item = {"instId": "BTC-USDT-SWAP", "posSide": "x" * 101, "tag": ["t"], "more": [1] * 1000}
+    answer = parse(200, orjson.dumps({"code": "0", "msg": "", "data": [item, {"clOrdId": "c"}]}))
+    keep_echo(answer)
+    assert answer.data == [{"instId": "BTC-USDT-SWAP"}]
+    assert closed_position(answer, replace(REQUEST, pos_side="long")).pos_side == "long"
+    keep_echo(empty := parse(200, b'{"code":"0","msg":"","data":[]}'))
+    assert empty.data == [{}]
+
+
 @pytest.mark.parametrize(
     ("body", "value"),
     [
         (b'{"code":"0","data":[{"uid":"44705892343619584"}]}', "44705892343619584"),
         (b'{"code":"0","data":[{"uid":44705892343619584}]}', "44705892343619584"),
+        (b'{"code":"0","data":[{"uid":"1"},{"uid":"2"}]}', None),
+        (b'{"code":"0","data":[{"uid":"1","uid":"2"}]}', None),
         (b'{"code":"0","data":[{"uid":""}]}', None),
         (b'{"code":"0","data":[{"uid":null}]}', None),
         (b'{"code":"0","data":[{"uid":"1 2"}]}', None),
@@ -155,6 +200,12 @@ def test_uid(body: bytes, value: str | None) -> None:
         (b'{"code":"0","msg":"","data":[{"ts":"1768519672373"}]}', 1768519672.373),
         (b'{"code":"0","data":[{"ts":1768519672373}]}', 1768519672.373),
         (b'{"code":"0","data":[{"ts":"x"}]}', None),
+        (b'{"code":"0","data":[{"ts":true}]}', None),
+        (b'{"code":"0","data":[{"ts":-1768519672373}]}', None),
+        (b'{"code":"0","data":[{"ts":1768519672.5}]}', None),
+        (b'{"code":"0","data":[{"ts":["1768519672373"]}]}', None),
+        (b'{"code":"0","data":[{"ts":"1768519672373","ts":"1"}]}', None),
+        (b'{"code":"0","data":[{"ts":"1768519672373"},{"ts":"1"}]}', None),
         (b'{"code":"0","data":[{}]}', None),
         (b'{"code":"0"}', None),
         (b'{"code":"1","data":[{"ts":"1768519672373"}]}', None),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import html
+from base64 import b64encode, urlsafe_b64encode
+from dataclasses import replace
 from urllib.parse import quote
 
 import orjson
@@ -15,6 +17,10 @@ KEY, PASSPHRASE, SIGNATURE = "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", 'Fj0rd/"Kay&k<7
 SECRETS = Redactor(Credentials("0af1c5d2", KEY, PASSPHRASE))
 
 
+def each(secret: str, spelling: str) -> str:
+    return "".join(spelling.format(ord(one)) for one in secret)
+
+
 @pytest.mark.parametrize("secret", [KEY, PASSPHRASE, SIGNATURE])
 @pytest.mark.parametrize(
     "spell",
@@ -26,12 +32,61 @@ SECRETS = Redactor(Credentials("0af1c5d2", KEY, PASSPHRASE))
         quote,
         lambda secret: quote(secret, safe=""),
         repr,
+        lambda secret: html.escape(html.escape(secret)),
+        lambda secret: quote(quote(secret, safe=""), safe="").lower(),
+        lambda secret: each(secret, "\\u{:04x}"),
+        lambda secret: each(secret, "\\\\u{:04X}"),
+        lambda secret: each(secret, "\\u{{{:x}}}"),
+        lambda secret: each(secret, "\\x{:02x}"),
+        lambda secret: each(secret, "0x{:02x} "),
+        lambda secret: each(secret, "&#{};"),
+        lambda secret: each(secret, "&#X{:X};"),
+        lambda secret: each(secret, "&amp;#x{:x};"),
+        lambda secret: each(secret, "%{:02X}"),
+        lambda secret: b64encode(secret.encode()).decode(),
+        lambda secret: urlsafe_b64encode(f"key:{secret}:x".encode()).decode(),
+        lambda secret: b64encode(f"ke:{secret}:xy".encode()).decode(),
+        lambda secret: quote(b64encode(f"k:{secret}:xyz".encode()).decode(), safe=""),
+        lambda secret: secret.encode().hex(),
+        lambda secret: secret.encode().hex(":").upper(),
+        str.upper,
+        str.lower,
+        lambda secret: secret.replace('"', "\N{RIGHT DOUBLE QUOTATION MARK}"),
+        "\n  ".join,
+        "\u00ad".join,
+        "&shy;".join,
+        "<br/>\n".join,
     ],
-    ids=["plain", "JSON", "JSON, slashes too", "HTML", "path", "query", "repr"],
 )
 def test_a_text_that_holds_a_secret_is_left_out(secret: str, spell: object) -> None:
     assert callable(spell)
     assert SECRETS.hide(f"header is {spell(secret)}, wrong", SIGNATURE) == HIDDEN
+
+
+def test_further_secrets_are_hidden_too() -> None:
+    secrets = Redactor(Credentials("0af1c5d2", KEY, "!@#$%^&*()"), "bob:pw")
+    secrets.add("late-comer")
+    for told in ("http://bob:pw@proxy", "a Late Comer", "%21%40%23%24%25%5E%26%2A%28%29", KEY):
+        assert secrets.hide(told, SIGNATURE) == HIDDEN
+    assert secrets.hide("bob and pw", SIGNATURE) != HIDDEN
+
+
+def test_a_secret_that_looks_escaped_is_found() -> None:
+    secrets = Redactor(Credentials("0af1c5d2", "x", "ab%41cd&lt;ef"))
+    for told in ("ab%41cd&lt;ef", "ab%2541cd&amp;lt;ef", "ab&#37;41cd&lt;ef"):
+        assert secrets.hide(told, SIGNATURE) == HIDDEN
+
+
+def test_a_message_that_was_cut_within_a_secret_is_left_out() -> None:
+    for code in (PASSPHRASE, "x" * 30 + KEY):
+        answer = parse(200, orjson.dumps({"code": "1", "data": [{"sCode": code, "sMsg": "no"}]}))
+        assert SECRETS.clean(answer, SIGNATURE).code == "not shown"
+    padded = f"<html>{'x' * 190}{each(PASSPHRASE, '&#{};')}".encode()
+    assert SECRETS.clean(parse(502, padded), SIGNATURE).message == HIDDEN
+
+
+def test_only_the_beginning_of_a_long_text_is_searched_and_kept() -> None:
+    assert SECRETS.hide("&#38;" * 200_000, SIGNATURE) == ("&#38;" * 200_000)[:8192]
 
 
 def test_other_texts_are_left_as_they_are() -> None:
@@ -53,8 +108,9 @@ def test_the_outcome_stays_what_it_was() -> None:
     ):
         raw = orjson.dumps(body)
         answer = parse(400, raw)
-        cleaned = SECRETS.clean(answer, raw, SIGNATURE)
+        cleaned = SECRETS.clean(answer, SIGNATURE)
         assert cleaned.message == HIDDEN
+        assert (cleaned.data, cleaned.uncut) == ([], "")
         assert (classify(cleaned), cleaned.envelope) == (classify(answer), answer.envelope)
         for secret in (KEY, PASSPHRASE, SIGNATURE):
             assert secret not in repr(cleaned.message) + cleaned.code
@@ -63,7 +119,7 @@ def test_the_outcome_stays_what_it_was() -> None:
 def test_an_answer_that_repeats_nothing_is_the_same() -> None:
     raw = b'{"code":"51000","data":[],"msg":"Parameter mgnMode error"}'
     answer = parse(400, raw)
-    assert SECRETS.clean(answer, raw, SIGNATURE) is answer
+    assert SECRETS.clean(answer, SIGNATURE) == replace(answer, uncut="")
 
 
 def test_a_short_one_of_a_mock_hides_no_messages() -> None:

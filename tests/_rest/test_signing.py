@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import inf, nan
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from okx_async._credentials import Credentials
+from okx_async._errors import NotSentError
 from okx_async._models import ClosePosition
 from okx_async._rest.signing import Signer, sign
 
@@ -117,12 +119,20 @@ def test_signed_headers(name: str, demo: bool) -> None:  # noqa: FBT001 - a para
         (1768519672.9999, "2026-01-15T23:27:52.999Z"),
         (1772236799.9999999, "2026-02-28T00:00:00.000Z"),
         (1709164800, "2024-02-29T00:00:00.000Z"),
-        (-0.001, "1969-12-31T23:59:59.999Z"),
+        (253402300799.999, "9999-12-31T23:59:59.999Z"),
     ],
 )
 def test_timestamp(now: float, timestamp: str) -> None:
     signer = Signer(Credentials("k", "s", "p"), demo=False)
     assert signer.headers("GET", "/", b"", now)["OK-ACCESS-TIMESTAMP"] == timestamp
+
+
+@pytest.mark.parametrize("now", [nan, inf, -inf, -0.001, 253402300800.0, 1.7e15, 1e300])
+def test_a_time_that_is_none_is_not_signed_by(now: float) -> None:
+    signer = Signer(Credentials("k", "s", "p"), demo=False)
+    with pytest.raises(NotSentError, match=r"nothing was sent: .* is no time to sign by: check wall_clock"):
+        signer.headers("GET", "/", b"", now)
+    assert signer.headers("GET", "/", b"", 0.0)["OK-ACCESS-TIMESTAMP"] == "1970-01-01T00:00:00.000Z"
 
 
 @given(st.lists(st.integers(0, 4_102_444_800_000), min_size=1, max_size=5))

@@ -31,7 +31,7 @@ from okx_async.doctor.refusals import no_answer, refusal
         (401, b'{"msg":"Your IP is not listed","code":"50110"}', Level.FAIL, "Your IP", "IP address to the API key's"),
         (200, b'{"msg":"","code":"50120"}', Level.FAIL, "lacks permission", "Read and Trade"),
         (401, b'{"msg":"","code":"50102"}', Level.FAIL, "timestamp expired", "NTP"),
-        (200, b'{"msg":"","code":"50028"}', Level.FAIL, "trading restricted", "repeating it cannot help"),
+        (200, b'{"msg":"","code":"50028"}', Level.FAIL, "cannot take the order", "repeating it cannot help"),
         (429, b'{"msg":"Too Many Requests","code":"50011"}', Level.WARN, "Too Many", "share one limiter"),
         (503, b'{"msg":"","code":"50001"}', Level.WARN, "temporarily", "try later"),
         (500, b'{"msg":"","code":"50026"}', Level.WARN, "50026", "ask again"),

@@ -61,8 +61,10 @@ def planted(fault: Fault | None) -> Iterator[dict[str, str]]:
             if text.count(fault.good) != 1:
                 raise SystemExit(f"{fault.name}: its text occurs {text.count(fault.good)} times in {fault.path}")
             (copy / fault.path).write_text(text.replace(fault.good, fault.bad))
-        # A safe path leaves out the working directory, which holds the real package.
-        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        # The copy before this checkout, whose tests they are, and that before an installed one. A safe path leaves out
+        # the working directory, which holds the real package.
+        path = os.pathsep.join([folder, str(ROOT)])
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         where = [sys.executable, "-c", "import okx_async; print(okx_async.__file__)"]
         found = subprocess.run(where, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
         if not found.stdout.startswith(folder):

@@ -111,6 +111,6 @@ def test_a_forked_child_is_refused_with_advice() -> None:
     child, parent = done.stdout.splitlines()
     assert child.startswith("NotSentError")
     assert "('http://127.0.0.1:1', '123', 'BTC-USDT-SWAP') was in use when" in child
-    assert "limiter=…" in child
+    assert "limiter=okx.Limiter(" in child
     assert parent == "the parent goes on"
     assert done.stderr == ""

@@ -20,6 +20,7 @@ ALWAYS: dict[str, Any] = {"times": None}
 # --- the exchange says that it does not know ---
 
 OWN = "The exchange itself does not know"
+row(OWN, "51023 in an item under code 0", unknown(done=0), flatten=out("ds"))
 for each in ("50004", "50013", "50026", "51054", "51149"):
     either(OWN, each, each)
 either(OWN, "a code of tomorrow", "59999")
@@ -56,7 +57,6 @@ row(NO, "50120", refused("AuthenticationError", "50120"), flatten=left("refused"
 row(NO, "50113", refused("AuthenticationError", "50113"), flatten=left("refused", "50113"))
 for each in (
     "in an item",
-    "in an item under code 0",
     "as a number",
     "without data",
     "with data {}",
@@ -150,7 +150,15 @@ row(
 # --- it accepts, in odd words ---
 
 ODD = "The exchange accepts in odd words"
-for each in ("without data", "with data null", "as a number", "with times", "with sCode 0", "after much space"):
+for each in (
+    "without data",
+    "with data null",
+    "as a number",
+    "with times",
+    "with sCode 0",
+    "after much space",
+    "after a byte order mark",
+):
     row(ODD, f"accepted {each}", accepted(), flatten=out())
 
 # --- no envelope ---
@@ -158,7 +166,7 @@ for each in ("without data", "with data null", "as a number", "with times", "wit
 BARE = "The answer is no envelope of the exchange"
 for each in ("plain 429", "HTML 429", "HTML 502", "HTML 503", "HTML 504", "HTML 520", "gateway 500"):
     either(BARE, each)
-for each in ("cut JSON", "empty 200", "204", "no object", "byte order mark", "unasked gzip"):
+for each in ("cut JSON", "empty 200", "204", "no object", "unasked gzip"):
     either(BARE, each)
 
 # --- a proxy ---

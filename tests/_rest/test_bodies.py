@@ -1,0 +1,136 @@
+"""Bodies as values: what both readers see, and what only the second one does."""
+
+from __future__ import annotations
+
+import math
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from okx_async._rest.bodies import Codes, read
+
+ENVELOPE = '{"code":"51023","data":[],"msg":"Position does not exist"}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ENVELOPE.encode("utf-8-sig"),
+        ENVELOPE.encode("utf-16"),
+        ENVELOPE.encode("utf-16-le"),
+        ENVELOPE.encode("utf-16-be"),
+        ENVELOPE.encode("utf-32"),
+        ENVELOPE.encode("utf-32-le"),
+        ENVELOPE.encode("utf-32-be"),
+        b"\r\n\t \x0b" + ENVELOPE.encode(),
+        b"\xef\xbb\xbf\xef\xbb\xbf" + ENVELOPE.encode(),
+        ENVELOPE.encode() + b"\0\0\0",
+        ENVELOPE.encode() + b"\r\n0\r\n\r\n",
+        ENVELOPE.encode() + b"}</html>",
+    ],
+)
+def test_what_stands_around_an_object_does_not_hide_it(body: bytes) -> None:
+    value, codes = read(body)
+    assert value == orjson.loads(ENVELOPE)
+    assert codes == Codes(["51023"])
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (rb"a \ud83d", "a \ufffd"),
+        (rb"a \uDE00 b", "a \ufffd b"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (rb"\ud83d\ude00", "\U0001f600"),
+        (rb"\\ud83d", r"\ud83d"),
+        (rb"\\\ud83d", "\\\ufffd"),
+        (b"tab\tline\nbell\x07", "tab\tline\nbell\x07"),
+        (b"nul \0 in it", "nul \0 in it"),
+        (rb"doesn\'t \x41 \u12", r"doesn\'t \x41 \u12"),
+        (b"caf\xe9", "caf\ufffd"),
+        (b"\xed\xa0\xbd", "\ufffd" * 3),
+    ],
+)
+def test_odd_characters_do_not_hide_what_stands_beside_them(words: bytes, meant: str) -> None:
+    value, _ = read(b'{"code":"51023","msg":"' + words + b'"}')
+    assert value == {"code": "51023", "msg": meant}
+    orjson.dumps(value)  # no half pair is left, which no encoder takes
+
+
+def test_odd_numbers_do_not_hide_what_stands_beside_them() -> None:
+    value, _ = read(b'{"code":"0","a":NaN,"b":-Infinity,"c":1e999,"d":' + b"9" * 5000 + b"}")
+    assert value["code"] == "0"
+    assert math.isnan(value["a"])
+    assert (value["b"], value["c"], value["d"]) == (-math.inf, math.inf, "9" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("-7", -7),
+        ("18446744073709551615", (1 << 64) - 1),
+        ("18446744073709551616", "18446744073709551616"),
+        ("-9223372036854775808", -1 << 63),
+        ("-9223372036854775809", "-9223372036854775809"),
+    ],
+)
+def test_integers_that_no_encoder_takes_stay_texts(text: str, value: object) -> None:
+    assert read(b"\xef\xbb\xbf" + text.encode()) == (value, Codes())
+    orjson.dumps(value)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b'{"code":"0","da', b"\xff\xfe\x00", b"\0", b"{'code':'0'}"])
+def test_what_is_no_json_has_no_value(body: bytes) -> None:
+    assert read(body) == (None, Codes())
+
+
+def test_each_code_is_found_wherever_it_stands() -> None:
+    body = b"""{"code":"1", "sCode":"a", "error_code":"b", "code":2, "data":[
+        {"sCode":"c","code":"d","more":[[{"sCode":"e"}],{"code":"f"}]}, [{"s\\u0043ode":"g"}]], "data":[{"sCode":"h"}]}
+        {"code":"3","data":[{"sCode":"i"}]} {"code": """
+    _, codes = read(body)
+    assert codes is not None
+    assert codes.outer == ["1", 2, "3", "?"]
+    assert sorted(codes.items) == ["a", "c", "e", "g", "h", "i"]
+    assert sorted(codes.inner) == ["b", "d", "f"]
+
+
+def test_a_key_that_stands_twice_has_both_values_unless_they_are_the_same() -> None:
+    assert read(b'{"a":1,"a":1,"b":1,"b":"1","c":{"d":1,"d":2}}')[0] == {"a": 1, "b": (1, "1"), "c": {"d": (1, 2)}}
+
+
+@pytest.mark.parametrize(
+    ("body", "plain"),
+    [
+        (b'{"code":"0","data":[{"instId":"X","posSide":"net"}],"msg":""}', True),
+        (b'{"code":"0","data":[{"a":1},{"b":2}]}', True),
+        (b'{"code":"0","data":{"a":1}}', True),
+        (b'{"code":"0","code":"0"}', False),
+        (b'{"code" : "1", "code":"0"}', False),
+        (b'{"code":"0","data":[{"a":1,"a":2}]}', False),
+        (b'{"code":"0","data":[{"a":{"b":1}}]}', False),
+        (b'{"code":"0","data":[[{"a":1}]]}', False),
+        (b'{"code":"0","error_code":"0"}', False),
+    ],
+)
+def test_only_what_is_plain_is_read_once(body: bytes, plain: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    assert (read(body)[1] is None) is plain
+
+
+PLAIN = st.dictionaries(st.text(), st.text() | st.integers(0, 9) | st.none(), max_size=5)
+
+
+@given(st.lists(PLAIN, max_size=4), PLAIN)
+def test_both_readers_agree(items: list[dict[str, object]], more: dict[str, object]) -> None:
+    record = {**more, "data": items}
+    assert read(orjson.dumps(record))[0] == record
+    assert read(b"\xef\xbb\xbf" + orjson.dumps(record))[0] == record
+
+
+@given(st.binary())
+def test_nothing_is_too_odd_to_be_read(body: bytes) -> None:
+    read(body)
+    read(b'{"code":"0","msg":"' + body + b'"}')
