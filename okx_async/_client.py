@@ -25,7 +25,7 @@ from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, P
 from okx_async._quota import Priority
 from okx_async._rest import records, requests
 from okx_async._rest.hosts import check_base_url, region_url
-from okx_async._rest.rate_keys import check_inst_id
+from okx_async._rest.rate_keys import check_inst_ids
 from okx_async._validation import check_callback, check_list, check_priority, check_seconds, check_wait, short_repr
 
 CONFIRM_TIMEOUT: Final = 30.0
@@ -241,18 +241,9 @@ class Client:
             raise InvalidRequestError(f"auto_cxl must be True or False, got {short_repr(auto_cxl)}")
         if unread not in ("close", "leave"):
             raise InvalidRequestError(f"unread must be 'close' or 'leave', got {short_repr(unread)}")
-        wanted: list[str] | None = None
-        if inst_ids is not None:
-            wanted = list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
-            if not wanted:
-                raise InvalidRequestError(
-                    "inst_ids is empty: nothing would be closed and nothing proven; None means all"
-                )
-            for inst_id in wanted:
-                check_inst_id(inst_id)
         flattening = FlattenRun(
             self._caller,
-            inst_ids=wanted,
+            inst_ids=None if inst_ids is None else check_inst_ids(inst_ids),
             where=where,
             auto_cxl=auto_cxl,
             deadline=deadline,

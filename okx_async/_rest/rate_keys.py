@@ -11,11 +11,12 @@ narrowly gets requests refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
 from okx_async._errors import InvalidRequestError
-from okx_async._validation import short_repr
+from okx_async._validation import check_list, short_repr
 
 # The classes are spelt out: \d, \w and isalnum() take digits and letters of every alphabet.
 _INST_ID: Final = re.compile(
@@ -45,6 +46,16 @@ def check_inst_id(inst_id: object) -> None:
     if not isinstance(inst_id, str):
         raise _bad_inst_id(inst_id)
     _scope(inst_id)
+
+
+def check_inst_ids(inst_ids: Iterable[str]) -> list[str]:
+    """Return the ids without doubles; InvalidRequestError unless there are some, all with the form of an id."""
+    found = list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
+    if not found:
+        raise InvalidRequestError("inst_ids is empty: nothing would be closed and nothing proven; None means all")
+    for inst_id in found:
+        check_inst_id(inst_id)
+    return found
 
 
 def check_user_id(user_id: object) -> None:
