@@ -3,8 +3,8 @@
 A seed decides everything, so a history that breaks an invariant happens again exactly.
 """
 
+from okx_async.torture.evidence import Breach
 from okx_async.torture.history import History, happen, plan_of
-from okx_async.torture.invariants.table import Breach
 from okx_async.torture.plan import Plan
 from okx_async.torture.run import Totals, run_series
 from okx_async.torture.shrink import shrink

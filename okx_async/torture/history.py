@@ -17,7 +17,8 @@ from random import Random
 from typing import Any
 
 from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
-from okx_async.torture.invariants.table import SLACK, Breach, Evidence, judge
+from okx_async.torture.evidence import SLACK, Breach, Evidence
+from okx_async.torture.invariants.table import judge
 from okx_async.torture.mishaps import MISHAPS, strike
 from okx_async.torture.plan import Mishap, Part, Plan, draw
 from okx_async.torture.scenes import SCENES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from okx_async.torture.invariants.table import Evidence
+from okx_async.torture.evidence import Evidence
 
 __all__ = ["Note", "timeline"]
 

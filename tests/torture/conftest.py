@@ -12,8 +12,9 @@ import pytest
 
 from okx_async import Attempt, ClosePosition, FlattenState, Outcome, Priority
 from okx_async.simulator import Path
+from okx_async.torture.evidence import Evidence
 from okx_async.torture.flatten_records import REPORT, Escape, Wish
-from okx_async.torture.invariants.table import Evidence, judge
+from okx_async.torture.invariants.table import judge
 from okx_async.torture.plan import Account, Exchange, Part, Plan, Seat, Weather
 from okx_async.torture.watched_limiter import Wait
 from okx_async.torture.witness import Asked, Place, Told

@@ -10,20 +10,15 @@ on its way is no fault of who wrote it.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from okx_async.torture.invariants.readings import HAIR, looks, superseded, targets
-from okx_async.torture.witness import place_of, view_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from okx_async.simulator import Trade
-    from okx_async.torture.flatten_records import Escape, Try
-    from okx_async.torture.invariants.readings import Look
-    from okx_async.torture.invariants.table import Evidence
-    from okx_async.torture.witness import Asked, Place, View
+from okx_async.simulator import Trade
+from okx_async.torture.evidence import Evidence
+from okx_async.torture.flatten_records import Escape, Try
+from okx_async.torture.invariants.readings import HAIR, Look, looks, superseded, targets
+from okx_async.torture.witness import Asked, Place, View, place_of, view_of
 
 __all__ = ["FINAL", "MAY_MOVE", "deadlines", "filters", "guard", "kills", "may_be"]
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
 
-from okx_async.torture.witness import place_of_request
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from okx_async.torture.flatten_records import Escape
-    from okx_async.torture.invariants.table import Evidence
-    from okx_async.torture.watched_limiter import Wait
-    from okx_async.torture.witness import Place, Told, View
+from okx_async.torture.evidence import Evidence
+from okx_async.torture.flatten_records import Escape
+from okx_async.torture.watched_limiter import Wait
+from okx_async.torture.witness import Place, Told, View, place_of_request
 
 __all__ = ["HAIR", "Look", "looks", "superseded", "targets"]
 

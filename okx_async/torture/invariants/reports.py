@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from okx_async.torture.calls import CANCELLED
-from okx_async.torture.flatten_records import FLAT, GONE_BEFORE, NOTHING, REFUSED, REPORT, SUPERSEDED
+from okx_async.torture.evidence import Evidence
+from okx_async.torture.flatten_records import FLAT, GONE_BEFORE, NOTHING, REFUSED, REPORT, SUPERSEDED, Escape
 from okx_async.torture.invariants.guarding import FINAL, MAY_MOVE, may_be
-from okx_async.torture.invariants.readings import HAIR, looks, superseded, targets
-from okx_async.torture.witness import place_of, place_of_request, view_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from okx_async.torture.flatten_records import Escape
-    from okx_async.torture.invariants.readings import Look
-    from okx_async.torture.invariants.table import Evidence
-    from okx_async.torture.witness import Place, Told, View
+from okx_async.torture.invariants.readings import HAIR, Look, looks, superseded, targets
+from okx_async.torture.witness import Place, Told, View, place_of, place_of_request, view_of
 
 __all__ = ["flat", "rows"]
 
