@@ -20,8 +20,6 @@ from okx_async import (
     RejectedError,
 )
 
-__all__ = ["ACCEPTED", "CANCELLED", "NOT_SENT", "REFUSED", "UNKNOWN", "Call", "Calls"]
-
 ACCEPTED, REFUSED, NOT_SENT, UNKNOWN, CANCELLED = "accepted", "refused", "not sent", "unknown", "cancelled"
 
 

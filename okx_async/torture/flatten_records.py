@@ -26,8 +26,6 @@ from okx_async.torture.calls import CANCELLED
 from okx_async.torture.watched_limiter import CALL
 from okx_async.torture.witness import Place, View, is_open, place_of, place_of_request, view_of
 
-__all__ = ["FLAT", "GONE_BEFORE", "NOTHING", "REFUSED", "REPORT", "SUPERSEDED", "Escape", "Try", "Wish"]
-
 REPORT, FLAT, SUPERSEDED, GONE_BEFORE, REFUSED, NOTHING, UNKNOWN = (
     *("report", "flat", "superseded", "gone before", "refused", "nothing sent", "unknown"),
 )

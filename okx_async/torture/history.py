@@ -17,17 +17,16 @@ from random import Random
 from typing import Any
 
 from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
+from okx_async.torture.draw import draw
 from okx_async.torture.evidence import SLACK, Breach, Evidence
 from okx_async.torture.invariants.table import judge
 from okx_async.torture.mishaps import MISHAPS, strike
-from okx_async.torture.plan import Mishap, Part, Plan, draw
+from okx_async.torture.plan import Mishap, Part, Plan
 from okx_async.torture.scenes import SCENES
 from okx_async.torture.stage import Stage
 from okx_async.torture.strategies import STRATEGIES, play
 from okx_async.torture.time_limit import EndlessError, bounded
 from okx_async.torture.timeline import timeline
-
-__all__ = ["History", "happen", "plan_of"]
 
 REAL_SECONDS = 300.0
 """What a history may take at most; most take a tenth of one."""

@@ -17,8 +17,6 @@ from okx_async.simulator.faults.catalogue import CATALOGUE, CONFIG_PATH, TIME_PA
 from okx_async.simulator.faults.faults import Options
 from okx_async.torture.stage import Stage
 
-__all__ = ["HELD", "LIE", "MISHAPS", "strike"]
-
 Mishap: TypeAlias = "Callable[[Stage, Random], str]"
 HELD = "504 early, sent on 3 s later"
 """Its time must keep to the plan's grace: see _proxy."""

@@ -15,8 +15,6 @@ from okx_async.simulator import Account
 from okx_async.torture.mishaps import HELD, LIE
 from okx_async.torture.stage import Stage
 
-__all__ = ["UPSETS", "Spot"]
-
 
 @dataclass(frozen=True, slots=True)
 class Spot:

@@ -10,8 +10,6 @@ from typing import Any
 
 from okx_async.torture.history import happen, plan_of
 
-__all__ = ["Totals", "each", "run_series"]
-
 
 @dataclass(slots=True)
 class Totals:

@@ -17,8 +17,6 @@ from okx_async.torture.flatten_records import Wish
 from okx_async.torture.position_events import UPSETS, Spot
 from okx_async.torture.stage import Desk, Stage
 
-__all__ = ["SCENES"]
-
 Scene: TypeAlias = "Callable[[Stage, Desk, Random], Awaitable[None]]"
 
 

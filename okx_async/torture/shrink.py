@@ -8,8 +8,6 @@ from dataclasses import replace
 from okx_async.torture.history import History, happen
 from okx_async.torture.plan import Plan
 
-__all__ = ["shrink"]
-
 
 def shrink(history: History) -> History:
     """Return the smallest history found that breaks one of the invariants that `history` breaks."""

@@ -17,8 +17,6 @@ from okx_async.torture.plan import Plan, Seat
 from okx_async.torture.watched_limiter import CALL, WatchedLimiter
 from okx_async.torture.witness import TimedClock, Witness
 
-__all__ = ["EPOCH", "FOREIGN", "Desk", "Stage"]
-
 EPOCH = 1768519672.0
 """2026-01-15T23:27:52Z: when histories begin."""
 FOREIGN = "x"

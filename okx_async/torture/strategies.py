@@ -17,8 +17,6 @@ from okx_async.simulator.api.signature import signature
 from okx_async.torture.scenes import SCENES
 from okx_async.torture.stage import FOREIGN, Desk, Stage
 
-__all__ = ["STRATEGIES", "play"]
-
 Strategy: TypeAlias = "Callable[[Stage, Desk, Random], Awaitable[None]]"
 NORMAL, PANIC = Priority.NORMAL, Priority.PANIC
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["EndlessError", "bounded"]
-
 
 class EndlessError(KeyboardInterrupt):
     """The time is over. Only what interrupts a program ends a task, and the loop, whatever they catch."""

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from okx_async.torture.evidence import Evidence
 
-__all__ = ["Note", "timeline"]
-
 Note = tuple[float, str]
 
 

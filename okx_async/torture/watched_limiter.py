@@ -10,8 +10,6 @@ from typing import Any, Self
 
 from okx_async import Limiter, Priority, Quota, SlotSource
 
-__all__ = ["CALL", "Wait", "WatchedLimiter"]
-
 CALL: ContextVar[str] = ContextVar("okx_async_torture_call", default="")
 """The name of the call that runs in this context."""
 

@@ -19,19 +19,6 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.faults.catalogue import POSITIONS_PATH
 from okx_async.simulator.http.messages import Answer, Request
 
-__all__ = [
-    "Asked",
-    "Place",
-    "TimedClock",
-    "Told",
-    "View",
-    "Witness",
-    "is_open",
-    "place_of",
-    "place_of_request",
-    "view_of",
-]
-
 OK = 200
 
 

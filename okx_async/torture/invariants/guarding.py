@@ -20,8 +20,6 @@ from okx_async.torture.flatten_records import Escape, Try
 from okx_async.torture.invariants.readings import HAIR, Look, looks, superseded, targets
 from okx_async.torture.witness import Asked, Place, View, place_of, view_of
 
-__all__ = ["FINAL", "MAY_MOVE", "deadlines", "filters", "guard", "kills", "may_be"]
-
 FRESH = 1.0
 """Seconds from the question to the last moment at which a close may rely on its answer: okx-facts, 7.2."""
 STILL = 2.0
@@ -69,8 +67,8 @@ def _looped(tries: list[Try]) -> Iterator[str]:
 def _allowed(place: Place, target: View, tries: list[Try], seen: list[Look]) -> Iterator[str]:
     seen = [look for look in seen if look.covers(place.inst_id)]
     # What stood there before it was taken up, in a later reading than the first perhaps, was never its concern.
-    listed = [any(view and view.which == target.which for view in look.views(place)) for look in seen]
-    seen = seen[listed.index(True) :] if True in listed else []
+    appears = [any(view and view.which == target.which for view in look.views(place)) for look in seen]
+    seen = seen[appears.index(True) :] if True in appears else []
     for number, one in enumerate(tries):
         if one.sent is None:
             continue

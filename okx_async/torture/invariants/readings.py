@@ -12,8 +12,6 @@ from okx_async.torture.flatten_records import Escape
 from okx_async.torture.watched_limiter import Wait
 from okx_async.torture.witness import Place, Told, View, place_of_request
 
-__all__ = ["HAIR", "Look", "looks", "superseded", "targets"]
-
 UNREAD = 1.0
 """Seconds that a close to be confirmed waits for the first reading."""
 HAIR = 0.0011

@@ -13,8 +13,6 @@ from okx_async.torture.invariants.guarding import FINAL, MAY_MOVE, may_be
 from okx_async.torture.invariants.readings import HAIR, Look, looks, superseded, targets
 from okx_async.torture.witness import Place, Told, View, place_of, place_of_request, view_of
 
-__all__ = ["flat", "rows"]
-
 APART = 0.2
 """Seconds between two readings that prove a doubtful position gone."""
 DOUBTFUL = {"UNKNOWN", "FLAT?", "WAIT", "FROZEN"}
