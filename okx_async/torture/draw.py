@@ -10,9 +10,9 @@ from dataclasses import replace
 from random import Random
 
 from okx_async.simulator import Path
-from okx_async.torture.plan import Account, Exchange, Mishap, Part, Plan, Seat, Weather
+from okx_async.torture.plan import AccountOptions, ExchangeOptions, Mishap, NetworkConditions, Part, Plan, Seat
 
-_WEATHERS: tuple[tuple[int, Path, Path], ...] = (
+_PATHS: tuple[tuple[int, Path, Path], ...] = (
     # (weight, to the exchange, from the exchange)
     (2, Path(0.0, 0.0), Path(0.0, 0.0)),
     (6, Path(0.002, 0.004), Path(0.002, 0.004)),
@@ -27,7 +27,7 @@ _WEATHERS: tuple[tuple[int, Path, Path], ...] = (
 )
 
 
-ESCAPING = 0.5
+FLATTENING_SHARE = 0.5
 """The part of all histories in which somebody wants out."""
 
 
@@ -40,7 +40,7 @@ def draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int], scenes:
 def _with_scenes(plan: Plan, scenes: dict[str, int]) -> Plan:
     """Let somebody want out, perhaps; drawn apart, so that all other plans stay what they are without it."""
     rng = Random(f"okx_async torture {plan.seed} scenes")
-    if rng.random() >= ESCAPING:
+    if rng.random() >= FLATTENING_SHARE:
         return plan
     others = rng.choice((0, 0, 1, 3))
     longest = rng.choice((0.0, 0.5, 2.0))
@@ -73,14 +73,15 @@ def _with_scenes(plan: Plan, scenes: dict[str, int]) -> Plan:
 
 def _draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int]) -> Plan:
     rng = Random(f"okx_async torture {seed}")
-    weather = _weather(rng)
+    conditions = _conditions(rng)
     accounts = tuple(
-        Account(two_sided=rng.random() < 0.3, foreign=rng.random() < 0.15) for _ in range(rng.choice((1, 1, 1, 2)))
+        AccountOptions(two_sided=rng.random() < 0.3, foreign=rng.random() < 0.15)
+        for _ in range(rng.choice((1, 1, 1, 2)))
     )
     shares = rng.choice((1, 1, 1, 2))
     seats = _seats(rng, len(accounts), shares)
     span = rng.uniform(10.0, 40.0)
-    exchange = Exchange(
+    exchange = ExchangeOptions(
         window=rng.choice(("sliding", "sliding", "fixed")),
         count_rejected=rng.random() < 0.8,
         body_first=rng.random() < 0.5,
@@ -94,13 +95,13 @@ def _draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int]) -> Pla
     # what they may wait for belongs to the grace. Our own sessions drop them: there they may stand for minutes.
     stall = 0.5 if any(seat.own_session for seat in seats) else 20.0
     if stall < 1:
-        weather = replace(weather, inward=replace(weather.inward, window=65536))
+        conditions = replace(conditions, inward=replace(conditions.inward, window=65536))
     # Assumption 2: a request in doubt is counted, if ever, within the grace.
-    least = weather.longest + weather.freeze + exchange.work + (3 * stall if stall < 1 else 0.0) + 0.05
+    least = conditions.max_delay + conditions.freeze + exchange.work + (3 * stall if stall < 1 else 0.0) + 0.05
     return Plan(
         seed=seed,
         span=span,
-        weather=weather,
+        conditions=conditions,
         exchange=exchange,
         accounts=accounts,
         seats=seats,
@@ -120,7 +121,7 @@ def _draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int]) -> Pla
         shares=shares,
         rate=1 + rng.uniform(-240e-6, 240e-6),
         grace=rng.choice((least, max(least, 5.0))),
-        floor=rng.choice((0.0, 0.0, weather.inward.delay + weather.outward.delay)),
+        floor=rng.choice((0.0, 0.0, conditions.inward.delay + conditions.outward.delay)),
         stall=stall,
     )
 
@@ -129,9 +130,9 @@ def _some(rng: Random, weights: dict[str, int], count: int) -> list[str]:
     return rng.choices(list(weights), list(weights.values()), k=count)
 
 
-def _weather(rng: Random) -> Weather:
-    inward, outward = rng.choices([row[1:] for row in _WEATHERS], [row[0] for row in _WEATHERS])[0]
-    return Weather(
+def _conditions(rng: Random) -> NetworkConditions:
+    inward, outward = rng.choices([row[1:] for row in _PATHS], [row[0] for row in _PATHS])[0]
+    return NetworkConditions(
         inward,
         outward,
         coarse=rng.random() < 0.3,
@@ -152,7 +153,7 @@ def _seats(rng: Random, accounts: int, shares: int) -> tuple[Seat, ...]:
                 account=account,
                 key=rng.randrange(3) if told[account] else 0,
                 limiter=number % shares,
-                told=told[account],
+                knows_user_id=told[account],
                 own_session=rng.random() < 0.12,
                 timeout=rng.choice((0.3, 1.0, 2.0, 5.0)),
                 connect_timeout=rng.choice((0.3, 1.0, 2.0)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from okx_async.simulator import JournalRow, Trade
 from okx_async.torture.calls import Call
-from okx_async.torture.flatten_records import Escape
+from okx_async.torture.flatten_records import FlattenRecord
 from okx_async.torture.plan import Plan
 from okx_async.torture.watched_limiter import WatchedLimiter
 from okx_async.torture.witness import Witness
@@ -37,13 +37,13 @@ class Evidence:
     journal: list[JournalRow]
     calls: dict[str, Call]
     limiters: list[WatchedLimiter]
-    silent: list[str]
+    not_at_rest: list[str]
     """States of limiters after the silence, of those that should have been at rest."""
-    left: list[str]
+    leftovers: list[str]
     """Tasks, timers, connections and exceptions left behind."""
-    struck: int = 0
+    mishap_count: int = 0
     """Mishaps on the network."""
-    escapes: dict[str, Escape] = field(default_factory=dict)
+    flattens: dict[str, FlattenRecord] = field(default_factory=dict)
     """Those who wanted out."""
     witness: Witness = field(default_factory=lambda: Witness(lambda: 0.0))
     trades: Sequence[Trade] = ()

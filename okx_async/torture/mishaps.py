@@ -97,14 +97,14 @@ def _crowd(stage: Stage, rng: Random) -> str:
     requests, seconds = rng.choice((5, 10, 25)), rng.uniform(2.0, 15.0)
     stage.exchange.crowd(account.user_id, scope, requests)
     stage.loop.call_later(seconds, stage.exchange.crowd, account.user_id, scope, 0)
-    stage.struck += 1
+    stage.mishap_count += 1
     return f"another program sends {requests} in 2 s to {scope}, for {seconds:.1f} s"
 
 
 def _jump(stage: Stage, rng: Random) -> str:
     desk, seconds = rng.choice(stage.desks), rng.choice((-3600.0, -31.5, -2.0, 2.0, 31.5, 3600.0))
     desk.wall_clock.step(seconds)
-    stage.struck += 1
+    stage.mishap_count += 1
     return f"the clock of seat {desk.number} jumps by {seconds:g} s"
 
 
@@ -121,7 +121,7 @@ def _on_a_wire(act: Callable[[Stage, Random, Wire], str]) -> Mishap:
         wire = _wire(stage, rng)
         if wire is None:
             return ""
-        stage.struck += 1
+        stage.mishap_count += 1
         return f"{act(stage, rng, wire)} wire {wire.number}"
 
     return mishap
@@ -160,7 +160,7 @@ def _for_all(act: Callable[[Stage, float], None], *lengths: float) -> Mishap:
     def mishap(stage: Stage, rng: Random) -> str:
         seconds = rng.choice(lengths)
         act(stage, seconds)
-        stage.struck += 1
+        stage.mishap_count += 1
         return f"{getattr(act, '__name__', 'network')} for {seconds:g} s"
 
     return mishap
@@ -188,7 +188,7 @@ def outage(stage: Stage, seconds: float) -> None:
 
 def frozen(stage: Stage, seconds: float) -> None:
     """Let the machine stand still."""
-    stage.loop.freeze(min(seconds, stage.plan.weather.freeze))
+    stage.loop.freeze(min(seconds, stage.plan.conditions.freeze))
 
 
 # A mishap and its weight among the others.

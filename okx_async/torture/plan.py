@@ -9,7 +9,7 @@ from okx_async.simulator import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
+class NetworkConditions:
     """The network both ways, and how well the machine keeps its timers; seconds."""
 
     inward: Path
@@ -20,13 +20,13 @@ class Weather:
     """The longest time for which the machine may stand still."""
 
     @property
-    def longest(self) -> float:
+    def max_delay(self) -> float:
         """How long after its departure a request can arrive at the latest."""
         return self.inward.delay + self.inward.jitter + self.inward.spike
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ExchangeOptions:
     """See SimulatedExchange; `rate`: of its clock; `work`: seconds from the arrival to the count, and as many after."""
 
     window: Literal["sliding", "fixed"] = "sliding"
@@ -43,7 +43,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountOptions:
     """One UID."""
 
     two_sided: bool = False
@@ -60,7 +60,7 @@ class Seat:
     """Which API key of the account."""
     limiter: int = 0
     """Seats of one number share a limiter."""
-    told: bool = True
+    knows_user_id: bool = True
     """Whether it is given its user id."""
     own_session: bool = False
     timeout: float = 5.0
@@ -97,9 +97,9 @@ class Plan:
     seed: int
     span: float
     """Seconds in which strategies begin and mishaps happen."""
-    weather: Weather
-    exchange: Exchange
-    accounts: tuple[Account, ...]
+    conditions: NetworkConditions
+    exchange: ExchangeOptions
+    accounts: tuple[AccountOptions, ...]
     seats: tuple[Seat, ...]
     parts: tuple[Part, ...]
     mishaps: tuple[Mishap, ...]
@@ -118,4 +118,4 @@ class Plan:
     def spare(self) -> float:
         """What a proxy may hold a request back, after all else that may delay it: assumption 2 again."""
         queue = 3 * self.stall if self.stall < 1 else 0.0
-        return self.grace - self.weather.longest - self.weather.freeze - self.exchange.work - queue
+        return self.grace - self.conditions.max_delay - self.conditions.freeze - self.exchange.work - queue

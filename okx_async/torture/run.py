@@ -40,7 +40,7 @@ class Totals:
         )
 
 
-def each(seed: int) -> dict[str, Any]:
+def run_seed(seed: int) -> dict[str, Any]:
     """Let the history of a seed happen; return its record, and the CPU seconds it took."""
     begun = time.process_time()
     record = happen(plan_of(seed)).record()
@@ -60,8 +60,8 @@ def run_series(seeds: Iterable[int], processes: int, told: Callable[[dict[str, A
 
 def _records(seeds: Iterable[int], processes: int) -> Iterator[dict[str, Any]]:
     if processes == 1:
-        yield from map(each, seeds)
+        yield from map(run_seed, seeds)
         return
     # Spawned: a forked child would have the parent's limiters and loops.
     with get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(each, seeds, chunksize=4)
+        yield from pool.imap(run_seed, seeds, chunksize=4)

@@ -12,16 +12,16 @@ import aiohttp
 from okx_async import Attempt, Client, ClosePosition, Credentials, Limiter, PosSide, Priority, Quota
 from okx_async.simulator import Account, Clock, Network, SimulatedExchange, VirtualLoop
 from okx_async.torture.calls import Call, Calls
-from okx_async.torture.flatten_records import Escape, Wish
+from okx_async.torture.flatten_records import FlattenRecord, FlattenScope
 from okx_async.torture.plan import Plan, Seat
-from okx_async.torture.watched_limiter import CALL, WatchedLimiter
+from okx_async.torture.watched_limiter import CURRENT_CALL, WatchedLimiter
 from okx_async.torture.witness import TimedClock, Witness
 
 EPOCH = 1768519672.0
 """2026-01-15T23:27:52Z: when histories begin."""
 FOREIGN = "x"
 """What the names of another program's requests begin with."""
-ESCAPE = "e"
+FLATTEN = "e"
 """What the names of those begin with who want out."""
 LIMIT = 20
 
@@ -34,10 +34,10 @@ class Stage:
         self.loop = loop
         self.network = network
         self.notes = notes
-        self.struck = 0
+        self.mishap_count = 0
         """Mishaps that happened on the network; the exchange's own are in its journal."""
         self.calls = Calls(loop.clock)
-        self.escapes: dict[str, Escape] = {}
+        self.flattens: dict[str, FlattenRecord] = {}
         self.witness = Witness(loop.clock)
         clock = Clock(loop.clock, rate=plan.exchange.rate)
         self.wall_clock = Clock(loop.clock, start=EPOCH, rate=plan.exchange.rate)
@@ -55,7 +55,7 @@ class Stage:
             clock=clock,
             wall_clock=self.wall_clock,
         )
-        self.exchange.listen(self.witness.hear)
+        self.exchange.listen(self.witness.observe)
         self.accounts = [
             self._account(number, two_sided=account.two_sided) for number, account in enumerate(plan.accounts)
         ]
@@ -105,7 +105,7 @@ class Stage:
     async def close(self, desk: Desk, request: ClosePosition, priority: Priority, max_wait: float | None) -> None:
         """Close, whatever comes of it."""
         call = self.begin(desk, request, priority, max_wait)
-        CALL.set(call.name)
+        CURRENT_CALL.set(call.name)
         await self.calls.close(desk.client, call)
         if self.notes is not None:
             self.note(f"{call.name} told: {call.told}{' ' * bool(call.words)}{call.words[:160]}")
@@ -117,15 +117,15 @@ class Stage:
             self.note(f"{call.name} at seat {desk.number}: close {request.inst_id} {priority.name} max_wait={max_wait}")
         return call
 
-    def escape(self, desk: Desk, wish: Wish, deadline: float, patience: float = 0.0) -> Escape:
+    def begin_flatten(self, desk: Desk, scope: FlattenScope, deadline: float, patience: float = 0.0) -> FlattenRecord:
         """Note that somebody is about to run for the exit."""
-        seat, name = desk.seat, self.name(ESCAPE)
+        seat, name = desk.seat, self.name(FLATTEN)
         key = self.key(seat.account, seat.key)
         user_id = self.accounts[seat.account].user_id
-        escape = Escape(name, desk.number, user_id, key.api_key, wish, self.loop.clock(), deadline, patience)
-        self.escapes[name] = escape
-        self.note(f"{name} at seat {desk.number}: out of {wish} within {deadline:g} s, patience {patience:g} s")
-        return escape
+        record = FlattenRecord(name, desk.number, user_id, key.api_key, scope, self.loop.clock(), deadline, patience)
+        self.flattens[name] = record
+        self.note(f"{name} at seat {desk.number}: out of {scope} within {deadline:g} s, patience {patience:g} s")
+        return record
 
     def note(self, text: str) -> None:
         """Write a line of the timeline, if one is kept."""
@@ -139,7 +139,7 @@ class Stage:
             home = self.accounts[account]
             found = home.credentials
             if number:
-                found = self.exchange.add_key(home, credentials=self._made_up(f"account {account} key {number}"))
+                found = self.exchange.add_key(home, credentials=self._credentials(f"account {account} key {number}"))
             self._keys[account, number] = found
         return found
 
@@ -147,27 +147,28 @@ class Stage:
 
     def attempt(self, attempt: Attempt) -> None:
         """Take a client's word of an attempt."""
-        whose = self.escapes.get(CALL.get()) or self.calls.made.get(attempt.request.cl_ord_id or "")
+        whose = self.flattens.get(CURRENT_CALL.get()) or self.calls.made.get(attempt.request.cl_ord_id or "")
         if whose is not None:
             moments = self.desks[whose.seat].wall_clock.moments
             sent = None if attempt.sent is None else moments[attempt.sent]
             whose.attempt(attempt, sent, self.loop.clock())
         if self.listeners:
-            for tell in tuple(self.listeners):
-                tell()
+            for notify in tuple(self.listeners):
+                notify()
         if self.notes is not None:
             self.note(
-                f"{attempt.request.cl_ord_id or f'{CALL.get()} {attempt.request.inst_id}'} attempt: "
+                f"{attempt.request.cl_ord_id or f'{CURRENT_CALL.get()} {attempt.request.inst_id}'} attempt: "
                 f"{attempt.outcome.value} {attempt.code} {attempt.status or ''} "
                 f"waited {attempt.waited:.3f}, token {attempt.token}"
             )
 
     def _account(self, number: int, *, two_sided: bool) -> Account:
         return self.exchange.add_account(
-            pos_mode="long_short_mode" if two_sided else "net_mode", credentials=self._made_up(f"account {number}")
+            pos_mode="long_short_mode" if two_sided else "net_mode",
+            credentials=self._credentials(f"account {number}"),
         )
 
-    def _made_up(self, name: str) -> Credentials:
+    def _credentials(self, name: str) -> Credentials:
         # Of this seed alone: what clients of one API key learn they share, for as long as one of them lives.
         rng = Random(f"{self.plan.seed} {name}")
         return Credentials(
@@ -201,10 +202,10 @@ class Desk:
     def client(self) -> Client:
         """The client."""
         if self._client is None:
-            self._client = self._sit()
+            self._client = self._open_client()
         return self._client
 
-    async def leave(self) -> None:
+    async def close_client(self) -> None:
         """Close the client; the next use of the desk opens another."""
         client, session = self._client, self._session
         if client is not None:
@@ -216,14 +217,14 @@ class Desk:
             if session is not None:
                 await session.close()
 
-    def _sit(self) -> Client:
+    def _open_client(self) -> Client:
         stage, seat = self.stage, self.seat
         account = stage.accounts[seat.account]
         if seat.own_session:
             self._session = aiohttp.ClientSession()
         return Client(
             stage.key(seat.account, seat.key),
-            user_id=account.user_id if seat.told else None,
+            user_id=account.user_id if seat.knows_user_id else None,
             base_url=stage.exchange.base_url,
             limiter=stage.limiters[seat.limiter],
             session=self._session,

@@ -121,7 +121,7 @@ async def spite(stage: Stage, desk: Desk, rng: Random) -> None:
 
     limiter = stage.limiters[desk.seat.limiter]
 
-    def tell() -> None:
+    def notify() -> None:
         if rng.random() < often:
             # Whoever has just been handed something still stands first in line: he does not know it yet.
             first = next((wait.task for wait in limiter.standing.values() if wait.task in tasks), None)
@@ -129,15 +129,15 @@ async def spite(stage: Stage, desk: Desk, rng: Random) -> None:
             if target is not None:
                 target.cancel()
 
-    limiter.listeners.append(tell)
-    stage.listeners.append(tell)
+    limiter.listeners.append(notify)
+    stage.listeners.append(notify)
     for _ in range(rng.randint(10, 60)):
         tasks.append(asyncio.ensure_future(stage.close(desk, stage.order(desk, rng, inst_id), NORMAL, None)))
         if rng.random() < 0.3:
             await asyncio.sleep(rng.uniform(0.0, 0.1))
     await asyncio.wait(tasks)
-    limiter.listeners.remove(tell)
-    stage.listeners.remove(tell)
+    limiter.listeners.remove(notify)
+    stage.listeners.remove(notify)
 
 
 async def idle(stage: Stage, desk: Desk, rng: Random) -> None:
@@ -167,7 +167,7 @@ async def restart(_stage: Stage, desk: Desk, rng: Random) -> None:
     """Close the client in the middle of everything; another takes its place."""
     for _ in range(rng.randint(1, 2)):
         await asyncio.sleep(rng.uniform(0.0, 5.0))
-        await desk.leave()
+        await desk.close_client()
 
 
 async def foreign(stage: Stage, desk: Desk, rng: Random) -> None:
@@ -217,6 +217,6 @@ STRATEGIES: dict[str, tuple[int, Strategy]] = {
 }
 
 
-async def play(kind: str, stage: Stage, desk: Desk, rng: Random) -> None:
+async def run_strategy(kind: str, stage: Stage, desk: Desk, rng: Random) -> None:
     """Follow the strategy, or the scene, of this name to its end."""
     await (STRATEGIES.get(kind) or SCENES[kind])[1](stage, desk, rng)

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class EndlessError(KeyboardInterrupt):
+class TimeLimitError(KeyboardInterrupt):
     """The time is over. Only what interrupts a program ends a task, and the loop, whatever they catch."""
 
 
 @contextmanager
-def bounded(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Raise EndlessError in the block after so many seconds.
 
     By an alarm: on Windows, outside the main thread, and where somebody else has set one (pytest-timeout, say), nothing
@@ -27,7 +27,7 @@ def bounded(seconds: float) -> Iterator[None]:
 
     def stop(_: int, frame: FrameType | None) -> None:
         place = "" if frame is None else f", in {frame.f_code.co_qualname} at line {frame.f_lineno}"
-        raise EndlessError(f"no end within {seconds:g} s{place}")
+        raise TimeLimitError(f"no end within {seconds:g} s{place}")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

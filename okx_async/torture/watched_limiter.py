@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from okx_async import Limiter, Priority, Quota, SlotSource
 
-CALL: ContextVar[str] = ContextVar("okx_async_torture_call", default="")
+CURRENT_CALL: ContextVar[str] = ContextVar("okx_async_torture_call", default="")
 """The name of the call that runs in this context."""
 
 
@@ -33,7 +33,7 @@ class Wait:
     """What became of the slot: settled, refunded or in doubt."""
 
 
-class _Watched:
+class _WatchedSlot:
     """A slot that is written down."""
 
     __slots__ = ("_inner", "_watch", "wait")
@@ -45,7 +45,7 @@ class _Watched:
 
     async def __aenter__(self) -> Self:
         watch, wait = self._watch, self.wait
-        wait.joined, wait.call, wait.task = watch.now(), CALL.get(), asyncio.current_task()
+        wait.joined, wait.call, wait.task = watch.now(), CURRENT_CALL.get(), asyncio.current_task()
         watch.waits.append(wait)
         watch.standing[id(wait)] = wait
         try:
@@ -57,8 +57,8 @@ class _Watched:
             del watch.standing[id(wait)]
             wait.task = None
         wait.served = watch.now()
-        for tell in tuple(watch.listeners):
-            tell()
+        for notify in tuple(watch.listeners):
+            notify()
         return self
 
     async def __aexit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
@@ -91,7 +91,7 @@ class WatchedLimiter:
         """Told of each slot that is served, in the same step."""
         self.idle: list[str] = []
         """Lines in which somebody waited although a token was free."""
-        self._looking: asyncio.TimerHandle | None = None
+        self._idle_check: asyncio.TimerHandle | None = None
 
     @property
     def linger(self) -> float:
@@ -108,7 +108,7 @@ class WatchedLimiter:
     ) -> Any:
         """Pass on, and write down."""
         slot = self.limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota)
-        return _Watched(self, slot, key, priority)
+        return _WatchedSlot(self, slot, key, priority)
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
         """Pass on."""
@@ -118,30 +118,30 @@ class WatchedLimiter:
         """Pass on."""
         await self.limiter.aclose()
 
-    def look(self, every: float, patience: float) -> None:
+    def start_idle_checks(self, every: float, patience: float) -> None:
         """Look from time to time whether anybody waits beside a free token for longer than a late timer explains."""
         loop = asyncio.get_running_loop()
 
         def again() -> None:
             suspects = self._suspects() if self.standing else {}
             if suspects:
-                self._looking = loop.call_later(patience, still, suspects)
+                self._idle_check = loop.call_later(patience, still, suspects)
             else:
-                self._looking = loop.call_later(every, again)
+                self._idle_check = loop.call_later(every, again)
 
         def still(suspects: dict[Hashable, int]) -> None:
             for key, granted in self._suspects().items():
                 if suspects.get(key) == granted:
                     self.idle.append(f"{key!r}: {self.limiter.statistics(key)} at {self.now():.3f}")
-            self._looking = loop.call_later(every, again)
+            self._idle_check = loop.call_later(every, again)
 
-        self._looking = loop.call_later(every, again)
+        self._idle_check = loop.call_later(every, again)
 
-    def look_away(self) -> None:
+    def stop_idle_checks(self) -> None:
         """Look no more."""
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+        if self._idle_check is not None:
+            self._idle_check.cancel()
+            self._idle_check = None
 
     def _suspects(self) -> dict[Hashable, int]:
         found = {}

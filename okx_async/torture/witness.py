@@ -22,7 +22,7 @@ from okx_async.simulator.http.messages import Answer, Request
 OK = 200
 
 
-class Place(NamedTuple):
+class Address(NamedTuple):
     """What a close is addressed to; `ccy` is "" but for pairs."""
 
     inst_id: str
@@ -31,7 +31,7 @@ class Place(NamedTuple):
     ccy: str
 
 
-class View(NamedTuple):
+class ListedPosition(NamedTuple):
     """One open position as the exchange lists it: which one, and how large."""
 
     pos_id: str
@@ -41,7 +41,7 @@ class View(NamedTuple):
     u_time: str
 
     @property
-    def which(self) -> tuple[str, str, str]:
+    def identity(self) -> tuple[str, str, str]:
         """What tells one position from another: a new one in the same place differs, another size does not."""
         return self.pos_id, self.c_time, self.side
 
@@ -50,9 +50,9 @@ def _pair(inst_id: str) -> bool:
     return inst_id.count("-") == 1
 
 
-def _place(inst_id: str, mgn_mode: str, pos_side: str, ccy: str) -> Place:
+def _address(inst_id: str, mgn_mode: str, pos_side: str, ccy: str) -> Address:
     """Return the place; only a cross position of a pair is named by its currency too."""
-    return Place(inst_id, mgn_mode, pos_side or "net", ccy if _pair(inst_id) and mgn_mode == "cross" else "")
+    return Address(inst_id, mgn_mode, pos_side or "net", ccy if _pair(inst_id) and mgn_mode == "cross" else "")
 
 
 def is_open(record: Mapping[str, Any]) -> bool:
@@ -60,27 +60,27 @@ def is_open(record: Mapping[str, Any]) -> bool:
     return float(record["pos"] or 0) != 0
 
 
-def place_of(record: Mapping[str, Any]) -> Place:
+def address_of(record: Mapping[str, Any]) -> Address:
     """Return where a listed position stands."""
-    return _place(record["instId"], record["mgnMode"], record["posSide"], record["ccy"])
+    return _address(record["instId"], record["mgnMode"], record["posSide"], record["ccy"])
 
 
-def place_of_request(request: ClosePosition) -> Place:
+def address_of_request(request: ClosePosition) -> Address:
     """Return what a request to close is addressed to."""
-    return _place(request.inst_id, request.mgn_mode, request.pos_side or "", request.ccy or "")
+    return _address(request.inst_id, request.mgn_mode, request.pos_side or "", request.ccy or "")
 
 
-def view_of(record: Mapping[str, Any]) -> View:
+def listed_position(record: Mapping[str, Any]) -> ListedPosition:
     """Return what a record says of its position."""
     if _pair(record["instId"]):
         side = record["posCcy"]
     else:
         side = "short" if record["posSide"] == "short" or record["pos"].startswith("-") else "long"
-    return View(record["posId"], record["cTime"], side, record["pos"], record["uTime"])
+    return ListedPosition(record["posId"], record["cTime"], side, record["pos"], record["uTime"])
 
 
 @dataclass(frozen=True)
-class Told:
+class PositionsAnswer:
     """One answer to a question for positions, at the moment in which it was decided (the loop's clock)."""
 
     at: float
@@ -109,20 +109,20 @@ class Told:
         """Whether it speaks of an instrument."""
         return self.inst_ids is None or inst_id in self.inst_ids
 
-    def at_place(self, place: Place) -> View | None:
+    def at_address(self, address: Address) -> ListedPosition | None:
         """Return what it says of a place; None: nothing is open there."""
-        return next((view_of(record) for record in self.listing or () if place_of(record) == place), None)
+        return next((listed_position(record) for record in self.listing or () if address_of(record) == address), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExecutedClose:
     """One request to close that the exchange executed; `at`: by the loop's clock, `counted`: by the exchange's."""
 
     at: float
     counted: float
     user_id: str
     api_key: str
-    place: Place
+    address: Address
     name: str
 
 
@@ -131,21 +131,21 @@ class Witness:
     """Listens to the exchange."""
 
     now: Callable[[], float]
-    told: list[Told] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    answers: list[PositionsAnswer] = field(default_factory=list)
+    executed: list[ExecutedClose] = field(default_factory=list)
 
-    def hear(self, request: Request, answer: Answer, row: JournalRow) -> None:
+    def observe(self, request: Request, answer: Answer, row: JournalRow) -> None:
         """Take a request down, if it is of interest."""
         path, _, query = request.raw_path.partition("?")
         if path == POSITIONS_PATH:
             whole = answer.status == OK and answer.cut is None
             body = answer.body if whole else b""
-            self.told.append(Told(self.now(), request.headers.get("OK-ACCESS-KEY", ""), query, body))
+            self.answers.append(PositionsAnswer(self.now(), request.headers.get("OK-ACCESS-KEY", ""), query, body))
         elif path == CLOSE_PATH and row.executed:
             body = orjson.loads(request.body)
-            place = _place(body["instId"], body["mgnMode"], body.get("posSide", ""), body.get("ccy", ""))
-            self.asked.append(
-                Asked(self.now(), row.at, row.uid, request.headers["OK-ACCESS-KEY"], place, row.cl_ord_id)
+            address = _address(body["instId"], body["mgnMode"], body.get("posSide", ""), body.get("ccy", ""))
+            self.executed.append(
+                ExecutedClose(self.now(), row.at, row.uid, request.headers["OK-ACCESS-KEY"], address, row.cl_ord_id)
             )
 
 

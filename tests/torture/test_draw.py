@@ -14,21 +14,21 @@ def test_the_seed_decides_the_plan() -> None:
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: str(plan.seed))
 def test_every_plan_keeps_to_the_assumptions_of_the_proof(plan: Plan) -> None:
-    weather = plan.weather
+    conditions = plan.conditions
     # A request in doubt is counted within the grace: the way in, and what it may wait for after it departed.
-    assert plan.grace >= weather.longest + weather.freeze + plan.exchange.work
+    assert plan.grace >= conditions.max_delay + conditions.freeze + plan.exchange.work
     if any(seat.own_session for seat in plan.seats):
-        assert plan.grace >= plan.stall + weather.longest
-        assert weather.inward.window >= 65536
+        assert plan.grace >= plan.stall + conditions.max_delay
+        assert conditions.inward.window >= 65536
     # Two clocks are less than 500 ppm apart.
     assert abs(plan.rate / plan.exchange.rate - 1) < 500e-6
     # The floor is no more than what every request takes.
-    assert plan.floor <= weather.inward.delay + weather.outward.delay
+    assert plan.floor <= conditions.inward.delay + conditions.outward.delay
     for account in range(len(plan.accounts)):
         seats = [seat for seat in plan.seats if seat.account == account]
         # Two API keys of one UID, or one that is known and one that is not, only where all are told.
-        assert len({seat.key for seat in seats}) <= 1 or all(seat.told for seat in seats)
-        assert len({seat.told for seat in seats}) <= 1
+        assert len({seat.key for seat in seats}) <= 1 or all(seat.knows_user_id for seat in seats)
+        assert len({seat.knows_user_id for seat in seats}) <= 1
     assert {seat.limiter for seat in plan.seats} <= set(range(plan.shares))
 
 
@@ -36,9 +36,9 @@ def test_plans_differ_in_all_that_is_drawn() -> None:
     assert {len(plan.seats) for plan in PLANS} == {1, 2, 3, 4}
     assert {len(plan.accounts) for plan in PLANS} == {1, 2}
     assert {account.two_sided for plan in PLANS for account in plan.accounts} == {True, False}
-    assert {seat.told for plan in PLANS for seat in plan.seats} == {True, False}
+    assert {seat.knows_user_id for plan in PLANS for seat in plan.seats} == {True, False}
     assert {seat.own_session for plan in PLANS for seat in plan.seats} == {True, False}
-    assert {plan.weather.coarse for plan in PLANS} == {True, False}
+    assert {plan.conditions.coarse for plan in PLANS} == {True, False}
     assert {plan.exchange.window for plan in PLANS} == {"sliding", "fixed"}
     assert any(abs(seat.skew) > 30 for plan in PLANS for seat in plan.seats)
     assert any(25 < abs(seat.skew) < 30 for plan in PLANS for seat in plan.seats)

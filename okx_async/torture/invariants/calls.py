@@ -91,7 +91,7 @@ def signatures(evidence: Evidence) -> Iterator[str]:
         attempts = [attempt for attempt in call.attempts if attempt.code == "50102" and attempt.sent is not None]
         for row, attempt in zip(expired, attempts, strict=False):
             age = EPOCH + row.at - evidence.start - (attempt.sent or 0.0)
-            if not jumps and abs(age) < EXPIRY - plan.seats[call.seat].connect_timeout - plan.weather.freeze - SLACK:
+            if not jumps and abs(age) < EXPIRY - plan.seats[call.seat].connect_timeout - plan.conditions.freeze - SLACK:
                 yield f"{call.name} {call.request.inst_id}: counted {age:.3f} s after it was sent, and expired"
         if len(expired) > 1 + jumps:  # in between the exchange was asked for its time
             yield f"{call.name} {call.request.inst_id}: expired {len(expired)} times"
@@ -100,7 +100,7 @@ def signatures(evidence: Evidence) -> Iterator[str]:
 def promptness(evidence: Evidence) -> Iterator[str]:
     """Nobody is kept longer than he said, and no answer is awaited for longer."""
     plan = evidence.plan
-    late = SLACK + 3 * plan.weather.freeze
+    late = SLACK + 3 * plan.conditions.freeze
     for call in evidence.calls.values():
         seat = plan.seats[call.seat]
         # Over a caller's session an attempt is on the wire before it has a connection.

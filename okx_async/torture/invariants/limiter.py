@@ -81,12 +81,12 @@ def thrift(evidence: Evidence) -> Iterator[str]:
 
 
 def _attempts(evidence: Evidence, name: str) -> list[Attempt]:
-    escape = evidence.escapes.get(name)
-    if escape is None:
+    flatten = evidence.flattens.get(name)
+    if flatten is None:
         return evidence.calls[name].attempts
-    return [one.attempt for tries in escape.tries.values() for one in tries]
+    return [one.attempt for closes in flatten.closes.values() for one in closes]
 
 
 def tokens(evidence: Evidence) -> Iterator[str]:
     """No slot is lost: all are free after the grace and a window of silence."""
-    yield from evidence.silent
+    yield from evidence.not_at_rest

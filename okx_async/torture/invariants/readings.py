@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from math import inf
 
 from okx_async.torture.evidence import Evidence
-from okx_async.torture.flatten_records import Escape
+from okx_async.torture.flatten_records import FlattenRecord
 from okx_async.torture.watched_limiter import Wait
-from okx_async.torture.witness import Place, Told, View, place_of_request
+from okx_async.torture.witness import Address, ListedPosition, PositionsAnswer, address_of_request
 
-UNREAD = 1.0
+FIRST_READING_LIMIT = 1.0
 """Seconds that a close to be confirmed waits for the first reading."""
-HAIR = 0.0011
+TOLERANCE = 0.0011
 """Seconds by which a client's own times may be off: a coarse loop tells whole milliseconds, up to one ahead."""
 
 
 @dataclass(slots=True)
-class Look:
+class Reading:
     """One question for positions that was answered; `told`: the listings that it may have had.
 
     `sure`: whether it had one of them; else it may have had an answer that lists nothing, as a refusal.
@@ -27,49 +27,53 @@ class Look:
 
     begun: float
     ended: float
-    told: list[Told]
+    answers: list[PositionsAnswer]
     sure: bool = True
 
     def covers(self, inst_id: str) -> bool:
         """Whether it may have spoken of an instrument."""
-        return any(told.covers(inst_id) for told in self.told)
+        return any(told.covers(inst_id) for told in self.answers)
 
     def surely_covers(self, inst_id: str) -> bool:
         """Whether it has spoken of an instrument, whichever answer it was."""
-        return self.sure and all(told.covers(inst_id) for told in self.told)
+        return self.sure and all(told.covers(inst_id) for told in self.answers)
 
-    def views(self, place: Place) -> set[View | None]:
+    def at(self, address: Address) -> set[ListedPosition | None]:
         """Return what it may have said of a place."""
-        return {told.at_place(place) for told in self.told if told.covers(place.inst_id)}
+        return {told.at_address(address) for told in self.answers if told.covers(address.inst_id)}
+
+    def may_list(self, address: Address, target: ListedPosition) -> bool:
+        """Whether one of the possible answers lists the position `target`."""
+        return any(listed and listed.identity == target.identity for listed in self.at(address))
 
 
-def looks(evidence: Evidence, escape: Escape) -> list[Look]:
+def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
     """Return its readings, in order; it has one on its way at a time."""
-    limiter = evidence.limiters[evidence.plan.seats[escape.seat].limiter]
-    found: list[Look] = []
-    times = [told.at for told in evidence.witness.told]
+    limiter = evidence.limiters[evidence.plan.seats[flatten.seat].limiter]
+    found: list[Reading] = []
+    times = [told.at for told in evidence.witness.answers]
     mine = [
         wait
         for wait in limiter.waits
-        if wait.call == escape.name and isinstance(wait.key, tuple) and wait.key[-1] == "account/positions"
+        if wait.call == flatten.name and isinstance(wait.key, tuple) and wait.key[-1] == "account/positions"
     ]
     for begun, ended in _spans(mine):
         told = [
             one
-            for one in evidence.witness.told[bisect_left(times, begun) : bisect_right(times, ended)]
-            if one.api_key == escape.api_key and _asks(one, escape)
+            for one in evidence.witness.answers[bisect_left(times, begun) : bisect_right(times, ended)]
+            if one.api_key == flatten.api_key and _asks(one, flatten)
         ]
         listings = [one for one in told if one.listing is not None]
         if listings:
-            found.append(Look(begun, ended, listings, sure=len(listings) == len(told)))
+            found.append(Reading(begun, ended, listings, sure=len(listings) == len(told)))
     return found
 
 
-def _asks(told: Told, escape: Escape) -> bool:
+def _asks(told: PositionsAnswer, flatten: FlattenRecord) -> bool:
     """Whether it is one of the questions that this one asks: for what it wants, or for some of what it has found."""
-    if escape.wish.inst_ids is not None:
-        return told.inst_ids == frozenset(escape.wish.inst_ids)
-    return told.inst_ids is None or told.inst_ids <= {record["instId"] for record in escape.befores}
+    if flatten.scope.inst_ids is not None:
+        return told.inst_ids == frozenset(flatten.scope.inst_ids)
+    return told.inst_ids is None or told.inst_ids <= {record["instId"] for record in flatten.taken_up}
 
 
 def _spans(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
@@ -88,26 +92,27 @@ def _spans(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
         yield last.served, last.ended
 
 
-def targets(escape: Escape, seen: list[Look]) -> dict[Place, View] | None:
+def targets(flatten: FlattenRecord, readings: list[Reading]) -> dict[Address, ListedPosition] | None:
     """Return what it set out to close, by place; None: that cannot be told."""
-    if escape.request is None:
-        return escape.targets
-    place = place_of_request(escape.request)
-    first = min((one.sent for one in escape.tries.get(place, ()) if one.sent is not None), default=inf)
-    for look in seen:
-        if look.ended <= first and look.covers(place.inst_id):
-            if look.ended > escape.at + UNREAD - HAIR:
+    if flatten.request is None:
+        return flatten.targets
+    address = address_of_request(flatten.request)
+    first = min((one.sent for one in flatten.closes.get(address, ()) if one.sent is not None), default=inf)
+    for reading in readings:
+        if reading.ended <= first and reading.covers(address.inst_id):
+            if reading.ended > flatten.at + FIRST_READING_LIMIT - TOLERANCE:
                 return {}  # too late: it went out unread, as without confirmation
-            views = look.views(place)
-            if not look.sure or len(views) > 1:
+            candidates = reading.at(address)
+            if not reading.sure or len(candidates) > 1:
                 return None
-            view = views.pop()
-            return {} if view is None else {place: view}
+            listed = candidates.pop()
+            return {} if listed is None else {address: listed}
     return {}
 
 
-def superseded(views: set[View | None], target: View) -> bool:
+def superseded(candidates: set[ListedPosition | None], target: ListedPosition) -> bool:
     """Whether a reading lists another position in the place of `target`, whatever it may have said."""
     return all(
-        view is not None and view.which != target.which and int(view.c_time) >= int(target.c_time) for view in views
+        listed is not None and listed.identity != target.identity and int(listed.c_time) >= int(target.c_time)
+        for listed in candidates
     )

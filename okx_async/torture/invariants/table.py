@@ -16,7 +16,7 @@ from okx_async.torture.invariants.reports import flat, rows
 
 def leftovers(evidence: Evidence) -> Iterator[str]:
     """No task, timer, connection or exception is left behind."""
-    yield from evidence.left
+    yield from evidence.leftovers
 
 
 INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {

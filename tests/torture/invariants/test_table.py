@@ -10,7 +10,7 @@ def test_an_empty_history_breaks_nothing(evidence: Evidence) -> None:
 
 
 def test_tokens_and_leftovers_are_passed_on(evidence: Evidence) -> None:
-    evidence.silent, evidence.left = ["a token"], ["a task"]
+    evidence.not_at_rest, evidence.leftovers = ["a token"], ["a task"]
     assert found(evidence) == [("tokens", "a token"), ("leftovers", "a task")]
 
 
