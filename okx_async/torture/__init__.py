@@ -1,4 +1,4 @@
-"""Histories in virtual time: real clients, the real simulated exchange, and everything that can go wrong between them.
+"""Random histories in virtual time: real clients against the simulated exchange, with faults of every kind between.
 
 A seed decides everything, so a history that breaks an invariant happens again exactly.
 """

@@ -28,7 +28,7 @@ _PATHS: tuple[tuple[int, Path, Path], ...] = (
 
 
 FLATTENING_SHARE = 0.5
-"""The part of all histories in which somebody wants out."""
+"""The share of histories that contain a flatten or a confirmed close."""
 
 
 def draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int], scenes: dict[str, int] | None = None) -> Plan:
@@ -38,7 +38,7 @@ def draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int], scenes:
 
 
 def _with_scenes(plan: Plan, scenes: dict[str, int]) -> Plan:
-    """Let somebody want out, perhaps; drawn apart, so that all other plans stay what they are without it."""
+    """Add scenes to a share of the plans, by a generator of their own, so that all other draws stay the same."""
     rng = Random(f"okx_async torture {plan.seed} scenes")
     if rng.random() >= FLATTENING_SHARE:
         return plan
@@ -87,7 +87,7 @@ def _draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int]) -> Pla
         body_first=rng.random() < 0.5,
         rate_first=rng.random() < 0.5,
         fill_delay=rng.choice((0.0, 0.0, 0.0, 0.05, 1.0)),
-        fill=rng.choice((0.0, 0.0, 0.3, 1.0)),  # 0: whatever is sent is executed, and there is still something to close
+        fill=rng.choice((0.0, 0.0, 0.3, 1.0)),  # 0: every close is executed and leaves something to close
         work=rng.choice((0.0, 0.0, 0.001, 0.05)),
         rate=1 + rng.uniform(-240e-6, 240e-6),
     )
@@ -110,7 +110,7 @@ def _draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int]) -> Pla
             for number, kind in enumerate(_some(rng, strategies, rng.randint(2, 9)))
         ),
         mishaps=(
-            # Else the user id is known before anything happens.
+            # Without these the user id is known from the start.
             *(Mishap("config", 0.0, f"{seed} early {number}") for number in range(rng.choice((0, 0, 1, 3)))),
             *(
                 Mishap(kind, rng.uniform(0.0, span), f"{seed} mishap {number}")

@@ -38,13 +38,13 @@ class Evidence:
     calls: dict[str, Call]
     limiters: list[WatchedLimiter]
     not_at_rest: list[str]
-    """States of limiters after the silence, of those that should have been at rest."""
+    """States of the limiters that still had slots taken or waiters after the silent end of the history."""
     leftovers: list[str]
     """Tasks, timers, connections and exceptions left behind."""
     mishap_count: int = 0
     """Mishaps on the network."""
     flattens: dict[str, FlattenRecord] = field(default_factory=dict)
-    """Those who wanted out."""
+    """Every flatten and confirmed close, by name."""
     witness: Witness = field(default_factory=lambda: Witness(lambda: 0.0))
     trades: Sequence[Trade] = ()
     """Every change of a position."""

@@ -1,4 +1,4 @@
-"""Those who want out: what each flatten and each confirmed close did, and what it was told."""
+"""The record of each flatten and each confirmed close: its attempts and its result."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from okx_async.torture.witness import (
 REPORT, FLAT, SUPERSEDED, GONE_BEFORE, REFUSED, NOTHING, UNKNOWN = (
     *("report", "flat", "superseded", "gone before", "refused", "nothing sent", "unknown"),
 )
-"""What it can end in: the first is of a flatten, all others of a confirmed close; a flatten may say `NOTHING` too."""
+"""The possible results: REPORT of a flatten, all others of a confirmed close; NOTHING of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class FlattenScope:
 
 @dataclass(frozen=True, slots=True)
 class CloseAttempt:
-    """One close that it tried; times are the loop's clock. `sent`: None if nothing was written."""
+    """One attempt to close; times are the loop's clock. `sent` is None if nothing was written."""
 
     attempt: Attempt
     sent: float | None
@@ -72,7 +72,7 @@ class CloseAttempt:
 
     @property
     def written(self) -> bool:
-        """Whether a byte of it may have left."""
+        """Whether a byte of the request may have left."""
         return self.sent is not None and self.attempt.token != "refunded"
 
 
@@ -184,7 +184,7 @@ def _forget(error: BaseException | None) -> None:
 
 
 def _became(ending: BaseException | None) -> str:
-    """Return what a confirmed close says became of the position."""
+    """Return the result that an exception of a confirmed close stands for."""
     match ending:
         case InvalidRequestError() | NotSentError() | RuntimeError():
             return NOTHING

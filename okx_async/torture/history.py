@@ -1,4 +1,4 @@
-"""One history: a plan that takes place, and what is found when it is over."""
+"""Runs the history of a plan, and judges it by the invariants."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SILENCE = 90.0
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What came of a plan."""
+    """The result of a plan that was run."""
 
     plan: Plan
     hash: str
@@ -75,7 +75,7 @@ def plan_of(seed: int) -> Plan:
 
 
 def happen(plan: Plan, *, noted: bool = False) -> History:
-    """Let a plan take place, and judge it. The same plan comes to the same history, to the last bit."""
+    """Run a plan and judge it. The same plan gives the same history, to the last bit."""
     notes: list[tuple[float, str]] | None = [] if noted else None
     conditions = plan.conditions
     network = Network(seed=plan.seed, inward=conditions.inward, outward=conditions.outward, trace=notes)
@@ -162,7 +162,7 @@ def _strike(stage: Stage, mishap: Mishap) -> None:
 
 
 async def _silence(stage: Stage) -> list[str]:
-    """Let nothing happen, and return the limiters' states that are not at rest when they should be."""
+    """Wait without requests, and return the states of limiters that are not at rest when they should be."""
     linger = max(limiter.linger for limiter in stage.limiters)
     await asyncio.sleep(linger * 1.001 + SLACK)
     not_at_rest = []
@@ -184,14 +184,14 @@ async def _silence(stage: Stage) -> list[str]:
 
 @contextmanager
 def _diagnostics_captured(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
-    """Write down what would otherwise be logged, warned of or printed, and keep the collector from the history."""
+    """Collect log errors, warnings and unraisable exceptions in `left`; keep the garbage collector off meanwhile."""
     loop.set_exception_handler(lambda _, context: left.append(f"{context['message']}: {context.get('exception')!r}"))
     handler = _Errors(left)
     names = ("okx_async", "aiohttp", "asyncio")
     collecting, hook, draws = gc.isenabled(), sys.unraisablehook, random.getstate()
-    random.seed(seed)  # whoever draws from the module's own generator
-    gc.disable()  # what it finds it would find at any moment; and without it everything is a third faster
-    gc.freeze()  # what stood before is not looked at when the history is over
+    random.seed(seed)  # aiohttp and others draw from the module's generator
+    gc.disable()  # it would run at arbitrary moments; without it a history is a third faster
+    gc.freeze()  # the collection at the end covers this history's objects only
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         sys.unraisablehook = lambda args: left.append(f"unraisable: {args.exc_value!r} in {args.object!r}")
@@ -199,11 +199,11 @@ def _diagnostics_captured(loop: VirtualLoop, left: list[str], seed: int) -> Iter
         loggers = [logging.getLogger(name) for name in names]
         others = [(logger, logger.handlers, logger.propagate) for logger in loggers]
         for logger in loggers:
-            logger.handlers = [handler]  # what is an error is judged, and no word of the program's own
+            logger.handlers = [handler]  # errors are judged; the program's own handlers stay silent
             logger.propagate = False
         try:
             yield
-            gc.collect()  # an exception that nobody retrieved is told when its task is collected
+            gc.collect()  # an exception never retrieved is reported when its task is collected
         finally:
             for logger, handlers, propagate in others:
                 logger.handlers = handlers
@@ -218,7 +218,7 @@ def _diagnostics_captured(loop: VirtualLoop, left: list[str], seed: int) -> Iter
 
 
 class _Errors(logging.Handler):
-    """Takes down what is logged as an error."""
+    """A handler that collects the messages logged as errors."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__(logging.ERROR)
@@ -226,7 +226,7 @@ class _Errors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if "the turned position stands there now" in record.getMessage():
-            return  # a word to the user, about his account
+            return  # a message to the user about the account
         self._lines.append(
             f"logged: {record.getMessage()} {record.exc_info[1]!r}"
             if record.exc_info
@@ -235,7 +235,7 @@ class _Errors(logging.Handler):
 
 
 def _hash(evidence: Evidence) -> str:
-    """Return a hash of all that the exchange saw and of all that callers were told."""
+    """Return a hash of the exchange's journal and of every caller's result."""
     digest = sha256()
     for row in evidence.journal:
         digest.update(repr(tuple(row)).encode())  # a named tuple's own takes three times as long

@@ -1,6 +1,6 @@
-"""What goes wrong: a table of mishaps. A new one is a row, with a function where the exchange or the network lack it.
+"""The mishaps of histories, as a table. A new one is a row, with a function where the exchange or network lack it.
 
-None is a lie: what an answer says of a close agrees with what the exchange did, or it says nothing certain.
+None makes an answer false: an answer to a close agrees with what the exchange did, or says nothing certain.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from okx_async.torture.stage import Stage
 
 Mishap: TypeAlias = "Callable[[Stage, Random], str]"
 HELD = "504 early, sent on 3 s later"
-"""Its time must keep to the plan's grace: see _proxy."""
+"""A fault of the catalogue that only `_proxy` uses, with a time within the plan's grace."""
 LIE = "positions empty once"
-"""A reading that is not true: nobody can tell."""
+"""A false reading, which a client cannot tell from a true one; scenes use it, mishaps do not."""
 
 
 # --- answers of the exchange ---
 
 
 def _named(name: str) -> Mishap:
-    """Let a fault of the catalogue strike the next closes; done or not done where it may be either."""
+    """Return a mishap that injects a fault of the catalogue, executed or not where it may be either."""
     kind = CATALOGUE[name]
 
     def mishap(stage: Stage, rng: Random) -> str:
@@ -215,7 +215,7 @@ MISHAPS: dict[str, tuple[int, Mishap]] = {
 
 
 def strike(kind: str, stage: Stage, rng: Random) -> None:
-    """Let the mishap of this name happen."""
+    """Run the mishap of this name."""
     words = MISHAPS[kind][1](stage, rng)
     if words:
         stage.note(f"MISHAP {words}")

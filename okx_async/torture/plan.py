@@ -10,24 +10,24 @@ from okx_async.simulator import Path
 
 @dataclass(frozen=True, slots=True)
 class NetworkConditions:
-    """The network both ways, and how well the machine keeps its timers; seconds."""
+    """The network in both directions, and the precision of the machine's timers; seconds."""
 
     inward: Path
     outward: Path
     coarse: bool = False
     lag: float = 0.0
     freeze: float = 0.0
-    """The longest time for which the machine may stand still."""
+    """The longest time for which the machine may freeze."""
 
     @property
     def max_delay(self) -> float:
-        """How long after its departure a request can arrive at the latest."""
+        """The longest time from the departure of a request to its arrival."""
         return self.inward.delay + self.inward.jitter + self.inward.spike
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeOptions:
-    """See SimulatedExchange; `rate`: of its clock; `work`: seconds from the arrival to the count, and as many after."""
+    """Options of SimulatedExchange; `rate` of its clock; `work`: seconds before the count of a request, and after."""
 
     window: Literal["sliding", "fixed"] = "sliding"
     count_rejected: bool = True
@@ -38,13 +38,13 @@ class ExchangeOptions:
     work: float = 0.0
     rate: float = 1.0
     lag: tuple[float, float] = (0.0, 0.0)
-    """Seconds until a change of a position is shown, least and most."""
+    """Seconds until a reading shows a change of a position, least and most."""
     flip_keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AccountOptions:
-    """One UID."""
+    """One account (UID)."""
 
     two_sided: bool = False
     foreign: bool = False
@@ -53,27 +53,27 @@ class AccountOptions:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where a client sits. A client may leave and another take its seat."""
+    """The options of one client. A client may be closed and another opened at the same seat."""
 
     account: int = 0
     key: int = 0
-    """Which API key of the account."""
+    """The number of its API key within the account."""
     limiter: int = 0
-    """Seats of one number share a limiter."""
+    """The number of its limiter; seats of one number share it."""
     knows_user_id: bool = True
-    """Whether it is given its user id."""
+    """Whether the client is given its user id."""
     own_session: bool = False
     timeout: float = 5.0
     connect_timeout: float = 2.0
     keepalive: float = 15.0
     max_connections: int = 256
     skew: float = 0.0
-    """Of its wall clock, against the exchange's."""
+    """Seconds by which its wall clock is ahead of the exchange's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A strategy: `kind` names it in the table of strategies, `seed` is of its own draws."""
+    """The start of a strategy: its name in the table of strategies, its seat, and the seed of its own draws."""
 
     kind: str
     seat: int
@@ -83,7 +83,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
-    """Something that goes wrong: `kind` names it in the table of mishaps, `seed` is of its own draws."""
+    """One mishap: its name in the table of mishaps, and the seed of its own draws."""
 
     kind: str
     at: float
@@ -92,7 +92,7 @@ class Mishap:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One history, before it happens."""
+    """Everything that decides a history."""
 
     seed: int
     span: float
@@ -104,11 +104,11 @@ class Plan:
     parts: tuple[Part, ...]
     mishaps: tuple[Mishap, ...]
     insts: int = 1
-    """How many instruments the strategies crowd on."""
+    """The number of instruments that the strategies share."""
     shares: int = 1
-    """Into how many limiters the quota of every UID is divided."""
+    """The number of limiters that divide the quota of every UID."""
     rate: float = 1.0
-    """Of the limiters' clock."""
+    """The rate of the limiters' clock."""
     grace: float = 5.0
     floor: float = 0.0
     stall: float = 20.0
@@ -116,6 +116,6 @@ class Plan:
 
     @property
     def spare(self) -> float:
-        """What a proxy may hold a request back, after all else that may delay it: assumption 2 again."""
+        """The longest time for which a proxy may hold a request, so that it is still counted within the grace."""
         queue = 3 * self.stall if self.stall < 1 else 0.0
         return self.grace - self.conditions.max_delay - self.conditions.freeze - self.exchange.work - queue

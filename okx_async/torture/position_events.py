@@ -1,6 +1,6 @@
-"""What happens to the positions of those who want out: others get at them, or the exchange fails at them. A table.
+"""Events that happen to the positions of a scene, by other traders or by faults of the exchange, as a table.
 
-Not all of it is true: a reading may be empty once, although something stands there.
+One of them makes a reading false: it is empty once although a position is open.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ScenePosition:
 
     @property
     def address(self) -> dict[str, Any]:
-        """How the exchange's hand is told which one is meant."""
+        """The arguments by which the exchange's methods address the position."""
         return {"mgn_mode": self.mgn_mode, "pos_side": self.pos_side, "account": self.account}
 
     def sized(self, rng: Random) -> int:
@@ -42,11 +42,11 @@ class ScenePosition:
 PositionEvent: TypeAlias = "Callable[[Stage, Random, ScenePosition], str]"
 
 
-# --- others get at it ---
+# --- other traders ---
 
 
 def _moment(rng: Random) -> dict[str, Any]:
-    """Return when: after a while, or a while after a request to close it."""
+    """Return a moment: after a while, or a while after a request to close."""
     if rng.random() < 0.4:
         return {"after": rng.uniform(0.0, 4.0)}
     return {
@@ -60,25 +60,25 @@ def _reopened(stage: Stage, rng: Random, position: ScenePosition) -> str:
     stage.exchange.reopen(
         position.inst_id, pos, position.mgn_mode, position.pos_side, account=position.account, **moment
     )
-    return f"somebody reopens it as {pos}: {moment}"
+    return f"another trader reopens it as {pos}: {moment}"
 
 
 def _gone(stage: Stage, rng: Random, position: ScenePosition) -> str:
     moment = _moment(rng)
     stage.exchange.reopen(position.inst_id, 0, position.mgn_mode, position.pos_side, account=position.account, **moment)
-    return f"somebody closes it first: {moment}"
+    return f"another trader closes it first: {moment}"
 
 
 def _traded(stage: Stage, rng: Random, position: ScenePosition) -> str:
-    """Trade in it: it grows, shrinks, turns, there and back."""
+    """Trade in the position several times: it grows, shrinks or turns."""
     times = sorted(rng.uniform(0.0, 5.0) for _ in range(rng.choice((1, 2, 2, 4))))
     for seconds in times:
         stage.loop.call_later(seconds, _trade, stage, position, position.sized(rng))
-    return f"somebody trades in it after {', '.join(f'{seconds:.2f}' for seconds in times)} s"
+    return f"another trader trades in it after {', '.join(f'{seconds:.2f}' for seconds in times)} s"
 
 
 def _turned(stage: Stage, rng: Random, position: ScenePosition) -> str:
-    """Turn it, in one trade, and back again: of one creation time all along, where the exchange keeps that."""
+    """Turn the position in one trade, and back; the exchange may keep its creation time."""
     at, back = rng.uniform(0.0, 1.5), rng.choice((rng.uniform(0.05, 0.4), rng.uniform(0.5, 3.0)))
     pos = position.pos if position.pos_side == "net" and position.inst_id.endswith("SWAP") else 0
     stage.loop.call_later(at, _trade, stage, position, -pos)
@@ -119,7 +119,7 @@ def _ordered(stage: Stage, rng: Random, position: ScenePosition) -> str:
     return f"an order rests on it: {algo or 'limit'}"
 
 
-# --- the exchange fails at it ---
+# --- faults of the exchange ---
 
 _UNKNOWN = (
     *("50004", "50026", "51149", "a code of tomorrow", "code 0 under 500", "HTML 502", "HTML 504", "plain 429"),
@@ -174,7 +174,7 @@ def _partly(stage: Stage, rng: Random, position: ScenePosition) -> str:
     return f"{kind}, {times} times"
 
 
-# --- the readings fail ---
+# --- faults of readings ---
 
 _READINGS = ("positions hang up", "positions cut", "positions refused for rate", "positions slow")
 

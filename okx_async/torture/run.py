@@ -1,4 +1,4 @@
-"""Many histories: over several processes, with what they covered in sum."""
+"""Runs many histories in several processes and adds up what they covered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from okx_async.torture.history import happen, plan_of
 
 @dataclass(slots=True)
 class Totals:
-    """What a series covered; ``cpu_seconds``: of all its processes."""
+    """The totals of a series; ``cpu_seconds`` of all its processes."""
 
     histories: int = 0
     requests: int = 0
@@ -41,7 +41,7 @@ class Totals:
 
 
 def run_seed(seed: int) -> dict[str, Any]:
-    """Let the history of a seed happen; return its record, and the CPU seconds it took."""
+    """Run the history of a seed; return its record with its CPU seconds."""
     begun = time.process_time()
     record = happen(plan_of(seed)).record()
     record["cpu_seconds"] = time.process_time() - begun
@@ -49,7 +49,7 @@ def run_seed(seed: int) -> dict[str, Any]:
 
 
 def run_series(seeds: Iterable[int], processes: int, told: Callable[[dict[str, Any]], None] | None = None) -> Totals:
-    """Let the histories of `seeds` happen; `told` gets each one's record, in the order of the seeds."""
+    """Run the histories of `seeds`; `told` is called with each record, in the order of the seeds."""
     totals = Totals()
     for record in _records(seeds, processes):
         totals.add(record)

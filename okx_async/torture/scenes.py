@@ -1,6 +1,6 @@
-"""Those who want out, as strategies: a table.
+"""Strategies that flatten or close with confirmation, as a table.
 
-Each scene opens some positions, lets others get at them or the exchange fail at them, and then runs for the exit.
+Each scene opens some positions, lets position events happen to them, and then closes them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _apply_events(stage: Stage, rng: Random, position: ScenePosition) -> None:
 
 
 async def _positions(stage: Stage, desk: Desk, rng: Random, *, pairs: bool = True) -> list[ScenePosition]:
-    """Open a few, some of them on the instruments that the other strategies crowd on."""
+    """Open a few positions, some of them on the instruments that the other strategies share."""
     account = stage.accounts[desk.seat.account]
     two_sided = account.pos_mode == "long_short_mode"
     positions = []
@@ -51,9 +51,9 @@ async def _positions(stage: Stage, desk: Desk, rng: Random, *, pairs: bool = Tru
 
 
 async def _overtaken(stage: Stage, desk: Desk, position: ScenePosition) -> None:
-    """Now and then let its first close wait for its slot, and then behind a slow reading: too long for what is known.
+    """Now and then delay the first close, by a block and then by a slow reading, until its first reading is too old.
 
-    Drawn apart: what else happens stays what it is without it.
+    The draws are separate, so that everything else happens as it would without it.
     """
     rng = Random(f"{stage.plan.seed} {stage.loop.clock()} overtaken")
     key = desk.client.limiter_key(position.inst_id)
@@ -92,12 +92,12 @@ async def _flatten(stage: Stage, desk: Desk, rng: Random, scope: FlattenScope) -
 
 
 async def flatten(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Get out."""
+    """Flatten once."""
     await _flatten(stage, desk, rng, _scope(rng, await _positions(stage, desk, rng)))
 
 
 async def twice(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Get out twice at once, from one client or from two of the same account."""
+    """Flatten twice at once, from one client or from two of the same account."""
     positions = await _positions(stage, desk, rng)
     other = rng.choice([one for one in stage.desks if one.seat.account == desk.seat.account])
     scopes = [_scope(rng, positions), _scope(rng, positions)]
@@ -112,7 +112,7 @@ async def twice(stage: Stage, desk: Desk, rng: Random) -> None:
 
 
 def _give_up(stage: Stage, rng: Random, task: asyncio.Task[None]) -> None:
-    """Cancel it after a while, or a moment after some close was answered, when little is proven yet."""
+    """Cancel a task after a while, or a moment after a close was answered, when little is proven yet."""
     if rng.random() < 0.5:
         stage.loop.call_later(rng.choice((rng.uniform(0.0, 0.3), rng.uniform(0.0, 3.0))), task.cancel)
         return
@@ -130,7 +130,7 @@ def _give_up(stage: Stage, rng: Random, task: asyncio.Task[None]) -> None:
 
 
 async def again(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Get out, give that up in the middle, and run it again."""
+    """Flatten, cancel that in the middle, and flatten again."""
     scope = _scope(rng, await _positions(stage, desk, rng))
     first = asyncio.ensure_future(_flatten(stage, desk, rng, scope))
     _give_up(stage, rng, first)
@@ -140,7 +140,7 @@ async def again(stage: Stage, desk: Desk, rng: Random) -> None:
 
 
 async def confirm(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Close each and have it confirmed, some twice at once, some given up."""
+    """Close each position with confirmation, some twice at once, some cancelled."""
     positions = await _positions(stage, desk, rng, pairs=False)
 
     async def one(position: ScenePosition) -> None:

@@ -1,4 +1,4 @@
-"""The least of a history that still breaks the same promise: strategies and mishaps are left out one after another."""
+"""Reduces a broken history: leaves out strategies and mishaps as long as the same invariant breaks."""
 
 from __future__ import annotations
 

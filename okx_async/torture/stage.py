@@ -1,4 +1,4 @@
-"""Where a history takes place: the exchange, the network, the limiters and the clients of one plan."""
+"""The exchange, the network, the limiters and the clients of one history."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from okx_async.torture.watched_limiter import CURRENT_CALL, WatchedLimiter
 from okx_async.torture.witness import TimedClock, Witness
 
 EPOCH = 1768519672.0
-"""2026-01-15T23:27:52Z: when histories begin."""
+"""The start of every history: 2026-01-15T23:27:52Z."""
 FOREIGN = "x"
-"""What the names of another program's requests begin with."""
+"""The first letter of the names of another program's requests."""
 FLATTEN = "e"
-"""What the names of those begin with who want out."""
+"""The first letter of the names of flattens and confirmed closes."""
 LIMIT = 20
 
 
@@ -64,7 +64,7 @@ class Stage:
         self.limiters = [self._limiter() for _ in range(plan.shares)]
         self.desks = [Desk(self, number, seat) for number, seat in enumerate(plan.seats)]
         self.listeners: list[Callable[[], None]] = []
-        """Told of each attempt, in the step in which it ends."""
+        """Called when an attempt ends, in the same step of the loop."""
         self._names = 0
 
     # --- for strategies ---
@@ -87,7 +87,7 @@ class Stage:
         inst_id = inst_id or self.inst_id(rng)
         two_sided = account.pos_mode == "long_short_mode" and inst_id.endswith("SWAP")
         pos_side: PosSide | None = rng.choice(("long", "short")) if two_sided else None
-        if rng.random() < 0.85:  # else there is nothing to close, or another's close is on its way
+        if rng.random() < 0.85:  # else nothing may be open, or another close is on its way
             pos = rng.randrange(1, 9) * (1 if two_sided else rng.choice((-1, 1)))
             self.exchange.open_position(inst_id, pos, "cross", pos_side or "net", account=account)
         if rng.random() < 0.03:
@@ -103,7 +103,7 @@ class Stage:
         )
 
     async def close(self, desk: Desk, request: ClosePosition, priority: Priority, max_wait: float | None) -> None:
-        """Close, whatever comes of it."""
+        """Make a close and record its result."""
         call = self.begin(desk, request, priority, max_wait)
         CURRENT_CALL.set(call.name)
         await self.calls.close(desk.client, call)
@@ -118,7 +118,7 @@ class Stage:
         return call
 
     def begin_flatten(self, desk: Desk, scope: FlattenScope, deadline: float, patience: float = 0.0) -> FlattenRecord:
-        """Note that somebody is about to run for the exit."""
+        """Record a flatten or a confirmed close that is about to begin."""
         seat, name = desk.seat, self.name(FLATTEN)
         key = self.key(seat.account, seat.key)
         user_id = self.accounts[seat.account].user_id
@@ -146,7 +146,7 @@ class Stage:
     # --- inside ---
 
     def attempt(self, attempt: Attempt) -> None:
-        """Take a client's word of an attempt."""
+        """Record an attempt that a client reports."""
         whose = self.flattens.get(CURRENT_CALL.get()) or self.calls.made.get(attempt.request.cl_ord_id or "")
         if whose is not None:
             moments = self.desks[whose.seat].wall_clock.moments
@@ -169,7 +169,7 @@ class Stage:
         )
 
     def _credentials(self, name: str) -> Credentials:
-        # Of this seed alone: what clients of one API key learn they share, for as long as one of them lives.
+        # Unique to this seed: clients of one API key share what they learn as long as one of them lives.
         rng = Random(f"{self.plan.seed} {name}")
         return Credentials(
             str(UUID(int=rng.getrandbits(128), version=4)), f"{rng.getrandbits(128):032X}", "Fjord-4711!"
@@ -184,7 +184,7 @@ class Stage:
 
 @dataclass(slots=True)
 class Desk:
-    """A seat, and the client that sits there now."""
+    """A seat of the plan and its current client."""
 
     stage: Stage
     number: int
@@ -192,7 +192,7 @@ class Desk:
     _client: Client | None = None
     _session: aiohttp.ClientSession | None = None
     wall_clock: TimedClock = field(init=False)
-    """Of the machine where the client runs."""
+    """The wall clock of the client's machine."""
 
     def __post_init__(self) -> None:
         stage = self.stage
@@ -200,13 +200,13 @@ class Desk:
 
     @property
     def client(self) -> Client:
-        """The client."""
+        """The current client; opened at the first use."""
         if self._client is None:
             self._client = self._open_client()
         return self._client
 
     async def close_client(self) -> None:
-        """Close the client; the next use of the desk opens another."""
+        """Close the client; the next use opens another."""
         client, session = self._client, self._session
         if client is not None:
             self.stage.note(f"client at seat {self.number} closes")

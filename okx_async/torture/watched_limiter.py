@@ -1,4 +1,4 @@
-"""A limiter that is watched: who stood in line, who was served when, and whether anybody waits beside a free token."""
+"""A limiter that records its waits, and whether a call waits while a token is free."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CURRENT_CALL: ContextVar[str] = ContextVar("okx_async_torture_call", default="")
 
 @dataclass(slots=True)
 class Wait:
-    """One wait for a slot; times are the loop's clock. `served`: None as long as it stands in line."""
+    """One wait for a slot; times are the loop's clock. `served` is None until the slot is granted."""
 
     key: Hashable
     priority: Priority
@@ -25,16 +25,16 @@ class Wait:
     left: float | None = None
     """When it gave up waiting."""
     ended: float | None = None
-    """When what it was for had come to its end."""
+    """When the slot was given back."""
     call: str = ""
-    """Whose it is, where that is known."""
+    """The name of the call that waits, where known."""
     task: asyncio.Task[Any] | None = None
     fate: str = ""
-    """What became of the slot: settled, refunded or in doubt."""
+    """How the slot ended: settled, refunded or in doubt."""
 
 
 class _WatchedSlot:
-    """A slot that is written down."""
+    """A slot whose use is recorded."""
 
     __slots__ = ("_inner", "_watch", "wait")
 
@@ -88,9 +88,9 @@ class WatchedLimiter:
         self.waits: list[Wait] = []
         self.standing: dict[int, Wait] = {}
         self.listeners: list[Callable[[], None]] = []
-        """Told of each slot that is served, in the same step."""
+        """Called when a slot is granted, in the same step of the loop."""
         self.idle: list[str] = []
-        """Lines in which somebody waited although a token was free."""
+        """A line for each wait that was found beside a free token."""
         self._idle_check: asyncio.TimerHandle | None = None
 
     @property
@@ -106,7 +106,7 @@ class WatchedLimiter:
         max_wait: float | None = None,
         quota: Quota | None = None,
     ) -> Any:
-        """Pass on, and write down."""
+        """Pass on, and record the wait."""
         slot = self.limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota)
         return _WatchedSlot(self, slot, key, priority)
 
@@ -119,7 +119,7 @@ class WatchedLimiter:
         await self.limiter.aclose()
 
     def start_idle_checks(self, every: float, patience: float) -> None:
-        """Look from time to time whether anybody waits beside a free token for longer than a late timer explains."""
+        """Check every `every` seconds whether a call waits beside a free token for `patience` seconds or longer."""
         loop = asyncio.get_running_loop()
 
         def again() -> None:
@@ -138,7 +138,7 @@ class WatchedLimiter:
         self._idle_check = loop.call_later(every, again)
 
     def stop_idle_checks(self) -> None:
-        """Look no more."""
+        """Stop the checks."""
         if self._idle_check is not None:
             self._idle_check.cancel()
             self._idle_check = None

@@ -1,6 +1,6 @@
-"""What the exchange was asked and what it told, word for word, and when a client wrote: evidence about those who flee.
+"""A record of the exchange's answers about positions, of the closes that it executed, and of when clients wrote.
 
-The journal does not say what a reading listed, nor which position a close was of; here it is kept.
+The exchange's journal keeps neither the content of a reading nor the position that a close addressed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OK = 200
 
 
 class Address(NamedTuple):
-    """What a close is addressed to; `ccy` is "" but for pairs."""
+    """The address of a position; `ccy` is "" except for cross positions of pairs."""
 
     inst_id: str
     mgn_mode: str
@@ -32,7 +32,7 @@ class Address(NamedTuple):
 
 
 class ListedPosition(NamedTuple):
-    """One open position as the exchange lists it: which one, and how large."""
+    """One open position as the exchange lists it."""
 
     pos_id: str
     c_time: str
@@ -42,7 +42,7 @@ class ListedPosition(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What tells one position from another: a new one in the same place differs, another size does not."""
+        """The same for all sizes of one position, and another for a new position at the same address."""
         return self.pos_id, self.c_time, self.side
 
 
@@ -51,27 +51,27 @@ def _pair(inst_id: str) -> bool:
 
 
 def _address(inst_id: str, mgn_mode: str, pos_side: str, ccy: str) -> Address:
-    """Return the place; only a cross position of a pair is named by its currency too."""
+    """Return an address; only that of a cross position of a pair has a currency."""
     return Address(inst_id, mgn_mode, pos_side or "net", ccy if _pair(inst_id) and mgn_mode == "cross" else "")
 
 
 def is_open(record: Mapping[str, Any]) -> bool:
-    """Whether a record of account/positions is of something open; the simulated exchange writes plain numbers."""
+    """Whether a record of account/positions has a size; the simulated exchange writes plain numbers."""
     return float(record["pos"] or 0) != 0
 
 
 def address_of(record: Mapping[str, Any]) -> Address:
-    """Return where a listed position stands."""
+    """Return the address of a record of account/positions."""
     return _address(record["instId"], record["mgnMode"], record["posSide"], record["ccy"])
 
 
 def address_of_request(request: ClosePosition) -> Address:
-    """Return what a request to close is addressed to."""
+    """Return the address of a request to close."""
     return _address(request.inst_id, request.mgn_mode, request.pos_side or "", request.ccy or "")
 
 
 def listed_position(record: Mapping[str, Any]) -> ListedPosition:
-    """Return what a record says of its position."""
+    """Return the position of a record of account/positions."""
     if _pair(record["instId"]):
         side = record["posCcy"]
     else:
@@ -81,7 +81,7 @@ def listed_position(record: Mapping[str, Any]) -> ListedPosition:
 
 @dataclass(frozen=True)
 class PositionsAnswer:
-    """One answer to a question for positions, at the moment in which it was decided (the loop's clock)."""
+    """One answer of account/positions; `at` is when the exchange decided on it, by the loop's clock."""
 
     at: float
     api_key: str
@@ -96,7 +96,7 @@ class PositionsAnswer:
 
     @cached_property
     def listing(self) -> list[Mapping[str, Any]] | None:
-        """What it lists, flat places left out; None if it is no list."""
+        """The open positions that it lists; None if it is no list."""
         try:
             answer = orjson.loads(self.body)
         except orjson.JSONDecodeError:
@@ -106,17 +106,17 @@ class PositionsAnswer:
         return [record for record in answer["data"] if is_open(record)]
 
     def covers(self, inst_id: str) -> bool:
-        """Whether it speaks of an instrument."""
+        """Whether it was asked about an instrument."""
         return self.inst_ids is None or inst_id in self.inst_ids
 
     def at_address(self, address: Address) -> ListedPosition | None:
-        """Return what it says of a place; None: nothing is open there."""
+        """Return the open position at an address, if there is one."""
         return next((listed_position(record) for record in self.listing or () if address_of(record) == address), None)
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutedClose:
-    """One request to close that the exchange executed; `at`: by the loop's clock, `counted`: by the exchange's."""
+    """One close that the exchange executed, `at` the loop's clock, `counted` at the exchange's."""
 
     at: float
     counted: float
@@ -128,14 +128,14 @@ class ExecutedClose:
 
 @dataclass(slots=True)
 class Witness:
-    """Listens to the exchange."""
+    """A listener of the exchange that keeps its positions answers and executed closes."""
 
     now: Callable[[], float]
     answers: list[PositionsAnswer] = field(default_factory=list)
     executed: list[ExecutedClose] = field(default_factory=list)
 
     def observe(self, request: Request, answer: Answer, row: JournalRow) -> None:
-        """Take a request down, if it is of interest."""
+        """Keep a positions answer or an executed close; ignore all else."""
         path, _, query = request.raw_path.partition("?")
         if path == POSITIONS_PATH:
             whole = answer.status == OK and answer.cut is None
@@ -150,7 +150,7 @@ class Witness:
 
 
 class TimedClock(Clock):
-    """A clock that keeps when, by its source, it told which time: a client's time stamps become moments again."""
+    """A clock that remembers its source's time for each reading, to convert a client's time stamps back."""
 
     __slots__ = ("moments",)
 

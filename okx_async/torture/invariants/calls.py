@@ -41,7 +41,7 @@ def windows(evidence: Evidence) -> Iterator[str]:
 
 
 def truth(evidence: Evidence) -> Iterator[str]:
-    """Tell callers what the exchange did, and nothing else."""
+    """Callers are told what the exchange did, and nothing else."""
     for call in evidence.calls.values():
         rows = evidence.rows.get(call.name, [])
         executed = sum(row.executed for row in rows)
@@ -66,7 +66,7 @@ def truth(evidence: Evidence) -> Iterator[str]:
 
 
 def repeats(evidence: Evidence) -> Iterator[str]:
-    """Only what was not executed for a passing reason is sent again, five times at most; tokens tell as outcomes do."""
+    """Only a close refused for a passing reason is sent again, five times at most; tokens agree with outcomes."""
     for call in evidence.calls.values():
         for attempt in call.attempts[:-1]:
             if attempt.outcome.value not in REPEATABLE:
@@ -82,9 +82,9 @@ def repeats(evidence: Evidence) -> Iterator[str]:
 
 
 def signatures(evidence: Evidence) -> Iterator[str]:
-    """Sign right before sending: no request expires but by the clock or on its way."""
+    """Requests are signed right before sending: none expires except by the clock or on its way."""
     plan = evidence.plan
-    # After a clock has jumped, a request is signed by what was learnt before, once for each jump.
+    # After a clock has jumped, one request a jump is signed by the old offset.
     jumps = sum(mishap.kind == "clock jumps" for mishap in plan.mishaps)
     for call in evidence.calls.values():
         expired = [row for row in evidence.rows.get(call.name, ()) if row.code == "50102" and not row.fault]
@@ -98,7 +98,7 @@ def signatures(evidence: Evidence) -> Iterator[str]:
 
 
 def promptness(evidence: Evidence) -> Iterator[str]:
-    """Nobody is kept longer than he said, and no answer is awaited for longer."""
+    """No call takes longer than its caller allowed, and no answer is awaited for longer than its time-out."""
     plan = evidence.plan
     late = SLACK + 3 * plan.conditions.freeze
     for call in evidence.calls.values():

@@ -1,10 +1,10 @@
-"""What must hold of those who want out, judged from what the exchange told and what they wrote and were told.
+"""Invariants of the closes of a flatten or a confirmed close: which may be written, and until when.
 
-Two things are not known to the judge but bounded: which answer a client had to a question (one of those that the
-exchange gave to its API key between the question's slot and its end, mostly a single one), and which close a request
-without a name was. Where more than one is possible, what is allowed by one of them is allowed, and what is forbidden
-must be forbidden by all. Times of writing are the client's own, made moments of the loop again: a request that is long
-on its way is no fault of who wrote it.
+Two facts are bounded, but not known: which answer a client had to a question (one of those that the exchange gave to
+its API key between the question's slot and its end, mostly a single one), and which attempt a request without a name
+belongs to. A close is allowed if one of the possible answers allows it, and forbidden only if all of them forbid it.
+Times of writing are the client's own, converted to the loop's clock, so a request that is long on its way counts as
+written in time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from okx_async.torture.invariants.readings import TOLERANCE, Reading, readings_o
 from okx_async.torture.witness import Address, ExecutedClose, ListedPosition, address_of, listed_position
 
 MAX_AGE = 1.0
-"""Seconds from the question to the last moment at which a close may rely on its answer: okx-facts, 7.2."""
+"""Seconds after the start of a reading within which a close may rely on it: okx-facts, 7.2."""
 STANDSTILL = 2.0
+"""Seconds for which a position must be listed unchanged before a close that may have been executed is repeated."""
 LAST_READING = 1.0
 """Seconds after the deadline for a last reading."""
 MAY_MOVE = {"ACCEPTED", "UNKNOWN", "WAIT"}
@@ -31,7 +32,7 @@ MOST_MISSED = 3
 
 
 def guard(evidence: Evidence) -> Iterator[str]:
-    """Write no close that no reading allows: okx-facts, 7.2."""
+    """Every close is allowed by a reading: okx-facts, 7.2."""
     for flatten in evidence.flattens.values():
         readings = readings_of(evidence, flatten)
         mine = targets(flatten, readings)
@@ -45,14 +46,14 @@ def guard(evidence: Evidence) -> Iterator[str]:
 
 
 def _unguarded(closes: list[CloseAttempt]) -> Iterator[str]:
-    """Without a position that was read first, only what was plainly refused may be sent again."""
+    """Without a reading of the position, only a close that was plainly refused may be sent again."""
     for one in closes[:-1]:
         if one.attempt.outcome.value not in {"RATE", "LATER", "CLOCK", "NOT-SENT"}:
             yield f"{one.attempt.outcome.value} {one.attempt.code} was sent again, and nothing was known of a position"
 
 
 def _endless(closes: list[CloseAttempt]) -> Iterator[str]:
-    """Nothing goes on for ever: what is refused for good ends it, what is not there or not in time nearly so."""
+    """Repeats end: at once after a final refusal, soon after "no position" or "out of time"."""
     outcomes = [one.attempt.outcome.value for one in closes]
     for one in closes[:-1]:
         if one.attempt.outcome.value in FINAL:
@@ -67,7 +68,7 @@ def _allowed(
     address: Address, target: ListedPosition, closes: list[CloseAttempt], readings: list[Reading]
 ) -> Iterator[str]:
     readings = [reading for reading in readings if reading.covers(address.inst_id)]
-    # What stood there before it was taken up, in a later reading than the first perhaps, was never its concern.
+    # Readings before the first that lists the position concern an earlier one at the same address.
     appears = [reading.may_list(address, target) for reading in readings]
     readings = readings[appears.index(True) :] if True in appears else []
     for number, one in enumerate(closes):
@@ -76,7 +77,7 @@ def _allowed(
         before = [earlier for earlier in closes[:number] if earlier.attempt.outcome.value != "NOT-SENT"]
         heard = max((earlier.ended for earlier in before), default=-inf)
         known = [reading for reading in readings if reading.ended <= one.sent and _counts(reading, before)]
-        # What was listed before the last answer does not count any more, but a new position never becomes the old one.
+        # A listing from before the last answer no longer allows a close, but a new position stays a new one.
         sure = [reading for reading in known if reading.surely_covers(address.inst_id) and _known(reading, one.sent)]
         other = next((reading for reading in sure if superseded(reading.at(address), target)), None)
         what = f"close {number + 1}, written at {one.sent:.6f}"
@@ -86,7 +87,7 @@ def _allowed(
         recent = [reading for reading in known if reading.begun >= max(one.sent - MAX_AGE, heard) - TOLERANCE]
         grants = [reading for reading in recent if reading.may_list(address, target)]
         if not any(earlier.written for earlier in before):
-            # The first one goes out although nothing can be read; but not against what was read.
+            # The first close needs no reading, but must not contradict one.
             if not grants and any(reading in sure for reading in recent):
                 yield f"{what}: what was read at {recent[-1].begun:.6f} does not list the position"
             continue
@@ -99,12 +100,12 @@ def _allowed(
 
 
 def _known(reading: Reading, sent: float) -> bool:
-    """Whether it was told before a write: of the same moment if it took any time, as a write may wait for its end."""
+    """Whether a reading ended before a write; at the same moment only if it took time, as a write may wait for its end."""
     return reading.ended < sent or reading.begun < reading.ended == sent
 
 
 def _counts(reading: Reading, before: list[CloseAttempt]) -> bool:
-    """Whether no close of this place was on the wire while it was."""
+    """Whether no close of this address was on the wire during the reading."""
     return all(reading.ended <= (one.sent or one.ended) or reading.begun >= one.ended - TOLERANCE for one in before)
 
 
@@ -127,7 +128,7 @@ def _stood_still(last: Reading, address: Address, target: ListedPosition, moved:
 
 
 def kills(evidence: Evidence) -> Iterator[str]:
-    """Close no position, by a repeat that comes late, that was opened while another was being closed."""
+    """No late repeat of a close hits a position that was opened while another was being closed."""
     opened: dict[tuple[str, str, bool], float] = {}
     for trade in evidence.trades:
         if trade.after.pos:
@@ -172,24 +173,24 @@ def _identity(holding: Any) -> tuple[str, str, bool]:
 
 
 def _is_another(target: ListedPosition | None, trade: Trade) -> bool:
-    """Whether the position that was closed is another one than what was to be closed, as far as that is known."""
+    """Whether the position that was closed is known to be another one than the target."""
     return target is not None and (trade.before.pos_id, str(trade.before.c_time)) != (target.pos_id, target.c_time)
 
 
 def may_be(one: CloseAttempt, cause: ExecutedClose) -> bool:
-    """Whether a request that was executed may be this try."""
+    """Whether an executed request may belong to this attempt."""
     if one.sent is None or cause.at < one.sent - TOLERANCE:
         return False
     return cause.at <= one.ended + TOLERANCE or one.attempt.token == "in doubt"
 
 
 def _moment(evidence: Evidence, at: float) -> float:
-    """Return a time of the exchange's clock by the loop's."""
+    """Convert a time of the exchange's clock to the loop's."""
     return evidence.start + (at - evidence.start) / evidence.plan.exchange.rate
 
 
 def filters(evidence: Evidence) -> Iterator[str]:
-    """Close nothing that was not asked for, and take nothing up twice."""
+    """Nothing outside of the filter is closed, and no address is taken up for two positions."""
     closes: dict[tuple[str, Address], list[CloseAttempt]] = defaultdict(list)
     for flatten in evidence.flattens.values():
         addresses: dict[Address, tuple[str, str, str]] = {}
@@ -205,11 +206,11 @@ def filters(evidence: Evidence) -> Iterator[str]:
                 yield f"{flatten.name} {address.inst_id} {address.pos_side}: closed, and never taken up"
     for one in evidence.witness.executed:
         if not one.name and not any(may_be(made, one) for made in closes[one.api_key, one.address]):
-            yield f"{one.address.inst_id} {one.address.pos_side}: closed at {one.at:.6f}, and nobody says so"
+            yield f"{one.address.inst_id} {one.address.pos_side}: closed at {one.at:.6f}, and no attempt accounts for it"
 
 
 def deadlines(evidence: Evidence) -> Iterator[str]:
-    """Write nothing after the deadline, and come back soon after it."""
+    """No close is written after the deadline, and the call returns soon after it."""
     plan = evidence.plan
     late = SLACK + 3 * plan.conditions.freeze
     for flatten in evidence.flattens.values():

@@ -15,7 +15,7 @@ WINDOW = 2.0
 
 
 def order(evidence: Evidence) -> Iterator[str]:
-    """First come, first served in each lane of each key, PANIC first; nobody waits beside a free token."""
+    """First come, first served in each lane of each key, PANIC first; no call waits while a token is free."""
     for limiter in evidence.limiters:
         yield from (f"waits beside a free token: {line}" for line in limiter.idle[:3])
         lanes: dict[Hashable, tuple[list[Wait], list[Wait]]] = defaultdict(lambda: ([], []))
@@ -48,7 +48,7 @@ def _passed_by(panic: list[Wait], normal: list[Wait]) -> Iterator[str]:
 
 
 def pauses(evidence: Evidence) -> Iterator[str]:
-    """Let a key that was refused for rate serve nobody for a window."""
+    """A key that was refused for rate grants no slot for a window."""
     for number, limiter in enumerate(evidence.limiters):
         served: dict[Hashable, list[float]] = defaultdict(list)
         for wait in limiter.waits:
@@ -67,7 +67,7 @@ def pauses(evidence: Evidence) -> Iterator[str]:
 
 
 def thrift(evidence: Evidence) -> Iterator[str]:
-    """No slot is spent but for a request that may have been sent."""
+    """A slot is spent only on a request that may have been sent."""
     paid: Counter[tuple[str, bool]] = Counter()
     for limiter in evidence.limiters:
         for wait in limiter.waits:

@@ -1,4 +1,4 @@
-"""What those who want out have read: their questions for positions, each with the answers that it may have had."""
+"""The positions readings of a flatten or confirmed close, each with the answers that it may have had."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from okx_async.torture.watched_limiter import Wait
 from okx_async.torture.witness import Address, ListedPosition, PositionsAnswer, address_of_request
 
 FIRST_READING_LIMIT = 1.0
-"""Seconds that a close to be confirmed waits for the first reading."""
+"""Seconds for which a confirmed close waits for its first reading."""
 TOLERANCE = 0.0011
-"""Seconds by which a client's own times may be off: a coarse loop tells whole milliseconds, up to one ahead."""
+"""Seconds by which a client's own times may be off: a coarse loop rounds up to whole milliseconds."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """One question for positions that was answered; `told`: the listings that it may have had.
+    """One answered question for positions: when it was on its way, and the listings that may be its answer.
 
-    `sure`: whether it had one of them; else it may have had an answer that lists nothing, as a refusal.
+    `sure` is False if a refusal, which lists nothing, may have been the answer instead.
     """
 
     begun: float
@@ -31,15 +31,15 @@ class Reading:
     sure: bool = True
 
     def covers(self, inst_id: str) -> bool:
-        """Whether it may have spoken of an instrument."""
+        """Whether a possible answer covers an instrument."""
         return any(told.covers(inst_id) for told in self.answers)
 
     def surely_covers(self, inst_id: str) -> bool:
-        """Whether it has spoken of an instrument, whichever answer it was."""
+        """Whether every possible answer covers an instrument."""
         return self.sure and all(told.covers(inst_id) for told in self.answers)
 
     def at(self, address: Address) -> set[ListedPosition | None]:
-        """Return what it may have said of a place."""
+        """Return the positions that possible answers list at an address; None: nothing."""
         return {told.at_address(address) for told in self.answers if told.covers(address.inst_id)}
 
     def may_list(self, address: Address, target: ListedPosition) -> bool:
@@ -48,7 +48,7 @@ class Reading:
 
 
 def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
-    """Return its readings, in order; it has one on its way at a time."""
+    """Return the readings of a flatten in order; no two overlap."""
     limiter = evidence.limiters[evidence.plan.seats[flatten.seat].limiter]
     found: list[Reading] = []
     times = [told.at for told in evidence.witness.answers]
@@ -70,14 +70,14 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
 
 
 def _asks(told: PositionsAnswer, flatten: FlattenRecord) -> bool:
-    """Whether it is one of the questions that this one asks: for what it wants, or for some of what it has found."""
+    """Whether a flatten asks such a question: for its instruments, or for some of those it has found."""
     if flatten.scope.inst_ids is not None:
         return told.inst_ids == frozenset(flatten.scope.inst_ids)
     return told.inst_ids is None or told.inst_ids <= {record["instId"] for record in flatten.taken_up}
 
 
 def _spans(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
-    """Yield from when to when each question that was answered was on its way."""
+    """Yield the start and the end of each answered question."""
     last: Wait | None = None
     for wait in waits:  # in the order in which they came
         if wait.served is None or wait.ended is None or wait.fate != "settled":
@@ -93,7 +93,7 @@ def _spans(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
 
 
 def targets(flatten: FlattenRecord, readings: list[Reading]) -> dict[Address, ListedPosition] | None:
-    """Return what it set out to close, by place; None: that cannot be told."""
+    """Return the positions to be closed by address; None if they cannot be determined."""
     if flatten.request is None:
         return flatten.targets
     address = address_of_request(flatten.request)
@@ -101,7 +101,7 @@ def targets(flatten: FlattenRecord, readings: list[Reading]) -> dict[Address, Li
     for reading in readings:
         if reading.ended <= first and reading.covers(address.inst_id):
             if reading.ended > flatten.at + FIRST_READING_LIMIT - TOLERANCE:
-                return {}  # too late: it went out unread, as without confirmation
+                return {}  # too late: the close was sent without a reading
             candidates = reading.at(address)
             if not reading.sure or len(candidates) > 1:
                 return None
@@ -111,7 +111,7 @@ def targets(flatten: FlattenRecord, readings: list[Reading]) -> dict[Address, Li
 
 
 def superseded(candidates: set[ListedPosition | None], target: ListedPosition) -> bool:
-    """Whether a reading lists another position in the place of `target`, whatever it may have said."""
+    """Whether every possible answer lists another, not older position instead of `target`."""
     return all(
         listed is not None and listed.identity != target.identity and int(listed.c_time) >= int(target.c_time)
         for listed in candidates

@@ -1,4 +1,4 @@
-"""What those who want out are told, against what the exchange told them and did: flat, the rows, and all else."""
+"""Invariants of the results of flattens and confirmed closes, against what the exchange listed and did."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from okx_async.torture.witness import (
 )
 
 DOUBT_READING_GAP = 0.2
-"""Seconds between two readings that prove a doubtful position gone."""
+"""Least seconds between two readings that prove a doubtful position gone."""
 DOUBTFUL = {"UNKNOWN", "FLAT?", "WAIT", "FROZEN"}
 DUST = {"51020", "51120", "51121", "51132"}
 GONE = {"closed", "already_flat"}
 
 
 def flat(evidence: Evidence) -> Iterator[str]:
-    """Say flat only if the exchange listed nothing of it when it last said so, after every close was answered."""
+    """Flat is reported only if the last reading, begun after every close was answered, lists nothing in scope."""
     for flatten in evidence.flattens.values():
         readings = readings_of(evidence, flatten)
         ended = max((one.ended for closes in flatten.closes.values() for one in closes), default=-inf)
@@ -42,7 +42,9 @@ def flat(evidence: Evidence) -> Iterator[str]:
         whole = [reading for reading in readings if any(_covers(told, flatten) for told in reading.answers)]
         if not whole or whole[-1].begun < ended - TOLERANCE:
             yield f"{flatten.name}: flat, without a reading of everything after the last close"
-        elif left := _least([_still_listed(told, flatten) for told in whole[-1].answers if _covers(told, flatten)]):
+        elif left := min(
+            (_still_listed(told, flatten) for told in whole[-1].answers if _covers(told, flatten)), key=len
+        ):
             yield f"{flatten.name}: flat, and the reading at {whole[-1].begun:.6f} lists {', '.join(left)}"
 
 
@@ -55,12 +57,8 @@ def _still_listed(told: PositionsAnswer, flatten: FlattenRecord) -> list[str]:
     return [record["instId"] for record in told.listing or () if flatten.scope.includes(record)]
 
 
-def _least(lists: list[list[str]]) -> list[str]:
-    return min(lists, key=len)
-
-
 def _unproven(flatten: FlattenRecord, address: Address, readings: list[Reading]) -> Iterator[str]:
-    """Yield what is missing in the proof that a position is gone: two readings in a row that do not list it."""
+    """Yield each gap in the proof that a position is gone, which takes two readings in a row without it."""
     closes = flatten.closes.get(address, [])
     heard = max((one.ended for one in closes if one.attempt.outcome.value != "NOT-SENT"), default=-inf)
     after = [reading for reading in readings if reading.begun >= heard - TOLERANCE and reading.covers(address.inst_id)]
@@ -85,16 +83,13 @@ def _unproven(flatten: FlattenRecord, address: Address, readings: list[Reading])
 
 
 def _left_alone(flatten: FlattenRecord, reading: Reading, address: Address) -> bool:
-    """Whether it may have listed another one there, which nobody wants closed, so that this one is gone.
-
-    Which answer it had may be unclear.
-    """
+    """Whether a possible answer lists a position there that is out of scope, which proves the target gone."""
     records = [record for told in reading.answers for record in told.listing or () if address_of(record) == address]
     return not all(map(flatten.scope.includes, records))
 
 
 def rows(evidence: Evidence) -> Iterator[str]:
-    """Say of each position what became of it, as the readings and the closes have it."""
+    """Each position's row agrees with the readings and with the answers to its closes."""
     for flatten in evidence.flattens.values():
         if flatten.ended is None:
             yield f"{flatten.name}: its caller was never told anything"
@@ -118,7 +113,7 @@ def rows(evidence: Evidence) -> Iterator[str]:
 
 
 def _unwarned(flatten: FlattenRecord, readings: list[Reading]) -> Iterator[str]:
-    """Tell whoever cancels of each close that was taken, or may have been, and is not proven."""
+    """Yield each unproven close that may have been executed, of a cancelled call without a note."""
     for address, closes in flatten.closes.items():
         taken = [one for one in closes if one.attempt.outcome.value in MAY_MOVE]
         if taken and any(_unproven(flatten, address, readings)):
@@ -160,7 +155,7 @@ def _listed(listed: ListedPosition | None, record: Mapping[str, Any]) -> bool:
 
 
 def _confirmed(flatten: FlattenRecord, address: Address, readings: list[Reading]) -> Iterator[str]:
-    """Judge what a confirmed close says became of the position."""
+    """Yield a contradiction between the result of a confirmed close and its attempts or readings."""
     closes = flatten.closes.get(address, [])
     outcomes = [one.attempt.outcome.value for one in closes]
     taken = bool({*outcomes} & MAY_MOVE)
@@ -178,7 +173,7 @@ def _confirmed(flatten: FlattenRecord, address: Address, readings: list[Reading]
 
 
 def _truth(evidence: Evidence, flatten: FlattenRecord) -> Iterator[str]:
-    """Judge what its attempts say of their requests by what the exchange did with them."""
+    """Yield each attempt whose outcome contradicts what the exchange did with its request."""
     for address, closes in flatten.closes.items():
         mine = [one for one in evidence.witness.executed if one.address == address and one.api_key == flatten.api_key]
         for one in closes:

@@ -139,7 +139,7 @@ def test_what_is_outside_of_the_filter_is_left_alone(run_for_it: RunForIt) -> No
     run_for_it.flatten.taken_up[:] = [run_for_it.record(instId="F1-USDT-SWAP")]
     assert "closed, and never taken up" in run_for_it.breaches()[-1][1]
     run_for_it.flatten.closes.clear()
-    assert run_for_it.breaches()[-1][1] == "F0-USDT-SWAP net: closed at 1000.550000, and nobody says so"
+    assert run_for_it.breaches()[-1][1] == "F0-USDT-SWAP net: closed at 1000.550000, and no attempt accounts for it"
 
 
 @pytest.mark.parametrize(("sent", "ended", "late"), [(7.9, 11.5, 0), (8.1, 11.5, 1), (7.9, 12.1, 1)])
