@@ -24,14 +24,7 @@ from okx_async import (
 )
 from okx_async.torture.calls import CANCELLED
 from okx_async.torture.watched_limiter import CURRENT_CALL
-from okx_async.torture.witness import (
-    Address,
-    ListedPosition,
-    address_of,
-    address_of_request,
-    is_open,
-    listed_position,
-)
+from okx_async.torture.witness import Address, ListedPosition, address_of, address_of_request, is_open, listed_position
 
 REPORT, FLAT, SUPERSEDED, GONE_BEFORE, REFUSED, NOTHING, UNKNOWN = (
     *("report", "flat", "superseded", "gone before", "refused", "nothing sent", "unknown"),

@@ -94,13 +94,7 @@ class Stage:
             self.exchange.add_pending_order(inst_id, pos_side=pos_side or "net", account=account)
         if rng.random() < 0.02:
             pos_side = "net" if two_sided else "long"  # the wrong one: refused
-        return ClosePosition(
-            inst_id,
-            "cross",
-            pos_side=pos_side,
-            auto_cxl=rng.random() < 0.5,
-            cl_ord_id=self.name(),
-        )
+        return ClosePosition(inst_id, "cross", pos_side=pos_side, auto_cxl=rng.random() < 0.5, cl_ord_id=self.name())
 
     async def close(self, desk: Desk, request: ClosePosition, priority: Priority, max_wait: float | None) -> None:
         """Make a close and record its result."""
@@ -164,8 +158,7 @@ class Stage:
 
     def _account(self, number: int, *, two_sided: bool) -> Account:
         return self.exchange.add_account(
-            pos_mode="long_short_mode" if two_sided else "net_mode",
-            credentials=self._credentials(f"account {number}"),
+            pos_mode="long_short_mode" if two_sided else "net_mode", credentials=self._credentials(f"account {number}")
         )
 
     def _credentials(self, name: str) -> Credentials:

@@ -190,10 +190,7 @@ async def foreign(stage: Stage, desk: Desk, rng: Random) -> None:
                     "Content-Type": "application/json",
                 }
                 with suppress(aiohttp.ClientError, TimeoutError):  # the mishaps strike it too
-                    async with (
-                        asyncio.timeout(3.0),
-                        session.post(CLOSE_PATH, data=body, headers=headers) as response,
-                    ):
+                    async with asyncio.timeout(3.0), session.post(CLOSE_PATH, data=body, headers=headers) as response:
                         await response.read()
             await asyncio.sleep(rng.uniform(0.0, 4.0))
 

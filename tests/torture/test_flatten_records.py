@@ -102,7 +102,7 @@ async def test_what_a_confirmed_close_says_became_of_the_position(ending: Any, t
 
 
 @pytest.mark.parametrize("noted", [True, False])
-async def test_a_cancellation_goes_on_and_its_note_is_kept(noted: bool) -> None:  # noqa: FBT001 - both
+async def test_a_cancellation_goes_on_and_its_note_is_kept(*, noted: bool) -> None:
     cancelled = asyncio.CancelledError()
     if noted:
         cancelled.add_note("already sent")
@@ -116,7 +116,7 @@ async def test_a_cancellation_goes_on_and_its_note_is_kept(noted: bool) -> None:
 @pytest.mark.parametrize(
     ("sent", "token", "written"), [(1.0, "settled", True), (1.0, "refunded", False), (None, "", False)]
 )
-def test_tries_are_kept_by_place(sent: float | None, token: str, written: bool) -> None:  # noqa: FBT001 - a column
+def test_tries_are_kept_by_place(sent: float | None, token: str, *, written: bool) -> None:
     one = escape()
     attempt: Any = SimpleNamespace(request=REQUEST, token=token)  # all that is looked at
     one.attempt(attempt, sent, 2.0)

@@ -78,7 +78,7 @@ def test_those_who_listen_are_told_in_the_step_in_which_a_slot_is_served() -> No
 
 
 @pytest.mark.parametrize("broken", [True, False])
-def test_a_wait_beside_a_free_token_is_seen(broken: bool) -> None:  # noqa: FBT001 - both
+def test_a_wait_beside_a_free_token_is_seen(*, broken: bool) -> None:
     async def script(_: VirtualLoop, limiter: WatchedLimiter) -> None:
         limiter.start_idle_checks(0.1, 0.02)
         async with limiter.slot(KEY):

@@ -82,7 +82,7 @@ def repeats(evidence: Evidence) -> Iterator[str]:
 
 
 def signatures(evidence: Evidence) -> Iterator[str]:
-    """Requests are signed right before sending: none expires except by the clock or on its way."""
+    """No request expires except by the clock or on its way, as each is signed right before sending."""
     plan = evidence.plan
     # After a clock has jumped, one request a jump is signed by the old offset.
     jumps = sum(mishap.kind == "clock jumps" for mishap in plan.mishaps)

@@ -100,7 +100,7 @@ def _allowed(
 
 
 def _known(reading: Reading, sent: float) -> bool:
-    """Whether a reading ended before a write; at the same moment only if it took time, as a write may wait for its end."""
+    """Whether a reading ended before a write, or at the same moment if it took time: a write may wait for it."""
     return reading.ended < sent or reading.begun < reading.ended == sent
 
 
@@ -206,7 +206,7 @@ def filters(evidence: Evidence) -> Iterator[str]:
                 yield f"{flatten.name} {address.inst_id} {address.pos_side}: closed, and never taken up"
     for one in evidence.witness.executed:
         if not one.name and not any(may_be(made, one) for made in closes[one.api_key, one.address]):
-            yield f"{one.address.inst_id} {one.address.pos_side}: closed at {one.at:.6f}, and no attempt accounts for it"
+            yield f"{one.address.inst_id} {one.address.pos_side}: closed at {one.at:.6f} without an attempt"
 
 
 def deadlines(evidence: Evidence) -> Iterator[str]:

@@ -48,7 +48,7 @@ def _passed_by(panic: list[Wait], normal: list[Wait]) -> Iterator[str]:
 
 
 def pauses(evidence: Evidence) -> Iterator[str]:
-    """A key that was refused for rate grants no slot for a window."""
+    """No slot of a key that was refused for rate is granted for a window."""
     for number, limiter in enumerate(evidence.limiters):
         served: dict[Hashable, list[float]] = defaultdict(list)
         for wait in limiter.waits:
@@ -67,7 +67,7 @@ def pauses(evidence: Evidence) -> Iterator[str]:
 
 
 def thrift(evidence: Evidence) -> Iterator[str]:
-    """A slot is spent only on a request that may have been sent."""
+    """No slot is spent, except on a request that may have been sent."""
     paid: Counter[tuple[str, bool]] = Counter()
     for limiter in evidence.limiters:
         for wait in limiter.waits:

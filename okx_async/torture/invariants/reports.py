@@ -33,8 +33,7 @@ def flat(evidence: Evidence) -> Iterator[str]:
         readings = readings_of(evidence, flatten)
         ended = max((one.ended for closes in flatten.closes.values() for one in closes), default=-inf)
         if flatten.told == FLAT and flatten.request is not None:
-            address = address_of_request(flatten.request)
-            yield from _unproven(flatten, address, readings)
+            yield from _unproven(flatten, address_of_request(flatten.request), readings)
         if flatten.report is None or not flatten.report.flat:
             continue
         if any(row.state.value not in GONE for row in flatten.report.rows):
@@ -42,9 +41,9 @@ def flat(evidence: Evidence) -> Iterator[str]:
         whole = [reading for reading in readings if any(_covers(told, flatten) for told in reading.answers)]
         if not whole or whole[-1].begun < ended - TOLERANCE:
             yield f"{flatten.name}: flat, without a reading of everything after the last close"
-        elif left := min(
-            (_still_listed(told, flatten) for told in whole[-1].answers if _covers(told, flatten)), key=len
-        ):
+            continue
+        left = min((_still_listed(told, flatten) for told in whole[-1].answers if _covers(told, flatten)), key=len)
+        if left:
             yield f"{flatten.name}: flat, and the reading at {whole[-1].begun:.6f} lists {', '.join(left)}"
 
 

@@ -25,7 +25,7 @@ REFUSED_ROW = row(1000.1, cl_ord_id="c1", code="51023")
         ([1000.0 + number * 0.1001 for number in range(100)], False),
     ],
 )
-def test_windows(evidence: Evidence, times: list[float], broken: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_windows(evidence: Evidence, times: list[float], *, broken: bool) -> None:
     evidence.journal = [row(at) for at in times]
     assert [name for name, _ in found(evidence)] == ["windows"] * broken
 
@@ -95,7 +95,7 @@ def test_repeats_of_tokens_that_belie_the_outcome(evidence: Evidence, wrong: okx
 
 
 @pytest.mark.parametrize(("age", "broken"), [(5.0, True), (28.9, True), (29.5, False), (-31.0, False)])
-def test_signatures(evidence: Evidence, age: float, broken: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_signatures(evidence: Evidence, age: float, *, broken: bool) -> None:
     evidence.journal = [row(1000.0, cl_ord_id="c1", code="50102", status=401, key=None)]
     call(evidence, REFUSED, [attempt(code="50102", outcome=okx.Outcome.CLOCK, sent=EPOCH - age)])
     assert [name for name, _ in found(evidence)] == ["signatures"] * broken

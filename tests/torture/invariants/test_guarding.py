@@ -44,7 +44,7 @@ def test_a_repeat_needs_a_reading_that_lists_the_position(
 
 
 @pytest.mark.parametrize(("sent", "fresh"), [(1.6, True), (1.75, False)])
-def test_of_the_last_second(run_for_it: RunForIt, sent: float, fresh: bool) -> None:  # noqa: FBT001 - a column
+def test_of_the_last_second(run_for_it: RunForIt, sent: float, *, fresh: bool) -> None:
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5, LATER, "50001")
     run_for_it.read(0.7, run_for_it.record())
@@ -62,9 +62,7 @@ def test_of_the_last_second(run_for_it: RunForIt, sent: float, fresh: bool) -> N
     ],
 )
 def test_after_a_close_that_was_taken_it_must_have_stood_still(
-    run_for_it: RunForIt,
-    reads: list[tuple[float, dict[str, Any]]],
-    still: bool,  # noqa: FBT001 - a column
+    run_for_it: RunForIt, reads: list[tuple[float, dict[str, Any]]], *, still: bool
 ) -> None:
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5, okx.Outcome.UNKNOWN, "")
@@ -114,11 +112,7 @@ def trade(at: float, before: tuple[str, int], after: tuple[str, int], asked: flo
 
 
 @pytest.mark.parametrize(("born", "killed"), [(0.8, True), (1.9, False)])
-def test_a_new_position_is_not_killed_by_a_late_repeat(
-    run_for_it: RunForIt,
-    born: float,
-    killed: bool,  # noqa: FBT001 - a column
-) -> None:
+def test_a_new_position_is_not_killed_by_a_late_repeat(run_for_it: RunForIt, born: float, *, killed: bool) -> None:
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5, LATER, "50001")
     run_for_it.read(1.9, run_for_it.record())
@@ -139,7 +133,7 @@ def test_what_is_outside_of_the_filter_is_left_alone(run_for_it: RunForIt) -> No
     run_for_it.flatten.taken_up[:] = [run_for_it.record(instId="F1-USDT-SWAP")]
     assert "closed, and never taken up" in run_for_it.breaches()[-1][1]
     run_for_it.flatten.closes.clear()
-    assert run_for_it.breaches()[-1][1] == "F0-USDT-SWAP net: closed at 1000.550000, and no attempt accounts for it"
+    assert run_for_it.breaches()[-1][1] == "F0-USDT-SWAP net: closed at 1000.550000 without an attempt"
 
 
 @pytest.mark.parametrize(("sent", "ended", "late"), [(7.9, 11.5, 0), (8.1, 11.5, 1), (7.9, 12.1, 1)])

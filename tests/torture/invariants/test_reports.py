@@ -48,9 +48,7 @@ def test_what_is_missing_in_a_proof_is_named(
 
 @pytest.mark.parametrize(("side", "accused"), [("long", False), ("", True)])
 def test_another_one_that_nobody_wants_closed_is_no_reproach_even_if_the_answer_may_be_anothers(
-    run_for_it: RunForIt,
-    side: str,
-    accused: bool,  # noqa: FBT001 - a parameter of the test
+    run_for_it: RunForIt, side: str, *, accused: bool
 ) -> None:
     run_for_it.flatten.scope = FlattenScope(side=side)
     story(run_for_it)
@@ -106,11 +104,7 @@ SMALLER, OTHER = {"pos": "1", "uTime": "2000"}, {"cTime": "3000", "uTime": "3000
     ],
 )
 def test_states_agree_with_what_was_read_and_answered(
-    run_for_it: RunForIt,
-    state: str,
-    answer: tuple[okx.Outcome, str],
-    last: dict[str, Any],
-    right: bool,  # noqa: FBT001 - a column of the table
+    run_for_it: RunForIt, state: str, answer: tuple[okx.Outcome, str], last: dict[str, Any], *, right: bool
 ) -> None:
     story(run_for_it, outcome=answer[0], code=answer[1])
     run_for_it.read(0.7, run_for_it.record(**last))
@@ -129,10 +123,7 @@ def test_already_flat_is_not_said_after_a_close_that_was_taken(run_for_it: RunFo
     [(okx.Outcome.ACCEPTED, False, "accepted, and not executed"), (okx.Outcome.LATER, True, "and it was executed")],
 )
 def test_attempts_say_what_the_exchange_did(
-    run_for_it: RunForIt,
-    outcome: okx.Outcome,
-    done: bool,  # noqa: FBT001 - a column of the table
-    words: str,
+    run_for_it: RunForIt, outcome: okx.Outcome, words: str, *, done: bool
 ) -> None:
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5, outcome, done=done)
@@ -142,7 +133,7 @@ def test_attempts_say_what_the_exchange_did(
 
 
 @pytest.mark.parametrize("warned", [True, False])
-def test_whoever_cancels_is_warned(run_for_it: RunForIt, warned: bool) -> None:  # noqa: FBT001 - both
+def test_whoever_cancels_is_warned(run_for_it: RunForIt, *, warned: bool) -> None:
     story(run_for_it, 0.7)
     run_for_it.flatten.told, run_for_it.flatten.ended, run_for_it.flatten.warned = CANCELLED, 1000.8, warned
     assert bool(run_for_it.breaches()) is not warned
