@@ -57,7 +57,7 @@ class Client:
         return self.ending
 
 
-def escape() -> FlattenRecord:
+def flatten_record() -> FlattenRecord:
     return FlattenRecord("e1", 0, "123", "key", FlattenScope(), 1000.0, 3.0, 5.0)
 
 
@@ -72,7 +72,7 @@ def test_what_is_wanted() -> None:
 
 
 async def test_a_flatten_is_known_by_its_name_and_by_what_it_took_up() -> None:
-    one = escape()
+    one = flatten_record()
     client: Any = Client(SimpleNamespace(rows=(), flat=True))
     await one.flatten(client, auto_cxl=True, priority=okx.Priority.PANIC)
     assert (client.name, CURRENT_CALL.get()) == ("e1", "")
@@ -94,7 +94,7 @@ async def test_a_flatten_is_known_by_its_name_and_by_what_it_took_up() -> None:
     ],
 )
 async def test_what_a_confirmed_close_says_became_of_the_position(ending: Any, told: str) -> None:
-    one = escape()
+    one = flatten_record()
     client: Any = Client(ending)
     await one.confirm(client, REQUEST, okx.Priority.NORMAL)
     assert one.told == told
@@ -106,7 +106,7 @@ async def test_a_cancellation_goes_on_and_its_note_is_kept(*, noted: bool) -> No
     cancelled = asyncio.CancelledError()
     if noted:
         cancelled.add_note("already sent")
-    one = escape()
+    one = flatten_record()
     client: Any = Client(cancelled)
     with pytest.raises(asyncio.CancelledError):
         await one.flatten(client, auto_cxl=True, priority=okx.Priority.PANIC)
@@ -116,8 +116,8 @@ async def test_a_cancellation_goes_on_and_its_note_is_kept(*, noted: bool) -> No
 @pytest.mark.parametrize(
     ("sent", "token", "written"), [(1.0, "settled", True), (1.0, "refunded", False), (None, "", False)]
 )
-def test_tries_are_kept_by_place(sent: float | None, token: str, *, written: bool) -> None:
-    one = escape()
+def test_attempts_are_kept_by_address(sent: float | None, token: str, *, written: bool) -> None:
+    one = flatten_record()
     attempt: Any = SimpleNamespace(request=REQUEST, token=token)  # all that is looked at
     one.attempt(attempt, sent, 2.0)
     made = CloseAttempt(attempt, sent, 2.0)

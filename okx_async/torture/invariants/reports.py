@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import inf
 from typing import Any
 
@@ -13,7 +13,6 @@ from okx_async.torture.invariants.guarding import FINAL, MAY_MOVE, may_be
 from okx_async.torture.invariants.readings import TOLERANCE, Reading, readings_of, superseded, targets
 from okx_async.torture.witness import (
     Address,
-    ListedPosition,
     PositionsAnswer,
     address_of,
     address_of_request,
@@ -125,7 +124,8 @@ def _state(flatten: FlattenRecord, row: Any, address: Address, readings: list[Re
     after = [reading for reading in readings if reading.covers(address.inst_id)]
     last = after[-1].at(address) if after else set()
     if row.before is None:
-        if state != "superseded" or not any(_listed(listed, row.after.raw) for listed in last):
+        new = listed_position(row.after.raw).identity if state == "superseded" else None
+        if new is None or not any(listed and listed.identity == new for listed in last):
             yield "it appeared meanwhile, and the last reading does not list it"
         return
     if list(row.attempts) != [one.attempt for one in closes]:
@@ -147,10 +147,6 @@ def _state(flatten: FlattenRecord, row: Any, address: Address, readings: list[Re
     }
     if not right.get(state, True):
         yield f"the closes came to {outcomes}, the last with {code}, and the last reading lists {last}"
-
-
-def _listed(listed: ListedPosition | None, record: Mapping[str, Any]) -> bool:
-    return listed is not None and listed.identity == listed_position(record).identity
 
 
 def _confirmed(flatten: FlattenRecord, address: Address, readings: list[Reading]) -> Iterator[str]:

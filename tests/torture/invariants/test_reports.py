@@ -133,7 +133,7 @@ def test_attempts_say_what_the_exchange_did(
 
 
 @pytest.mark.parametrize("warned", [True, False])
-def test_whoever_cancels_is_warned(run_for_it: RunForIt, *, warned: bool) -> None:
+def test_a_cancelled_flatten_carries_a_note(run_for_it: RunForIt, *, warned: bool) -> None:
     story(run_for_it, 0.7)
     run_for_it.flatten.told, run_for_it.flatten.ended, run_for_it.flatten.warned = CANCELLED, 1000.8, warned
     assert bool(run_for_it.breaches()) is not warned
