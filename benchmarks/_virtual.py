@@ -27,7 +27,7 @@ from okx_async.simulator.http.connections import Connections, HttpConnection
 from okx_async.simulator.http.messages import Request
 from okx_async.torture import Plan, happen, plan_of
 from okx_async.torture.mishaps import MISHAPS
-from okx_async.torture.plan import Account, Exchange, Mishap, Part, Seat, Weather
+from okx_async.torture.plan import AccountOptions, ExchangeOptions, Mishap, NetworkConditions, Part, Seat
 from okx_async.torture.stage import Desk, Stage
 from okx_async.torture.strategies import STRATEGIES
 
@@ -134,10 +134,10 @@ def _eight(seconds: int, *, mishaps: bool) -> Plan:
     return Plan(
         seed=0,
         span=float(seconds),
-        weather=Weather(WAY, WAY),
-        exchange=Exchange(),
-        accounts=(Account(),),
-        seats=(Seat(), Seat(told=False)),
+        conditions=NetworkConditions(WAY, WAY),
+        exchange=ExchangeOptions(),
+        accounts=(AccountOptions(),),
+        seats=(Seat(), Seat(knows_user_id=False)),
         parts=tuple(Part(*part, f"0 part {number}") for number, part in enumerate(parts)),
         mishaps=tuple(Mishap(kind, number * EVERY + rng.uniform(0.0, EVERY), f"0 {number}") for number, kind in struck),
         insts=2,
@@ -165,7 +165,7 @@ def _calm(plan: Plan) -> Plan:
         plan,
         parts=tuple(part if part.kind in PATIENT else replace(part, kind="steady") for part in plan.parts),
         mishaps=(),
-        weather=Weather(Path(0.03, 0.02), Path(0.03, 0.02)),
+        conditions=NetworkConditions(Path(0.03, 0.02), Path(0.03, 0.02)),
         accounts=tuple(replace(account, foreign=False) for account in plan.accounts),
         seats=tuple(replace(s, timeout=5.0, connect_timeout=2.0, keepalive=15.0, skew=0.0) for s in plan.seats),
         floor=0.0,

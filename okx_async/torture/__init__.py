@@ -1,10 +1,10 @@
-"""Histories in virtual time: real clients, the real simulated exchange, and everything that can go wrong between them.
+"""Random histories in virtual time: real clients against the simulated exchange, with faults of every kind between.
 
 A seed decides everything, so a history that breaks an invariant happens again exactly.
 """
 
+from okx_async.torture.evidence import Breach
 from okx_async.torture.history import History, happen, plan_of
-from okx_async.torture.invariants.table import Breach
 from okx_async.torture.plan import Plan
 from okx_async.torture.run import Totals, run_series
 from okx_async.torture.shrink import shrink

@@ -1,4 +1,4 @@
-"""What each caller did, what it was told, and every attempt in between."""
+"""The record of each close: its request, its attempts and its result."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from okx_async import (
     RejectedError,
 )
 
-__all__ = ["ACCEPTED", "CANCELLED", "NOT_SENT", "REFUSED", "UNKNOWN", "Call", "Calls"]
-
 ACCEPTED, REFUSED, NOT_SENT, UNKNOWN, CANCELLED = "accepted", "refused", "not sent", "unknown", "cancelled"
 
 
@@ -38,12 +36,12 @@ class Call:
     told: str = ""
     words: str = ""
     warned: bool = False
-    """Cancelled, and told that it may have been executed."""
+    """Whether its cancellation carried the note that it may have been executed."""
     ended: float | None = None
     longest: float = 0.0
-    """Seconds that an attempt was on the wire at most."""
+    """The longest time of an attempt on the wire, seconds."""
     refused: list[tuple[Hashable, float]] = field(default_factory=list)
-    """Keys that were refused for rate, and when it was told."""
+    """Each key that was refused for rate, and when."""
 
     @property
     def name(self) -> str:
@@ -73,7 +71,7 @@ class Calls:
         return call
 
     def end(self, call: Call, ending: BaseException | None) -> None:
-        """Note what the caller was told; None: that it was accepted."""
+        """Record the result of a call: the exception, or None if it was accepted."""
         call.ended = self.now()
         call.told = _told(ending)
         if ending is not None:

@@ -1,4 +1,4 @@
-"""Those who want out: what each flatten and each confirmed close did, and what it was told."""
+"""The record of each flatten and each confirmed close: its attempts and its result."""
 
 from __future__ import annotations
 
@@ -23,19 +23,17 @@ from okx_async import (
     RejectedError,
 )
 from okx_async.torture.calls import CANCELLED
-from okx_async.torture.watched_limiter import CALL
-from okx_async.torture.witness import Place, View, is_open, place_of, place_of_request, view_of
-
-__all__ = ["FLAT", "GONE_BEFORE", "NOTHING", "REFUSED", "REPORT", "SUPERSEDED", "Escape", "Try", "Wish"]
+from okx_async.torture.watched_limiter import CURRENT_CALL
+from okx_async.torture.witness import Address, ListedPosition, address_of, address_of_request, is_open, listed_position
 
 REPORT, FLAT, SUPERSEDED, GONE_BEFORE, REFUSED, NOTHING, UNKNOWN = (
     *("report", "flat", "superseded", "gone before", "refused", "nothing sent", "unknown"),
 )
-"""What it can end in: the first is of a flatten, all others of a confirmed close; a flatten may say `NOTHING` too."""
+"""The possible results: REPORT of a flatten, all others of a confirmed close; NOTHING of both."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class FlattenScope:
     """What is to be closed; `inst_ids` None: everything; `side` and `mgn_mode` "": either."""
 
     inst_ids: tuple[str, ...] | None = None
@@ -46,20 +44,20 @@ class Wish:
         """Tell the client whether a position is meant."""
         return self._fits(position.raw)
 
-    def wants(self, record: Mapping[str, Any]) -> bool:
+    def includes(self, record: Mapping[str, Any]) -> bool:
         """Whether a record of account/positions is of something that is to be closed."""
         named = self.inst_ids is None or record["instId"] in self.inst_ids
         return named and is_open(record) and self._fits(record)
 
     def _fits(self, record: Mapping[str, Any]) -> bool:
-        return (not self.side or view_of(record).side == self.side) and (
+        return (not self.side or listed_position(record).side == self.side) and (
             not self.mgn_mode or record["mgnMode"] == self.mgn_mode
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
-    """One close that it tried; times are the loop's clock. `sent`: None if nothing was written."""
+class CloseAttempt:
+    """One attempt to close; times are the loop's clock. `sent` is None if nothing was written."""
 
     attempt: Attempt
     sent: float | None
@@ -67,26 +65,26 @@ class Try:
 
     @property
     def written(self) -> bool:
-        """Whether a byte of it may have left."""
+        """Whether a byte of the request may have left."""
         return self.sent is not None and self.attempt.token != "refunded"
 
 
 @dataclass(slots=True)
-class Escape:
+class FlattenRecord:
     """One flatten, or one close that is to be confirmed (`request`); times are the loop's clock."""
 
     name: str
     seat: int
     user_id: str
     api_key: str
-    wish: Wish
+    scope: FlattenScope
     at: float
     deadline: float
     """Seconds; of a confirmed close, `max_wait`."""
     patience: float = 0.0
     request: ClosePosition | None = None
-    tries: dict[Place, list[Try]] = field(default_factory=dict)
-    befores: list[Mapping[str, Any]] = field(default_factory=list)
+    closes: dict[Address, list[CloseAttempt]] = field(default_factory=dict)
+    taken_up: list[Mapping[str, Any]] = field(default_factory=list)
     """The positions that it took up, as it was told of them."""
     report: FlattenReport | None = None
     told: str = ""
@@ -96,27 +94,27 @@ class Escape:
 
     def attempt(self, attempt: Attempt, sent: float | None, ended: float) -> None:
         """Note a try that has ended."""
-        self.tries.setdefault(place_of_request(attempt.request), []).append(Try(attempt, sent, ended))
+        self.closes.setdefault(address_of_request(attempt.request), []).append(CloseAttempt(attempt, sent, ended))
 
     @property
-    def targets(self) -> dict[Place, View]:
+    def targets(self) -> dict[Address, ListedPosition]:
         """The positions that it took up, by place: the first one of each."""
-        return {place_of(record): view_of(record) for record in reversed(self.befores)}
+        return {address_of(record): listed_position(record) for record in reversed(self.taken_up)}
 
     def progress(self, row: FlattenRow) -> None:
         """Note a position that it took up: `on_progress` of the flatten."""
-        if row.before is not None and row.before.raw not in self.befores:
-            self.befores.append(row.before.raw)
+        if row.before is not None and row.before.raw not in self.taken_up:
+            self.taken_up.append(row.before.raw)
 
     async def flatten(self, client: Client, *, auto_cxl: bool, priority: Priority) -> None:
         """Run it; what it ends in is noted, and raised only if it is a cancellation."""
-        wish = self.wish
+        scope = self.scope
         ending: BaseException | None = None
-        mark = CALL.set(self.name)
+        mark = CURRENT_CALL.set(self.name)
         try:
             self.report = await client.flatten(
-                wish.inst_ids,
-                where=wish.where if wish.side or wish.mgn_mode else None,
+                scope.inst_ids,
+                where=scope.where if scope.side or scope.mgn_mode else None,
                 auto_cxl=auto_cxl,
                 deadline=self.deadline,
                 priority=priority,
@@ -128,14 +126,14 @@ class Escape:
         except (OkxError, RuntimeError) as error:  # RuntimeError: the client was closed
             ending = error
         finally:
-            CALL.reset(mark)
+            CURRENT_CALL.reset(mark)
             self._end(ending, REPORT, NOTHING)
 
     async def confirm(self, client: Client, request: ClosePosition, priority: Priority) -> None:
         """Close one position and have it confirmed; the ending is noted as for `flatten`."""
         self.request = request
         ending: BaseException | None = None
-        mark = CALL.set(self.name)
+        mark = CURRENT_CALL.set(self.name)
         try:
             closed = await client.close_position(
                 request.inst_id,
@@ -156,7 +154,7 @@ class Escape:
         except (OkxError, RuntimeError) as error:
             ending = error
         finally:
-            CALL.reset(mark)
+            CURRENT_CALL.reset(mark)
             self._end(ending, FLAT, _became(ending))
 
     def _end(self, ending: BaseException | None, good: str, bad: str) -> None:
@@ -179,7 +177,7 @@ def _forget(error: BaseException | None) -> None:
 
 
 def _became(ending: BaseException | None) -> str:
-    """Return what a confirmed close says became of the position."""
+    """Return the result that an exception of a confirmed close stands for."""
     match ending:
         case InvalidRequestError() | NotSentError() | RuntimeError():
             return NOTHING

@@ -1,4 +1,4 @@
-"""One history: a plan that takes place, and what is found when it is over."""
+"""Runs the history of a plan, and judges it by the invariants."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from random import Random
 from typing import Any
 
 from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
-from okx_async.torture.invariants.table import SLACK, Breach, Evidence, judge
+from okx_async.torture.draw import draw
+from okx_async.torture.evidence import SLACK, Breach, Evidence
+from okx_async.torture.invariants.table import judge
 from okx_async.torture.mishaps import MISHAPS, strike
-from okx_async.torture.plan import Mishap, Part, Plan, draw
+from okx_async.torture.plan import Mishap, Part, Plan
 from okx_async.torture.scenes import SCENES
 from okx_async.torture.stage import Stage
-from okx_async.torture.strategies import STRATEGIES, play
-from okx_async.torture.time_limit import EndlessError, bounded
+from okx_async.torture.strategies import STRATEGIES, run_strategy
+from okx_async.torture.time_limit import TimeLimitError, time_limit
 from okx_async.torture.timeline import timeline
-
-__all__ = ["History", "happen", "plan_of"]
 
 REAL_SECONDS = 300.0
 """What a history may take at most; most take a tenth of one."""
@@ -40,7 +40,7 @@ SILENCE = 90.0
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What came of a plan."""
+    """The result of a plan that was run."""
 
     plan: Plan
     hash: str
@@ -75,29 +75,29 @@ def plan_of(seed: int) -> Plan:
 
 
 def happen(plan: Plan, *, noted: bool = False) -> History:
-    """Let a plan take place, and judge it. The same plan comes to the same history, to the last bit."""
+    """Run a plan and judge it. The same plan gives the same history, to the last bit."""
     notes: list[tuple[float, str]] | None = [] if noted else None
-    weather = plan.weather
-    network = Network(seed=plan.seed, inward=weather.inward, outward=weather.outward, trace=notes)
+    conditions = plan.conditions
+    network = Network(seed=plan.seed, inward=conditions.inward, outward=conditions.outward, trace=notes)
     late = Random(f"{plan.seed} lag")
-    lag = (lambda: weather.lag * late.random()) if weather.lag else None
-    loop = VirtualLoop(network, coarse=weather.coarse, lag=lag)
+    lag = (lambda: conditions.lag * late.random()) if conditions.lag else None
+    loop = VirtualLoop(network, coarse=conditions.coarse, lag=lag)
     start = loop.clock()
     left: list[str] = []
     try:
-        with bounded(REAL_SECONDS), _watched(loop, left, plan.seed):
+        with time_limit(REAL_SECONDS), _diagnostics_captured(loop, left, plan.seed):
             evidence = run(lambda loop: _take_place(Stage(plan, loop, network, notes), left), loop)
-    except (DeadlockError, EndlessError) as error:  # there is no end that could be judged
+    except (DeadlockError, TimeLimitError) as error:  # there is no end that could be judged
         broken = (Breach("progress", str(error)),)
         told_until = tuple((at - start, text) for at, text in notes or ())
         return History(plan, "", 0, 0, loop.clock() - start, broken, {}, told_until)
     told = Counter(call.told for call in evidence.calls.values())
-    told.update(escape.told for escape in evidence.escapes.values())
+    told.update(flatten.told for flatten in evidence.flattens.values())
     return History(
         plan=plan,
         hash=_hash(evidence),
         requests=len(evidence.journal),
-        faults=evidence.struck + sum(bool(row.fault) for row in evidence.journal),
+        faults=evidence.mishap_count + sum(bool(row.fault) for row in evidence.journal),
         virtual_seconds=loop.clock() - start,
         broken=tuple(judge(evidence)),
         told=dict(sorted(told.items())),
@@ -110,9 +110,9 @@ async def _take_place(stage: Stage, left: list[str]) -> Evidence:
     start = loop.clock()
     async with stage.exchange:
         for limiter in stage.limiters:
-            limiter.look(0.37, SLACK + plan.weather.freeze)
+            limiter.start_idle_checks(0.37, SLACK + plan.conditions.freeze)
         mishaps = [loop.call_at(start + mishap.at, _strike, stage, mishap) for mishap in plan.mishaps]
-        parts = {asyncio.ensure_future(_play(stage, part)): part for part in plan.parts}
+        parts = {asyncio.ensure_future(_run_part(stage, part)): part for part in plan.parts}
         if parts:
             await asyncio.wait(parts, timeout=plan.span + PATIENCE)
         for task, part in parts.items():
@@ -125,12 +125,12 @@ async def _take_place(stage: Stage, left: list[str]) -> Evidence:
             timer.cancel()
         stage.exchange.clear_faults()
         for desk in stage.desks:
-            await desk.leave()
+            await desk.close_client()
         for limiter in stage.limiters:
-            limiter.look_away()
+            limiter.stop_idle_checks()
         if parts:
             await asyncio.wait(parts)
-        silent = await _silence(stage)
+        not_at_rest = await _silence(stage)
     await asyncio.sleep(LANDING)
     here = asyncio.current_task()
     left += sorted(f"task {task.get_name()}: {task.get_coro()!r}" for task in asyncio.all_tasks() if task is not here)
@@ -142,19 +142,19 @@ async def _take_place(stage: Stage, left: list[str]) -> Evidence:
         journal=stage.exchange.journal,
         calls=stage.calls.made,
         limiters=stage.limiters,
-        silent=silent,
-        left=left,
-        struck=stage.struck,
-        escapes=stage.escapes,
+        not_at_rest=not_at_rest,
+        leftovers=left,
+        mishap_count=stage.mishap_count,
+        flattens=stage.flattens,
         witness=stage.witness,
-        trades=stage.exchange.trades if stage.escapes else (),
+        trades=stage.exchange.trades if stage.flattens else (),
     )
 
 
-async def _play(stage: Stage, part: Part) -> None:
+async def _run_part(stage: Stage, part: Part) -> None:
     await asyncio.sleep(part.at)
     stage.note(f"strategy {part.kind} begins at seat {part.seat}")
-    await play(part.kind, stage, stage.desks[part.seat], Random(part.seed))
+    await run_strategy(part.kind, stage, stage.desks[part.seat], Random(part.seed))
 
 
 def _strike(stage: Stage, mishap: Mishap) -> None:
@@ -162,36 +162,36 @@ def _strike(stage: Stage, mishap: Mishap) -> None:
 
 
 async def _silence(stage: Stage) -> list[str]:
-    """Let nothing happen, and return the limiters' states that are not at rest when they should be."""
+    """Wait without requests, and return the states of limiters that are not at rest when they should be."""
     linger = max(limiter.linger for limiter in stage.limiters)
     await asyncio.sleep(linger * 1.001 + SLACK)
-    silent = []
+    not_at_rest = []
     for limiter in stage.limiters:
         for key in {wait.key: None for wait in limiter.waits}:
             state = limiter.limiter.statistics(key)
             if state.free != state.limit or state.waiting:
-                silent.append(f"{key!r} after the grace and a window: {state}")
+                not_at_rest.append(f"{key!r} after the grace and a window: {state}")
     await asyncio.sleep(SILENCE)
     for limiter in stage.limiters:
         for key in {wait.key: None for wait in limiter.waits}:
             state = limiter.limiter.statistics(key)
             if state.usable != state.limit:
-                silent.append(f"{key!r} after {SILENCE:g} s more: {state}")
+                not_at_rest.append(f"{key!r} after {SILENCE:g} s more: {state}")
         if ": 0 keys, 0 in flight, 0 waiting>" not in repr(limiter.limiter):
-            silent.append(repr(limiter.limiter))
-    return silent
+            not_at_rest.append(repr(limiter.limiter))
+    return not_at_rest
 
 
 @contextmanager
-def _watched(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
-    """Write down what would otherwise be logged, warned of or printed, and keep the collector from the history."""
+def _diagnostics_captured(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
+    """Collect log errors, warnings and unraisable exceptions in `left`; keep the garbage collector off meanwhile."""
     loop.set_exception_handler(lambda _, context: left.append(f"{context['message']}: {context.get('exception')!r}"))
     handler = _Errors(left)
     names = ("okx_async", "aiohttp", "asyncio")
     collecting, hook, draws = gc.isenabled(), sys.unraisablehook, random.getstate()
-    random.seed(seed)  # whoever draws from the module's own generator
-    gc.disable()  # what it finds it would find at any moment; and without it everything is a third faster
-    gc.freeze()  # what stood before is not looked at when the history is over
+    random.seed(seed)  # aiohttp and others draw from the module's generator
+    gc.disable()  # it would run at arbitrary moments; without it a history is a third faster
+    gc.freeze()  # the collection at the end covers this history's objects only
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         sys.unraisablehook = lambda args: left.append(f"unraisable: {args.exc_value!r} in {args.object!r}")
@@ -199,11 +199,11 @@ def _watched(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
         loggers = [logging.getLogger(name) for name in names]
         others = [(logger, logger.handlers, logger.propagate) for logger in loggers]
         for logger in loggers:
-            logger.handlers = [handler]  # what is an error is judged, and no word of the program's own
+            logger.handlers = [handler]  # errors are judged; the program's own handlers stay silent
             logger.propagate = False
         try:
             yield
-            gc.collect()  # an exception that nobody retrieved is told when its task is collected
+            gc.collect()  # an exception never retrieved is reported when its task is collected
         finally:
             for logger, handlers, propagate in others:
                 logger.handlers = handlers
@@ -218,7 +218,7 @@ def _watched(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
 
 
 class _Errors(logging.Handler):
-    """Takes down what is logged as an error."""
+    """A handler that collects the messages logged as errors."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__(logging.ERROR)
@@ -226,7 +226,7 @@ class _Errors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if "the turned position stands there now" in record.getMessage():
-            return  # a word to the user, about his account
+            return  # a message to the user about the account
         self._lines.append(
             f"logged: {record.getMessage()} {record.exc_info[1]!r}"
             if record.exc_info
@@ -235,12 +235,12 @@ class _Errors(logging.Handler):
 
 
 def _hash(evidence: Evidence) -> str:
-    """Return a hash of all that the exchange saw and of all that callers were told."""
+    """Return a hash of the exchange's journal and of every caller's result."""
     digest = sha256()
     for row in evidence.journal:
         digest.update(repr(tuple(row)).encode())  # a named tuple's own takes three times as long
     for call in evidence.calls.values():
         digest.update(repr((call.name, call.at, call.ended, call.told, call.words)).encode())
-    for escape in evidence.escapes.values():
-        digest.update(repr((escape.name, escape.at, escape.ended, escape.told, escape.words)).encode())
+    for flatten in evidence.flattens.values():
+        digest.update(repr((flatten.name, flatten.at, flatten.ended, flatten.told, flatten.words)).encode())
     return digest.hexdigest()

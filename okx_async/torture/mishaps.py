@@ -1,6 +1,6 @@
-"""What goes wrong: a table of mishaps. A new one is a row, with a function where the exchange or the network lack it.
+"""The mishaps of histories, as a table. A new one is a row, with a function where the exchange or network lack it.
 
-None is a lie: what an answer says of a close agrees with what the exchange did, or it says nothing certain.
+None makes an answer false: an answer to a close agrees with what the exchange did, or says nothing certain.
 """
 
 from __future__ import annotations
@@ -17,20 +17,18 @@ from okx_async.simulator.faults.catalogue import CATALOGUE, CONFIG_PATH, TIME_PA
 from okx_async.simulator.faults.faults import Options
 from okx_async.torture.stage import Stage
 
-__all__ = ["HELD", "LIE", "MISHAPS", "strike"]
-
 Mishap: TypeAlias = "Callable[[Stage, Random], str]"
 HELD = "504 early, sent on 3 s later"
-"""Its time must keep to the plan's grace: see _proxy."""
+"""A fault of the catalogue that only `_proxy` uses, with a time within the plan's grace."""
 LIE = "positions empty once"
-"""A reading that is not true: nobody can tell."""
+"""A false reading, which a client cannot tell from a true one; scenes use it, mishaps do not."""
 
 
 # --- answers of the exchange ---
 
 
 def _named(name: str) -> Mishap:
-    """Let a fault of the catalogue strike the next closes; done or not done where it may be either."""
+    """Return a mishap that injects a fault of the catalogue, executed or not where it may be either."""
     kind = CATALOGUE[name]
 
     def mishap(stage: Stage, rng: Random) -> str:
@@ -99,14 +97,14 @@ def _crowd(stage: Stage, rng: Random) -> str:
     requests, seconds = rng.choice((5, 10, 25)), rng.uniform(2.0, 15.0)
     stage.exchange.crowd(account.user_id, scope, requests)
     stage.loop.call_later(seconds, stage.exchange.crowd, account.user_id, scope, 0)
-    stage.struck += 1
+    stage.mishap_count += 1
     return f"another program sends {requests} in 2 s to {scope}, for {seconds:.1f} s"
 
 
 def _jump(stage: Stage, rng: Random) -> str:
     desk, seconds = rng.choice(stage.desks), rng.choice((-3600.0, -31.5, -2.0, 2.0, 31.5, 3600.0))
     desk.wall_clock.step(seconds)
-    stage.struck += 1
+    stage.mishap_count += 1
     return f"the clock of seat {desk.number} jumps by {seconds:g} s"
 
 
@@ -123,7 +121,7 @@ def _on_a_wire(act: Callable[[Stage, Random, Wire], str]) -> Mishap:
         wire = _wire(stage, rng)
         if wire is None:
             return ""
-        stage.struck += 1
+        stage.mishap_count += 1
         return f"{act(stage, rng, wire)} wire {wire.number}"
 
     return mishap
@@ -162,7 +160,7 @@ def _for_all(act: Callable[[Stage, float], None], *lengths: float) -> Mishap:
     def mishap(stage: Stage, rng: Random) -> str:
         seconds = rng.choice(lengths)
         act(stage, seconds)
-        stage.struck += 1
+        stage.mishap_count += 1
         return f"{getattr(act, '__name__', 'network')} for {seconds:g} s"
 
     return mishap
@@ -190,7 +188,7 @@ def outage(stage: Stage, seconds: float) -> None:
 
 def frozen(stage: Stage, seconds: float) -> None:
     """Let the machine stand still."""
-    stage.loop.freeze(min(seconds, stage.plan.weather.freeze))
+    stage.loop.freeze(min(seconds, stage.plan.conditions.freeze))
 
 
 # A mishap and its weight among the others.
@@ -217,7 +215,7 @@ MISHAPS: dict[str, tuple[int, Mishap]] = {
 
 
 def strike(kind: str, stage: Stage, rng: Random) -> None:
-    """Let the mishap of this name happen."""
+    """Run the mishap of this name."""
     words = MISHAPS[kind][1](stage, rng)
     if words:
         stage.note(f"MISHAP {words}")

@@ -1,41 +1,33 @@
-"""What a history is made of, drawn from its seed: plain data, so that it can be run again, and without some of it.
-
-The draws keep to the assumptions that the proof rests on; each is named where it is kept. What a part says nothing of
-is calm.
-"""
+"""The plan of a history as plain data, so that a history can be run again, in full or in part."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from random import Random
+from dataclasses import dataclass
 from typing import Literal
 
 from okx_async.simulator import Path
 
-__all__ = ["Account", "Exchange", "Mishap", "Part", "Plan", "Seat", "Weather", "draw"]
-
 
 @dataclass(frozen=True, slots=True)
-class Weather:
-    """The network both ways, and how well the machine keeps its timers; seconds."""
+class NetworkConditions:
+    """The network in both directions, and the precision of the machine's timers; seconds."""
 
     inward: Path
     outward: Path
     coarse: bool = False
     lag: float = 0.0
     freeze: float = 0.0
-    """The longest time for which the machine may stand still."""
+    """The longest time for which the machine may freeze."""
 
     @property
-    def longest(self) -> float:
-        """How long after its departure a request can arrive at the latest."""
+    def max_delay(self) -> float:
+        """The longest time from the departure of a request to its arrival."""
         return self.inward.delay + self.inward.jitter + self.inward.spike
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """See SimulatedExchange; `rate`: of its clock; `work`: seconds from the arrival to the count, and as many after."""
+class ExchangeOptions:
+    """Options of SimulatedExchange; `rate` of its clock; `work`: seconds before the count of a request, and after."""
 
     window: Literal["sliding", "fixed"] = "sliding"
     count_rejected: bool = True
@@ -46,13 +38,13 @@ class Exchange:
     work: float = 0.0
     rate: float = 1.0
     lag: tuple[float, float] = (0.0, 0.0)
-    """Seconds until a change of a position is shown, least and most."""
+    """Seconds until a reading shows a change of a position, least and most."""
     flip_keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One UID."""
+class AccountOptions:
+    """One account (UID)."""
 
     two_sided: bool = False
     foreign: bool = False
@@ -61,27 +53,27 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where a client sits. A client may leave and another take its seat."""
+    """The options of one client. A client may be closed and another opened at the same seat."""
 
     account: int = 0
     key: int = 0
-    """Which API key of the account."""
+    """The number of its API key within the account."""
     limiter: int = 0
-    """Seats of one number share a limiter."""
-    told: bool = True
-    """Whether it is given its user id."""
+    """The number of its limiter; seats of one number share it."""
+    knows_user_id: bool = True
+    """Whether the client is given its user id."""
     own_session: bool = False
     timeout: float = 5.0
     connect_timeout: float = 2.0
     keepalive: float = 15.0
     max_connections: int = 256
     skew: float = 0.0
-    """Of its wall clock, against the exchange's."""
+    """Seconds by which its wall clock is ahead of the exchange's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A strategy: `kind` names it in the table of strategies, `seed` is of its own draws."""
+    """The start of a strategy: its name in the table of strategies, its seat, and the seed of its own draws."""
 
     kind: str
     seat: int
@@ -91,7 +83,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
-    """Something that goes wrong: `kind` names it in the table of mishaps, `seed` is of its own draws."""
+    """One mishap: its name in the table of mishaps, and the seed of its own draws."""
 
     kind: str
     at: float
@@ -100,23 +92,23 @@ class Mishap:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One history, before it happens."""
+    """Everything that decides a history."""
 
     seed: int
     span: float
     """Seconds in which strategies begin and mishaps happen."""
-    weather: Weather
-    exchange: Exchange
-    accounts: tuple[Account, ...]
+    conditions: NetworkConditions
+    exchange: ExchangeOptions
+    accounts: tuple[AccountOptions, ...]
     seats: tuple[Seat, ...]
     parts: tuple[Part, ...]
     mishaps: tuple[Mishap, ...]
     insts: int = 1
-    """How many instruments the strategies crowd on."""
+    """The number of instruments that the strategies share."""
     shares: int = 1
-    """Into how many limiters the quota of every UID is divided."""
+    """The number of limiters that divide the quota of every UID."""
     rate: float = 1.0
-    """Of the limiters' clock."""
+    """The rate of the limiters' clock."""
     grace: float = 5.0
     floor: float = 0.0
     stall: float = 20.0
@@ -124,158 +116,6 @@ class Plan:
 
     @property
     def spare(self) -> float:
-        """What a proxy may hold a request back, after all else that may delay it: assumption 2 again."""
+        """The longest time for which a proxy may hold a request, so that it is still counted within the grace."""
         queue = 3 * self.stall if self.stall < 1 else 0.0
-        return self.grace - self.weather.longest - self.weather.freeze - self.exchange.work - queue
-
-
-_WEATHERS: tuple[tuple[int, Path, Path], ...] = (
-    # (weight, to the exchange, from the exchange)
-    (2, Path(0.0, 0.0), Path(0.0, 0.0)),
-    (6, Path(0.002, 0.004), Path(0.002, 0.004)),
-    (6, Path(0.03, 0.02, cuts=0.1), Path(0.03, 0.02, cuts=0.1)),
-    (4, Path(0.12, 0.08), Path(0.12, 0.08)),
-    (6, Path(0.01, 0.5), Path(0.01, 0.1)),
-    (4, Path(0.01, 0.05), Path(0.01, 0.5, cuts=0.2)),
-    (4, Path(0.2, 0.02), Path(0.002, 0.002)),
-    (6, Path(0.02, 0.02, spikes=0.1, spike=1.5), Path(0.02, 0.02, spikes=0.05, spike=1.5)),
-    (4, Path(0.05, 0.9, spikes=0.1, spike=1.0, cuts=0.5), Path(0.05, 0.3, cuts=0.5)),
-    (2, Path(0.005, 0.03, cuts=0.9, window=300), Path(0.005, 0.03, cuts=0.9, window=200)),
-)
-
-
-ESCAPING = 0.5
-"""The part of all histories in which somebody wants out."""
-
-
-def draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int], scenes: dict[str, int] | None = None) -> Plan:
-    """Return the plan of a seed; `strategies`, `mishaps` and `scenes`: kinds and their weights."""
-    plan = _draw(seed, strategies, mishaps)
-    return _with_scenes(plan, scenes) if scenes else plan
-
-
-def _with_scenes(plan: Plan, scenes: dict[str, int]) -> Plan:
-    """Let somebody want out, perhaps; drawn apart, so that all other plans stay what they are without it."""
-    rng = Random(f"okx_async torture {plan.seed} scenes")
-    if rng.random() >= ESCAPING:
-        return plan
-    others = rng.choice((0, 0, 1, 3))
-    longest = rng.choice((0.0, 0.5, 2.0))
-    return replace(
-        plan,
-        exchange=replace(
-            plan.exchange,
-            fill_delay=rng.choice((0.0, (0.0, 0.3), (0.0, 3.0))),
-            fill=rng.choice((1.0, 1.0, 1.0, 1.0, 0.5, 0.0)),
-            lag=rng.choice(((0.0, 0.0), (0.0, 0.0), (0.0, longest))),
-            flip_keeps=rng.random() < 0.4,
-        ),
-        # With few connections closes wait behind the readings that may forbid them.
-        seats=tuple(replace(seat, max_connections=rng.choice((seat.max_connections, 1, 2))) for seat in plan.seats),
-        parts=(
-            *plan.parts[:others],
-            *(
-                Part(
-                    kind,
-                    rng.randrange(len(plan.seats)),
-                    rng.uniform(0.0, plan.span * 0.6),
-                    f"{plan.seed} scene {number}",
-                )
-                for number, kind in enumerate(_some(rng, scenes, rng.choice((2, 3, 5))))
-            ),
-        ),
-        mishaps=plan.mishaps[: rng.choice((0, 2, 4, 20))],
-    )
-
-
-def _draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int]) -> Plan:
-    rng = Random(f"okx_async torture {seed}")
-    weather = _weather(rng)
-    accounts = tuple(
-        Account(two_sided=rng.random() < 0.3, foreign=rng.random() < 0.15) for _ in range(rng.choice((1, 1, 1, 2)))
-    )
-    shares = rng.choice((1, 1, 1, 2))
-    seats = _seats(rng, len(accounts), shares)
-    span = rng.uniform(10.0, 40.0)
-    exchange = Exchange(
-        window=rng.choice(("sliding", "sliding", "fixed")),
-        count_rejected=rng.random() < 0.8,
-        body_first=rng.random() < 0.5,
-        rate_first=rng.random() < 0.5,
-        fill_delay=rng.choice((0.0, 0.0, 0.0, 0.05, 1.0)),
-        fill=rng.choice((0.0, 0.0, 0.3, 1.0)),  # 0: whatever is sent is executed, and there is still something to close
-        work=rng.choice((0.0, 0.0, 0.001, 0.05)),
-        rate=1 + rng.uniform(-240e-6, 240e-6),
-    )
-    # Bytes that a caller's session wrote are delivered whatever becomes of the request (it has no linger option), so
-    # what they may wait for belongs to the grace. Our own sessions drop them: there they may stand for minutes.
-    stall = 0.5 if any(seat.own_session for seat in seats) else 20.0
-    if stall < 1:
-        weather = replace(weather, inward=replace(weather.inward, window=65536))
-    # Assumption 2: a request in doubt is counted, if ever, within the grace.
-    least = weather.longest + weather.freeze + exchange.work + (3 * stall if stall < 1 else 0.0) + 0.05
-    return Plan(
-        seed=seed,
-        span=span,
-        weather=weather,
-        exchange=exchange,
-        accounts=accounts,
-        seats=seats,
-        parts=tuple(
-            Part(kind, rng.randrange(len(seats)), rng.uniform(0.0, span * 0.6), f"{seed} part {number}")
-            for number, kind in enumerate(_some(rng, strategies, rng.randint(2, 9)))
-        ),
-        mishaps=(
-            # Else the user id is known before anything happens.
-            *(Mishap("config", 0.0, f"{seed} early {number}") for number in range(rng.choice((0, 0, 1, 3)))),
-            *(
-                Mishap(kind, rng.uniform(0.0, span), f"{seed} mishap {number}")
-                for number, kind in enumerate(_some(rng, mishaps, rng.choice((0, 2, 5, 10, 20))))
-            ),
-        ),
-        insts=rng.choice((1, 2, 4, 10)),
-        shares=shares,
-        rate=1 + rng.uniform(-240e-6, 240e-6),
-        grace=rng.choice((least, max(least, 5.0))),
-        floor=rng.choice((0.0, 0.0, weather.inward.delay + weather.outward.delay)),
-        stall=stall,
-    )
-
-
-def _some(rng: Random, weights: dict[str, int], count: int) -> list[str]:
-    return rng.choices(list(weights), list(weights.values()), k=count)
-
-
-def _weather(rng: Random) -> Weather:
-    inward, outward = rng.choices([row[1:] for row in _WEATHERS], [row[0] for row in _WEATHERS])[0]
-    return Weather(
-        inward,
-        outward,
-        coarse=rng.random() < 0.3,
-        lag=rng.choice((0.0, 0.0, 0.0, 0.002)),
-        freeze=rng.choice((0.0, 0.0, 0.4)),
-    )
-
-
-def _seats(rng: Random, accounts: int, shares: int) -> tuple[Seat, ...]:
-    # Assumption 4, and the stated exception: two API keys of one UID only where the user id is given.
-    told = [rng.random() < 0.4 for _ in range(accounts)]
-    pick: Callable[[], int] = lambda: rng.randrange(accounts)  # noqa: E731 - one draw, named
-    seats = []
-    for number in range(rng.choice((1, 1, 2, 2, 3, 4))):
-        account = pick()
-        seats.append(
-            Seat(
-                account=account,
-                key=rng.randrange(3) if told[account] else 0,
-                limiter=number % shares,
-                told=told[account],
-                own_session=rng.random() < 0.12,
-                timeout=rng.choice((0.3, 1.0, 2.0, 5.0)),
-                connect_timeout=rng.choice((0.3, 1.0, 2.0)),
-                keepalive=rng.choice((0.5, 3.0, 15.0)),
-                max_connections=rng.choice((1, 3, 256, 256, 256)),
-                skew=rng.choice((0.0, 0.0, rng.uniform(-27.0, 27.0), rng.choice((-31.5, 31.5, 3600.0)))),
-            )
-        )
-    return tuple(seats)
+        return self.grace - self.conditions.max_delay - self.conditions.freeze - self.exchange.work - queue

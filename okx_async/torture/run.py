@@ -1,4 +1,4 @@
-"""Many histories: over several processes, with what they covered in sum."""
+"""Runs many histories in several processes and adds up what they covered."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import Any
 
 from okx_async.torture.history import happen, plan_of
 
-__all__ = ["Totals", "each", "run_series"]
-
 
 @dataclass(slots=True)
 class Totals:
-    """What a series covered; ``cpu_seconds``: of all its processes."""
+    """The totals of a series; ``cpu_seconds`` of all its processes."""
 
     histories: int = 0
     requests: int = 0
@@ -42,8 +40,8 @@ class Totals:
         )
 
 
-def each(seed: int) -> dict[str, Any]:
-    """Let the history of a seed happen; return its record, and the CPU seconds it took."""
+def run_seed(seed: int) -> dict[str, Any]:
+    """Run the history of a seed; return its record with its CPU seconds."""
     begun = time.process_time()
     record = happen(plan_of(seed)).record()
     record["cpu_seconds"] = time.process_time() - begun
@@ -51,7 +49,7 @@ def each(seed: int) -> dict[str, Any]:
 
 
 def run_series(seeds: Iterable[int], processes: int, told: Callable[[dict[str, Any]], None] | None = None) -> Totals:
-    """Let the histories of `seeds` happen; `told` gets each one's record, in the order of the seeds."""
+    """Run the histories of `seeds`; `told` is called with each record, in the order of the seeds."""
     totals = Totals()
     for record in _records(seeds, processes):
         totals.add(record)
@@ -62,8 +60,8 @@ def run_series(seeds: Iterable[int], processes: int, told: Callable[[dict[str, A
 
 def _records(seeds: Iterable[int], processes: int) -> Iterator[dict[str, Any]]:
     if processes == 1:
-        yield from map(each, seeds)
+        yield from map(run_seed, seeds)
         return
     # Spawned: a forked child would have the parent's limiters and loops.
     with get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(each, seeds, chunksize=4)
+        yield from pool.imap(run_seed, seeds, chunksize=4)

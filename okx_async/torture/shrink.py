@@ -1,4 +1,4 @@
-"""The least of a history that still breaks the same promise: strategies and mishaps are left out one after another."""
+"""Reduces a broken history: leaves out strategies and mishaps as long as the same invariant breaks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import replace
 
 from okx_async.torture.history import History, happen
 from okx_async.torture.plan import Plan
-
-__all__ = ["shrink"]
 
 
 def shrink(history: History) -> History:

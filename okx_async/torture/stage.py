@@ -1,4 +1,4 @@
-"""Where a history takes place: the exchange, the network, the limiters and the clients of one plan."""
+"""The exchange, the network, the limiters and the clients of one history."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ import aiohttp
 from okx_async import Attempt, Client, ClosePosition, Credentials, Limiter, PosSide, Priority, Quota
 from okx_async.simulator import Account, Clock, Network, SimulatedExchange, VirtualLoop
 from okx_async.torture.calls import Call, Calls
-from okx_async.torture.flatten_records import Escape, Wish
+from okx_async.torture.flatten_records import FlattenRecord, FlattenScope
 from okx_async.torture.plan import Plan, Seat
-from okx_async.torture.watched_limiter import CALL, WatchedLimiter
+from okx_async.torture.watched_limiter import CURRENT_CALL, WatchedLimiter
 from okx_async.torture.witness import TimedClock, Witness
 
-__all__ = ["EPOCH", "FOREIGN", "Desk", "Stage"]
-
 EPOCH = 1768519672.0
-"""2026-01-15T23:27:52Z: when histories begin."""
+"""The start of every history: 2026-01-15T23:27:52Z."""
 FOREIGN = "x"
-"""What the names of another program's requests begin with."""
-ESCAPE = "e"
-"""What the names of those begin with who want out."""
+"""The first letter of the names of another program's requests."""
+FLATTEN = "e"
+"""The first letter of the names of flattens and confirmed closes."""
 LIMIT = 20
 
 
@@ -36,10 +34,10 @@ class Stage:
         self.loop = loop
         self.network = network
         self.notes = notes
-        self.struck = 0
+        self.mishap_count = 0
         """Mishaps that happened on the network; the exchange's own are in its journal."""
         self.calls = Calls(loop.clock)
-        self.escapes: dict[str, Escape] = {}
+        self.flattens: dict[str, FlattenRecord] = {}
         self.witness = Witness(loop.clock)
         clock = Clock(loop.clock, rate=plan.exchange.rate)
         self.wall_clock = Clock(loop.clock, start=EPOCH, rate=plan.exchange.rate)
@@ -57,7 +55,7 @@ class Stage:
             clock=clock,
             wall_clock=self.wall_clock,
         )
-        self.exchange.listen(self.witness.hear)
+        self.exchange.listen(self.witness.observe)
         self.accounts = [
             self._account(number, two_sided=account.two_sided) for number, account in enumerate(plan.accounts)
         ]
@@ -66,7 +64,7 @@ class Stage:
         self.limiters = [self._limiter() for _ in range(plan.shares)]
         self.desks = [Desk(self, number, seat) for number, seat in enumerate(plan.seats)]
         self.listeners: list[Callable[[], None]] = []
-        """Told of each attempt, in the step in which it ends."""
+        """Called when an attempt ends, in the same step of the loop."""
         self._names = 0
 
     # --- for strategies ---
@@ -89,25 +87,19 @@ class Stage:
         inst_id = inst_id or self.inst_id(rng)
         two_sided = account.pos_mode == "long_short_mode" and inst_id.endswith("SWAP")
         pos_side: PosSide | None = rng.choice(("long", "short")) if two_sided else None
-        if rng.random() < 0.85:  # else there is nothing to close, or another's close is on its way
+        if rng.random() < 0.85:  # else nothing may be open, or another close is on its way
             pos = rng.randrange(1, 9) * (1 if two_sided else rng.choice((-1, 1)))
             self.exchange.open_position(inst_id, pos, "cross", pos_side or "net", account=account)
         if rng.random() < 0.03:
             self.exchange.add_pending_order(inst_id, pos_side=pos_side or "net", account=account)
         if rng.random() < 0.02:
             pos_side = "net" if two_sided else "long"  # the wrong one: refused
-        return ClosePosition(
-            inst_id,
-            "cross",
-            pos_side=pos_side,
-            auto_cxl=rng.random() < 0.5,
-            cl_ord_id=self.name(),
-        )
+        return ClosePosition(inst_id, "cross", pos_side=pos_side, auto_cxl=rng.random() < 0.5, cl_ord_id=self.name())
 
     async def close(self, desk: Desk, request: ClosePosition, priority: Priority, max_wait: float | None) -> None:
-        """Close, whatever comes of it."""
+        """Make a close and record its result."""
         call = self.begin(desk, request, priority, max_wait)
-        CALL.set(call.name)
+        CURRENT_CALL.set(call.name)
         await self.calls.close(desk.client, call)
         if self.notes is not None:
             self.note(f"{call.name} told: {call.told}{' ' * bool(call.words)}{call.words[:160]}")
@@ -119,15 +111,15 @@ class Stage:
             self.note(f"{call.name} at seat {desk.number}: close {request.inst_id} {priority.name} max_wait={max_wait}")
         return call
 
-    def escape(self, desk: Desk, wish: Wish, deadline: float, patience: float = 0.0) -> Escape:
-        """Note that somebody is about to run for the exit."""
-        seat, name = desk.seat, self.name(ESCAPE)
+    def begin_flatten(self, desk: Desk, scope: FlattenScope, deadline: float, patience: float = 0.0) -> FlattenRecord:
+        """Record a flatten or a confirmed close that is about to begin."""
+        seat, name = desk.seat, self.name(FLATTEN)
         key = self.key(seat.account, seat.key)
         user_id = self.accounts[seat.account].user_id
-        escape = Escape(name, desk.number, user_id, key.api_key, wish, self.loop.clock(), deadline, patience)
-        self.escapes[name] = escape
-        self.note(f"{name} at seat {desk.number}: out of {wish} within {deadline:g} s, patience {patience:g} s")
-        return escape
+        record = FlattenRecord(name, desk.number, user_id, key.api_key, scope, self.loop.clock(), deadline, patience)
+        self.flattens[name] = record
+        self.note(f"{name} at seat {desk.number}: out of {scope} within {deadline:g} s, patience {patience:g} s")
+        return record
 
     def note(self, text: str) -> None:
         """Write a line of the timeline, if one is kept."""
@@ -141,36 +133,36 @@ class Stage:
             home = self.accounts[account]
             found = home.credentials
             if number:
-                found = self.exchange.add_key(home, credentials=self._made_up(f"account {account} key {number}"))
+                found = self.exchange.add_key(home, credentials=self._credentials(f"account {account} key {number}"))
             self._keys[account, number] = found
         return found
 
     # --- inside ---
 
     def attempt(self, attempt: Attempt) -> None:
-        """Take a client's word of an attempt."""
-        whose = self.escapes.get(CALL.get()) or self.calls.made.get(attempt.request.cl_ord_id or "")
+        """Record an attempt that a client reports."""
+        whose = self.flattens.get(CURRENT_CALL.get()) or self.calls.made.get(attempt.request.cl_ord_id or "")
         if whose is not None:
             moments = self.desks[whose.seat].wall_clock.moments
             sent = None if attempt.sent is None else moments[attempt.sent]
             whose.attempt(attempt, sent, self.loop.clock())
         if self.listeners:
-            for tell in tuple(self.listeners):
-                tell()
+            for notify in tuple(self.listeners):
+                notify()
         if self.notes is not None:
             self.note(
-                f"{attempt.request.cl_ord_id or f'{CALL.get()} {attempt.request.inst_id}'} attempt: "
+                f"{attempt.request.cl_ord_id or f'{CURRENT_CALL.get()} {attempt.request.inst_id}'} attempt: "
                 f"{attempt.outcome.value} {attempt.code} {attempt.status or ''} "
                 f"waited {attempt.waited:.3f}, token {attempt.token}"
             )
 
     def _account(self, number: int, *, two_sided: bool) -> Account:
         return self.exchange.add_account(
-            pos_mode="long_short_mode" if two_sided else "net_mode", credentials=self._made_up(f"account {number}")
+            pos_mode="long_short_mode" if two_sided else "net_mode", credentials=self._credentials(f"account {number}")
         )
 
-    def _made_up(self, name: str) -> Credentials:
-        # Of this seed alone: what clients of one API key learn they share, for as long as one of them lives.
+    def _credentials(self, name: str) -> Credentials:
+        # Unique to this seed: clients of one API key share what they learn as long as one of them lives.
         rng = Random(f"{self.plan.seed} {name}")
         return Credentials(
             str(UUID(int=rng.getrandbits(128), version=4)), f"{rng.getrandbits(128):032X}", "Fjord-4711!"
@@ -185,7 +177,7 @@ class Stage:
 
 @dataclass(slots=True)
 class Desk:
-    """A seat, and the client that sits there now."""
+    """A seat of the plan and its current client."""
 
     stage: Stage
     number: int
@@ -193,7 +185,7 @@ class Desk:
     _client: Client | None = None
     _session: aiohttp.ClientSession | None = None
     wall_clock: TimedClock = field(init=False)
-    """Of the machine where the client runs."""
+    """The wall clock of the client's machine."""
 
     def __post_init__(self) -> None:
         stage = self.stage
@@ -201,13 +193,13 @@ class Desk:
 
     @property
     def client(self) -> Client:
-        """The client."""
+        """The current client; opened at the first use."""
         if self._client is None:
-            self._client = self._sit()
+            self._client = self._open_client()
         return self._client
 
-    async def leave(self) -> None:
-        """Close the client; the next use of the desk opens another."""
+    async def close_client(self) -> None:
+        """Close the client; the next use opens another."""
         client, session = self._client, self._session
         if client is not None:
             self.stage.note(f"client at seat {self.number} closes")
@@ -218,14 +210,14 @@ class Desk:
             if session is not None:
                 await session.close()
 
-    def _sit(self) -> Client:
+    def _open_client(self) -> Client:
         stage, seat = self.stage, self.seat
         account = stage.accounts[seat.account]
         if seat.own_session:
             self._session = aiohttp.ClientSession()
         return Client(
             stage.key(seat.account, seat.key),
-            user_id=account.user_id if seat.told else None,
+            user_id=account.user_id if seat.knows_user_id else None,
             base_url=stage.exchange.base_url,
             limiter=stage.limiters[seat.limiter],
             session=self._session,

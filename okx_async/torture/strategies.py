@@ -1,4 +1,4 @@
-"""What callers do: a table of strategies. A new one is a function and a row."""
+"""The strategies of callers, as a table. A new one is a function and a row."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.api.signature import signature
 from okx_async.torture.scenes import SCENES
 from okx_async.torture.stage import FOREIGN, Desk, Stage
-
-__all__ = ["STRATEGIES", "play"]
 
 Strategy: TypeAlias = "Callable[[Stage, Desk, Random], Awaitable[None]]"
 NORMAL, PANIC = Priority.NORMAL, Priority.PANIC
@@ -50,7 +48,7 @@ async def waves(stage: Stage, desk: Desk, rng: Random) -> None:
 
 
 async def batch(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Close a list; perhaps give up in the middle of it."""
+    """Close a batch; perhaps cancel it in the middle."""
     priority, max_wait = rng.choice((NORMAL, PANIC)), rng.choice((None, None, 1.0, 6.0))
     calls = [stage.begin(desk, stage.order(desk, rng), priority, max_wait) for _ in range(rng.randint(1, 40))]
     with suppress(TimeoutError):
@@ -59,7 +57,7 @@ async def batch(stage: Stage, desk: Desk, rng: Random) -> None:
 
 
 async def hasty(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Give every close up after a moment."""
+    """Cancel every close after a moment."""
     inst_id = rng.choice((None, stage.inst_id(rng)))
     longest = rng.choice((0.01, 0.1, 0.1, 0.5, 3.0))
 
@@ -81,7 +79,7 @@ async def hasty(stage: Stage, desk: Desk, rng: Random) -> None:
 
 
 async def impatient(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Have little time."""
+    """Close with little time (`max_wait`)."""
     inst_id = stage.inst_id(rng)
     async with asyncio.TaskGroup() as group:
         for _ in range(rng.randint(5, 40)):
@@ -91,7 +89,7 @@ async def impatient(stage: Stage, desk: Desk, rng: Random) -> None:
 
 
 async def panic(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Go ahead of all others."""
+    """Close with mixed priorities."""
     inst_id = stage.inst_id(rng)
     async with asyncio.TaskGroup() as group:
         for _ in range(rng.randint(5, 30)):
@@ -116,34 +114,34 @@ async def siege(stage: Stage, desk: Desk, rng: Random) -> None:
 
 
 async def spite(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Give closes up in the very step in which another is served or ends, when something is being handed over."""
+    """Cancel closes in the step in which another gets its slot or ends, so that hand-overs are hit."""
     inst_id = stage.inst_id(rng)
     often = rng.choice((0.05, 0.3))
     tasks: list[asyncio.Task[None]] = []
 
     limiter = stage.limiters[desk.seat.limiter]
 
-    def tell() -> None:
+    def notify() -> None:
         if rng.random() < often:
-            # Whoever has just been handed something still stands first in line: he does not know it yet.
+            # A task that has just been handed a slot still counts as the first waiter: it has not run yet.
             first = next((wait.task for wait in limiter.standing.values() if wait.task in tasks), None)
             target = rng.choice((first, rng.choice(tasks))) if tasks else None
             if target is not None:
                 target.cancel()
 
-    limiter.listeners.append(tell)
-    stage.listeners.append(tell)
+    limiter.listeners.append(notify)
+    stage.listeners.append(notify)
     for _ in range(rng.randint(10, 60)):
         tasks.append(asyncio.ensure_future(stage.close(desk, stage.order(desk, rng, inst_id), NORMAL, None)))
         if rng.random() < 0.3:
             await asyncio.sleep(rng.uniform(0.0, 0.1))
     await asyncio.wait(tasks)
-    limiter.listeners.remove(tell)
-    stage.listeners.remove(tell)
+    limiter.listeners.remove(notify)
+    stage.listeners.remove(notify)
 
 
 async def idle(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Come back after pauses in which connections grow old."""
+    """Close after pauses in which connections grow old."""
     for _ in range(rng.randint(2, 5)):
         await asyncio.gather(*(stage.close(desk, stage.order(desk, rng), NORMAL, None) for _ in range(3)))
         await asyncio.sleep(desk.seat.keepalive * rng.choice((0.9, 1.0, 1.1, 2.5)))
@@ -166,14 +164,14 @@ async def warmer(stage: Stage, desk: Desk, rng: Random) -> None:
 
 
 async def restart(_stage: Stage, desk: Desk, rng: Random) -> None:
-    """Close the client in the middle of everything; another takes its place."""
+    """Close the client in the middle of its calls; another takes its place."""
     for _ in range(rng.randint(1, 2)):
         await asyncio.sleep(rng.uniform(0.0, 5.0))
-        await desk.leave()
+        await desk.close_client()
 
 
 async def foreign(stage: Stage, desk: Desk, rng: Random) -> None:
-    """Be another program of the same user: a key of its own, no limiter, bursts. Only where the plan has one."""
+    """Send bursts as another program of the same user, with its own key and no limiter, where the plan has one."""
     if not stage.plan.accounts[desk.seat.account].foreign:
         return
     credentials = stage.key(desk.seat.account, 9)
@@ -192,10 +190,7 @@ async def foreign(stage: Stage, desk: Desk, rng: Random) -> None:
                     "Content-Type": "application/json",
                 }
                 with suppress(aiohttp.ClientError, TimeoutError):  # the mishaps strike it too
-                    async with (
-                        asyncio.timeout(3.0),
-                        session.post(CLOSE_PATH, data=body, headers=headers) as response,
-                    ):
+                    async with asyncio.timeout(3.0), session.post(CLOSE_PATH, data=body, headers=headers) as response:
                         await response.read()
             await asyncio.sleep(rng.uniform(0.0, 4.0))
 
@@ -219,6 +214,6 @@ STRATEGIES: dict[str, tuple[int, Strategy]] = {
 }
 
 
-async def play(kind: str, stage: Stage, desk: Desk, rng: Random) -> None:
-    """Follow the strategy, or the scene, of this name to its end."""
+async def run_strategy(kind: str, stage: Stage, desk: Desk, rng: Random) -> None:
+    """Run the strategy or scene of this name to its end."""
     await (STRATEGIES.get(kind) or SCENES[kind])[1](stage, desk, rng)

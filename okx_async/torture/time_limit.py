@@ -1,4 +1,4 @@
-"""The end of a history that comes to none by itself: code that never gives the loop its turn back."""
+"""A limit of real time for histories whose code never returns to the event loop."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["EndlessError", "bounded"]
 
-
-class EndlessError(KeyboardInterrupt):
-    """The time is over. Only what interrupts a program ends a task, and the loop, whatever they catch."""
+class TimeLimitError(KeyboardInterrupt):
+    """The time limit was reached. A KeyboardInterrupt, as tasks and the event loop may catch Exception."""
 
 
 @contextmanager
-def bounded(seconds: float) -> Iterator[None]:
-    """Raise EndlessError in the block after so many seconds.
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeLimitError in the block after so many seconds.
 
-    By an alarm: on Windows, outside the main thread, and where somebody else has set one (pytest-timeout, say), nothing
-    is bounded. (One of CPU time would make the clocks of CPU time coarse for as long as it stands.)
+    There is no limit on Windows, outside the main thread, or where an alarm is set already (by pytest-timeout, say).
+    The alarm is of real time, as one of CPU time would make the clocks of CPU time coarse.
     """
     timed = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     if not timed or signal.getitimer(signal.ITIMER_REAL)[0]:
@@ -29,7 +27,7 @@ def bounded(seconds: float) -> Iterator[None]:
 
     def stop(_: int, frame: FrameType | None) -> None:
         place = "" if frame is None else f", in {frame.f_code.co_qualname} at line {frame.f_lineno}"
-        raise EndlessError(f"no end within {seconds:g} s{place}")
+        raise TimeLimitError(f"no end within {seconds:g} s{place}")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -1,18 +1,16 @@
-"""What happened, in order, for a person to read: who sent what when, when it arrived, what came back."""
+"""The readable timeline of a history: calls, arrivals, answers and results in order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from okx_async.torture.invariants.table import Evidence
-
-__all__ = ["Note", "timeline"]
+from okx_async.torture.evidence import Evidence
 
 Note = tuple[float, str]
 
 
 def timeline(evidence: Evidence, notes: Iterable[Note]) -> tuple[Note, ...]:
-    """Return the notes of a history and the rows of its journal by time, seconds since the beginning."""
+    """Return the notes and journal rows of a history by time, in seconds since its beginning."""
     rate, start = evidence.plan.exchange.rate, evidence.start
     lines = [(at - start, text) for at, text in notes]
     for row in evidence.journal:

@@ -1,4 +1,4 @@
-"""A limiter that is watched: who stood in line, who was served when, and whether anybody waits beside a free token."""
+"""A limiter that records its waits, and whether a call waits while a token is free."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any, Self
 
 from okx_async import Limiter, Priority, Quota, SlotSource
 
-__all__ = ["CALL", "Wait", "WatchedLimiter"]
-
-CALL: ContextVar[str] = ContextVar("okx_async_torture_call", default="")
+CURRENT_CALL: ContextVar[str] = ContextVar("okx_async_torture_call", default="")
 """The name of the call that runs in this context."""
 
 
 @dataclass(slots=True)
 class Wait:
-    """One wait for a slot; times are the loop's clock. `served`: None as long as it stands in line."""
+    """One wait for a slot; times are the loop's clock. `served` is None until the slot is granted."""
 
     key: Hashable
     priority: Priority
@@ -27,16 +25,16 @@ class Wait:
     left: float | None = None
     """When it gave up waiting."""
     ended: float | None = None
-    """When what it was for had come to its end."""
+    """When the slot was given back."""
     call: str = ""
-    """Whose it is, where that is known."""
+    """The name of the call that waits, where known."""
     task: asyncio.Task[Any] | None = None
     fate: str = ""
-    """What became of the slot: settled, refunded or in doubt."""
+    """How the slot ended: settled, refunded or in doubt."""
 
 
-class _Watched:
-    """A slot that is written down."""
+class _WatchedSlot:
+    """A slot whose use is recorded."""
 
     __slots__ = ("_inner", "_watch", "wait")
 
@@ -47,7 +45,7 @@ class _Watched:
 
     async def __aenter__(self) -> Self:
         watch, wait = self._watch, self.wait
-        wait.joined, wait.call, wait.task = watch.now(), CALL.get(), asyncio.current_task()
+        wait.joined, wait.call, wait.task = watch.now(), CURRENT_CALL.get(), asyncio.current_task()
         watch.waits.append(wait)
         watch.standing[id(wait)] = wait
         try:
@@ -59,8 +57,8 @@ class _Watched:
             del watch.standing[id(wait)]
             wait.task = None
         wait.served = watch.now()
-        for tell in tuple(watch.listeners):
-            tell()
+        for notify in tuple(watch.listeners):
+            notify()
         return self
 
     async def __aexit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
@@ -90,10 +88,10 @@ class WatchedLimiter:
         self.waits: list[Wait] = []
         self.standing: dict[int, Wait] = {}
         self.listeners: list[Callable[[], None]] = []
-        """Told of each slot that is served, in the same step."""
+        """Called when a slot is granted, in the same step of the loop."""
         self.idle: list[str] = []
-        """Lines in which somebody waited although a token was free."""
-        self._looking: asyncio.TimerHandle | None = None
+        """A line for each wait that was found beside a free token."""
+        self._idle_check: asyncio.TimerHandle | None = None
 
     @property
     def linger(self) -> float:
@@ -108,9 +106,9 @@ class WatchedLimiter:
         max_wait: float | None = None,
         quota: Quota | None = None,
     ) -> Any:
-        """Pass on, and write down."""
+        """Pass on, and record the wait."""
         slot = self.limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota)
-        return _Watched(self, slot, key, priority)
+        return _WatchedSlot(self, slot, key, priority)
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
         """Pass on."""
@@ -120,30 +118,30 @@ class WatchedLimiter:
         """Pass on."""
         await self.limiter.aclose()
 
-    def look(self, every: float, patience: float) -> None:
-        """Look from time to time whether anybody waits beside a free token for longer than a late timer explains."""
+    def start_idle_checks(self, every: float, patience: float) -> None:
+        """Check every `every` seconds whether a call waits beside a free token for `patience` seconds or longer."""
         loop = asyncio.get_running_loop()
 
         def again() -> None:
             suspects = self._suspects() if self.standing else {}
             if suspects:
-                self._looking = loop.call_later(patience, still, suspects)
+                self._idle_check = loop.call_later(patience, still, suspects)
             else:
-                self._looking = loop.call_later(every, again)
+                self._idle_check = loop.call_later(every, again)
 
         def still(suspects: dict[Hashable, int]) -> None:
             for key, granted in self._suspects().items():
                 if suspects.get(key) == granted:
                     self.idle.append(f"{key!r}: {self.limiter.statistics(key)} at {self.now():.3f}")
-            self._looking = loop.call_later(every, again)
+            self._idle_check = loop.call_later(every, again)
 
-        self._looking = loop.call_later(every, again)
+        self._idle_check = loop.call_later(every, again)
 
-    def look_away(self) -> None:
-        """Look no more."""
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+    def stop_idle_checks(self) -> None:
+        """Stop the checks."""
+        if self._idle_check is not None:
+            self._idle_check.cancel()
+            self._idle_check = None
 
     def _suspects(self) -> dict[Hashable, int]:
         found = {}

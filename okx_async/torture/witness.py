@@ -1,6 +1,6 @@
-"""What the exchange was asked and what it told, word for word, and when a client wrote: evidence about those who flee.
+"""A record of the exchange's answers about positions, of the closes that it executed, and of when clients wrote.
 
-The journal does not say what a reading listed, nor which position a close was of; here it is kept.
+The exchange's journal keeps neither the content of a reading nor the position that a close addressed.
 """
 
 from __future__ import annotations
@@ -19,24 +19,11 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.faults.catalogue import POSITIONS_PATH
 from okx_async.simulator.http.messages import Answer, Request
 
-__all__ = [
-    "Asked",
-    "Place",
-    "TimedClock",
-    "Told",
-    "View",
-    "Witness",
-    "is_open",
-    "place_of",
-    "place_of_request",
-    "view_of",
-]
-
 OK = 200
 
 
-class Place(NamedTuple):
-    """What a close is addressed to; `ccy` is "" but for pairs."""
+class Address(NamedTuple):
+    """The address of a position; `ccy` is "" except for cross positions of pairs."""
 
     inst_id: str
     mgn_mode: str
@@ -44,8 +31,8 @@ class Place(NamedTuple):
     ccy: str
 
 
-class View(NamedTuple):
-    """One open position as the exchange lists it: which one, and how large."""
+class ListedPosition(NamedTuple):
+    """One open position as the exchange lists it."""
 
     pos_id: str
     c_time: str
@@ -54,8 +41,8 @@ class View(NamedTuple):
     u_time: str
 
     @property
-    def which(self) -> tuple[str, str, str]:
-        """What tells one position from another: a new one in the same place differs, another size does not."""
+    def identity(self) -> tuple[str, str, str]:
+        """The same for all sizes of one position, and another for a new position at the same address."""
         return self.pos_id, self.c_time, self.side
 
 
@@ -63,38 +50,38 @@ def _pair(inst_id: str) -> bool:
     return inst_id.count("-") == 1
 
 
-def _place(inst_id: str, mgn_mode: str, pos_side: str, ccy: str) -> Place:
-    """Return the place; only a cross position of a pair is named by its currency too."""
-    return Place(inst_id, mgn_mode, pos_side or "net", ccy if _pair(inst_id) and mgn_mode == "cross" else "")
+def _address(inst_id: str, mgn_mode: str, pos_side: str, ccy: str) -> Address:
+    """Return an address; only that of a cross position of a pair has a currency."""
+    return Address(inst_id, mgn_mode, pos_side or "net", ccy if _pair(inst_id) and mgn_mode == "cross" else "")
 
 
 def is_open(record: Mapping[str, Any]) -> bool:
-    """Whether a record of account/positions is of something open; the simulated exchange writes plain numbers."""
+    """Whether a record of account/positions has a size; the simulated exchange writes plain numbers."""
     return float(record["pos"] or 0) != 0
 
 
-def place_of(record: Mapping[str, Any]) -> Place:
-    """Return where a listed position stands."""
-    return _place(record["instId"], record["mgnMode"], record["posSide"], record["ccy"])
+def address_of(record: Mapping[str, Any]) -> Address:
+    """Return the address of a record of account/positions."""
+    return _address(record["instId"], record["mgnMode"], record["posSide"], record["ccy"])
 
 
-def place_of_request(request: ClosePosition) -> Place:
-    """Return what a request to close is addressed to."""
-    return _place(request.inst_id, request.mgn_mode, request.pos_side or "", request.ccy or "")
+def address_of_request(request: ClosePosition) -> Address:
+    """Return the address of a request to close."""
+    return _address(request.inst_id, request.mgn_mode, request.pos_side or "", request.ccy or "")
 
 
-def view_of(record: Mapping[str, Any]) -> View:
-    """Return what a record says of its position."""
+def listed_position(record: Mapping[str, Any]) -> ListedPosition:
+    """Return the position of a record of account/positions."""
     if _pair(record["instId"]):
         side = record["posCcy"]
     else:
         side = "short" if record["posSide"] == "short" or record["pos"].startswith("-") else "long"
-    return View(record["posId"], record["cTime"], side, record["pos"], record["uTime"])
+    return ListedPosition(record["posId"], record["cTime"], side, record["pos"], record["uTime"])
 
 
 @dataclass(frozen=True)
-class Told:
-    """One answer to a question for positions, at the moment in which it was decided (the loop's clock)."""
+class PositionsAnswer:
+    """One answer of account/positions; `at` is when the exchange decided on it, by the loop's clock."""
 
     at: float
     api_key: str
@@ -109,7 +96,7 @@ class Told:
 
     @cached_property
     def listing(self) -> list[Mapping[str, Any]] | None:
-        """What it lists, flat places left out; None if it is no list."""
+        """The open positions that it lists; None if it is no list."""
         try:
             answer = orjson.loads(self.body)
         except orjson.JSONDecodeError:
@@ -119,51 +106,51 @@ class Told:
         return [record for record in answer["data"] if is_open(record)]
 
     def covers(self, inst_id: str) -> bool:
-        """Whether it speaks of an instrument."""
+        """Whether it was asked about an instrument."""
         return self.inst_ids is None or inst_id in self.inst_ids
 
-    def at_place(self, place: Place) -> View | None:
-        """Return what it says of a place; None: nothing is open there."""
-        return next((view_of(record) for record in self.listing or () if place_of(record) == place), None)
+    def at_address(self, address: Address) -> ListedPosition | None:
+        """Return the open position at an address, if there is one."""
+        return next((listed_position(record) for record in self.listing or () if address_of(record) == address), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request to close that the exchange executed; `at`: by the loop's clock, `counted`: by the exchange's."""
+class ExecutedClose:
+    """One close that the exchange executed, `at` the loop's clock, `counted` at the exchange's."""
 
     at: float
     counted: float
     user_id: str
     api_key: str
-    place: Place
+    address: Address
     name: str
 
 
 @dataclass(slots=True)
 class Witness:
-    """Listens to the exchange."""
+    """A listener of the exchange that keeps its positions answers and executed closes."""
 
     now: Callable[[], float]
-    told: list[Told] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    answers: list[PositionsAnswer] = field(default_factory=list)
+    executed: list[ExecutedClose] = field(default_factory=list)
 
-    def hear(self, request: Request, answer: Answer, row: JournalRow) -> None:
-        """Take a request down, if it is of interest."""
+    def observe(self, request: Request, answer: Answer, row: JournalRow) -> None:
+        """Keep a positions answer or an executed close; ignore all else."""
         path, _, query = request.raw_path.partition("?")
         if path == POSITIONS_PATH:
             whole = answer.status == OK and answer.cut is None
             body = answer.body if whole else b""
-            self.told.append(Told(self.now(), request.headers.get("OK-ACCESS-KEY", ""), query, body))
+            self.answers.append(PositionsAnswer(self.now(), request.headers.get("OK-ACCESS-KEY", ""), query, body))
         elif path == CLOSE_PATH and row.executed:
             body = orjson.loads(request.body)
-            place = _place(body["instId"], body["mgnMode"], body.get("posSide", ""), body.get("ccy", ""))
-            self.asked.append(
-                Asked(self.now(), row.at, row.uid, request.headers["OK-ACCESS-KEY"], place, row.cl_ord_id)
+            address = _address(body["instId"], body["mgnMode"], body.get("posSide", ""), body.get("ccy", ""))
+            self.executed.append(
+                ExecutedClose(self.now(), row.at, row.uid, request.headers["OK-ACCESS-KEY"], address, row.cl_ord_id)
             )
 
 
 class TimedClock(Clock):
-    """A clock that keeps when, by its source, it told which time: a client's time stamps become moments again."""
+    """A clock that remembers its source's time for each reading, to convert a client's time stamps back."""
 
     __slots__ = ("moments",)
 

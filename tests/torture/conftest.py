@@ -12,11 +12,12 @@ import pytest
 
 from okx_async import Attempt, ClosePosition, FlattenState, Outcome, Priority
 from okx_async.simulator import Path
-from okx_async.torture.flatten_records import REPORT, Escape, Wish
-from okx_async.torture.invariants.table import Evidence, judge
-from okx_async.torture.plan import Account, Exchange, Part, Plan, Seat, Weather
+from okx_async.torture.evidence import Evidence
+from okx_async.torture.flatten_records import REPORT, FlattenRecord, FlattenScope
+from okx_async.torture.invariants.table import judge
+from okx_async.torture.plan import AccountOptions, ExchangeOptions, NetworkConditions, Part, Plan, Seat
 from okx_async.torture.watched_limiter import Wait
-from okx_async.torture.witness import Asked, Place, Told
+from okx_async.torture.witness import Address, ExecutedClose, PositionsAnswer
 
 SEAT = Seat(timeout=2.0, connect_timeout=1.0)
 
@@ -27,9 +28,9 @@ def calm() -> Plan:
     return Plan(
         seed=1,
         span=5.0,
-        weather=Weather(Path(0.01, 0.01), Path(0.01, 0.01)),
-        exchange=Exchange(),
-        accounts=(Account(),),
+        conditions=NetworkConditions(Path(0.01, 0.01), Path(0.01, 0.01)),
+        exchange=ExchangeOptions(),
+        accounts=(AccountOptions(),),
         seats=(SEAT,),
         parts=(Part("waves", 0, 0.5, "waves"),),
         mishaps=(),
@@ -46,7 +47,7 @@ def seated(calm: Plan) -> Callable[..., Plan]:
 @pytest.fixture
 def evidence(calm: Plan) -> Evidence:
     """Nothing happened yet."""
-    return Evidence(plan=calm, start=1000.0, journal=[], calls={}, limiters=[], silent=[], left=[])
+    return Evidence(plan=calm, start=1000.0, journal=[], calls={}, limiters=[], not_at_rest=[], leftovers=[])
 
 
 @pytest.fixture
@@ -60,11 +61,11 @@ class RunForIt:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        self.escape = Escape("e1", 0, "123", "key", Wish(), 1000.0, 8.0, 5.0)
+        self.flatten = FlattenRecord("e1", 0, "123", "key", FlattenScope(), 1000.0, 8.0, 5.0)
         self.waits: list[Wait] = []
-        evidence.escapes["e1"] = self.escape
+        evidence.flattens["e1"] = self.flatten
         evidence.limiters = [SimpleNamespace(waits=self.waits, idle=[])]  # type: ignore[list-item]  # a stand-in
-        self.escape.befores.append(self.record())
+        self.flatten.taken_up.append(self.record())
 
     @staticmethod
     def record(**changes: Any) -> dict[str, Any]:
@@ -79,7 +80,7 @@ class RunForIt:
         wait.ended, wait.call, wait.fate = 1000.0 + ended, "e1", "settled"
         self.waits.append(wait)
         body = orjson.dumps({"code": "0", "data": list(records), "msg": ""})
-        self.evidence.witness.told.append(Told(1000.0 + (begun + ended) / 2, "key", "", body))
+        self.evidence.witness.answers.append(PositionsAnswer(1000.0 + (begun + ended) / 2, "key", "", body))
 
     def close(
         self, sent: float, outcome: Outcome = Outcome.ACCEPTED, code: str = "0", *, done: bool | None = None
@@ -88,18 +89,20 @@ class RunForIt:
         token: Any = "in doubt" if outcome is Outcome.UNKNOWN else "settled"
         request = ClosePosition("F0-USDT-SWAP", "cross")
         attempt = Attempt(request, ("env", "123", "F0-USDT-SWAP"), 0.0, 1.0, 2.0, code, 200, outcome, token)
-        self.escape.attempt(attempt, 1000.0 + sent, 1000.1 + sent)
+        self.flatten.attempt(attempt, 1000.0 + sent, 1000.1 + sent)
         if outcome is Outcome.ACCEPTED if done is None else done:
-            place = Place("F0-USDT-SWAP", "cross", "net", "")
-            self.evidence.witness.asked.append(Asked(1000.05 + sent, 1000.05 + sent, "123", "key", place, ""))
+            address = Address("F0-USDT-SWAP", "cross", "net", "")
+            self.evidence.witness.executed.append(
+                ExecutedClose(1000.05 + sent, 1000.05 + sent, "123", "key", address, "")
+            )
         return attempt
 
     def report(
         self, state: str, at: float, *, flat: bool, after: dict[str, Any] | None = None, error: Any = None
     ) -> None:
         """Let it come back with a report of one row."""
-        before = SimpleNamespace(raw=self.escape.befores[0], inst_id="F0-USDT-SWAP")
-        attempts = tuple(one.attempt for tries in self.escape.tries.values() for one in tries)
+        before = SimpleNamespace(raw=self.flatten.taken_up[0], inst_id="F0-USDT-SWAP")
+        attempts = tuple(one.attempt for closes in self.flatten.closes.values() for one in closes)
         row = SimpleNamespace(
             before=before,
             position=before,
@@ -109,7 +112,7 @@ class RunForIt:
             error=error,
         )
         report: Any = SimpleNamespace(flat=flat, rows=(row,))
-        self.escape.report, self.escape.told, self.escape.ended = report, REPORT, 1000.0 + at
+        self.flatten.report, self.flatten.told, self.flatten.ended = report, REPORT, 1000.0 + at
 
     def breaches(self) -> list[tuple[str, str]]:
         """Judge it."""

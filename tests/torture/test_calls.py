@@ -62,7 +62,7 @@ async def test_what_a_caller_is_told(ending: BaseException | None, told: str) ->
 
 
 @pytest.mark.parametrize("noted", [True, False])
-async def test_a_cancellation_goes_on_and_its_note_is_kept(noted: bool) -> None:  # noqa: FBT001 - both
+async def test_a_cancellation_goes_on_and_its_note_is_kept(*, noted: bool) -> None:
     cancelled = asyncio.CancelledError()
     if noted:
         cancelled.add_note("already sent")

@@ -16,12 +16,12 @@ from okx_async.torture.flatten_records import (
     REPORT,
     SUPERSEDED,
     UNKNOWN,
-    Escape,
-    Try,
-    Wish,
+    CloseAttempt,
+    FlattenRecord,
+    FlattenScope,
 )
-from okx_async.torture.watched_limiter import CALL
-from okx_async.torture.witness import Place
+from okx_async.torture.watched_limiter import CURRENT_CALL
+from okx_async.torture.witness import Address
 
 RECORD = {
     "instId": "F0-USDT-SWAP",
@@ -45,7 +45,7 @@ class Client:
         self.name = ""
 
     async def flatten(self, *_: Any, on_progress: Any, **__: Any) -> Any:
-        self.name = CALL.get()
+        self.name = CURRENT_CALL.get()
         on_progress(SimpleNamespace(before=SimpleNamespace(raw=RECORD)))
         on_progress(SimpleNamespace(before=SimpleNamespace(raw=RECORD)))
         on_progress(SimpleNamespace(before=None))
@@ -57,27 +57,27 @@ class Client:
         return self.ending
 
 
-def escape() -> Escape:
-    return Escape("e1", 0, "123", "key", Wish(), 1000.0, 3.0, 5.0)
+def flatten_record() -> FlattenRecord:
+    return FlattenRecord("e1", 0, "123", "key", FlattenScope(), 1000.0, 3.0, 5.0)
 
 
 def test_what_is_wanted() -> None:
-    assert Wish().wants(RECORD)
-    assert not Wish().wants({**RECORD, "pos": "0"})
-    assert not Wish(("F1-USDT-SWAP",)).wants(RECORD)
-    assert Wish(side="short", mgn_mode="cross").wants(RECORD)
-    assert not Wish(side="long").wants(RECORD)
-    assert not Wish(mgn_mode="isolated").wants(RECORD)
-    assert Wish(("F1-USDT-SWAP",)).where(SimpleNamespace(raw=RECORD))  # type: ignore[arg-type]  # all that it looks at
+    assert FlattenScope().includes(RECORD)
+    assert not FlattenScope().includes({**RECORD, "pos": "0"})
+    assert not FlattenScope(("F1-USDT-SWAP",)).includes(RECORD)
+    assert FlattenScope(side="short", mgn_mode="cross").includes(RECORD)
+    assert not FlattenScope(side="long").includes(RECORD)
+    assert not FlattenScope(mgn_mode="isolated").includes(RECORD)
+    assert FlattenScope(("F1-USDT-SWAP",)).where(SimpleNamespace(raw=RECORD))  # type: ignore[arg-type]  # all that it looks at
 
 
 async def test_a_flatten_is_known_by_its_name_and_by_what_it_took_up() -> None:
-    one = escape()
+    one = flatten_record()
     client: Any = Client(SimpleNamespace(rows=(), flat=True))
     await one.flatten(client, auto_cxl=True, priority=okx.Priority.PANIC)
-    assert (client.name, CALL.get()) == ("e1", "")
-    assert (one.told, one.befores, one.ended is not None) == (REPORT, [RECORD], True)
-    assert [place.inst_id for place in one.targets] == ["F0-USDT-SWAP"]
+    assert (client.name, CURRENT_CALL.get()) == ("e1", "")
+    assert (one.told, one.taken_up, one.ended is not None) == (REPORT, [RECORD], True)
+    assert [address.inst_id for address in one.targets] == ["F0-USDT-SWAP"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ async def test_a_flatten_is_known_by_its_name_and_by_what_it_took_up() -> None:
     ],
 )
 async def test_what_a_confirmed_close_says_became_of_the_position(ending: Any, told: str) -> None:
-    one = escape()
+    one = flatten_record()
     client: Any = Client(ending)
     await one.confirm(client, REQUEST, okx.Priority.NORMAL)
     assert one.told == told
@@ -102,11 +102,11 @@ async def test_what_a_confirmed_close_says_became_of_the_position(ending: Any, t
 
 
 @pytest.mark.parametrize("noted", [True, False])
-async def test_a_cancellation_goes_on_and_its_note_is_kept(noted: bool) -> None:  # noqa: FBT001 - both
+async def test_a_cancellation_goes_on_and_its_note_is_kept(*, noted: bool) -> None:
     cancelled = asyncio.CancelledError()
     if noted:
         cancelled.add_note("already sent")
-    one = escape()
+    one = flatten_record()
     client: Any = Client(cancelled)
     with pytest.raises(asyncio.CancelledError):
         await one.flatten(client, auto_cxl=True, priority=okx.Priority.PANIC)
@@ -116,10 +116,10 @@ async def test_a_cancellation_goes_on_and_its_note_is_kept(noted: bool) -> None:
 @pytest.mark.parametrize(
     ("sent", "token", "written"), [(1.0, "settled", True), (1.0, "refunded", False), (None, "", False)]
 )
-def test_tries_are_kept_by_place(sent: float | None, token: str, written: bool) -> None:  # noqa: FBT001 - a column
-    one = escape()
+def test_attempts_are_kept_by_address(sent: float | None, token: str, *, written: bool) -> None:
+    one = flatten_record()
     attempt: Any = SimpleNamespace(request=REQUEST, token=token)  # all that is looked at
     one.attempt(attempt, sent, 2.0)
-    made = Try(attempt, sent, 2.0)
-    assert one.tries == {Place("F0-USDT-SWAP", "cross", "net", ""): [made]}
+    made = CloseAttempt(attempt, sent, 2.0)
+    assert one.closes == {Address("F0-USDT-SWAP", "cross", "net", ""): [made]}
     assert made.written is written

@@ -9,7 +9,7 @@ from okx_async.simulator import Path
 from okx_async.simulator.faults.catalogue import CATALOGUE
 from okx_async.torture import History, Plan, happen
 from okx_async.torture.mishaps import HELD, LIE, MISHAPS
-from okx_async.torture.plan import Mishap, Part, Weather
+from okx_async.torture.plan import Mishap, NetworkConditions, Part
 
 BUSY = (Part("siege", 0, 0.0, "siege"), Part("siege", 0, 0.0, "siege too"))
 
@@ -19,7 +19,7 @@ GROUPS = 14
 
 
 @pytest.fixture
-def struck(calm: Plan) -> Callable[[list[str]], History]:
+def mishap_count(calm: Plan) -> Callable[[list[str]], History]:
     """Let each of some mishaps happen three times to a busy client that does not know its user id."""
 
     def result(kinds: list[str]) -> History:
@@ -28,25 +28,27 @@ def struck(calm: Plan) -> Callable[[list[str]], History]:
             for number, kind in enumerate(kinds)
             for at in (0.0, 1.1, 3.3)
         )
-        seats = (replace(calm.seats[0], told=False),)
-        weather = replace(calm.weather, freeze=0.4)
+        seats = (replace(calm.seats[0], knows_user_id=False),)
+        conditions = replace(calm.conditions, freeze=0.4)
         readers = tuple(Part("reader", 0, at, f"reader {at}") for at in (0.0, 1.0, 2.0, 3.3))
-        return happen(replace(calm, parts=(*BUSY, *readers), mishaps=mishaps, seats=seats, weather=weather, grace=3.0))
+        return happen(
+            replace(calm, parts=(*BUSY, *readers), mishaps=mishaps, seats=seats, conditions=conditions, grace=3.0)
+        )
 
     return result
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MISHAPS if kind not in CATALOGUE])
-def test_each_mishap_happens_and_breaks_nothing(kind: str, struck: Callable[[list[str]], History]) -> None:
-    history = struck([kind])
+def test_each_mishap_happens_and_breaks_nothing(kind: str, mishap_count: Callable[[list[str]], History]) -> None:
+    history = mishap_count([kind])
     assert history.broken == ()
     assert history.faults > 0
 
 
 @pytest.mark.parametrize("first", range(GROUPS))
-def test_so_does_each_fault_of_the_catalogue(first: int, struck: Callable[[list[str]], History]) -> None:
+def test_so_does_each_fault_of_the_catalogue(first: int, mishap_count: Callable[[list[str]], History]) -> None:
     kinds = BY_NAME[first::GROUPS]  # of all kinds: those of one endpoint would be in each other's way
-    history = struck(kinds)
+    history = mishap_count(kinds)
     assert history.broken == ()
     assert history.faults >= len(kinds)
 
@@ -58,8 +60,8 @@ def test_all_faults_of_the_catalogue_are_mishaps() -> None:
 @pytest.mark.parametrize("kind", ["wire reset", "silence", "stall", "deaf", "hang-up", "late", "proxy"])
 def test_what_the_worst_of_them_do_to_a_caller_is_an_unknown_outcome(kind: str, calm: Plan) -> None:
     mishaps = tuple(Mishap(kind, number / 10, f"{kind} {number}") for number in range(60))
-    weather = Weather(Path(0.1, 0.1), Path(0.1, 0.1))
-    history = happen(replace(calm, parts=BUSY, mishaps=mishaps, weather=weather, grace=3.0))
+    conditions = NetworkConditions(Path(0.1, 0.1), Path(0.1, 0.1))
+    history = happen(replace(calm, parts=BUSY, mishaps=mishaps, conditions=conditions, grace=3.0))
     assert history.broken == ()
     assert history.told["unknown"] > 0
 

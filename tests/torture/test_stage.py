@@ -21,7 +21,7 @@ def play(plan: Plan, script: Callable[[Stage], Awaitable[Any]]) -> None:
         async with stage.exchange:
             await script(stage)
             for desk in stage.desks:
-                await desk.leave()
+                await desk.close_client()
 
     run(main, VirtualLoop(network))
 
@@ -31,8 +31,8 @@ def test_a_desk_has_one_client_until_it_leaves(calm: Plan) -> None:
         desk = stage.desks[0]
         first = desk.client
         assert desk.client is first
-        await desk.leave()
-        await desk.leave()
+        await desk.close_client()
+        await desk.close_client()
         assert desk.client is not first
 
     play(calm, script)
@@ -44,7 +44,7 @@ def test_a_session_of_ones_own_is_closed_with_its_client(seated: Callable[..., P
         assert isinstance(desk.client, okx.Client)
         session = desk._session
         assert session is not None
-        await desk.leave()
+        await desk.close_client()
         assert session.closed
 
     play(seated(own_session=True), script)

@@ -10,7 +10,7 @@ import pytest
 
 from okx_async.torture import Plan, happen, history
 from okx_async.torture.strategies import STRATEGIES
-from okx_async.torture.time_limit import EndlessError, bounded
+from okx_async.torture.time_limit import TimeLimitError, time_limit
 
 
 @pytest.fixture(autouse=True)
@@ -28,17 +28,17 @@ def spin() -> None:
 
 def test_what_has_no_end_is_ended_and_named() -> None:
     before = signal.getsignal(signal.SIGALRM)
-    with pytest.raises(EndlessError, match=r"no end within 0\.05 s, in spin at line \d+"), bounded(0.05):
+    with pytest.raises(TimeLimitError, match=r"no end within 0\.05 s, in spin at line \d+"), time_limit(0.05):
         spin()
     assert signal.getsignal(signal.SIGALRM) is before
-    with bounded(0.05):
+    with time_limit(0.05):
         pass
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_an_alarm_that_somebody_has_set_stays() -> None:
     signal.setitimer(signal.ITIMER_REAL, 50.0)
-    with bounded(0.01):
+    with time_limit(0.01):
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 40.0
     assert signal.getitimer(signal.ITIMER_REAL)[0] > 40.0
 
@@ -47,7 +47,7 @@ def test_elsewhere_nothing_is_bounded() -> None:
     ended = threading.Event()
 
     def elsewhere() -> None:
-        with bounded(0.0):
+        with time_limit(0.0):
             ended.set()
 
     thread = threading.Thread(target=elsewhere)

@@ -8,7 +8,7 @@ import pytest
 
 import okx_async as okx
 from okx_async.simulator import Network, VirtualLoop, run
-from okx_async.torture.watched_limiter import CALL, WatchedLimiter
+from okx_async.torture.watched_limiter import CURRENT_CALL, WatchedLimiter
 
 KEY = "key"
 
@@ -24,7 +24,7 @@ def play(script: Callable[[VirtualLoop, WatchedLimiter], Awaitable[Any]], **opti
 
 def test_waits_are_written_down_with_whose_they_are_and_what_became_of_them() -> None:
     async def script(_: VirtualLoop, limiter: WatchedLimiter) -> None:
-        CALL.set("c1")
+        CURRENT_CALL.set("c1")
         async with limiter.slot(KEY) as slot:
             slot.check()
         async with limiter.slot(KEY, priority=okx.Priority.PANIC) as slot:
@@ -78,9 +78,9 @@ def test_those_who_listen_are_told_in_the_step_in_which_a_slot_is_served() -> No
 
 
 @pytest.mark.parametrize("broken", [True, False])
-def test_a_wait_beside_a_free_token_is_seen(broken: bool) -> None:  # noqa: FBT001 - both
+def test_a_wait_beside_a_free_token_is_seen(*, broken: bool) -> None:
     async def script(_: VirtualLoop, limiter: WatchedLimiter) -> None:
-        limiter.look(0.1, 0.02)
+        limiter.start_idle_checks(0.1, 0.02)
         async with limiter.slot(KEY):
             pass
 
@@ -95,8 +95,8 @@ def test_a_wait_beside_a_free_token_is_seen(broken: bool) -> None:  # noqa: FBT0
             assert queue._timer is not None
             queue._timer.cancel()
         await asyncio.sleep(4)
-        limiter.look_away()
-        limiter.look_away()  # once is enough
+        limiter.stop_idle_checks()
+        limiter.stop_idle_checks()  # once is enough
         waiting.cancel()
         await asyncio.wait({waiting})
 

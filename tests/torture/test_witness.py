@@ -5,7 +5,16 @@ from typing import Any
 import okx_async as okx
 from okx_async.simulator import JournalRow
 from okx_async.simulator.http.messages import Answer, Request
-from okx_async.torture.witness import Place, TimedClock, Told, Witness, is_open, place_of, place_of_request, view_of
+from okx_async.torture.witness import (
+    Address,
+    PositionsAnswer,
+    TimedClock,
+    Witness,
+    address_of,
+    address_of_request,
+    is_open,
+    listed_position,
+)
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -22,51 +31,51 @@ def request(path: str, body: bytes = b"") -> Request:
 
 
 def test_a_pair_is_named_by_its_currency_where_a_close_of_it_is() -> None:
-    swap = Place("F0-USDT-SWAP", "cross", "net", "")
-    assert place_of(record()) == swap == place_of_request(okx.ClosePosition("F0-USDT-SWAP", "cross"))
-    assert place_of(record(instId="F0-USDT")).ccy == "USDT"
-    assert place_of(record(instId="F0-USDT", mgnMode="isolated")).ccy == ""
-    assert place_of_request(okx.ClosePosition("F0-USDT", "cross", ccy="USDT")).ccy == "USDT"
+    swap = Address("F0-USDT-SWAP", "cross", "net", "")
+    assert address_of(record()) == swap == address_of_request(okx.ClosePosition("F0-USDT-SWAP", "cross"))
+    assert address_of(record(instId="F0-USDT")).ccy == "USDT"
+    assert address_of(record(instId="F0-USDT", mgnMode="isolated")).ccy == ""
+    assert address_of_request(okx.ClosePosition("F0-USDT", "cross", ccy="USDT")).ccy == "USDT"
 
 
 def test_which_position_it_is() -> None:
-    view = view_of(record())
-    assert view.which == ("7", "1000", "long") == view_of(record(pos="9", uTime="2000")).which
-    assert view_of(record(pos="-3")).side == "short" == view_of(record(posSide="short")).side
-    assert view_of(record(instId="F0-USDT", posCcy="F0")).side == "F0"
-    assert view_of(record(cTime="1002")).which != view.which
+    view = listed_position(record())
+    assert view.identity == ("7", "1000", "long") == listed_position(record(pos="9", uTime="2000")).identity
+    assert listed_position(record(pos="-3")).side == "short" == listed_position(record(posSide="short")).side
+    assert listed_position(record(instId="F0-USDT", posCcy="F0")).side == "F0"
+    assert listed_position(record(cTime="1002")).identity != view.identity
     assert [is_open(record(pos=pos)) for pos in ("0", "", "-0.5")] == [False, False, True]
 
 
 def test_an_answer_is_read_word_for_word() -> None:
     body = b'{"code":"0","data":[{"instId":"A","pos":"0"},{"instId":"B","pos":"1"}],"msg":""}'
-    told = Told(1.0, "key", "instId=A,B", body)
+    told = PositionsAnswer(1.0, "key", "instId=A,B", body)
     assert told.inst_ids == frozenset({"A", "B"})
     assert [one["instId"] for one in told.listing or ()] == ["B"]
-    assert (told.covers("A"), told.covers("C"), Told(1.0, "key", "", b"").covers("C")) == (True, False, True)
+    assert (told.covers("A"), told.covers("C"), PositionsAnswer(1.0, "key", "", b"").covers("C")) == (True, False, True)
     for other in (b"", b"[]", b'{"code":"50011","data":[]}', b'{"code":"0","data":{}}'):
-        assert Told(1.0, "key", "", other).listing is None
+        assert PositionsAnswer(1.0, "key", "", other).listing is None
 
 
 def test_the_witness_keeps_readings_and_closes_that_were_executed() -> None:
     witness = Witness(lambda: 7.0)
     positions, close = "/api/v5/account/positions", "/api/v5/trade/close-position"
     body = b'{"instId":"F0-USDT-SWAP","mgnMode":"cross","clOrdId":"e1"}'
-    witness.hear(request(f"{positions}?instId=A"), Answer(200, b"{}", "0"), row(positions))
-    witness.hear(request(positions), Answer(200, b"{}", "0", cut=3), row(positions))
-    witness.hear(request(positions), Answer(503, b"{}", ""), row(positions))
-    witness.hear(request(close, body), Answer(200, b"{}", "0"), row(close, executed=True))
-    witness.hear(request(close, body), Answer(200, b"{}", "51023"), row(close))
-    assert [(told.at, told.query, told.body) for told in witness.told] == [
+    witness.observe(request(f"{positions}?instId=A"), Answer(200, b"{}", "0"), row(positions))
+    witness.observe(request(positions), Answer(200, b"{}", "0", cut=3), row(positions))
+    witness.observe(request(positions), Answer(503, b"{}", ""), row(positions))
+    witness.observe(request(close, body), Answer(200, b"{}", "0"), row(close, executed=True))
+    witness.observe(request(close, body), Answer(200, b"{}", "51023"), row(close))
+    assert [(told.at, told.query, told.body) for told in witness.answers] == [
         (7.0, "instId=A", b"{}"),
         *((7.0, "", b""),) * 2,  # cut, and no answer of the exchange's: no list in any case
     ]
-    asked = witness.asked[0]
-    assert len(witness.asked) == 1
-    assert (asked.at, asked.counted, asked.place, asked.name) == (
+    asked = witness.executed[0]
+    assert len(witness.executed) == 1
+    assert (asked.at, asked.counted, asked.address, asked.name) == (
         7.0,
         5.0,
-        Place("F0-USDT-SWAP", "cross", "net", ""),
+        Address("F0-USDT-SWAP", "cross", "net", ""),
         "e1",
     )
 

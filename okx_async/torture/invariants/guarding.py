@@ -1,68 +1,61 @@
-"""What must hold of those who want out, judged from what the exchange told and what they wrote and were told.
+"""Invariants of the closes of a flatten or a confirmed close: which may be written, and until when.
 
-Two things are not known to the judge but bounded: which answer a client had to a question (one of those that the
-exchange gave to its API key between the question's slot and its end, mostly a single one), and which close a request
-without a name was. Where more than one is possible, what is allowed by one of them is allowed, and what is forbidden
-must be forbidden by all. Times of writing are the client's own, made moments of the loop again: a request that is long
-on its way is no fault of who wrote it.
+Two facts are bounded, but not known: which answer a client had to a question (one of those that the exchange gave to
+its API key between the question's slot and its end, mostly a single one), and which attempt a request without a name
+belongs to. A close is allowed if one of the possible answers allows it, and forbidden only if all of them forbid it.
+Times of writing are the client's own, converted to the loop's clock, so a request that is long on its way counts as
+written in time.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from okx_async.torture.invariants.readings import HAIR, looks, superseded, targets
-from okx_async.torture.witness import place_of, view_of
+from okx_async.simulator import Trade
+from okx_async.torture.evidence import SLACK, Evidence
+from okx_async.torture.flatten_records import CloseAttempt, FlattenRecord
+from okx_async.torture.invariants.readings import TOLERANCE, Reading, readings_of, superseded, targets
+from okx_async.torture.witness import Address, ExecutedClose, ListedPosition, address_of, listed_position
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from okx_async.simulator import Trade
-    from okx_async.torture.flatten_records import Escape, Try
-    from okx_async.torture.invariants.readings import Look
-    from okx_async.torture.invariants.table import Evidence
-    from okx_async.torture.witness import Asked, Place, View
-
-__all__ = ["FINAL", "MAY_MOVE", "deadlines", "filters", "guard", "kills", "may_be"]
-
-FRESH = 1.0
-"""Seconds from the question to the last moment at which a close may rely on its answer: okx-facts, 7.2."""
-STILL = 2.0
-GRACE = 1.0
+MAX_AGE = 1.0
+"""Seconds after the start of a reading within which a close may rely on it: okx-facts, 7.2."""
+STANDSTILL = 2.0
+"""Seconds for which a position must be listed unchanged before a close that may have been executed is repeated."""
+LAST_READING = 1.0
 """Seconds after the deadline for a last reading."""
-LATE = 0.02
 MAY_MOVE = {"ACCEPTED", "UNKNOWN", "WAIT"}
 FINAL = {"NEEDS", "FATAL"}
 MOST_MISSED = 3
 
 
 def guard(evidence: Evidence) -> Iterator[str]:
-    """Write no close that no reading allows: okx-facts, 7.2."""
-    for escape in evidence.escapes.values():
-        seen = looks(evidence, escape)
-        mine = targets(escape, seen)
+    """Every close is allowed by a reading: okx-facts, 7.2."""
+    for flatten in evidence.flattens.values():
+        readings = readings_of(evidence, flatten)
+        mine = targets(flatten, readings)
         if mine is None:
             continue
-        for place, tries in escape.tries.items():
-            target = mine.get(place)
-            lines = _unguarded(tries) if target is None else _allowed(place, target, tries, seen)
-            yield from (f"{escape.name} {place.inst_id} {place.pos_side}: {line}" for line in lines)
-            yield from (f"{escape.name} {place.inst_id} {place.pos_side}: {line}" for line in _looped(tries))
+        for address, closes in flatten.closes.items():
+            target = mine.get(address)
+            lines = _unguarded(closes) if target is None else _allowed(address, target, closes, readings)
+            yield from (f"{flatten.name} {address.inst_id} {address.pos_side}: {line}" for line in lines)
+            yield from (f"{flatten.name} {address.inst_id} {address.pos_side}: {line}" for line in _endless(closes))
 
 
-def _unguarded(tries: list[Try]) -> Iterator[str]:
-    """Without a position that was read first, only what was plainly refused may be sent again."""
-    for one in tries[:-1]:
+def _unguarded(closes: list[CloseAttempt]) -> Iterator[str]:
+    """Without a reading of the position, only a close that was plainly refused may be sent again."""
+    for one in closes[:-1]:
         if one.attempt.outcome.value not in {"RATE", "LATER", "CLOCK", "NOT-SENT"}:
             yield f"{one.attempt.outcome.value} {one.attempt.code} was sent again, and nothing was known of a position"
 
 
-def _looped(tries: list[Try]) -> Iterator[str]:
-    """Nothing goes on for ever: what is refused for good ends it, what is not there or not in time nearly so."""
-    outcomes = [one.attempt.outcome.value for one in tries]
-    for one in tries[:-1]:
+def _endless(closes: list[CloseAttempt]) -> Iterator[str]:
+    """Repeats end: at once after a final refusal, soon after "no position" or "out of time"."""
+    outcomes = [one.attempt.outcome.value for one in closes]
+    for one in closes[:-1]:
         if one.attempt.outcome.value in FINAL:
             yield f"{one.attempt.outcome.value} {one.attempt.code}, and yet another close"
     if outcomes.count("FLAT?") > MOST_MISSED:
@@ -71,164 +64,168 @@ def _looped(tries: list[Try]) -> Iterator[str]:
         yield f"{outcomes.count('CLOCK')} closes out of time"
 
 
-def _allowed(place: Place, target: View, tries: list[Try], seen: list[Look]) -> Iterator[str]:
-    seen = [look for look in seen if look.covers(place.inst_id)]
-    # What stood there before it was taken up, in a later reading than the first perhaps, was never its concern.
-    listed = [any(view and view.which == target.which for view in look.views(place)) for look in seen]
-    seen = seen[listed.index(True) :] if True in listed else []
-    for number, one in enumerate(tries):
+def _allowed(
+    address: Address, target: ListedPosition, closes: list[CloseAttempt], readings: list[Reading]
+) -> Iterator[str]:
+    readings = [reading for reading in readings if reading.covers(address.inst_id)]
+    # Readings before the first that lists the position concern an earlier one at the same address.
+    appears = [reading.may_list(address, target) for reading in readings]
+    readings = readings[appears.index(True) :] if True in appears else []
+    for number, one in enumerate(closes):
         if one.sent is None:
             continue
-        before = [earlier for earlier in tries[:number] if earlier.attempt.outcome.value != "NOT-SENT"]
+        before = [earlier for earlier in closes[:number] if earlier.attempt.outcome.value != "NOT-SENT"]
         heard = max((earlier.ended for earlier in before), default=-inf)
-        known = [look for look in seen if look.ended <= one.sent and _counts(look, before)]
-        # What was listed before the last answer does not count any more, but a new position never becomes the old one.
-        sure = [look for look in known if look.surely_covers(place.inst_id) and _known(look, one.sent)]
-        other = next((look for look in sure if superseded(look.views(place), target)), None)
+        known = [reading for reading in readings if reading.ended <= one.sent and _counts(reading, before)]
+        # A listing from before the last answer no longer allows a close, but a new position stays a new one.
+        sure = [reading for reading in known if reading.surely_covers(address.inst_id) and _known(reading, one.sent)]
+        other = next((reading for reading in sure if superseded(reading.at(address), target)), None)
         what = f"close {number + 1}, written at {one.sent:.6f}"
         if other is not None:
             yield f"{what}: since {other.ended:.6f} another position was known to stand there"
             continue
-        recent = [look for look in known if look.begun >= max(one.sent - FRESH, heard) - HAIR]
-        grants = [look for look in recent if any(view and view.which == target.which for view in look.views(place))]
+        recent = [reading for reading in known if reading.begun >= max(one.sent - MAX_AGE, heard) - TOLERANCE]
+        grants = [reading for reading in recent if reading.may_list(address, target)]
         if not any(earlier.written for earlier in before):
-            # The first one goes out although nothing can be read; but not against what was read.
-            if not grants and any(look in sure for look in recent):
+            # The first close needs no reading, but must not contradict one.
+            if not grants and any(reading in sure for reading in recent):
                 yield f"{what}: what was read at {recent[-1].begun:.6f} does not list the position"
             continue
         if not grants:
             yield f"{what}: no reading since {heard:.6f}, and of the second before, lists the position"
             continue
         moved = max((earlier.ended for earlier in before if earlier.attempt.outcome.value in MAY_MOVE), default=-inf)
-        if moved > -inf and not any(_stood_still(look, place, target, moved, known) for look in grants):
-            yield f"{what}: a close was on its way, and the position was not seen to stand still for {STILL:g} s"
+        if moved > -inf and not any(_stood_still(reading, address, target, moved, known) for reading in grants):
+            yield f"{what}: a close was on its way, and the position was not seen to stand still for {STANDSTILL:g} s"
 
 
-def _known(look: Look, sent: float) -> bool:
-    """Whether it was told before a write: of the same moment if it took any time, as a write may wait for its end."""
-    return look.ended < sent or look.begun < look.ended == sent
+def _known(reading: Reading, sent: float) -> bool:
+    """Whether a reading ended before a write, or at the same moment if it took time: a write may wait for it."""
+    return reading.ended < sent or reading.begun < reading.ended == sent
 
 
-def _counts(look: Look, before: list[Try]) -> bool:
-    """Whether no close of this place was on the wire while it was."""
-    return all(look.ended <= (one.sent or one.ended) or look.begun >= one.ended - HAIR for one in before)
+def _counts(reading: Reading, before: list[CloseAttempt]) -> bool:
+    """Whether no close of this address was on the wire during the reading."""
+    return all(reading.ended <= (one.sent or one.ended) or reading.begun >= one.ended - TOLERANCE for one in before)
 
 
-def _stood_still(last: Look, place: Place, target: View, moved: float, known: list[Look]) -> bool:
+def _stood_still(last: Reading, address: Address, target: ListedPosition, moved: float, known: list[Reading]) -> bool:
     """Whether the position was listed unchanged from a reading 2 s before, begun after the close that may move it."""
-    for view in last.views(place):
-        if view is None or view.which != target.which:
+    for listed in last.at(address):
+        if listed is None or listed.identity != target.identity:
             continue
         since: float | None = None
-        for look in known:
-            if look.begun < moved - HAIR or look.begun > last.begun:
+        for reading in known:
+            if reading.begun < moved - TOLERANCE or reading.begun > last.begun:
                 continue
-            if view not in look.views(place):
+            if listed not in reading.at(address):
                 since = None
             elif since is None:
-                since = look.begun
-        if since is not None and last.begun - since >= STILL - HAIR:
+                since = reading.begun
+        if since is not None and last.begun - since >= STANDSTILL - TOLERANCE:
             return True
     return False
 
 
 def kills(evidence: Evidence) -> Iterator[str]:
-    """Close no position, by a repeat that comes late, that was opened while another was being closed."""
+    """No late repeat of a close hits a position that was opened while another was being closed."""
     opened: dict[tuple[str, str, bool], float] = {}
     for trade in evidence.trades:
         if trade.after.pos:
-            opened.setdefault(_which(trade.after), _moment(evidence, trade.at))
-    asked = {(one.counted, one.user_id, *one.place[:3]): one for one in evidence.witness.asked}
-    by_place: dict[tuple[str, Place], list[tuple[Escape, Try, bool]]] = defaultdict(list)
-    mine = {escape.name: targets(escape, looks(evidence, escape)) or {} for escape in evidence.escapes.values()}
-    for escape in evidence.escapes.values():
-        for place, tries in escape.tries.items():
+            opened.setdefault(_identity(trade.after), _moment(evidence, trade.at))
+    asked = {(one.counted, one.user_id, *one.address[:3]): one for one in evidence.witness.executed}
+    by_address: dict[tuple[str, Address], list[tuple[FlattenRecord, CloseAttempt, bool]]] = defaultdict(list)
+    mine = {
+        flatten.name: targets(flatten, readings_of(evidence, flatten)) or {} for flatten in evidence.flattens.values()
+    }
+    for flatten in evidence.flattens.values():
+        for address, closes in flatten.closes.items():
             repeat = False
-            for one in tries:
+            for one in closes:
                 if one.written:
-                    by_place[escape.user_id, place].append((escape, one, repeat))
+                    by_address[flatten.user_id, address].append((flatten, one, repeat))
                     repeat = True
-    latest = evidence.plan.exchange.lag[1] + LATE + evidence.plan.weather.freeze
+    latest = evidence.plan.exchange.lag[1] + SLACK + evidence.plan.conditions.freeze
     for trade in evidence.trades:
         where = trade.before
         cause = asked.get((trade.asked or 0.0, where.user_id, where.inst_id, where.mgn_mode, where.pos_side))
         if trade.cause != "close" or cause is None or cause.name:
             continue
         suspects = [
-            (escape, one, repeat)
-            for escape, one, repeat in by_place[cause.user_id, cause.place]
-            if may_be(one, cause) and escape.api_key == cause.api_key
+            (flatten, one, repeat)
+            for flatten, one, repeat in by_address[cause.user_id, cause.address]
+            if may_be(one, cause) and flatten.api_key == cause.api_key
         ]
-        born = opened[_which(trade.before)]
+        born = opened[_identity(trade.before)]
         if suspects and all(
-            repeat and _strange(mine[escape.name].get(cause.place), trade) and born + latest < (one.sent or 0.0) - FRESH
-            for escape, one, repeat in suspects
+            repeat
+            and _is_another(mine[flatten.name].get(cause.address), trade)
+            and born + latest < (one.sent or 0.0) - MAX_AGE
+            for flatten, one, repeat in suspects
         ):
-            escape, one, _ = suspects[0]
-            yield (
-                f"{escape.name} {cause.place.inst_id}: a repeat written at {one.sent:.6f} closed a position that was "
-                f"opened at {born:.6f}"
-            )
+            flatten, one, _ = suspects[0]
+            what = f"a repeat written at {one.sent:.6f} closed a position that was opened at {born:.6f}"
+            yield f"{flatten.name} {cause.address.inst_id}: {what}"
 
 
-def _which(holding: Any) -> tuple[str, str, bool]:
+def _identity(holding: Any) -> tuple[str, str, bool]:
     return holding.pos_id, str(holding.c_time), holding.pos > 0
 
 
-def _strange(target: View | None, trade: Trade) -> bool:
-    """Whether the position that was closed is another one than what was to be closed, as far as that is known."""
+def _is_another(target: ListedPosition | None, trade: Trade) -> bool:
+    """Whether the position that was closed is known to be another one than the target."""
     return target is not None and (trade.before.pos_id, str(trade.before.c_time)) != (target.pos_id, target.c_time)
 
 
-def may_be(one: Try, cause: Asked) -> bool:
-    """Whether a request that was executed may be this try."""
-    if one.sent is None or cause.at < one.sent - HAIR:
+def may_be(one: CloseAttempt, cause: ExecutedClose) -> bool:
+    """Whether an executed request may belong to this attempt."""
+    if one.sent is None or cause.at < one.sent - TOLERANCE:
         return False
-    return cause.at <= one.ended + HAIR or one.attempt.token == "in doubt"
+    return cause.at <= one.ended + TOLERANCE or one.attempt.token == "in doubt"
 
 
 def _moment(evidence: Evidence, at: float) -> float:
-    """Return a time of the exchange's clock by the loop's."""
+    """Convert a time of the exchange's clock to the loop's."""
     return evidence.start + (at - evidence.start) / evidence.plan.exchange.rate
 
 
 def filters(evidence: Evidence) -> Iterator[str]:
-    """Close nothing that was not asked for, and take nothing up twice."""
-    tries: dict[tuple[str, Place], list[Try]] = defaultdict(list)
-    for escape in evidence.escapes.values():
-        places: dict[Place, tuple[str, str, str]] = {}
-        for record in escape.befores:
-            place, view = place_of(record), view_of(record)
-            if not escape.wish.wants(record):
-                yield f"{escape.name} {place.inst_id} {place.pos_side}: outside of what was to be closed"
-            if places.setdefault(place, view.which) != view.which:
-                yield f"{escape.name} {place.inst_id} {place.pos_side}: a new position was counted as meant"
-        for place, made in escape.tries.items():
-            tries[escape.api_key, place] += made
-            if escape.request is None and place not in places:
-                yield f"{escape.name} {place.inst_id} {place.pos_side}: closed, and never taken up"
-    for one in evidence.witness.asked:
-        if not one.name and not any(may_be(made, one) for made in tries[one.api_key, one.place]):
-            yield f"{one.place.inst_id} {one.place.pos_side}: closed at {one.at:.6f}, and nobody says so"
+    """Nothing outside of the filter is closed, and no address is taken up for two positions."""
+    closes: dict[tuple[str, Address], list[CloseAttempt]] = defaultdict(list)
+    for flatten in evidence.flattens.values():
+        addresses: dict[Address, tuple[str, str, str]] = {}
+        for record in flatten.taken_up:
+            address, listed = address_of(record), listed_position(record)
+            if not flatten.scope.includes(record):
+                yield f"{flatten.name} {address.inst_id} {address.pos_side}: outside of what was to be closed"
+            if addresses.setdefault(address, listed.identity) != listed.identity:
+                yield f"{flatten.name} {address.inst_id} {address.pos_side}: a new position was counted as meant"
+        for address, made in flatten.closes.items():
+            closes[flatten.api_key, address] += made
+            if flatten.request is None and address not in addresses:
+                yield f"{flatten.name} {address.inst_id} {address.pos_side}: closed, and never taken up"
+    for one in evidence.witness.executed:
+        if not one.name and not any(may_be(made, one) for made in closes[one.api_key, one.address]):
+            yield f"{one.address.inst_id} {one.address.pos_side}: closed at {one.at:.6f} without an attempt"
 
 
 def deadlines(evidence: Evidence) -> Iterator[str]:
-    """Write nothing after the deadline, and come back soon after it."""
+    """No close is written after the deadline, and the call returns soon after it."""
     plan = evidence.plan
-    late = LATE + 3 * plan.weather.freeze
-    for escape in evidence.escapes.values():
-        seat = plan.seats[escape.seat]
+    late = SLACK + 3 * plan.conditions.freeze
+    for flatten in evidence.flattens.values():
+        seat = plan.seats[flatten.seat]
         wire = seat.connect_timeout + seat.timeout
-        by = escape.at + escape.deadline
-        if escape.request is None:
-            end = by + wire + GRACE + late
+        by = flatten.at + flatten.deadline
+        if flatten.request is None:
+            end = by + wire + LAST_READING + late
             writes = by + late
         else:
-            end = by + wire + escape.patience + wire + late
-            writes = by + wire + escape.patience + late
-        for tries in escape.tries.values():
-            for one in tries:
+            end = by + wire + flatten.patience + wire + late
+            writes = by + wire + flatten.patience + late
+        for closes in flatten.closes.values():
+            for one in closes:
                 if one.sent is not None and one.sent > writes:
-                    yield f"{escape.name}: wrote a close {one.sent - by:.3f} s after its deadline"
-        if escape.ended is not None and escape.ended > end:
-            yield f"{escape.name}: came back {escape.ended - by:.3f} s after its deadline"
+                    yield f"{flatten.name}: wrote a close {one.sent - by:.3f} s after its deadline"
+        if flatten.ended is not None and flatten.ended > end:
+            yield f"{flatten.name}: came back {flatten.ended - by:.3f} s after its deadline"

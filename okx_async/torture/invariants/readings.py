@@ -1,86 +1,83 @@
-"""What those who want out have read: their questions for positions, each with the answers that it may have had."""
+"""The positions readings of a flatten or confirmed close, each with the answers that it may have had."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
 
-from okx_async.torture.witness import place_of_request
+from okx_async.torture.evidence import Evidence
+from okx_async.torture.flatten_records import FlattenRecord
+from okx_async.torture.watched_limiter import Wait
+from okx_async.torture.witness import Address, ListedPosition, PositionsAnswer, address_of_request
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from okx_async.torture.flatten_records import Escape
-    from okx_async.torture.invariants.table import Evidence
-    from okx_async.torture.watched_limiter import Wait
-    from okx_async.torture.witness import Place, Told, View
-
-__all__ = ["HAIR", "Look", "looks", "superseded", "targets"]
-
-UNREAD = 1.0
-"""Seconds that a close to be confirmed waits for the first reading."""
-HAIR = 0.0011
-"""Seconds by which a client's own times may be off: a coarse loop tells whole milliseconds, up to one ahead."""
+FIRST_READING_LIMIT = 1.0
+"""Seconds for which a confirmed close waits for its first reading."""
+TOLERANCE = 0.0011
+"""Seconds by which a client's own times may be off: a coarse loop rounds up to whole milliseconds."""
 
 
 @dataclass(slots=True)
-class Look:
-    """One question for positions that was answered; `told`: the listings that it may have had.
+class Reading:
+    """One answered question for positions: when it was on its way, and the listings that may be its answer.
 
-    `sure`: whether it had one of them; else it may have had an answer that lists nothing, as a refusal.
+    `sure` is False if a refusal, which lists nothing, may have been the answer instead.
     """
 
     begun: float
     ended: float
-    told: list[Told]
+    answers: list[PositionsAnswer]
     sure: bool = True
 
     def covers(self, inst_id: str) -> bool:
-        """Whether it may have spoken of an instrument."""
-        return any(told.covers(inst_id) for told in self.told)
+        """Whether a possible answer covers an instrument."""
+        return any(told.covers(inst_id) for told in self.answers)
 
     def surely_covers(self, inst_id: str) -> bool:
-        """Whether it has spoken of an instrument, whichever answer it was."""
-        return self.sure and all(told.covers(inst_id) for told in self.told)
+        """Whether every possible answer covers an instrument."""
+        return self.sure and all(told.covers(inst_id) for told in self.answers)
 
-    def views(self, place: Place) -> set[View | None]:
-        """Return what it may have said of a place."""
-        return {told.at_place(place) for told in self.told if told.covers(place.inst_id)}
+    def at(self, address: Address) -> set[ListedPosition | None]:
+        """Return the positions that possible answers list at an address; None: nothing."""
+        return {told.at_address(address) for told in self.answers if told.covers(address.inst_id)}
+
+    def may_list(self, address: Address, target: ListedPosition) -> bool:
+        """Whether one of the possible answers lists the position `target`."""
+        return any(listed and listed.identity == target.identity for listed in self.at(address))
 
 
-def looks(evidence: Evidence, escape: Escape) -> list[Look]:
-    """Return its readings, in order; it has one on its way at a time."""
-    limiter = evidence.limiters[evidence.plan.seats[escape.seat].limiter]
-    found: list[Look] = []
-    times = [told.at for told in evidence.witness.told]
+def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
+    """Return the readings of a flatten in order; no two overlap."""
+    limiter = evidence.limiters[evidence.plan.seats[flatten.seat].limiter]
+    found: list[Reading] = []
+    times = [told.at for told in evidence.witness.answers]
     mine = [
         wait
         for wait in limiter.waits
-        if wait.call == escape.name and isinstance(wait.key, tuple) and wait.key[-1] == "account/positions"
+        if wait.call == flatten.name and isinstance(wait.key, tuple) and wait.key[-1] == "account/positions"
     ]
     for begun, ended in _spans(mine):
         told = [
             one
-            for one in evidence.witness.told[bisect_left(times, begun) : bisect_right(times, ended)]
-            if one.api_key == escape.api_key and _asks(one, escape)
+            for one in evidence.witness.answers[bisect_left(times, begun) : bisect_right(times, ended)]
+            if one.api_key == flatten.api_key and _asks(one, flatten)
         ]
         listings = [one for one in told if one.listing is not None]
         if listings:
-            found.append(Look(begun, ended, listings, sure=len(listings) == len(told)))
+            found.append(Reading(begun, ended, listings, sure=len(listings) == len(told)))
     return found
 
 
-def _asks(told: Told, escape: Escape) -> bool:
-    """Whether it is one of the questions that this one asks: for what it wants, or for some of what it has found."""
-    if escape.wish.inst_ids is not None:
-        return told.inst_ids == frozenset(escape.wish.inst_ids)
-    return told.inst_ids is None or told.inst_ids <= {record["instId"] for record in escape.befores}
+def _asks(told: PositionsAnswer, flatten: FlattenRecord) -> bool:
+    """Whether a flatten asks such a question: for its instruments, or for some of those it has found."""
+    if flatten.scope.inst_ids is not None:
+        return told.inst_ids == frozenset(flatten.scope.inst_ids)
+    return told.inst_ids is None or told.inst_ids <= {record["instId"] for record in flatten.taken_up}
 
 
 def _spans(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
-    """Yield from when to when each question that was answered was on its way."""
+    """Yield the start and the end of each answered question."""
     last: Wait | None = None
     for wait in waits:  # in the order in which they came
         if wait.served is None or wait.ended is None or wait.fate != "settled":
@@ -95,26 +92,27 @@ def _spans(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
         yield last.served, last.ended
 
 
-def targets(escape: Escape, seen: list[Look]) -> dict[Place, View] | None:
-    """Return what it set out to close, by place; None: that cannot be told."""
-    if escape.request is None:
-        return escape.targets
-    place = place_of_request(escape.request)
-    first = min((one.sent for one in escape.tries.get(place, ()) if one.sent is not None), default=inf)
-    for look in seen:
-        if look.ended <= first and look.covers(place.inst_id):
-            if look.ended > escape.at + UNREAD - HAIR:
-                return {}  # too late: it went out unread, as without confirmation
-            views = look.views(place)
-            if not look.sure or len(views) > 1:
+def targets(flatten: FlattenRecord, readings: list[Reading]) -> dict[Address, ListedPosition] | None:
+    """Return the positions to be closed by address; None if they cannot be determined."""
+    if flatten.request is None:
+        return flatten.targets
+    address = address_of_request(flatten.request)
+    first = min((one.sent for one in flatten.closes.get(address, ()) if one.sent is not None), default=inf)
+    for reading in readings:
+        if reading.ended <= first and reading.covers(address.inst_id):
+            if reading.ended > flatten.at + FIRST_READING_LIMIT - TOLERANCE:
+                return {}  # too late: the close was sent without a reading
+            candidates = reading.at(address)
+            if not reading.sure or len(candidates) > 1:
                 return None
-            view = views.pop()
-            return {} if view is None else {place: view}
+            listed = candidates.pop()
+            return {} if listed is None else {address: listed}
     return {}
 
 
-def superseded(views: set[View | None], target: View) -> bool:
-    """Whether a reading lists another position in the place of `target`, whatever it may have said."""
+def superseded(candidates: set[ListedPosition | None], target: ListedPosition) -> bool:
+    """Whether every possible answer lists another, not older position instead of `target`."""
     return all(
-        view is not None and view.which != target.which and int(view.c_time) >= int(target.c_time) for view in views
+        listed is not None and listed.identity != target.identity and int(listed.c_time) >= int(target.c_time)
+        for listed in candidates
     )

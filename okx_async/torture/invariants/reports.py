@@ -1,152 +1,145 @@
-"""What those who want out are told, against what the exchange told them and did: flat, the rows, and all else."""
+"""Invariants of the results of flattens and confirmed closes, against what the exchange listed and did."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from okx_async.torture.calls import CANCELLED
-from okx_async.torture.flatten_records import FLAT, GONE_BEFORE, NOTHING, REFUSED, REPORT, SUPERSEDED
+from okx_async.torture.evidence import Evidence
+from okx_async.torture.flatten_records import FLAT, GONE_BEFORE, NOTHING, REFUSED, REPORT, SUPERSEDED, FlattenRecord
 from okx_async.torture.invariants.guarding import FINAL, MAY_MOVE, may_be
-from okx_async.torture.invariants.readings import HAIR, looks, superseded, targets
-from okx_async.torture.witness import place_of, place_of_request, view_of
+from okx_async.torture.invariants.readings import TOLERANCE, Reading, readings_of, superseded, targets
+from okx_async.torture.witness import (
+    Address,
+    PositionsAnswer,
+    address_of,
+    address_of_request,
+    listed_position,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from okx_async.torture.flatten_records import Escape
-    from okx_async.torture.invariants.readings import Look
-    from okx_async.torture.invariants.table import Evidence
-    from okx_async.torture.witness import Place, Told, View
-
-__all__ = ["flat", "rows"]
-
-APART = 0.2
-"""Seconds between two readings that prove a doubtful position gone."""
+DOUBT_READING_GAP = 0.2
+"""Least seconds between two readings that prove a doubtful position gone."""
 DOUBTFUL = {"UNKNOWN", "FLAT?", "WAIT", "FROZEN"}
 DUST = {"51020", "51120", "51121", "51132"}
 GONE = {"closed", "already_flat"}
 
 
 def flat(evidence: Evidence) -> Iterator[str]:
-    """Say flat only if the exchange listed nothing of it when it last said so, after every close was answered."""
-    for escape in evidence.escapes.values():
-        seen = looks(evidence, escape)
-        ended = max((one.ended for tries in escape.tries.values() for one in tries), default=-inf)
-        if escape.told == FLAT and escape.request is not None:
-            place = place_of_request(escape.request)
-            yield from _unproven(escape, place, seen)
-        if escape.report is None or not escape.report.flat:
+    """Flat is reported only if the last reading, begun after every close was answered, lists nothing in scope."""
+    for flatten in evidence.flattens.values():
+        readings = readings_of(evidence, flatten)
+        ended = max((one.ended for closes in flatten.closes.values() for one in closes), default=-inf)
+        if flatten.told == FLAT and flatten.request is not None:
+            yield from _unproven(flatten, address_of_request(flatten.request), readings)
+        if flatten.report is None or not flatten.report.flat:
             continue
-        if any(row.state.value not in GONE for row in escape.report.rows):
-            yield f"{escape.name}: flat, with rows that are not: {escape.words}"
-        whole = [look for look in seen if any(_covers(told, escape) for told in look.told)]
-        if not whole or whole[-1].begun < ended - HAIR:
-            yield f"{escape.name}: flat, without a reading of everything after the last close"
-        elif left := _least([_wanted(told, escape) for told in whole[-1].told if _covers(told, escape)]):
-            yield f"{escape.name}: flat, and the reading at {whole[-1].begun:.6f} lists {', '.join(left)}"
+        if any(row.state.value not in GONE for row in flatten.report.rows):
+            yield f"{flatten.name}: flat, with rows that are not: {flatten.words}"
+        whole = [reading for reading in readings if any(_covers(told, flatten) for told in reading.answers)]
+        if not whole or whole[-1].begun < ended - TOLERANCE:
+            yield f"{flatten.name}: flat, without a reading of everything after the last close"
+            continue
+        left = min((_still_listed(told, flatten) for told in whole[-1].answers if _covers(told, flatten)), key=len)
+        if left:
+            yield f"{flatten.name}: flat, and the reading at {whole[-1].begun:.6f} lists {', '.join(left)}"
 
 
-def _covers(told: Told, escape: Escape) -> bool:
-    wanted = escape.wish.inst_ids
+def _covers(told: PositionsAnswer, flatten: FlattenRecord) -> bool:
+    wanted = flatten.scope.inst_ids
     return told.inst_ids is None or (wanted is not None and told.inst_ids.issuperset(wanted))
 
 
-def _wanted(told: Told, escape: Escape) -> list[str]:
-    return [record["instId"] for record in told.listing or () if escape.wish.wants(record)]
+def _still_listed(told: PositionsAnswer, flatten: FlattenRecord) -> list[str]:
+    return [record["instId"] for record in told.listing or () if flatten.scope.includes(record)]
 
 
-def _least(lists: list[list[str]]) -> list[str]:
-    return min(lists, key=len)
-
-
-def _unproven(escape: Escape, place: Place, seen: list[Look]) -> Iterator[str]:
-    """Yield what is missing in the proof that a position is gone: two readings in a row that do not list it."""
-    tries = escape.tries.get(place, [])
-    heard = max((one.ended for one in tries if one.attempt.outcome.value != "NOT-SENT"), default=-inf)
-    after = [look for look in seen if look.begun >= heard - HAIR and look.covers(place.inst_id)]
-    absent: list[Look] = []
-    for look in reversed(after):
-        if _left_alone(escape, look, place):
+def _unproven(flatten: FlattenRecord, address: Address, readings: list[Reading]) -> Iterator[str]:
+    """Yield each gap in the proof that a position is gone, which takes two readings in a row without it."""
+    closes = flatten.closes.get(address, [])
+    heard = max((one.ended for one in closes if one.attempt.outcome.value != "NOT-SENT"), default=-inf)
+    after = [reading for reading in readings if reading.begun >= heard - TOLERANCE and reading.covers(address.inst_id)]
+    absent: list[Reading] = []
+    for reading in reversed(after):
+        if _left_alone(flatten, reading, address):
             return
-        if None in look.views(place):
-            absent.append(look)
-        elif look.surely_covers(place.inst_id):
+        if None in reading.at(address):
+            absent.append(reading)
+        elif reading.surely_covers(address.inst_id):
             break
-    who = f"{escape.name} {place.inst_id} {place.pos_side}"
-    if after and not absent and (view := next(iter(after[-1].views(place)), None)) is not None:
-        yield f"{who}: said to be gone, and the last reading lists it: {view}"
+    who = f"{flatten.name} {address.inst_id} {address.pos_side}"
+    if after and not absent and (listed := next(iter(after[-1].at(address)), None)) is not None:
+        yield f"{who}: said to be gone, and the last reading lists it: {listed}"
     elif len(absent) < 2:
         yield f"{who}: said to be gone after {len(absent)} readings that do not list it"
     else:
-        outcomes = {one.attempt.outcome.value for one in tries}
+        outcomes = {one.attempt.outcome.value for one in closes}
         doubtful = outcomes & DOUBTFUL or "ACCEPTED" not in outcomes
-        if doubtful and absent[0].begun - absent[-1].begun < APART - HAIR:
-            yield f"{who}: in doubt, and said to be gone by two readings less than {APART:g} s apart"
+        if doubtful and absent[0].begun - absent[-1].begun < DOUBT_READING_GAP - TOLERANCE:
+            yield f"{who}: in doubt, and said to be gone by two readings less than {DOUBT_READING_GAP:g} s apart"
 
 
-def _left_alone(escape: Escape, look: Look, place: Place) -> bool:
-    """Whether it may have listed another one there, which nobody wants closed, so that this one is gone.
-
-    Which answer it had may be unclear.
-    """
-    records = [record for told in look.told for record in told.listing or () if place_of(record) == place]
-    return not all(map(escape.wish.wants, records))
+def _left_alone(flatten: FlattenRecord, reading: Reading, address: Address) -> bool:
+    """Whether a possible answer lists a position there that is out of scope, which proves the target gone."""
+    records = [record for told in reading.answers for record in told.listing or () if address_of(record) == address]
+    return not all(map(flatten.scope.includes, records))
 
 
 def rows(evidence: Evidence) -> Iterator[str]:
-    """Say of each position what became of it, as the readings and the closes have it."""
-    for escape in evidence.escapes.values():
-        if escape.ended is None:
-            yield f"{escape.name}: its caller was never told anything"
-        elif escape.told.startswith("something"):
-            yield f"{escape.name}: {escape.told}"
-        elif escape.told == NOTHING and any(one.written for tries in escape.tries.values() for one in tries):
-            yield f"{escape.name}: told that nothing was sent ({escape.words}), and it was"
-        seen = looks(evidence, escape)
-        if escape.told == CANCELLED and not escape.warned:
-            yield from _unwarned(escape, seen)
-        if escape.told == REPORT and escape.report is not None:
-            for row in escape.report.rows:
-                place = place_of(row.position.raw)
-                words = _state(escape, row, place, seen)
+    """Each position's row agrees with the readings and with the answers to its closes."""
+    for flatten in evidence.flattens.values():
+        if flatten.ended is None:
+            yield f"{flatten.name}: its caller was never told anything"
+        elif flatten.told.startswith("something"):
+            yield f"{flatten.name}: {flatten.told}"
+        elif flatten.told == NOTHING and any(one.written for closes in flatten.closes.values() for one in closes):
+            yield f"{flatten.name}: told that nothing was sent ({flatten.words}), and it was"
+        readings = readings_of(evidence, flatten)
+        if flatten.told == CANCELLED and not flatten.warned:
+            yield from _unwarned(flatten, readings)
+        if flatten.told == REPORT and flatten.report is not None:
+            for row in flatten.report.rows:
+                address = address_of(row.position.raw)
+                words = _state(flatten, row, address, readings)
                 yield from (
-                    f"{escape.name} {place.inst_id} {place.pos_side} {row.state.value}: {line}" for line in words
+                    f"{flatten.name} {address.inst_id} {address.pos_side} {row.state.value}: {line}" for line in words
                 )
-        elif escape.request is not None:
-            yield from _confirmed(escape, place_of_request(escape.request), seen)
-        yield from _truth(evidence, escape)
+        elif flatten.request is not None:
+            yield from _confirmed(flatten, address_of_request(flatten.request), readings)
+        yield from _truth(evidence, flatten)
 
 
-def _unwarned(escape: Escape, seen: list[Look]) -> Iterator[str]:
-    """Tell whoever cancels of each close that was taken, or may have been, and is not proven."""
-    for place, tries in escape.tries.items():
-        taken = [one for one in tries if one.attempt.outcome.value in MAY_MOVE]
-        if taken and any(_unproven(escape, place, seen)):
-            yield f"{escape.name} {place.inst_id}: cancelled without a note, and {taken[-1].attempt.outcome.value}"
+def _unwarned(flatten: FlattenRecord, readings: list[Reading]) -> Iterator[str]:
+    """Yield each unproven close that may have been executed, of a cancelled call without a note."""
+    for address, closes in flatten.closes.items():
+        taken = [one for one in closes if one.attempt.outcome.value in MAY_MOVE]
+        if taken and any(_unproven(flatten, address, readings)):
+            yield f"{flatten.name} {address.inst_id}: cancelled without a note, and {taken[-1].attempt.outcome.value}"
 
 
-def _state(escape: Escape, row: Any, place: Place, seen: list[Look]) -> Iterator[str]:
-    tries = escape.tries.get(place, [])
-    state, outcomes = row.state.value, [one.attempt.outcome.value for one in tries]
-    after = [look for look in seen if look.covers(place.inst_id)]
-    last = after[-1].views(place) if after else set()
+def _state(flatten: FlattenRecord, row: Any, address: Address, readings: list[Reading]) -> Iterator[str]:
+    closes = flatten.closes.get(address, [])
+    state, outcomes = row.state.value, [one.attempt.outcome.value for one in closes]
+    after = [reading for reading in readings if reading.covers(address.inst_id)]
+    last = after[-1].at(address) if after else set()
     if row.before is None:
-        if state != "superseded" or not any(_listed(view, row.after.raw) for view in last):
+        new = listed_position(row.after.raw).identity if state == "superseded" else None
+        if new is None or not any(listed and listed.identity == new for listed in last):
             yield "it appeared meanwhile, and the last reading does not list it"
         return
-    if list(row.attempts) != [one.attempt for one in tries]:
-        yield f"{len(row.attempts)} attempts are told, {len(tries)} were made"
+    if list(row.attempts) != [one.attempt for one in closes]:
+        yield f"{len(row.attempts)} attempts are told, {len(closes)} were made"
     if state in GONE:
-        yield from _unproven(escape, place, seen)
-    target = view_of(row.before.raw)
+        yield from _unproven(flatten, address, readings)
+    target = listed_position(row.before.raw)
     taken = bool({*outcomes} & MAY_MOVE)
-    code = tries[-1].attempt.code.partition("_")[0] if tries else ""
-    smaller = any(view and abs(float(view.pos)) < abs(float(target.pos)) for view in last)
+    code = closes[-1].attempt.code.partition("_")[0] if closes else ""
+    smaller = any(listed and abs(float(listed.pos)) < abs(float(target.pos)) for listed in last)
     right = {
         "closed": taken,
         "already_flat": not taken,
-        "superseded": any(superseded({view}, target) for look in after for view in look.views(place)),
+        "superseded": any(superseded({listed}, target) for reading in after for listed in reading.at(address)),
         "partial": taken and smaller,
         "dust": code in DUST,
         "refused": row.error is not None or bool({*outcomes} & (FINAL | {"FLAT?", "CLOCK"})),
@@ -156,44 +149,44 @@ def _state(escape: Escape, row: Any, place: Place, seen: list[Look]) -> Iterator
         yield f"the closes came to {outcomes}, the last with {code}, and the last reading lists {last}"
 
 
-def _listed(view: View | None, record: Mapping[str, Any]) -> bool:
-    return view is not None and view.which == view_of(record).which
-
-
-def _confirmed(escape: Escape, place: Place, seen: list[Look]) -> Iterator[str]:
-    """Judge what a confirmed close says became of the position."""
-    tries = escape.tries.get(place, [])
-    outcomes = [one.attempt.outcome.value for one in tries]
+def _confirmed(flatten: FlattenRecord, address: Address, readings: list[Reading]) -> Iterator[str]:
+    """Yield a contradiction between the result of a confirmed close and its attempts or readings."""
+    closes = flatten.closes.get(address, [])
+    outcomes = [one.attempt.outcome.value for one in closes]
     taken = bool({*outcomes} & MAY_MOVE)
-    who = f"{escape.name} {place.inst_id} told {escape.told}"
-    if escape.told == SUPERSEDED:
-        mine = targets(escape, seen)
-        target = (mine or {}).get(place)
-        views = [view for look in seen for view in look.views(place)]
-        if mine is not None and (target is None or not any(superseded({view}, target) for view in views)):
+    who = f"{flatten.name} {address.inst_id} told {flatten.told}"
+    if flatten.told == SUPERSEDED:
+        mine = targets(flatten, readings)
+        target = (mine or {}).get(address)
+        candidates = [listed for reading in readings for listed in reading.at(address)]
+        if mine is not None and (target is None or not any(superseded({listed}, target) for listed in candidates)):
             yield f"{who}: no reading lists another position"
-    elif (escape.told == GONE_BEFORE and taken) or (
-        escape.told in {REFUSED, NOTHING} and {"ACCEPTED", "UNKNOWN"} & {*outcomes}
+    elif (flatten.told == GONE_BEFORE and taken) or (
+        flatten.told in {REFUSED, NOTHING} and {"ACCEPTED", "UNKNOWN"} & {*outcomes}
     ):
         yield f"{who}: the closes came to {outcomes}"
 
 
-def _truth(evidence: Evidence, escape: Escape) -> Iterator[str]:
-    """Judge what its attempts say of their requests by what the exchange did with them."""
-    for place, tries in escape.tries.items():
-        mine = [one for one in evidence.witness.asked if one.place == place and one.api_key == escape.api_key]
-        for one in tries:
-            hits = [cause for cause in mine if one.sent is not None and one.sent - HAIR <= cause.at <= one.ended + HAIR]
+def _truth(evidence: Evidence, flatten: FlattenRecord) -> Iterator[str]:
+    """Yield each attempt whose outcome contradicts what the exchange did with its request."""
+    for address, closes in flatten.closes.items():
+        mine = [one for one in evidence.witness.executed if one.address == address and one.api_key == flatten.api_key]
+        for one in closes:
+            hits = [
+                cause
+                for cause in mine
+                if one.sent is not None and one.sent - TOLERANCE <= cause.at <= one.ended + TOLERANCE
+            ]
             outcome = one.attempt.outcome.value
             if outcome == "ACCEPTED" and not hits:
-                yield f"{escape.name} {place.inst_id}: accepted, and not executed"
+                yield f"{flatten.name} {address.inst_id}: accepted, and not executed"
             elif outcome not in {"ACCEPTED", "UNKNOWN"} and one.sent is not None:
                 others = [
                     other
-                    for made in evidence.escapes.values()
-                    for other in made.tries.get(place, ())
+                    for made in evidence.flattens.values()
+                    for other in made.closes.get(address, ())
                     if other is not one and other.attempt.outcome.value in {"ACCEPTED", "UNKNOWN"}
                 ]
                 for cause in hits:
                     if not cause.name and not any(may_be(other, cause) for other in others):
-                        yield f"{escape.name} {place.inst_id}: {outcome} {one.attempt.code}, and it was executed"
+                        yield f"{flatten.name} {address.inst_id}: {outcome} {one.attempt.code}, and it was executed"

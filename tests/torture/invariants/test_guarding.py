@@ -14,7 +14,7 @@ LATER = okx.Outcome.LATER
 
 
 def guarded(run: RunForIt) -> list[str]:
-    run.escape.ended, run.escape.told = 1004.0, "report"
+    run.flatten.ended, run.flatten.told = 1004.0, "report"
     return [line for name, line in run.breaches() if name == "guard"]
 
 
@@ -44,7 +44,7 @@ def test_a_repeat_needs_a_reading_that_lists_the_position(
 
 
 @pytest.mark.parametrize(("sent", "fresh"), [(1.6, True), (1.75, False)])
-def test_of_the_last_second(run_for_it: RunForIt, sent: float, fresh: bool) -> None:  # noqa: FBT001 - a column
+def test_of_the_last_second(run_for_it: RunForIt, sent: float, *, fresh: bool) -> None:
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5, LATER, "50001")
     run_for_it.read(0.7, run_for_it.record())
@@ -62,9 +62,7 @@ def test_of_the_last_second(run_for_it: RunForIt, sent: float, fresh: bool) -> N
     ],
 )
 def test_after_a_close_that_was_taken_it_must_have_stood_still(
-    run_for_it: RunForIt,
-    reads: list[tuple[float, dict[str, Any]]],
-    still: bool,  # noqa: FBT001 - a column
+    run_for_it: RunForIt, reads: list[tuple[float, dict[str, Any]]], *, still: bool
 ) -> None:
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5, okx.Outcome.UNKNOWN, "")
@@ -114,37 +112,33 @@ def trade(at: float, before: tuple[str, int], after: tuple[str, int], asked: flo
 
 
 @pytest.mark.parametrize(("born", "killed"), [(0.8, True), (1.9, False)])
-def test_a_new_position_is_not_killed_by_a_late_repeat(
-    run_for_it: RunForIt,
-    born: float,
-    killed: bool,  # noqa: FBT001 - a column
-) -> None:
+def test_a_new_position_is_not_killed_by_a_late_repeat(run_for_it: RunForIt, born: float, *, killed: bool) -> None:
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5, LATER, "50001")
     run_for_it.read(1.9, run_for_it.record())
     run_for_it.close(2.2)
-    asked = run_for_it.evidence.witness.asked[0].counted
+    asked = run_for_it.evidence.witness.executed[0].counted
     run_for_it.evidence.trades = [trade(born, ("1000", 3), ("3000", 5)), trade(2.3, ("3000", 5), ("3000", 0), asked)]
-    run_for_it.escape.ended = 1004.0
+    run_for_it.flatten.ended = 1004.0
     assert [name for name, _ in run_for_it.breaches() if name == "kills"] == ["kills"] * killed
 
 
 def test_what_is_outside_of_the_filter_is_left_alone(run_for_it: RunForIt) -> None:
-    run_for_it.escape.ended = 1004.0
+    run_for_it.flatten.ended = 1004.0
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5)
     assert [name for name, _ in run_for_it.breaches()] == []
-    run_for_it.escape.befores.append(run_for_it.record(**OTHER))
+    run_for_it.flatten.taken_up.append(run_for_it.record(**OTHER))
     assert "a new position was counted as meant" in run_for_it.breaches()[0][1]
-    run_for_it.escape.befores[:] = [run_for_it.record(instId="F1-USDT-SWAP")]
+    run_for_it.flatten.taken_up[:] = [run_for_it.record(instId="F1-USDT-SWAP")]
     assert "closed, and never taken up" in run_for_it.breaches()[-1][1]
-    run_for_it.escape.tries.clear()
-    assert run_for_it.breaches()[-1][1] == "F0-USDT-SWAP net: closed at 1000.550000, and nobody says so"
+    run_for_it.flatten.closes.clear()
+    assert run_for_it.breaches()[-1][1] == "F0-USDT-SWAP net: closed at 1000.550000 without an attempt"
 
 
 @pytest.mark.parametrize(("sent", "ended", "late"), [(7.9, 11.5, 0), (8.1, 11.5, 1), (7.9, 12.1, 1)])
 def test_deadlines(run_for_it: RunForIt, sent: float, ended: float, late: int) -> None:
     run_for_it.read(sent - 0.2, run_for_it.record())
     run_for_it.close(sent)
-    run_for_it.escape.ended = 1000.0 + ended
+    run_for_it.flatten.ended = 1000.0 + ended
     assert [name for name, _ in run_for_it.breaches()] == ["deadlines"] * late

@@ -6,8 +6,8 @@ import pytest
 
 import okx_async as okx
 from okx_async.torture.calls import CANCELLED
-from okx_async.torture.flatten_records import NOTHING, Wish
-from okx_async.torture.witness import Told
+from okx_async.torture.flatten_records import NOTHING, FlattenScope
+from okx_async.torture.witness import PositionsAnswer
 from tests.torture.conftest import RunForIt
 
 UNKNOWN = okx.Outcome.UNKNOWN
@@ -48,21 +48,19 @@ def test_what_is_missing_in_a_proof_is_named(
 
 @pytest.mark.parametrize(("side", "accused"), [("long", False), ("", True)])
 def test_another_one_that_nobody_wants_closed_is_no_reproach_even_if_the_answer_may_be_anothers(
-    run_for_it: RunForIt,
-    side: str,
-    accused: bool,  # noqa: FBT001 - a parameter of the test
+    run_for_it: RunForIt, side: str, *, accused: bool
 ) -> None:
-    run_for_it.escape.wish = Wish(side=side)
+    run_for_it.flatten.scope = FlattenScope(side=side)
     story(run_for_it)
     run_for_it.read(0.7, run_for_it.record(pos="-5", cTime="2000"))
-    run_for_it.evidence.witness.told.append(Told(1000.76, "key", "", b'{"code":"0","data":[],"msg":""}'))
+    run_for_it.evidence.witness.answers.append(PositionsAnswer(1000.76, "key", "", b'{"code":"0","data":[],"msg":""}'))
     run_for_it.report("closed", 1.2, flat=False)
     assert any("said to be gone" in line for _, line in run_for_it.breaches()) is accused
 
 
 @pytest.mark.parametrize(("side", "accused"), [("long", False), ("", True)])
 def test_nor_if_it_was_gone_again_in_the_end(run_for_it: RunForIt, *, side: str, accused: bool) -> None:
-    run_for_it.escape.wish = Wish(side=side)
+    run_for_it.flatten.scope = FlattenScope(side=side)
     story(run_for_it, 0.55)
     run_for_it.read(0.7, run_for_it.record(pos="-5", cTime="2000"))
     run_for_it.read(0.95)
@@ -106,11 +104,7 @@ SMALLER, OTHER = {"pos": "1", "uTime": "2000"}, {"cTime": "3000", "uTime": "3000
     ],
 )
 def test_states_agree_with_what_was_read_and_answered(
-    run_for_it: RunForIt,
-    state: str,
-    answer: tuple[okx.Outcome, str],
-    last: dict[str, Any],
-    right: bool,  # noqa: FBT001 - a column of the table
+    run_for_it: RunForIt, state: str, answer: tuple[okx.Outcome, str], last: dict[str, Any], *, right: bool
 ) -> None:
     story(run_for_it, outcome=answer[0], code=answer[1])
     run_for_it.read(0.7, run_for_it.record(**last))
@@ -129,10 +123,7 @@ def test_already_flat_is_not_said_after_a_close_that_was_taken(run_for_it: RunFo
     [(okx.Outcome.ACCEPTED, False, "accepted, and not executed"), (okx.Outcome.LATER, True, "and it was executed")],
 )
 def test_attempts_say_what_the_exchange_did(
-    run_for_it: RunForIt,
-    outcome: okx.Outcome,
-    done: bool,  # noqa: FBT001 - a column of the table
-    words: str,
+    run_for_it: RunForIt, outcome: okx.Outcome, words: str, *, done: bool
 ) -> None:
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5, outcome, done=done)
@@ -142,16 +133,16 @@ def test_attempts_say_what_the_exchange_did(
 
 
 @pytest.mark.parametrize("warned", [True, False])
-def test_whoever_cancels_is_warned(run_for_it: RunForIt, warned: bool) -> None:  # noqa: FBT001 - both
+def test_a_cancelled_flatten_carries_a_note(run_for_it: RunForIt, *, warned: bool) -> None:
     story(run_for_it, 0.7)
-    run_for_it.escape.told, run_for_it.escape.ended, run_for_it.escape.warned = CANCELLED, 1000.8, warned
+    run_for_it.flatten.told, run_for_it.flatten.ended, run_for_it.flatten.warned = CANCELLED, 1000.8, warned
     assert bool(run_for_it.breaches()) is not warned
 
 
 def test_nothing_sent_is_not_said_of_what_was(run_for_it: RunForIt) -> None:
     run_for_it.read(0.2, run_for_it.record())
     run_for_it.close(0.5, okx.Outcome.LATER, "50001")
-    run_for_it.escape.told, run_for_it.escape.ended = NOTHING, 1001.0
+    run_for_it.flatten.told, run_for_it.flatten.ended = NOTHING, 1001.0
     assert [name for name, _ in run_for_it.breaches()] == ["rows"]
-    run_for_it.escape.ended = None
+    run_for_it.flatten.ended = None
     assert ("rows", "e1: its caller was never told anything") in run_for_it.breaches()
