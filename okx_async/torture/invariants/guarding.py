@@ -28,6 +28,8 @@ LAST_READING = 1.0
 """Seconds after the deadline for a last reading."""
 MAY_MOVE = {"ACCEPTED", "UNKNOWN", "WAIT"}
 FINAL = {"NEEDS", "FATAL"}
+LIFTED = {"51112", "51115", "51117", "51125", "51126", "51148", "51168", "51205", "51206"}
+"""Refusals because of pending orders, which a close with autoCxl has the exchange cancel."""
 MOST_MISSED = 3
 
 
@@ -56,7 +58,8 @@ def _endless(closes: list[CloseAttempt]) -> Iterator[str]:
     """Repeats end: at once after a final refusal, soon after "no position" or "out of time"."""
     outcomes = [one.attempt.outcome.value for one in closes]
     for one in closes[:-1]:
-        if one.attempt.outcome.value in FINAL:
+        lifted = one.attempt.request.auto_cxl and one.attempt.code.partition("_")[0] in LIFTED
+        if one.attempt.outcome.value in FINAL and not lifted:
             yield f"{one.attempt.outcome.value} {one.attempt.code}, and yet another close"
     if outcomes.count("FLAT?") > MOST_MISSED:
         yield f"{outcomes.count('FLAT?')} closes of what the exchange does not find"
