@@ -133,7 +133,7 @@ def flatten(
 
     Keys come from OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE only. Shows what it will close and asks, unless --yes
     is given (simulated exchanges apart); without a terminal and without --yes nothing is sent. Exit code 0 only if the
-    exchange itself lists none of them any more, 1 if something is left, 3 if nobody can tell.
+    exchange itself lists none of them any more, 1 if something is left, 3 if it cannot be told.
     """
     from okx_async.cli.flatten import FlattenOptions  # noqa: PLC0415 - not needed for --help
     from okx_async.cli.flatten import flatten as run  # noqa: PLC0415 - the same
@@ -187,7 +187,7 @@ def doctor(
 def simulate(
     *,
     host: Annotated[
-        str, typer.Option(help="Where to listen; 0.0.0.0 in a container. Anybody who reaches it may trade on it.")
+        str, typer.Option(help="Where to listen; 0.0.0.0 in a container. Every client that reaches it may trade on it.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
     latency: Annotated[float, typer.Option(callback=_seconds, help="Seconds, each way.")] = 0.0,

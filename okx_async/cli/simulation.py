@@ -131,7 +131,7 @@ async def _serve(exchange: SimulatedExchange, accounts: Sequence[Account], host:
         loop.add_signal_handler(number, stopped.set)
     async with exchange:
         if host not in _LOOPBACK:
-            say(f"listening on {host}: whoever reaches it may trade here; the keys are the same in every run")
+            say(f"listening on {host}: every client that reaches it may trade here; the keys are the same in every run")
         if as_json:
             emit(_record(exchange, accounts))
         else:

@@ -32,7 +32,7 @@ __all__ = ["examine_exchange"]
 
 _SAMPLES: Final = 5  # half of the quota of 2 s: other programs may use the rest
 _PATIENCE: Final = 5.0
-_NOBODY: Final = Credentials("-", "-", "-")  # never signs; too short to be redacted from texts
+_NO_KEYS: Final = Credentials("-", "-", "-")  # never signs; too short to be redacted from texts
 _PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
@@ -69,7 +69,7 @@ async def examine_exchange(
     check_callback("on_finding", on_finding)
     home = region_url(region)
     base = home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
-    keys = credentials or _NOBODY
+    keys = credentials or _NO_KEYS
     began = time.time() - time.monotonic()
     wiring = wire_caller(
         keys,

@@ -97,7 +97,7 @@ def test_listening_everywhere_is_announced(command: Process) -> None:
         pass
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=20)
-    assert told.startswith("listening on 0.0.0.0: whoever reaches it")
+    assert told.startswith("listening on 0.0.0.0: every client that reaches it")
 
 
 async def test_the_journal_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
