@@ -55,7 +55,7 @@ def check_base_url(url: str, *, allow_plain_http: bool = False) -> str:
     """Return `url` with lower-case scheme and host, without default port and trailing slash.
 
     It must be https; plain http, which shows the passphrase to every host on the way, is for
-    loopback addresses only unless `allow_plain_http`. A path is kept: the prefix of a proxy. Raises
+    loopback addresses only unless `allow_plain_http`. A path is kept: the prefix of a reverse proxy. Raises
     InvalidRequestError, whose message never shows user name, password or query.
     """
     if not isinstance(url, str):

@@ -95,7 +95,7 @@ def _addresses(bound: object, *, demo: bool) -> Finding:
     return Finding(
         "ip list",
         Level.WARN,
-        "the key is bound to no address: every host that has it may use it, and OKX deletes it after 14 days without use",
+        "the key is bound to no address: any host that has it may use it, and OKX deletes it after 14 days without use",
         "bind it to this machine's address in OKX's settings",
     )
 

@@ -48,6 +48,15 @@ def test_every_fault_of_positions_strikes_a_flatten() -> None:
     assert all(name in titles for name in CATALOGUE if name.startswith("positions "))
 
 
+# In no row: the close meets nothing new by them.
+WITHOUT_A_ROW = {"jumps ahead by 1 h", "jumps back by 31 s"}
+
+
+def test_every_fault_by_name_is_in_the_title_of_a_row() -> None:
+    titles = " ".join(row.title for row in ROWS)
+    assert {name for name in CATALOGUE if name not in titles} == WITHOUT_A_ROW
+
+
 def test_the_page_shows_this_matrix() -> None:
     text = PAGE.read_text()
     assert text == fresh(text), REWRITE

@@ -43,22 +43,27 @@ def _page(status: int, words: str) -> _Page:
 
 
 def _either(**what: Unpack[Options]) -> Kind:
+    """Return a fault of a counted request that is executed or not, as `inject(executed=)` says."""
     return Kind(None, what)
 
 
 def _never(**what: Unpack[Options]) -> Kind:
+    """Return a fault of a request that is counted and never executed."""
     return Kind(executed=False, what=what)
 
 
 def _early(**what: Unpack[Options]) -> Kind:
+    """Return a fault that answers before the exchange counts, as a proxy does; such names end in "early"."""
     return Kind(executed=False, what={"counted": False, **what})
 
 
 def _always(**what: Unpack[Options]) -> Kind:
+    """Return a fault of a request that is executed, whatever the answer says."""
     return Kind(executed=True, what=what)
 
 
 def _done(**what: Unpack[Options]) -> Kind:
+    """Return a fault of a request that is accepted in the words of this answer; refusals stay as they are."""
     return Kind(executed=True, what={"executed": True, "if_done": True, "status": 200, **what})
 
 

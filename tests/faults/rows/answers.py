@@ -1,7 +1,7 @@
 """Rows of the matrix, written by hand: faults in what the exchange, or a proxy before it, answers.
 
 Whatever goes wrong does so from the start of the call; for a flatten that is its first reading. docs/reliability.md
-shows the matrix.
+shows the matrix; `cells.py` explains the words of a row.
 """
 
 from __future__ import annotations
