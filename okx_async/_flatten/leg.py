@@ -189,6 +189,7 @@ class Leg:
         code = "" if error is None else error.code
         if outcome in _TAKEN:
             self._retry.taken()
+            self._halted = None  # it was halted for another leg while this close was on the wire
         elif outcome is Outcome.FLAT:
             self._missed += 1
             if self._missed >= MAX_MISSED:
