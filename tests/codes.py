@@ -23,7 +23,7 @@ SAMPLES = Path(__file__).parent / "samples"
 # From OKX's error pages and the error classes of this library, one code at a time.
 # https://www.okx.com/docs-v5/en/#error-code
 BY_HAND: dict[str, tuple[Outcome, type[OkxError]]] = {
-    # 6.1 general
+    # general
     "50001": (Outcome.LATER, UnavailableError),
     "50004": (Outcome.UNKNOWN, OutcomeUnknownError),
     "50005": (Outcome.LATER, UnavailableError),
@@ -76,7 +76,7 @@ BY_HAND: dict[str, tuple[Outcome, type[OkxError]]] = {
     "50067": (Outcome.FATAL, RejectedError),
     "50072": (Outcome.FATAL, RejectedError),
     "50071": (Outcome.NEEDS, RejectedError),
-    # 6.2 API key and authentication
+    # API key and authentication
     "50100": (Outcome.FATAL, AuthenticationError),
     "50101": (Outcome.FATAL, AuthenticationError),
     "50102": (Outcome.CLOCK, ClockSkewError),
@@ -96,7 +96,7 @@ BY_HAND: dict[str, tuple[Outcome, type[OkxError]]] = {
     "50119": (Outcome.FATAL, AuthenticationError),
     "50120": (Outcome.FATAL, AuthenticationError),
     "50121": (Outcome.FATAL, AuthenticationError),
-    # 6.3 trade
+    # trade
     "51000": (Outcome.FATAL, RejectedError),
     "51001": (Outcome.FATAL, RejectedError),
     "51002": (Outcome.FATAL, RejectedError),

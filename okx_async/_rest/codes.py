@@ -204,5 +204,6 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
     {code: Code(outcome, meaning) for outcome, codes, meaning in _ROWS for code in _each(codes)}
 )
 
-# Reasons that pass but seldom soon: so many repeats at most, for close, confirm and flatten alike.
+# Passing reasons that seldom pass soon: so many repeats at most, for close, confirm and flatten alike. The codes share
+# one count for each call, or for each position between closes that were taken. Independent of the step.
 FEW_REPEATS: Final[Mapping[str, int]] = MappingProxyType({"50005": 2, "50046": 3, "50062": 3})

@@ -245,7 +245,7 @@ async def test_a_reason_that_does_not_pass_ends_after_five_repeats() -> None:
 @pytest.mark.parametrize(("code", "sent"), [("50005", 3), ("50046", 4), ("50062", 4)])
 async def test_what_mostly_does_not_pass_is_repeated_less(code: str, sent: int) -> None:
     script = Script((200, code))
-    with pytest.raises(UnavailableError, match="it does not pass by itself"):
+    with pytest.raises(UnavailableError):
         await call(script)
     assert len(script.sent) == sent
 

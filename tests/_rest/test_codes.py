@@ -5,7 +5,7 @@ import pytest
 from okx_async._models import Outcome
 from okx_async._rest.codes import _ROWS, CODES, FEW_REPEATS, Code, _each
 
-# The classes of all codes stand, written by hand, in test_outcomes.py.
+# The outcomes of all codes are written by hand in tests/codes.py.
 
 
 def test_no_code_is_listed_twice() -> None:

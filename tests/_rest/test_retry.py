@@ -1,4 +1,4 @@
-"""What may be repeated, said once more by hand: design, section 5."""
+"""The outcomes that are repeated, written once more by hand."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from okx_async.torture.invariants.readings import TOLERANCE, Reading, readings_o
 from okx_async.torture.witness import Address, ExecutedClose, ListedPosition, address_of, listed_position
 
 MAX_AGE = 1.0
-"""Seconds after the start of a reading within which a close may rely on it: okx-facts, 7.2."""
+"""Seconds after the start of a reading within which a close may rely on it."""
 STANDSTILL = 2.0
 """Seconds for which a position must be listed unchanged before a close that may have been executed is repeated."""
 LAST_READING = 1.0
@@ -34,7 +34,7 @@ MOST_MISSED = 3
 
 
 def guard(evidence: Evidence) -> Iterator[str]:
-    """Every close is allowed by a reading: okx-facts, 7.2."""
+    """Every close is allowed by a reading."""
     for flatten in evidence.flattens.values():
         readings = readings_of(evidence, flatten)
         mine = targets(flatten, readings)
