@@ -83,11 +83,17 @@ class RunForIt:
         self.evidence.witness.answers.append(PositionsAnswer(1000.0 + (begun + ended) / 2, "key", "", body))
 
     def close(
-        self, sent: float, outcome: Outcome = Outcome.ACCEPTED, code: str = "0", *, done: bool | None = None
+        self,
+        sent: float,
+        outcome: Outcome = Outcome.ACCEPTED,
+        code: str = "0",
+        *,
+        done: bool | None = None,
+        auto_cxl: bool = False,
     ) -> Attempt:
         """Let it close, within 0.1 s; the exchange executes it if it is accepted, or `done`."""
         token: Any = "in doubt" if outcome is Outcome.UNKNOWN else "settled"
-        request = ClosePosition("F0-USDT-SWAP", "cross")
+        request = ClosePosition("F0-USDT-SWAP", "cross", auto_cxl=auto_cxl)
         attempt = Attempt(request, ("env", "123", "F0-USDT-SWAP"), 0.0, 1.0, 2.0, code, 200, outcome, token)
         self.flatten.attempt(attempt, 1000.0 + sent, 1000.1 + sent)
         if outcome is Outcome.ACCEPTED if done is None else done:

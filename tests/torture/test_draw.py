@@ -50,7 +50,7 @@ def test_what_is_left_out_changes_nothing_about_the_rest() -> None:
     assert len({part.seed for part in full.parts}) == len(full.parts)
 
 
-def test_in_some_plans_somebody_wants_out_and_the_others_stay_as_they_were() -> None:
+def test_half_of_the_plans_have_a_flatten_and_the_others_stay_as_they_were() -> None:
     plain = [draw(seed, {"steady": 1}, {"reset": 1}) for seed in range(100)]
     drawn = [draw(seed, {"steady": 1}, {"reset": 1}, {"flatten": 1}) for seed in range(100)]
     wanting = [plan for plan in drawn if any(part.kind == "flatten" for part in plan.parts)]

@@ -91,7 +91,7 @@ def test_a_connection_left_behind_is_seen(with_strategy: Callable[..., History])
     assert words(with_strategy(strategy))[0].startswith("connection")
 
 
-def test_an_exception_that_nobody_retrieved_is_seen(with_strategy: Callable[..., History]) -> None:
+def test_an_exception_that_was_never_retrieved_is_seen(with_strategy: Callable[..., History]) -> None:
     async def fail() -> None:
         raise ZeroDivisionError
 

@@ -36,7 +36,7 @@ def test_what_has_no_end_is_ended_and_named() -> None:
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_an_alarm_that_somebody_has_set_stays() -> None:
+def test_an_alarm_that_is_set_already_stays() -> None:
     signal.setitimer(signal.ITIMER_REAL, 50.0)
     with time_limit(0.01):
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 40.0

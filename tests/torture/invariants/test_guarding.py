@@ -95,6 +95,18 @@ def test_nothing_goes_on_for_ever(run_for_it: RunForIt, outcome: okx.Outcome, ti
     assert any(words in line for line in guarded(run_for_it))
 
 
+@pytest.mark.parametrize(
+    ("code", "auto_cxl", "final"), [("51115", True, False), ("51115", False, True), ("51000", True, True)]
+)
+def test_a_close_that_cancels_orders_may_be_repeated_after_pending_orders(
+    run_for_it: RunForIt, *, code: str, auto_cxl: bool, final: bool
+) -> None:
+    for number in range(2):
+        run_for_it.read(number, run_for_it.record())
+        run_for_it.close(number + 0.2, okx.Outcome.NEEDS, code, auto_cxl=auto_cxl)
+    assert [line.endswith(f"NEEDS {code}, and yet another close") for line in guarded(run_for_it)] == [True] * final
+
+
 def trade(at: float, before: tuple[str, int], after: tuple[str, int], asked: float | None = None) -> Any:
     def holding(c_time: str, pos: int) -> Any:
         return SimpleNamespace(

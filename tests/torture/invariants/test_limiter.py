@@ -40,7 +40,7 @@ def test_order(evidence: Evidence, waits: list[Wait], words: str) -> None:
     assert words in "".join(lines)
 
 
-def test_order_where_somebody_waits_beside_a_free_token(evidence: Evidence) -> None:
+def test_order_where_a_call_waits_beside_a_free_token(evidence: Evidence) -> None:
     evidence.limiters = [limiter(idle=("key: state",))]
     assert found(evidence) == [("order", "waits beside a free token: key: state")]
 

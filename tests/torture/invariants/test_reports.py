@@ -47,7 +47,7 @@ def test_what_is_missing_in_a_proof_is_named(
 
 
 @pytest.mark.parametrize(("side", "accused"), [("long", False), ("", True)])
-def test_another_one_that_nobody_wants_closed_is_no_reproach_even_if_the_answer_may_be_anothers(
+def test_another_position_outside_the_filter_proves_the_first_one_gone_although_the_answer_is_unclear(
     run_for_it: RunForIt, side: str, *, accused: bool
 ) -> None:
     run_for_it.flatten.scope = FlattenScope(side=side)
