@@ -21,6 +21,8 @@ logger = logging.getLogger("okx_async")
 
 PLAUSIBLE: Final = 86_400.0
 """Seconds that the exchange's time may be from this machine's: farther away it is in other units, or nonsense."""
+MOST_MISSED: Final = 3
+"""Refusals without a usable answer of public/time after which a correction is given up: one may be a mistake."""
 
 
 class ExchangeClock:
@@ -31,11 +33,12 @@ class ExchangeClock:
     the exchange refuses a timestamp made by it and does not tell another time.
     """
 
-    __slots__ = ("_round_trip", "_wall_clock", "asked", "learnt", "offset")
+    __slots__ = ("_missed", "_round_trip", "_wall_clock", "asked", "learnt", "offset")
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
         self._round_trip = inf
+        self._missed = 0
         self.offset = 0.0
         """Seconds by which the exchange is ahead of this machine."""
         self.asked = 0
@@ -68,15 +71,17 @@ class ExchangeClock:
             self.missed()
             return
         self.asked += 1
+        self._missed = 0
         if round_trip <= self._round_trip:
             self._round_trip = round_trip
             self.offset = offset
         self.learnt = self.asked
 
     def missed(self) -> None:
-        """Count a question without a usable answer."""
+        """Count a question without a usable answer; after some in a row the correction is given up."""
         self.asked += 1
-        if self._round_trip == inf:
+        self._missed += 1
+        if self._round_trip == inf and self._missed >= MOST_MISSED:
             self.offset = 0.0
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from inspect import iscoroutine
+from math import inf
 from typing import Final
 
 from okx_async._callbacks import notify
@@ -80,6 +81,8 @@ class FlattenRun:
             may_send_blind=may_send_blind,
         )
         self._extra_readings = 0
+        self._read_by = inf
+        """Until when the extra readings may go on: all of them share the time of the last reading."""
         self._orders: tuple[OpenOrder, ...] | None = None
         self._last: Reading | None = None
         """The last reading, None while legs have work to do."""
@@ -156,9 +159,12 @@ class FlattenRun:
             at = first.started + PROOF_GAP
         if at > loop.time():
             await asyncio.sleep(at - loop.time())
-        by = max(self._deadline, loop.time()) + LAST_READ_GRACE
-        self._last = None
-        was_read = await self._read_all(loop.time(), by)
+        if self._extra_readings:  # positions only: pages of pending orders would take the time of the proof
+            was_read = await engine.reader.read_since(loop.time(), self._read_by)
+        else:
+            self._read_by = max(self._deadline, loop.time()) + LAST_READ_GRACE
+            self._last = None
+            was_read = await self._read_all(loop.time(), self._read_by)
         engine.check_stopped()
         over = loop.time() >= self._deadline
         if engine.stop_error is not None:  # nothing is sent any more, but a position that seems gone may be proven gone
@@ -168,8 +174,9 @@ class FlattenRun:
         self._last = engine.reader.latest
         if not engine.legs and not over:  # the first reading may have come from a copy of the books that lags
             self._add_legs(self._last, newcomers(self._last, (), self._opened_before_the_call))
-        unproven = any(leg.proof_at is not None and not leg.proven for leg in engine.legs)
-        if over and unproven and self._extra_readings < MAX_EXTRA_READINGS:
+        proofs = [leg.proof_at for leg in engine.legs if leg.proof_at is not None and not leg.proven]
+        in_time = bool(proofs) and max(*proofs, loop.time()) < self._read_by
+        if over and in_time and self._extra_readings < MAX_EXTRA_READINGS:
             self._extra_readings += 1  # a close that was answered late may be proven yet
             return False
         return over or all(self._finished(leg) for leg in engine.legs)

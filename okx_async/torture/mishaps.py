@@ -85,6 +85,14 @@ def _config(stage: Stage, rng: Random) -> str:
     return f"account/config, {times} times: {what}"
 
 
+def _odd_time(stage: Stage, rng: Random) -> str:
+    times = rng.choice((1, 3))
+    ts = rng.choice(("1768519672373000", "1768519672", "-1", "0", "99999999999999999", "soon", ""))
+    stage.exchange.inject(path=TIME_PATH, times=times, body=f'{{"code":"0","data":[{{"ts":"{ts}"}}],"msg":""}}')
+    stage.mishap_count += 1
+    return f"public/time, {times} times: {ts!r}"
+
+
 def _proxy(stage: Stage, rng: Random) -> str:
     after = rng.uniform(0.0, stage.plan.spare)
     times = rng.choice((1, 5, 20))
@@ -199,6 +207,7 @@ MISHAPS: dict[str, tuple[int, Mishap]] = {
     "throttle": (6, _throttle),
     "proxy": (8, _proxy),
     "config": (8, _config),
+    "odd time": (4, _odd_time),
     "crowd": (4, _crowd),
     "clock jumps": (2, _jump),
     "wire reset": (12, _on_a_wire(_reset)),

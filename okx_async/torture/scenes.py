@@ -111,15 +111,30 @@ async def twice(stage: Stage, desk: Desk, rng: Random) -> None:
         group.create_task(later())
 
 
+def cancel_hard(task: asyncio.Task[None], rng: Random) -> None:
+    """Cancel a task, perhaps again while the first cancellation is worked off."""
+    task.cancel()
+    loop = task.get_loop()
+
+    def again(turns: int) -> None:
+        if turns:
+            loop.call_soon(again, turns - 1)
+        else:
+            task.cancel()
+
+    if rng.random() < 0.3:
+        again(rng.randrange(4))
+
+
 def _give_up(stage: Stage, rng: Random, task: asyncio.Task[None]) -> None:
     """Cancel a task after a while, or a moment after a close was answered, when little is proven yet."""
     if rng.random() < 0.5:
-        stage.loop.call_later(rng.choice((rng.uniform(0.0, 0.3), rng.uniform(0.0, 3.0))), task.cancel)
+        stage.loop.call_later(rng.choice((rng.uniform(0.0, 0.3), rng.uniform(0.0, 3.0))), cancel_hard, task, rng)
         return
 
     def notify() -> None:
         over()
-        stage.loop.call_later(rng.uniform(0.0, rng.choice((0.3, 1.0))), task.cancel)
+        stage.loop.call_later(rng.uniform(0.0, rng.choice((0.3, 1.0))), cancel_hard, task, rng)
 
     def over(_: object = None) -> None:
         with suppress(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -24,6 +25,7 @@ FOREIGN = "x"
 FLATTEN = "e"
 """The first letter of the names of flattens and confirmed closes."""
 LIMIT = 20
+HOOK_ERROR = "a hook that fails"
 
 
 class Stage:
@@ -66,6 +68,9 @@ class Stage:
         self.listeners: list[Callable[[], None]] = []
         """Called when an attempt ends, in the same step of the loop."""
         self._names = 0
+        self._hooks = Random(f"{plan.seed} hooks")
+        self.hook_errors = self._hooks.choice((0.0, 0.0, 0.3))
+        """The share of attempts after which `on_attempt` raises."""
 
     # --- for strategies ---
 
@@ -149,6 +154,11 @@ class Stage:
         if self.listeners:
             for notify in tuple(self.listeners):
                 notify()
+        self._note_attempt(attempt)
+        if self._hooks.random() < self.hook_errors:
+            raise self._hooks.choice((CancelledError, ValueError, GeneratorExit))(HOOK_ERROR)
+
+    def _note_attempt(self, attempt: Attempt) -> None:
         if self.notes is not None:
             self.note(
                 f"{attempt.request.cl_ord_id or f'{CURRENT_CALL.get()} {attempt.request.inst_id}'} attempt: "

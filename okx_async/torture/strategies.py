@@ -14,7 +14,7 @@ import aiohttp
 from okx_async import OkxError, Priority
 from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.api.signature import signature
-from okx_async.torture.scenes import SCENES
+from okx_async.torture.scenes import SCENES, cancel_hard
 from okx_async.torture.stage import FOREIGN, Desk, Stage
 
 Strategy: TypeAlias = "Callable[[Stage, Desk, Random], Awaitable[None]]"
@@ -68,7 +68,7 @@ async def hasty(stage: Stage, desk: Desk, rng: Random) -> None:
                 await asyncio.sleep(0)
         else:
             await asyncio.sleep(rng.uniform(0.0, longest))
-        task.cancel()
+        cancel_hard(task, rng)
         with suppress(asyncio.CancelledError):
             await task
 

@@ -143,3 +143,17 @@ def test_a_second_cancellation_keeps_the_notes(happen: Happen, turns: int) -> No
 
     notes = happen(story, fill_delay=3.0)
     assert sorted(note.partition(":")[0] for note in notes) == [BTC, ETH]
+
+
+def test_late_proofs_share_the_time_of_the_last_reading(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> tuple[float, okx.FlattenReport]:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(delay=1.0)
+        world.exchange.inject(path="/api/v5/trade/orders-pending", delay=0.8, times=None)
+        begun = world.loop.clock()
+        report = await client.flatten(deadline=0.5)
+        return world.loop.clock() - begun, report
+
+    took, report = happen(story)
+    assert took < 1.2 + 1.0  # the answer, and a second for readings
+    assert report.flat
