@@ -18,7 +18,6 @@ from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.identity import Identity, Key
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import NotSentError, SlotTimeoutError
-from okx_async._http.connector import reset
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
@@ -120,6 +119,8 @@ class Sender:
         wire = attempt.wire
         attempt.begun = wire.loop.time()
         attempt.deadline = deadline
+        if deadline is not None and deadline > attempt.begun:  # else: no wait for a slot, and connecting takes its time
+            wire.connect_until = wire.may_send_until = deadline
         counted = False
         try:
             with wire:  # `aclose` may end it from here on
@@ -256,7 +257,7 @@ class Sender:
             self._book_no_answer(attempt, slots)
             raise
         if reply is None:
-            wire.failure = one_line(self._redactor.hide(wire.failure, headers.get(SIGN, "")))
+            wire.failure = one_line(self._redactor.hide(wire.failure, headers().get(SIGN, "")))
             self._book_no_answer(attempt, slots)
         else:
             self._book_answer(attempt, slots, reply, headers)
@@ -280,20 +281,22 @@ class Sender:
         if until is None:
             _withhold(request, attempt, slots)
         else:
-            attempt.wire.may_send_until = until
+            attempt.wire.may_send_until = min(until, attempt.wire.connect_until)
 
-    def _headers(self, request: ApiRequest) -> Mapping[str, str]:
+    def _headers(self, request: ApiRequest) -> Callable[[], Mapping[str, str]]:
+        """Return the headers, in a function: loggers that show the variables of frames must find no secret."""
         if not request.signed:
-            return {"Accept-Encoding": "identity"}
-        return self._signer.headers(request.method, request.path, request.body, self._clock.now())
+            return _unsigned
+        made = self._signer.headers(request.method, request.path, request.body, self._clock.now())
+        return lambda: made
 
     def _book_answer(
-        self, attempt: AttemptState, slots: tuple[Slot, ...], reply: Reply, headers: Mapping[str, str]
+        self, attempt: AttemptState, slots: tuple[Slot, ...], reply: Reply, headers: Callable[[], Mapping[str, str]]
     ) -> None:
         answer = parse(reply.status, reply.body)
         outcome = classify(answer)
         if outcome is not Outcome.ACCEPTED:  # of an acceptance no words are shown
-            answer = self._redactor.clean(answer, reply.body, headers.get(SIGN, ""))
+            answer = self._redactor.clean(answer, reply.body, headers().get(SIGN, ""))
             outcome = classify(answer)
         attempt.settled = self._wall_clock()
         attempt.answer, attempt.classified, attempt.retry_after = answer, outcome, reply.retry_after
@@ -310,9 +313,7 @@ class Sender:
             _refund(slots)
             return
         attempt.token = "in doubt"
-        # After a complete answer the connection is back in the pool, and may carry another request by now.
-        if not any(other.wire.transport is wire.transport for other in self._attempts if other is not attempt):
-            reset(wire.transport)
+        wire.drop()  # after a complete answer the connection is back in the pool, and may carry another request by now
 
     def _ended(self, request: ApiRequest, attempt: AttemptState) -> None:
         """Say in words why the attempt's time limit ended it."""
@@ -329,6 +330,10 @@ class Sender:
             raise SlotTimeoutError(
                 f"{request.label}: no connection free within max_wait; nothing was sent", key=attempt.key
             )
+
+
+def _unsigned() -> Mapping[str, str]:
+    return {"Accept-Encoding": "identity"}
 
 
 def _refund(slots: tuple[Slot, ...]) -> None:

@@ -204,7 +204,15 @@ row(
 # --- it accepts, in odd words ---
 
 ODD = "The exchange accepts in odd words"
-for each in ("without data", "with data null", "as a number", "with times", "with sCode 0", "after much space"):
+for each in (
+    "without data",
+    "with data null",
+    "as a number",
+    "with times",
+    "with sCode 0",
+    "after much space",
+    "in unasked gzip",
+):
     row(ODD, f"accepted {each}", accepted(), flatten=out())
 
 # --- no envelope ---
@@ -212,7 +220,7 @@ for each in ("without data", "with data null", "as a number", "with times", "wit
 BARE = "The answer is no envelope of the exchange"
 for each in ("plain 429", "HTML 429", "HTML 502", "HTML 503", "HTML 504", "HTML 520", "gateway 500"):
     either(BARE, each)
-for each in ("cut JSON", "empty 200", "204", "no object", "byte order mark", "unasked gzip"):
+for each in ("cut JSON", "empty 200", "204", "no object", "byte order mark"):
     either(BARE, each)
 
 # --- a proxy ---
