@@ -11,7 +11,7 @@ import select
 import socket
 import struct
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 RESET: Final = struct.pack("ii", 1, 0)
 """The SO_LINGER of a socket whose end is a reset."""
@@ -25,9 +25,17 @@ _polls: dict[int, select.poll] = {}
 """By file number: a poll object is made of the number alone, so it serves the next socket of that number too."""
 
 
+def extra_info(transport: asyncio.BaseTransport, name: str) -> Any:
+    """Return what a transport knows of itself; a TLS transport that has ended may raise AttributeError instead."""
+    try:
+        return transport.get_extra_info(name)
+    except AttributeError:
+        return None
+
+
 def readable(transport: asyncio.BaseTransport) -> bool:
     """Return whether the kernel has bytes, the end or an error of a connection that the loop has not read yet."""
-    sock = transport.get_extra_info("socket")
+    sock = extra_info(transport, "socket")
     if sock is None or (number := sock.fileno()) < 0:
         return False
     if not _POLLS:
@@ -41,7 +49,7 @@ def readable(transport: asyncio.BaseTransport) -> bool:
 
 async def settle(transport: asyncio.BaseTransport) -> None:
     """Let the loop read what came over a TLS connection: its session tickets are readable, and no answer."""
-    if transport.get_extra_info("ssl_object") is None:
+    if extra_info(transport, "ssl_object") is None:
         return
     for _ in range(_TURNS):
         if not readable(transport):
@@ -55,7 +63,7 @@ def reset(transport: asyncio.BaseTransport | None) -> None:
     abort = getattr(transport, "abort", None)
     if transport is None or abort is None:
         return
-    sock = transport.get_extra_info("socket")
+    sock = extra_info(transport, "socket")
     if sock is not None:  # a caller's session did not make its sockets with our factory
         with suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

@@ -107,8 +107,8 @@ class Transport:
         session = self._session or self._open()
         if not self._begin(session, request):
             return None
-        gate = WriteGate(request)
         for _ in range(_LOOKS):
+            gate = WriteGate(request)
             try:
                 return await self._exchange(session, request, gate, method, path, headers, body)
             except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
@@ -143,9 +143,12 @@ class Transport:
         if not gate.reached and isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             request.not_connected()
         lost = request.failure == SPOILT or isinstance(exc, OSError | aiohttp.ServerDisconnectedError)
+        if gate.spoilt and lost:
+            request.failure = SPOILT
+            return True
         request.failure = request.failure or words(exc)
         request.futile = not request.may_have_left and futile(exc)
-        return gate.spoilt and lost
+        return False
 
     async def _exchange(  # noqa: PLR0917 - private, and in the order of `send`
         self,
@@ -171,6 +174,10 @@ class Transport:
             **_LIMITS,
         )
         try:
+            if gate.spoilt:
+                response.close()  # an answer to nothing, which came before the request was written
+                request.failure = SPOILT
+                raise aiohttp.ClientConnectionError(SPOILT)
             if not request.may_have_left:
                 connection = response.connection
                 request.answering(None if connection is None else connection.transport)

@@ -17,7 +17,7 @@ from aiohttp.connector import Connection
 
 from okx_async._http.inflight import InFlight
 from okx_async._http.protocol import AskedProtocol
-from okx_async._http.sockets import readable, settle
+from okx_async._http.sockets import extra_info, readable, settle
 
 NOT_REPEATED = "the connection was lost, and is not repeated here"
 SPOILT = "the connection had ended, or something came over it unasked, before the request was written"
@@ -47,7 +47,9 @@ class WriteGate:
     async def __call__(self, request: ClientRequest, handler: aiohttp.ClientHandlerType) -> ClientResponse:
         """Let the request out, once: aiohttp repeats idempotent requests by itself, and one slot is one request."""
         wire = self._wire
-        if self.reached and wire.may_have_left:
+        if self.reached:
+            if not wire.may_have_left:
+                wire.failure = SPOILT
             raise aiohttp.ClientConnectionError(NOT_REPEATED)
         self.reached = True
         wire.not_connected()  # known from here on, also if it was presumed to have left
@@ -60,7 +62,7 @@ class WriteGate:
         finally:
             steps.__dict__.pop("send")
             steps.__dict__.pop("write_bytes", None)
-            self._request = None  # else both would hold each other in memory
+            self._request = None  # nothing is written any more; and both would hold each other in memory
 
     @property
     def spoilt(self) -> bool:
@@ -81,7 +83,7 @@ class WriteGate:
             self._forbidden = True
             raise aiohttp.ClientConnectionError(wire.forbidden())
         if protocol is not None and (transport := protocol.transport) is not None:
-            if transport.get_extra_info("ssl_object") is not None:
+            if extra_info(transport, "ssl_object") is not None:
                 await settle(transport)
                 request.write_bytes = self._write_bytes
             self._protocol, self._transport, self.is_closing = protocol, transport, transport.is_closing
@@ -113,7 +115,7 @@ class WriteGate:
     def _open(self) -> None:
         """Ask for the last time, and note that the request may have left; aiohttp asked just now if it is closing."""
         protocol, transport, wire = self._protocol, self._transport, self._wire
-        if protocol is None:
+        if protocol is None or self._request is None:
             raise aiohttp.ClientConnectionError(SPOILT)
         protocol.transport = transport
         asked = protocol if isinstance(protocol, AskedProtocol) else None  # which ends as soon as it is spoilt
