@@ -65,7 +65,7 @@ def reset(transport: asyncio.BaseTransport | None) -> None:
         return
     sock = extra_info(transport, "socket")
     if sock is not None:  # a caller's session did not make its sockets with our factory
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # it is closed by now; uvloop's says so by ValueError
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     with suppress(NotImplementedError):  # asyncio.BaseTransport has the name, and no more
         abort()

@@ -178,10 +178,10 @@ class Transport:
                 response.close()  # an answer to nothing, which came before the request was written
                 request.failure = SPOILT
                 raise aiohttp.ClientConnectionError(SPOILT)
-            if not request.may_have_left:
+            if not gate.reached:
                 connection = response.connection
                 request.answering(None if connection is None else connection.transport)
-                if not gate.reached and not self._own and overridden(session):
+                if not self._own and overridden(session):
                     request.failure = "the session answered by itself, over no connection of the request"
                     return None
             try:
