@@ -63,7 +63,7 @@ def test_without_a_socket_nothing_is_known(pair: tuple[socket.socket, socket.soc
 
 def test_a_tls_transport_that_has_ended_knows_nothing() -> None:
     class Ended(Reached):
-        def get_extra_info(self, name: str, default: Any = None) -> Any:
+        def get_extra_info(self, *_: object) -> Any:
             raise AttributeError
 
     ended = Ended()

@@ -188,7 +188,7 @@ async def test_a_writer_that_comes_after_the_end_of_the_request_writes_nothing()
 
 async def test_a_connection_that_is_lost_already_is_left_to_aiohttp() -> None:
     one, connection = wire(), Connection()
-    connection.protocol.transport = None  # type: ignore[assignment]
+    connection.protocol.transport = None
     with one, pytest.raises(AttributeError):  # of this file's Request
         await through(WriteGate(one), Request(), connection)
     assert not one.may_have_left

@@ -38,7 +38,9 @@ class Server:
 
 
 @contextmanager
-def running(context: ssl.SSLContext, handshake: float = 0.0) -> Iterator[Server]:
+def running(  # noqa: C901 - a server and its front
+    context: ssl.SSLContext, handshake: float = 0.0
+) -> Iterator[Server]:
     """Run a server, in a loop of its own, behind a front that lets handshakes through after so many seconds."""
     seen = Server()
     writers: list[asyncio.StreamWriter] = []
@@ -113,7 +115,7 @@ def servers() -> Iterator[Callable[..., Server]]:
     ],
     ids=["untrusted", "expired", "another name"],
 )
-async def test_a_certificate_that_is_refused_is_named_once(
+async def test_a_certificate_that_is_refused_is_named_once(  # noqa: PLR0917 - fixtures and parameters
     clients: Clients,
     servers: Callable[..., Server],
     name: str,

@@ -84,7 +84,7 @@ async def begins(line: Line) -> None:
 @pytest.mark.parametrize("script", [silent, begins])
 @pytest.mark.parametrize("cut", [by_timeout, by_wait_for, by_cancel])
 @pytest.mark.parametrize("call", [close, confirm, read, flatten])
-async def test_cut_short_on_the_wire(
+async def test_cut_short_on_the_wire(  # noqa: PLR0917 - fixtures and parameters
     stub: Stub,
     clients: Clients,
     caplog: pytest.LogCaptureFixture,

@@ -24,7 +24,7 @@ class Balancer:
 
     def __init__(self) -> None:
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=100)
-        self.listening.setblocking(False)
+        self.listening.settimeout(0)
         self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
         self.accepted = 0
         self.resets = False

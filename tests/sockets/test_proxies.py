@@ -1,4 +1,4 @@
-"""A session of the caller's behind an HTTP proxy: before its tunnel stands nothing is sent, and its login is not shown."""
+"""A caller's session behind an HTTP proxy: before its tunnel stands nothing is sent, and its login is not shown."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def test_before_the_tunnel_stands_nothing_is_sent(
 async def test_an_unusable_proxy_is_named_once_and_not_shown(clients: Clients) -> None:
     async with aiohttp.ClientSession(proxy=f"http://{LOGIN}@host:port") as session:
         client = clients("https://127.0.0.1:1", session=session)
-        with pytest.raises(NotSentError, match="the URL of the session's proxy cannot be used$") as caught:
+        with pytest.raises(NotSentError, match=r"the URL of the session's proxy cannot be used$") as caught:
             await client.close_position("BTC-USDT-SWAP", "cross")
     assert len(caught.value.attempts) == 1
     assert PASSWORD not in variables(caught.value)

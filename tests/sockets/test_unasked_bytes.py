@@ -92,7 +92,7 @@ async def test_session_tickets_are_no_answer(clients: Clients, monkeypatch: pyte
         async with aiohttp.ClientSession() as session:
             client = clients(f"https://localhost:{server.port}", session=None if own else session)
             assert await client.warm_up(1) == 1
-            time.sleep(0.1)  # the tickets lie in the kernel
+            time.sleep(0.1)  # noqa: ASYNC251 - the tickets lie in the kernel
             closed = await client.close_position("BTC-USDT-SWAP", "cross")
             for _ in range(3):
                 with pytest.raises(NothingToCloseError):
