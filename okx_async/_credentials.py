@@ -9,7 +9,7 @@ from typing import Any
 from okx_async._errors import InvalidRequestError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Credentials:
     """An API key of OKX. Neither ``repr`` nor any error or log line shows the secret key or the passphrase."""
 
@@ -17,16 +17,15 @@ class Credentials:
     secret_key: str = field(repr=False)
     passphrase: str = field(repr=False)
 
-    def __post_init__(self) -> None:
-        for name in ("api_key", "secret_key", "passphrase"):
-            value = getattr(self, name)
-            # The value goes into a header: line breaks would end it, blanks at its ends are always a slip.
-            if not isinstance(value, str) or not value or not value.isprintable() or value != value.strip():
-                raise InvalidRequestError(
-                    f"{name} must be a non-empty printable string without blanks at its ends (not shown here)"
-                )
-            if not value.isascii():
-                raise InvalidRequestError(f"{name} must be ASCII (not shown here)")
+    def __init__(self, api_key: str, secret_key: str, passphrase: str) -> None:
+        values: dict[str, str] = {"api_key": api_key, "secret_key": secret_key, "passphrase": passphrase}
+        refusal = next(filter(None, map(_refusal, values, values.values())), "")
+        for name, value in values.items():
+            object.__setattr__(self, name, value if not refusal else "")
+        # Loggers that show the variables of frames find none of these.
+        del api_key, secret_key, passphrase, values, name, value
+        if refusal:
+            raise InvalidRequestError(refusal)
 
     def __repr__(self) -> str:
         return f"Credentials(api_key={self.api_key[:4] + '…' if len(self.api_key) > 12 else '…'!r})"  # noqa: PLR2004 - a short key is not shown at all
@@ -38,11 +37,10 @@ class Credentials:
         Raises InvalidRequestError that names every variable that is missing or empty.
         """
         names = ("OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE")
-        values = [os.environ.get(name, "") for name in names]
-        missing = [name for name, value in zip(names, values, strict=True) if not value]
+        missing = [name for name in names if not os.environ.get(name)]
         if missing:
             raise InvalidRequestError(f"environment: {', '.join(missing)} not set")
-        return cls(*values)
+        return cls(*(os.environ[name] for name in names))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: Any) -> Any:
@@ -64,3 +62,11 @@ class Credentials:
         return core_schema.no_info_before_validator_function(
             read, checked, serialization=core_schema.to_string_ser_schema()
         )
+
+
+def _refusal(name: str, value: object) -> str:
+    """Return why a value cannot be used, "" if it can."""
+    # The value goes into a header: line breaks would end it, blanks at its ends are always a slip.
+    if not isinstance(value, str) or not value or not value.isprintable() or value != value.strip():
+        return f"{name} must be a non-empty printable string without blanks at its ends (not shown here)"
+    return "" if value.isascii() else f"{name} must be ASCII (not shown here)"

@@ -154,13 +154,13 @@ class Wire:
         self.stamps: list[str] = []
 
     async def send(
-        self, request: InFlight, _method: str, _path: str, headers: Mapping[str, str], _body: bytes | None
+        self, request: InFlight, _method: str, _path: str, headers: Callable[[], Mapping[str, str]], _body: bytes | None
     ) -> Reply | None:
         request.connecting(2.0)
         await asyncio.sleep(self.connecting)
         request.connected(self.transport)
         self.sent.append((asyncio.get_running_loop().time(), self.key_of(request)))
-        self.stamps.append(headers["OK-ACCESS-TIMESTAMP"])
+        self.stamps.append(headers()["OK-ACCESS-TIMESTAMP"])
         await asyncio.sleep(self.answering)
         if self.failure is not None:
             raise self.failure

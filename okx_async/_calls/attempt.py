@@ -67,6 +67,12 @@ class AttemptState:
             return self.classified
         return Outcome.UNKNOWN if self.wire.may_have_left else Outcome.NOT_SENT
 
+    def limit(self, deadline: float | None) -> None:
+        """Set until when it may wait and be sent; a time that is over lets it connect, but not wait for a slot."""
+        self.deadline = deadline
+        if deadline is not None and deadline > self.begun:
+            self.wire.connect_until = self.wire.may_send_until = deadline
+
     def left(self) -> float | None:
         """Return the seconds that it may still wait for slot and connection; None: any number."""
         return None if self.deadline is None else max(0.0, self.deadline - self.wire.loop.time())

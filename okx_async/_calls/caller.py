@@ -169,7 +169,7 @@ class Caller:
         self, attempt: AttemptState, retry: RetryPolicy, asked: int, deadline: float, *, once: bool
     ) -> float | None:
         """Return the seconds before the next attempt, None if there is none."""
-        if once and attempt.permit is None:
+        if (once and attempt.permit is None) or attempt.wire.futile:
             return None
         code = "" if attempt.answer is None else attempt.answer.code
         pause = retry.pause(attempt.outcome, code, self.draw())
@@ -291,7 +291,8 @@ def _failure(
             reading=not request.writes,
         )
     elif not wire.may_have_left:
-        text = f"{request.label}: nothing was sent: {wire.failure}; trying again is safe"
+        step = "" if wire.futile else "; trying again is safe"
+        text = f"{request.label}: nothing was sent: {wire.failure}{step}"
         return NotSentError(text, key=key, attempts=attempts)
     else:
         step = "it may have been executed: ask positions, do not blindly repeat" if request.writes else "ask again"

@@ -19,7 +19,6 @@ from okx_async._calls.exchange_clock import ExchangeClock, record_clock
 from okx_async._calls.identity import Identity, Key, Use
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import NotSentError, SlotTimeoutError
-from okx_async._http.connector import reset
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
@@ -124,8 +123,8 @@ class Sender:
         self._attempts[attempt] = None
         wire = attempt.wire
         attempt.begun = wire.loop.time()
-        attempt.deadline = deadline
         use: Use | None = None
+        attempt.limit(deadline)
         try:
             with wire:  # `aclose` may end it from here on
                 if pause > 0:
@@ -257,10 +256,10 @@ class Sender:
             self._book_no_answer(attempt, slots)
             raise
         if reply is None:
-            wire.failure = one_line(self._redactor.hide(wire.failure, headers.get(SIGN, "")))
+            wire.failure = one_line(self._redactor.hide(wire.failure, headers().get(SIGN, "")))
             self._book_no_answer(attempt, slots)
         else:
-            self._book_answer(request, attempt, slots, reply, headers.get(SIGN, ""))
+            self._book_answer(request, attempt, slots, reply, headers)
         if attempt.token == "in doubt":
             raise _InDoubt
 
@@ -281,23 +280,30 @@ class Sender:
         if until is None:
             _withhold(request, attempt, slots)
         else:
-            attempt.wire.may_send_until = until
+            attempt.wire.may_send_until = min(until, attempt.wire.connect_until)
 
-    def _headers(self, request: ApiRequest) -> Mapping[str, str]:
+    def _headers(self, request: ApiRequest) -> Callable[[], Mapping[str, str]]:
+        """Return the headers, in a function: loggers that show the variables of frames must find no secret."""
         if not request.signed:
-            return {"Accept-Encoding": "identity"}
+            return _unsigned
         try:
-            return self._signer.headers(request.method, request.path, request.body, self._clock.now())
+            made = self._signer.headers(request.method, request.path, request.body, self._clock.now())
         except NotSentError as error:  # the clock has no time
             raise NotSentError(f"{request.label}: {error}") from None
+        return lambda: made
 
     def _book_answer(
-        self, request: ApiRequest, attempt: AttemptState, slots: tuple[Slot, ...], reply: Reply, signature: str
+        self,
+        request: ApiRequest,
+        attempt: AttemptState,
+        slots: tuple[Slot, ...],
+        reply: Reply,
+        headers: Callable[[], Mapping[str, str]],
     ) -> None:
         answer = parse(reply.status, reply.body, records=not request.writes)
         outcome = classify(answer)
         if outcome is not Outcome.ACCEPTED:  # of an acceptance no words are shown
-            answer = self._redactor.clean(answer, signature)
+            answer = self._redactor.clean(answer, headers().get(SIGN, ""))
             outcome = classify(answer)
         elif request.writes and len(reply.body) > _SHORT:
             keep_echo(answer)
@@ -315,9 +321,7 @@ class Sender:
             held_slots.refund(slots)
             return
         attempt.token = "in doubt"
-        # After a complete answer the connection is back in the pool, and may carry another request by now.
-        if not any(other.wire.transport is wire.transport for other in self._attempts if other is not attempt):
-            reset(wire.transport)
+        wire.drop()  # after a complete answer the connection is back in the pool, and may carry another request by now
 
     def _ended(self, request: ApiRequest, attempt: AttemptState) -> None:
         """Say in words why the attempt's time limit ended it."""
@@ -334,6 +338,10 @@ class Sender:
             raise SlotTimeoutError(
                 f"{request.label}: no connection free within max_wait; nothing was sent", key=attempt.key
             )
+
+
+def _unsigned() -> Mapping[str, str]:
+    return {"Accept-Encoding": "identity"}
 
 
 def _withhold(request: ApiRequest, attempt: AttemptState, slots: tuple[Slot, ...]) -> NoReturn:

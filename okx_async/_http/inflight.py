@@ -8,7 +8,8 @@ from math import inf
 from types import TracebackType
 from typing import Self
 
-from okx_async._http.timeouts import TimeoutGroup, TimeoutQueue
+from okx_async._http.sockets import reset
+from okx_async._http.timeouts import TURNS, TimeoutGroup, TimeoutQueue
 
 
 class InFlight:
@@ -27,9 +28,11 @@ class InFlight:
         "_timeout",
         "_wall_clock",
         "confirm_write",
+        "connect_until",
         "ended",
         "expired",
         "failure",
+        "futile",
         "loop",
         "may_have_left",
         "may_send_until",
@@ -52,6 +55,8 @@ class InFlight:
         """Whether it was told to end; once sent, it may still get its answer."""
         self.may_send_until = inf
         """Last moment, by the loop's clock, at which it may be written."""
+        self.connect_until = inf
+        """Until when it waits for its connection, by the loop's clock; `connecting` has a time of its own besides."""
         self.confirm_write: Callable[[], bool] | None = None
         """Called in the step of the write; False: it must not be written after all."""
         self.may_have_left = False
@@ -62,6 +67,8 @@ class InFlight:
         """The connection that carries it, None where it cannot be reached."""
         self.failure = ""
         """Why there is no usable answer."""
+        self.futile = False
+        """Whether a repeat would meet the same failure."""
 
     # As asyncio.timeout does it, without a timer of its own.
     def __enter__(self) -> Self:
@@ -76,6 +83,7 @@ class InFlight:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stop()
+        self._uncarry()
         task, self._task = self._task, None
         if (
             self.expired
@@ -95,8 +103,11 @@ class InFlight:
             self._handle = loop.call_later(seconds, self.expire) if seconds > 0 else loop.call_soon(self.expire)
 
     def end(self) -> None:
-        """End the attempt now, from outside."""
-        self.limit(0.0)
+        """End the attempt now, from outside; an answer that is in its socket is read first."""
+        if not self.may_have_left:
+            self.limit(0.0)
+        elif not self.expired:
+            self._expire_in(TURNS)
         self.ended = True
 
     def expire(self) -> None:
@@ -113,7 +124,7 @@ class InFlight:
 
     def forbidden(self) -> str:
         """Return why it may not be written after all, "" if it may. Call it once, in the step of the write."""
-        if self.late:
+        if self.may_send_until < inf and self.late:
             return "connected too late to be sent"
         if self.confirm_write is not None and not self.confirm_write():
             return "what was heard while it waited for its connection forbids it"
@@ -121,17 +132,21 @@ class InFlight:
 
     def connecting(self, seconds: float) -> None:
         """Note that it asks for a connection, and start the time for that."""
-        self._within(self._group.connecting, seconds)
+        self._connecting(self._group.connecting, seconds)
+
+    def asking(self) -> None:
+        """Note that it is handed to a caller's session, which limits the time to connect by itself."""
+        self._connecting(self._group.answering, self._timeout)
 
     def connected(self, transport: asyncio.BaseTransport | None) -> None:
-        """Note that it has its connection, so it may have been sent from here on, and start the time of the answer."""
-        self.may_have_left = True
-        self.transport = transport
+        """Note that it is written now, so it may have left from here on, and start the time of the answer."""
         self.sent = self._wall_clock()
+        self.may_have_left = True
+        self._carry(transport)
         self._within(self._group.answering, self._timeout)
 
     def not_connected(self) -> None:
-        """Take `connected` back: connecting failed, which is known only afterwards on a caller's session."""
+        """Take `connected` back, on a session where it could only be presumed."""
         self.may_have_left = False
         self.sent = None
 
@@ -139,8 +154,39 @@ class InFlight:
         """Note that an answer begins to arrive, over a connection that can be reached now."""
         if not self.may_have_left:  # a session that was replaced, as users' tests do
             self.connected(transport)
+        elif transport is not None:
+            self._carry(transport)
+
+    def answered(self) -> None:
+        """Note that its connection is back in a pool that others use, too."""
+        self._uncarry()
+        self.transport = None
+
+    def drop(self) -> None:
+        """Reset its connection, unless that carries another request by now."""
+        if self.transport is not None and self._group.carriers.get(self.transport, self) is self:
+            reset(self.transport)
+
+    def _carry(self, transport: asyncio.BaseTransport | None) -> None:
+        if self.transport is not None:
+            self._uncarry()
+        self.transport = transport
         if transport is not None:
-            self.transport = transport
+            self._group.carriers[transport] = self
+
+    def _uncarry(self) -> None:
+        if self.transport is not None and self._group.carriers.get(self.transport) is self:
+            del self._group.carriers[self.transport]
+
+    def _expire_in(self, turns: int) -> None:
+        self._stop()
+        self._handle = self.loop.call_soon(self._expire_in, turns - 1) if turns else self.loop.call_soon(self.expire)
+
+    def _connecting(self, queue: TimeoutQueue, seconds: float) -> None:
+        if self.connect_until < inf and (left := self.connect_until - self.loop.time()) < seconds:
+            self.limit(left)
+        else:
+            self._within(queue, seconds)
 
     def _within(self, queue: TimeoutQueue, seconds: float) -> None:
         if self.expired or (self.ended and not self.may_have_left):

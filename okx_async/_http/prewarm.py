@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
+from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.connector import Connection
 from yarl import URL
 
@@ -21,6 +22,10 @@ would stay idle for longer than the server keeps them.
 """
 
 
+class _Held(Exception):  # noqa: N818 - no error: it ends a request in place of its write
+    """Ends a request that has its connection."""
+
+
 async def warm(
     session: aiohttp.ClientSession,
     url: URL,
@@ -31,6 +36,9 @@ async def warm(
     timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as aiohttp's connectors take it
 ) -> int:
     """Open connections, all at once, and return how many stand ready.
+
+    Each is opened by a request of the session that ends in place of its write. So it leads where requests lead, through
+    the proxy of a caller's session, and they find it in the pool.
 
     Args:
         session: The session whose connector opens them.
@@ -46,33 +54,89 @@ async def warm(
         return 0
     for limit in (connector.limit, connector.limit_per_host):  # of a caller's session; 0: none
         count = min(count, limit or count)
-    loop = asyncio.get_running_loop()
-    ours = connector if isinstance(connector, Connector) else None
-    old = -inf if ours is None else loop.time() - YOUNG * ours.keepalive
+    opening = _Opening(connector if isinstance(connector, Connector) else None, count, bound)
 
     async def one() -> None:
-        request = aiohttp.ClientRequest("GET", url, loop=loop, session=session)
-        with suppress(aiohttp.ClientError, OSError, TimeoutError):
-            async with asyncio.timeout(seconds):
-                connection = await connector.connect(request, [], timeout)
-                while ours is not None and ours.older(connection, old):
-                    connection.close()
-                    connection = await connector.connect(request, [], timeout)
-                connections.append(connection)
+        hold = _Hold(opening)
+        try:
+            with suppress(_Held, aiohttp.ClientError, OSError, TimeoutError):
+                async with asyncio.timeout(seconds) as hold.limit:
+                    while not hold.held:  # an old connection was closed, and is replaced
+                        with suppress(_Held):
+                            (await session.request("GET", url, timeout=timeout, middlewares=(hold,))).release()
+                            return  # a mock answers without a connection
+        finally:
+            if not hold.held:
+                opening.arrive()
 
-    # All are held until all are open: one put back at once would be handed out again.
-    connections: list[Connection] = []
-    try:
-        ends = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
-    finally:
-        surplus = 0 if ours is None else ours.standing - bound
-        for connection in connections:
-            if surplus > 0:  # requests opened connections of their own meanwhile
-                surplus -= 1
-                connection.close()
-            else:
-                connection.release()
-    for end in ends:
+    for end in await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True):
         if end is not None:
             raise end
-    return len(connections)
+    return opening.ready
+
+
+class _Opening:
+    """Connections that are opened together.
+
+    All are held until all are open or have failed: one put back at once would be handed out again.
+    """
+
+    def __init__(self, ours: Connector | None, count: int, bound: int) -> None:
+        self._ours = ours
+        self._bound = bound
+        self._old = -inf if ours is None else asyncio.get_running_loop().time() - YOUNG * ours.keepalive
+        self._missing = count
+        self._surplus = 0
+        self._all_open = asyncio.Event()
+        self.ready = 0
+        """How many were put into the pool."""
+
+    def old(self, connection: Connection) -> bool:
+        """Return whether a connection is to be replaced."""
+        return self._ours is not None and self._ours.older(connection, self._old)
+
+    def arrive(self) -> None:
+        """Note that one is open, or has failed."""
+        self._missing -= 1
+        if not self._missing:
+            if self._ours is not None:  # requests may have opened connections of their own meanwhile
+                self._surplus = self._ours.standing - self._bound
+            self._all_open.set()
+
+    async def put_back(self, connection: Connection) -> None:
+        """Put a connection into the pool as soon as all are open, unless there are too many."""
+        self.arrive()
+        await self._all_open.wait()
+        if self._surplus > 0:
+            self._surplus -= 1
+        else:
+            self.ready += 1
+            connection.release()
+
+
+class _Hold:
+    """aiohttp's middleware of one request, which ends it at its connection."""
+
+    def __init__(self, opening: _Opening) -> None:
+        self._opening = opening
+        self.limit: asyncio.Timeout | None = None
+        self.held = False
+
+    def __deepcopy__(self, memo: object) -> _Hold:
+        return self  # see WriteGate
+
+    async def __call__(self, request: ClientRequest, handler: aiohttp.ClientHandlerType) -> ClientResponse:
+        steps: Any = request
+        steps.send = self._send
+        try:
+            return await handler(request)
+        finally:
+            del steps.send
+
+    async def _send(self, connection: Connection) -> ClientResponse:
+        if not self._opening.old(connection):
+            self.held = True
+            if self.limit is not None:
+                self.limit.reschedule(None)
+            await self._opening.put_back(connection)
+        raise _Held  # aiohttp closes the connection if it was not put back

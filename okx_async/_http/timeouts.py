@@ -13,6 +13,12 @@ from typing import Protocol, TypeAlias
 
 EARLY = 0.0015
 """Seconds by which some event loops fire a timer early; what is due by then counts as due."""
+TURNS = 4
+"""Turns of the loop between a timer and the end of what is due.
+
+A loop that was busy fires its timers late, and the answer may have been in the socket for long: read first, then judge.
+uvloop fires timers before it reads, and needs three turns to read and to wake the task.
+"""
 
 
 class Expiring(Protocol):
@@ -27,15 +33,17 @@ TimeoutQueue: TypeAlias = "dict[Expiring, float]"
 
 
 class TimeoutGroup:
-    """The requests of one client that have a time limit now."""
+    """The requests of one client that have a time limit now, and the connections that carry them."""
 
-    __slots__ = ("_at", "_closed", "_timer", "answering", "connecting", "loop")
+    __slots__ = ("_at", "_closed", "_timer", "answering", "carriers", "connecting", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.connecting: TimeoutQueue = {}
         self.answering: TimeoutQueue = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self.carriers: dict[asyncio.BaseTransport, Expiring] = {}
+        """For each connection on the wire, the request that it carries, the latest one if there were several."""
+        self._timer: asyncio.Handle | None = None
         self._at = 0.0
         self._closed = False
 
@@ -64,7 +72,10 @@ class TimeoutGroup:
         self._timer = self.loop.call_at(at, self._on_timer)
         self._at = at
 
-    def _on_timer(self) -> None:
+    def _on_timer(self, turns: int = TURNS) -> None:
+        if turns:
+            self._timer = self.loop.call_soon(self._on_timer, turns - 1)
+            return
         self._timer = None
         now = self.loop.time() + EARLY
         late: list[Expiring] = []

@@ -1,45 +1,40 @@
 """One aiohttp session, and for every request the fact that decides: whether it may have been sent.
 
-On the client's own session the connector notes when a request gets its connection: before that no byte can have left,
-afterwards any byte may have. On a caller's session this moment cannot be observed, so only the errors that aiohttp
-raises while connecting count as not sent.
+`WriteGate` notes the moment of the write, on the client's own session and on a caller's: whatever fails before it is
+not sent, the way through a proxy included. Only where tests or tools have replaced aiohttp's way of making requests
+that moment cannot be seen; there the errors that aiohttp raises while connecting count as not sent, and nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from math import inf
-from typing import NamedTuple
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import aiohttp
-from aiohttp.hdrs import RETRY_AFTER
+from aiohttp.hdrs import CONTENT_ENCODING, RETRY_AFTER
 from yarl import URL
 
-from okx_async._errors import InvalidRequestError
-from okx_async._http.connector import IN_FLIGHT, NOT_REPEATED, Connector, reset
+from okx_async._http.bodies import UnreadableBodyError, read_body, unpack
+from okx_async._http.connector import Connector
+from okx_async._http.failures import futile, words
 from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
+from okx_async._http.sessions import check_session, genuine, overridden
+from okx_async._http.write_gate import SPOILT, WriteGate
 
-MAX_BODY = 1 << 20
-"""Most bytes of a response that are read; the exchange's are far shorter."""
+_NEVER: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
-_NEVER = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_LOOKS: Final = 4
+"""Connections tried for one request: a server that hangs up at once must not cause an endless loop."""
 
-# Headers that a session must not add to a signed request.
-_OURS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "transfer-encoding",
-        "x-simulated-trading",
-    }
-)
+# Proxies and CDNs add headers of any size and number, and no exchange has promised to stay below aiohttp's limits.
+_LIMITS: Final[dict[str, Any]] = {
+    name: limit
+    for name, limit in {"max_line_size": 1 << 16, "max_field_size": 1 << 16, "max_headers": 1000}.items()
+    if name in inspect.signature(aiohttp.ClientSession._request).parameters  # noqa: SLF001 - older ones lack one
+}
 
 
 class Reply(NamedTuple):
@@ -48,20 +43,6 @@ class Reply(NamedTuple):
     status: int
     body: bytes
     retry_after: str | None
-
-
-def _once() -> aiohttp.ClientMiddlewareType:
-    """Let a GET out once: on a caller's session aiohttp cannot be kept from repeating it in any other way."""
-    gone = False
-
-    async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        nonlocal gone
-        if gone:
-            raise aiohttp.ClientConnectionError(NOT_REPEATED)
-        gone = True
-        return await handler(request)
-
-    return middleware
 
 
 class Transport:
@@ -83,7 +64,7 @@ class Transport:
         keepalive: float,
     ) -> None:
         if session is not None:
-            _check_session(session)
+            check_session(session)
         self._base_url = base_url
         self._own = session is None
         self._session = session
@@ -107,73 +88,115 @@ class Transport:
         return self._own and self._session is not None
 
     async def send(
-        self, request: InFlight, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        request: InFlight,
+        method: str,
+        path: str,
+        headers: Callable[[], Mapping[str, str]],
+        body: bytes | None,
     ) -> Reply | None:
-        """Send one request and return its answer, or None with the reason in ``request.failure``."""
+        """Send one request and return its answer, or None with the reason in ``request.failure``.
+
+        Args:
+            request: The wire side of the attempt.
+            method: "GET" or "POST".
+            path: The path with its query, as signed.
+            headers: Returns the headers. A function shows no secret where the variables of frames are logged.
+            body: What to post.
+        """
         session = self._session or self._open()
+        if not self._begin(session, request):
+            return None
+        for _ in range(_LOOKS):
+            gate = WriteGate(request)
+            try:
+                return await self._exchange(session, request, gate, method, path, headers, body)
+            except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
+                if not self._spoilt(exc, request, gate):
+                    break
+            except BaseException as exc:  # noqa: BLE001 - it goes on its way
+                # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
+                exc.__cause__ = exc.__context__ = None
+                raise exc.with_traceback(None)  # noqa: B904 - it is the same one
+            for _ in range(2):  # turns in which the loop finds other idle connections that have ended
+                await asyncio.sleep(0)
+        return None
+
+    def _begin(self, session: aiohttp.ClientSession, request: InFlight) -> bool:
+        """Start the time to connect, and return whether the request may be made."""
         if self._own:
             request.connecting(self._connect_timeout)
         elif session.closed:
             request.failure = "the session is closed"
-            return None
+        elif genuine(session):
+            request.asking()
         elif forbidden := request.forbidden():
             request.failure = forbidden
-            return None
         else:
             request.connected(None)
-        url = self._urls.get(path) or self._url(path)
-        mark = IN_FLIGHT.set(request)
+        return not request.failure
+
+    def _spoilt(self, exc: Exception, request: InFlight, gate: WriteGate) -> bool:
+        """Say what an error means for the request; return whether only its connection is to blame, so nothing left."""
+        if isinstance(exc, UnreadableBodyError):
+            request.drop()
+        if not gate.reached and isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            request.not_connected()
+        lost = request.failure == SPOILT or isinstance(exc, OSError | aiohttp.ServerDisconnectedError)
+        if gate.spoilt and lost:
+            request.failure = SPOILT
+            return True
+        request.failure = request.failure or words(exc)
+        request.futile = not request.may_have_left and futile(exc)
+        return False
+
+    async def _exchange(  # noqa: PLR0917 - private, and in the order of `send`
+        self,
+        session: aiohttp.ClientSession,
+        request: InFlight,
+        gate: WriteGate,
+        method: str,
+        path: str,
+        headers: Callable[[], Mapping[str, str]],
+        body: bytes | None,
+    ) -> Reply | None:
+        response = await session.request(
+            method,
+            self._urls.get(path) or self._url(path),
+            data=body,
+            headers=headers(),
+            timeout=self._timeout,
+            allow_redirects=False,
+            raise_for_status=False,
+            expect100=False,
+            auto_decompress=False,
+            middlewares=(gate,),
+            **_LIMITS,
+        )
         try:
-            response = await session.request(
-                method,
-                url,
-                data=body,
-                headers=headers,
-                timeout=self._timeout if self._own or request.may_send_until == inf else self._until(request),
-                allow_redirects=False,
-                raise_for_status=False,
-                expect100=False,
-                auto_decompress=False,
-                middlewares=() if self._own or body is not None else (_once(),),
-            )
+            if gate.spoilt:
+                response.close()  # an answer to nothing, which came before the request was written
+                request.failure = SPOILT
+                raise aiohttp.ClientConnectionError(SPOILT)
+            if not gate.reached:
+                connection = response.connection
+                request.answering(None if connection is None else connection.transport)
+                if not self._own and overridden(session):
+                    request.failure = "the session answered by itself, over no connection of the request"
+                    return None
             try:
-                if not (self._own and request.may_have_left):
-                    connection = response.connection
-                    request.answering(None if connection is None else connection.transport)
-                return await self._reply(request, response)
+                answer = await read_body(response.content)
             finally:
-                response.release()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
-            if not self._own:
-                request.not_connected()
-            request.failure = _words(exc)
-        except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
-            request.failure = _words(exc)
+                if not self._own and response.connection is None:
+                    request.answered()
+            if encodings := response.headers.get(CONTENT_ENCODING):
+                answer = unpack(answer, encodings)
+            return Reply(response.status, answer, response.headers.get(RETRY_AFTER))
+        except UnreadableBodyError as exc:
+            raise UnreadableBodyError(f"the answer (HTTP {response.status}) {exc}") from None
         finally:
-            IN_FLIGHT.reset(mark)
-        return None
-
-    def _until(self, request: InFlight) -> aiohttp.ClientTimeout:
-        """Limit the time to connect by the last moment for the write, on a session that does not tell the moment."""
-        left = min(
-            self._connect_timeout, max(request.may_send_until - request.loop.time(), 0.001)
-        )  # 0 would be no limit
-        return aiohttp.ClientTimeout(total=None, connect=left, sock_connect=left, sock_read=None, ceil_threshold=3600)
-
-    async def _reply(self, request: InFlight, response: aiohttp.ClientResponse) -> Reply | None:
-        try:
-            content = response.content
-            body: bytes | None = (first := await content.readany())
-            if not content.at_eof() or len(first) > MAX_BODY:  # else it came in one piece, as it nearly always does
-                body = await _whole(content, first)
-        finally:
-            if not self._own and response.connection is None:
-                request.transport = None  # back in a pool that others use too
-        if body is None:
-            reset(request.transport)
-            request.failure = f"the answer (HTTP {response.status}) is longer than {MAX_BODY} bytes"
-            return None
-        return Reply(response.status, body, response.headers.get(RETRY_AFTER))
+            gate.rest()
+            response.release()
 
     async def open(self, count: int, bound: int) -> int:
         """Open connections until `count` stand ready, `bound` at most in all; return how many do."""
@@ -209,44 +232,3 @@ class Transport:
             auto_decompress=False,
         )
         return self._session
-
-
-async def _whole(content: aiohttp.StreamReader, body: bytes) -> bytes | None:
-    """Return the whole body that begins with `body`; None if it is longer than MAX_BODY."""
-    chunks = []
-    size = 0
-    while body:
-        size += len(body)
-        if size > MAX_BODY:
-            return None
-        chunks.append(body)
-        body = await content.readany()
-    return b"".join(chunks)
-
-
-def _words(exc: BaseException) -> str:
-    """Return the error as text, in full: it is shortened after the search for secrets."""
-    try:
-        text = str(exc)
-    except Exception:  # noqa: BLE001 - a user's mock may make aiohttp's errors without their parts
-        text = ""
-    # aiohttp says "ssl:default" for plain http too, and "400" for answers that it cannot read, whatever their status.
-    text = f"{type(exc).__name__}: {text}".replace(" ssl:default", "").replace(": 400, message=", ": ")
-    return text.rstrip(": ")
-
-
-def _check_session(session: aiohttp.ClientSession) -> None:
-    """Raise InvalidRequestError for a session that would change signed requests."""
-    if not isinstance(session, aiohttp.ClientSession):
-        raise InvalidRequestError(f"session must be an aiohttp.ClientSession, got {type(session).__name__}")
-    if session.closed:
-        raise InvalidRequestError("session is closed")
-    if session.auth is not None:
-        raise InvalidRequestError("session has a default auth: it would add a header to signed requests")
-    if getattr(session, "_base_url", None) is not None:  # no public name for it
-        raise InvalidRequestError("session has a base_url: pass base_url to Client instead")
-    colliding = sorted(
-        name for name in session.headers if name.lower() in _OURS or name.lower().startswith("ok-access-")
-    )
-    if colliding:
-        raise InvalidRequestError(f"session has default headers that belong to each request: {', '.join(colliding)}")

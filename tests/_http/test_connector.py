@@ -6,7 +6,8 @@ import struct
 from types import SimpleNamespace
 from typing import Any
 
-from okx_async._http.connector import Connector, reset
+from okx_async._http.connector import Connector
+from okx_async._http.sockets import reset
 
 ADDRESS = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 9))
 

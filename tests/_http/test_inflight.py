@@ -98,3 +98,98 @@ async def test_it_keeps_the_last_transport_that_could_be_reached() -> None:
         assert one.transport is first
         one.answering(second)
         assert one.transport is second
+
+
+async def test_it_waits_for_a_connection_no_longer_than_it_may() -> None:
+    """max_wait reaches to the last send, so connecting is a part of it."""
+    loop = asyncio.get_running_loop()
+    for start in (lambda one: one.connecting(5.0), lambda one: one.asking()):
+        one = in_flight(5.0)
+        begun = loop.time()
+        one.connect_until = begun + 2.0
+        loop.call_soon(start, one)
+        assert await lasts(one) - begun == 2.0
+        one = in_flight(5.0)
+        begun = loop.time()
+        one.connect_until = begun + 9.0
+        loop.call_soon(start, one)
+        assert await lasts(one) - begun == 5.0
+
+
+async def test_past_its_last_moment_it_ends_at_once() -> None:
+    one = in_flight(5.0)
+    one.connect_until = -1.0
+    asyncio.get_running_loop().call_soon(one.connecting, 5.0)
+    assert await lasts(one) == 0.0
+
+
+class Reached(asyncio.Transport):
+    aborted = 0
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+
+async def test_a_connection_is_dropped_by_its_latest_request_alone() -> None:
+    group = TimeoutGroup(asyncio.get_running_loop())
+    first, second = (InFlight(group, timeout=5.0, wall_clock=lambda: 0.0) for _ in range(2))
+    shared = Reached()
+    with first:
+        first.connected(shared)
+        with second:
+            second.connected(shared)
+            first.drop()
+            assert shared.aborted == 0
+            second.drop()
+            assert shared.aborted == 1
+        first.drop()  # nothing else has it by now
+        assert shared.aborted == 2
+    assert group.carriers == {}
+
+
+async def test_an_answered_request_leaves_its_connection_to_the_pool() -> None:
+    one = in_flight()
+    shared = Reached()
+    with one:
+        one.connected(shared)
+        one.answered()
+        one.drop()
+        assert one._group.carriers == {}
+    assert shared.aborted == 0
+
+
+async def test_a_clock_that_fails_leaves_nothing_marked() -> None:
+    def fails() -> float:
+        raise ZeroDivisionError
+
+    one = InFlight(TimeoutGroup(asyncio.get_running_loop()), timeout=5.0, wall_clock=fails)
+    with one, pytest.raises(ZeroDivisionError):
+        one.connected(None)
+    assert not one.may_have_left
+
+
+@pytest.mark.parametrize("how", ["its own time", "from outside"])
+async def test_what_comes_in_the_turns_after_its_time_counts(how: str) -> None:
+    """A loop that stood still has the answer in its socket, and reads it in the turn of the timer."""
+    one = in_flight(5.0)
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[str] = loop.create_future()
+
+    def reads(turns: int) -> None:
+        if turns:
+            loop.call_soon(reads, turns - 1)
+        else:
+            answer.set_result("answer")
+
+    def ends() -> None:
+        one.end()
+        reads(2)
+
+    if how == "from outside":
+        loop.call_later(3.0, ends)
+    else:
+        loop.call_later(5.0, reads, 2)
+    with one:
+        one.connected(None)
+        assert await answer == "answer"
+    assert not one.expired

@@ -133,3 +133,23 @@ async def test_a_timer_that_fires_early_ends_nobody_and_stands_again(group: Time
     assert end.at == 0.0
     await asyncio.sleep(1.0)
     assert end.at == 5.0
+
+
+async def test_those_who_leave_in_the_turns_after_the_timer_are_not_ended(group: TimeoutGroup) -> None:
+    leaves, stays = Ends(group), Ends(group)
+    leaves.enter()
+    stays.enter()
+    loop = asyncio.get_running_loop()
+    loop.call_at(5.0, lambda: loop.call_soon(loop.call_soon, leaves.leave))
+    await asyncio.sleep(20)
+    assert (leaves.at, stays.at) == (0.0, 5.0)
+
+
+async def test_closed_in_the_turns_after_the_timer_it_leaves_nothing_behind(group: TimeoutGroup) -> None:
+    end = Ends(group)
+    end.enter()
+    await asyncio.sleep(5.0)
+    if not end.at:  # the timer fired, and its turns are not over
+        end.leave()
+    group.close()
+    assert timers() == []

@@ -10,7 +10,7 @@ from aioresponses import aioresponses
 from yarl import URL
 
 from okx_async import InvalidRequestError
-from okx_async._http import transport as _transport
+from okx_async._http import bodies
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
@@ -33,7 +33,7 @@ async def own() -> AsyncIterator[Transport]:
 async def send(subject: Transport, path: str = PATH) -> tuple[InFlight, Reply | None]:
     request = InFlight(TimeoutGroup(asyncio.get_running_loop()), timeout=5.0, wall_clock=lambda: 0.0)
     with request:
-        return request, await subject.send(request, "GET", path, {"OK-ACCESS-KEY": "k"}, None)
+        return request, await subject.send(request, "GET", path, lambda: {"OK-ACCESS-KEY": "k"}, None)
 
 
 async def test_each_request_states_what_it_needs(own: Transport, mocked: aioresponses) -> None:
@@ -45,7 +45,7 @@ async def test_each_request_states_what_it_needs(own: Transport, mocked: aioresp
     stated: dict[str, Any] = call.kwargs
     for name in ("allow_redirects", "raise_for_status", "expect100", "auto_decompress"):
         assert stated[name] is False
-    assert stated["middlewares"] == ()
+    assert len(stated["middlewares"]) == 1  # ours, in place of any of the session's
     assert stated["headers"] == {"OK-ACCESS-KEY": "k"}
     assert stated["timeout"] == aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
     ((_, url),) = mocked.requests
@@ -118,8 +118,8 @@ async def test_a_callers_session_is_told_how_long_to_connect(mocked: aioresponse
 async def test_a_body_is_read_up_to_a_bound(
     own: Transport, mocked: aioresponses, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    assert _transport.MAX_BODY == 1 << 20
-    monkeypatch.setattr(_transport, "MAX_BODY", 100)
+    assert bodies.MAX_BODY == 1 << 20
+    monkeypatch.setattr(bodies, "MAX_BODY", 100)
     mocked.get(URL(BASE + PATH, encoded=True), body=b" " * size, status=502)
     request, reply = await send(own)
     assert (reply is None) == (size > 100)

@@ -24,7 +24,7 @@ KINDS: list[tuple[str, dict[str, Any], str, int, int, str]] = [
     ("HTML 502", {"executed": True}, "OutcomeUnknownError", 1, 1, "in doubt"),
     ("plain 429", {"executed": False}, "OutcomeUnknownError", 0, 1, "in doubt"),
     ("cut JSON", {"executed": True}, "OutcomeUnknownError", 1, 1, "in doubt"),
-    ("unasked gzip", {"executed": True}, "OutcomeUnknownError", 1, 1, "in doubt"),
+    ("accepted in unasked gzip", {}, "accepted", 1, 1, "settled"),
     ("HTML 403 early", {}, "RejectedError", 0, 1, "in doubt"),
     ("HTML 503 early", {}, "OutcomeUnknownError", 0, 1, "in doubt"),
     ("504 early, sent on 3 s later", {"forwarded": 0.0}, "OutcomeUnknownError", 1, 1, "in doubt"),

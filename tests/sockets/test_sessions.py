@@ -7,7 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from okx_async import InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError
+from okx_async import InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError, RejectedError
 from okx_async.simulator import SimulatedExchange
 from tests.sockets.conftest import OWN, Clients, Connection, Stub
 
@@ -100,17 +100,30 @@ async def test_its_traces_see_each_request_once(stub: Stub, clients: Clients) ->
     assert seen == ["POST"]
 
 
-async def test_a_trace_that_raises_leaves_the_outcome_unknown(stub: Stub, clients: Clients) -> None:
-    async def on_start(*_: object) -> None:
+@pytest.mark.parametrize(
+    ("signal", "kind", "fate"),
+    [
+        ("on_request_start", NotSentError, "free"),
+        ("on_connection_create_end", NotSentError, "free"),
+        ("on_request_headers_sent", NotSentError, "free"),  # aiohttp's name for the moment before
+        ("on_request_chunk_sent", NotSentError, "free"),
+        ("on_request_end", OutcomeUnknownError, "in doubt"),
+    ],
+)
+async def test_a_trace_that_raises_before_the_write_leaves_nothing_sent(
+    stub: Stub, clients: Clients, signal: str, kind: type[OkxError], fate: str
+) -> None:
+    async def hook(*_: object) -> None:
         raise ValueError("theirs")
 
     trace = aiohttp.TraceConfig()
-    trace.on_request_start.append(on_start)
+    getattr(trace, signal).append(hook)
     async with aiohttp.ClientSession(trace_configs=[trace]) as session:
         client = clients(stub.base_url, session=session)
-        with pytest.raises(OutcomeUnknownError, match="ValueError: theirs"):
-            await client.close_position("BTC-USDT-SWAP", "cross")
-    assert clients.fate(client) == "in doubt"
+        with pytest.raises(kind, match="theirs"):
+            await client.close_position("BTC-USDT-SWAP", "cross", max_wait=0.1)
+        assert clients.fate(client) == fate
+    assert len(stub.requests) == (fate == "in doubt")
 
 
 async def test_a_limit_of_its_connector_makes_closes_wait_for_each_other(stub: Stub, clients: Clients) -> None:

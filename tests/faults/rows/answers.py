@@ -158,6 +158,7 @@ for each in (
     "with sCode 0",
     "after much space",
     "after a byte order mark",
+    "in unasked gzip",
 ):
     row(ODD, f"accepted {each}", accepted(), flatten=out())
 
@@ -166,7 +167,7 @@ for each in (
 BARE = "The answer is no envelope of the exchange"
 for each in ("plain 429", "HTML 429", "HTML 502", "HTML 503", "HTML 504", "HTML 520", "gateway 500"):
     either(BARE, each)
-for each in ("cut JSON", "empty 200", "204", "no object", "unasked gzip"):
+for each in ("cut JSON", "empty 200", "204", "no object"):
     either(BARE, each)
 
 # --- a proxy ---

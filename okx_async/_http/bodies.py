@@ -1,0 +1,91 @@
+"""Bodies of answers: read to their end and, where a server or a proxy packed them unasked, unpacked, up to a bound."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+import aiohttp
+
+MAX_BODY: Final = 1 << 20
+"""Most bytes of an answer, also unpacked; the exchange's are far shorter."""
+
+_LAYERS: Final = 2
+_MEMBERS: Final = 100
+"""Most encodings of one body, and most parts of a gzip body: memory is bounded by MAX_BODY, time by these."""
+_GZIP: Final = zlib.MAX_WBITS + 16
+_RAW: Final = -zlib.MAX_WBITS
+_PLAIN: Final = (b"{", b"[", b"<")
+
+
+class UnreadableBodyError(Exception):
+    """A body that is no answer; the text says why."""
+
+
+async def read_body(content: aiohttp.StreamReader) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        UnreadableBodyError: It is longer than MAX_BODY.
+    """
+    body = await content.readany()
+    if len(body) <= MAX_BODY and content.at_eof():
+        return body  # in one piece, as nearly always
+    chunks = []
+    size = 0
+    while body:
+        size += len(body)
+        if size > MAX_BODY:
+            raise UnreadableBodyError(f"is longer than {MAX_BODY} bytes")
+        chunks.append(body)
+        body = await content.readany()
+    return b"".join(chunks)
+
+
+def unpack(body: bytes, encodings: str) -> bytes:
+    """Return a body without the encodings that the Content-Encoding header names.
+
+    Raises:
+        UnreadableBodyError: It is damaged, in another encoding, or longer than MAX_BODY once unpacked.
+    """
+    named = [each.strip().lower() for each in encodings.split(",")]
+    if len(named) > _LAYERS:
+        raise UnreadableBodyError(f"is packed {len(named)} times")
+    for encoding in reversed(named):
+        # Some proxies unpack a body and leave the header in place. No packed body begins like JSON or HTML.
+        if encoding in {"", "identity"} or not body or body.lstrip().startswith(_PLAIN):
+            continue
+        try:
+            if encoding in {"gzip", "x-gzip"}:
+                body = _gunzip(body)
+            elif encoding == "deflate":
+                # Named after zlib's format; some servers send it without that format's head and checksum.
+                zlib_head = len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and (body[0] << 8 | body[1]) % 31 == 0
+                body = _inflate(body, zlib.MAX_WBITS if zlib_head else _RAW, MAX_BODY)[0]
+            else:
+                raise UnreadableBodyError(f"is encoded as {encoding[:20]!r}, which was not asked for")
+        except zlib.error as exc:
+            raise UnreadableBodyError(f"is not the {encoding} that its header says: {exc}") from None
+    return body
+
+
+def _gunzip(body: bytes) -> bytes:
+    """Return the members of a gzip body; zeros between and after them are padding."""
+    whole = b""
+    for _ in range(_MEMBERS):
+        if not (body := body.lstrip(b"\0")):
+            return whole
+        part, body = _inflate(body, _GZIP, MAX_BODY - len(whole))
+        whole += part
+    raise UnreadableBodyError(f"has more than {_MEMBERS} parts")
+
+
+def _inflate(body: bytes, wbits: int, most: int) -> tuple[bytes, bytes]:
+    """Return one compressed stream unpacked, and what stands after it."""
+    stream = zlib.decompressobj(wbits)
+    part = stream.decompress(body, most + 1)
+    if len(part) > most:
+        raise UnreadableBodyError(f"is longer than {MAX_BODY} bytes, unpacked")
+    if not stream.eof:
+        raise zlib.error("incomplete")
+    return part, stream.unused_data

@@ -1,0 +1,71 @@
+"""What is known of a connection below its event loop: whether something came over it, and how it ends at once.
+
+Closing the connection of a request in doubt is not enough: the kernel would still deliver its send buffer. With
+SO_LINGER (1, 0) the kernel drops the buffer and sends RST.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import struct
+from contextlib import suppress
+from typing import Any, Final
+
+RESET: Final = struct.pack("ii", 1, 0)
+"""The SO_LINGER of a socket whose end is a reset."""
+
+_POLLS: Final = hasattr(select, "poll")  # not on Windows
+_NEWS: Final = (select.POLLIN | getattr(select, "POLLRDHUP", 0)) if _POLLS else 0
+_TURNS: Final = 5
+"""Turns of the loop in which a TLS connection is read before a request: reading takes two on asyncio's own loop."""
+
+_polls: dict[int, select.poll] = {}
+"""By file number: a poll object is made of the number alone, so it serves the next socket of that number too."""
+
+
+def extra_info(transport: asyncio.BaseTransport, name: str) -> Any:
+    """Return what a transport knows of itself; a TLS transport that has ended may raise AttributeError instead."""
+    try:
+        return transport.get_extra_info(name)
+    except AttributeError:
+        return None
+
+
+def readable(transport: asyncio.BaseTransport) -> bool:
+    """Return whether the kernel has bytes, the end or an error of a connection that the loop has not read yet."""
+    sock = extra_info(transport, "socket")
+    if sock is None or (number := sock.fileno()) < 0:
+        return False
+    if not _POLLS:
+        return bool(select.select([number], [], [], 0)[0])
+    poll = _polls.get(number)
+    if poll is None:
+        poll = _polls[number] = select.poll()
+        poll.register(number, _NEWS)
+    return bool(poll.poll(0))
+
+
+async def settle(transport: asyncio.BaseTransport) -> None:
+    """Let the loop read what came over a TLS connection: its session tickets are readable, and no answer."""
+    if extra_info(transport, "ssl_object") is None:
+        return
+    for _ in range(_TURNS):
+        if not readable(transport):
+            break
+        await asyncio.sleep(0)
+
+
+def reset(transport: asyncio.BaseTransport | None) -> None:
+    """Drop a connection so that the kernel sends no more of its buffer."""
+    # Event loops other than asyncio's have transports that are no asyncio.Transport.
+    abort = getattr(transport, "abort", None)
+    if transport is None or abort is None:
+        return
+    sock = extra_info(transport, "socket")
+    if sock is not None:  # a caller's session did not make its sockets with our factory
+        with suppress(OSError, ValueError):  # it is closed by now; uvloop's says so by ValueError
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    with suppress(NotImplementedError):  # asyncio.BaseTransport has the name, and no more
+        abort()

@@ -1,0 +1,131 @@
+"""The step in which a request is written: the last checks before it, and the note that the request may have left.
+
+Between "connected" and "written" lie turns of the loop: the task in which aiohttp writes a body, trace hooks of a
+caller's session, a strategy that computes. So what was decided earlier is asked again in the very step of the write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest, ClientResponse
+from aiohttp.connector import Connection
+
+from okx_async._http.inflight import InFlight
+from okx_async._http.protocol import AskedProtocol
+from okx_async._http.sockets import extra_info, readable, settle
+
+NOT_REPEATED = "the connection was lost, and is not repeated here"
+SPOILT = "the connection had ended, or something came over it unasked, before the request was written"
+
+
+class WriteGate:
+    """Stands between one request and its connection until its first byte is written; aiohttp's middleware for it.
+
+    It takes part in the two steps of aiohttp's requests that lead to the write, and stands in for the transport, whose
+    `write` is the moment: before that call no byte can have left this machine, from then on any byte may have.
+    """
+
+    __slots__ = ("_forbidden", "_protocol", "_request", "_transport", "_wire", "is_closing", "reached")
+
+    def __init__(self, wire: InFlight) -> None:
+        self._wire = wire
+        self._request: Any = None
+        self._protocol: ResponseHandler | None = None
+        self._transport: Any = None
+        self._forbidden = False
+        self.reached = False
+        """Whether aiohttp came by, so that nothing is written without the gate."""
+
+    def __deepcopy__(self, memo: object) -> WriteGate:
+        return self  # mocks of aiohttp keep copies of a request's arguments, and would copy the event loop
+
+    async def __call__(self, request: ClientRequest, handler: aiohttp.ClientHandlerType) -> ClientResponse:
+        """Let the request out, once: aiohttp repeats idempotent requests by itself, and one slot is one request."""
+        wire = self._wire
+        if self.reached:
+            if not wire.may_have_left:
+                wire.failure = SPOILT
+            raise aiohttp.ClientConnectionError(NOT_REPEATED)
+        self.reached = True
+        wire.not_connected()  # known from here on, also if it was presumed to have left
+        wire.failure = ""
+        steps: Any = request
+        self._request = steps
+        steps.send = self._send
+        try:
+            return await handler(request)
+        finally:
+            steps.__dict__.pop("send")
+            steps.__dict__.pop("write_bytes", None)
+            self._request = None  # nothing is written any more; and both would hold each other in memory
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether the request had its connection, and was not written only because of what had become of that."""
+        return self._protocol is not None and not self._forbidden and not self._wire.may_have_left
+
+    def rest(self) -> None:
+        """Note that the answer is there, or awaited no more: what comes now belongs to no request."""
+        protocol = self._protocol
+        if isinstance(protocol, AskedProtocol) and protocol.asker is self:  # else it carries another request by now
+            protocol.rest()
+
+    async def _send(self, connection: Connection) -> ClientResponse:
+        """Take the place of the connection's transport, and have aiohttp write the request."""
+        wire, request, protocol = self._wire, self._request, connection.protocol
+        if wire.may_send_until < inf and wire.late:
+            connection.release()  # it serves the next request
+            self._forbidden = True
+            raise aiohttp.ClientConnectionError(wire.forbidden())
+        if protocol is not None and (transport := protocol.transport) is not None:
+            if extra_info(transport, "ssl_object") is not None:
+                await settle(transport)
+                request.write_bytes = self._write_bytes
+            self._protocol, self._transport, self.is_closing = protocol, transport, transport.is_closing
+            if protocol.transport is not None:  # else lost meanwhile, and aiohttp says so
+                stand_in: Any = self
+                protocol.transport = stand_in
+        response: ClientResponse = await type(request).send(request, connection)
+        return response
+
+    async def _write_bytes(self, *arguments: Any) -> None:
+        """Write a request that has a body; until Python 3.11 in a task of its own, a turn of the loop later."""
+        request = self._request
+        await settle(self._transport)
+        await type(request).write_bytes(request, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write the request, or its first part."""
+        self._open()
+        self._transport.write(data)
+
+    def writelines(self, data: Iterable[bytes]) -> None:
+        """Write the request, or its first part."""
+        self._open()
+        self._transport.writelines(data)
+
+    def _open(self) -> None:
+        """Ask for the last time, and note that the request may have left; aiohttp asked just now if it is closing."""
+        protocol, transport, wire = self._protocol, self._transport, self._wire
+        if protocol is None or self._request is None:
+            raise aiohttp.ClientConnectionError(SPOILT)
+        protocol.transport = transport
+        asked = protocol if isinstance(protocol, AskedProtocol) else None  # which ends as soon as it is spoilt
+        if readable(transport) or (asked is None and protocol.should_close):
+            wire.failure = SPOILT
+            raise aiohttp.ClientConnectionError(SPOILT)
+        if forbidden := wire.forbidden():
+            wire.failure = forbidden
+            self._forbidden = True
+            raise aiohttp.ClientConnectionError(forbidden)
+        if asked is not None:
+            asked.asker = self
+        wire.connected(transport)

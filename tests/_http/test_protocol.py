@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from okx_async._http.protocol import AskedProtocol
+
+
+class Reached(asyncio.Transport):
+    aborted = 0
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+
+def connected() -> tuple[AskedProtocol, Reached]:
+    protocol, transport = AskedProtocol(asyncio.get_running_loop()), Reached()
+    protocol.connection_made(transport)
+    return protocol, transport
+
+
+async def test_bytes_that_nothing_asked_for_end_the_connection_and_are_not_kept() -> None:
+    protocol, transport = connected()
+    protocol.rest()
+    assert transport.aborted == 0
+    protocol.data_received(b"HTTP/1.1 200 OK\r\n")
+    assert transport.aborted == 1
+    assert protocol.should_close
+    assert not protocol._tail
+
+
+async def test_bytes_that_came_while_the_connection_was_made_end_it() -> None:
+    protocol, transport = connected()
+    protocol.data_received(b"HTTP/1.1 2")
+    assert transport.aborted == 0
+    protocol.rest()
+    assert transport.aborted == 1
+
+
+async def test_an_answer_is_read() -> None:
+    protocol, transport = connected()
+    protocol.rest()
+    protocol.asker = object()
+    protocol.set_response_params()
+    protocol.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    message, payload = await protocol.read()
+    body: Any = await payload.read()
+    assert (message.code, body, transport.aborted) == (200, b"ok", 0)
+
+
+async def test_what_follows_an_answer_in_one_piece_ends_the_connection_afterwards() -> None:
+    protocol, transport = connected()
+    protocol.asker = object()
+    protocol.set_response_params()
+    protocol.data_received(b"HTTP/1.1 204 No\r\n\r\n" * 2)
+    await protocol.read()
+    protocol.rest()
+    assert transport.aborted == 1
+
+
+async def test_a_resumed_reader_is_no_answer() -> None:
+    protocol, transport = connected()
+    protocol.rest()
+    protocol.data_received(b"")  # aiohttp goes on with what it has
+    assert transport.aborted == 0

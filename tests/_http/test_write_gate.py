@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import weakref
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from okx_async._http.inflight import InFlight
+from okx_async._http.timeouts import TimeoutGroup
+from okx_async._http.write_gate import SPOILT, WriteGate
+
+pytestmark = pytest.mark.virtual
+
+
+class Transport(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closing = False
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def writelines(self, data: Any) -> None:
+        self.write(b"".join(data))
+
+    def get_write_buffer_size(self) -> int:
+        return 7
+
+
+class Connection:
+    """aiohttp's, as far as a request knows it."""
+
+    def __init__(self) -> None:
+        self.real = Transport()
+        self.protocol = SimpleNamespace(transport=self.real, should_close=False)
+        self.released = 0
+
+    def release(self) -> None:
+        self.released += 1
+
+
+class Request:
+    """aiohttp's, which writes after some turns of the loop."""
+
+    body: Any = b""
+    turns = 1
+    before: Callable[[], None] | None = None
+    lines = False
+
+    async def send(self, connection: Connection) -> str:
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
+        if self.before is not None:
+            self.before()
+        transport = connection.protocol.transport
+        assert transport is not connection.real
+        assert transport.get_write_buffer_size() == 7
+        if transport.is_closing():
+            raise aiohttp.ClientConnectionResetError
+        if self.lines:
+            transport.writelines([b"PO", b"ST"])
+        else:
+            transport.write(b"POST")
+        connection.protocol.transport.write(b"more")
+        return "answer"
+
+
+def wire() -> InFlight:
+    return InFlight(TimeoutGroup(asyncio.get_running_loop()), timeout=5.0, wall_clock=lambda: 9.0)
+
+
+async def through(gate: WriteGate, request: Request, connection: Connection) -> Any:
+    async def handler(made: Any) -> Any:
+        return await made.send(connection)
+
+    sent: Any = request
+    return await gate(sent, handler)
+
+
+@pytest.mark.parametrize("lines", [False, True])
+async def test_it_may_have_left_from_the_write_on_and_not_before(*, lines: bool) -> None:
+    one, request, connection = wire(), Request(), Connection()
+    request.lines = lines
+    states: list[tuple[bool, float | None]] = []
+    request.before = lambda: states.append((one.may_have_left, one.sent))
+    with one:
+        assert await through(WriteGate(one), request, connection) == "answer"
+        assert states == [(False, None)]
+        assert (one.may_have_left, one.sent, one.transport) == (True, 9.0, connection.real)
+    assert connection.real.written == [b"POST", b"more"]
+    assert vars(request).keys() == {"lines", "before"}  # nothing of the gate is left in it
+
+
+@pytest.mark.parametrize("how", ["something came", "it ended", "confirm", "late"])
+async def test_nothing_is_written_where_the_step_of_the_write_forbids_it(how: str) -> None:
+    one, request, connection = wire(), Request(), Connection()
+    one.may_send_until = asyncio.get_running_loop().time() + 1.0
+
+    def happens() -> None:
+        if how == "something came":
+            connection.protocol.should_close = True
+        elif how == "it ended":
+            connection.real.closing = True
+        elif how == "confirm":
+            one.confirm_write = lambda: False
+        else:
+            one.may_send_until = -1.0
+
+    request.before = happens
+    gate = WriteGate(one)
+    with one, pytest.raises(aiohttp.ClientConnectionError):
+        await through(gate, request, connection)
+    assert connection.real.written == []
+    assert not one.may_have_left
+    assert gate.spoilt is (how in {"something came", "it ended"})
+    if how == "something came":
+        assert one.failure == SPOILT
+
+
+async def test_late_before_its_step_it_leaves_the_connection_to_others() -> None:
+    one, connection = wire(), Connection()
+    one.may_send_until = -1.0
+    gate = WriteGate(one)
+    with one, pytest.raises(aiohttp.ClientConnectionError, match="connected too late to be sent"):
+        await through(gate, Request(), connection)
+    assert connection.released == 1
+    assert not gate.spoilt
+
+
+async def test_what_was_presumed_to_have_left_is_known_from_here_on() -> None:
+    one = wire()
+
+    async def refuses(_: Any) -> Any:
+        raise ValueError
+
+    with one:
+        one.connected(None)
+        request: Any = Request()
+        with pytest.raises(ValueError):  # noqa: PT011 - its own
+            await WriteGate(one)(request, refuses)
+        assert (one.may_have_left, one.sent) == (False, None)
+
+
+async def test_nothing_goes_through_twice() -> None:
+    one, request = wire(), Request()
+    gate = WriteGate(one)
+    with one:
+        await through(gate, request, Connection())
+        second = Connection()
+        with pytest.raises(aiohttp.ClientConnectionError, match="the connection was lost, and is not repeated here"):
+            await through(gate, request, second)
+        assert second.real.written == []
+        assert one.may_have_left
+
+
+async def test_a_writer_that_comes_after_the_end_of_the_request_writes_nothing() -> None:
+    """Its request was told as not sent by then, and may be made again."""
+    one, request, connection = wire(), Request(), Connection()
+    gate = WriteGate(one)
+    writers: list[Any] = []
+
+    async def handler(made: Any) -> Any:
+        writers.append(asyncio.ensure_future(made.send(connection)))
+        await asyncio.sleep(0)
+        raise TimeoutError
+
+    request.turns = 3
+    sent: Any = request
+    with one, pytest.raises(TimeoutError):
+        await gate(sent, handler)
+    with pytest.raises(aiohttp.ClientConnectionError, match="the connection had ended"):
+        await writers[0]
+    assert connection.real.written == []
+    assert not one.may_have_left
+
+
+async def test_a_connection_that_is_lost_already_is_left_to_aiohttp() -> None:
+    one, connection = wire(), Connection()
+    connection.protocol.transport = None
+    with one, pytest.raises(AttributeError):  # of this file's Request
+        await through(WriteGate(one), Request(), connection)
+    assert not one.may_have_left
+
+
+async def test_it_is_no_garbage_for_the_collector() -> None:
+    one, request, connection = wire(), Request(), Connection()
+    gate = WriteGate(one)
+    assert copy.deepcopy(gate) is gate  # mocks keep copies of arguments
+    gc.disable()
+    try:
+        with one:
+            await through(gate, request, connection)
+        gone = weakref.ref(request)
+        del request
+        assert gone() is None
+    finally:
+        gc.enable()
