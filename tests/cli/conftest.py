@@ -40,6 +40,8 @@ class Process:
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         terminal, hang_up = streams.pop("terminal", None), streams.pop("hang_up", signal.SIG_DFL)
+        missing, before = streams.pop("missing", ()), streams.pop("before", "")
+        called = [*COMMAND[:-2], "-c", f"{before}\nfrom okx_async.cli import main\nmain()"] if before else COMMAND
 
         def prepare() -> None:
             # Runs in the child. Tests started in the background ignore signals, and their children would inherit that.
@@ -48,9 +50,11 @@ class Process:
             if terminal is not None:  # the controlling terminal of a new session, which ends with it
                 os.setsid()
                 fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+            for number in missing:
+                os.close(number)
 
         streams["preexec_fn"] = prepare
-        return subprocess.Popen([*COMMAND, *args], env=self.env(), text=True, **streams)  # noqa: S603 - our own command
+        return subprocess.Popen([*called, *args], env=self.env(), text=True, **streams)  # noqa: S603 - our own command
 
     def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - our own command
