@@ -114,15 +114,15 @@ def test_loops_that_are_not_for_them(pytester: pytest.Pytester, run: Callable[..
         import unittest
         import pytest
 
-        class Base(unittest.IsolatedAsyncioTestCase):
+        class Base:
             async def test_it(self):
                 pytest.fail("it was run")
 
         @pytest.mark.okx_virtual
-        class TestMarked(Base):
+        class TestMarked(Base, unittest.IsolatedAsyncioTestCase):
             pass
 
-        class TestWithFixtures(Base):
+        class TestWithFixtures(Base, unittest.IsolatedAsyncioTestCase):
             @pytest.fixture(autouse=True)
             def given(self, okx_client):
                 pass
@@ -181,17 +181,14 @@ WRAPPED = """
         wrapper.__signature__ = inspect.Signature([*parameters, more])
         return wrapper
 
-    @pytest.mark.okx_virtual
-    class TestFixtures:
-        @pytest.fixture
-        @collected
-        async def theirs(self, okx_exchange):
-            self.mine = True
-            yield asyncio.get_running_loop()
+    @pytest.fixture
+    @collected
+    async def theirs(okx_exchange):
+        yield asyncio.get_running_loop()
 
-        async def test_theirs_run_on_the_same_loop(self, theirs):
-            assert self.mine
-            assert theirs is asyncio.get_running_loop()
+    @pytest.mark.okx_virtual
+    async def test_theirs_run_on_the_same_loop(theirs):
+        assert theirs is asyncio.get_running_loop()
 """
 
 
