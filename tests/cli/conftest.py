@@ -19,6 +19,13 @@ from okx_async import Credentials
 # not -X dev: asyncio's debug mode reports slow callbacks on stderr
 COMMAND = [sys.executable, "-W", "error", "-b", "-m", "okx_async.cli"]
 LIMIT = 20  # s, for a process that should have ended
+WITHOUT_HANDLERS = """
+import asyncio
+def none(*arguments):
+    raise NotImplementedError
+asyncio.SelectorEventLoop.add_signal_handler = asyncio.SelectorEventLoop.remove_signal_handler = none
+"""
+"""Python that makes the event loop one as Windows has it, which takes no signal handlers."""
 STRANGER = Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fjord-8888!x")
 """A key that is not the simulator's: it could be one of the real exchange."""
 

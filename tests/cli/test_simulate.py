@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shlex
 import signal
@@ -15,9 +14,9 @@ import aiohttp
 import pytest
 from typer.testing import CliRunner
 
-from okx_async.cli import signals, simulation
+from okx_async.cli import simulation
 from okx_async.cli.app import app
-from tests.cli.conftest import Process
+from tests.cli.conftest import WITHOUT_HANDLERS, Process
 
 
 def test_the_printed_lines_work(command: Process) -> None:
@@ -42,14 +41,6 @@ def test_the_printed_lines_work(command: Process) -> None:
     assert "0 refused for rate, worst 2 s window of closes 1" in err
 
 
-WITHOUT_HANDLERS = """
-import asyncio
-def none(*arguments):
-    raise NotImplementedError
-asyncio.SelectorEventLoop.add_signal_handler = asyncio.SelectorEventLoop.remove_signal_handler = none
-"""
-
-
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("before", [WITHOUT_HANDLERS, ""])
 def test_signals_end_it_on_any_loop(before: str, stop: signal.Signals, command: Process) -> None:
@@ -61,41 +52,6 @@ def test_signals_end_it_on_any_loop(before: str, stop: signal.Signals, command: 
     assert (process.returncode, out) == (0, "")
     assert err.startswith("stopped: 0 requests")
     assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_commands_tell_of_a_signal_on_loops_without_handlers(
-    stop: signal.Signals, command: Process, simulate: Callable[..., dict[str, Any]]
-) -> None:
-    where = simulate("--position", "BTC-USDT-SWAP:3", "--latency", "2")["base_url"]
-    arguments = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", "--base-url", where)
-    process = command.start("--verbose", *arguments, before=WITHOUT_HANDLERS)
-    assert process.stderr is not None
-    process.stderr.readline()  # the log begins: the command runs
-    process.send_signal(stop)
-    _, err = process.communicate(timeout=20)
-    assert process.returncode in {1, 3}
-    assert ("interrupted" if stop is signal.SIGINT else f"stopped by {stop.name}") in err
-    assert "Traceback" not in err
-
-
-def test_a_handler_of_a_signal_is_put_back() -> None:
-    class Loop(asyncio.SelectorEventLoop):
-        def add_signal_handler(self, *_: object) -> None:
-            raise NotImplementedError
-
-    async def handled() -> object:
-        with signals._handled(told.append):
-            signal.raise_signal(signal.SIGTERM)
-            await asyncio.sleep(0.01)
-            return signal.getsignal(signal.SIGTERM)
-
-    told: list[str] = []
-    before = signal.getsignal(signal.SIGTERM)
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        assert runner.run(handled()) != before
-    assert told == ["SIGTERM"]
-    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_port_in_use_is_exit_1(command: Process) -> None:
