@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
+import unittest
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import partial, wraps
+from importlib import metadata
 from typing import Any, Final
 
 import pytest
@@ -26,8 +29,13 @@ from okx_async.simulator.virtual.loop import aiohttp_by
 EPOCH: Final = 1768519672.0
 """The exchange's time at the start of a virtual test: 2026-01-15T23:27:52Z."""
 _LOOP_SCOPES: Final = ("function", "class", "module", "package", "session")
+_LEAST: Final = (1, 1)
+"""The first version of pytest-asyncio whose tests can use the fixtures in real time."""
+_OWN_LOOP: Final = "it runs asynchronous tests in a loop of its own: write a function or a plain class"
 _RUNNER: Final = "_okx_runner"
 _TAKEN: Final = pytest.StashKey[bool]()
+_CALLED: Final = pytest.StashKey["Callable[..., Any]"]()
+"""The function that pytest calls; the same as the test, or what Hypothesis or a decorator made of it."""
 _TEST: Final = pytest.StashKey["Callable[..., Any]"]()
 
 
@@ -37,7 +45,9 @@ def take_over(item: pytest.Item) -> None:
     if mark is not None and mark.args:
         given = ", ".join(map(repr, mark.args))
         pytest.fail(f"okx_virtual takes its arguments by name, as okx_virtual(seed=7), got {given}", pytrace=False)
-    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+    if isinstance(item, pytest.Function) and _is_asynchronous(_test_of(item.obj)):
+        if _of_unittest(item.cls):
+            pytest.fail(f"{item.name}: okx_virtual is not for a unittest.TestCase; {_OWN_LOOP}", pytrace=False)
         item.stash[_TAKEN] = True
         if _RUNNER not in item.fixturenames:
             item.fixturenames.insert(0, _RUNNER)  # set up first, so torn down last
@@ -46,14 +56,34 @@ def take_over(item: pytest.Item) -> None:
 def in_loop(request: pytest.FixtureRequest, what: str) -> Any:
     """Return the fixture `what` ("exchange" or "client"), made in the event loop that runs the test."""
     item = request.node
-    mark = item.get_closest_marker("asyncio")
+    wrong = f"okx_{what} is not for {item.name}: "
+    if _of_unittest(request.cls):
+        pytest.fail(f"{wrong}it belongs to a unittest.TestCase; {_OWN_LOOP}", pytrace=False)
+    by_anyio = "anyio_backend" in request.fixturenames
     suffix = ""
-    if item.stash.get(_TAKEN, False) or "anyio_backend" in request.fixturenames:
+    if item.stash.get(_TAKEN, False):
         suffix = "plain"
-    elif mark is not None and hasattr(request.config.option, "asyncio_mode"):
+    elif by_anyio:
+        backend = request.getfixturevalue("anyio_backend_name")
+        if backend != "asyncio":
+            pytest.fail(
+                f"{wrong}anyio runs it on {backend}, and okx_async works on asyncio only; "
+                "parametrize anyio_backend with 'asyncio'",
+                pytrace=False,
+            )
+        suffix = "plain"
+    elif mark := hasattr(request.config.option, "asyncio_mode") and item.get_closest_marker("asyncio"):
+        if not _is_recent(_ASYNCIO):
+            pytest.fail(
+                f"{wrong}pytest-asyncio {_ASYNCIO} runs it, and {'.'.join(map(str, _LEAST))} or later is needed; "
+                "pip install -U 'okx-async[pytest]', or mark the test okx_virtual",
+                pytrace=False,
+            )
         default = request.config.getini("asyncio_default_test_loop_scope")
         suffix = mark.kwargs.get("loop_scope") or mark.kwargs.get("scope") or default
-    if not suffix or not inspect.iscoroutinefunction(request.function):
+    test = getattr(request, "function", None)
+    # anyio leaves a synchronous function in a test of Hypothesis that it has run once.
+    if not suffix or not (_is_asynchronous(_test_of(test)) or (by_anyio and hasattr(test, "hypothesis"))):
         pytest.fail(
             f"okx_{what} is for an asynchronous test that pytest-asyncio or anyio runs, or that is marked okx_virtual; "
             f"{item.name} is none (pip install 'okx-async[pytest]'; in strict mode mark it asyncio)",
@@ -70,7 +100,7 @@ def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
     """Run an asynchronous fixture on the loop of its test; outermost, so that other plugins see a synchronous one."""
-    make: Any = fixturedef.func
+    make: Any = _original(fixturedef.func)
     if not request.node.stash.get(_TAKEN, False) or not _is_asynchronous(make):
         return (yield)
     owner = getattr(make, "__self__", None)
@@ -81,11 +111,13 @@ def pytest_fixture_setup(
         return (yield)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> None:
-    """Store the original test function, which pytest-asyncio replaces by a wrapper."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Store the original test function, which other plugins replace by wrappers; outermost, so before them."""
     if isinstance(item, pytest.Function) and _TAKEN in item.stash:
-        item.stash[_TEST] = item.obj
+        item.stash[_CALLED] = item.obj
+        item.stash[_TEST] = _test_of(item.obj)
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -96,12 +128,31 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
     names = pyfuncitem._fixtureinfo.argnames  # noqa: SLF001 - pytest has no public way
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     runner: Any = pyfuncitem.funcargs[_RUNNER]
-    test = pyfuncitem.stash[_TEST](**arguments)
-    try:
-        runner.run(test)
-    except DeadlockError as error:
-        error.add_note(f"{pyfuncitem.name} waits in line {test.cr_frame.f_lineno}")
-        raise
+    called, test = pyfuncitem.stash[_CALLED], pyfuncitem.stash[_TEST]
+
+    def run(make: Callable[..., Any], *given: Any, **named: Any) -> None:
+        begun = make(*given, **named)
+        if not inspect.iscoroutine(begun):  # a decorator ran it by itself
+            return
+        try:
+            runner.run(begun)
+        except DeadlockError as error:
+            if begun.cr_frame is not None:
+                error.add_note(f"{pyfuncitem.name} waits in line {begun.cr_frame.f_lineno}")
+            raise
+
+    hypothesis: Any = getattr(called, "hypothesis", None)
+    if hypothesis is None:
+        run(called, **arguments)
+        return True
+
+    @wraps(test)
+    def example(*given: Any, **named: Any) -> None:
+        run(test, *given, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hypothesis, "inner_test", example)
+        called(**arguments)
     return True
 
 
@@ -135,8 +186,22 @@ def _fixtures(suffix: str, declare: Callable[..., Any]) -> dict[str, Any]:
     return {f"exchange_{suffix}": exchange, f"client_{suffix}": client}
 
 
+def _version_of(package: str) -> str:
+    """Return the version of an installed package, "" without it."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _is_recent(version: str) -> bool:
+    """Whether pytest-asyncio of this version can make fixtures in the loop of any test."""
+    return tuple(map(int, re.findall(r"\d+", version)[:2])) >= _LEAST
+
+
 globals().update(_fixtures("plain", pytest.fixture))
-with suppress(ImportError):  # then only anyio runs tests in real time
+_ASYNCIO: Final = _version_of("pytest-asyncio")
+if _is_recent(_ASYNCIO):  # else only anyio runs tests in real time
     import pytest_asyncio
 
     for _scope in _LOOP_SCOPES:
@@ -150,14 +215,34 @@ def _is_asynchronous(make: object) -> bool:
     return inspect.iscoroutinefunction(make) or inspect.isasyncgenfunction(make)
 
 
+def _of_unittest(cls: type | None) -> bool:
+    return cls is not None and issubclass(cls, unittest.TestCase)
+
+
+def _test_of(called: Any) -> Any:
+    """Return the function that the author of the test wrote, without what Hypothesis or decorators made of it."""
+    hypothesis = getattr(called, "hypothesis", None)
+    return inspect.unwrap(called if hypothesis is None else hypothesis.inner_test)
+
+
+def _original(make: Any) -> Any:
+    """Return a fixture as it was written: pytest-asyncio before 1.1 replaces it by a wrapper when it is collected."""
+    by = getattr(make, "__globals__", {}).get("__name__", "")
+    return inspect.unwrap(make) if by.startswith("pytest_asyncio") else make
+
+
 def _synchronous(make: Callable[..., Any], runner: asyncio.Runner) -> Callable[..., Any]:
     """Return a synchronous fixture that runs the steps of `make` on `runner`."""
+    taken = inspect.signature(make).parameters  # older versions of pytest-asyncio pass more
+
+    def begin(arguments: dict[str, Any]) -> Any:
+        return make(**{name: value for name, value in arguments.items() if name in taken})
 
     def value(**arguments: Any) -> Any:
-        return runner.run(make(**arguments))
+        return runner.run(begin(arguments))
 
     def values(**arguments: Any) -> Iterator[Any]:
-        steps = make(**arguments)
+        steps = begin(arguments)
 
         async def step() -> Any:
             return await anext(steps)

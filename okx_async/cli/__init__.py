@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from okx_async.cli.streams import guard_streams
+
 
 def main() -> None:
     """Run the command line; the process ends with the command's exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # an ASCII terminal shows "?" where a dash would raise
+    guard_streams()
     try:
         import rich  # noqa: F401, PLC0415 - its absence is reported below
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from okx_async import ClosePosition, __version__
-from okx_async.cli.exits import log_to_stderr
+from okx_async.cli.exits import log_to_stderr, show
 
 app = typer.Typer(
     name="okx-async",
@@ -34,7 +34,7 @@ def _seconds(value: float | None) -> float | None:
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
     if asked:
-        typer.echo(f"okx-async {__version__}")
+        show(f"okx-async {__version__}")
         raise typer.Exit
 
 

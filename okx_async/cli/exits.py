@@ -6,9 +6,7 @@ Exit code 2 (the command was never begun) is the only one that leaves stdout emp
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from contextlib import suppress
 from enum import IntEnum
 from typing import Any, TextIO
 
@@ -16,6 +14,7 @@ import orjson
 import typer
 
 from okx_async import Attempt, InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
+from okx_async.cli.streams import page
 
 
 class ExitCode(IntEnum):
@@ -53,44 +52,7 @@ def emit(record: dict[str, Any]) -> None:
 
 
 def _write(text: str, stream: TextIO) -> None:
-    try:
-        typer.echo(text, stream, nl=False)  # flushes
-    except OSError:
-        _discard(stream)
-
-
-def _discard(stream: TextIO) -> None:
-    """Redirect a stream without a reader to the null device.
-
-    The exit code must still report what became of the order, and the interpreter's final flush must not change it.
-    """
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-class Page:
-    """A text stream for tables that never raises: output without a reader is dropped."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        """Write `text`, or drop it."""
-        try:
-            return self._stream.write(text)
-        except OSError:
-            _discard(self._stream)
-            return len(text)
-
-    def flush(self) -> None:
-        """Flush, or drop what is left."""
-        try:
-            self._stream.flush()
-        except OSError:
-            _discard(self._stream)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    typer.echo(text, page(stream), nl=False)  # flushes
 
 
 def attempt_record(attempt: Attempt) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 _T = TypeVar("_T")
 
-_NAMES: Final = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+_NAMES: Final = ("SIGTERM", "SIGHUP", "SIGBREAK")  # SIGBREAK, Ctrl-Break, on Windows alone; no SIGHUP there
 
 
 class Stop:
@@ -51,16 +52,33 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
                 stop.by(name)
                 task.cancel()
 
-        with suppress(NotImplementedError, RuntimeError, ValueError):  # on Windows, or not in the main thread
-            for number, name in _signals().items():
-                asyncio.get_running_loop().add_signal_handler(number, terminate, name)
-        return await work
+        with _handled(terminate):
+            return await work
 
     try:
         return asyncio.run(stoppable())
     except (KeyboardInterrupt, asyncio.CancelledError):
         work.close()  # in case it was never begun
         return None
+
+
+@contextmanager
+def _handled(terminate: Callable[[str], None]) -> Iterator[None]:
+    """Let signals call `terminate` in the running loop during the block, whether or not it takes signal handlers."""
+    loop = asyncio.get_running_loop()
+    before: dict[signal.Signals, Any] = {}
+    with suppress(ValueError):  # not the main thread: signals are its matter
+        for number, name in _signals().items():
+            try:
+                loop.add_signal_handler(number, terminate, name)
+            except (NotImplementedError, RuntimeError):  # on Windows, or not in the main thread
+                later = partial(loop.call_soon_threadsafe, terminate, name)
+                before[number] = signal.signal(number, lambda *_, later=later: later())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -6,11 +6,14 @@ import asyncio
 import shlex
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from okx_async import Credentials
 from okx_async.cli.exits import ExitCode, emit, say, show
+from okx_async.cli.signals import Stop
+from okx_async.cli.signals import run as run_until_stopped
 from okx_async.simulator import Account, SimulatedExchange
 
 _LEAST_PARTS, _MOST_PARTS = 2, 4
@@ -43,7 +46,7 @@ class Scene:
 
 
 def run(options: Options, scene: Scene, *, as_json: bool) -> ExitCode:
-    """Serve until SIGINT or SIGTERM, then exit 0."""
+    """Serve until Ctrl-C or a signal, then exit 0."""
     try:
         exchange = _exchange(options)
         accounts = [exchange.account, *(_account(exchange, text) for text in scene.accounts)]
@@ -54,13 +57,14 @@ def run(options: Options, scene: Scene, *, as_json: bool) -> ExitCode:
     except (TypeError, ValueError) as error:  # the simulator refused an option or a position
         say(f"error: {error}")
         return ExitCode.USAGE
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts with "&"
     try:
-        asyncio.run(_serve(exchange, accounts, options.host, as_json=as_json))
-    except KeyboardInterrupt:  # before the signal handlers were installed
-        return ExitCode.DONE
+        run_until_stopped(_serve(exchange, accounts, options.host, as_json=as_json), Stop())
     except OSError as error:
         say(f"error: cannot listen on {options.host}:{options.port}: {error.strerror or error}")
         return ExitCode.FAILED
+    say(_last_words(exchange))
     return ExitCode.DONE
 
 
@@ -125,10 +129,6 @@ def _fault(exchange: SimulatedExchange, text: str) -> None:
 
 
 async def _serve(exchange: SimulatedExchange, accounts: Sequence[Account], host: str, *, as_json: bool) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
     async with exchange:
         if host not in _LOOPBACK:
             say(f"listening on {host}: every client that reaches it may trade here; the keys are the same in every run")
@@ -136,8 +136,7 @@ async def _serve(exchange: SimulatedExchange, accounts: Sequence[Account], host:
             emit(_record(exchange, accounts))
         else:
             show(_words(exchange, accounts))
-        await stopped.wait()
-    say(_last_words(exchange))
+        await asyncio.Event().wait()
 
 
 def _last_words(exchange: SimulatedExchange) -> str:

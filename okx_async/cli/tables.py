@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TextIO, cast
 
 from rich import box
 from rich.console import Console
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from okx_async import Position
-from okx_async.cli.exits import Page
+from okx_async.cli.streams import page as never_raising
 from okx_async.doctor import Finding, Level
 
 _LEVELS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red", Level.SKIP: "dim"}
@@ -86,5 +85,4 @@ def plain(value: object) -> Text:
 
 def console(*, to_stderr: bool = False) -> Console:
     """Return a rich console on the current stdout or stderr."""
-    stream = Page(sys.stderr if to_stderr else sys.stdout)
-    return Console(highlight=False, file=cast("TextIO", stream))
+    return Console(highlight=False, file=never_raising(sys.stderr if to_stderr else sys.stdout))

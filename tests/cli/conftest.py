@@ -19,6 +19,13 @@ from okx_async import Credentials
 # not -X dev: asyncio's debug mode reports slow callbacks on stderr
 COMMAND = [sys.executable, "-W", "error", "-b", "-m", "okx_async.cli"]
 LIMIT = 20  # s, for a process that should have ended
+WITHOUT_HANDLERS = """
+import asyncio
+def none(*arguments):
+    raise NotImplementedError
+asyncio.SelectorEventLoop.add_signal_handler = asyncio.SelectorEventLoop.remove_signal_handler = none
+"""
+"""Python that makes the event loop one as Windows has it, which takes no signal handlers."""
 STRANGER = Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fjord-8888!x")
 """A key that is not the simulator's: it could be one of the real exchange."""
 
@@ -40,6 +47,8 @@ class Process:
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         terminal, hang_up = streams.pop("terminal", None), streams.pop("hang_up", signal.SIG_DFL)
+        missing, before = streams.pop("missing", ()), streams.pop("before", "")
+        called = [*COMMAND[:-2], "-c", f"{before}\nfrom okx_async.cli import main\nmain()"] if before else COMMAND
 
         def prepare() -> None:
             # Runs in the child. Tests started in the background ignore signals, and their children would inherit that.
@@ -48,9 +57,11 @@ class Process:
             if terminal is not None:  # the controlling terminal of a new session, which ends with it
                 os.setsid()
                 fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+            for number in missing:
+                os.close(number)
 
         streams["preexec_fn"] = prepare
-        return subprocess.Popen([*COMMAND, *args], env=self.env(), text=True, **streams)  # noqa: S603 - our own command
+        return subprocess.Popen([*called, *args], env=self.env(), text=True, **streams)  # noqa: S603 - our own command
 
     def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - our own command

@@ -18,8 +18,9 @@ from typing import Any, TextIO, cast
 import pytest
 from rich.console import Console
 
-from okx_async.cli.exits import ExitCode, Page
+from okx_async.cli.exits import ExitCode
 from okx_async.cli.flatten import FlattenOptions, flatten
+from okx_async.cli.streams import Page
 from okx_async.cli.target import Target
 from okx_async.simulator import SimulatedExchange
 from tests.cli.conftest import STRANGER, Process, variables

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from okx_async.cli import simulation
 from okx_async.cli.app import app
-from tests.cli.conftest import Process
+from tests.cli.conftest import WITHOUT_HANDLERS, Process
 
 
 def test_the_printed_lines_work(command: Process) -> None:
@@ -39,6 +39,19 @@ def test_the_printed_lines_work(command: Process) -> None:
     assert (process.returncode, out) == (0, "")
     assert err.startswith("stopped: ")
     assert "0 refused for rate, worst 2 s window of closes 1" in err
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("before", [WITHOUT_HANDLERS, ""])
+def test_signals_end_it_on_any_loop(before: str, stop: signal.Signals, command: Process) -> None:
+    process = command.start("simulate", "--json", before=before)
+    assert process.stdout is not None
+    assert "base_url" in json.loads(process.stdout.readline())
+    process.send_signal(stop)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "")
+    assert err.startswith("stopped: 0 requests")
+    assert err.count("\n") == 1
 
 
 def test_a_port_in_use_is_exit_1(command: Process) -> None:

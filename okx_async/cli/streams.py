@@ -1,0 +1,87 @@
+"""Output streams that never raise: exit codes report what became of the positions, not of the pipes.
+
+A process may be started without stdout or stderr, the reader of a pipe may end, a disk may be full. Output is then
+dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, TextIO, cast
+
+_LAST_STANDARD: Final = 2
+
+
+def guard_streams() -> None:
+    """Replace ``sys.stdout`` and ``sys.stderr`` by streams that never raise, of whatever is printed to them.
+
+    An ASCII terminal shows "?" where a dash would raise.
+    """
+    _open_missing()
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open
+        if hasattr(stream, "reconfigure"):
+            with suppress(OSError, ValueError):  # reconfiguring flushes
+                stream.reconfigure(errors="replace")
+        setattr(sys, name, Page(stream))
+
+
+def _open_missing() -> None:
+    """Open the null device as each of the descriptors 0 to 2 that is closed.
+
+    A socket would otherwise get that number, and receive what is printed.
+    """
+    with suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+            os.set_inheritable(number, True)  # noqa: FBT003 - positional only
+        os.close(number)
+
+
+class Page:
+    """A text stream that never raises: output without a reader is dropped."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write `text`, or drop it."""
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            _discard(self._stream)
+            return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        """Write `lines`, or drop them."""
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        """Flush, or drop what is left."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            _discard(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def page(stream: TextIO) -> TextIO:
+    """Return `stream` as one that never raises."""
+    return cast("TextIO", Page(stream))
+
+
+def _discard(stream: TextIO) -> None:
+    """Redirect a stream without a reader to the null device.
+
+    The interpreter's final flush of what is still buffered must not change the exit code.
+    """
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

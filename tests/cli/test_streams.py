@@ -1,0 +1,96 @@
+"""Commands without stdout and stderr, with a full disk and with pipes that have no reader: exit codes stay the same."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from okx_async.cli import streams
+from okx_async.cli.exits import emit
+from tests.cli.conftest import LIMIT, Process
+
+MISSING: dict[str, Any] = {"missing": (0, 1, 2), "stdin": None, "stdout": None, "stderr": None}
+
+
+def _no_reader() -> dict[str, Any]:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    return {"stdout": theirs, "stderr": theirs}
+
+
+def _full() -> dict[str, Any]:
+    full = os.open("/dev/full", os.O_WRONLY)
+    return {"stdout": full, "stderr": full}
+
+
+@pytest.mark.parametrize(
+    ("output", "as_json"), [("missing", True), ("missing", False), ("full", False), ("no reader", True)]
+)
+def test_exit_codes_do_not_depend_on_the_output(
+    output: str, command: Process, simulate: Callable[..., dict[str, Any]], *, as_json: bool
+) -> None:
+    lines = ["--position", "BTC-USDT-SWAP:3", "--position", "ETH-USDT-SWAP:3", "--position", "SOL-USDT-SWAP:3"]
+    where = ["--base-url", simulate(*lines)["base_url"], *["--json"] * as_json]
+    options = {"missing": MISSING, "full": _full(), "no reader": _no_reader()}[output]
+    runs = [
+        (["positions", *where], 0),
+        (["close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", *where], 0),
+        (["close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", *where], 1),  # refused: it is flat
+        (["flatten", "--dry-run", *where], 0),
+        (["flatten", "--yes", *where], 0),
+        (["doctor", *where], 0),
+        (["torture", "--seeds", "1", *["--json"] * as_json], 0),
+        (["close", "BTC-USDT-SWAP", *where], 2),
+        (["--version"], 0),
+        (["close", "--help"], 0),
+    ]
+    codes = [command.start(*args, **options).wait(LIMIT) for args, _ in runs]
+    assert codes == [code for _, code in runs]
+    assert command("positions", *where[:2]).stdout == "no open positions\n"
+
+
+def test_a_simulated_exchange_serves_without_streams(command: Process) -> None:
+    process = command.start("simulate", **MISSING)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    process.terminate()
+    assert process.wait(LIMIT) == 0
+
+
+def test_missing_descriptors_are_no_sockets(command: Process, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    process = command.start(
+        before=f"""
+import os, pathlib, sys
+sys.argv[1:] = ["--version"]
+from okx_async.cli import streams
+streams.guard_streams()
+kept = os.open(os.devnull, os.O_RDONLY)
+print("dropped")
+pathlib.Path({str(told)!r}).write_text(str([kept > 2, *map(os.get_inheritable, range(3))]))
+""",
+        **MISSING,
+    )
+    assert process.wait(LIMIT) == 0
+    assert told.read_text() == str([True] * 4)
+
+
+def test_closed_streams_drop_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stdout", closed)
+    monkeypatch.setattr(sys, "stderr", None)
+    emit({"flat": True})
+    streams.guard_streams()
+    for stream in (sys.stdout, sys.stderr):
+        assert stream.write("words") == len("words")
+        stream.writelines(["more ", "words"])
+        stream.flush()
+    sys.stderr.close()
