@@ -133,3 +133,14 @@ async def test_a_timer_that_fires_early_ends_nobody_and_stands_again(group: Time
     assert end.at == 0.0
     await asyncio.sleep(1.0)
     assert end.at == 5.0
+
+
+async def test_what_is_due_when_a_timer_fires_early_has_ended(group: TimeoutGroup) -> None:
+    """Some event loops fire a timer up to a millisecond early: it must not be armed again for the rest."""
+    end = Ends(group)
+    end.enter()
+    await asyncio.sleep(4.999)
+    assert group._timer is not None
+    group._timer.cancel()
+    group._on_timer()
+    assert end.at == 4.999
