@@ -61,10 +61,11 @@ def test_a_leg_that_was_never_sent_is_told_in_words_of_its_own(happen: Happen) -
     assert "nothing was sent" in str(rows[BTC].error)
 
 
-def test_a_close_that_is_accepted_after_the_deadline_is_proven_all_the_same(happen: Happen) -> None:
+@pytest.mark.parametrize("late", [1.0, 3.0])
+def test_a_close_that_is_accepted_after_the_deadline_is_proven_all_the_same(happen: Happen, late: float) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
-        world.exchange.inject(delay=1.0)
+        world.exchange.inject(delay=late)
         return await client.flatten(deadline=0.5)
 
     report = happen(story)
@@ -143,3 +144,35 @@ def test_a_second_cancellation_keeps_the_notes(happen: Happen, turns: int) -> No
 
     notes = happen(story, fill_delay=3.0)
     assert sorted(note.partition(":")[0] for note in notes) == [BTC, ETH]
+
+
+def test_without_a_last_reading_an_empty_account_is_not_proven_flat(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.inject(path=POSITIONS, code="50026", after=1, times=None)
+        return await client.flatten(deadline=2.0)
+
+    report = happen(story)
+    assert (report.flat, report.rows) == (False, ())
+
+
+def test_a_cancellation_that_the_predicate_raises_at_first_is_its_error(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        def where(_: okx.Position) -> bool:
+            raise asyncio.CancelledError
+
+        world.exchange.open_position(BTC, 3)
+        with pytest.raises(okx.InvalidRequestError, match="where raised"):
+            await client.flatten(where=where)
+        assert not world.closes()
+
+    happen(story)
+
+
+def test_of_many_instruments_only_the_named_are_closed(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        for inst_id in (BTC, ETH):
+            world.exchange.open_position(inst_id, 3)
+        assert await client.flatten([BTC, *(f"S{number}-USDT-SWAP" for number in range(30))])  # more than one call names
+        assert [holding.inst_id for holding in world.exchange.positions] == [ETH]
+
+    happen(story)
