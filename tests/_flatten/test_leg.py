@@ -309,7 +309,7 @@ def test_stopped_it_sends_nothing_more() -> None:
     closing.halt(NotSentError("closed"))
     for leg in (refused, closing):
         leg.halt(OutcomeUnknownError("later"))
-        assert (leg.step(0.0).move, leg.may_send_until()) == (Move.DONE, None)
+        assert (leg.step(0.0).move, leg.may_send_until(), leg.may_send_blind) == (Move.DONE, None, False)
     assert (state(refused), state(closing)) == (FlattenState.REFUSED, FlattenState.DEADLINE)
     assert str(refused.error) == "50119"
 

@@ -122,12 +122,17 @@ async def test_a_cancellation_from_outside_is_no_time_out() -> None:
 
 async def test_an_error_that_is_raised_at_the_end_of_the_time_goes_on() -> None:
     one = in_flight()
-    with pytest.raises(KeyError), one:
-        one.limit(1.0)
-        try:
-            await asyncio.sleep(100)
-        finally:
-            raise KeyError
+
+    async def fails() -> None:
+        with one:
+            one.limit(1.0)
+            try:
+                await asyncio.sleep(100)
+            finally:
+                raise KeyError
+
+    with pytest.raises(KeyError):
+        await fails()
 
 
 async def test_until_its_last_moment_it_may_be_written_and_not_later() -> None:
