@@ -24,7 +24,7 @@ from okx_async import (
     UnavailableError,
 )
 from okx_async._calls.attempt import AttemptState
-from okx_async._calls.caller import Caller
+from okx_async._calls.caller import Caller, _unforeseen
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
@@ -461,3 +461,37 @@ async def test_a_question_that_is_cancelled_leaves_nothing_unknown(caplog: pytes
         await task
     assert not hasattr(caught.value, "__notes__")
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_a_limiter_that_cannot_block_a_key_changes_no_outcome(hangs: bool) -> None:  # noqa: FBT001 - both
+    script = Script((200, "50011"), (200, "0"))
+
+    async def block(*_: object, **__: object) -> None:
+        if hangs:
+            await asyncio.sleep(1_000.0)
+        raise OSError("disk full")
+
+    script.block = block  # type: ignore[method-assign]
+    attempts = await call(script)
+    assert [attempt.code for attempt in attempts] == ["50011", "0"]
+    assert asyncio.get_running_loop().time() < 10.0
+
+
+async def test_a_caller_that_repeats_by_its_own_rule_gets_the_first_refusal() -> None:
+    async def permit() -> float:
+        return 1_000.0
+
+    script = Script((401, "50102"), (200, "0"))
+    script.time = 1_000_000.0
+    with pytest.raises(ClockSkewError):
+        await make(script).call(CLOSE, Priority.PANIC, None, REQUEST, once=True, permit=permit)
+    assert (script.asked, len(script.sent)) == (1, 1)  # the clock is set for its next close
+
+
+async def test_what_was_not_foreseen_says_whether_it_may_have_been_sent() -> None:
+    attempt = Script().new_attempt()
+    assert isinstance(_unforeseen(ValueError("x"), CLOSE, attempt), NotSentError)
+    with attempt.wire:
+        attempt.wire.connected(None)
+        assert isinstance(_unforeseen(ValueError("x"), CLOSE, attempt), OutcomeUnknownError)

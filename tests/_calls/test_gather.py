@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from okx_async import ClosePosition
-from okx_async._calls.gather import gather_in_turns, wait_ended
+from okx_async._calls.gather import AT_ONCE, gather_in_turns, wait_ended
 
 pytestmark = pytest.mark.virtual
 
@@ -29,6 +29,21 @@ async def test_gather_returns_in_order_and_raises_once_all_have_ended() -> None:
     with pytest.raises(KeyError):
         await gather_in_turns(work, [0.3, 0.1])
     assert ended == [0.2, 0.3, 0.1, 0.3]
+
+
+async def test_some_begin_in_each_turn_of_the_loop() -> None:
+    begun = 0
+
+    async def work(_: int) -> None:
+        nonlocal begun
+        begun += 1
+
+    task = asyncio.create_task(gather_in_turns(work, range(3 * AT_ONCE)))
+    most = before = 0
+    while not task.done():
+        await asyncio.sleep(0)
+        most, before = max(most, begun - before), begun
+    assert (begun, most) == (3 * AT_ONCE, AT_ONCE)
 
 
 async def test_gather_cancelled_ends_all_and_has_their_notes() -> None:

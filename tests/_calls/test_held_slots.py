@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from okx_async import Outcome
+from okx_async import Outcome, SlotTimeoutError
+from okx_async._calls import held_slots
 from okx_async._http.transport import Reply
 from okx_async._limiter.slots import Slot
 from tests.conftest import Subject
@@ -52,3 +54,17 @@ async def test_a_limiter_that_fails_changes_no_outcome(
     attempt = await subject.attempt()
     assert attempt.outcome is (Outcome.UNKNOWN if answer is None else Outcome.ACCEPTED)
     assert ("the limiter failed" in caplog.text) == (answer is not None or leaves is not None)
+
+
+async def test_slots_that_cannot_be_taken_back_keep_no_other_from_it() -> None:
+    good = Mock()
+    held_slots.refund((Broken(), good))
+    good.refund.assert_called_once_with()
+
+
+async def test_without_a_further_slot_the_others_are_given_back() -> None:
+    good, block = Mock(), MagicMock()
+    block.__aenter__.side_effect = SlotTimeoutError("no slot")
+    with pytest.raises(SlotTimeoutError):
+        await held_slots.HeldSlot(block, (good,)).__aenter__()
+    good.refund.assert_called_once_with()

@@ -46,6 +46,19 @@ def test_a_request_under_the_fallback_binds_those_after_it_to_both(identity: Ide
     assert identity.keys(new, now=0.0) == (new,)  # and then it is forgotten
 
 
+def test_under_the_fallback_it_takes_one_slot_of_it_though_another_waits(identity: Identity) -> None:
+    key = identity.key(SWAP)
+    identity.begin(key)
+    assert identity.keys(key, now=0.0) == (key,)
+
+
+def test_the_keys_that_are_kept_are_bounded(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("okx_async._calls.identity._MOST_KEYS", 10)
+    for number in range(40):
+        assert identity.key(f"S{number}-USDT-SWAP")[2] == f"S{number}-USDT-SWAP"
+        assert len(identity._keys) <= 12
+
+
 def test_the_longest_of_several_counts(identity: Identity) -> None:
     uses = [use for _ in range(3) if (use := identity.begin(identity.key(SWAP)))]
     identity.learn("123")

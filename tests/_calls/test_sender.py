@@ -300,3 +300,23 @@ async def test_no_outcome_is_lost_by_a_clock(sending: type[Subject], good: int, 
     assert attempt.settled is not None
     assert abs(attempt.settled - time.time()) < 60
     assert subject.tokens() == (19, 0, 1)
+
+
+async def test_the_second_of_two_slots_is_waited_for_in_the_time_that_is_left(sending: type[Subject]) -> None:
+    subject = sending()
+    subject.sender._identity = identity = Identity("live", "key", None)
+    await subject.attempt()
+    identity.learn("123")
+    *_, known = identity.keys(identity.key("BTC-USDT-SWAP"), now())
+    await subject.limiter.block(known, 5.0)
+    flight = await subject.attempt(deadline=now() + 30.0)
+    assert flight.waited == pytest.approx(5.0)
+
+
+async def test_what_was_never_sent_counts_under_no_stand_in(sending: type[Subject]) -> None:
+    subject = sending()
+    subject.sender._identity = identity = Identity("live", "key", None)
+    subject.wire.connecting = 9.0
+    assert (await subject.attempt()).outcome is Outcome.NOT_SENT
+    identity.learn("123")
+    assert len(identity.keys(identity.key("BTC-USDT-SWAP"), now())) == 1

@@ -9,6 +9,10 @@ from typing import Any, TypeAlias
 import pytest
 
 import okx_async as okx
+from okx_async._flatten.confirm import _matching
+from okx_async._flatten.guard import Reading
+from okx_async._rest.records import positions
+from okx_async._rest.responses import Answer
 from tests.conftest import World
 
 Happen: TypeAlias = "Callable[..., Any]"
@@ -247,5 +251,95 @@ def test_what_cannot_work_is_refused_before_anything_is_asked(happen: Happen, ar
         with pytest.raises(okx.InvalidRequestError):
             await client.close_position(**{"inst_id": BTC, "mgn_mode": "cross", "confirm": True, **arguments})
         assert len(world.exchange.journal) == before
+
+    happen(story)
+
+
+SWAP = {"instType": "SWAP", "instId": BTC, "mgnMode": "cross", "posSide": "net", "pos": "3", "ccy": "USDT"}
+PAIR = {**SWAP, "instType": "MARGIN", "instId": "BTC-USDT", "posCcy": "BTC"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "close", "may_close_it"),
+    [
+        (SWAP, {}, True),
+        ({**SWAP, "pos": "0"}, {}, False),
+        ({**SWAP, "instId": "ETH-USDT-SWAP"}, {}, False),
+        ({**SWAP, "mgnMode": "isolated"}, {}, False),
+        ({**SWAP, "posSide": "long"}, {}, False),
+        ({**SWAP, "posSide": "long"}, {"pos_side": "long"}, True),
+        ({**SWAP, "ccy": "BTC"}, {"ccy": "USDT"}, True),  # the exchange looks at the currency of pairs alone
+        (PAIR, {"inst_id": "BTC-USDT"}, True),
+        (PAIR, {"inst_id": "BTC-USDT", "ccy": "USDT"}, True),
+        (PAIR, {"inst_id": "BTC-USDT", "ccy": "BTC"}, False),
+    ],
+)
+def test_a_position_is_the_one_that_the_close_names(
+    listed: dict[str, str],
+    close: dict[str, Any],
+    may_close_it: bool,  # noqa: FBT001 - expected
+) -> None:
+    request = okx.ClosePosition(**{"inst_id": BTC, "mgn_mode": "cross", **close})
+    found = positions(Answer(200, "0", data=[listed], listed=True, envelope=True))
+    assert _matching(request, Reading(0.0, found)) == (found if may_close_it else [])
+
+
+def reads(world: World, since: float) -> list[float]:
+    """Return when readings were made, in seconds from this time of the loop."""
+    rows = [row for row in world.exchange.journal if row.path.startswith(POSITIONS)]
+    return [row.at - since for row in rows if row.at >= since]
+
+
+def test_a_position_that_was_never_read_is_gone_after_two_readings_in_a_row(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, code="50026")
+        begun = world.loop.clock()
+        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
+        await asyncio.sleep(0.25)  # a first reading does not list it
+        world.exchange.open_position(BTC, 7)
+        await asyncio.sleep(0.2)  # the second one does
+        world.exchange.open_position(BTC, 0)
+        assert (await task).flat
+        *_, listed, gone, proof = reads(world, begun)
+        assert listed < 0.45 < gone
+        assert proof - gone >= 0.2
+
+    happen(story)
+
+
+def test_cancelled_after_an_unknown_outcome_it_notes_that_nothing_is_proven(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, code="50026", times=None)
+        world.exchange.inject("50004", executed=True)
+        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
+        await asyncio.sleep(1.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert caught.value.__notes__ == [f"{BTC}: already sent, not proven closed"]
+
+    happen(story)
+
+
+def test_a_slow_first_reading_is_waited_for_a_second(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, delay=3.0, counted=False)
+        begun = world.loop.clock()
+        assert (await client.close_position(BTC, "cross", confirm=True)).flat
+        assert 1.0 <= world.closes()[0].at - begun < 1.1
+
+    happen(story)
+
+
+def test_the_first_reading_counts_towards_max_wait(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.inject(path=POSITIONS, delay=0.8, counted=False)
+        await client.limiter.block(client.limiter_key(BTC), 1.5)
+        with pytest.raises(okx.SlotTimeoutError):
+            await client.close_position(BTC, "cross", confirm=True, max_wait=1.0)
+        assert not world.closes()
 
     happen(story)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 
 import okx_async as okx
+from okx_async._calls.caller import Caller
+from okx_async._flatten.flatten import FlattenRun
+from okx_async._flatten.guard import Reading
+from okx_async._rest.records import positions
+from okx_async._rest.responses import Answer
 from tests.conftest import World
 
 BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
@@ -61,10 +66,11 @@ def test_a_leg_that_was_never_sent_is_told_in_words_of_its_own(happen: Happen) -
     assert "nothing was sent" in str(rows[BTC].error)
 
 
-def test_a_close_that_is_accepted_after_the_deadline_is_proven_all_the_same(happen: Happen) -> None:
+@pytest.mark.parametrize("late", [1.0, 3.0])
+def test_a_close_that_is_accepted_after_the_deadline_is_proven_all_the_same(happen: Happen, late: float) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
-        world.exchange.inject(delay=1.0)
+        world.exchange.inject(delay=late)
         return await client.flatten(deadline=0.5)
 
     report = happen(story)
@@ -157,3 +163,79 @@ def test_late_proofs_share_the_time_of_the_last_reading(happen: Happen) -> None:
     took, report = happen(story)
     assert took < 1.2 + 1.0  # the answer, and a second for readings
     assert report.flat
+
+
+def test_without_a_last_reading_an_empty_account_is_not_proven_flat(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.inject(path=POSITIONS, code="50026", after=1, times=None)
+        return await client.flatten(deadline=2.0)
+
+    report = happen(story)
+    assert (report.flat, report.rows) == (False, ())
+
+
+def test_a_cancellation_that_the_predicate_raises_at_first_is_its_error(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        def where(_: okx.Position) -> bool:
+            raise asyncio.CancelledError
+
+        world.exchange.open_position(BTC, 3)
+        with pytest.raises(okx.InvalidRequestError, match="where raised"):
+            await client.flatten(where=where)
+        assert not world.closes()
+
+    happen(story)
+
+
+def test_of_many_instruments_only_the_named_are_closed(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        for inst_id in (BTC, ETH):
+            world.exchange.open_position(inst_id, 3)
+        many = [BTC, *(f"S{number}-USDT-SWAP" for number in range(30))]  # more than one request can name
+        assert await client.flatten(many)
+        assert [holding.inst_id for holding in world.exchange.positions] == [ETH]
+
+    happen(story)
+
+
+class Idle:
+    """In place of the client's calls, where none is made."""
+
+    def exchange_time(self) -> float:
+        return 10.0
+
+
+def listed(**fields: str) -> okx.Position:
+    record = {"instType": "SWAP", "instId": BTC, "mgnMode": "cross", "posSide": "net", "posId": "7", "pos": "3"}
+    record |= {"cTime": "1000", "uTime": "1000"} | fields
+    return positions(Answer(200, "0", data=[record], listed=True, envelope=True))[0]
+
+
+def run_of() -> FlattenRun:
+    return FlattenRun(
+        cast("Caller", Idle()),
+        inst_ids=None,
+        where=None,
+        auto_cxl=False,
+        deadline=5.0,
+        priority=okx.Priority.PANIC,
+        on_progress=None,
+    )
+
+
+@pytest.mark.virtual
+async def test_only_a_position_that_is_known_to_be_older_than_the_call_is_closed_late() -> None:
+    run, times = run_of(), {"9000": True, "10000": True, "10001": False, "0": False}
+    assert {time: run._opened_before_the_call(listed(cTime=time)) for time in times} == times
+
+
+@pytest.mark.virtual
+async def test_by_a_last_reading_that_does_not_count_nothing_is_flat() -> None:
+    run, before = run_of(), listed()
+    leg = run._engine.add_leg(before, Reading(0.0, [before]), okx.ClosePosition.of(before))
+    leg.close_started()
+    leg.answered(okx.Outcome.ACCEPTED, None, (), 0.5, 1.0)
+    for at, records, flat in ((1.0, [], False), (2.0, [], True), (3.0, [listed(uTime="900")], False), (4.0, [], True)):
+        run._last = Reading(at, records)
+        leg.observe(run._last, at)
+        assert run._report().flat is flat

@@ -74,6 +74,16 @@ def after(*outcomes: Outcome, at: float = 10.0) -> Guard:
     return guard
 
 
+def test_gone_before_a_close_is_no_proof_after_it() -> None:
+    guard = Guard(BEFORE, 0.0)
+    guard.observe(reading(1.0))
+    guard.close_started()
+    guard.answered(Outcome.UNKNOWN, 2.0)
+    assert guard.gone_since is None
+    guard.observe(reading(3.0))
+    assert guard.gone_since == 3.0
+
+
 def test_the_first_close_relies_on_the_first_reading_for_a_second() -> None:
     assert Guard(BEFORE, 5.0).may_send_until() == 5.0 + FRESH
 

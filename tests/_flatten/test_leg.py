@@ -126,6 +126,15 @@ def test_a_withheld_close_is_tried_again_after_a_moment() -> None:
     assert leg.may_send_until() == 1.0  # nothing was sent
 
 
+def test_a_close_of_another_client_is_waited_for_however_long_the_position_stands_still() -> None:
+    leg = Leg(BEFORE, 0.0)
+    close(leg, Outcome.WAIT, 1.0, code="51032")
+    read(leg, 1.0, BEFORE)
+    read(leg, 9.0, BEFORE)
+    assert leg.guard.stood_still
+    assert leg.step(9.0).move is Move.READ
+
+
 def test_a_reading_that_fails_is_followed_by_another() -> None:
     leg = Leg(BEFORE, 0.0)
     close(leg, Outcome.UNKNOWN, 1.0)
@@ -206,6 +215,9 @@ def test_another_position_ends_it() -> None:
         ([Outcome.FLAT], PROOF_GAP),
         ([Outcome.WAIT], PROOF_GAP),
         ([Outcome.FROZEN], PROOF_GAP),
+        ([Outcome.FLAT, Outcome.ACCEPTED], PROOF_GAP),
+        ([Outcome.WAIT, Outcome.ACCEPTED], PROOF_GAP),
+        ([Outcome.FROZEN, Outcome.ACCEPTED], PROOF_GAP),
         ([], PROOF_GAP),
     ],
 )
@@ -264,6 +276,22 @@ def test_the_state_when_the_time_is_over(outcome: Outcome, listed: str | None, e
     assert state(leg) is expected
 
 
+@pytest.mark.parametrize(("listed", "expected"), [("-1", FlattenState.PARTIAL), ("-3", FlattenState.IN_PROGRESS)])
+def test_a_short_position_is_partly_closed_when_it_is_nearer_to_zero(listed: str, expected: FlattenState) -> None:
+    leg = Leg(position(pos="-3"), 0.0)
+    close(leg, Outcome.ACCEPTED, 1.0)
+    read(leg, 2.0, position(pos=listed))
+    assert state(leg) is expected
+
+
+def test_a_row_tells_that_a_close_went_out_without_a_reading() -> None:
+    for blind in (False, True):
+        leg = Leg(BEFORE, 0.0)
+        leg.close_started(blind=blind)
+        leg.close_started()
+        assert leg.row(FlattenState.UNKNOWN, 1.0).unread is blind
+
+
 def test_a_repeat_that_could_not_be_sent_does_not_change_the_state() -> None:
     leg = Leg(BEFORE, 0.0)
     close(leg, Outcome.WAIT, 1.0, code="51032")
@@ -281,7 +309,7 @@ def test_stopped_it_sends_nothing_more() -> None:
     closing.halt(NotSentError("closed"))
     for leg in (refused, closing):
         leg.halt(OutcomeUnknownError("later"))
-        assert (leg.step(0.0).move, leg.may_send_until()) == (Move.DONE, None)
+        assert (leg.step(0.0).move, leg.may_send_until(), leg.may_send_blind) == (Move.DONE, None, False)
     assert (state(refused), state(closing)) == (FlattenState.REFUSED, FlattenState.DEADLINE)
     assert str(refused.error) == "50119"
 
@@ -297,6 +325,22 @@ def test_newcomers_are_positions_that_no_leg_has_at_its_address() -> None:
     assert newcomers(reading, [], lambda _: True) == [reopened, other]
     stale = position(uTime="900")  # what a leg did not count is its own all the same
     assert newcomers(Reading(2.0, [stale]), [leg], lambda _: True) == []
+
+
+def test_newcomers_are_told_apart_by_address_and_pos_id() -> None:
+    leg = Leg(BEFORE, 0.0)
+    beside, elsewhere = position(posId="8"), position(instId="ETH-USDT-SWAP")
+    reading = Reading(1.0, [BEFORE, beside, elsewhere])
+    leg.observe(reading, 1.0)
+    assert newcomers(reading, [leg], lambda _: True) == [beside, elsewhere]
+
+
+def test_what_a_leg_reports_at_its_address_is_no_newcomer() -> None:
+    leg = Leg(BEFORE, 0.0)
+    reading = Reading(1.0, [position(posId="8")])
+    leg.observe(reading, 1.0)
+    assert state(leg) is FlattenState.SUPERSEDED
+    assert newcomers(reading, [leg], lambda _: True) == []
 
 
 # --- any order of events ---

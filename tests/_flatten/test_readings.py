@@ -10,8 +10,8 @@ from okx_async import AuthenticationError, OkxError, OutcomeUnknownError, Priori
 from okx_async._calls.caller import Caller
 from okx_async._flatten.guard import Reading
 from okx_async._flatten.leg import READ_PAUSES
-from okx_async._flatten.readings import CLOSE_WAIT, PositionReader
-from okx_async._rest.requests import ApiRequest
+from okx_async._flatten.readings import CLOSE_WAIT, PositionReader, read_positions
+from okx_async._rest.requests import MAX_POSITIONS_IDS, ApiRequest
 from okx_async._rest.responses import Answer
 
 pytestmark = pytest.mark.virtual
@@ -186,3 +186,23 @@ async def test_a_refused_key_is_kept_as_the_failure() -> None:
     subject = readings(Exchange(AuthenticationError("50119")))
     assert not await subject.read_since(0.0, 9.0)
     assert isinstance(subject.failure, AuthenticationError)
+
+
+async def test_any_number_of_instruments_is_read_by_pages_and_what_holds_nothing_is_left_out() -> None:
+    asked: list[str] = []
+
+    class Pages:
+        async def call(self, job: ApiRequest, *_: object) -> tuple[Answer, tuple[()]]:
+            asked.append(job.path)
+            record = {"instType": "SWAP", "instId": f"S{len(asked)}-USDT-SWAP", "mgnMode": "cross", "posSide": "net"}
+            listed: list[Any] = [{**record, "pos": pos} for pos in ("3", "0")]
+            return Answer(200, "0", data=listed, listed=True, envelope=True), ()
+
+    names = [f"S{number}-USDT-SWAP" for number in range(MAX_POSITIONS_IDS + 1)]
+    found = await read_positions(cast("Caller", Pages()), names)
+    assert [(position.inst_id, str(position.pos)) for position in found] == [
+        ("S1-USDT-SWAP", "3"),
+        ("S2-USDT-SWAP", "3"),
+    ]
+    assert [names[-2] in path for path in asked] == [True, False]
+    assert [names[-1] in path for path in asked] == [False, True]

@@ -193,3 +193,63 @@ async def test_what_comes_in_the_turns_after_its_time_counts(how: str) -> None:
         one.connected(None)
         assert await answer == "answer"
     assert not one.expired
+
+
+async def test_an_end_is_not_moved_by_a_connection_that_is_asked_for() -> None:
+    one = in_flight()
+
+    def ends() -> None:
+        one.end()
+        one.connecting(2.0)
+
+    asyncio.get_running_loop().call_later(3, ends)
+    assert await lasts(one) == 3
+
+
+async def test_a_cancellation_from_outside_is_no_time_out() -> None:
+    one, loop = in_flight(), asyncio.get_running_loop()
+    task = asyncio.create_task(lasts(one))
+    loop.call_later(3, one.end)
+    loop.call_later(3, task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_error_that_is_raised_at_the_end_of_the_time_goes_on() -> None:
+    one = in_flight()
+
+    async def fails() -> None:
+        with one:
+            one.limit(1.0)
+            try:
+                await asyncio.sleep(100)
+            finally:
+                raise KeyError
+
+    with pytest.raises(KeyError):
+        await fails()
+
+
+async def test_until_its_last_moment_it_may_be_written_and_not_later() -> None:
+    one = in_flight()
+    one.may_send_until = 1.0
+    await asyncio.sleep(1.0)
+    assert (one.late, one.forbidden()) == (False, "")
+    await asyncio.sleep(0.5)
+    assert (one.late, one.forbidden()) == (True, "connected too late to be sent")
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+async def test_what_was_heard_meanwhile_may_forbid_the_write(confirmed: bool) -> None:  # noqa: FBT001 - both
+    one = in_flight()
+    one.confirm_write = lambda: confirmed
+    assert (one.forbidden() == "") is confirmed
+
+
+async def test_a_connection_that_failed_after_all_carried_nothing() -> None:
+    one = in_flight()
+    with one:
+        one.connected(None)
+        assert (one.may_have_left, one.sent) == (True, 1_768_519_672.5)
+        one.not_connected()
+        assert (one.may_have_left, one.sent) == (False, None)

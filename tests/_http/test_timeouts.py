@@ -153,3 +153,14 @@ async def test_closed_in_the_turns_after_the_timer_it_leaves_nothing_behind(grou
         end.leave()
     group.close()
     assert timers() == []
+
+
+async def test_what_is_due_when_a_timer_fires_early_has_ended(group: TimeoutGroup) -> None:
+    """Some event loops fire a timer up to a millisecond early: it must not be armed again for the rest."""
+    end = Ends(group)
+    end.enter()
+    await asyncio.sleep(4.999)
+    assert group._timer is not None
+    group._timer.cancel()
+    group._on_timer(0)
+    assert end.at == 4.999
