@@ -19,7 +19,7 @@ from okx_async.doctor.finding import Finding, Level
 
 _SPARE_FILES = 64
 """Rough number of open files that a program needs beside its connections."""
-_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)>=(?P<least>[0-9.]+)")
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*>=(?P<least>[\d.]+)")
 
 
 def examine_machine(*, max_connections: int = 256) -> list[Finding]:
