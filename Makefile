@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: demo test check floor mutants planted interop soak torture bench clean
+.PHONY: bench-smoke demo test check floor mutants planted interop soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -19,7 +19,7 @@ demo: $(READY)
 # Two at a time. By variables, so that workers and the processes of the tests inherit them: development mode, but for its
 # checks of C's memory, of which there is none here; and compiled modules are kept, else each process compiles them anew.
 test: $(READY)
-	PYTHONDEVMODE=1 PYTHONMALLOC=default PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
+	PYTHONDEVMODE=1 PYTHONMALLOC=default PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/benchmarks
 
 check: $(READY)
 	$(BIN)/ruff format --check
@@ -66,6 +66,10 @@ bench:
 	for program in micro fairness cancellation strictness simulator client pair batches; do \
 		.venv-bench/bin/python -m benchmarks.$$program --folder build/bench || exit; done
 	.venv-bench/bin/python -m benchmarks.page build/bench
+
+# Every benchmark in a small size (a minute); `make test` leaves them out.
+bench-smoke: $(READY)
+	$(BIN)/python -m pytest -n 2 tests/benchmarks
 
 clean:
 	rm -rf .venv .venv-bench .venv-floor .venv-interop dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
