@@ -1,7 +1,5 @@
 """Calling the functions that users pass in: an error of theirs is logged and never disturbs a close."""
 
-from __future__ import annotations
-
 import logging
 from asyncio import iscoroutine
 from collections.abc import Callable

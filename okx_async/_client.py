@@ -1,7 +1,5 @@
 """The public client: it checks arguments and calls down."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 import warnings

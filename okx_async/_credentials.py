@@ -1,7 +1,5 @@
 """The API key that requests are signed with."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +29,7 @@ class Credentials:
         return f"Credentials(api_key={self.api_key[:4] + '…' if len(self.api_key) > 12 else '…'!r})"  # noqa: PLR2004 - a short key is not shown at all
 
     @classmethod
-    def from_env(cls) -> Credentials:
+    def from_env(cls) -> "Credentials":
         """Read ``OKX_API_KEY``, ``OKX_SECRET_KEY`` and ``OKX_PASSPHRASE``.
 
         Raises InvalidRequestError that names every variable that is missing or empty.

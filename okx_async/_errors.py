@@ -17,8 +17,6 @@ OkxError
 The class follows from the code in the body, not from the HTTP status.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
@@ -52,7 +50,7 @@ class OkxError(Exception):
         self.key = key
         self.attempts = attempts
 
-    def __reduce__(self) -> tuple[Callable[..., OkxError], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., "OkxError"], tuple[Any, ...]]:
         # Exception's own __reduce__ forgets keyword-only arguments, and errors cross process borders.
         return _rebuild, (type(self), self.args, self.__dict__)
 

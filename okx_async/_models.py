@@ -4,8 +4,6 @@ Texts that the exchange may extend are ``str``, closed sets of ours are enums, a
 ``Literal`` aliases.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -63,7 +61,7 @@ class ClosePosition:
     tag: str | None = None
 
     @classmethod
-    def of(cls, position: Position, **changes: Any) -> ClosePosition:
+    def of(cls, position: "Position", **changes: Any) -> "ClosePosition":
         """Return the request that closes a position.
 
         It names the side in long/short mode only, and the currency for cross MARGIN positions only.

@@ -1,7 +1,5 @@
 """How many requests a key may send in a window, and in which order waiting requests are served."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 from enum import IntEnum

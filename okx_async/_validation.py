@@ -1,7 +1,5 @@
 """Checks of arguments, before anything is sent: annotations do not bind callers without a type checker."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from functools import partial

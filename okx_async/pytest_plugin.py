@@ -8,8 +8,6 @@ hours in a second without a change.
 A test in real time is left to its plugin; exchange and client are made in the event loop that runs the test.
 """
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import re

@@ -1,7 +1,5 @@
 """The meaning of each code and of each sample of an answer, written by hand."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from okx_async import (

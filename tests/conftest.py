@@ -1,7 +1,5 @@
 """Fixtures of more than one folder, and checks that no test leaves anything behind."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging

@@ -3,8 +3,6 @@
 A page with tests is a file of tests, and pytest runs it.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What is public: one list, complete, documented, and readable by programs."""
 
-from __future__ import annotations
-
 import inspect
 from importlib.metadata import version
 from typing import Any, get_type_hints

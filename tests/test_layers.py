@@ -1,7 +1,5 @@
 """The floors of the package: imports run down only, and there is no circle, type-only imports included."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The tree: each module has its twin, and no file says which machine it was written on."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a user installs: the wheel, built from the sdist, holds the package and nothing else."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The pytest plugin in suites of its own, each run by a pytest process."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The pytest plugin beside Hypothesis, unittest, anyio, Trio and older versions of pytest-asyncio."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """The public records in programs that read types at run time: pydantic, FastAPI, cattrs."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import is_dataclass
 from decimal import Decimal

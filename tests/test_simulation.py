@@ -1,7 +1,5 @@
 """Random histories: client, network and exchange in one simulation, decided by a seed; see okx_async.torture."""
 
-from __future__ import annotations
-
 import ast
 import asyncio
 import os

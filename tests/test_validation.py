@@ -1,7 +1,5 @@
 """What callers pass: refused in words that name the argument, the rule and the value."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable

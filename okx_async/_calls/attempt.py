@@ -1,7 +1,5 @@
 """The state of one attempt: its keys, its slot, its answer, and the record of it."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 from okx_async._calls.identity import Key

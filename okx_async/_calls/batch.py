@@ -1,7 +1,5 @@
 """Many closes at once: each has a result of its own, and no failure stops another."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 

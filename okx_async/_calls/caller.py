@@ -5,8 +5,6 @@ the first send. Once an attempt was made, running out of time raises what that a
 repeat that could not be sent does not turn the error into "not sent".
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

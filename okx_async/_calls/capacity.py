@@ -4,15 +4,13 @@ A connection is held for one exchange of bytes only. A task that holds a connect
 cannot deadlock; a task that holds a slot may wait for a connection.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import OrderedDict
 from typing import TypeAlias
 
 from okx_async._quota import Priority
 
-_Lane: TypeAlias = "OrderedDict[asyncio.Future[None], None]"
+_Lane: TypeAlias = OrderedDict[asyncio.Future[None], None]
 
 
 class CapacityLimiter:

@@ -4,8 +4,6 @@ What the exchange tells and what a caller's function returns is checked before i
 is one, and no record is lost for the want of it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -1,7 +1,5 @@
 """Running many coroutines of one kind, some begun in each turn of the event loop."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The slots that an attempt holds. A limiter that fails to take one back must not change the attempt's outcome."""
 
-from __future__ import annotations
-
 import logging
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType

@@ -10,8 +10,6 @@ What is known is kept for each limiter, since only clients of one limiter share 
 Two API keys of one account that are both unknown at once do not see each other: a stated exception to the proof.
 """
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,7 +19,7 @@ from weakref import WeakKeyDictionary
 from okx_async._limiter.slots import SlotSource
 from okx_async._rest.rate_keys import check_user_id, rate_key
 
-Key: TypeAlias = "tuple[str, ...]"
+Key: TypeAlias = tuple[str, ...]
 
 _MOST_KEYS = 4096
 
@@ -49,7 +47,7 @@ class _Account:
         """Uses of stand-ins, by scope and name."""
 
 
-_Accounts: TypeAlias = "dict[tuple[str, str], _Account]"
+_Accounts: TypeAlias = dict[tuple[str, str], _Account]
 """By environment, and user id or API key's name: several API keys of one user id have one account."""
 
 

@@ -5,8 +5,6 @@ and nowhere else: settled by an answer that decides the request, refunded where 
 every other case, cancellation included. The connection of a request in doubt is reset.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf

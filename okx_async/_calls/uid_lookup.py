@@ -1,7 +1,5 @@
 """The lookup of the user id, in the background: no close waits long for it."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable

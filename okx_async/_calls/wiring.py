@@ -1,7 +1,5 @@
 """The one place that puts a caller together: for `Client`, the doctor and tests."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

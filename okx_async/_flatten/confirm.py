@@ -5,8 +5,6 @@ the position is not listed, or nothing can be read within a second, the close go
 exchange decides. Positions are then read until it is gone, but the close is never repeated after an unknown outcome.
 """
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 from typing import Final

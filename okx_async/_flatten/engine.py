@@ -4,8 +4,6 @@ It decides only about time and cancellation: nothing is written after the deadli
 is awaited, and a refused API key or a closed client stops all legs.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Sequence

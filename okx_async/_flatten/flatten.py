@@ -4,8 +4,6 @@ The last reading covers everything in the filter and is begun after every leg is
 seemed gone, or leaves a leg something else to do, the legs go on until it does not, or until the time is over.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Sequence

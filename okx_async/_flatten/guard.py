@@ -16,8 +16,6 @@ What remains: between the reading and its repeat, 1 s at most, a position may be
 has no condition that could exclude this.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import Enum, auto
@@ -29,7 +27,7 @@ FRESH: Final = 1.0
 """Seconds from the writing of a reading's request to the last moment at which a close may rely on it."""
 STILL: Final = 2.0
 
-PositionAddress: TypeAlias = "tuple[str, str, str, str]"
+PositionAddress: TypeAlias = tuple[str, str, str, str]
 
 _MAY_MOVE: Final = frozenset({Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT, Outcome.FLAT, Outcome.FROZEN})
 """Outcomes that may be followed by a change that no reading shows yet."""

@@ -10,8 +10,6 @@ least 200 ms apart unless every close was plainly taken or refused. The last rea
 that it shows positions that appeared meanwhile too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Final, NamedTuple

@@ -4,8 +4,6 @@ https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-order-list
 https://www.okx.com/docs-v5/en/#order-book-trading-algo-trading-get-algo-order-list
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

@@ -4,8 +4,6 @@ A task asks for a reading that was begun after a given moment; if an earlier one
 next. Each reading is passed to `on_reading` before a waiting task goes on, so that all decide by the same knowledge.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """The report of a flatten: a row for each position, and the orders that are still pending."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final

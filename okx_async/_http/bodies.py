@@ -1,7 +1,5 @@
 """Bodies of answers: read to their end and, where a server or a proxy packed them unasked, unpacked, up to a bound."""
 
-from __future__ import annotations
-
 import zlib
 from typing import Final
 

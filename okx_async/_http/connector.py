@@ -1,7 +1,5 @@
 """Connections of the client's own session, which take no bytes but those of answers."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from functools import partial

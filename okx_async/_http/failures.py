@@ -1,7 +1,5 @@
 """What aiohttp's errors say, in words that help and show no secret."""
 
-from __future__ import annotations
-
 import re
 import ssl
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """One request on the wire: its time limits, and whether a byte of it may have left."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from math import inf

@@ -1,7 +1,5 @@
 """Opening connections before they are needed, without a request."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 from math import inf
@@ -122,7 +120,7 @@ class _Hold:
         self.limit: asyncio.Timeout | None = None
         self.held = False
 
-    def __deepcopy__(self, memo: object) -> _Hold:
+    def __deepcopy__(self, memo: object) -> "_Hold":
         return self  # see WriteGate
 
     async def __call__(self, request: ClientRequest, handler: aiohttp.ClientHandlerType) -> ClientResponse:

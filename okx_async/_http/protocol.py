@@ -4,8 +4,6 @@ An answer belongs to the request before it, so bytes that come while nothing was
 would keep them, without bound, or take them for the answer to the next request.
 """
 
-from __future__ import annotations
-
 from aiohttp.client_proto import ResponseHandler
 
 from okx_async._http.sockets import reset

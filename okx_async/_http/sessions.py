@@ -1,7 +1,5 @@
 """Sessions of callers: what would change signed requests, or answer them by itself."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import aiohttp

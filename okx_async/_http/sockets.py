@@ -4,8 +4,6 @@ Closing the connection of a request in doubt is not enough: the kernel would sti
 SO_LINGER (1, 0) the kernel drops the buffer and sends RST.
 """
 
-from __future__ import annotations
-
 import asyncio
 import select
 import socket
@@ -21,7 +19,7 @@ _NEWS: Final = (select.POLLIN | getattr(select, "POLLRDHUP", 0)) if _POLLS else 
 _TURNS: Final = 5
 """Turns of the loop in which a TLS connection is read before a request: reading takes two on asyncio's own loop."""
 
-_polls: dict[int, select.poll] = {}
+_polls: dict[int, Any] = {}  # select.poll, which Windows lacks
 """By file number: a poll object is made of the number alone, so it serves the next socket of that number too."""
 
 

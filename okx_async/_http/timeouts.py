@@ -6,8 +6,6 @@ which they began. The timer is only a hint: it stays armed when its request leav
 closes one after another share one timer, which fires once in vain after the last of them.
 """
 
-from __future__ import annotations
-
 import asyncio
 from typing import Protocol, TypeAlias
 
@@ -28,7 +26,7 @@ class Expiring(Protocol):
         """End the request: its time is over."""
 
 
-TimeoutQueue: TypeAlias = "dict[Expiring, float]"
+TimeoutQueue: TypeAlias = dict[Expiring, float]
 """When each request ends, by the loop's clock, in this order."""
 
 

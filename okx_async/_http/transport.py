@@ -5,8 +5,6 @@ not sent, the way through a proxy included. Only where tests or tools have repla
 that moment cannot be seen; there the errors that aiohttp raises while connecting count as not sent, and nothing else.
 """
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping

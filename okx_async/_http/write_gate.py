@@ -4,8 +4,6 @@ Between "connected" and "written" lie turns of the loop: the task in which aioht
 caller's session, a strategy that computes. So what was decided earlier is asked again in the very step of the write.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from math import inf
 from typing import Any
@@ -41,7 +39,7 @@ class WriteGate:
         self.reached = False
         """Whether aiohttp came by, so that nothing is written without the gate."""
 
-    def __deepcopy__(self, memo: object) -> WriteGate:
+    def __deepcopy__(self, memo: object) -> "WriteGate":
         return self  # mocks of aiohttp keep copies of a request's arguments, and would copy the event loop
 
     async def __call__(self, request: ClientRequest, handler: aiohttp.ClientHandlerType) -> ClientResponse:

@@ -23,8 +23,6 @@ to come back, kept in a heap of at most ``limit`` entries). Nothing here grows w
 All times are seconds of one monotonic clock, always passed in. An operation that raises changes nothing.
 """
 
-from __future__ import annotations
-
 from bisect import insort
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -73,7 +71,7 @@ class Rule:
         object.__setattr__(self, "cool", cool)
         object.__setattr__(self, "doubt", self.quota.per + guard + self.doubt_grace)
 
-    def of(self, quota: Quota) -> Rule:
+    def of(self, quota: Quota) -> "Rule":
         """Return the same rule for another quota."""
         return Rule(quota, self.rtt_floor, self.doubt_grace, self.guard)
 
@@ -212,7 +210,7 @@ class Bucket:
         self._given_up = min(self._given_up, rule.quota.limit - 1)
         return True
 
-    def adopted(self, now: float) -> Bucket:
+    def adopted(self, now: float) -> "Bucket":
         """Return a bucket with the same tokens for a new owner, those in flight being in doubt."""
         heir = Bucket(self.rule)
         heir.free = self.free

@@ -4,8 +4,6 @@ A free slot is given without suspending. Each slot's token is booked exactly onc
 settled, refunded or in doubt. A second mark is an error that changes nothing.
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 import time
@@ -73,7 +71,7 @@ class Limiter:
         priority: Priority = Priority.NORMAL,
         max_wait: float | None = None,
         quota: Quota | None = None,
-    ) -> LimiterSlot:
+    ) -> "LimiterSlot":
         """Return a context manager that waits for a slot of `key` and gives it back: see Slot.
 
         Args:

@@ -10,8 +10,6 @@ though waiters that were served in the same turn of the loop have yet to run. It
 them it would have to suspend with a token in hand, one more place at which a task can be cancelled.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -32,9 +30,9 @@ class Verdict(Enum):
     CLOSED = 3
 
 
-Waiter: TypeAlias = "asyncio.Future[Verdict]"
+Waiter: TypeAlias = asyncio.Future[Verdict]
 # An ordered dict finds, drops and pops any waiter in constant time; a deque would keep the cancelled ones.
-Lane: TypeAlias = "OrderedDict[Waiter, None]"
+Lane: TypeAlias = OrderedDict[Waiter, None]
 
 TIMER_FLOOR = 0.001
 """Seconds: some loops fire timers up to a millisecond early; a timer that is late by one beats a spinning loop."""

@@ -8,8 +8,6 @@ that another running loop uses, or that was in use when this process was forked,
 each other's requests cannot keep one window.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import threading

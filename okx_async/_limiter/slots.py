@@ -1,7 +1,5 @@
 """The interface of every limiter, SlotSource and Slot, and the Statistics of one key."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass

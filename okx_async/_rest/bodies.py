@@ -5,8 +5,6 @@ forbids and people can read all the same: half a surrogate pair, control charact
 encodings, bytes behind the end. Only the second one sees a key that stands twice in one object.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass, field

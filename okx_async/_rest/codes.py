@@ -6,8 +6,6 @@ orders (51400 …, 51503, 51603) are left out for that reason.
 https://www.okx.com/docs-v5/en/#error-code
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple

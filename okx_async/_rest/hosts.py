@@ -1,7 +1,5 @@
 """REST hosts: the home of an account, the environment that a host belongs to, and the check of a base URL."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address

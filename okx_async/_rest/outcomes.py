@@ -9,8 +9,6 @@
 * Nothing here waits or repeats: `retry` says what is sent again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Final
 

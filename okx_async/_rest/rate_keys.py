@@ -8,8 +8,6 @@ In doubt, two spellings of one thing must give one key: sharing a key too widely
 narrowly gets requests refused.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from functools import lru_cache

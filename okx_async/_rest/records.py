@@ -3,8 +3,6 @@
 An answer that cannot be read is never taken for an empty one.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal

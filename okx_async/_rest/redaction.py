@@ -8,8 +8,6 @@ Spellings are not listed. Text and secrets are brought to one form: what is esca
 then all but letters and digits is dropped. So quotes, blanks, soft hyphens and the case of letters make no difference.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from base64 import b64encode

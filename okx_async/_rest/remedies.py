@@ -3,8 +3,6 @@
 A step is about what the exchange named, and never recommends what was done already.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -13,7 +11,7 @@ from typing import Final, TypeAlias
 from okx_async._models import ClosePosition, Outcome
 from okx_async._rest.codes import base_code
 
-_Step: TypeAlias = "str | Callable[[str, ClosePosition | None], str]"
+_Step: TypeAlias = str | Callable[[str, ClosePosition | None], str]
 
 STEPS: Final[Mapping[Outcome, str]] = MappingProxyType(
     {

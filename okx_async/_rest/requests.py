@@ -4,8 +4,6 @@ The bytes signed must be the bytes sent, so paths and bodies are built here and 
 https://www.okx.com/docs-v5/en/#overview-rest-authentication-signature
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ that says two things decides nothing: the unsafe one may be true.
 https://www.okx.com/docs-v5/en/#error-code; the odd shapes are observed (see tests/samples).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ whose outcome is unknown never is. Pauses grow exponentially and are drawn at ra
 that met the same trouble do not come back together. The pause of a throttled key is a block in the limiter.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Hashable
 from math import isfinite

@@ -3,8 +3,6 @@
 https://www.okx.com/docs-v5/en/#overview-rest-authentication
 """
 
-from __future__ import annotations
-
 import hmac
 from base64 import b64encode
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The command line `okx-async`; needs the extra ``[cli]`` (typer and rich)."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

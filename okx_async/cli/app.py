@@ -3,8 +3,6 @@
 Each command imports the module that does its work when it runs, so that --help stays fast.
 """
 
-from __future__ import annotations
-
 from math import isfinite
 from typing import Annotated
 

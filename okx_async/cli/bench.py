@@ -3,8 +3,6 @@
 It measures this package alone, against the simulated exchange; `make bench` in the source tree compares libraries.
 """
 
-from __future__ import annotations
-
 import asyncio
 import platform
 import time

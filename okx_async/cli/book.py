@@ -4,8 +4,6 @@ Two of the keys are option families. All options of a family share one limit, so
 takes, not the 60 other instruments.
 """
 
-from __future__ import annotations
-
 from random import Random
 
 from okx_async import ClosePosition

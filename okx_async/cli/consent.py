@@ -1,7 +1,5 @@
 """Consent to requests that trade: one question at a terminal, and a refusal where there is none."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import suppress
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Requests, windows and refusals are read from the exchange's journal. Only the wa
 the final reading of positions, come from the client.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import Counter
@@ -33,7 +31,7 @@ _CONNECTIONS: Final = 100  # as many as the first round of closes sends at once
 _FILL: Final = (0.01, 0.08)  # s from accepted to flat
 _READINGS: Final = 3  # of positions; by then the last close has filled
 
-_Tick: TypeAlias = "Callable[[ClosePosition], None]"
+_Tick: TypeAlias = Callable[[ClosePosition], None]
 
 
 def run(settings: Settings, *, compare: bool, as_json: bool) -> ExitCode:

@@ -1,7 +1,5 @@
 """The demo on screen: progress bars on a terminal, and a report that fits 40 columns."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 

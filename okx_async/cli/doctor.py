@@ -1,7 +1,5 @@
 """The `doctor` command: the findings of `okx_async.doctor`, one line each, printed as they come."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import asdict
 

@@ -3,8 +3,6 @@
 Exit code 2 (the command was never begun) is the only one that leaves stdout empty under ``--json``.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from enum import IntEnum

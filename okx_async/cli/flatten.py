@@ -4,8 +4,6 @@ Consent covers only the positions that were shown: one that appears after the qu
 ``--yes`` nothing is shown first, because one more reading would delay the first close.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext

@@ -1,7 +1,5 @@
 """A flatten on screen: the row of each position while it runs, and the report; both fit 40 columns."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

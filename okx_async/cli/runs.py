@@ -1,7 +1,5 @@
 """Records of the demo: the counts of one run, its promises, and the bounds of its pace."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -4,8 +4,6 @@ SIGHUP means that the terminal is gone. Output to it is then lost and must not c
 nohup SIGHUP is ignored from the start, and stays so.
 """
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterator

@@ -1,7 +1,5 @@
 """The `simulate` command: a simulated exchange that serves until it is interrupted."""
 
-from __future__ import annotations
-
 import asyncio
 import shlex
 import signal

@@ -4,8 +4,6 @@ A process may be started without stdout or stderr, the reader of a pipe may end,
 dropped.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from contextlib import suppress

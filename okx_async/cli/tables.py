@@ -1,7 +1,5 @@
 """Tables on screen, or lines where the screen is too narrow; 40 columns are enough."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """The exchange that a command talks to, and whether real money is at stake there."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Callable
 from contextlib import suppress

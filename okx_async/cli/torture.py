@@ -1,7 +1,5 @@
 """The `torture` command: random histories judged by invariants, and the timeline of the first broken one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from okx_async.cli.exits import ExitCode, emit, say, show

@@ -3,8 +3,6 @@
 All arguments are checked before the question for consent, which is asked once.
 """
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

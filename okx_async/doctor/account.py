@@ -4,8 +4,6 @@ No finding holds the label or an IP address of the account's record.
 https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any

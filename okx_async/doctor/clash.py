@@ -3,8 +3,6 @@
 It imports only `finding`, because it must work where the rest of the package was overwritten.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from importlib.metadata import Distribution, distributions

@@ -3,8 +3,6 @@
 They send public/time a few times and account/config once, through the limiter that all clients of the process share.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import time

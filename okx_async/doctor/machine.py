@@ -1,7 +1,5 @@
 """Checks without a network: this Python, the installed packages, and the keys in the environment."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -4,8 +4,6 @@ A refused key is not tried again, and never at another host: repeated failures m
 belongs to one home.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final

@@ -1,7 +1,5 @@
 """Findings on clock and round trips from a few answers of public/time (pure; all times in seconds)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median

@@ -5,8 +5,6 @@ n-th request to close that instrument, counted from now and whatever the answer,
 attempts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from decimal import Decimal
 from math import inf

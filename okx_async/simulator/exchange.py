@@ -7,8 +7,6 @@ async with SimulatedExchange() as exchange:
     assert exchange.worst_window() <= 20
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from decimal import Decimal

@@ -10,8 +10,6 @@ The exchange documents no order. With ``body_first=False`` the body's form is ch
 and 7), with ``rate_first=True`` the request is counted before its signature is checked (between 5 and 6).
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The part of `SimulatedExchange` that injects faults, restyles refusals and crowds rate limits."""
 
-from __future__ import annotations
-
 from typing import Unpack
 
 from okx_async.simulator.api.codes import Shape

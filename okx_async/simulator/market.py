@@ -3,8 +3,6 @@
 A test puts there what earlier trades would have left behind.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation

@@ -1,7 +1,5 @@
 """The record of each close: its request, its attempts and its result."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 The draws keep to the assumptions of the window proof; each is named where it is kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random

@@ -1,7 +1,5 @@
 """What is known of a history when it is over, and what a broken invariant is."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field

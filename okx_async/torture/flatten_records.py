@@ -1,7 +1,5 @@
 """The record of each flatten and each confirmed close: its attempts and its result."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Runs the history of a plan, and judges it by the invariants."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging

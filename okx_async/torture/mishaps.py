@@ -3,8 +3,6 @@
 None makes an answer false: an answer to a close agrees with what the exchange did, or says nothing certain.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from random import Random
 from typing import Any, TypeAlias
@@ -17,7 +15,7 @@ from okx_async.simulator.faults.catalogue import CATALOGUE, CONFIG_PATH, TIME_PA
 from okx_async.simulator.faults.faults import Options
 from okx_async.torture.stage import Stage
 
-Mishap: TypeAlias = "Callable[[Stage, Random], str]"
+Mishap: TypeAlias = Callable[[Stage, Random], str]
 HELD = "504 early, sent on 3 s later"
 """A fault of the catalogue that only `_proxy` uses, with a time within the plan's grace."""
 LIE = "positions empty once"

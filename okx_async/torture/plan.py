@@ -1,7 +1,5 @@
 """The plan of a history as plain data, so that a history can be run again, in full or in part."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -3,8 +3,6 @@
 One of them makes a reading false: it is empty once although a position is open.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -39,7 +37,7 @@ class ScenePosition:
         return size if (self.pos > 0) is (rng.random() < 0.7) else -size
 
 
-PositionEvent: TypeAlias = "Callable[[Stage, Random, ScenePosition], str]"
+PositionEvent: TypeAlias = Callable[[Stage, Random, ScenePosition], str]
 
 
 # --- other traders ---

@@ -1,7 +1,5 @@
 """Runs many histories in several processes and adds up what they covered."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 Each scene opens some positions, lets position events happen to them, and then closes them.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -17,7 +15,7 @@ from okx_async.torture.flatten_records import FlattenScope
 from okx_async.torture.position_events import EVENTS, ScenePosition
 from okx_async.torture.stage import Desk, Stage
 
-Scene: TypeAlias = "Callable[[Stage, Desk, Random], Awaitable[None]]"
+Scene: TypeAlias = Callable[[Stage, Desk, Random], Awaitable[None]]
 
 
 def _apply_events(stage: Stage, rng: Random, position: ScenePosition) -> None:

@@ -1,7 +1,5 @@
 """Reduces a broken history: leaves out strategies and mishaps as long as the same invariant breaks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

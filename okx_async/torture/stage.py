@@ -1,7 +1,5 @@
 """The exchange, the network, the limiters and the clients of one history."""
 
-from __future__ import annotations
-
 from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -86,7 +84,7 @@ class Stage:
             return f"BTC-USD-260327-{50 + rng.randrange(5)}000-C"
         return f"S{number}-USDT-SWAP"
 
-    def order(self, desk: Desk, rng: Random, inst_id: str | None = None) -> ClosePosition:
+    def order(self, desk: "Desk", rng: Random, inst_id: str | None = None) -> ClosePosition:
         """Return a close, mostly of a position that is open now."""
         account = self.accounts[desk.seat.account]
         inst_id = inst_id or self.inst_id(rng)
@@ -101,7 +99,7 @@ class Stage:
             pos_side = "net" if two_sided else "long"  # the wrong one: refused
         return ClosePosition(inst_id, "cross", pos_side=pos_side, auto_cxl=rng.random() < 0.5, cl_ord_id=self.name())
 
-    async def close(self, desk: Desk, request: ClosePosition, priority: Priority, max_wait: float | None) -> None:
+    async def close(self, desk: "Desk", request: ClosePosition, priority: Priority, max_wait: float | None) -> None:
         """Make a close and record its result."""
         call = self.begin(desk, request, priority, max_wait)
         CURRENT_CALL.set(call.name)
@@ -109,14 +107,14 @@ class Stage:
         if self.notes is not None:
             self.note(f"{call.name} told: {call.told}{' ' * bool(call.words)}{call.words[:160]}")
 
-    def begin(self, desk: Desk, request: ClosePosition, priority: Priority, max_wait: float | None) -> Call:
+    def begin(self, desk: "Desk", request: ClosePosition, priority: Priority, max_wait: float | None) -> Call:
         """Note a call that is about to be made."""
         call = self.calls.begin(request, desk.number, max_wait, priority)
         if self.notes is not None:
             self.note(f"{call.name} at seat {desk.number}: close {request.inst_id} {priority.name} max_wait={max_wait}")
         return call
 
-    def begin_flatten(self, desk: Desk, scope: FlattenScope, deadline: float, patience: float = 0.0) -> FlattenRecord:
+    def begin_flatten(self, desk: "Desk", scope: FlattenScope, deadline: float, patience: float = 0.0) -> FlattenRecord:
         """Record a flatten or a confirmed close that is about to begin."""
         seat, name = desk.seat, self.name(FLATTEN)
         key = self.key(seat.account, seat.key)

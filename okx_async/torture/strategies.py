@@ -1,7 +1,5 @@
 """The strategies of callers, as a table. A new one is a function and a row."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -17,7 +15,7 @@ from okx_async.simulator.api.signature import signature
 from okx_async.torture.scenes import SCENES, cancel_hard
 from okx_async.torture.stage import FOREIGN, Desk, Stage
 
-Strategy: TypeAlias = "Callable[[Stage, Desk, Random], Awaitable[None]]"
+Strategy: TypeAlias = Callable[[Stage, Desk, Random], Awaitable[None]]
 NORMAL, PANIC = Priority.NORMAL, Priority.PANIC
 
 

@@ -1,7 +1,5 @@
 """A limit of real time for histories whose code never returns to the event loop."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

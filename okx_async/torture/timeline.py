@@ -1,7 +1,5 @@
 """The readable timeline of a history: calls, arrivals, answers and results in order."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from okx_async.torture.evidence import Evidence

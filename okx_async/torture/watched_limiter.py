@@ -1,7 +1,5 @@
 """A limiter that records its waits, and whether a call waits while a token is free."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar
@@ -38,7 +36,7 @@ class _WatchedSlot:
 
     __slots__ = ("_inner", "_watch", "wait")
 
-    def __init__(self, watch: WatchedLimiter, slot: Any, key: Hashable, priority: Priority) -> None:
+    def __init__(self, watch: "WatchedLimiter", slot: Any, key: Hashable, priority: Priority) -> None:
         self._watch = watch
         self._inner = slot
         self.wait = Wait(key, priority, 0.0)

@@ -3,8 +3,6 @@
 The exchange's journal keeps neither the content of a reading nor the position that a close addressed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The exchange's clock and the clock of records, by literal times."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Many closes at once, with closes that are scripted."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

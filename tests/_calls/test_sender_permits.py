@@ -1,7 +1,5 @@
 """A request that is asked, inside its slot, whether it may still be sent."""
 
-from __future__ import annotations
-
 import asyncio
 from math import inf
 

@@ -1,7 +1,5 @@
 """The bound on what is on the wire: places of the gate and slots of the limiter, in one order, without a deadlock."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """Closes with confirmation, against the simulated exchange in virtual time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -15,7 +13,7 @@ from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
 from tests.conftest import World
 
-Happen: TypeAlias = "Callable[..., Any]"
+Happen: TypeAlias = Callable[..., Any]
 
 BTC = "BTC-USDT-SWAP"
 POSITIONS = "/api/v5/account/positions"

@@ -1,7 +1,5 @@
 """Single legs with slots, guard and wire together, against the simulated exchange in virtual time."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable
@@ -13,7 +11,7 @@ import okx_async as okx
 from okx_async import FlattenState
 from tests.conftest import World
 
-Happen: TypeAlias = "Callable[..., Any]"
+Happen: TypeAlias = Callable[..., Any]
 
 BTC = "BTC-USDT-SWAP"
 POSITIONS = "/api/v5/account/positions"

@@ -1,7 +1,5 @@
 """Single steps of the engine, with calls that are scripted, in virtual time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from math import inf

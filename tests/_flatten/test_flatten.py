@@ -1,7 +1,5 @@
 """Whole flattens against the simulated exchange, on a network in memory and in virtual time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,7 +15,7 @@ from tests.conftest import World
 BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
 POSITIONS = "/api/v5/account/positions"
 EMPTY = '{"code":"0","data":[],"msg":""}'
-Happen: TypeAlias = "Callable[..., Any]"
+Happen: TypeAlias = Callable[..., Any]
 
 
 def states(report: okx.FlattenReport) -> dict[str, FlattenState]:

@@ -1,7 +1,5 @@
 """A flatten that is cancelled at any step of the loop, after which the next one finishes, and two at once."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -14,7 +12,7 @@ from tests.conftest import World
 
 POSITIONS = "/api/v5/account/positions"
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
-Happen: TypeAlias = "Callable[..., Any]"
+Happen: TypeAlias = Callable[..., Any]
 SENT, TAKEN = "already sent, outcome unknown", "already sent, not proven closed"
 
 

@@ -1,7 +1,5 @@
 """The states that a flatten reports, against the simulated exchange, on a network in memory and in virtual time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -14,7 +12,7 @@ from tests.conftest import World
 
 BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
 POSITIONS = "/api/v5/account/positions"
-Happen: TypeAlias = "Callable[..., Any]"
+Happen: TypeAlias = Callable[..., Any]
 
 
 def states(report: okx.FlattenReport) -> dict[str, FlattenState]:

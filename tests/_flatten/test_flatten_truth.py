@@ -1,7 +1,5 @@
 """Whole flattens against the simulated exchange, on a network in memory and in virtual time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
@@ -19,7 +17,7 @@ from tests.conftest import World
 BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
 POSITIONS = "/api/v5/account/positions"
 EMPTY = '{"code":"0","data":[],"msg":""}'
-Happen: TypeAlias = "Callable[..., Any]"
+Happen: TypeAlias = Callable[..., Any]
 
 
 def test_an_account_that_was_flat_at_first_closes_nothing_that_was_opened_later(happen: Happen) -> None:

@@ -1,7 +1,5 @@
 """Helpers of the limiter's tests: a clock that tests set, and the usual steps on a loop in virtual time."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import cast
 

@@ -1,7 +1,5 @@
 """The bucket at literal times, without clock or loop. Its promise over all schedules: test_bucket_model.py."""
 
-from __future__ import annotations
-
 import math
 import sys
 

@@ -3,8 +3,6 @@
 The judge is a list of the moments at which the exchange counted, and a plain count over it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import product
 from math import floor, inf

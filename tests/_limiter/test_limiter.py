@@ -1,7 +1,5 @@
 """The limiter in virtual time: the loop's clock jumps to the next timer, and the limiter reads the same clock."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from typing import Any

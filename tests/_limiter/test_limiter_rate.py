@@ -1,7 +1,5 @@
 """The rate of the limiter in virtual time: the best provable one, and a slower or faster limiter is noticed."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The waits of the limiter in virtual time: their limits, cancellation, and very many of them."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import random

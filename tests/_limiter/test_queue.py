@@ -1,7 +1,5 @@
 """The waiters of one key on a clock that tests set: the timer, and the cost of a waiter."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import math

@@ -1,7 +1,5 @@
 """The owner of a key: loops one after another, at once, in threads, and across a fork."""
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import threading
@@ -216,7 +214,7 @@ def test_threads_making_keys_at_once_get_one_owner_for_each() -> None:
     assert sorted(owned) == sorted(f"k{i}" for i in range(200))
 
 
-def _child(limiter: Limiter, results: multiprocessing.Queue[str]) -> None:
+def _child(limiter: Limiter, results: "multiprocessing.Queue[str]") -> None:
     for key in ("parent's", "idle", "new"):
         try:
             in_a_new_loop(use(limiter, key))

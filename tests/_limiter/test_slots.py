@@ -1,7 +1,5 @@
 """The interface of every limiter, from which our own must not drift."""
 
-from __future__ import annotations
-
 import inspect
 
 import pytest

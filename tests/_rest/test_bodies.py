@@ -1,7 +1,5 @@
 """Bodies as values: what both readers see, and what only the second one does."""
 
-from __future__ import annotations
-
 import math
 
 import orjson

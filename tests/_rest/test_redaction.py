@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import html
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The next step, by code, words and what was asked for."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The outcomes that are repeated, written once more by hand."""
 
-from __future__ import annotations
-
 import pytest
 
 from okx_async import Outcome

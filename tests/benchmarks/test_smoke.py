@@ -1,7 +1,5 @@
 """The benchmarks run, with ours alone: their figures are for `make bench`, on a machine with nothing else to do."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Fixtures of the command line: processes with an environment of their own, and `okx-async simulate`."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

@@ -1,7 +1,5 @@
 """Wrong usage, refused before anything begins, and secrets, never shown."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """`okx-async bench`, made short: its record, its table, its exit code."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The demo: its promises, its report, and its exit code when a promise is broken."""
 
-from __future__ import annotations
-
 import io
 import json
 import signal

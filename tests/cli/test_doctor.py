@@ -1,7 +1,5 @@
 """`okx-async doctor`: with everything, without keys, without a network."""
 
-from __future__ import annotations
-
 import json
 import signal
 import socket

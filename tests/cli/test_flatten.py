@@ -1,7 +1,5 @@
 """`okx-async flatten`: consent, progress, report, exit codes, and interrupts."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import json

@@ -1,7 +1,5 @@
 """The output of a flatten: report, live rows, exit code, and the text after an interrupt."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

@@ -1,7 +1,5 @@
 """docs/reference/cli.md agrees with --help; `python tests/cli/test_reference.py` writes it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

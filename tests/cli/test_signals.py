@@ -1,7 +1,5 @@
 """Signals end commands and are told, on event loops with and without signal handlers."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from collections.abc import Callable

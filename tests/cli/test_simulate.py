@@ -1,7 +1,5 @@
 """`okx-async simulate` as a process: the lines that it prints work, and signals end it."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import signal

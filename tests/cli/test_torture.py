@@ -1,7 +1,5 @@
 """`okx-async torture`: its records, and the timeline of a broken history."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

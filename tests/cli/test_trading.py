@@ -1,7 +1,5 @@
 """`okx-async close` and `positions` as processes, against a simulated exchange."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

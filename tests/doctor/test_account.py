@@ -1,7 +1,5 @@
 """Findings from the account's record, and the private parts that they leave out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

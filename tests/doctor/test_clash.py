@@ -1,7 +1,5 @@
 """Another distribution of the same package name, made up in a folder."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The requests of the doctor on real sockets: which, in which order, and where it stops."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The record itself: a level is its own word, so that JSON and people read the same."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import orjson

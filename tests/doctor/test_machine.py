@@ -1,7 +1,5 @@
 """This machine as it is, and as it could be."""
 
-from __future__ import annotations
-
 import pytest
 
 import okx_async

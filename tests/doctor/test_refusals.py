@@ -1,7 +1,5 @@
 """Refusals and missing answers, with their remedies."""
 
-from __future__ import annotations
-
 import pytest
 
 from okx_async._rest.responses import parse

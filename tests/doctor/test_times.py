@@ -1,7 +1,5 @@
 """Findings on clock and round trips, from literal samples."""
 
-from __future__ import annotations
-
 import pytest
 
 from okx_async.doctor import Level

@@ -1,7 +1,5 @@
 """What is done to a world before, or while, a call is made in it: each function returns such an arrangement."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -10,7 +8,7 @@ from okx_async.simulator import Wire
 from okx_async.simulator.faults.catalogue import CATALOGUE
 from tests.faults.world import STRUCK, World
 
-Arrange: TypeAlias = "Callable[[World], Awaitable[None]]"
+Arrange: TypeAlias = Callable[[World], Awaitable[None]]
 
 OF_NO_POSITION = {
     name

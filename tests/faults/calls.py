@@ -1,7 +1,5 @@
 """The kinds of call that every fault happens to: the columns of the matrix."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Rows and cells of the matrix: a fault, and what must become of each kind of call that meets it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

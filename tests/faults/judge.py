@@ -3,8 +3,6 @@
 They are judged by the exchange's own books and journal, which share no code with the client.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
@@ -30,7 +28,7 @@ STILL = 2.0
 GONE = {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}
 MAY_MOVE = {Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT, Outcome.FLAT, Outcome.FROZEN}
 
-Identity: TypeAlias = "tuple[str, str, str, int]"
+Identity: TypeAlias = tuple[str, str, str, int]
 
 
 # --- tokens ---

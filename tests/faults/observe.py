@@ -3,8 +3,6 @@
 Client, network and exchange are the real ones, in virtual time. Nothing here expects anything.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 

@@ -1,7 +1,5 @@
 """Writes the matrix into docs/reliability.md: `python -m tests.faults.page`. Every cell is run first."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from itertools import groupby

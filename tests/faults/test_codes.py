@@ -1,7 +1,5 @@
 """Every code of the table, and every shape of an answer, through close_position."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

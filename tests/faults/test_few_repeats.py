@@ -1,7 +1,5 @@
 """Codes that are repeated less often, met by each kind of call until it gives up."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Every fault happens to every kind of call, and what becomes of it is as the table says."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from math import inf
 from typing import Any

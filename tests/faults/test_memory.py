@@ -3,8 +3,6 @@
 The network is left out: its part is bounded by `max_connections`, that of the legs is not.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging

@@ -1,7 +1,5 @@
 """Refusals for rate drive the limiter: the length of blocks, and a limit that another program uses too."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The world in which one call meets one fault, and the records of what became of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -14,8 +14,6 @@ The answer is a list, one object for each call: ``code`` as the client's user ge
 ``rows``, and ``error``, the name of the exception ("" if there is none).
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

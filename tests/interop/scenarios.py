@@ -3,8 +3,6 @@
 Each scenario is judged twice: by the view of the client's user, and by the exchange's own journal and books.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Run: python -m tests.mutants.run [words of a fault's name]. Prints the test that
 went unnoticed, or if the tests fail without any fault.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

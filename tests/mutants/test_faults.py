@@ -1,7 +1,5 @@
 """Both lists of deliberate faults match the code: a fault whose text is gone tests nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -4,8 +4,6 @@ Run: python -m tests.planted.run [words of a fault's name] [--seeds 200]. Prints
 the invariant that found it, and fails if one was not found: then the world is too tame.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A desk in front of the exchange: requests without sockets at literal times, and the same over a real one."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib

@@ -1,7 +1,5 @@
 """The folders of the simulator: which of them may import which."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

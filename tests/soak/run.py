@@ -5,8 +5,6 @@ while answers are late, lost, cut or refused, callers give up, and another progr
 of the keys. It fails if this client alone exceeds a window, if a token is lost, or if memory grows.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import logging

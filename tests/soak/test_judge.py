@@ -1,7 +1,5 @@
 """The judge of the soak finds a window that is exceeded, so that a run cannot pass by a blind judge."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Shared by the socket tests: a server that plays scripts, and clients that are closed after the test."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
@@ -38,7 +36,7 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, stub: Stub) -> None:
+    def __init__(self, stub: "Stub") -> None:
         self._stub = stub
         self._parsed = 0
         self._read = 0
@@ -93,7 +91,7 @@ class Connection(asyncio.Protocol):
         self.write(response(status, payload, "Content-Type: application/json", *headers))
 
 
-Script: TypeAlias = "Callable[[Connection], Awaitable[None]]"
+Script: TypeAlias = Callable[[Connection], Awaitable[None]]
 
 OWN = pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
 
@@ -144,7 +142,7 @@ class Stub:
             for connection in self.connections:
                 await connection.ended.wait()
 
-    async def run(self) -> AsyncIterator[Stub]:
+    async def run(self) -> AsyncIterator["Stub"]:
         server = await asyncio.get_running_loop().create_server(lambda: Connection(self), "127.0.0.1", 0)
         self.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield self

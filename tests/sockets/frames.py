@@ -1,7 +1,5 @@
 """What tools show that log exceptions with the local variables of frames."""
 
-from __future__ import annotations
-
 import traceback
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Many requests at once: batches, lists of positions, warm connections, the bound on connections."""
 
-from __future__ import annotations
-
 import asyncio
 from decimal import Decimal
 from typing import Any, cast

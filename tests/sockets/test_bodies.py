@@ -1,7 +1,5 @@
 """Answers of broken networks, proxies and malice: the right error class, the right token, bounded memory."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import tracemalloc

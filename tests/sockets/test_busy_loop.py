@@ -1,7 +1,5 @@
 """A loop that stands still for longer than a time-out: what lies in the socket is read before it is judged."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 import time

@@ -1,7 +1,5 @@
 """One close, cancelled at each turn of the event loop in turn: its caller is told the truth and no token is lost."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from itertools import count

@@ -1,7 +1,5 @@
 """TLS: certificates that are refused are named once, with a remedy; a slow handshake counts as waiting."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 import threading

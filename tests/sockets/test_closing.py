@@ -1,7 +1,5 @@
 """The end of a client: queued calls end at once, sent ones get their time, nothing stays open."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 

@@ -1,7 +1,5 @@
 """What one loop has to do when many connections die at once, and what a flood costs."""
 
-from __future__ import annotations
-
 import asyncio
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """One fault of each kind over real sockets; tests/faults has all of them in virtual time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

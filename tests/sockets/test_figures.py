@@ -1,7 +1,5 @@
 """The promised figures of the window over a jittery network and of warm connections: ratios, never times."""
 
-from __future__ import annotations
-
 import asyncio
 import statistics
 

@@ -1,7 +1,5 @@
 """No frame that an exception carries out of the library shows a secret among its variables."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import pickle

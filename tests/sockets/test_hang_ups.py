@@ -1,7 +1,5 @@
 """A server that hangs up: before the first byte of a request nothing was sent, afterwards the outcome is unknown."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import struct

@@ -1,7 +1,5 @@
 """A flatten whose process is killed (-9) half-way, over real sockets: the next one finishes and proves it."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import sys

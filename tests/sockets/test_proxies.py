@@ -1,7 +1,5 @@
 """A caller's session behind an HTTP proxy: before its tunnel stands nothing is sent, and its login is not shown."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable

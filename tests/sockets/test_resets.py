@@ -1,7 +1,5 @@
 """A request in doubt has its connection reset: bytes of it that the kernel still holds are never delivered."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 

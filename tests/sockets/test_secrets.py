@@ -1,7 +1,5 @@
 """A server that repeats what it was sent: no secret reaches an error, a log line, a repr or a traceback."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import traceback

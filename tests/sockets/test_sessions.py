@@ -1,7 +1,5 @@
 """A client over the caller's own session, which it neither changes nor closes."""
 
-from __future__ import annotations
-
 import asyncio
 
 import aiohttp

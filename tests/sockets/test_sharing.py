@@ -1,7 +1,5 @@
 """Clients of one loop share a limiter; two running loops, or a process and its fork, may not."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess

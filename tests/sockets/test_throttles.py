@@ -1,7 +1,5 @@
 """Refusals for rate and calls out of time: the key is blocked, the close repeated after the window, the error true."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Any

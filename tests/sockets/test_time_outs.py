@@ -1,7 +1,5 @@
 """No answer in time, or no connection: whether the request was sent decides the error and the token."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Bytes that come before the request was written belong to no request, wherever they are when it is written."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The lookup of the user id over real sockets: it never keeps a close from being sent."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from typing import Any

@@ -1,7 +1,5 @@
 """The same over uvloop, whose transports are no `asyncio.Transport` and which fires timers before it reads."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Awaitable, Callable

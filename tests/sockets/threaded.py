@@ -1,7 +1,5 @@
 """A server in a thread of its own, which goes on while the loop of a test stands still."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 import threading

@@ -1,7 +1,5 @@
 """Certificates of a made-up authority, and the contexts that hold them."""
 
-from __future__ import annotations
-
 import ssl
 from datetime import UTC, datetime
 from functools import cache

@@ -1,7 +1,5 @@
 """What the torture's own tests share: a small calm plan, and evidence that can be falsified."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -51,7 +49,7 @@ def evidence(calm: Plan) -> Evidence:
 
 
 @pytest.fixture
-def run_for_it(evidence: Evidence) -> RunForIt:
+def run_for_it(evidence: Evidence) -> "RunForIt":
     """Return what makes up the story of one flatten of a position of 3 contracts, and judges it."""
     return RunForIt(evidence)
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from okx_async.simulator import JournalRow
 from okx_async.torture.evidence import Breach, Evidence
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from typing import Any
 
 from okx_async.torture import Totals, run_series

@@ -1,7 +1,5 @@
 """Calls checked by mypy and never run. An unneeded ignore is an error, so each ignored line must stay wrong."""
 
-from __future__ import annotations
-
 from typing import assert_type
 
 import okx_async as okx

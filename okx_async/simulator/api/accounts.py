@@ -3,8 +3,6 @@
 Keys, secrets and passphrases are made up, the same in every run, and valid for this exchange only.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -9,8 +9,6 @@ time. Whether refused requests count is not documented either; by default they d
 https://www.okx.com/docs-v5/en/#overview-rate-limits
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable
 from math import inf

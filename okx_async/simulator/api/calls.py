@@ -3,8 +3,6 @@
 An empty parameter counts as absent, since some clients send such.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal

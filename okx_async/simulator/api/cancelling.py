@@ -1,7 +1,5 @@
 """The endpoints that cancel orders: one, several, or all of them unless the client reports in time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

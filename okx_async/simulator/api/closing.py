@@ -1,7 +1,5 @@
 """The endpoint `POST trade/close-position`: its checks, in this order, and its effect."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any

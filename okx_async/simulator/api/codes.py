@@ -6,8 +6,6 @@ Statuses are those of the exchange's REST error table, except 50119 (200 there, 
 https://www.okx.com/docs-v5/en/#error-code
 """
 
-from __future__ import annotations
-
 from http import HTTPStatus
 from typing import Any, Literal, TypeAlias
 

@@ -1,7 +1,5 @@
 """The table of endpoints: method, path, rate limit and implementation of each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -6,8 +6,6 @@
 https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions-history
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any

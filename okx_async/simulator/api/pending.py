@@ -3,8 +3,6 @@
 `after` and `before` are order ids, exclusive.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ An order that crosses the instrument's price fills at once and completely, at th
 and never fills. There are no balances and no fees. Spot trades (``tdMode`` cash) are not offered.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any

@@ -1,7 +1,5 @@
 """The endpoints that read: positions, account, time, instruments and currencies."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from okx_async.simulator.api.calls import Call, Venue, comma_list, inst_type_of

@@ -1,7 +1,5 @@
 """Checks that closing a position and placing an order share: ids, instruments, sides."""
 
-from __future__ import annotations
-
 import re
 
 from okx_async.simulator.api.calls import Call, Venue, parameter_error

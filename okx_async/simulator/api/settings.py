@@ -1,7 +1,5 @@
 """The endpoint that changes an account's position mode."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from okx_async.simulator.api.accounts import PosMode

@@ -1,7 +1,5 @@
 """The exchange's own signature, computed from the bytes that arrived."""
 
-from __future__ import annotations
-
 import base64
 import hmac
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Algo orders: take-profits, stops, triggers and trailing stops. They wait and never trigger."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 ALGO_TYPES = {"conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap", "chase", "smart_iceberg"}

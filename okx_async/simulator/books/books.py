@@ -5,8 +5,6 @@ books states the time, and events due by then are carried out first. Like a redu
 turns a position. A position keeps its ``posId`` until 30 days after its last full close.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections import deque
 from collections.abc import Callable

@@ -6,8 +6,6 @@ time at the start on, as their expiry dates. An id that a test uses is listed as
 https://www.okx.com/docs-v5/en/#public-data-rest-api-get-instruments
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -3,8 +3,6 @@
 An order fills at once when it is placed, or never.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import count
 from typing import NamedTuple

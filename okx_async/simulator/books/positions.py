@@ -9,8 +9,6 @@ The record shown may lag behind the books: a change waits in ``coming`` until it
 https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field

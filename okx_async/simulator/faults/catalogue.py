@@ -4,8 +4,6 @@ No fault lies: an answer agrees with what the exchange does with the close, or l
 whether its request is executed: always, never, or either, as the option ``executed`` chooses.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -6,8 +6,6 @@ first and only its answer is lost. A skew replaces no answer: it moves the serve
 The named faults are in `catalogue`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal

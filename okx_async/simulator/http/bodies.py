@@ -1,7 +1,5 @@
 """Request bodies, read from a buffer that fills bit by bit: generators that yield wherever they need more bytes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Generator
 

@@ -5,8 +5,6 @@ request: in virtual time these would be most of what a request costs. A malforme
 stops in the middle 408, and both end the connection; a body that is too long is read, dropped and reported as 413.
 """
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import struct
@@ -33,12 +31,12 @@ class Connections:
         serve: Called with a connection and each complete request.
     """
 
-    def __init__(self, serve: Callable[[HttpConnection, Request], None]) -> None:
+    def __init__(self, serve: Callable[["HttpConnection", Request], None]) -> None:
         self.serve = serve
         self.open: dict[HttpConnection, None] = {}
         self.emptied = asyncio.Event()
 
-    def __call__(self) -> HttpConnection:
+    def __call__(self) -> "HttpConnection":
         """Return the protocol of a new connection."""
         return HttpConnection(self)
 

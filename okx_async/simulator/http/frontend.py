@@ -1,7 +1,5 @@
 """The HTTP frontend: receives requests, has each one decided after the way in, and answers after the way out."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol

@@ -6,8 +6,6 @@ A client repeats its header lines in every request, all but the signature and it
 own: parsed lines and finished heads are cached, the last thousand of them.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import lru_cache

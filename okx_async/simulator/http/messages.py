@@ -1,7 +1,5 @@
 """Requests as they arrive and what is read in them, and answers as they go out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple

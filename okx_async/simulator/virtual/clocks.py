@@ -1,7 +1,5 @@
 """A clock that runs fast, slow or wrong, for tests of what depends on the time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 

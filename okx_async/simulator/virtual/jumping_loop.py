@@ -6,8 +6,6 @@ scheduled; asyncio leaves that to its heap.
 """
 # ruff: noqa: SLF001 - a loop and its handles are one machine, as in asyncio itself
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator

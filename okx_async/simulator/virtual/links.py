@@ -4,8 +4,6 @@ A write waits in the sender's queue until it departs: at once, unless the link i
 full. It is then in flight for a time drawn from the seed. A reset drops the queue; bytes in flight still arrive.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum

@@ -7,8 +7,6 @@ reset, and its licence differs from ours; `looptime` makes only the clock virtua
 arrival is not decided by a seed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Iterator

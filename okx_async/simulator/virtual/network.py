@@ -4,8 +4,6 @@ Delays are drawn from the seed, for each wire from a sequence of its own: what h
 another.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import socket
@@ -88,7 +86,7 @@ class Network:
 
     # --- for the loop ---
 
-    def listen(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> Listener:
+    def listen(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> "Listener":
         """Return a server that listens at `host` and `port`; port 0: any free one."""
         if not port:
             port = next(p for p in range(_FIRST_PORT, 65536) if (host, p) not in self._listeners)
@@ -146,7 +144,7 @@ class Network:
         for sock in self._pairs:
             sock.close()
 
-    def close(self, listener: Listener) -> None:
+    def close(self, listener: "Listener") -> None:
         """Remove a server."""
         self._listeners.pop(listener.address, None)
 
@@ -173,7 +171,7 @@ class Listener(asyncio.AbstractServer):
         self.address = address
 
     @property
-    def sockets(self) -> tuple[Listener]:
+    def sockets(self) -> tuple["Listener"]:
         """Itself, which has a `getsockname` as the sockets of a real server have."""
         return (self,)
 

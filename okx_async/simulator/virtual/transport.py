@@ -4,8 +4,6 @@ An end closes as a kernel closes it. The client's end holds the real socket that
 closing drops the queue and sends RST; without it the queue is delivered first, then FIN.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import os

@@ -1,7 +1,5 @@
 """A connection in memory: a transport at each end, a link in each direction, and the faults of both."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from random import Random
@@ -35,7 +33,7 @@ class Wire:
         outward: Path,
         rng: Random,
         trace: list[tuple[float, str]] | None,
-        on_ended: Callable[[Wire], object],
+        on_ended: Callable[["Wire"], object],
     ) -> None:
         self.number = number
         self._on_ended = on_ended

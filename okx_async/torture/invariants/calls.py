@@ -1,7 +1,5 @@
 """Invariants of single closes: what a call was told, what it sent again, how it was signed and how long it took."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from math import floor

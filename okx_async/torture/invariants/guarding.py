@@ -7,8 +7,6 @@ Times of writing are the client's own, converted to the loop's clock, so a reque
 written in time.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from math import inf

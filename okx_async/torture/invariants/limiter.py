@@ -1,7 +1,5 @@
 """Invariants of the limiter: who is served in which order, when a key pauses, and that no slot is wasted or lost."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator

@@ -1,7 +1,5 @@
 """The positions readings of a flatten or confirmed close, each with the answers that it may have had."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Invariants of the results of flattens and confirmed closes, against what the exchange listed and did."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import inf
 from typing import Any

@@ -3,8 +3,6 @@
 A new invariant is a function that yields a line for each breach, and a row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from okx_async.torture.evidence import Breach, Evidence

@@ -4,8 +4,6 @@ Whatever goes wrong does so from the start of the call; for a flatten that is it
 shows the matrix; `cells.py` explains the words of a row.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.faults.arrange import at_once, strike

@@ -4,8 +4,6 @@ Here the readings fail, what was read changes before it is closed or closed agai
 at all. `close_position` reads nothing and goes by the answer, so these rows have one cell.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import inf
 from typing import Any

@@ -3,8 +3,6 @@
 Whatever goes wrong does so from the start of the call; for a flatten that is its first reading.
 """
 
-from __future__ import annotations
-
 from tests.faults.arrange import at_once, later, mended, on_wires, pause, revoke, strike
 from tests.faults.cells import Cell, Table, accepted, out, refused, unknown, unread, unsent
 

@@ -1,7 +1,5 @@
 """Driver of ccxt.async_support.okx, by its unified calls: see tests/interop/clients.py."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

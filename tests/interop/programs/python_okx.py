@@ -1,7 +1,5 @@
 """Driver of python-okx, the exchange's own client: see tests/interop/clients.py."""
 
-from __future__ import annotations
-
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor

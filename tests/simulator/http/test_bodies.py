@@ -1,7 +1,5 @@
 """Bodies that arrive in pieces; on a connection see test_connections."""
 
-from __future__ import annotations
-
 import pytest
 
 from okx_async.simulator.http.bodies import MAX_BODY, read_body

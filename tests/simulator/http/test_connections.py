@@ -1,7 +1,5 @@
 """HTTP byte by byte: connections on a transport that only records, in virtual time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any

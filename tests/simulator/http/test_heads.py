@@ -1,7 +1,5 @@
 """Heads of requests and of answers; for malformed heads on a connection see test_connections."""
 
-from __future__ import annotations
-
 import pytest
 from multidict import CIMultiDict
 

@@ -1,7 +1,5 @@
 """One link at a time, at literal times: a piece takes 1 s, and scripts begin at 4 s."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
@@ -9,7 +7,7 @@ from typing import TypeAlias
 from okx_async.simulator import Path
 from tests.simulator.conftest import Line
 
-Play: TypeAlias = "Callable[..., Line]"
+Play: TypeAlias = Callable[..., Line]
 
 
 def test_a_window_lets_no_more_than_so_many_bytes_be_under_way(play: Play) -> None:

@@ -1,7 +1,5 @@
 """Both transports of a wire, at literal times: inward takes 1 s, outward 2 s, and scripts begin at 4 s."""
 
-from __future__ import annotations
-
 import asyncio
 import select
 from collections.abc import Callable
@@ -11,7 +9,7 @@ import pytest
 
 from tests.simulator.conftest import Line
 
-Play: TypeAlias = "Callable[..., Line]"
+Play: TypeAlias = Callable[..., Line]
 
 
 def test_a_server_closes_with_fin_after_what_it_wrote(play: Play) -> None:

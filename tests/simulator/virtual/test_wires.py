@@ -1,14 +1,12 @@
 """One wire at a time, at literal times: inward takes 1 s, outward 2 s, and scripts begin at 4 s."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
 
 from tests.simulator.conftest import Line
 
-Play: TypeAlias = "Callable[..., Line]"
+Play: TypeAlias = Callable[..., Line]
 
 
 def test_bytes_take_the_time_of_their_way(play: Play) -> None:

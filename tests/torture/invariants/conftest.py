@@ -1,7 +1,5 @@
 """What the tests of the invariants share: rows, attempts and calls to make up evidence of."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import okx_async as okx

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from okx_async.torture.evidence import Evidence
 from okx_async.torture.invariants.table import INVARIANTS
 from tests.torture.invariants.conftest import found
