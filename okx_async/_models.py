@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, cast
+
+from okx_async._words import CCY, INST_ID, MGN_MODE, POS_SIDE, as_listed
 
 MgnMode: TypeAlias = Literal["cross", "isolated"]
 PosSide: TypeAlias = Literal["net", "long", "short"]
@@ -66,17 +68,19 @@ class ClosePosition:
     def of(cls, position: Position, **changes: Any) -> ClosePosition:
         """Return the request that closes a position.
 
-        It names the side in long/short mode only, and the currency for cross MARGIN positions only.
+        It names the side in long/short mode only, and the currency for cross MARGIN positions only. The words of the
+        position go out as the exchange listed them, those too that break the rules for typed ones.
 
         Args:
             position: The position, as `Client.positions` returns it.
             changes: Fields of the request to set in addition, such as ``auto_cxl=True``.
         """
+        pair = (position.inst_type, position.mgn_mode) == ("MARGIN", "cross")
         request = cls(
-            position.inst_id,
-            position.mgn_mode,
-            pos_side=None if position.pos_side == "net" else position.pos_side,
-            ccy=(position.ccy or None) if (position.inst_type, position.mgn_mode) == ("MARGIN", "cross") else None,
+            as_listed(position.inst_id, INST_ID),
+            cast("MgnMode", as_listed(position.mgn_mode, MGN_MODE)),
+            pos_side=None if position.pos_side == "net" else cast("PosSide", as_listed(position.pos_side, POS_SIDE)),
+            ccy=as_listed(position.ccy, CCY) if pair and position.ccy else None,
         )
         return replace(request, **changes)
 

@@ -18,7 +18,7 @@ from okx_async._errors import OkxError, OutcomeUnknownError
 from okx_async._models import OpenOrder
 from okx_async._quota import Priority
 from okx_async._rest.records import orders
-from okx_async._rest.requests import ORDER_LISTS, ORDERS_PAGE, OrderList
+from okx_async._rest.requests import ORDER_LISTS, ORDERS_PAGE, OrderList, is_nameable
 
 logger = logging.getLogger("okx_async")
 
@@ -39,7 +39,7 @@ async def open_orders(
         priority: The lane in which the calls wait for their slots.
         by: Until when to read, by the loop's clock.
     """
-    few = inst_ids is not None and len(inst_ids) <= MOST_NAMED
+    few = inst_ids is not None and len(inst_ids) <= MOST_NAMED and all(map(is_nameable, inst_ids))
     names = list(inst_ids or ()) if few else [None]
     try:
         async with asyncio.timeout_at(by):

@@ -21,6 +21,8 @@ from okx_async._flatten.leg import read_pause
 from okx_async._models import Position
 from okx_async._quota import Priority
 from okx_async._rest import records, requests
+from okx_async._rest.rate_keys import check_inst_id
+from okx_async._rest.responses import Answer
 
 logger = logging.getLogger("okx_async")
 
@@ -43,7 +45,7 @@ class PositionReader:
     ) -> None:
         self._calls = calls
         self._priority = priority
-        self._filter = inst_ids if inst_ids is not None and len(inst_ids) <= requests.MAX_POSITIONS_IDS else None
+        self._filter = inst_ids if inst_ids is not None and _may_name(inst_ids) else None
         self._on_reading = on_reading
         self._waiters: dict[object, str | None] = {}
         """The instrument that each waiting task needs, None for all in the filter."""
@@ -148,7 +150,7 @@ class PositionReader:
         """Return the instruments to ask for: those that tasks wait for if they are few, else all in the filter."""
         inst_ids = set(self._waiters.values())
         named = sorted(inst_id for inst_id in inst_ids if inst_id is not None)
-        if self._filter is None and 0 < len(inst_ids) == len(named) <= requests.MAX_POSITIONS_IDS:
+        if self._filter is None and 0 < len(inst_ids) == len(named) and _may_name(named):
             return named
         return self._filter
 
@@ -164,20 +166,43 @@ class PositionReader:
         answer, _ = await self._calls.call(
             requests.positions(inst_ids), self._priority, max_wait, once=once, permit=stamp
         )
-        return Reading(started, records.positions(answer), inst_ids)
+        return _reading(started, answer, inst_ids)
 
 
 async def read_positions(calls: Caller, inst_ids: Sequence[str] | None) -> list[Position]:
-    """Return the open positions, of all instruments (None) or of any number of named ones."""
+    """Return the open positions, of all instruments (None) or of any number of named ones.
+
+    Raises OutcomeUnknownError that names a record which cannot be read: without it, the list would look complete.
+    """
     pages = [requests.positions(None)]
-    if inst_ids is not None:
+    for inst_id in inst_ids or ():
+        check_inst_id(inst_id)
+    if inst_ids is not None and all(map(requests.is_nameable, inst_ids)):
         size = requests.MAX_POSITIONS_IDS
         pages = [requests.positions(inst_ids[i : i + size]) for i in range(0, len(inst_ids), size)]
+    names = frozenset(("", *(inst_ids or ())))  # "": of one that cannot be read
     found: list[Position] = []
     for page in pages:
         answer, _ = await calls.call(page, Priority.NORMAL, None)
-        found += [position for position in records.positions(answer) if not is_flat(position)]
+        reading = _reading(0.0, answer, None)
+        if odd := [one for one in reading.unreadable if inst_ids is None or one.position.inst_id in names]:
+            raise records.unreadable_positions(odd)
+        found += [
+            position
+            for position in reading.positions
+            if not is_flat(position) and (inst_ids is None or position.inst_id in names)
+        ]
     return found
+
+
+def _reading(started: float, answer: Answer, inst_ids: Sequence[str] | None) -> Reading:
+    listing = records.positions(answer)
+    return Reading(started, listing.positions, inst_ids, listing.unreadable)
+
+
+def _may_name(inst_ids: Sequence[str]) -> bool:
+    """Return whether one request for positions may name these instruments."""
+    return len(inst_ids) <= requests.MAX_POSITIONS_IDS and all(map(requests.is_nameable, inst_ids))
 
 
 def _retrieve_exception(task: asyncio.Task[bool]) -> None:

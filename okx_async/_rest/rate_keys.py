@@ -10,19 +10,12 @@ narrowly gets requests refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
 
 from okx_async._errors import InvalidRequestError
 from okx_async._validation import check_list, short_repr
-
-# The classes are spelt out: \d, \w and isalnum() take digits and letters of every alphabet.
-_INST_ID: Final = re.compile(
-    r"(?P<family>[A-Z0-9_.]+-[A-Z0-9_.]+)-[0-9]{6}-[A-Z0-9_.]+-[CP]"  # an option
-    r"|[A-Z0-9_.]+(?:-[A-Z0-9_.]+)*"
-)
+from okx_async._words import INST_ID, LISTED_OPTION, ListedText
 
 
 def rate_key(user_id: str, inst_id: str) -> tuple[str, str]:
@@ -38,14 +31,15 @@ def rate_key(user_id: str, inst_id: str) -> tuple[str, str]:
     check_user_id(user_id)
     if not isinstance(inst_id, str):  # asked here: the cache below needs something hashable
         raise _bad_inst_id(inst_id)
-    return user_id, _scope(inst_id)
+    return user_id, _listed_scope(inst_id) if isinstance(inst_id, ListedText) else _scope(inst_id)
 
 
 def check_inst_id(inst_id: object) -> None:
     """Raise InvalidRequestError unless `inst_id` has the form of an instrument id."""
     if not isinstance(inst_id, str):
         raise _bad_inst_id(inst_id)
-    _scope(inst_id)
+    if not isinstance(inst_id, ListedText):
+        _scope(inst_id)
 
 
 def check_inst_ids(inst_ids: Iterable[str]) -> list[str]:
@@ -71,10 +65,16 @@ def check_user_id(user_id: object) -> None:
 
 @lru_cache(maxsize=4096)  # a strategy names the same few ids for ever; wrong ones raise and are not kept
 def _scope(inst_id: str) -> str:
-    match = _INST_ID.fullmatch(inst_id)
+    match = INST_ID.fullmatch(inst_id)
     if match is None:
         raise _bad_inst_id(inst_id)
     return match["family"] or inst_id
+
+
+def _listed_scope(inst_id: ListedText) -> str:
+    """Return the scope of an id that breaks the rule; the family of what looks like an option."""
+    match = LISTED_OPTION.fullmatch(inst_id)
+    return str(inst_id) if match is None else match["family"]
 
 
 def _bad_inst_id(inst_id: object) -> InvalidRequestError:
