@@ -179,6 +179,16 @@ def test_confirm_does_not_take_what_may_be_the_position_for_gone(happen: Happen)
     happen(story)
 
 
+def test_confirm_of_a_position_that_is_listed_unreadably_only_proves_nothing(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.odd_records.append({"instId": BTC, "pos": "3"})
+        world.exchange.inject("50004", executed=False)
+        with pytest.raises(okx.OutcomeUnknownError):
+            await client.close_position(BTC, "cross", confirm=True, confirm_timeout=2.0)
+
+    happen(story)
+
+
 # --- words as listed ---
 
 
