@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
+
+from okx_async._words import CCY, INST_ID, MGN_MODE, POS_SIDE, ListedWord, as_listed
 
 MgnMode: TypeAlias = Literal["cross", "isolated"]
 PosSide: TypeAlias = Literal["net", "long", "short"]
@@ -53,8 +55,8 @@ class ClosePosition:
     """
 
     inst_id: str
-    mgn_mode: MgnMode
-    pos_side: PosSide | None = None
+    mgn_mode: Annotated[MgnMode, ListedWord()]
+    pos_side: Annotated[PosSide, ListedWord()] | None = None
     ccy: str | None = None
     auto_cxl: bool = False
     cl_ord_id: str | None = None
@@ -64,17 +66,19 @@ class ClosePosition:
     def of(cls, position: "Position", **changes: Any) -> "ClosePosition":
         """Return the request that closes a position.
 
-        It names the side in long/short mode only, and the currency for cross MARGIN positions only.
+        It names the side in long/short mode only, and the currency for cross MARGIN positions only. The words of the
+        position go out as the exchange listed them, those too that break the rules for typed ones.
 
         Args:
             position: The position, as `Client.positions` returns it.
             changes: Fields of the request to set in addition, such as ``auto_cxl=True``.
         """
+        pair = (position.inst_type, position.mgn_mode) == ("MARGIN", "cross")
         request = cls(
-            position.inst_id,
-            position.mgn_mode,
-            pos_side=None if position.pos_side == "net" else position.pos_side,
-            ccy=(position.ccy or None) if (position.inst_type, position.mgn_mode) == ("MARGIN", "cross") else None,
+            as_listed(position.inst_id, INST_ID),
+            cast("MgnMode", as_listed(position.mgn_mode, MGN_MODE)),
+            pos_side=None if position.pos_side == "net" else cast("PosSide", as_listed(position.pos_side, POS_SIDE)),
+            ccy=as_listed(position.ccy, CCY) if pair and position.ccy else None,
         )
         return replace(request, **changes)
 
@@ -133,9 +137,9 @@ class Position:
     inst_type: str
     pos_id: str
     pos: Decimal
-    pos_side: PosSide
+    pos_side: Annotated[PosSide, ListedWord()]
     pos_ccy: str
-    mgn_mode: MgnMode
+    mgn_mode: Annotated[MgnMode, ListedWord()]
     ccy: str
     avg_px: Decimal | None
     mark_px: Decimal | None
@@ -150,14 +154,14 @@ class OpenOrder:
     """One order that is still pending, as `trade/orders-pending` or `trade/orders-algo-pending` lists it.
 
     ``algo_id`` is "" for an ordinary order, ``ord_id`` for an algo order (TP/SL, trigger, trailing). ``sz``: None where
-    the exchange names no number, as for orders that close a whole position. ``raw``: the record
-    as received, without fields longer than 1,000 bytes.
+    the exchange names no number, as for orders that close a whole position. A record that cannot be read has "" for the
+    instrument or the ids that it does not name. ``raw``: the record as received, but for fields above 1,000 bytes.
     """
 
     inst_id: str
     ord_type: str
     side: str
-    pos_side: PosSide
+    pos_side: Annotated[PosSide, ListedWord()]
     sz: Decimal | None
     reduce_only: bool
     state: str

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "okx_async"
 # From the ground up. A room (a file or folder of `okx_async/`) may import rooms of the floors above its line in this
 # list, and nothing else: rooms of one floor do not know one another.
 FLOORS = [
+    {"_words"},
     {"_models"},
     {"_errors"},
     {"_quota", "_credentials"},
@@ -37,8 +38,16 @@ ONLY = {
 }
 
 # Pure: what these need of time, chance or the network comes as an argument.
-PURE = ["_models", "_errors", "_quota", "_credentials", "_validation", "_rest", "_limiter/bucket"]
-PURE += ["_flatten/guard", "_flatten/leg", "_flatten/report", "doctor/finding", "doctor/account", "doctor/refusals"]
+PURE = ["_words", "_models", "_errors", "_quota", "_credentials", "_validation", "_rest", "_limiter/bucket"]
+PURE += [
+    "_flatten/guard",
+    "_flatten/leg",
+    "_flatten/report",
+    "_flatten/unreadable",
+    "doctor/finding",
+    "doctor/account",
+    "doctor/refusals",
+]
 EFFECTS = {"asyncio", "time", "random", "socket", "threading", "aiohttp"}
 
 

@@ -10,6 +10,7 @@ from okx_async._credentials import Credentials
 from okx_async._errors import NothingToCloseError
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, Outcome, Position, PosSide
 from okx_async._quota import Priority, Quota
+from okx_async._words import ListedText
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
 CLOSED = ClosedPosition("BTC-USDT-SWAP", "net", "", "")
@@ -94,3 +95,13 @@ def test_enums() -> None:
         *("ACCEPTED", "RATE", "LATER", "FROZEN", "CLOCK", "NOT-SENT"),
         *("UNKNOWN", "WAIT", "FLAT?", "NEEDS", "FATAL"),
     }
+
+
+def test_a_request_of_a_position_keeps_the_words_that_were_listed() -> None:
+    odd = replace(position(), inst_id="kPEPE-USDT-SWAP", mgn_mode="cash", pos_side="yes")  # type: ignore[arg-type]
+    request = ClosePosition.of(odd, tag="t")
+    assert request == ClosePosition("kPEPE-USDT-SWAP", "cash", "yes", tag="t")  # type: ignore[arg-type]
+    for one in (request, pickle.loads(pickle.dumps(request)), replace(request, auto_cxl=True)):  # noqa: S301 - our own bytes
+        assert {type(word) for word in (one.inst_id, one.mgn_mode, one.pos_side)} == {ListedText}
+    plain = ClosePosition.of(position("MARGIN", "cross"))
+    assert {type(word) for word in (plain.inst_id, plain.mgn_mode, plain.ccy)} == {str}

@@ -1,7 +1,7 @@
 """The public records in programs that read types at run time: pydantic, FastAPI, cattrs."""
 
 import json
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -29,9 +29,11 @@ PLAIN = [
     *(REQUEST, ATTEMPT, CLOSED, okx.Statistics(20, 20, 18, 1, 1, 0, 2, 0, 0.0), okx.Quota(20, 2.0, 3)),
     *(okx.Credentials(**KEYS), doctor.Finding("clock", doctor.Level.WARN, "late", "set it")),
 ]
+LISTED = replace(POSITION, inst_id="龙虾-USDT-SWAP", mgn_mode="cash", pos_side="yes")  # type: ignore[arg-type]
 RECORDS = [
     *(one for one in PLAIN if not isinstance(one, okx.Credentials)),
     *(POSITION, ORDER, ROW, okx.FlattenReport(False, (ROW,), (ORDER,), 2.5)),  # noqa: FBT003
+    *(LISTED, okx.ClosePosition.of(LISTED), replace(ORDER, pos_side=LISTED.pos_side)),
     *(okx.CloseResult(REQUEST, CLOSED), okx.CloseResult(REQUEST, error=REFUSED)),
 ]
 ERRORS = [one for one in map(okx.__dict__.get, okx.__all__) if isinstance(one, type) and issubclass(one, okx.OkxError)]
@@ -53,6 +55,14 @@ def test_pydantic_reads_what_it_dumped(record: Any) -> None:
     assert adapter.dump_json(adapter.validate_json(text)) == text
     assert adapter.dump_json(adapter.validate_python(adapter.dump_python(record, mode="json"))) == text
     assert adapter.dump_json(adapter.validate_python(adapter.dump_python(record))) == text
+
+
+def test_pydantic_keeps_that_a_word_was_listed() -> None:
+    close = okx.ClosePosition.of(LISTED)
+    again: Any = TypeAdapter(dict[str, okx.Position | okx.ClosePosition])
+    assert again.validate_python({"before": LISTED, "request": close}) == {"before": LISTED, "request": close}
+    read = TypeAdapter(okx.Position).validate_json(TypeAdapter(okx.Position).dump_json(LISTED))
+    assert type(okx.ClosePosition.of(read).mgn_mode) is type(close.mgn_mode) is not str
 
 
 @pytest.mark.parametrize("cls", ERRORS)

@@ -105,7 +105,7 @@ async def _watch_until_gone(engine: CloseEngine, request: ClosePosition, by: flo
         was_read = await engine.reader.read_since(loop.time(), by, request.inst_id)
         reading = engine.reader.latest
         if was_read and reading is not None:
-            if _matching(request, reading):
+            if _matching(request, reading) or _may_match(request, reading):
                 since = None
             elif since is None:
                 since = reading.started
@@ -129,6 +129,12 @@ def _matching(request: ClosePosition, reading: Reading) -> list[Position]:
         and position.pos_side == (request.pos_side or "net")
         and (request.ccy is None or position.inst_type != "MARGIN" or position.ccy == request.ccy)
     ]
+
+
+def _may_match(request: ClosePosition, reading: Reading) -> bool:
+    """Return whether a record that cannot be read may be of such a position."""
+    address = request.inst_id, request.mgn_mode, request.pos_side or "net", request.ccy or ""
+    return reading.may_list(address) is not None
 
 
 def _result(engine: CloseEngine, leg: Leg, request: ClosePosition) -> ClosedPosition:

@@ -7,21 +7,24 @@ seemed gone, or leaves a leg something else to do, the legs go on until it does 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from inspect import iscoroutine
 from math import inf
-from typing import Final
+from typing import Final, cast
 
 from okx_async._callbacks import notify
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import InvalidRequestError
 from okx_async._flatten.engine import CloseEngine
-from okx_async._flatten.guard import Observation, Reading, is_flat
+from okx_async._flatten.guard import Observation, Reading, address_of, is_flat
 from okx_async._flatten.leg import PROOF_GAP, Leg, Move, newcomers
 from okx_async._flatten.open_orders import open_orders
 from okx_async._flatten.report import FLAT_STATES, FlattenReport, FlattenRow, FlattenState
-from okx_async._models import ClosePosition, OpenOrder, Position
+from okx_async._flatten.unreadable import unreadable_rows
+from okx_async._models import ClosePosition, MgnMode, OpenOrder, Position, PosSide
 from okx_async._quota import Priority
+from okx_async._rest.rate_keys import check_listed
 from okx_async._validation import short_repr
 
 logger = logging.getLogger("okx_async")
@@ -82,6 +85,7 @@ class FlattenRun:
         self._read_by = inf
         """Until when the extra readings may go on: all of them share the time of the last reading."""
         self._orders: tuple[OpenOrder, ...] | None = None
+        self._first: Reading | None = None
         self._last: Reading | None = None
         """The last reading, None while legs have work to do."""
 
@@ -93,7 +97,8 @@ class FlattenRun:
         engine = self._engine
         try:
             try:
-                first = await engine.reader.read_first(self._deadline - self._begun)
+                first = self._first = await engine.reader.read_first(self._deadline - self._begun)
+                check_listed(self._inst_ids or (), first.inst_ids)
                 self._add_legs(first, [position for position in first.positions if self._selected_at_first(position)])
                 done = False
                 while not done:
@@ -145,6 +150,21 @@ class FlattenRun:
             logger.warning("%r raised: %s counts as wanted", self._where, position.inst_id, exc_info=True)
             return True
 
+    def _may_be_wanted(self, position: Position) -> bool:
+        """Return whether a position that can be read in part may be in the filter.
+
+        `where` is asked about every mode and side that it may have.
+        """
+        if not position.inst_id:
+            return True
+        mgn_modes: tuple[str, ...] = (position.mgn_mode,)
+        pos_sides: tuple[str, ...] = (position.pos_side,)
+        return any(
+            self._in_filter(replace(position, mgn_mode=cast("MgnMode", mgn_mode), pos_side=cast("PosSide", pos_side)))
+            for mgn_mode in (mgn_modes if any(mgn_modes) else ("cross", "isolated"))
+            for pos_side in (pos_sides if any(pos_sides) else ("net", "long", "short"))
+        )
+
     def _notify_progress(self, leg: Leg) -> None:
         if self._on_progress is not None:
             notify(self._on_progress, leg.row(FlattenState.IN_PROGRESS, self._loop.time() - self._begun))
@@ -170,8 +190,10 @@ class FlattenRun:
         if not was_read or engine.reader.latest is None:
             return over
         self._last = engine.reader.latest
-        if not engine.legs and not over:  # the first reading may have come from a copy of the books that lags
-            self._add_legs(self._last, newcomers(self._last, (), self._opened_before_the_call))
+        # The first reading may have come from a copy of the books that lags, or had a record that can be read now.
+        if not over and (first.unreadable or not engine.legs):
+            wanted = self._unreadable_at_first if engine.legs else self._opened_before_the_call
+            self._add_legs(self._last, newcomers(self._last, engine.legs, wanted))
         proofs = [leg.proof_at for leg in engine.legs if leg.proof_at is not None and not leg.proven]
         in_time = bool(proofs) and max(*proofs, loop.time()) < self._read_by
         if over and in_time and self._extra_readings < MAX_EXTRA_READINGS:
@@ -182,10 +204,14 @@ class FlattenRun:
     def _opened_before_the_call(self, position: Position) -> bool:
         return 0 < position.c_time <= self._opened_before * 1000 and self._in_filter(position)
 
+    def _unreadable_at_first(self, position: Position) -> bool:
+        listed = self._first is not None and self._first.may_list(address_of(position), position.pos_id)
+        return bool(listed) and self._opened_before_the_call(position)
+
     async def _read_all(self, moment: float, by: float) -> bool:
         """Read positions and pending orders at the same time; return whether positions could be read."""
         engine = self._engine
-        if not engine.legs and not self._named:
+        if not engine.legs and not self._named and not (self._first and self._first.unreadable):
             self._orders = ()  # there is no instrument to ask for
             return await engine.reader.read_since(moment, by)
         orders = asyncio.ensure_future(open_orders(self._calls, self._inst_ids, self._priority, by))
@@ -216,6 +242,8 @@ class FlattenRun:
         rows += [
             FlattenRow(None, (), position, FlattenState.SUPERSEDED, None, now - self._begun) for position in appeared
         ]
+        if self._first is not None:
+            rows += unreadable_rows(self._first, last, self._may_be_wanted, now - self._begun)
         flat = last is not None and all(map(self._covered, legs)) and all(row.state in FLAT_STATES for row in rows)
         if self._on_progress is not None:
             for row in rows:
@@ -225,6 +253,8 @@ class FlattenRun:
         return FlattenReport(
             flat=flat,
             rows=tuple(rows),
-            open_orders=None if orders is None else tuple(order for order in orders if order.inst_id in inst_ids),
+            open_orders=None
+            if orders is None
+            else tuple(order for order in orders if order.inst_id in {"", *inst_ids}),
             seconds=now - self._begun,
         )

@@ -22,6 +22,7 @@ from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from okx_async._models import Outcome, Position
+from okx_async._rest.records import Unreadable
 
 FRESH: Final = 1.0
 """Seconds from the writing of a reading's request to the last moment at which a close may rely on it."""
@@ -40,17 +41,31 @@ class Reading:
         started: When its request was about to be written.
         positions: The records, flat ones included.
         inst_ids: The instruments that were asked for, None for all.
+        unreadable: The records that do not say which position they are of, flat ones included.
     """
 
-    __slots__ = ("_by_address", "_inst_ids", "positions", "started")
+    __slots__ = ("_by_address", "_inst_ids", "positions", "started", "unreadable")
 
-    def __init__(self, started: float, positions: Iterable[Position], inst_ids: Iterable[str] | None = None) -> None:
+    def __init__(
+        self,
+        started: float,
+        positions: Iterable[Position],
+        inst_ids: Iterable[str] | None = None,
+        unreadable: Iterable[Unreadable] = (),
+    ) -> None:
         self.started = started
         self.positions = tuple(positions)
+        self.unreadable = tuple(record for record in unreadable if not is_flat(record.position))
         self._inst_ids = None if inst_ids is None else frozenset(inst_ids)
         self._by_address: dict[PositionAddress, list[Position]] = {}
         for position in self.positions:
             self._by_address.setdefault(address_of(position), []).append(position)
+
+    @property
+    def inst_ids(self) -> set[str]:
+        """The instruments that it lists."""
+        unreadable = (record.position for record in self.unreadable)
+        return {position.inst_id for position in (*self.positions, *unreadable)}
 
     def covers(self, inst_id: str) -> bool:
         """Return whether the reading would list positions of this instrument."""
@@ -59,6 +74,20 @@ class Reading:
     def at(self, address: PositionAddress) -> list[Position]:
         """Return the records of an address."""
         return self._by_address.get(address, [])
+
+    def may_list(self, address: PositionAddress, pos_id: str = "") -> Position | None:
+        """Return the first record that cannot be read and may be of an address, None if there is none.
+
+        A record without an instrument id is taken for another position's, or it would bar every position.
+        """
+        wanted = *address[:3], pos_id
+        for position, _ in self.unreadable:
+            found = position.inst_id, position.mgn_mode, position.pos_side, position.pos_id
+            if position.inst_id and all(
+                not (ours and theirs) or ours == theirs for ours, theirs in zip(wanted, found, strict=True)
+            ):
+                return position
+        return None
 
 
 class Observation(Enum):
@@ -205,6 +234,8 @@ class Guard:
         found = reading.at(self._address)
         found = [position for position in found if position.pos_id == before.pos_id] or found
         standing = [position for position in found if not is_flat(position)]
+        if not standing and (odd := reading.may_list(self._address, before.pos_id)) is not None:
+            return Observation.UNCLEAR, odd
         if not standing:
             return Observation.GONE, found[0] if found else None
         listed = standing[0]

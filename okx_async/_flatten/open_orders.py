@@ -16,7 +16,7 @@ from okx_async._errors import OkxError, OutcomeUnknownError
 from okx_async._models import OpenOrder
 from okx_async._quota import Priority
 from okx_async._rest.records import orders
-from okx_async._rest.requests import ORDER_LISTS, ORDERS_PAGE, OrderList
+from okx_async._rest.requests import ORDER_LISTS, ORDERS_PAGE, OrderList, is_nameable
 
 logger = logging.getLogger("okx_async")
 
@@ -37,7 +37,7 @@ async def open_orders(
         priority: The lane in which the calls wait for their slots.
         by: Until when to read, by the loop's clock.
     """
-    few = inst_ids is not None and len(inst_ids) <= MOST_NAMED
+    few = inst_ids is not None and len(inst_ids) <= MOST_NAMED and all(map(is_nameable, inst_ids))
     names = list(inst_ids or ()) if few else [None]
     try:
         async with asyncio.timeout_at(by):
@@ -56,16 +56,17 @@ async def open_orders(
 
 async def _pages(calls: Caller, priority: Priority, which: OrderList, inst_id: str | None) -> list[OpenOrder]:
     """Return all orders of one list, read page by page; raises OkxError."""
-    found: dict[str, OpenOrder] = {}
+    found: dict[object, OpenOrder] = {}
     after = ""
     for _ in range(MOST_PAGES):
         answer, _ = await calls.call(which.page(inst_id, after), priority, None)
         page = orders(answer)
-        found |= {order.algo_id or order.ord_id: order for order in page}
-        last = str(page[-1].raw.get(which.cursor)) if page else ""
+        found |= {order.algo_id or order.ord_id or repr(order.raw): order for order in page}
+        ids = [order.algo_id or order.ord_id for order in page if order.raw.get(which.cursor)]
+        last = next(filter(_ID.fullmatch, reversed(ids)), after)  # a record without an id may be the last one
         if len(page) < ORDERS_PAGE:
             return list(found.values())
-        if not _ID.fullmatch(last) or last == after:
+        if last == after:
             break
         after = last
     raise OutcomeUnknownError(f"{which.label}: more than {len(found)} orders, not all could be read")

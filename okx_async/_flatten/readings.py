@@ -19,6 +19,8 @@ from okx_async._flatten.leg import read_pause
 from okx_async._models import Position
 from okx_async._quota import Priority
 from okx_async._rest import records, requests
+from okx_async._rest.rate_keys import check_filter_id, check_listed
+from okx_async._rest.responses import Answer
 
 logger = logging.getLogger("okx_async")
 
@@ -41,7 +43,7 @@ class PositionReader:
     ) -> None:
         self._calls = calls
         self._priority = priority
-        self._filter = inst_ids if inst_ids is not None and len(inst_ids) <= requests.MAX_POSITIONS_IDS else None
+        self._filter = inst_ids if inst_ids is not None and _may_name(inst_ids) else None
         self._on_reading = on_reading
         self._waiters: dict[object, str | None] = {}
         """The instrument that each waiting task needs, None for all in the filter."""
@@ -146,7 +148,7 @@ class PositionReader:
         """Return the instruments to ask for: those that tasks wait for if they are few, else all in the filter."""
         inst_ids = set(self._waiters.values())
         named = sorted(inst_id for inst_id in inst_ids if inst_id is not None)
-        if self._filter is None and 0 < len(inst_ids) == len(named) <= requests.MAX_POSITIONS_IDS:
+        if self._filter is None and 0 < len(inst_ids) == len(named) and _may_name(named):
             return named
         return self._filter
 
@@ -162,20 +164,52 @@ class PositionReader:
         answer, _ = await self._calls.call(
             requests.positions(inst_ids), self._priority, max_wait, once=once, permit=stamp
         )
-        return Reading(started, records.positions(answer), inst_ids)
+        return _reading(started, answer, inst_ids)
+
+
+async def list_positions(
+    calls: Caller, inst_ids: Sequence[str] | None
+) -> tuple[list[Position], list[records.Unreadable]]:
+    """Return the open positions, of all instruments (None) or of any number of named ones, and what cannot be read.
+
+    Records that cannot be read may be of an open position.
+    """
+    pages = [requests.positions(None)]
+    for inst_id in inst_ids or ():
+        check_filter_id(inst_id)
+    if inst_ids is not None and all(map(requests.is_nameable, inst_ids)):
+        size = requests.MAX_POSITIONS_IDS
+        pages = [requests.positions(inst_ids[i : i + size]) for i in range(0, len(inst_ids), size)]
+    readings = [_reading(0.0, (await calls.call(page, Priority.NORMAL, None))[0], None) for page in pages]
+    found = [position for reading in readings for position in reading.positions]
+    odd = [record for reading in readings for record in reading.unreadable]
+    if inst_ids is not None:
+        check_listed(inst_ids, {position.inst_id for position in (*found, *(record.position for record in odd))})
+        names = frozenset(inst_ids)
+        found = [position for position in found if position.inst_id in names]
+        odd = [record for record in odd if record.position.inst_id in {"", *names}]  # "": it cannot be read
+    return [position for position in found if not is_flat(position)], odd
 
 
 async def read_positions(calls: Caller, inst_ids: Sequence[str] | None) -> list[Position]:
-    """Return the open positions, of all instruments (None) or of any number of named ones."""
-    pages = [requests.positions(None)]
-    if inst_ids is not None:
-        size = requests.MAX_POSITIONS_IDS
-        pages = [requests.positions(inst_ids[i : i + size]) for i in range(0, len(inst_ids), size)]
-    found: list[Position] = []
-    for page in pages:
-        answer, _ = await calls.call(page, Priority.NORMAL, None)
-        found += [position for position in records.positions(answer) if not is_flat(position)]
+    """Return the open positions, of all instruments (None) or of any number of named ones.
+
+    Raises OutcomeUnknownError that names a record which cannot be read: without it, the list would look complete.
+    """
+    found, odd = await list_positions(calls, inst_ids)
+    if odd:
+        raise records.unreadable_positions(odd)
     return found
+
+
+def _reading(started: float, answer: Answer, inst_ids: Sequence[str] | None) -> Reading:
+    listing = records.positions(answer)
+    return Reading(started, listing.positions, inst_ids, listing.unreadable)
+
+
+def _may_name(inst_ids: Sequence[str]) -> bool:
+    """Return whether one request for positions may name these instruments."""
+    return len(inst_ids) <= requests.MAX_POSITIONS_IDS and all(map(requests.is_nameable, inst_ids))
 
 
 def _retrieve_exception(task: asyncio.Task[bool]) -> None:

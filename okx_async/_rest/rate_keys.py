@@ -8,18 +8,16 @@ In doubt, two spellings of one thing must give one key: sharing a key too widely
 narrowly gets requests refused.
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Final
 
 from okx_async._errors import InvalidRequestError
 from okx_async._validation import check_list, short_repr
+from okx_async._words import INST_ID, LISTED_OPTION, ListedText, is_readable
 
-# The classes are spelt out: \d, \w and isalnum() take digits and letters of every alphabet.
-_INST_ID: Final = re.compile(
-    r"(?P<family>[A-Z0-9_.]+-[A-Z0-9_.]+)-[0-9]{6}-[A-Z0-9_.]+-[CP]"  # an option
-    r"|[A-Z0-9_.]+(?:-[A-Z0-9_.]+)*"
+_FORM: Final = (
+    'inst_id must be ASCII upper-case letters, digits, "_" and "." in segments joined by single dashes (BTC-USDT-SWAP)'
 )
 
 
@@ -36,14 +34,15 @@ def rate_key(user_id: str, inst_id: str) -> tuple[str, str]:
     check_user_id(user_id)
     if not isinstance(inst_id, str):  # asked here: the cache below needs something hashable
         raise _bad_inst_id(inst_id)
-    return user_id, _scope(inst_id)
+    return user_id, _listed_scope(inst_id) if isinstance(inst_id, ListedText) else _scope(inst_id)
 
 
 def check_inst_id(inst_id: object) -> None:
     """Raise InvalidRequestError unless `inst_id` has the form of an instrument id."""
     if not isinstance(inst_id, str):
         raise _bad_inst_id(inst_id)
-    _scope(inst_id)
+    if not isinstance(inst_id, ListedText):
+        _scope(inst_id)
 
 
 def check_inst_ids(inst_ids: Iterable[str]) -> list[str]:
@@ -52,8 +51,24 @@ def check_inst_ids(inst_ids: Iterable[str]) -> list[str]:
     if not found:
         raise InvalidRequestError("inst_ids is empty: nothing would be closed and nothing proven; None means all")
     for inst_id in found:
-        check_inst_id(inst_id)
+        check_filter_id(inst_id)
     return found
+
+
+def check_filter_id(inst_id: str) -> None:
+    """Raise InvalidRequestError unless `inst_id` may be listed, in letters of any script; see `check_listed`."""
+    if not is_readable(inst_id) or (" " in inst_id and not isinstance(inst_id, ListedText)):
+        _scope(inst_id)
+
+
+def check_listed(inst_ids: Iterable[str], listed: Collection[str]) -> None:
+    """Raise InvalidRequestError for an id of a filter that is neither of the usual form nor listed: it was mistyped.
+
+    A filter that no position fits would otherwise be reported as flat.
+    """
+    for inst_id in inst_ids:
+        if not isinstance(inst_id, ListedText) and inst_id not in listed and not INST_ID.fullmatch(inst_id):
+            raise InvalidRequestError(f"no position of {short_repr(inst_id)} is listed, and {_FORM}")
 
 
 def check_user_id(user_id: object) -> None:
@@ -69,14 +84,17 @@ def check_user_id(user_id: object) -> None:
 
 @lru_cache(maxsize=4096)  # a strategy names the same few ids for ever; wrong ones raise and are not kept
 def _scope(inst_id: str) -> str:
-    match = _INST_ID.fullmatch(inst_id)
+    match = INST_ID.fullmatch(inst_id)
     if match is None:
         raise _bad_inst_id(inst_id)
     return match["family"] or inst_id
 
 
+def _listed_scope(inst_id: ListedText) -> str:
+    """Return the scope of an id that breaks the rule; the family of what looks like an option."""
+    match = LISTED_OPTION.fullmatch(inst_id)
+    return str(inst_id) if match is None else match["family"]
+
+
 def _bad_inst_id(inst_id: object) -> InvalidRequestError:
-    return InvalidRequestError(
-        'inst_id must be ASCII upper-case letters, digits, "_" and "." in segments joined by single dashes '
-        f"(BTC-USDT-SWAP), got {short_repr(inst_id)}"
-    )
+    return InvalidRequestError(f"{_FORM}, got {short_repr(inst_id)}")

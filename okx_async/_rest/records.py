@@ -4,9 +4,9 @@ An answer that cannot be read is never taken for an empty one.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, cast
 
 import orjson
 
@@ -14,8 +14,7 @@ from okx_async._errors import OutcomeUnknownError
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, OpenOrder, Position, PosSide
 from okx_async._rest.responses import Answer
 from okx_async._validation import short_repr
-
-_T = TypeVar("_T")
+from okx_async._words import CCY, INST_ID, MGN_MODE, POS_SIDE, as_listed, is_readable
 
 # Decimal and int themselves accept "1_000", "NaN", blanks and the digits of every alphabet.
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
@@ -26,6 +25,7 @@ _MAX_FIELD: Final = 1000
 _UID: Final = re.compile(r"[0-9]{1,40}")
 _ECHOED: Final = ("instId", "posSide", "clOrdId", "tag")
 _LONGEST_ECHO: Final = 100
+_HINT: Final = "ask again, do not take this for flat"
 
 
 def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Attempt, ...] = ()) -> ClosedPosition:
@@ -52,20 +52,58 @@ def keep_echo(answer: Answer) -> None:
     answer.data = [{key: each for key, each in echo.items() if isinstance(each, str) and len(each) <= _LONGEST_ECHO}]
 
 
-def positions(answer: Answer) -> list[Position]:
-    """Return the positions that an answer lists; OutcomeUnknownError unless that is certain."""
-    if not answer.ok or not answer.listed:
+class Unreadable(NamedTuple):
+    """A record of a list of positions that does not say which position it is of."""
+
+    position: Position
+    """What can be read of it, "" for the rest; its `raw` is the whole record."""
+    reason: str
+    """Its name and what is wrong with it."""
+
+
+class Listing(NamedTuple):
+    """The records of a list of positions."""
+
+    positions: list[Position]
+    unreadable: list[Unreadable]
+
+
+def positions(answer: Answer) -> Listing:
+    """Return the positions that an answer lists; OutcomeUnknownError unless it is certain that this is the list.
+
+    A record that cannot be read is returned as such, and bars no other.
+    """
+    if not answer.ok or not (answer.listed or answer.others):
         answer.data = []
         raise _unreadable(answer, "the answer is no list of positions")
-    return _each(answer, _position)
+    listing = Listing([], [])
+    for record in answer.data:
+        position = _position(record)
+        if faults := _faults(record):
+            listing.unreadable.append(Unreadable(position, f"{_name(record)}: {', '.join(faults)}"))
+        else:
+            listing.positions.append(position)
+    for other in answer.others:
+        position = _position({"record": other})
+        listing.unreadable.append(Unreadable(position, f"a record that is no object: {short_repr(other)}"))
+    return listing
+
+
+def unreadable_positions(records: Sequence[Unreadable]) -> OutcomeUnknownError:
+    """Return the error for a list of positions with records that cannot be read."""
+    more = f", and {len(records) - 1} more" if len(records) > 1 else ""
+    return OutcomeUnknownError(f"positions could not be read: {records[0].reason}{more}; {_HINT}", code="0", status=200)
 
 
 def orders(answer: Answer) -> list[OpenOrder]:
-    """Return the orders that an answer lists; OutcomeUnknownError unless that is certain."""
-    if not answer.ok or not answer.listed:
+    """Return the orders that an answer lists; OutcomeUnknownError unless that is certain.
+
+    A record that does not say which order it is of is an order without instrument or without ids, and bars no other.
+    """
+    if not answer.ok or not (answer.listed or answer.others):
         answer.data = []
         raise _unreadable(answer, "the answer is no list of orders", of="pending orders")
-    return _each(answer, _order)
+    return [_order(record) for record in (*answer.data, *({"record": other} for other in answer.others))]
 
 
 def uid(answer: Answer) -> str | None:
@@ -92,14 +130,6 @@ def _only(answer: Answer, key: str) -> str:
     return values.pop() if len(values) == 1 else ""
 
 
-def _each(answer: Answer, read: Callable[[Answer, Mapping[str, Any]], _T]) -> list[_T]:
-    try:
-        return [read(answer, record) for record in answer.data]
-    except OutcomeUnknownError as error:
-        answer.data = []
-        raise error.with_traceback(None) from None  # its frames hold the record
-
-
 def _text(record: Mapping[str, Any], key: str) -> str:
     value = record.get(key)
     return value if isinstance(value, str) else ""
@@ -117,22 +147,46 @@ def _millis(record: Mapping[str, Any], key: str) -> int:
     return int(value) if _INTEGER.fullmatch(value) else 0
 
 
-def _position(answer: Answer, record: Mapping[str, Any]) -> Position:
-    inst_id, mgn_mode, pos = _text(record, "instId"), _text(record, "mgnMode"), _number(record, "pos")
-    # A tuple: the record has two sides. (Two numbers are none, and two times are unknown.)
-    if not inst_id or not mgn_mode or isinstance(record.get("posSide"), tuple):
-        raise _unreadable(
-            answer, f"a record without instId or mgnMode or with two sides, of {short_repr(sorted(map(str, record)))}"
-        )
+def _faults(record: Mapping[str, Any]) -> list[str]:
+    """Return why a record does not say which position it is of, nothing if it does.
+
+    A tuple is what stands there twice. (Two numbers are none, and two times are unknown.)
+    """
+    names = ["instId", "mgnMode"]
+    names += ["posSide"] * (record.get("posSide") not in (None, ""))  # neither: net
+    names += ["ccy"] * (record.get("instType") == "MARGIN" and record.get("ccy") not in (None, ""))
+    return [
+        f"its {name} is {short_repr(record[name])}" if name in record else f"it has no {name}"
+        for name in names
+        if not is_readable(record.get(name))
+    ]
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    """Return what tells a record from others, for a message."""
+    found = next((name for name in ("instId", "posId") if is_readable(record.get(name))), None)
+    if found is None:
+        return f"a record without instId, of {short_repr(sorted(map(str, record)))}"
+    return f"the record of {record[found]}" if found == "instId" else f"the record with posId {record[found]}"
+
+
+def _word(record: Mapping[str, Any], key: str, rule: re.Pattern[str]) -> str:
+    """Return a word that names a position, "" if it cannot be read."""
+    value = record.get(key)
+    return as_listed(value, rule) if isinstance(value, str) and is_readable(value) else ""
+
+
+def _position(record: Mapping[str, Any]) -> Position:
+    pos, pos_side = _number(record, "pos"), record.get("posSide")
     return Position(
-        inst_id=inst_id,
+        inst_id=_word(record, "instId", INST_ID),
         inst_type=_text(record, "instType"),
         pos_id=_text(record, "posId"),
         pos=Decimal("NaN") if pos is None else pos,
-        pos_side=cast("PosSide", _text(record, "posSide") or "net"),
+        pos_side=cast("PosSide", "net" if pos_side in (None, "") else _word(record, "posSide", POS_SIDE)),
         pos_ccy=_text(record, "posCcy"),
-        mgn_mode=cast("MgnMode", mgn_mode),
-        ccy=_text(record, "ccy"),
+        mgn_mode=cast("MgnMode", _word(record, "mgnMode", MGN_MODE)),
+        ccy=_word(record, "ccy", CCY),
         avg_px=_number(record, "avgPx"),
         mark_px=_number(record, "markPx"),
         upl=_number(record, "upl"),
@@ -142,10 +196,8 @@ def _position(answer: Answer, record: Mapping[str, Any]) -> Position:
     )
 
 
-def _order(answer: Answer, record: Mapping[str, Any]) -> OpenOrder:
+def _order(record: Mapping[str, Any]) -> OpenOrder:
     algo_id, size = _text(record, "algoId"), _text(record, "sz")
-    if not _text(record, "instId") or not (_text(record, "ordId") or algo_id):
-        raise _unreadable(answer, "a record without instId or without an id", of="pending orders")
     return OpenOrder(
         inst_id=_text(record, "instId"),
         ord_type=_text(record, "ordType"),
@@ -170,7 +222,7 @@ def _is_small(value: object) -> bool:
 
 def _unreadable(answer: Answer, reason: str, of: str = "positions") -> OutcomeUnknownError:
     """Return the error; whatever keeps it keeps words, and not the answer's data."""
-    hint = "; ask again, do not take this for flat" if of == "positions" else ""
+    hint = f"; {_HINT}" if of == "positions" else ""
     return OutcomeUnknownError(
         f"{of} could not be read: {reason}{hint}", code=answer.code, status=answer.status, message=answer.message
     )

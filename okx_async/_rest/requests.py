@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
+from urllib.parse import quote
 
 import orjson
 
@@ -16,6 +17,7 @@ from okx_async._models import ClosePosition
 from okx_async._quota import Quota
 from okx_async._rest.rate_keys import check_inst_id
 from okx_async._validation import short_repr
+from okx_async._words import CCY, INST_ID, ListedText
 
 CLOSE_PATH: Final = "/api/v5/trade/close-position"
 POSITIONS_PATH: Final = "/api/v5/account/positions"
@@ -25,7 +27,6 @@ MAX_POSITIONS_IDS: Final = 10
 _MGN_MODES: Final = ("cross", "isolated")  # tuples: a wrong value need not be hashable
 _POS_SIDES: Final = ("net", "long", "short")
 # Spelt out, because \d, \w and isalnum() accept digits and letters of every alphabet.
-_CCY: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _CL_ORD_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")
 _TAG: Final = re.compile(r"[A-Za-z0-9]{1,16}")
 
@@ -130,26 +131,35 @@ def positions_path(inst_ids: Sequence[str] | None) -> str:
         )
     for inst_id in inst_ids:
         check_inst_id(inst_id)
-    return f"{POSITIONS_PATH}?instId={','.join(inst_ids)}"
+    return f"{POSITIONS_PATH}?instId={','.join(quote(inst_id, safe='') for inst_id in inst_ids)}"
+
+
+def is_nameable(inst_id: str) -> bool:
+    """Return whether a query may name an instrument; of all others, everything is read."""
+    return INST_ID.fullmatch(inst_id) is not None
 
 
 def close_body(request: ClosePosition) -> bytes:
-    """Return the body of a close, with the parameters that were asked for and no others."""
+    """Return the body of a close, with the parameters that were asked for and no others.
+
+    Words that the exchange listed stand there as listed; all others are checked.
+    """
     if not isinstance(request, ClosePosition):
         raise InvalidRequestError(f"request must be a ClosePosition, got {short_repr(request)}")
     check_inst_id(request.inst_id)
-    if request.mgn_mode not in _MGN_MODES:
+    if request.mgn_mode not in _MGN_MODES and not isinstance(request.mgn_mode, ListedText):
         raise InvalidRequestError(f"mgn_mode must be 'cross' or 'isolated', got {short_repr(request.mgn_mode)}")
     params: dict[str, str | bool] = {"instId": request.inst_id, "mgnMode": request.mgn_mode}
     if request.pos_side is not None:
-        if request.pos_side not in _POS_SIDES:
+        if request.pos_side not in _POS_SIDES and not isinstance(request.pos_side, ListedText):
             raise InvalidRequestError(
                 f"pos_side must be 'net', 'long', 'short' or None, got {short_repr(request.pos_side)}"
             )
         params["posSide"] = request.pos_side
     if request.ccy is not None:
         rule = "1 to 32 ASCII letters, digits, '_', '.' or '-'"
-        params["ccy"] = _matching(_CCY, request.ccy, "ccy", rule)
+        listed = isinstance(request.ccy, ListedText)
+        params["ccy"] = request.ccy if listed else _matching(CCY, request.ccy, "ccy", rule)
     if not isinstance(request.auto_cxl, bool):  # "false" would be taken for true
         raise InvalidRequestError(f"auto_cxl must be True or False, got {short_repr(request.auto_cxl)}")
     if request.auto_cxl:

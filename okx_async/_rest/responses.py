@@ -36,6 +36,8 @@ class Answer:
     """The exchange's words, or the beginning of a body that is no envelope."""
     data: list[Mapping[str, Any]] = field(default_factory=list)
     """The objects in the body's ``data``."""
+    others: list[object] = field(default_factory=list)
+    """What stands in the list ``data`` beside objects, of an answer with code 0."""
     listed: bool = False
     """Whether ``data`` was a list of objects and nothing else."""
     envelope: bool = False
@@ -88,9 +90,14 @@ def parse(status: int, body: bytes, *, records: bool = False) -> Answer:
                 break
     if not code:
         return _foreign(answer, body, message)
+    answer.others = _others(listing) if code == "0" else []
     answer.code, answer.envelope, answer.message = code, True, one_line(message)
     answer.uncut = f"{answer.uncut}{message}"[:_UNCUT]
     return answer
+
+
+def _others(listing: object) -> list[object]:
+    return [item for item in listing if not isinstance(item, dict)] if isinstance(listing, list) else []
 
 
 def _outer_code(answer: Answer, record: Mapping[str, Any], codes: Codes | None, *, records: bool) -> str | None:

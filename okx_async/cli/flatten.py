@@ -23,12 +23,14 @@ from okx_async import (
     Outcome,
     Position,
 )
-from okx_async._rest.rate_keys import check_inst_id
+from okx_async._flatten.survey import Survey, survey
+from okx_async._rest.rate_keys import check_filter_id
 from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 
+_MODES: Final = frozenset[str]({"cross", "isolated"})
 _SECOND_LOOK: Final = 0.25
 """Seconds until an empty list of positions is read again: a single reading may lag behind."""
 
@@ -46,7 +48,7 @@ class FlattenOptions:
     def check(self) -> None:
         """Raise InvalidRequestError for an option that Client.flatten would not take."""
         for inst_id in self.inst_ids or ():
-            check_inst_id(inst_id)
+            check_filter_id(inst_id)
         if self.mgn_mode not in {None, "cross", "isolated"}:
             raise InvalidRequestError(f"--mgn-mode must be cross or isolated, got {self.mgn_mode!r}")
         if not 0 < self.deadline < inf:
@@ -63,6 +65,12 @@ class FlattenOptions:
         return f"looked at {' '.join(options)} only: other positions may be open" if options else ""
 
 
+def _is_readable(position: Position) -> bool:
+    """Return whether mode and side are those of the record; flatten asks about each one that may be meant."""
+    side = position.raw.get("posSide")
+    return position.raw.get("mgnMode") == position.mgn_mode and side in {position.pos_side, "", None}
+
+
 @dataclass(slots=True)
 class _Consent:
     """The positions that may be closed: those that match the options and, after a question, were shown by it."""
@@ -77,8 +85,8 @@ class _Consent:
         """Whether `position` may be closed."""
         if not self.options.holds(position):
             return False
-        if self.shown is None or _identity(position) in self.shown:
-            return True
+        if self.shown is None or _identity(position) in self.shown or not _is_readable(position):
+            return True  # what cannot be read is not closed, and it is a row of its own
         self.left_alone[_identity(position)] = position
         return False
 
@@ -103,10 +111,10 @@ def flatten(options: FlattenOptions, target: Target, *, yes: bool, as_json: bool
             listed = run(_listed(target.client(credentials), options), stop)
             if listed is None:
                 stopped = Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
-            elif options.dry_run or not listed:
+            elif options.dry_run or not listed.positions:
                 return _nothing_sent(listed, options, as_json=as_json)
             else:
-                consent.shown = frozenset(map(_identity, listed))
+                consent.shown = frozenset(map(_identity, listed.positions))
                 stopped = _ask(listed, target, options, stop)
         ending = stopped or run(_flatten(client, consent, attempts, stop, live=not as_json), stop)
     except OkxError as error:  # raised by the first reading
@@ -116,14 +124,16 @@ def flatten(options: FlattenOptions, target: Target, *, yes: bool, as_json: bool
     return _ended(ending, consent, target, attempts, as_json=as_json)
 
 
-async def _listed(client: Client, options: FlattenOptions) -> list[Position]:
-    """Return the positions that match; an empty list is read twice."""
+async def _listed(client: Client, options: FlattenOptions) -> Survey:
+    """Return the positions that match, and records that may; an empty list is read twice."""
 
-    async def read() -> list[Position]:
-        return [position for position in await client.positions(options.inst_ids) if options.holds(position)]
+    async def read() -> Survey:
+        listed = await survey(client._caller, options.inst_ids)  # noqa: SLF001 - positions() raises at an odd record
+        odd = [one for one in listed.unreadable if one.position.mgn_mode not in _MODES or options.holds(one.position)]
+        return Survey([position for position in listed.positions if options.holds(position)], odd)
 
     async with client:
-        if listed := await read():
+        if any(listed := await read()):
             return listed
         await asyncio.sleep(_SECOND_LOOK)
         return await read()
@@ -155,30 +165,41 @@ def _progress(*, live: bool) -> AbstractContextManager[Callable[[FlattenRow], ob
     return progress()
 
 
-def _ask(listed: Sequence[Position], target: Target, options: FlattenOptions, stop: Stop) -> Stopped | None:
+def _ask(listed: Survey, target: Target, options: FlattenOptions, stop: Stop) -> Stopped | None:
     from okx_async.cli.tables import print_positions  # noqa: PLC0415 - not for JSON
 
     say("To be closed at market, each as a whole:")
-    print_positions(listed, to_stderr=True)
+    print_positions(listed.positions, to_stderr=True)
+    _say_unreadable(listed)
     orders = "cancel pending close orders first" if options.auto_cxl else "stay; pending ones refuse the close"
     say(f"  orders  {orders}\n  where   {target.description()}")
-    return ask(f"Close {len(listed)} position{'s' * (len(listed) > 1)}?", stop)
+    return ask(f"Close {len(listed.positions)} position{'s' * (len(listed.positions) > 1)}?", stop)
 
 
-def _nothing_sent(listed: Sequence[Position], options: FlattenOptions, *, as_json: bool) -> ExitCode:
-    """Print the positions that would be closed."""
+def _say_unreadable(listed: Survey) -> None:
+    for record in listed.unreadable:
+        say(f"not to be closed, since it cannot be read: {record.reason}")
+
+
+def _nothing_sent(listed: Survey, options: FlattenOptions, *, as_json: bool) -> ExitCode:
+    """Print the positions that would be closed, and records that cannot be read: with those, it may not be flat."""
+    code = ExitCode.FAILED if listed.unreadable else ExitCode.DONE
     if as_json:
-        positions = [dict(position.raw) for position in listed]
-        emit({"outcome": "not sent", "dry_run": options.dry_run, "flat": not listed, "positions": positions})
-        return ExitCode.DONE
+        positions = [dict(position.raw) for position in listed.positions]
+        odd = [dict(record.position.raw) for record in listed.unreadable]
+        record = {"outcome": "not sent", "dry_run": options.dry_run, "flat": not any(listed)}
+        emit(record | {"positions": positions, "unreadable": odd})
+        return code
     from okx_async.cli.tables import print_positions  # noqa: PLC0415 - not for JSON
 
-    print_positions(listed)
-    if listed:
+    if listed.positions or not listed.unreadable:
+        print_positions(listed.positions)
+    _say_unreadable(listed)
+    if options.dry_run and any(listed):
         say("dry run: nothing was sent")
     elif narrowed := options.narrowed():
         say(narrowed)
-    return ExitCode.DONE
+    return code
 
 
 def _stopped(notes: Sequence[str], attempts: Sequence[Attempt], stop: Stop) -> Stopped:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from math import inf
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from okx_async._credentials import Credentials
 from okx_async.simulator.actors import Actors
@@ -225,6 +225,11 @@ class SimulatedExchange(Actors, Injection):
         self._accounts.revoke(credentials)
 
     # --- the journal ---
+
+    @property
+    def odd_records(self) -> list[Any]:
+        """What account/positions lists beside the positions, as it stands: JSON values, to add to and to remove."""
+        return self._venue.odd_records
 
     @property
     def journal(self) -> list[JournalRow]:

@@ -261,7 +261,7 @@ class Market:
     def _listed(self, inst_id: str) -> Instrument:
         instrument = self._venue.instruments.get(inst_id) or describe(inst_id)
         if instrument is None:
-            raise ValueError(f"{inst_id!r} is no instrument id: upper case, digits, '_', '.', single inner dashes")
+            raise ValueError(f"{inst_id!r} is no instrument id: letters, digits, '_', '.', single inner dashes")
         return self._venue.instruments.setdefault(inst_id, instrument)
 
     def _relist(self, instrument: Instrument) -> Instrument:

@@ -278,7 +278,7 @@ def test_a_position_is_the_one_that_the_close_names(
     may_close_it: bool,  # noqa: FBT001 - expected
 ) -> None:
     request = okx.ClosePosition(**{"inst_id": BTC, "mgn_mode": "cross", **close})
-    found = positions(Answer(200, "0", data=[listed], listed=True, envelope=True))
+    found = positions(Answer(200, "0", data=[listed], listed=True, envelope=True)).positions
     assert _matching(request, Reading(0.0, found)) == (found if may_close_it else [])
 
 

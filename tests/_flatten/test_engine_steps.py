@@ -27,7 +27,7 @@ REFUSED = AuthenticationError("the key is refused", code="50119")
 
 
 def position(**fields: str) -> Position:
-    return positions(Answer(200, "0", data=[{**RECORD, **fields}], listed=True, envelope=True))[0]
+    return positions(Answer(200, "0", data=[{**RECORD, **fields}], listed=True, envelope=True)).positions[0]
 
 
 BEFORE = position()

@@ -377,7 +377,7 @@ def test_what_cannot_work_is_refused_before_anything_is_asked(happen: Happen) ->
         wrong: list[dict[str, Any]] = [
             {"inst_ids": []},
             {"inst_ids": "BTC-USDT-SWAP"},
-            {"inst_ids": ["btc"]},
+            {"inst_ids": ["BTC USDT"]},
             {"where": 3},
             {"auto_cxl": "true"},
             {"deadline": 0},

@@ -206,7 +206,7 @@ class Idle:
 def listed(**fields: str) -> okx.Position:
     record = {"instType": "SWAP", "instId": BTC, "mgnMode": "cross", "posSide": "net", "posId": "7", "pos": "3"}
     record |= {"cTime": "1000", "uTime": "1000"} | fields
-    return positions(Answer(200, "0", data=[record], listed=True, envelope=True))[0]
+    return positions(Answer(200, "0", data=[record], listed=True, envelope=True)).positions[0]
 
 
 def run_of() -> FlattenRun:

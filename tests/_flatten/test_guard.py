@@ -14,7 +14,7 @@ from okx_async._rest.responses import Answer
 def position(**fields: Any) -> Position:
     record = {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "posId": "7"}
     record |= {"pos": "3", "cTime": "1000", "uTime": "1000", "ccy": "USDT", "posCcy": ""} | fields
-    return positions(Answer(200, "0", data=[record], listed=True, envelope=True))[0]
+    return positions(Answer(200, "0", data=[record], listed=True, envelope=True)).positions[0]
 
 
 def reading(started: float, *listed: Position, inst_ids: list[str] | None = None) -> Reading:

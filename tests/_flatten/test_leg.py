@@ -34,7 +34,7 @@ from okx_async._rest.responses import Answer
 def position(**fields: Any) -> Position:
     record = {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "posId": "7"}
     record |= {"pos": "3", "cTime": "1000", "uTime": "1000"} | fields
-    return positions(Answer(200, "0", data=[record], listed=True, envelope=True))[0]
+    return positions(Answer(200, "0", data=[record], listed=True, envelope=True)).positions[0]
 
 
 BEFORE = position()

@@ -67,6 +67,35 @@ async def test_a_list_that_cannot_be_read_in_full_is_not_returned_in_part(lists:
     assert await read(lists) is None
 
 
+async def test_a_record_that_cannot_be_read_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd: list[Any] = [None, {"instId": "BTC-USDT-SWAP"}, {"instId": "ETH-USDT-SWAP", "ordId": 5}, {"ordId": "x!"}]
+    lists = Lists(ordinary=PAGE + 30)
+    call = lists.call
+
+    async def with_odd_ones(job: ApiRequest, *args: Any) -> tuple[Answer, tuple[()]]:
+        answer, attempts = await call(job, *args)
+        if "orders-pending" in job.path:
+            answer.data += [one for one in odd if one is not None]
+            answer.others, answer.listed = [None], False
+        return answer, attempts
+
+    monkeypatch.setattr(lists, "call", with_odd_ones)
+    found = await read(lists)
+    assert found is not None
+    assert len(found) == PAGE + 30 + len(odd)
+    assert [order.raw for order in found if not (order.inst_id and order.ord_id)] == [*odd[1:], {"record": None}]
+
+
+async def test_a_page_of_records_that_cannot_be_read_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = Lists()
+
+    async def odd_ones(_job: ApiRequest, *_: Any) -> tuple[Answer, tuple[()]]:
+        return listing(*({"instId": str(number)} for number in range(PAGE))), ()
+
+    monkeypatch.setattr(lists, "call", odd_ones)
+    assert await read(lists) is None
+
+
 async def test_lists_that_take_too_long_are_not_returned_in_part() -> None:
     assert await read(Lists(ordinary=1000), by=0.5) is None
 
@@ -92,8 +121,6 @@ def test_an_algo_order_as_it_is_listed() -> None:
     [
         Answer(200, "0", data=[], listed=False, envelope=True),
         Answer(200, "50026", data=[], listed=True, envelope=True),
-        listing({"ordId": "1"}),
-        listing({"instId": "BTC-USDT-SWAP"}),
     ],
 )
 def test_an_answer_that_cannot_be_understood_is_no_empty_list(answer: Answer) -> None:

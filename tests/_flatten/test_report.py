@@ -10,7 +10,7 @@ from okx_async._rest.responses import Answer
 
 def position() -> Position:
     record = {"instId": "BTC-USDT-SWAP", "mgnMode": "cross", "pos": "3"}
-    return positions(Answer(200, "0", data=[record], listed=True, envelope=True))[0]
+    return positions(Answer(200, "0", data=[record], listed=True, envelope=True)).positions[0]
 
 
 @pytest.mark.parametrize("flat", [True, False])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from okx_async._errors import InvalidRequestError
 from okx_async._rest.rate_keys import check_inst_id, check_user_id, rate_key
+from okx_async._words import ListedText
 
 SEGMENT = st.text(string.ascii_uppercase + string.digits + "_.", min_size=1, max_size=8)
 
@@ -115,3 +116,21 @@ def test_any_text_gives_a_key_or_is_refused(text: str) -> None:
             rate_key("1", text)
     else:
         assert text.startswith(rate_key("1", text)[1])
+
+
+@pytest.mark.parametrize(
+    ("inst_id", "scope"),
+    [
+        ("龙虾-USDT-SWAP", "龙虾-USDT-SWAP"),
+        ("kPEPE-USDT-SWAP", "kPEPE-USDT-SWAP"),
+        ("龙虾-USD-260327-60000-C", "龙虾-USD"),
+        ("龙虾-USD-260327", "龙虾-USD-260327"),
+    ],
+)
+def test_a_listed_id_is_its_own_key_or_its_familys(inst_id: str, scope: str) -> None:
+    key = rate_key("1", ListedText(inst_id))
+    assert key == ("1", scope)
+    assert type(key[1]) is str
+    check_inst_id(ListedText(inst_id))
+    with pytest.raises(InvalidRequestError):
+        rate_key("1", inst_id)

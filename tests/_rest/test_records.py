@@ -9,8 +9,9 @@ import pytest
 
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import ClosedPosition, ClosePosition
-from okx_async._rest.records import closed_position, keep_echo, positions, server_time, uid
+from okx_async._rest.records import closed_position, keep_echo, positions, server_time, uid, unreadable_positions
 from okx_async._rest.responses import Answer, parse
+from okx_async._words import ListedText
 
 ECHO = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"long","tag":""}],"msg":""}'
 NOT_FOUND = b'{"code":404,"data":{},"detailMsg":"","error_code":"404","error_message":"Not Found","msg":"Not Found"}'
@@ -61,7 +62,7 @@ def listing(*records: object) -> Answer:
 
 
 def test_positions() -> None:
-    (position,) = positions(listing(POSITION))
+    (position,) = positions(listing(POSITION)).positions
     assert position.inst_id == "BTC-USDT-SWAP"
     assert position.inst_type == "SWAP"
     assert position.pos_id == "1725119205811617792"
@@ -74,7 +75,7 @@ def test_positions() -> None:
     assert position.upl == Decimal("-0.17")
     assert (position.c_time, position.u_time) == (1768519600123, 1768519611456)
     assert position.raw == POSITION
-    assert positions(listing()) == []
+    assert positions(listing()) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_positions() -> None:
     ],
 )
 def test_sizes(text: object, pos: Decimal) -> None:
-    assert positions(listing({**POSITION, "pos": text}))[0].pos == pos
+    assert positions(listing({**POSITION, "pos": text})).positions[0].pos == pos
 
 
 @pytest.mark.parametrize(
@@ -100,14 +101,14 @@ def test_sizes(text: object, pos: Decimal) -> None:
 )
 def test_a_size_that_is_no_number_is_nan(text: object) -> None:
     record = {**POSITION, "pos": text, "avgPx": text, "markPx": text, "upl": text, "cTime": text, "uTime": text}
-    (position,) = positions(listing(record))
+    (position,) = positions(listing(record)).positions
     assert position.pos.is_qnan()
     assert (position.avg_px, position.mark_px, position.upl) == (None, None, None)
     assert (position.c_time, position.u_time) == (0, 0)
 
 
 def test_a_record_may_lack_all_but_its_name() -> None:
-    (position,) = positions(listing({"instId": "X", "mgnMode": "isolated"}))
+    (position,) = positions(listing({"instId": "X", "mgnMode": "isolated"})).positions
     assert position.pos.is_qnan()
     assert (position.pos_side, position.pos_id, position.ccy, position.c_time) == ("net", "", "", 0)
 
@@ -118,12 +119,6 @@ def test_a_record_may_lack_all_but_its_name() -> None:
         (200, b'{"code":"0"}'),
         (200, b'{"code":"0","data":null}'),
         (200, b'{"code":"0","data":{}}'),
-        (200, b'{"code":"0","data":[null]}'),
-        (200, b'{"code":"0","data":[{"mgnMode":"cross"}]}'),
-        (200, b'{"code":"0","data":[{"instId":"BTC-USDT"}]}'),
-        (200, b'{"code":"0","data":[{"instId":"BTC-USDT","mgnMode":5}]}'),
-        (200, b'{"code":"0","data":[{"instId":"BTC-USDT","mgnMode":"cross","posSide":"long","posSide":"short"}]}'),
-        (200, b'{"code":"0","data":[{"instId":"BTC-USDT","instId":"ETH-USDT","mgnMode":"cross"}]}'),
         (200, b'{"code":"0","data":[],"data":[{"instId":"BTC-USDT","mgnMode":"cross"}]}'),
         (200, b'{"code":"0","data":{"a":1},"data":{"a":2}}'),
         (200, b'{"code":"0","code":"50011","data":[]}'),
@@ -142,7 +137,7 @@ def test_what_cannot_be_read_is_never_an_empty_list(status: int, body: bytes) ->
 def test_a_size_that_is_two_is_none() -> None:
     (position,) = positions(
         parse(200, b'{"code":"0","msg":"","data":[{"instId":"X","mgnMode":"cross","pos":"0","pos":"3"}]}')
-    )
+    ).positions
     assert position.pos.is_qnan()
     assert position.raw["pos"] == ("0", "3")
 
@@ -151,17 +146,97 @@ class Record(dict[str, Any]):
     """A record that can be watched."""
 
 
-@pytest.mark.parametrize("code", ["0", "50011"])
-def test_an_error_keeps_nothing_of_what_could_not_be_read(code: str) -> None:
+def test_an_error_keeps_nothing_of_what_could_not_be_read() -> None:
     record = Record(instId="BTC-USDT", odd=[1, 2])
     watched = weakref.ref(record)
-    answer = Answer(200, code, data=[POSITION, record], listed=True, envelope=True)
+    answer = Answer(200, "50011", data=[POSITION, record], listed=True, envelope=True)
     del record
     with pytest.raises(OutcomeUnknownError) as caught:
         positions(answer)
     gc.collect()
     assert watched() is None
     assert caught.value.__context__ is None
+
+
+# --- records of positions that cannot be read ---
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ('"instId":"X-Y","mgnMode":""', "the record of X-Y: its mgnMode is ''"),
+        ('"instId":"X-Y","mgnMode":null', "the record of X-Y: its mgnMode is None"),
+        ('"instId":"X-Y"', "the record of X-Y: it has no mgnMode"),
+        ('"instId":"X-Y","mgnMode":5', "the record of X-Y: its mgnMode is 5"),
+        ('"instId":"X-Y","mgnMode":["cross"]', "the record of X-Y: its mgnMode is ['cross']"),
+        ('"instId":"X-Y","mgnMode":"a\\nb"', r"the record of X-Y: its mgnMode is 'a\nb'"),
+        ('"instId":"X-Y","mgnMode":"cross","posSide":7', "the record of X-Y: its posSide is 7"),
+        (
+            '"instId":"X-Y","mgnMode":"cross","posSide":"long","posSide":"short"',
+            "the record of X-Y: its posSide is ('long', 'short')",
+        ),
+        (
+            '"instId":"X-Y","mgnMode":"cross","instType":"MARGIN","ccy":{}',
+            "the record of X-Y: its ccy is {}",
+        ),
+        ('"mgnMode":"cross","posId":"9"', "the record with posId 9: it has no instId"),
+        ('"mgnMode":"cross"', "a record without instId, of ['mgnMode']: it has no instId"),
+        ('"instId":"","mgnMode":"cross"', "a record without instId, of ['instId', 'mgnMode']: its instId is ''"),
+        (
+            '"instId":"X","instId":"Y","mgnMode":""',
+            "a record without instId, of ['instId', 'mgnMode']: its instId is ('X', 'Y'), its mgnMode is ''",
+        ),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_named_and_bars_no_other(fields: str, reason: str) -> None:
+    found = positions(parse(200, b'{"code":"0","msg":"","data":[{%s},%s]}' % (fields.encode(), orjson.dumps(POSITION))))
+    assert [one.raw for one in found.positions] == [POSITION]
+    (odd,) = found.unreadable
+    assert odd.reason == reason
+    assert set(odd.position.raw) == set(orjson.loads(f"{{{fields}}}"))
+    assert odd.position.inst_id == ("X-Y" if "X-Y" in fields else "")
+
+
+@pytest.mark.parametrize("value", [None, [], ["instId"], 5, "instId"])
+def test_what_is_no_record_is_kept_beside_those_that_are(value: object) -> None:
+    found = positions(listing(POSITION, value))
+    assert [one.raw for one in found.positions] == [POSITION]
+    (odd,) = found.unreadable
+    assert odd.position.raw == {"record": value}
+    assert odd.reason == f"a record that is no object: {value!r}"
+    assert (odd.position.inst_id, odd.position.mgn_mode, odd.position.pos.is_nan()) == ("", "", True)
+
+
+def test_of_records_that_cannot_be_read_the_size_is_read_all_the_same() -> None:
+    (odd,) = positions(listing({"instId": "X", "pos": "0"})).unreadable
+    assert odd.position.pos == 0
+
+
+def test_the_error_names_a_record_and_says_how_many_more() -> None:
+    odd = positions(listing({"instId": "X"}, None, {"instId": "Y"})).unreadable
+    text = "positions could not be read: the record of X: it has no mgnMode"
+    assert str(unreadable_positions(odd[:1])).startswith(f"{text}; ask again, do not take this for flat")
+    assert str(unreadable_positions(odd)).startswith(f"{text}, and 2 more; ask again")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "text", "typed"),
+    [
+        ("inst_id", "instId", "龙虾-USDT-SWAP", False),
+        ("inst_id", "instId", "kPEPE-USDT-SWAP", False),
+        ("inst_id", "instId", "BTC-USDT-SWAP", True),
+        ("mgn_mode", "mgnMode", "cash", False),
+        ("mgn_mode", "mgnMode", "isolated", True),
+        ("pos_side", "posSide", "yes", False),
+        ("pos_side", "posSide", "short", True),
+        ("ccy", "ccy", "龙虾", False),
+        ("ccy", "ccy", "USDT", True),
+    ],
+)
+def test_words_that_no_rule_fits_are_marked_as_listed(name: str, key: str, text: str, typed: bool) -> None:  # noqa: FBT001 - expected
+    (position,) = positions(listing({**POSITION, key: text})).positions
+    assert getattr(position, name) == text
+    assert type(getattr(position, name)) is (str if typed else ListedText)
 
 
 def test_of_a_long_echo_its_words_are_kept() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from okx_async._errors import InvalidRequestError
 from okx_async._models import ClosePosition
-from okx_async._rest.requests import ACCOUNT_CONFIG, CLOSE_PATH, PUBLIC_TIME, close_body, positions_path
+from okx_async._rest.requests import ACCOUNT_CONFIG, CLOSE_PATH, PUBLIC_TIME, close_body, is_nameable, positions_path
+from okx_async._words import ListedText
 
 # Computed with the standard library, reproduced with two other clients (OKX's own SDK among them).
 A = ("22582BD0CFF14C41EDBF1AB98506286D", "2026-01-15T23:27:52.373Z")
@@ -200,3 +201,26 @@ def test_positions_are_asked_for_1_to_10_ids(inst_ids: list[str]) -> None:
 def test_ids_of_a_query_are_checked() -> None:
     with pytest.raises(InvalidRequestError, match="got 'X&ccy=Y'"):
         positions_path(["BTC-USDT", "X&ccy=Y"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "body"),
+    [
+        ({"inst_id": "龙虾-USDT-SWAP"}, '{"instId":"龙虾-USDT-SWAP","mgnMode":"cross"}'),
+        ({"mgn_mode": "cash"}, '{"instId":"BTC-USDT-SWAP","mgnMode":"cash"}'),
+        ({"pos_side": "yes"}, '{"instId":"BTC-USDT-SWAP","mgnMode":"cross","posSide":"yes"}'),
+        ({"ccy": "龙虾"}, '{"instId":"BTC-USDT-SWAP","mgnMode":"cross","ccy":"龙虾"}'),
+    ],
+)
+def test_words_that_the_exchange_listed_are_not_checked(changes: dict[str, Any], body: str) -> None:
+    ((name, text),) = changes.items()
+    listed: Any = {name: ListedText(text)}
+    assert close_body(replace(REQUEST, **listed)) == body.encode()
+    with pytest.raises(InvalidRequestError, match=name):
+        close_body(replace(REQUEST, **changes))
+
+
+def test_listed_ids_are_escaped_in_a_query() -> None:
+    path = positions_path(["BTC-USDT", ListedText("X&龙")])
+    assert path == "/api/v5/account/positions?instId=BTC-USDT,X%26%E9%BE%99"
+    assert [is_nameable(inst_id) for inst_id in ("BTC-USDT", "X&龙")] == [True, False]

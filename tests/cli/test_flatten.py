@@ -392,3 +392,58 @@ async def test_a_terminal_of_40_columns_shows_rows_as_they_change(
     assert all(line.startswith(b"debug: ") for line in logged)
     assert max(map(len, out.splitlines())) <= 40
     assert "FLAT" in out
+
+
+ODD = {"instId": "BTC-ABOVE-DAILY-300102-1600", "instType": "EVENTS", "mgnMode": "", "posSide": "net", "pos": "10"}
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("yes", [True, False])
+async def test_an_odd_record_is_shown_and_the_rest_is_closed(
+    exchange: SimulatedExchange,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    yes: bool,  # noqa: FBT001 - a way
+) -> None:
+    book(exchange)
+    exchange.odd_records.append(ODD)
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert await run(exchange, yes=yes) is ExitCode.UNKNOWN
+    assert not exchange.positions
+    out, err = capsys.readouterr()
+    assert ODD["instId"] in out
+    assert "NOT FLAT" in out
+    shown = f"not to be closed, since it cannot be read: the record of {ODD['instId']}: its mgnMode is ''"
+    assert (shown in err) is not yes
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_dry_run_with_an_odd_record_is_not_flat(
+    exchange: SimulatedExchange,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    dry_run: bool,  # noqa: FBT001 - a way
+) -> None:
+    exchange.odd_records.append(ODD)
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    options = replace(ALL, dry_run=dry_run)
+    assert await run(exchange, options, yes=False, as_json=True) is ExitCode.FAILED
+    record = json.loads(capsys.readouterr().out)
+    assert (record["flat"], record["positions"], record["unreadable"]) == (False, [], [ODD])
+    assert await run(exchange, options, yes=False) is ExitCode.FAILED
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"the record of {ODD['instId']}" in err
+
+
+@pytest.mark.usefixtures("keys")
+async def test_an_id_that_no_rule_fits_is_an_option_if_it_is_listed(
+    exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchange.open_position("kPEPE-USDT-SWAP", 3)
+    exchange.open_position("BTC-USDT-SWAP", 3)
+    assert await run(exchange, replace(ALL, inst_ids=["kPEPE-USDT-SWAP"])) is ExitCode.DONE
+    assert [holding.inst_id for holding in exchange.positions] == ["BTC-USDT-SWAP"]
+    assert await run(exchange, replace(ALL, inst_ids=["btc-usdt-swap"])) is ExitCode.USAGE
+    assert "no position of 'btc-usdt-swap' is listed" in capsys.readouterr().err

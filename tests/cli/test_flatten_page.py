@@ -1,6 +1,7 @@
 """The output of a flatten: report, live rows, exit code, and the text after an interrupt."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -16,7 +17,7 @@ from okx_async.cli.signals import Stop
 
 def position(inst_id: str = "BTC-USDT-SWAP", pos: str = "-3", **fields: str) -> Position:
     record = {"instId": inst_id, "mgnMode": "cross", "pos": pos, "upl": "-1.25", "cTime": "1", "posId": "2", **fields}
-    return positions(Answer(200, "0", data=[record], listed=True, envelope=True))[0]
+    return positions(Answer(200, "0", data=[record], listed=True, envelope=True)).positions[0]
 
 
 def attempt(outcome: Outcome, inst_id: str = "BTC-USDT-SWAP", code: str = "") -> Attempt:
@@ -77,7 +78,7 @@ def test_every_state_has_its_row_in_the_report(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    flatten_page.print_report(report(*FlattenState), [position("[red]SOL\x1b-USDT-SWAP")])
+    flatten_page.print_report(report(*FlattenState), [replace(position(), inst_id="[red]SOL\x1b-USDT-SWAP")])
     text = capsys.readouterr().out
     lines = text.splitlines()
     assert max(map(len, lines)) <= columns

@@ -39,7 +39,7 @@ def test_an_instrument_that_is_not_listed_is_listed() -> None:
 @pytest.mark.parametrize(
     ("pos_mode", "args", "error", "rule"),
     [
-        ("net_mode", ("btc-usdt-swap", 1), ValueError, "no instrument id"),
+        ("net_mode", ("BTC USDT SWAP", 1), ValueError, "no instrument id"),
         ("net_mode", ("BTC-USDT-SWAP", "many"), ValueError, "must be a number"),
         ("net_mode", ("BTC-USDT-SWAP", "NaN"), ValueError, "finite"),
         ("net_mode", ("BTC-USDT-SWAP", 0.5), TypeError, "Decimal"),

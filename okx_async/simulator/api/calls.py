@@ -32,6 +32,8 @@ class Venue:
     """Whether ``autoCxl`` cancels algo orders as well."""
     alive: dict[tuple[str, str], object] = field(default_factory=dict)
     """The latest cancel-all-after that is armed, by user and tag."""
+    odd_records: list[Any] = field(default_factory=list)
+    """What account/positions lists beside the positions, as it stands."""
 
 
 @dataclass(slots=True)

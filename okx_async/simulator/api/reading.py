@@ -18,7 +18,7 @@ def positions(venue: Venue, call: Call) -> list[Any]:
         instrument = venue.instruments.get(inst_id)
         if inst_type and instrument and instrument.inst_type != inst_type:
             raise Refused("51015")
-    return [
+    listed: list[Any] = [
         position.row(state, [order.attached() for order in venue.orders.attached(position) if order.close_fraction])
         for position, state in venue.books.shown(call.user_id, call.now, call.ms)
         if (state.pos or inst_ids or pos_ids)
@@ -26,6 +26,8 @@ def positions(venue: Venue, call: Call) -> list[Any]:
         and (not inst_ids or position.instrument.inst_id in inst_ids)
         and (not pos_ids or position.pos_id in pos_ids)
     ]
+    odd = venue.odd_records
+    return listed + [one for one in odd if not (inst_ids and isinstance(one, dict)) or one.get("instId") in inst_ids]
 
 
 def config(_venue: Venue, call: Call) -> list[Any]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 INST_TYPES = {"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"}
 
-_WELL_FORMED = re.compile(r"[A-Z0-9_.]+(?:-[A-Z0-9_.]+)*", re.ASCII)
+_WELL_FORMED = re.compile(r"[\w.]+(?:-[\w.]+)*")  # in letters of any script: the exchange lists such ids too
 _DATE = re.compile(r"[0-9]{6}", re.ASCII)
 _OPTION_PARTS = 5
 _EXPIRY_HOUR = 8  # UTC

@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 
 def accepted(data: list[Any], ms: int) -> Answer:
     """Return the answer that carries `data`; items of orders have an ``sCode`` each, which decides the code outside."""
-    if not (data and "sCode" in data[0]):
+    if not (data and isinstance(data[0], dict) and "sCode" in data[0]):
         return Answer(200, orjson.dumps({"code": "0", "data": data, "msg": ""}), "0")
     # 0: all orders succeeded, 1: none, 2: some.
     refused = [item["sCode"] for item in data if item["sCode"] != "0"]
