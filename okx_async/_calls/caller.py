@@ -193,8 +193,8 @@ class Caller:
         if closes_throttled(answer.code):
             nth = self._streaks.refused(attempt.key, attempt.begun + attempt.waited, attempt.wire.loop.time())
         per = 2.0 if request.quota is None else request.quota.per
-        seconds = block_seconds(answer.code, nth, per, attempt.retry_after)
-        logger.warning("%s: asked too often, its key pauses for %g s", request.label, seconds)
+        seconds = block_seconds(answer.code, nth, per, attempt.retry_after, self.draw())
+        logger.warning("%s: asked too often, its key pauses for %.2f s", request.label, seconds)
         for key in attempt.keys:
             try:
                 async with asyncio.timeout(BLOCK_WAIT):
