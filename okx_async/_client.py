@@ -20,6 +20,7 @@ from okx_async._flatten.report import FlattenReport, FlattenRow
 from okx_async._limiter.slots import SlotSource
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, Position, PosSide
 from okx_async._quota import Priority
+from okx_async._rest import requests
 from okx_async._rest.hosts import check_base_url, region_url
 from okx_async._rest.rate_keys import check_inst_ids
 from okx_async._validation import (
@@ -224,6 +225,7 @@ class Client:
         *,
         where: Callable[[Position], object] | None = None,
         auto_cxl: bool = True,
+        tag: str | None = None,
         deadline: float = 30.0,
         priority: Priority = Priority.PANIC,
         on_progress: Callable[[FlattenRow], object] | None = None,
@@ -238,6 +240,7 @@ class Client:
             inst_ids: Instruments to close. None: all.
             where: A plain function of a Position; only positions for which it is true are closed.
             auto_cxl: Whether the exchange shall cancel pending orders that are in the way.
+            tag: Your own tag of each close, as in `close_position`.
             deadline: Seconds from this call to the last close. What is on the wire by then is awaited.
             priority: The lane in which closes and readings wait.
             on_progress: A plain function, called with a position's row whenever it changes, and at the end. What it
@@ -261,6 +264,7 @@ class Client:
             inst_ids=None if inst_ids is None else check_inst_ids(inst_ids),
             where=where,
             auto_cxl=auto_cxl,
+            tag=requests.check_tag(tag),
             deadline=deadline,
             priority=priority,
             on_progress=on_progress,
@@ -310,9 +314,7 @@ class Client:
 
     async def aclose(self) -> None:
         """End waiting calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
-        if self._closed:
-            return
-        if self._loop is None:
+        if self._closed or self._loop is None:
             self._closed = True
             return
         self._bind()

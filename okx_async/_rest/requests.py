@@ -161,8 +161,13 @@ def close_body(request: ClosePosition) -> bytes:
         rule = "1 to 32 ASCII letters and digits"
         params["clOrdId"] = _matching(_CL_ORD_ID, request.cl_ord_id, "cl_ord_id", rule)
     if request.tag is not None:
-        params["tag"] = _matching(_TAG, request.tag, "tag", "1 to 16 ASCII letters and digits")
+        params["tag"] = check_tag(request.tag) or ""
     return orjson.dumps(params)
+
+
+def check_tag(tag: str | None) -> str | None:
+    """Return the tag of a close, None for none; raises InvalidRequestError."""
+    return None if tag is None else _matching(_TAG, tag, "tag", "1 to 16 ASCII letters and digits")
 
 
 def _matching(pattern: re.Pattern[str], value: object, name: str, rule: str) -> str:
