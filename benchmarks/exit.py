@@ -3,11 +3,13 @@
 Run: python -m benchmarks.exit [--seeds N] [--folder DIR]
 
 1, 20 and 100 positions, each on an instrument of its own, 20 to 22 ms each way. Three pollers read positions in a tight
-loop on the same client. The hog is another program of the same user, without a limiter, on the key of the first position:
-`benchmarks/_rivals.py`. A run that is not flat after 30 s counts as such.
+loop on the same client. The hog is another program of the same user, without a limiter, on the key of the first
+position: see `benchmarks/_rivals.py`.
+A run that is not flat after 30 s counts as such.
 """
 
 import asyncio
+from functools import partial
 from math import inf, isfinite
 from statistics import median
 
@@ -55,7 +57,7 @@ def main() -> None:
         cells = []
         for count in BOOKS:
             ends = [
-                stage(lambda scene, rivals=rivals, count=count: _play(scene, rivals, count), seed, jitter=JITTER)
+                stage(partial(_play, rivals=rivals, positions=count), seed, jitter=JITTER)
                 for seed in range(given.seeds)
             ]
             raw[f"{rivals}, {count}"] = ends
