@@ -54,10 +54,12 @@ def _late(stage: Stage, rng: Random) -> str:
 
 
 def _refusal(stage: Stage, rng: Random) -> str:
-    code = rng.choice(("50001", "51030", "51109", "51022", "50009", "51032", "51115", "51066", "51000", "50120"))
+    code = rng.choice(
+        ("50001", "50001", "50005", "51030", "51109", "51022", "50009", "51032", "51115", "51066", "51000", "50120")
+    )
     shapes: tuple[Shape | None, ...] = (None, None, "item", "suffix", "integer", "object", "bare")
     shape = rng.choice(shapes)
-    stage.exchange.inject(code=code, shape=shape, times=rng.choice((1, 3)))
+    stage.exchange.inject(code=code, shape=shape, times=rng.choice((1, 3, 8)))
     return f"a refusal: {code} in shape {shape}"
 
 
