@@ -156,10 +156,11 @@ class TimedClock(Clock):
     It can be made to fail. A client's time stamps are then of the machine's clock, which is real in virtual time too.
     """
 
-    __slots__ = ("_failed", "_failure", "_moments")
+    __slots__ = ("_failed", "_failure", "_machine", "_moments")
 
-    def __init__(self, source: Callable[[], float], *, start: float) -> None:
+    def __init__(self, source: Callable[[], float], *, start: float, machine: Callable[[], float] = time.time) -> None:
         super().__init__(source, start=start)
+        self._machine = machine
         self._moments: dict[float, float] = {}
         self._failed: list[tuple[float, float]] = []
         self._failure: float | type[BaseException] | None = None
@@ -168,7 +169,7 @@ class TimedClock(Clock):
         """Return its time in seconds, or fail."""
         failure = self._failure
         if failure is not None:
-            self._failed.append((time.time(), self._source()))
+            self._failed.append((self._machine(), self._source()))
             if isinstance(failure, float):
                 return failure
             raise failure("a clock that fails")
