@@ -84,8 +84,19 @@ class CloseEngine:
         self.legs.append(leg)
         self._requests[leg] = request
         address, loop = address_named(request), asyncio.get_running_loop()
-        self._calls.on_wire.follow(address, self, lambda outcome: leg.heard(outcome, loop.time()))
+
+        def heard(outcome: Outcome) -> None:
+            leg.heard(outcome, loop.time())
+            self._start_confirming(loop.time())
+
+        self._calls.on_wire.follow(address, self, heard)
         return leg
+
+    def _start_confirming(self, now: float) -> None:
+        """Start the time of a confirmation, with the first answer to a close of the position."""
+        if self._confirm_timeout is not None:
+            self.read_by = min(self.read_by, now + self._confirm_timeout)
+            self.send_by = min(self.send_by, self.read_by)
 
     def turn(self, request: ClosePosition) -> CloseTurn:
         """Return a turn for one close."""
@@ -199,10 +210,9 @@ class CloseEngine:
             if on_wire:
                 self.reader.close_ended()
         now = loop.time()
-        if self._confirm_timeout is not None:
-            self.read_by = min(self.read_by, now + self._confirm_timeout)
-            # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
-            self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.read_by)
+        self._start_confirming(now)
+        if self._confirm_timeout is not None and isinstance(failure, SlotTimeoutError):
+            self.send_by = now  # the error is raised at once and not at the end of the time that is left
         leg.answered(outcome, failure, attempts, now, self._calls.draw(), auto_cxl=request.auto_cxl)
         if isinstance(failure, AuthenticationError):
             self.stop(failure)
