@@ -154,6 +154,15 @@ def _held(_words: str, close: ClosePosition | None) -> str:
     return f"{held}{_LEFT}" if close is not None and close.auto_cxl else f"{held}cancel them or pass auto_cxl=True"
 
 
+def _reduce_only(_words: str, close: ClosePosition | None) -> str:
+    return _LEFT if close is not None and close.auto_cxl else f"{_FIRST}, or pass auto_cxl=True"
+
+
+def _mode(words: str, close: ClosePosition | None) -> str:
+    named = any(pattern.search(words) for pattern in _NAMES.values())
+    return _parameter(words, close) if named else _MODE
+
+
 def _exists(_words: str, close: ClosePosition | None) -> str:
     again = "" if close is not None and close.cl_ord_id is None else ", then use another cl_ord_id"
     return f"look at positions{again}"
@@ -200,9 +209,9 @@ _BY_STEP: Final[tuple[tuple[str, _Step], ...]] = (
     ("51004 51005 51101 51108 51185 51201 51202 51203 51207", _SLICE),
     ("51008 51119 51127 51131", "add margin, or repay what was borrowed"),
     ("51009 51024 51056 51341", _SUPPORT),
-    ("51010 51128 54000", _MODE),
+    ("51010 51128 54000", _mode),
     ("51020 51120 51121 51132", _REST),
-    ("51025 51102 51103 51104 51105 51106 51107 51174", _FIRST),
+    ("51025 51102 51103 51104 51105 51106 51107 51162 51174", _FIRST),
     ("51027 51028", _SETTLED),
     ("51041", _net_only),
     ("51066", "close it with a limit order of your own"),
@@ -214,7 +223,7 @@ _BY_STEP: Final[tuple[tuple[str, _Step], ...]] = (
     ("51140 51142", "nothing was executed: try later"),
     ("51143 51173", _OWN_ORDER),
     ("51144", "pass ccy= of the currency that the message names"),
-    ("51148 51162 51168 51205 51206", _FIRST),
+    ("51148 51168 51205 51206", _reduce_only),
     ("51156 51159 51166", _COPY),
     ("51163", "close the positions that the message names first"),
     ("51167", "cancel pending block orders first"),

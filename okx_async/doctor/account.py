@@ -109,6 +109,8 @@ def _level(acct_lv: str) -> Finding:
     if acct_lv not in _LEVELS:
         return _not_told("account mode", f"acctLv {acct_lv}".strip())
     needs = "; a cross MARGIN position is closed with its ccy=" if acct_lv == "2" else ""
+    if acct_lv in {"3", "4"}:
+        needs = "; flat does not cover spot holdings and borrowed currency, which carry risk in this mode"
     return Finding("account mode", Level.OK, f"{_LEVELS[acct_lv]}{needs}")
 
 

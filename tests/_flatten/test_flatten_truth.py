@@ -11,6 +11,7 @@ from okx_async._calls.caller import Caller
 from okx_async._calls.on_wire import ClosesOnWire
 from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.guard import Reading
+from okx_async._flatten.leg import LIFTED_BY_AUTO_CXL
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
 from tests.conftest import World
@@ -76,7 +77,27 @@ def test_a_close_that_is_accepted_after_the_deadline_is_proven_all_the_same(happ
     assert (report.flat, [row.state for row in report.rows]) == (True, [okx.FlattenState.CLOSED])
 
 
-@pytest.mark.parametrize("code", ["51112", "51115", "51117", "51125", "51148"])
+@pytest.mark.parametrize("code", sorted(LIFTED_BY_AUTO_CXL))
+def test_a_position_that_a_stop_closed_meanwhile_was_flat(happen: Happen, code: str) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code=code, times=None)
+        asyncio.get_running_loop().call_later(5.0, world.exchange.open_position, BTC, 0)
+        return await client.flatten(deadline=60.0)
+
+    report = happen(story)
+    assert (report.flat, [row.state for row in report.rows]) == (True, [okx.FlattenState.ALREADY_FLAT])
+    sent = [attempt.sent or 0.0 for attempt in report.rows[0].attempts]
+    assert len(sent) > 2
+    assert sent[-1] - sent[-2] > sent[1] - sent[0] > 0.0
+
+
+def test_the_codes_that_auto_cxl_lifts() -> None:
+    codes = "51112 51115 51117 51125 51126 51148 51168 51205 51206"
+    assert set(codes.split()) == LIFTED_BY_AUTO_CXL
+
+
+@pytest.mark.parametrize("code", sorted(LIFTED_BY_AUTO_CXL))
 def test_pending_orders_that_are_being_cancelled_are_waited_for(happen: Happen, code: str) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)

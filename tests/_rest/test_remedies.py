@@ -142,3 +142,21 @@ def test_without_a_code_the_way_is_looked_at() -> None:
 )
 def test_the_command_line_names_its_options(text: str, told: str) -> None:
     assert by_option(text) == told
+
+
+@pytest.mark.parametrize("code", ["51148", "51168", "51205", "51206"])
+def test_a_conflict_of_reduce_only_orders_names_what_was_not_done(code: str) -> None:
+    assert step(code) == "cancel pending orders first, or pass auto_cxl=True"
+    assert step(code, close=FULL).startswith("some are still pending all the same")
+
+
+@pytest.mark.parametrize(
+    ("words", "about"),
+    [
+        ("You can't complete this request under your current account mode", "check the account mode"),
+        ("Parameter posSide is not supported under the current account mode", "in net mode leave pos_side out"),
+        ("Parameter ccy error", "check ccy:"),
+    ],
+)
+def test_a_refusal_by_account_mode_is_about_the_parameter_that_it_names(words: str, about: str) -> None:
+    assert about in step("51010", words, FULL)
