@@ -20,6 +20,7 @@ FLOORS = [
     {"_validation"},
     {"_callbacks"},
     {"_limiter", "_rest", "_http"},
+    {"stores"},
     {"_calls"},
     {"_flatten"},
     {"_client"},
@@ -32,12 +33,14 @@ FLOORS = [
 # Rooms that use less than their floor allows.
 ONLY = {
     "simulator": {"_credentials"},  # a judge shares no code with the judged
+    "stores": {"_limiter", "_quota", "_errors", "_validation"},
     "torture": {"okx_async", "simulator"},
     "pytest_plugin": {"okx_async", "simulator"},
 }
 
 # Pure: what these need of time, chance or the network comes as an argument.
 PURE = ["_models", "_errors", "_quota", "_credentials", "_validation", "_rest", "_limiter/bucket"]
+PURE += ["stores/lease", "stores/line", "stores/epoch", "stores/records"]
 PURE += ["_flatten/guard", "_flatten/leg", "_flatten/report", "doctor/finding", "doctor/account", "doctor/refusals"]
 EFFECTS = {"asyncio", "time", "random", "socket", "threading", "aiohttp"}
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 FAULTS = Path(__file__).with_name("faults.txt")
 FURTHER = ["tests/_limiter", "tests/_rest", "tests/_http", "tests/_calls", "tests/_flatten", "tests/faults"]
-FURTHER += ["tests/test_pytest_plugin_beside.py"]
+FURTHER += ["tests/stores", "tests/test_pytest_plugin_beside.py"]
 """Run where the twin of the changed module, which comes first, notices nothing."""
 SECONDS = 300
 

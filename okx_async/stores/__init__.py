@@ -1,0 +1,1 @@
+"""Limiters whose limits are shared by many processes."""
