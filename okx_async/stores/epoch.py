@@ -1,6 +1,6 @@
 """The epoch of a store: which incarnation of it this is, and what its holders agreed upon.
 
-An empty store is the usual state, since idle keys leave nothing; so a store that has lost its memory looks like one that
+An empty store is the usual state, since idle keys leave nothing; so a store that lost its memory looks like one that
 is not in use. The epoch tells them apart. It names the incarnation that wrote it: where it is missing or names another
 one, there may be holders that the store has forgotten, and nothing is granted until none of them can matter any more.
 

@@ -81,6 +81,16 @@ def test_every_schedule_with_a_store_that_loses_its_memory(loss: dict[str, Any])
             assert worst(world.counted) <= 2, (chosen, at, world.counted)
 
 
+def test_every_schedule_with_a_clock_that_is_set_ahead_while_its_holders_know_better() -> None:
+    # One that is new takes it for what it is: it is assumed that the clock of a store in use is not set.
+    for chosen in product(stories(("prompt",), SOME), repeat=3):
+        for at in (0.25, 1.0, 2.5):
+            world = World()
+            world.after(at, partial(world.loses, shift=5.0, steps=True))
+            played(world, chosen, (1.0,), new=False)
+            assert worst(world.counted) <= 2, (chosen, at, world.counted)
+
+
 def test_no_token_is_lost_for_good() -> None:
     for chosen in product(stories(ASKS, ENDS), stories(("prompt",), SOME)):
         world = played(World(), chosen, ())

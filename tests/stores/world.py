@@ -95,10 +95,14 @@ class World:
             self.now, _, act = heappop(self._events)
             act()
 
-    def loses(self, *, shift: float = 0.0, keeps: bool = False, forgets_epoch: bool = False) -> None:
+    def loses(
+        self, *, shift: float = 0.0, keeps: bool = False, forgets_epoch: bool = False, steps: bool = False
+    ) -> None:
         """Lose the memory of everything: restarted empty, flushed, restored, or a replica that took over."""
-        self.run = f"{int(self.run) + 1}"
         self.shift += shift
+        if steps:  # nothing but the clock
+            return
+        self.run = f"{int(self.run) + 1}"
         if not keeps:
             self.bucket = SharedBucket(self.quota, self.terms)
         if forgets_epoch:
@@ -107,7 +111,7 @@ class World:
     def start(self, holder: Holder, story: Story, *, tries: int = 12) -> None:
         """Let a request ask for its token until it has one."""
         token = f"{holder.name}{next(holder.numbers)}"
-        lease = Lease(holder.clock(), self.now, self.terms.lease)
+        lease = Lease(holder.clock(), holder.clock(), self.terms.lease)
         sent = self.now
 
         def arrives(*, answered: bool) -> None:
@@ -144,11 +148,11 @@ class World:
         return answer.at
 
     def _sends(self, holder: Holder, token: str, lease: Lease, story: Story) -> None:
-        room = lease.left(holder.clock(), self.now) - TIMEOUT
+        room = lease.left(holder.clock(), holder.clock()) - TIMEOUT
         wait = max(0.0, room) * story.write / holder.rate
 
         def write() -> None:
-            if story.fate in ("refund", "stopped") or lease.left(holder.clock(), self.now) < TIMEOUT - 1e-9:
+            if story.fate in ("refund", "stopped") or lease.left(holder.clock(), holder.clock()) < TIMEOUT - 1e-9:
                 if story.fate != "stopped":
                     self._news(story, lambda: self.bucket.refund(token))
                 return
