@@ -81,6 +81,9 @@ def serve(
             line[ask.waiter] = Place(holder, ask.panic, now - ask.age * (1 - PPM), now)
     opened = now >= max(bucket.blocked_until, not_before)
     answers: dict[str, Answer] = {}
+    # No holder has more places than its share of the tokens, so a crowd in one program is no crowd in the others' way.
+    share = -(-bucket.quota.limit // len({place.holder for place in line.values()} or {holder}))
+    kept = 0
     ahead = 0  # places before the next one that got nothing now; the free tokens left for them are theirs
     for waiter, place in sorted(line.items(), key=lambda item: (not item[1].panic, item[1].since, item[0])):
         mine = by_waiter.get(waiter)
@@ -98,8 +101,9 @@ def serve(
         again = min(earliest + ahead * STAGGER, now + (PANIC_LOOKS if place.panic else bucket.quota.per))
         place.until = again + LATE
         answers[waiter] = Answer(None, again, earliest)
-        ahead += 1
-        if not mine.stays:
+        if mine.stays and kept < share:
+            kept += 1
+            ahead += 1
+        else:
             del line[waiter]
-            ahead -= 1
     return [answers[ask.waiter] for ask in asks]

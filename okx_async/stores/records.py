@@ -1,6 +1,7 @@
 """Buckets and epochs as bytes: what stands in a store. JSON, so that it can be read with any tool."""
 
 from dataclasses import asdict
+from functools import lru_cache
 
 import orjson
 
@@ -41,7 +42,7 @@ def read_bucket(record: bytes, terms: Terms) -> SharedBucket:
     try:
         quota, tokens, line, (blocked_until, refused_at, given_up, refusals, granted) = orjson.loads(record)
         return SharedBucket(
-            Quota(*quota),
+            _quota(*quota),
             terms,
             {ident: Token(*token) for ident, *token in tokens},
             {waiter: Place(*place) for waiter, *place in line},
@@ -53,6 +54,11 @@ def read_bucket(record: bytes, terms: Terms) -> SharedBucket:
         )
     except (ValueError, TypeError) as error:
         raise UnreadableError(f"a record of the limits cannot be read: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def _quota(limit: int, per: float, reserve: int) -> Quota:
+    return Quota(limit, per, reserve)
 
 
 def write_epoch(epoch: Epoch) -> bytes:

@@ -36,6 +36,7 @@ APPLICATION: Final = 0x6F6B7861
 """Marks a SQLite file as ours."""
 SWEEP: Final = 64
 """Transactions after which keys that are over are deleted."""
+MOST_KNOWN: Final = 1024
 FIRST_NAP, LONGEST_NAP = 0.00005, 0.001
 """Seconds between two tries to get the write lock."""
 WORDS: Final = {
@@ -71,14 +72,24 @@ class Transaction:
         row = self._connection.execute(
             "SELECT state FROM keys WHERE key = ? AND expires > ?", (key_text(key), self.now)
         ).fetchone()
-        return SharedBucket(quota, self.epoch.terms) if row is None else read_bucket(row[0], self.epoch.terms)
+        if row is None:
+            return SharedBucket(quota, self.epoch.terms)
+        known = self._database.known.pop(key, None)
+        if known is not None and known[0] == row[0] and known[1].terms == self.epoch.terms:
+            return known[1]
+        return read_bucket(row[0], self.epoch.terms)
 
     def save(self, key: tuple[str, ...], bucket: SharedBucket) -> None:
         """Write a bucket."""
+        known = self._database.known
+        if len(known) >= MOST_KNOWN:
+            known.clear()
+        record = write_bucket(bucket)
+        known[key] = record, bucket
         self._connection.execute(
             "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, "
             "state = excluded.state",
-            (key_text(key), bucket.expires(), write_bucket(bucket)),
+            (key_text(key), bucket.expires(), record),
         )
 
     def keys(self) -> Iterator[tuple[tuple[str, ...], SharedBucket]]:
@@ -118,8 +129,12 @@ class Database:
         """Set by another thread: stop waiting for the write lock."""
         self._clock = clock
         self._boot = boot
+        self.known: dict[tuple[str, ...], tuple[bytes, SharedBucket]] = {}
+        """Buckets as this process wrote them: where the same bytes stand, they need not be read."""
+        self._epochs: tuple[bytes, Epoch] | None = None
         self._connection: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
+        self._boot_id = ""
         self._run = ""
         self._count = 0
         self._forked = False
@@ -154,7 +169,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; the next transaction opens another one."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._epochs = self._connection, None, None
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
@@ -234,6 +249,8 @@ class Database:
         if not self._count % SWEEP:
             connection.execute("DELETE FROM keys WHERE expires <= ?", (now,))
         row = connection.execute("SELECT record FROM epoch").fetchone()
+        if row is not None and self._epochs is not None and self._epochs[0] == row[0]:
+            return self._epochs[1]
         stored = None if row is None else read_epoch(row[0])
         other_boot = stored is not None and stored.run.partition(":")[0] != self._boot_id
         # No holder survived a start of the host, when its clock stood at 0.
@@ -248,6 +265,8 @@ class Database:
                 check_terms(epoch, self.terms)
             epoch = replace(epoch, terms=self.terms)
             self.write_epoch(connection, epoch)
+        if row is not None and epoch is stored:
+            self._epochs = row[0], epoch
         return epoch
 
     def _begin(self, connection: sqlite3.Connection, until: float) -> None:

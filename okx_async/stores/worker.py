@@ -38,6 +38,8 @@ PATIENCE: Final = 2.0
 """Seconds to wait for the file's lock before the waiters are told that nothing was sent."""
 IMPATIENCE: Final = 0.2
 """Seconds to wait for it once that has happened."""
+SOON: Final = 0.01
+"""Seconds within which the end of a request is told: a burst of them is one transaction, and no ask waits for it."""
 RETRY: Final = 0.5
 """Seconds until notes that could not be delivered are tried again."""
 CHUNK: Final = 16
@@ -117,8 +119,12 @@ class Worker:
 
     def note(self, key: Key, note: Note) -> None:
         """Tell the store, and ask again for those that wait."""
-        local = self._hot[key] = self._local(key)
+        local = self._local(key)
         local.notes.append(note)
+        if note.kind not in {"settle", "doubt"}:
+            self._hot[key] = local
+        elif (at := self._clock() + SOON) < local.due:  # its token comes back a window later, so others may go first
+            self._wake(local, at)
 
     def attempt(self, work: Callable[[Transaction], T]) -> T | Exception:
         """Return the result of a transaction, or the error that it met."""

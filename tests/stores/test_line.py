@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from okx_async import Quota
@@ -127,21 +129,38 @@ def test_an_ask_that_arrived_late_has_the_place_of_when_it_was_sent() -> None:
     assert granted(asked(bucket, 100.0 + COOL, "b", "b1")) == [False]
 
 
-def test_ten_holders_share_a_key_evenly_and_in_turn() -> None:
-    """Each always has three waiters; tokens are used for 20 ms."""
-    bucket, now, grants = made(4), 0.0, dict.fromkeys("abcdefghij", 0)
+def test_a_crowd_in_one_program_does_not_stand_in_the_way_of_another() -> None:
+    bucket = full(made(4))
+    asked(bucket, 100.1, "a", "a1", "a2", "a3", "a4")
+    asked(bucket, 100.2, "b", "b1", "b2", "b3", "b4")
+    asked(bucket, 100.3, "a", "a1", "a2", "a3", "a4")
+    assert sorted(bucket.line) == ["a1", "a2", "b1", "b2"]
+    assert granted(asked(bucket, 100.0 + COOL, "b", "b1", "b2", "b3", "b4")) == [True, True, False, False]
+    assert granted(asked(bucket, 100.0 + COOL, "a", "a1", "a2", "a3", "a4")) == [True, True, False, False]
+
+
+@pytest.mark.parametrize("waiters", [1, 3, 20])
+def test_ten_holders_share_a_key_evenly_and_in_turn(waiters: int) -> None:
+    """Each always has so many waiters; a token is used for 20 ms."""
+    limit, seconds = 20, 30.0
+    bucket, now = made(limit), 0.0
+    grants: dict[str, list[float]] = {holder: [] for holder in "abcdefghij"}
     again = dict.fromkeys(grants, 0.0)
-    names = {holder: [f"{holder}{n:05}" for n in range(3)] for holder in grants}
-    while now < 60.0:
+    names = {holder: [f"{holder}{n:05}" for n in range(waiters)] for holder in grants}
+    while now < seconds:
         holder = min(again, key=lambda name: again[name])
         now = max(now, again[holder])
         answers = serve(bucket, now, holder, [Ask(w, f"{w}@{now}") for w in names[holder]])
         for waiter, answer in zip(list(names[holder]), answers, strict=True):
             if answer.at is not None:
-                grants[holder] += 1
                 bucket.settle(now + 0.02, f"{waiter}@{now}", holder, age=0.0)
                 names[holder].remove(waiter)
-                names[holder].append(f"{holder}{grants[holder] + 2:05}")
+                names[holder].append(f"{holder}{len(grants[holder]) + waiters:05}")
+                grants[holder].append(now)
         again[holder] = min([a.again for a in answers if a.at is None], default=now) + 0.001
-    assert max(grants.values()) <= 1.2 * min(grants.values())
-    assert sum(grants.values()) >= 0.95 * 4 * 60.0 / (COOL + 0.02)
+    each = [sum(at > 2 * COOL for at in times) for times in grants.values()]  # the first ones were free for all
+    mean = sum(each) / len(each)
+    assert waiters == 1 or 0.8 * mean <= min(each) <= max(each) <= 1.2 * mean, each
+    assert sum(map(len, grants.values())) >= 0.95 * limit * seconds / (COOL + 0.02)
+    longest = max(b - a for times in grants.values() for a, b in pairwise([0.0, *times, seconds]))
+    assert longest <= 3 * COOL  # a turn and two windows

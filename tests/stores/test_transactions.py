@@ -63,7 +63,8 @@ def test_an_idle_key_is_forgotten_and_deleted(host: Host) -> None:
     database = host.open()
     database.transact(take("a"), 0.0)
     host.now += 60.0
-    assert database.transact(take("b"), 0.0) == 1
+    assert database.transact(lambda transaction: transaction.bucket(KEY, QUOTA).granted, 0.0) == 0
+    database.transact(take("b"), 0.0)
     host.now += 60.0
     for _ in range(module.SWEEP):
         database.transact(opens, 0.0)
@@ -114,6 +115,22 @@ def test_a_file_that_was_replaced_is_left_for_the_new_one(host: Host) -> None:
         path.unlink()
     assert database.transact(take("b"), 0.0) == 1
     assert host.open().transact(take("c"), 0.0) == 2
+    other = Database(host.path.with_name("other"), TERMS, clock=lambda: host.now, boot=lambda: host.boot)
+    other.transact(opens, 0.0)
+    other.close()
+    other.path.rename(host.path)
+    for suffix in ("-wal", "-shm"):
+        host.path.with_name(f"{host.path.name}{suffix}").unlink(missing_ok=True)
+    assert database.transact(take("d"), 0.0) == 1
+
+
+def test_buckets_are_not_read_again_where_nothing_was_written_and_read_where_another_wrote(host: Host) -> None:
+    one, other = host.open(), host.open()
+    one.transact(take("a"), 0.0)
+    [(_, bucket)] = one.known.values()
+    assert one.transact(lambda transaction: transaction.bucket(KEY, QUOTA), 0.0) is bucket
+    other.transact(take("b"), 0.0)
+    assert len(one.transact(lambda transaction: transaction.bucket(KEY, QUOTA), 0.0).tokens) == 2
 
 
 def test_other_terms_are_refused_while_any_key_is_in_use(host: Host) -> None:

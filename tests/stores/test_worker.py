@@ -11,7 +11,7 @@ from okx_async import InvalidRequestError, NotSentError, Quota, SlotTimeoutError
 from okx_async.stores.lease import Terms
 from okx_async.stores.transactions import BusyError, Database, StoreError
 from okx_async.stores.waiters import Note, Waiter
-from okx_async.stores.worker import RETRY, Worker
+from okx_async.stores.worker import RETRY, SOON, Worker
 
 KEY = ("k",)
 QUOTA = Quota(1, 2.0)
@@ -50,7 +50,8 @@ class Host:
 
 
 def turn(worker: Worker) -> None:
-    """Do what is to be done now."""
+    """Do what is to be done now, or soon."""
+    worker._hot.update({key: local for key, local in worker.keys.items() if local.notes})
     while worker._hot:
         worker._turn([worker._hot.pop(key) for key in list(worker._hot)])
 
@@ -96,6 +97,18 @@ async def test_a_waiter_asks_again_when_its_token_is_back_and_with_a_new_lease(h
     assert second.lease is not None
     assert second.lease.asked == pytest.approx(settled + COOL + 0.001)
     assert second.token != first.token
+
+
+async def test_ends_of_requests_are_told_soon_and_together_and_all_else_at_once(host: Host) -> None:
+    worker = host.worker()
+    waiter = host.waiter(worker)
+    turn(worker)
+    for at in (host.now - 0.1, host.now):
+        worker.note(KEY, Note("settle", waiter.token, at))
+    assert not worker._hot
+    assert due(worker) == host.now + SOON
+    worker.note(KEY, Note("block", "", host.now, 1.0))
+    assert list(worker._hot) == [KEY]
 
 
 async def test_a_waiter_that_left_frees_its_place_or_its_token(host: Host) -> None:
@@ -244,16 +257,43 @@ async def test_a_store_that_forgot_hears_what_is_out_before_anything_is_asked(ho
     assert isinstance(await ended(waiter), SlotTimeoutError)
 
 
+async def test_a_store_that_lost_its_memory_grants_nothing_for_a_hold(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = host.worker()
+    worker.attempt(lambda _: None)
+    worker._database.close()
+    copy = host.path.with_name("copy")
+    copy.write_bytes(host.path.read_bytes())
+    copy.chmod(0o600)
+    copy.rename(host.path)
+    lost = host.now
+    waiter = host.waiter(worker)
+    turn(worker)
+    host.now = lost + TERMS.hold(QUOTA) - 0.5
+    worker._hot[KEY] = worker.keys[KEY]
+    turn(worker)
+    assert await ended(waiter) == "waits"
+    assert "nothing is granted for" in caplog.text
+    host.now += 1.0
+    worker._hot[KEY] = worker.keys[KEY]
+    turn(worker)
+    assert await ended(waiter) is None
+
+
 async def test_another_quota_is_told_and_the_stricter_holds(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     worker = host.worker()
     host.waiter(worker)
     turn(worker)
     other = host.worker()
     loop = asyncio.get_running_loop()
-    waiter = Waiter("w", KEY, Quota(5, 1.0), False, host.now, False, loop, loop.create_future())  # noqa: FBT003
+    waiter = Waiter("w", KEY, Quota(5, 4.0), False, host.now, False, loop, loop.create_future())  # noqa: FBT003
     other.join(waiter)
     turn(other)
     assert isinstance(await ended(waiter), SlotTimeoutError)
+    seen = other.keys[KEY].seen
+    assert seen is not None
+    assert seen.quota == Quota(1, 4.0)
     assert "in use with another quota than Quota(limit=5" in caplog.text
 
 
