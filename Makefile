@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: bench-smoke demo test check floor mutants planted interop soak torture bench clean
+.PHONY: bench-smoke demo test check floor mutants planted interop cluster soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -47,6 +47,10 @@ torture: $(READY)
 # 100,000 closes on real sockets while everything goes wrong (minutes).
 soak: $(READY)
 	$(BIN)/python tests/soak/run.py
+
+# Eight processes that share one limit, killed and stopped at random (two minutes).
+cluster: $(READY)
+	$(BIN)/python -m tests.cluster.run
 
 # Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute, three at first).
 interop: $(READY)
