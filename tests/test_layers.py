@@ -118,7 +118,7 @@ def test_a_pure_part_takes_its_time_as_an_argument(name: str) -> None:
 @pytest.mark.parametrize(
     "absent",
     [
-        *("typer", "rich", "redis", "yaml", "pytest", "aiohttp.web"),
+        *("sqlite3", "typer", "rich", "redis", "yaml", "pytest", "aiohttp.web"),
         *("okx_async.simulator", "okx_async.torture", "okx_async.doctor", "okx_async.cli"),
     ],
 )

@@ -92,7 +92,7 @@ class Transaction:
             (key_text(key), bucket.expires(), record),
         )
 
-    def keys(self) -> Iterator[tuple[tuple[str, ...], SharedBucket]]:
+    def in_use(self) -> Iterator[tuple[tuple[str, ...], SharedBucket]]:
         """Yield the keys in use."""
         for key, state in self._connection.execute("SELECT key, state FROM keys WHERE expires > ?", (self.now,)):
             bucket = read_bucket(state, self.epoch.terms)
@@ -110,7 +110,7 @@ class Database:
 
     Args:
         path: The file; it is made if it is missing.
-        terms: What all programs that use it must agree upon.
+        terms: What all programs that use it must agree upon; None to take what stands there.
         clock: The host's clock.
         boot: Names this run of the host.
     """
@@ -118,13 +118,14 @@ class Database:
     def __init__(
         self,
         path: Path,
-        terms: Terms,
+        terms: Terms | None,
         *,
         clock: Callable[[], float] = shared_clock,
         boot: Callable[[], str] = boot_id,
     ) -> None:
         self.path = path
-        self.terms = terms
+        self.terms = terms or Terms()
+        self._any_terms = terms is None
         self.yields = False
         """Set by another thread: stop waiting for the write lock."""
         self._clock = clock
@@ -258,7 +259,7 @@ class Database:
         if epoch is not stored:
             connection.execute("DELETE FROM keys")
             self.write_epoch(connection, epoch)
-        elif epoch.terms != self.terms:
+        elif epoch.terms != self.terms and not self._any_terms:
             if connection.execute("SELECT 1 FROM keys WHERE expires > ?", (now,)).fetchone() or now < epoch.opens(
                 Quota()
             ):

@@ -51,7 +51,7 @@ def test_connections_see_what_the_others_wrote(host: Host) -> None:
     one, other = host.open(), host.open()
     assert one.transact(take("a"), 0.0) == 1
     assert other.transact(take("b"), 0.0) == 2
-    assert [(key, len(bucket.tokens)) for key, bucket in one.transact(lambda t: list(t.keys()), 0.0)] == [(KEY, 2)]
+    assert [(key, len(bucket.tokens)) for key, bucket in one.transact(lambda t: list(t.in_use()), 0.0)] == [(KEY, 2)]
 
 
 def test_a_new_file_grants_at_once_and_is_for_this_user_alone(host: Host) -> None:
