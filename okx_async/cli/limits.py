@@ -6,6 +6,7 @@ from dataclasses import asdict
 from okx_async import InvalidRequestError, SlotSource
 from okx_async._calls.default_source import VARIABLE
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, show
+from okx_async.stores.places import default_path, prepare
 from okx_async.stores.reports import KeyReport, StoreReport, report
 from okx_async.stores.transactions import StoreError
 from okx_async.stores.urls import file_of, shared_limiter
@@ -21,10 +22,12 @@ def command_limits() -> SlotSource | None:
     if os.environ.get(VARIABLE):
         return None
     try:
-        return shared_limiter(OWN_FILE)
-    except InvalidRequestError as error:
+        limiter = shared_limiter(OWN_FILE)
+        prepare(default_path())
+    except (InvalidRequestError, OSError) as error:
         say(f"warning: limits are not shared with other programs: {error}")
         return None
+    return limiter
 
 
 def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:

@@ -83,11 +83,15 @@ def test_a_damaged_file_is_an_error(command: Process, tmp_path: Path) -> None:
     assert "damaged" in json.loads(shown.stdout)["error"]
 
 
+@pytest.mark.parametrize("obstacle", ["link", "file"])
 def test_a_command_without_a_place_for_the_file_goes_on_and_says_so(
-    simulate: Callable[..., dict[str, Any]], command: Process, file: Path
+    simulate: Callable[..., dict[str, Any]], command: Process, file: Path, obstacle: str
 ) -> None:
-    file.parent.mkdir(mode=0o700, parents=True)
-    file.symlink_to("elsewhere")
+    if obstacle == "link":
+        file.parent.mkdir(mode=0o700, parents=True)
+        file.symlink_to("elsewhere")
+    else:
+        file.parent.parent.touch()  # where the folder would be
     record = simulate("--position", "BTC-USDT-SWAP:1")
     done = command(*CLOSE, "--base-url", record["base_url"])
     assert done.returncode == 0
