@@ -12,6 +12,7 @@ request at a random moment between its grant and its end.
 """
 
 import asyncio
+import gc
 import itertools
 import random
 import shutil
@@ -70,27 +71,28 @@ def source_of(file: Path | None) -> SlotSource:
 def cost(file: Path | None, number: int, calls: int, pace: float, begin: float) -> Costs:
     """Take slots one after another, in a process of its own."""
 
-    async def main() -> list[float]:
+    async def main() -> Costs:
         source, keys = source_of(file), itertools.cycle((f"{number}", f"{place}") for place in range(KEYS))
         async with source.slot(("first",)):
             pass  # opens the file
+        gc.collect()
+        gc.freeze()
         await asyncio.sleep(max(0.0, begin - time.time()))
         del times[:]
         found = []
         for key in itertools.islice(keys, calls):
-            if pace:
-                await asyncio.sleep(pace * random.uniform(0.5, 1.5))
+            await asyncio.sleep(pace * random.uniform(0.5, 1.5))
             started = time.perf_counter()
             async with source.slot(key) as slot:
                 slot.check()
                 slot.settle()
             found.append(time.perf_counter() - started)
+        seen = times[:]
         await source.aclose()
-        return found
+        return Costs(found, max(wall for wall, _ in seen), max(cpu for _, cpu in seen))
 
     times = watch_callbacks()
-    slots = asyncio.run(main())
-    return Costs(slots, max(wall for wall, _ in times), max(cpu for _, cpu in times))
+    return asyncio.run(main())
 
 
 def bare(file: Path | None, number: int, calls: int, pace: float, begin: float) -> Costs:

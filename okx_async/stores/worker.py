@@ -98,7 +98,8 @@ class Worker:
         thread = self._thread
         if thread is not None and thread.is_alive():
             self._inbox.put(self._stop)
-            thread.join(flush)
+            if thread is not threading.current_thread():  # where garbage is collected is left to chance
+                thread.join(flush)
 
     def join(self, waiter: Waiter) -> None:
         """Let a waiter wait."""
