@@ -1,0 +1,72 @@
+"""The closes of one client, plain or confirmed, and which of them are joined: against the simulated exchange."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+
+import okx_async as okx
+from okx_async._flatten.closing import CONFIRM_TIMEOUT, Closer
+from tests.conftest import World
+
+Happen: TypeAlias = Callable[..., Any]
+BTC = okx.ClosePosition("BTC-USDT-SWAP", "cross")
+NORMAL = okx.Priority.NORMAL
+
+
+def closer(client: okx.Client, *, join: bool) -> Closer:
+    return Closer(client._caller, join=join)
+
+
+@pytest.mark.parametrize(
+    ("default", "given", "joined"),
+    [(False, None, False), (False, True, True), (True, None, True), (True, False, False)],
+)
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_call_says_whether_it_is_joined_or_leaves_it_to_its_client(
+    happen: Happen, *, default: bool, given: bool | None, joined: bool, confirmed: bool
+) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC.inst_id, 3)
+        close = closer(client, join=default)
+
+        async def call() -> okx.ClosedPosition:
+            if confirmed:
+                return await close.confirm(BTC, NORMAL, None, CONFIRM_TIMEOUT, join=given)
+            return await close.close(BTC, NORMAL, None, join=given)
+
+        first, second = await asyncio.gather(call(), call(), return_exceptions=True)
+        assert (first is second) is joined
+        assert isinstance(first, okx.ClosedPosition)
+        assert first.flat is confirmed
+        if joined or not confirmed:  # the second of two confirmed ones may read that the position is gone
+            assert len(world.closes()) == (1 if joined else 2)
+
+    happen(story)
+
+
+def test_a_confirmed_call_that_joins_a_plain_one_only_confirms_it(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC.inst_id, 3)
+        close = closer(client, join=True)
+        plain, confirmed = await asyncio.gather(
+            close.close(BTC, NORMAL, None), close.confirm(BTC, NORMAL, None, CONFIRM_TIMEOUT)
+        )
+        assert (plain.flat, confirmed.flat) == (False, True)
+        assert confirmed.attempts[: len(plain.attempts)] == plain.attempts
+        assert len(world.closes()) == 1
+
+    happen(story, fill_delay=0.5)
+
+
+@pytest.mark.parametrize("join", [False, True])
+def test_what_cannot_be_a_request_ends_before_anything_is_sent(happen: Happen, *, join: bool) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        close, odd = closer(client, join=join), okx.ClosePosition("BTC USDT", "cross")
+        for call in (close.close(odd, NORMAL, None), close.confirm(odd, NORMAL, None, CONFIRM_TIMEOUT)):
+            with pytest.raises(okx.InvalidRequestError, match="inst_id"):
+                await call
+        assert world.closes() == []
+
+    happen(story)
