@@ -4,6 +4,7 @@ The event loops never touch the store. They put messages into the inbox of the a
 in the loop of each waiter.
 """
 
+import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Hashable
 from itertools import count
@@ -25,15 +26,19 @@ class Agent:
         database: The store.
         quota: The quota of keys that are given no other.
         clock: The host's clock.
+        wall: Unix seconds.
     """
 
-    def __init__(self, database: Database, quota: Quota, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, quota: Quota, clock: Callable[[], float], wall: Callable[[], float] = time.time
+    ) -> None:
         self.clock = clock
+        self.wall = wall
         self.closed = False
         self._database = database
         self._quota = quota
         self._numbers = count()
-        self.worker = Worker(database, quota, clock)
+        self.worker = Worker(database, quota, clock, wall)
         """Of this process: a slot that another one granted is that of a parent."""
         forks.watch(self)
 
@@ -60,9 +65,12 @@ class Agent:
         worker.post(lambda: worker.note(key, note))
 
     def call(self, work: Callable[[Transaction], object], done: Callable[[object], object]) -> None:
-        """Have a transaction made; `done` is called in the agent's thread, with its result or the error."""
+        """Have a transaction made after all that was asked and told so far.
+
+        `done` is called in the agent's thread, with its result or the error.
+        """
         worker = self.worker
-        worker.post(lambda: done(worker.attempt(work)))
+        worker.post(lambda: worker.at_last(lambda: done(worker.attempt(work))))
 
     def statistics(self, key: Hashable) -> Statistics:
         """Return the state of a key as this process last saw it."""
@@ -112,4 +120,4 @@ class Agent:
         self._database.yields = False
         if not prepared:
             self._database.abandon()
-        self.worker = Worker(self._database, self._quota, self.clock)
+        self.worker = Worker(self._database, self._quota, self.clock, self.wall)

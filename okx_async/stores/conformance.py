@@ -58,6 +58,10 @@ def demand(holds: object, text: str) -> None:
         raise ConformanceError(text)
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 async def _free(source: SlotSource, key: Key, **options: Any) -> bool:
     """Return whether a slot is free now, and give it back."""
     try:
@@ -78,14 +82,11 @@ async def _fill(source: SlotSource, key: Key, count: int = QUOTA.limit) -> None:
 async def grants_the_limit_and_no_more(subject: Subject) -> None:
     """Check that the limit is granted at once, one more is not."""
     source, key = subject.source(), subject.key()
-    begun = asyncio.get_running_loop().time()
+    begun = _now()
     async with AsyncExitStack() as stack:
         for _ in range(QUOTA.limit):
             await stack.enter_async_context(source.slot(key))
-        demand(
-            asyncio.get_running_loop().time() - begun < QUOTA.limit * (subject.slack + 0.05),
-            "free slots are granted at once",
-        )
+        demand(_now() - begun < QUOTA.limit * (subject.slack + 0.05), "free slots are granted at once")
         demand(not await _free(source, key), "more slots than the limit were granted")
         demand(await _free(source, subject.key()), "another key has slots of its own")
 
@@ -98,10 +99,10 @@ async def a_settled_slot_comes_back_after_the_window(subject: Subject) -> None:
             await asyncio.sleep(0.1)
             if mark:
                 slot.settle()
-            settled = asyncio.get_running_loop().time()
+            settled = _now()
         demand(not await _free(source, key), "a settled slot was free at once")
         async with source.slot(key) as slot:
-            waited = asyncio.get_running_loop().time() - settled
+            waited = _now() - settled
             slot.refund()
         demand(waited > PER, f"a settled slot came back after {waited:.3f} s of {PER:g} s")
         demand(waited < PER + 0.2 + subject.slack, f"a settled slot came back only after {waited:.3f} s")
@@ -168,9 +169,9 @@ async def max_wait_zero_asks_only(subject: Subject) -> None:
     """Check that with `max_wait=0` an answer comes at once, and its `wait` says how far the earliest slot is."""
     source, key = subject.source(), subject.key()
     await _fill(source, key)
-    begun = asyncio.get_running_loop().time()
+    begun = _now()
     wait = await _too_late(source, key, 0.0)
-    demand(asyncio.get_running_loop().time() - begun < 0.05 + subject.slack, "max_wait=0 must not wait")
+    demand(_now() - begun < 0.05 + subject.slack, "max_wait=0 must not wait")
     demand(0 < wait < PER + 0.1, f"the earliest slot is not {wait:.3f} s away")
 
 
@@ -178,9 +179,9 @@ async def what_cannot_come_in_time_is_refused_at_once(subject: Subject) -> None:
     """Check that SlotTimeoutError comes at once if no slot can come within `max_wait`, waiters ahead counted."""
     source, key = subject.source(), subject.key()
     await _fill(source, key)
-    begun = asyncio.get_running_loop().time()
+    begun = _now()
     await _too_late(source, key, PER / 4)
-    demand(asyncio.get_running_loop().time() - begun < 0.1 + subject.slack, "a wait that is hopeless must end at once")
+    demand(_now() - begun < 0.1 + subject.slack, "a wait that is hopeless must end at once")
     async with source.slot(key, max_wait=2 * PER + subject.slack) as slot:
         slot.refund()
 
@@ -205,12 +206,11 @@ async def waiters_are_served_in_order(subject: Subject) -> None:
             order.append(name)
             slot.settle()
 
-    await _fill(source, key, 1)
     tasks = []
-    for name in ("1", "2", "3"):
-        tasks.append(asyncio.create_task(want(name)))
-        await asyncio.sleep(0.01 + subject.slack / 4)
-    tasks.append(asyncio.create_task(want("panic", Priority.PANIC)))
+    async with source.slot(key):
+        for name in ("1", "2", "3", "panic"):
+            tasks.append(asyncio.create_task(want(name, Priority(name == "panic"))))
+            await asyncio.sleep(0.01 + subject.slack / 4)
     await asyncio.gather(*tasks)
     demand(order == ["panic", "1", "2", "3"], f"served in the order {order}")
 
@@ -241,14 +241,14 @@ async def a_cancelled_waiter_takes_nothing(subject: Subject) -> None:
 async def a_block_holds_for_all(subject: Subject) -> None:
     """Check that nothing is granted during a block, and a shorter one lifts no longer one."""
     source, key = subject.source(), subject.key()
-    begun = asyncio.get_running_loop().time()
+    begun = _now()
     await source.block(key, 2 * PER, refused=False)
     await source.block(key, 0.01, refused=False)
-    demand(asyncio.get_running_loop().time() - begun < PER + subject.slack, "block must not wait for its end")
+    demand(_now() - begun < PER + subject.slack, "block must not wait for its end")
     demand(not await _free(source, key), "a slot was granted during a block")
     async with source.slot(key) as slot:
         slot.refund()
-    demand(asyncio.get_running_loop().time() - begun > 2 * PER, "a shorter block lifted a longer one")
+    demand(_now() - begun > 2 * PER, "a shorter block lifted a longer one")
 
 
 async def an_own_quota_is_kept(subject: Subject) -> None:

@@ -234,7 +234,7 @@ class SqliteSlot:
         if self._worker is not agent.worker:
             raise NotSentError(f"{self._key!r}: the slot is that of a parent process; nothing was sent", key=self._key)
         wanted = waiter.lease.length * SHARE if seconds is None else seconds
-        left = waiter.lease.left(agent.clock(), agent.worker.wall())
+        left = waiter.lease.left(agent.clock(), agent.wall())
         if left < wanted:
             raise NotSentError(
                 f"{self._key!r}: the slot was lost: {max(0.0, left):.3f} s of its lease are left, {wanted:g} s may be "

@@ -59,9 +59,7 @@ class Worker:
         wall: Unix seconds.
     """
 
-    def __init__(
-        self, database: Database, quota: Quota, clock: Callable[[], float], wall: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, database: Database, quota: Quota, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.holder = f"{os.getpid()}-{os.urandom(6).hex()}"
         self.keys: dict[Key, LocalKey] = {}
         self.lock = threading.Lock()
@@ -69,12 +67,13 @@ class Worker:
         self._database = database
         self._quota = quota
         self._clock = clock
-        self.wall = wall
+        self._wall = wall
         self._notices = Notices()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._inbox: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._hot: dict[Key, LocalKey] = {}  # to be looked at in this turn
+        self._last: list[Callable[[], object]] = []  # to be called at the end of this turn
         self._due: list[tuple[float, int, LocalKey]] = []
         self._numbers = count()
         self._turns = 0
@@ -127,6 +126,10 @@ class Worker:
         elif (at := self._clock() + SOON) < local.due:  # its token comes back a window later, so others may go first
             self._wake(local, at)
 
+    def at_last(self, act: Callable[[], object]) -> None:
+        """Call a function when all that came before has been done."""
+        self._last.append(act)
+
     def attempt(self, work: Callable[[Transaction], T]) -> T | Exception:
         """Return the result of a transaction, or the error that it met."""
         while True:
@@ -166,6 +169,8 @@ class Worker:
             while self._hot:
                 chunk = [self._hot.pop(key) for key in list(islice(self._hot, CHUNK))]
                 self._turn(chunk)
+            while self._last:
+                self._last.pop(0)()
         with self.lock:
             self._database.close()
 
@@ -192,7 +197,7 @@ class Worker:
         asked = self._clock()
         if not self._turns % TIDY:
             self.keys = {key: local for key, local in self.keys.items() if not local.idle(asked)}
-        lease = Lease(asked, self.wall(), self._database.terms.lease)  # noted before the ask is sent
+        lease = Lease(asked, self._wall(), self._database.terms.lease)  # noted before the ask is sent
         asks = [self._asks(local, asked) for local in chunk]
 
         result = self.attempt(lambda transaction: self._visit_all(transaction, chunk, asks))

@@ -87,7 +87,7 @@ async def test_check_demands_that_the_lease_lasts(tmp_path: Path, monkeypatch: p
         slot.check(6.0)
         with pytest.raises(NotSentError, match="nothing was sent"):
             slot.check()
-        monkeypatch.setattr(limiter._agent.worker, "wall", lambda: time.time() + 9.0)  # it was asleep
+        monkeypatch.setattr(limiter._agent, "wall", lambda: time.time() + 9.0)  # it was asleep
         with pytest.raises(NotSentError, match=r"0.000 s of its lease"):
             slot.check(0.5)
         slot.settle()
