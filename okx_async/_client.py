@@ -181,8 +181,9 @@ class Client:
         check_wait(max_wait)
         close = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
         check_priority(priority)
-        check_seconds(confirm_timeout=confirm_timeout)
         check_bool("join", join, or_none=True)
+        if confirm or confirm_timeout != CONFIRM_TIMEOUT:
+            check_seconds(confirm_timeout=confirm_timeout)
         try:
             if confirm:
                 return await self._closer.confirm(close, priority, max_wait, confirm_timeout, join=join)

@@ -51,7 +51,8 @@ class ClosesOnWire:
 
     def busy(self, turn: "CloseTurn") -> bool:
         """Whether a close is on the wire that this one must not overlap."""
-        return any(other is not turn and (turn.guarded or other.guarded) for other in self._turns.get(turn.address, ()))
+        turns = self._turns.get(turn.address)
+        return turns is not None and any(other is not turn and (turn.guarded or other.guarded) for other in turns)
 
     async def idle(self, turn: "CloseTurn", by: float = inf) -> bool:
         """Wait until `turn` overlaps no other close; return False if that is not so at `by`, by the loop's clock."""
@@ -75,7 +76,8 @@ class ClosesOnWire:
         turns.remove(turn)
         if not turns:
             del self._turns[turn.address]
-        for who, heard in list(self._followers.get(turn.address, {}).items()):
+        followers = self._followers.get(turn.address)
+        for who, heard in list(followers.items()) if followers else ():
             if who is not turn.who:
                 heard(outcome)
         idle = self._idle.pop(turn.address, None)

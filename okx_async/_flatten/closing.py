@@ -1,5 +1,7 @@
 """The closes of one client: plain or confirmed, joined or each on its own."""
 
+from collections.abc import Awaitable
+from functools import partial
 from typing import Final
 
 from okx_async._calls.caller import Caller
@@ -21,21 +23,14 @@ class Closer:
         self._join = join
         self._joined = JoinedCloses(calls.on_wire)
 
-    async def close(
+    def close(
         self, request: ClosePosition, priority: Priority, max_wait: float | None, *, join: bool | None = None
-    ) -> ClosedPosition:
+    ) -> Awaitable[ClosedPosition]:
         """Return once the exchange has accepted a close; the arguments are those of `Client.close_position`."""
-        job = requests.close_position(request)
-        calls = self._calls
-
-        async def send(turn: CloseTurn, left: float | None, _accepted: ClosedPosition | None) -> ClosedPosition:
-            permit = turn.permit if calls.on_wire.guarded else None
-            answer, attempts = await calls.call(job, priority, left, request, permit=permit, turn=turn)
-            return records.closed_position(answer, request, attempts)
-
         if self._join if join is None else join:
-            return await self._joined.close(request, priority, max_wait, send)
-        return await send(CloseTurn(calls.on_wire, request), max_wait, None)
+            requests.close_position(request)  # checks it
+            return self._joined.close(request, priority, max_wait, partial(self._send, request, priority))
+        return self._send(request, priority, CloseTurn(self._calls.on_wire, request), max_wait)
 
     async def confirm(
         self,
@@ -48,14 +43,34 @@ class Closer:
     ) -> ClosedPosition:
         """Return once the position is proven gone."""
         requests.close_position(request)  # checks it
-        calls = self._calls
-
-        async def send(turn: CloseTurn, left: float | None, accepted: ClosedPosition | None) -> ClosedPosition:
-            if accepted is not None:
-                turn.was_written = True
-                return await confirm_accepted(calls, request, priority, accepted, confirm_timeout)
-            return await close_and_confirm(calls, request, priority, left, confirm_timeout, whole=turn)
-
+        send = partial(self._send_and_confirm, request, priority, confirm_timeout)
         if self._join if join is None else join:
             return await self._joined.close(request, priority, max_wait, send, confirm=True)
-        return await send(CloseTurn(calls.on_wire, request), max_wait, None)
+        return await send(CloseTurn(self._calls.on_wire, request), max_wait, None)
+
+    async def _send(
+        self,
+        request: ClosePosition,
+        priority: Priority,
+        turn: CloseTurn,
+        left: float | None,
+        _accepted: ClosedPosition | None = None,
+    ) -> ClosedPosition:
+        permit = turn.permit if self._calls.on_wire.guarded else None
+        job = requests.close_position(request)
+        answer, attempts = await self._calls.call(job, priority, left, request, permit=permit, turn=turn)
+        return records.closed_position(answer, request, attempts)
+
+    async def _send_and_confirm(  # noqa: PLR0917 - the last three come from the joined close
+        self,
+        request: ClosePosition,
+        priority: Priority,
+        confirm_timeout: float,
+        turn: CloseTurn,
+        left: float | None,
+        accepted: ClosedPosition | None,
+    ) -> ClosedPosition:
+        if accepted is not None:
+            turn.was_written = True
+            return await confirm_accepted(self._calls, request, priority, accepted, confirm_timeout)
+        return await close_and_confirm(self._calls, request, priority, left, confirm_timeout, whole=turn)
