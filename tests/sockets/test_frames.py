@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import aiohttp
 import pytest
 
-from okx_async import Client, Credentials, InvalidRequestError, OkxError
+from okx_async import Attempt, Client, Credentials, InvalidRequestError, OkxError
 from tests.sockets.conftest import CREDENTIALS, Clients, Connection, Stub
 from tests.sockets.frames import variables
 
@@ -141,13 +141,17 @@ async def test_cut_short_while_it_connects(
 
 @OWN
 async def test_closed_while_it_connects(clients: Clients, unreachable: str, *, own: bool) -> None:
+    """Each attempt that `on_attempt` was told is one of the error's."""
+    told: list[Attempt] = []
     async with aiohttp.ClientSession() as session:
-        client = clients(unreachable, session=None if own else session)
+        client = clients(unreachable, session=None if own else session, on_attempt=told.append)
         closing = asyncio.ensure_future(close(client))
         await asyncio.sleep(0.05)
         await client.aclose()
         error = await ends(closing)
     assert isinstance(error, OkxError)
+    assert len(told) == 1
+    assert error.attempts == tuple(told)
     assert_shows_nothing(error, None)
 
 
