@@ -38,7 +38,7 @@ def clock_finding(samples: Sequence[Sample]) -> Finding:
     # The exchange truncates its time to whole milliseconds.
     offset, doubt = best.offset + 0.0005, best.round_trip / 2 + 0.0005
     if abs(best.offset) > PLAUSIBLE:
-        how = f"public/time told {best.told:g} s, {best.offset:+g} s from this machine's: no plausible time, it is not used"
+        how = f"public/time told {best.told:g} s, {best.offset:+g} s from this machine's: no plausible time, not used"
         return Finding(
             "clock", Level.FAIL, how, "check what answers there in place of OKX, and the date of this machine"
         )
