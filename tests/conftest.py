@@ -134,7 +134,7 @@ async def exchange() -> AsyncIterator[SimulatedExchange]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def fresh_default_limiter() -> Iterator[None]:
     """A process-wide limiter that no other test has used."""
     _default_limiter.cache_clear()

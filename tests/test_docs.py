@@ -81,6 +81,14 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert [symbol for symbol in sorted(symbols) if not re.search(rf"\b{symbol}\b", source)] == []
 
 
+def test_each_seed_that_broke_has_its_test() -> None:
+    page = (ROOT / "docs" / "explanation" / "random-histories.md").read_text()
+    rows = re.findall(r"^\| \d+ \|.*", page, re.MULTILINE)
+    tests = re.findall(r"^\| \d+ \|.*`(tests/\S+\.py)::(test_\w+)` \|$", page, re.MULTILINE)
+    assert len(tests) == len(rows) > 0
+    assert [test for path, test in tests if f"def {test}(" not in (ROOT / path).read_text()] == []
+
+
 def test_the_folder_picture_is_the_tree() -> None:
     picture = ARCHITECTURE.read_text().partition("```text\n")[2].partition("```")[0]
     rooms = {

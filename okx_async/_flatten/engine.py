@@ -43,7 +43,7 @@ class CloseEngine:
         inst_ids: The instruments that readings must cover, None for all.
         priority: The lane of every close and reading.
         deadline: Until when closes may be written and readings begun, by the loop's clock.
-        confirm_timeout: Instead of a deadline, seconds after the end of the first close.
+        confirm_timeout: Instead of a deadline, seconds after the end of the first close, or of another of this client.
         may_send_blind: Whether a first close goes out without a reading if positions cannot be read.
         whole: Told that a close was written.
         on_change: Called with a leg after a change of its state.
@@ -67,6 +67,8 @@ class CloseEngine:
         self._priority = priority
         self._on_change = on_change
         self._confirm_timeout = confirm_timeout
+        self._was_answered = False
+        """Whether a close of ours has ended."""
         self.send_by = self.read_by = deadline
         self.reader = PositionReader(calls, inst_ids, priority, self._on_reading)
         self.legs: list[Leg] = []
@@ -83,20 +85,8 @@ class CloseEngine:
         leg = Leg(before, reading.started)
         self.legs.append(leg)
         self._requests[leg] = request
-        address, loop = address_named(request), asyncio.get_running_loop()
-
-        def heard(outcome: Outcome) -> None:
-            leg.heard(outcome, loop.time())
-            self._start_confirming(loop.time())
-
-        self._calls.on_wire.follow(address, self, heard)
+        self._calls.on_wire.follow(address_named(request), self, lambda outcome: self._heard(leg, outcome))
         return leg
-
-    def _start_confirming(self, now: float) -> None:
-        """Start the time of a confirmation, with the first answer to a close of the position."""
-        if self._confirm_timeout is not None:
-            self.read_by = min(self.read_by, now + self._confirm_timeout)
-            self.send_by = min(self.send_by, self.read_by)
 
     def turn(self, request: ClosePosition) -> CloseTurn:
         """Return a turn for one close."""
@@ -157,6 +147,13 @@ class CloseEngine:
             self._calls.on_wire.unfollow(address_named(request), self)
         await self.reader.aclose()
 
+    def _heard(self, leg: Leg, outcome: Outcome) -> None:
+        """Note the end of another close of the position by this client."""
+        now = asyncio.get_running_loop().time()
+        leg.heard(outcome, now)
+        if self._confirm_timeout is not None and not self._was_answered and outcome is not Outcome.NOT_SENT:
+            self.read_by = min(self.read_by, now + self._confirm_timeout)  # there may be no close of ours
+
     async def _read(self, leg: Leg) -> None:
         """Have positions read, for one leg."""
         loop = asyncio.get_running_loop()
@@ -210,9 +207,12 @@ class CloseEngine:
             if on_wire:
                 self.reader.close_ended()
         now = loop.time()
-        self._start_confirming(now)
-        if self._confirm_timeout is not None and isinstance(failure, SlotTimeoutError):
-            self.send_by = now  # the error is raised at once and not at the end of the time that is left
+        if self._confirm_timeout is not None:
+            by = now + self._confirm_timeout
+            self.read_by = min(self.read_by, by) if self._was_answered else by
+            self._was_answered = True
+            # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
+            self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.read_by)
         leg.answered(outcome, failure, attempts, now, self._calls.draw(), auto_cxl=request.auto_cxl)
         if isinstance(failure, AuthenticationError):
             self.stop(failure)

@@ -23,6 +23,11 @@ logger = logging.getLogger("okx_async")
 MOST_PAGES: Final = 50
 MOST_NAMED: Final = 5
 """Instruments that are asked for one by one; for more of them, the orders of all instruments are read."""
+MOST_KEPT: Final = 40_000_000
+"""Bytes that the orders of all lists may take together, roughly: 8,000 orders as they are usually listed."""
+_FIELD_BYTES: Final = 100
+_NESTED: Final = 20
+"""Bytes in memory for a byte of JSON at most, within a field."""
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,40}")
 
 
@@ -39,10 +44,11 @@ async def open_orders(
     """
     few = inst_ids is not None and len(inst_ids) <= MOST_NAMED and all(map(is_nameable, inst_ids))
     names = list(inst_ids or ()) if few else [None]
+    room = _Room()
     try:
         async with asyncio.timeout_at(by):
             lists = await gather_in_turns(
-                lambda question: _pages(calls, priority, *question),
+                lambda question: _pages(calls, priority, *question, room),
                 [(each, named) for each in ORDER_LISTS for named in names],
             )
     except TimeoutError:
@@ -54,13 +60,33 @@ async def open_orders(
     return tuple(order for found in lists for order in found)
 
 
-async def _pages(calls: Caller, priority: Priority, which: OrderList, inst_id: str | None) -> list[OpenOrder]:
+class _Room:
+    """The memory that is left for orders."""
+
+    def __init__(self) -> None:
+        self._left = MOST_KEPT
+
+    def take(self, page: list[OpenOrder]) -> bool:
+        """Return whether there is room for a page."""
+        for order in page:
+            for value in order.raw.values():
+                size = len(value) if isinstance(value, str) else _NESTED * len(str(value))
+                self._left -= _FIELD_BYTES + size
+        return self._left >= 0
+
+
+async def _pages(
+    calls: Caller, priority: Priority, which: OrderList, inst_id: str | None, room: _Room
+) -> list[OpenOrder]:
     """Return all orders of one list, read page by page; raises OkxError."""
     found: dict[object, OpenOrder] = {}
     after = ""
     for _ in range(MOST_PAGES):
         answer, _ = await calls.call(which.page(inst_id, after), priority, None)
         page = orders(answer)
+        del answer  # its large fields are not kept while the next page comes
+        if not room.take(page):
+            raise OutcomeUnknownError(f"{which.label}: the orders are larger than {MOST_KEPT} bytes, not all are read")
         found |= {order.algo_id or order.ord_id or repr(order.raw): order for order in page}
         ids = [order.algo_id or order.ord_id for order in page if order.raw.get(which.cursor)]
         last = next(filter(_ID.fullmatch, reversed(ids)), after)  # a record without an id may be the last one

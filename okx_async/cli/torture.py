@@ -18,6 +18,9 @@ def run(seeds: int, first: int, *, processes: int, shrinks: bool, as_json: bool)
         for line in record["broken"]:
             say(f"seed {record['seed']} broke {line}")
 
+    if not as_json:
+        text = f"seeds {first} to {first + seeds - 1}; one of them again: "
+        show(f"{text}okx-async torture --seed {first} --seeds 1")
     totals = run_series(range(first, first + seeds), processes, report)
     if as_json:
         emit({"histories": records})

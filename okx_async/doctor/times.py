@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from okx_async._calls.exchange_clock import PLAUSIBLE
 from okx_async.doctor.finding import Finding, Level
 
 _REFUSED = 30.0  # https://www.okx.com/docs-v5/en/#overview-rest-authentication-making-requests
@@ -36,6 +37,11 @@ def clock_finding(samples: Sequence[Sample]) -> Finding:
     best = min(samples, key=lambda sample: sample.round_trip)
     # The exchange truncates its time to whole milliseconds.
     offset, doubt = best.offset + 0.0005, best.round_trip / 2 + 0.0005
+    if abs(best.offset) > PLAUSIBLE:
+        how = f"public/time told {best.told:g} s, {best.offset:+g} s from this machine's: no plausible time, not used"
+        return Finding(
+            "clock", Level.FAIL, how, "check what answers there in place of OKX, and the date of this machine"
+        )
     how = f"this machine is {_apart(-offset)} the exchange (±{doubt * 1000:.0f} ms)"
     remedy = "let the machine set its clock by NTP"
     if abs(offset) - doubt > _REFUSED - _NEARLY:

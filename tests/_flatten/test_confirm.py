@@ -341,3 +341,27 @@ def test_the_first_reading_counts_towards_max_wait(happen: Happen) -> None:
         assert not world.closes()
 
     happen(story)
+
+
+@pytest.mark.parametrize("max_wait", [0.5, None])
+def test_the_end_of_another_close_of_the_position_begins_the_time_to_confirm(
+    happen: Happen, max_wait: float | None
+) -> None:
+    """Seed 2611291830027 broke "deadlines": without a close of its own the call read for as long as the other's did."""
+
+    async def story(world: World, client: okx.Client) -> float:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject("never filled", delay=0.4)
+        first = asyncio.ensure_future(client.close_position(BTC, "cross", confirm=True))
+        await asyncio.sleep(0.1)
+        with pytest.raises(okx.OutcomeUnknownError, match="not proven closed in time"):
+            await client.close_position(BTC, "cross", confirm=True, max_wait=max_wait, confirm_timeout=0.5)
+        took = loop.time() - begun
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert len(world.closes()) == 1
+        return took
+
+    assert happen(story) < 2.0

@@ -242,19 +242,6 @@ async def test_confirm_timeout_runs_from_the_first_close_and_bounds_the_others()
     assert (engine.send_by, engine.read_by) == (2.5, 2.5)
 
 
-async def test_confirm_timeout_runs_from_the_answer_to_another_close_of_the_position_too() -> None:
-    calls = Calls(RECORD)
-    engine = engine_of(calls, confirm_timeout=2.0)
-    leg = leg_of(engine)
-    other = CloseTurn(calls.on_wire, ClosePosition(BTC, "cross"))
-    assert other.write()
-    await asyncio.sleep(0.5)
-    other.ended(Outcome.ACCEPTED)
-    assert (engine.send_by, engine.read_by) == (2.5, 2.5)
-    await engine.follow(leg)
-    assert now() == 2.5
-
-
 async def test_the_reading_after_a_close_waits_for_no_other() -> None:
     calls = Calls()
     engine = engine_of(calls, deadline=5.0)

@@ -126,3 +126,21 @@ def test_an_algo_order_as_it_is_listed() -> None:
 def test_an_answer_that_cannot_be_understood_is_no_empty_list(answer: Answer) -> None:
     with pytest.raises(OutcomeUnknownError):
         orders(answer)
+
+
+@pytest.mark.parametrize(("field", "fits"), [("x" * 1000, 700), ([{}] * 200, 60)])
+async def test_orders_that_take_too_much_memory_are_not_returned(
+    monkeypatch: pytest.MonkeyPatch, field: object, fits: int
+) -> None:
+    async def call(self: Lists, job: ApiRequest, *_: Any) -> tuple[Answer, tuple[()]]:
+        count = self.ordinary if "orders-pending" in job.path else 0
+        records = [{"instId": "BTC-USDT-SWAP", "ordId": str(n), "x": field} for n in range(count)]
+        return listing(*records), ()
+
+    monkeypatch.setattr(Lists, "call", call)
+    monkeypatch.setattr("okx_async._flatten.open_orders.MOST_KEPT", 1_000_000)
+    monkeypatch.setattr("okx_async._flatten.open_orders.ORDERS_PAGE", 10_000)
+    found = await read(Lists(ordinary=fits))
+    assert found is not None
+    assert len(found) == fits
+    assert await read(Lists(ordinary=2 * fits)) is None

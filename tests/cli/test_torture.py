@@ -31,7 +31,7 @@ def test_torture_prints_the_same_record_of_each_history_every_time(
 def test_torture_says_what_it_covered(capsys: pytest.CaptureFixture[str]) -> None:
     assert torture.run(2, 3, processes=1, shrinks=False, as_json=False) is ExitCode.DONE
     out, err = capsys.readouterr()
-    assert out.startswith("2 histories, ")
+    assert out.startswith("seeds 3 to 4; one of them again: okx-async torture --seed 3 --seeds 1\n2 histories, ")
     assert out.endswith(": 0 broken\n")
     assert err == ""
 

@@ -15,8 +15,6 @@ from okx_async.simulator import SimulatedExchange
 CONFIG = "/api/v5/account/config"
 TIME = "/api/v5/public/time"
 
-pytestmark = pytest.mark.usefixtures("fresh_default_limiter")
-
 
 def levels(findings: Sequence[Finding]) -> dict[str, Level]:
     return {finding.check: finding.level for finding in findings}

@@ -33,6 +33,20 @@ def test_the_clock_is_judged_by_the_limit_of_30_s(offset: float, level: Level, w
     assert bool(finding.remedy) == (level is not Level.OK)
 
 
+@pytest.mark.parametrize("told", [T * 1000, T * 1e6, T / 1000, 0.0, T + 86_401.0, T - 86_401.0])
+def test_a_time_in_other_units_is_no_plausible_time_and_no_wrong_clock(told: float) -> None:
+    finding = clock_finding([Sample(T, T + 0.1, told)])
+    assert finding.level is Level.FAIL
+    assert "no plausible time" in finding.text
+    assert "NTP" not in finding.remedy
+    assert "50102" not in finding.text
+
+
+@pytest.mark.parametrize("told", [T + 86_000.0, T - 86_000.0])
+def test_a_clock_that_is_wrong_by_less_than_a_day_is_a_wrong_clock(told: float) -> None:
+    assert "50102" in clock_finding([Sample(T, T + 0.1, told)]).text
+
+
 def test_the_shortest_round_trip_decides() -> None:
     slow_back = sample(0.0, 8.0, late=8.0)  # alone, the clock seems 4 s off
     assert slow_back.offset == pytest.approx(-4.0, abs=0.001)

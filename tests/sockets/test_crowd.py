@@ -1,8 +1,6 @@
-"""What one loop has to do when many connections die at once, and what a flood costs."""
+"""What one loop has to do when many connections die at once."""
 
 import asyncio
-import subprocess
-import sys
 import time
 
 import pytest
@@ -48,39 +46,3 @@ async def test_connections_that_die_together_cost_the_same_whatever_the_crowd(st
     alone = await standstill(stub, clients(stub.base_url, timeout=60.0), clients, 0)
     crowded = await standstill(stub, clients(stub.base_url, timeout=60.0), clients, 5_000)
     assert crowded < 3 * alone + 0.1
-
-
-CHILD = """
-import asyncio, resource, sys
-import okx_async as okx
-
-async def main(url):
-    keys = okx.Credentials("k", "s", "p")
-    async with okx.Client(keys, base_url=url, user_id="1", limiter=okx.Limiter()) as client:
-        client._wiring.uid_lookup._start = lambda: None
-        await client.close_position("BTC-USDT-SWAP", "cross")
-        await client.warm_up(1)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        await asyncio.sleep(2.0)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-
-asyncio.run(main(sys.argv[1]))
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB there")
-async def test_a_flood_over_idle_connections_costs_no_memory(stub: Stub) -> None:
-    async def script(line: Connection) -> None:
-        if len(stub.connections) == 1:
-            await line.request()
-            line.answer({"code": "0", "data": [], "msg": ""})
-        await asyncio.sleep(0.2)
-        while not line.ended.is_set():
-            if line.transport.get_write_buffer_size() < 1_000_000:
-                line.write(b"HTTP/1.1 204 No Content\r\n\r\n" * 4000)
-            await asyncio.sleep(0)
-
-    stub.script = script
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, stub.base_url, stdout=subprocess.PIPE)
-    told, _ = await child.communicate()
-    assert int(told) < 10_000

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import aiohttp
 import pytest
 
-from okx_async import Client, Credentials, InvalidRequestError, OkxError
+from okx_async import Attempt, Client, Credentials, InvalidRequestError, OkxError
 from tests.sockets.conftest import CREDENTIALS, Clients, Connection, Stub
 from tests.sockets.frames import variables
 
@@ -19,18 +19,18 @@ pytestmark = pytest.mark.usefixtures("no_uid_check")
 OWN = pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
 
 
-async def by_timeout(call: Awaitable[object]) -> None:
-    async with asyncio.timeout(0.1):
+async def by_timeout(call: Awaitable[object], seconds: float = 0.1) -> None:
+    async with asyncio.timeout(seconds):
         await call
 
 
-async def by_wait_for(call: Awaitable[object]) -> None:
-    await asyncio.wait_for(call, 0.1)
+async def by_wait_for(call: Awaitable[object], seconds: float = 0.1) -> None:
+    await asyncio.wait_for(call, seconds)
 
 
-async def by_cancel(call: Awaitable[object]) -> None:
+async def by_cancel(call: Awaitable[object], seconds: float = 0.1) -> None:
     task = asyncio.ensure_future(call)
-    asyncio.get_running_loop().call_later(0.1, task.cancel)
+    asyncio.get_running_loop().call_later(seconds, task.cancel)
     await task
 
 
@@ -87,7 +87,7 @@ async def test_cut_short_on_the_wire(  # noqa: PLR0917 - fixtures and parameters
     clients: Clients,
     caplog: pytest.LogCaptureFixture,
     call: Callable[[Client], Awaitable[object]],
-    cut: Callable[[Awaitable[object]], Awaitable[None]],
+    cut: Callable[[Awaitable[object], float], Awaitable[None]],
     script: Callable[[Connection], Awaitable[None]],
     *,
     own: bool,
@@ -96,8 +96,13 @@ async def test_cut_short_on_the_wire(  # noqa: PLR0917 - fixtures and parameters
     stub.script = script
     async with aiohttp.ClientSession() as session:
         client = clients(stub.base_url, session=None if own else session)
-        error = await ends(cut(call(client)))
+        error: BaseException | None = None
+        seconds = 0.1
+        while not stub.requests and seconds < 10.0:  # on a machine that is busy it is cut before it was written
+            error = await ends(cut(call(client), seconds))
+            seconds *= 4
     assert stub.requests
+    assert error is not None
     assert_shows_nothing(error, stub, caplog.text)
 
 
@@ -141,13 +146,17 @@ async def test_cut_short_while_it_connects(
 
 @OWN
 async def test_closed_while_it_connects(clients: Clients, unreachable: str, *, own: bool) -> None:
+    """Each attempt that `on_attempt` was told is one of the error's."""
+    told: list[Attempt] = []
     async with aiohttp.ClientSession() as session:
-        client = clients(unreachable, session=None if own else session)
+        client = clients(unreachable, session=None if own else session, on_attempt=told.append)
         closing = asyncio.ensure_future(close(client))
         await asyncio.sleep(0.05)
         await client.aclose()
         error = await ends(closing)
     assert isinstance(error, OkxError)
+    assert len(told) == 1
+    assert error.attempts == tuple(told)
     assert_shows_nothing(error, None)
 
 

@@ -12,8 +12,6 @@ from okx_async import Client, ClosePosition, CloseResult, NotSentError
 from okx_async.simulator import SimulatedExchange
 from tests.sockets.conftest import most_in_a_window
 
-pytestmark = pytest.mark.usefixtures("fresh_default_limiter")
-
 CLOSE = "/api/v5/trade/close-position"
 LEGS = [ClosePosition(f"BTC-USD-260327-{60000 + n}-C", "cross") for n in range(13)]
 

@@ -1,13 +1,19 @@
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import pytest
 
-from okx_async.simulator import Path
+from okx_async import OutcomeUnknownError
+from okx_async.simulator import Network, Path, VirtualLoop, run
+from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.faults.catalogue import CATALOGUE
 from okx_async.torture import History, Plan, happen
-from okx_async.torture.mishaps import HELD, LIE, MISHAPS
+from okx_async.torture.mishaps import HELD, LIE, MISHAPS, strike
 from okx_async.torture.plan import Mishap, NetworkConditions, Part
+from okx_async.torture.stage import Stage
 
 BUSY = (Part("siege", 0, 0.0, "siege"), Part("siege", 0, 0.0, "siege too"))
 
@@ -73,3 +79,45 @@ def test_what_befalls_connecting_only_sends_nothing(kind: str, calm: Plan) -> No
     assert history.broken == ()
     assert history.told["not sent"] > 0
     assert "unknown" not in history.told
+
+
+class LastOf(Random):
+    """Draws the last of several: the newest connection, its server's end, the longest time."""
+
+    def choice(self, seq: Sequence[Any]) -> Any:  # type: ignore[override]
+        return seq[-1]
+
+
+@pytest.mark.parametrize(("answered", "rows"), [(False, 1), (True, 2)])
+def test_what_a_server_left_unread_is_not_counted_once_the_grace_is_over(
+    calm: Plan,
+    rows: int,
+    *,
+    answered: bool,
+) -> None:
+    """Seed 2611291830050 broke "windows": a server read nothing for 6 s, and the reset was lost in an outage."""
+    network = Network()
+    conditions = NetworkConditions(Path(0.01), Path(0.01))
+    seat = replace(calm.seats[0], timeout=10.0 if answered else 2.0, max_connections=1)
+    plan = replace(calm, seats=(seat,), conditions=conditions)
+
+    async def story(loop: VirtualLoop) -> None:
+        stage = Stage(plan, loop, network, [])
+        async with stage.exchange:
+            stage.exchange.open_position("S0-USDT-SWAP", "3", account=stage.accounts[0])
+            client = stage.desks[0].client
+            await client.close_position("S0-USDT-SWAP", "cross")
+            await asyncio.sleep(1.0)  # its user id is looked up meanwhile
+            stage.exchange.open_position("S0-USDT-SWAP", "3", account=stage.accounts[0])
+            strike("deaf", stage, LastOf())
+            second = asyncio.create_task(client.close_position("S0-USDT-SWAP", "cross"))
+            await asyncio.sleep(1.0)
+            if not answered:
+                network.outage(3.0)
+            results = await asyncio.gather(second, return_exceptions=True)
+            assert isinstance(results[0], OutcomeUnknownError) is not answered
+            await asyncio.sleep(10.0)
+            assert sum(row.path == CLOSE_PATH for row in stage.exchange.journal) == rows
+            await stage.desks[0].close_client()
+
+    run(story, VirtualLoop(network))
