@@ -27,7 +27,7 @@ Work: TypeAlias = Callable[[CloseTurn, float | None, ClosedPosition | None], Awa
 class _Flight:
     """One close in flight, and the number of its callers."""
 
-    __slots__ = ("callers", "confirm", "notes", "priority", "replaced", "request", "task", "turn")
+    __slots__ = ("callers", "confirm", "notes", "priority", "request", "task", "turn")
 
     def __init__(self, request: ClosePosition, priority: Priority, turn: CloseTurn, *, confirm: bool) -> None:
         self.request = request
@@ -35,8 +35,6 @@ class _Flight:
         self.confirm = confirm
         self.turn = turn
         self.callers = 0
-        self.replaced = False
-        """Whether it was ended, unsent, for one that goes ahead of it."""
         self.notes: list[str] = []
         self.task: asyncio.Task[ClosedPosition]
 
@@ -76,13 +74,15 @@ class JoinedCloses:
         accepted: ClosedPosition | None = None
         while True:
             flight = self._flights.get(address)
+            if flight is not None and flight.task.done():
+                flight = None  # it ended in this step; without a turn of the loop, it would be found again for ever
             first = flight is None or self._outranked(flight, priority)
             if flight is None or first:
                 left = None if deadline == inf else max(0.0, deadline - loop.time())
                 flight = _Flight(request, priority, CloseTurn(self._on_wire, request), confirm=confirm)
                 self._begin(address, flight, work(flight.turn, left, accepted))
             await self._wait(flight, inf if first else deadline)
-            if flight.replaced:
+            if flight.task.cancelled():  # replaced, or left by its last caller before this one joined it
                 continue
             failure = flight.task.exception()
             again = not first and (
@@ -115,7 +115,6 @@ class JoinedCloses:
         """End a flight that waits in a lower lane, if nothing was sent; return whether that was so."""
         if flight.priority >= priority or flight.confirm or flight.turn.was_written or flight.task.done():
             return False
-        flight.replaced = True
         flight.task.cancel()
         return True
 
