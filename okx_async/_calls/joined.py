@@ -8,6 +8,7 @@ call itself would be. Where the first caller's time ends before anything was sen
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from copy import copy
 from math import inf
 from typing import TypeAlias
@@ -147,16 +148,15 @@ class JoinedCloses:
             cancelled.add_note(f"{inst_id}: {so_far}; it goes on for other callers")
             return
         flight.task.cancel()
-        try:
+        with suppress(asyncio.CancelledError):  # a second one: the first goes on, with the notes
             await wait_ended({flight.task})
-        finally:
-            for note in flight.notes:
-                cancelled.add_note(note)
-            if turn.was_written and not flight.notes:
-                became = "accepted" if not flight.task.cancelled() and not flight.task.exception() else "refused"
-                became = "outcome unknown" if flight.task.cancelled() else became
-                cancelled.add_note(f"{inst_id}: already sent, {became}")
-                logger.warning("%s: cancelled after it was sent, %s", inst_id, became)
+        for note in flight.notes:
+            cancelled.add_note(note)
+        if turn.was_written and not flight.notes:
+            became = "accepted" if not flight.task.cancelled() and not flight.task.exception() else "refused"
+            became = "outcome unknown" if flight.task.cancelled() else became
+            cancelled.add_note(f"{inst_id}: already sent, {became}")
+            logger.warning("%s: cancelled after it was sent, %s", inst_id, became)
 
 
 _LOOK = 0.05

@@ -236,7 +236,9 @@ def test_a_call_in_the_step_in_which_another_runs_out_of_time_flies_anew(happen:
         await full(client, 1.0)
 
         async def close_in_that_step() -> okx.ClosedPosition:
-            while not any(task.get_name() == "okx_async joined close" and task.done() for task in flights):
+            for _ in range(100):
+                if flights[0].done():
+                    break
                 await asyncio.sleep(0)
             return await client.close_position(BTC, "cross", join=True)
 
@@ -249,5 +251,21 @@ def test_a_call_in_the_step_in_which_another_runs_out_of_time_flies_anew(happen:
             await hasty
         assert [closed.inst_id for closed in await asyncio.gather(*late)] == [BTC] * 3
         assert len(world.closes()) == 1
+
+    happen(story)
+
+
+def test_a_second_cancellation_keeps_the_note_of_the_first(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        call = close(client)
+        await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.sleep(0)
+        assert not call.done()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await call
+        assert getattr(caught.value, "__notes__", []) == [f"{BTC}: already sent, outcome unknown"]
 
     happen(story)
