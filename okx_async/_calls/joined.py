@@ -7,7 +7,7 @@ call itself would be. Where the first caller's time ends before anything was sen
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from copy import copy
 from math import inf
@@ -39,10 +39,10 @@ class _Flight:
         self.notes: list[str] = []
         self.task: asyncio.Task[ClosedPosition]
 
-    async def fly(self, work: Awaitable[ClosedPosition]) -> ClosedPosition:
+    async def fly(self, work: "Work", left: float | None, accepted: ClosedPosition | None) -> ClosedPosition:
         """Run the close, and keep the notes of its cancellation."""
         try:
-            return await work
+            return await work(self.turn, left, accepted)  # begun here: the task may be cancelled before its first step
         except asyncio.CancelledError as cancelled:
             self.notes = list(getattr(cancelled, "__notes__", ()))
             raise
@@ -81,7 +81,7 @@ class JoinedCloses:
             if flight is None or first:
                 left = None if deadline == inf else max(0.0, deadline - loop.time())
                 flight = _Flight(request, priority, CloseTurn(self._on_wire, request), confirm=confirm)
-                self._begin(address, flight, work(flight.turn, left, accepted))
+                self._begin(address, flight, flight.fly(work, left, accepted))
             await self._wait(flight, inf if first else deadline)
             if flight.task.cancelled():  # replaced, or left by its last caller before this one joined it
                 continue
@@ -100,7 +100,7 @@ class JoinedCloses:
             # One exception object cannot be raised in many callers.
             raise without_frames(copy(failure)) if isinstance(failure, OkxError) else failure
 
-    def _begin(self, address: Address, flight: _Flight, work: Awaitable[ClosedPosition]) -> None:
+    def _begin(self, address: Address, flight: _Flight, work: Coroutine[object, object, ClosedPosition]) -> None:
         def landed(task: asyncio.Task[ClosedPosition]) -> None:
             if self._flights.get(address) is flight:
                 del self._flights[address]
@@ -108,7 +108,7 @@ class JoinedCloses:
                 task.exception()  # every caller may have left before it
 
         self._flights[address] = flight
-        flight.task = asyncio.get_running_loop().create_task(flight.fly(work), name="okx_async joined close")
+        flight.task = asyncio.get_running_loop().create_task(work, name="okx_async joined close")
         flight.task.add_done_callback(landed)
 
     @staticmethod

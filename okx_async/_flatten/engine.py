@@ -83,8 +83,15 @@ class CloseEngine:
         leg = Leg(before, reading.started)
         self.legs.append(leg)
         self._requests[leg] = request
-        address, loop = address_named(request), asyncio.get_running_loop()
-        self._calls.on_wire.follow(address, self, lambda outcome: leg.heard(outcome, loop.time()))
+        loop = asyncio.get_running_loop()
+
+        def heard(outcome: Outcome) -> None:
+            now = loop.time()
+            leg.heard(outcome, now)
+            if self._confirm_timeout is not None:  # a leg that never sends must come to an end too
+                self.read_by = min(self.read_by, (now if self.send_by == inf else self.send_by) + self._confirm_timeout)
+
+        self._calls.on_wire.follow(address_named(request), self, heard)
         return leg
 
     def turn(self, request: ClosePosition) -> CloseTurn:

@@ -269,3 +269,17 @@ def test_a_second_cancellation_keeps_the_note_of_the_first(happen: Happen) -> No
         assert getattr(caught.value, "__notes__", []) == [f"{BTC}: already sent, outcome unknown"]
 
     happen(story)
+
+
+def test_a_close_that_is_cancelled_before_its_first_step_leaves_nothing(
+    happen: Happen, recwarn: pytest.WarningsRecorder
+) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        normal = close(client)
+        urgent = close(client, priority=okx.Priority.PANIC)  # begins in the same step, so that it replaces the other
+        assert await urgent == await normal
+        assert len(world.closes()) == 1
+
+    happen(story)
+    assert [str(warning.message) for warning in recwarn if "never awaited" in str(warning.message)] == []
