@@ -23,6 +23,7 @@ from okx_async import (
     Outcome,
     Position,
 )
+from okx_async._flatten.report import FLAT_STATES
 from okx_async._flatten.survey import Survey, survey
 from okx_async._rest.rate_keys import check_filter_id
 from okx_async.cli.consent import Stopped, ask, no_terminal
@@ -121,6 +122,8 @@ def flatten(options: FlattenOptions, target: Target, *, yes: bool, as_json: bool
         return _failed(error, target, attempts, as_json=as_json)
     if ending is None:
         ending = _stopped([], attempts, stop)
+    if stop.asked and not isinstance(ending, Stopped):
+        say(f"{stop.word}: everything was closed by then")
     return _ended(ending, consent, target, attempts, as_json=as_json)
 
 
@@ -143,16 +146,25 @@ async def _flatten(
     client: Client, consent: _Consent, attempts: list[Attempt], stop: Stop, *, live: bool
 ) -> FlattenReport | Stopped:
     options = consent.options
+    stop.gently = client.aclose
     try:
         async with client:
             with _progress(live=live) as on_progress:
-                return await client.flatten(
+                report = await client.flatten(
                     options.inst_ids,
                     where=consent.holds,
                     auto_cxl=options.auto_cxl,
                     deadline=options.deadline,
                     on_progress=on_progress,
                 )
+        left = [row for row in report.rows if row.state not in FLAT_STATES]
+        if not stop.asked or report.flat:
+            return report
+        return _stopped([], [attempt for row in left for attempt in row.attempts], stop)
+    except OkxError:
+        if stop.asked and not any(attempt.sent for attempt in attempts):  # during the first reading
+            return _stopped([], attempts, stop)
+        raise
     except asyncio.CancelledError as cancelled:
         return _stopped(getattr(cancelled, "__notes__", []), attempts, stop)
 

@@ -329,7 +329,7 @@ async def test_a_closed_terminal_stops_it_with_exit_3(
         record = json.loads(out)
         assert (record["flat"], record["outcome"]) == (False, "unknown")
         assert record["text"].startswith("stopped by SIGHUP, in flight or not proven:\n")
-        assert record["text"].count("already sent, not proven closed") == 2
+        assert record["text"].count("accepted, not proven closed") == 2
 
 
 async def test_with_sighup_ignored_it_outlives_the_terminal(exchange: SimulatedExchange, command: Process) -> None:
