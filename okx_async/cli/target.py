@@ -13,6 +13,7 @@ from okx_async import (
     Client,
     ClockSkewError,
     Credentials,
+    Limiter,
     NotSentError,
     OkxError,
     SlotTimeoutError,
@@ -33,9 +34,21 @@ class Target:
         home = region_url(self.region)
         return home if self.base_url is None else check_base_url(self.base_url)
 
-    def client(self, credentials: Credentials, on_attempt: Callable[[Attempt], object] | None = None) -> Client:
+    def client(
+        self,
+        credentials: Credentials,
+        on_attempt: Callable[[Attempt], object] | None = None,
+        limiter: Limiter | None = None,
+    ) -> Client:
         """Return a client; raises InvalidRequestError for wrong options."""
-        return Client(credentials, demo=self.demo, region=self.region, base_url=self.base_url, on_attempt=on_attempt)
+        return Client(
+            credentials,
+            demo=self.demo,
+            region=self.region,
+            base_url=self.base_url,
+            on_attempt=on_attempt,
+            limiter=limiter,
+        )
 
     def positions_command(self, *inst_ids: str) -> str:
         """Return the command that lists what is left, of some instruments or of all."""
