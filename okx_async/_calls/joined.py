@@ -7,7 +7,8 @@ call itself would be. Where the first caller's time ends before anything was sen
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from copy import copy
 from math import inf
 from typing import TypeAlias
@@ -27,7 +28,7 @@ Work: TypeAlias = Callable[[CloseTurn, float | None, ClosedPosition | None], Awa
 class _Flight:
     """One close in flight, and the number of its callers."""
 
-    __slots__ = ("callers", "confirm", "notes", "priority", "replaced", "request", "task", "turn")
+    __slots__ = ("callers", "confirm", "notes", "priority", "request", "task", "turn")
 
     def __init__(self, request: ClosePosition, priority: Priority, turn: CloseTurn, *, confirm: bool) -> None:
         self.request = request
@@ -35,15 +36,13 @@ class _Flight:
         self.confirm = confirm
         self.turn = turn
         self.callers = 0
-        self.replaced = False
-        """Whether it was ended, unsent, for one that goes ahead of it."""
         self.notes: list[str] = []
         self.task: asyncio.Task[ClosedPosition]
 
-    async def fly(self, work: Awaitable[ClosedPosition]) -> ClosedPosition:
+    async def fly(self, work: "Work", left: float | None, accepted: ClosedPosition | None) -> ClosedPosition:
         """Run the close, and keep the notes of its cancellation."""
         try:
-            return await work
+            return await work(self.turn, left, accepted)  # begun here: the task may be cancelled before its first step
         except asyncio.CancelledError as cancelled:
             self.notes = list(getattr(cancelled, "__notes__", ()))
             raise
@@ -76,13 +75,15 @@ class JoinedCloses:
         accepted: ClosedPosition | None = None
         while True:
             flight = self._flights.get(address)
+            if flight is not None and flight.task.done():
+                flight = None  # it ended in this step; without a turn of the loop, it would be found again for ever
             first = flight is None or self._outranked(flight, priority)
             if flight is None or first:
                 left = None if deadline == inf else max(0.0, deadline - loop.time())
                 flight = _Flight(request, priority, CloseTurn(self._on_wire, request), confirm=confirm)
-                self._begin(address, flight, work(flight.turn, left, accepted))
+                self._begin(address, flight, flight.fly(work, left, accepted))
             await self._wait(flight, inf if first else deadline)
-            if flight.replaced:
+            if flight.task.cancelled():  # replaced, or left by its last caller before this one joined it
                 continue
             failure = flight.task.exception()
             again = not first and (
@@ -99,7 +100,7 @@ class JoinedCloses:
             # One exception object cannot be raised in many callers.
             raise without_frames(copy(failure)) if isinstance(failure, OkxError) else failure
 
-    def _begin(self, address: Address, flight: _Flight, work: Awaitable[ClosedPosition]) -> None:
+    def _begin(self, address: Address, flight: _Flight, work: Coroutine[object, object, ClosedPosition]) -> None:
         def landed(task: asyncio.Task[ClosedPosition]) -> None:
             if self._flights.get(address) is flight:
                 del self._flights[address]
@@ -107,7 +108,7 @@ class JoinedCloses:
                 task.exception()  # every caller may have left before it
 
         self._flights[address] = flight
-        flight.task = asyncio.get_running_loop().create_task(flight.fly(work), name="okx_async joined close")
+        flight.task = asyncio.get_running_loop().create_task(work, name="okx_async joined close")
         flight.task.add_done_callback(landed)
 
     @staticmethod
@@ -115,7 +116,6 @@ class JoinedCloses:
         """End a flight that waits in a lower lane, if nothing was sent; return whether that was so."""
         if flight.priority >= priority or flight.confirm or flight.turn.was_written or flight.task.done():
             return False
-        flight.replaced = True
         flight.task.cancel()
         return True
 
@@ -148,16 +148,15 @@ class JoinedCloses:
             cancelled.add_note(f"{inst_id}: {so_far}; it goes on for other callers")
             return
         flight.task.cancel()
-        try:
+        with suppress(asyncio.CancelledError):  # a second one: the first goes on, with the notes
             await wait_ended({flight.task})
-        finally:
-            for note in flight.notes:
-                cancelled.add_note(note)
-            if turn.was_written and not flight.notes:
-                became = "accepted" if not flight.task.cancelled() and not flight.task.exception() else "refused"
-                became = "outcome unknown" if flight.task.cancelled() else became
-                cancelled.add_note(f"{inst_id}: already sent, {became}")
-                logger.warning("%s: cancelled after it was sent, %s", inst_id, became)
+        for note in flight.notes:
+            cancelled.add_note(note)
+        if turn.was_written and not flight.notes:
+            became = "accepted" if not flight.task.cancelled() and not flight.task.exception() else "refused"
+            became = "outcome unknown" if flight.task.cancelled() else became
+            cancelled.add_note(f"{inst_id}: already sent, {became}")
+            logger.warning("%s: cancelled after it was sent, %s", inst_id, became)
 
 
 _LOOK = 0.05

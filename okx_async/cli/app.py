@@ -116,6 +116,14 @@ def flatten(
     *,
     inst: _Insts = None,
     mgn_mode: Annotated[str | None, typer.Option(metavar="cross|isolated", help="Only this margin mode.")] = None,
+    pos_side: Annotated[str | None, typer.Option(metavar="net|long|short", help="Only this position side.")] = None,
+    inst_type: Annotated[
+        str | None, typer.Option(metavar="MARGIN|SWAP|FUTURES|OPTION", help="Only instruments of this type.")
+    ] = None,
+    quota: Annotated[
+        int | None,
+        typer.Option(metavar="1..20", help="Closes of an instrument in 2 s, where programs share the limit."),
+    ] = None,
     auto_cxl: Annotated[
         bool, typer.Option("--auto-cxl/--no-auto-cxl", help="Cancel pending close orders first, or let them refuse it.")
     ] = True,
@@ -137,7 +145,7 @@ def flatten(
     from okx_async.cli.flatten import flatten as run  # noqa: PLC0415 - the same
     from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
-    options = FlattenOptions(inst or None, mgn_mode, auto_cxl, deadline, dry_run)
+    options = FlattenOptions(inst or None, mgn_mode, auto_cxl, deadline, dry_run, pos_side, inst_type, quota)
     raise typer.Exit(run(options, Target(demo, region, base_url), yes=yes, as_json=as_json))
 
 

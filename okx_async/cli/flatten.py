@@ -19,10 +19,13 @@ from okx_async import (
     FlattenRow,
     FlattenState,
     InvalidRequestError,
+    Limiter,
     OkxError,
     Outcome,
     Position,
+    Quota,
 )
+from okx_async._flatten.report import FLAT_STATES
 from okx_async._flatten.survey import Survey, survey
 from okx_async._rest.rate_keys import check_filter_id
 from okx_async.cli.consent import Stopped, ask, no_terminal
@@ -30,39 +33,68 @@ from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failu
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 
-_MODES: Final = frozenset[str]({"cross", "isolated"})
 _SECOND_LOOK: Final = 0.25
 """Seconds until an empty list of positions is read again: a single reading may lag behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlattenOptions:
-    """The options of the command; see Client.flatten."""
+    """The options of the command; see Client.flatten. `quota`: closes of an instrument in 2 s, None for all 20."""
 
     inst_ids: Sequence[str] | None
     mgn_mode: str | None
     auto_cxl: bool
     deadline: float
     dry_run: bool
+    pos_side: str | None = None
+    inst_type: str | None = None
+    quota: int | None = None
 
     def check(self) -> None:
         """Raise InvalidRequestError for an option that Client.flatten would not take."""
         for inst_id in self.inst_ids or ():
             check_filter_id(inst_id)
-        if self.mgn_mode not in {None, "cross", "isolated"}:
-            raise InvalidRequestError(f"--mgn-mode must be cross or isolated, got {self.mgn_mode!r}")
+        for option, value, words in self._filters():
+            if value not in {None, *words}:
+                raise InvalidRequestError(f"{option} must be {', '.join(words[:-1])} or {words[-1]}, got {value!r}")
+        if self.quota is not None and not 1 <= self.quota <= Quota().limit:
+            raise InvalidRequestError(f"--quota must be from 1 to {Quota().limit}, got {self.quota}")
         if not 0 < self.deadline < inf:
             raise InvalidRequestError(f"--deadline must be a positive number of seconds, got {self.deadline:g}")
 
     def holds(self, position: Position) -> bool:
         """Whether `position` is to be closed."""
-        return self.mgn_mode in {None, position.mgn_mode}
+        of = {"--mgn-mode": position.mgn_mode, "--pos-side": position.pos_side, "--inst-type": position.inst_type}
+        return all(value in {None, of[option]} for option, value, _ in self._filters())
+
+    def may_hold(self, position: Position) -> bool:
+        """Whether a record that cannot be read may be meant: nothing that it says is certainly outside."""
+        of = {"--mgn-mode": position.mgn_mode, "--pos-side": position.pos_side, "--inst-type": position.inst_type}
+        return all(value in {None, of[option]} or of[option] not in words for option, value, words in self._filters())
 
     def narrowed(self) -> str:
         """Return a sentence that names the filters, "" without any; shown where no position was found."""
+        return f"looked at {self.filter()} only: other positions may be open" if self.filter() else ""
+
+    def filter(self) -> str:
+        """Return the filters as they are typed, "" without any."""
         options = [f"--inst {inst_id}" for inst_id in self.inst_ids or ()]
-        options += [f"--mgn-mode {self.mgn_mode}"] * (self.mgn_mode is not None)
-        return f"looked at {' '.join(options)} only: other positions may be open" if options else ""
+        return " ".join([*options, *(f"{option} {value}" for option, value, _ in self._filters() if value is not None)])
+
+    def limiter(self) -> Limiter | None:
+        """Return a limiter with the share of the limit that was asked for; None: the whole limit."""
+        return None if self.quota is None else Limiter(Quota(limit=self.quota))
+
+    def _filters(self) -> tuple[tuple[str, str | None, tuple[str, ...]], ...]:
+        """Return each option that filters, its value, and the words that it takes.
+
+        A typing error must not match nothing, which would look flat.
+        """
+        return (
+            ("--mgn-mode", self.mgn_mode, ("cross", "isolated")),
+            ("--pos-side", self.pos_side, ("net", "long", "short")),
+            ("--inst-type", self.inst_type, ("MARGIN", "SWAP", "FUTURES", "OPTION")),
+        )
 
 
 def _is_readable(position: Position) -> bool:
@@ -83,10 +115,12 @@ class _Consent:
 
     def holds(self, position: Position) -> bool:
         """Whether `position` may be closed."""
+        if not _is_readable(position):
+            return self.options.may_hold(position)  # it is not closed, and a row of its own
         if not self.options.holds(position):
             return False
-        if self.shown is None or _identity(position) in self.shown or not _is_readable(position):
-            return True  # what cannot be read is not closed, and it is a row of its own
+        if self.shown is None or _identity(position) in self.shown:
+            return True
         self.left_alone[_identity(position)] = position
         return False
 
@@ -103,7 +137,7 @@ def flatten(options: FlattenOptions, target: Target, *, yes: bool, as_json: bool
     try:
         credentials = Credentials.from_env()
         options.check()
-        client = target.client(credentials, attempts.append)
+        client = target.client(credentials, attempts.append, options.limiter())
         asks = not (options.dry_run or yes or target.simulated(credentials))
         stopped = no_terminal("flatten") if asks else None
         consent = _Consent(options)
@@ -121,6 +155,8 @@ def flatten(options: FlattenOptions, target: Target, *, yes: bool, as_json: bool
         return _failed(error, target, attempts, as_json=as_json)
     if ending is None:
         ending = _stopped([], attempts, stop)
+    if stop.asked and not isinstance(ending, Stopped):
+        say(f"{stop.word}: everything was closed by then")
     return _ended(ending, consent, target, attempts, as_json=as_json)
 
 
@@ -129,7 +165,7 @@ async def _listed(client: Client, options: FlattenOptions) -> Survey:
 
     async def read() -> Survey:
         listed = await survey(client._caller, options.inst_ids)  # noqa: SLF001 - positions() raises at an odd record
-        odd = [one for one in listed.unreadable if one.position.mgn_mode not in _MODES or options.holds(one.position)]
+        odd = [one for one in listed.unreadable if options.may_hold(one.position)]
         return Survey([position for position in listed.positions if options.holds(position)], odd)
 
     async with client:
@@ -143,16 +179,25 @@ async def _flatten(
     client: Client, consent: _Consent, attempts: list[Attempt], stop: Stop, *, live: bool
 ) -> FlattenReport | Stopped:
     options = consent.options
+    stop.gently = client.aclose
     try:
         async with client:
             with _progress(live=live) as on_progress:
-                return await client.flatten(
+                report = await client.flatten(
                     options.inst_ids,
                     where=consent.holds,
                     auto_cxl=options.auto_cxl,
                     deadline=options.deadline,
                     on_progress=on_progress,
                 )
+        left = [row for row in report.rows if row.state not in FLAT_STATES]
+        if not stop.asked or report.flat:
+            return report
+        return _stopped([], [attempt for row in left for attempt in row.attempts], stop)
+    except OkxError:
+        if stop.asked and not any(attempt.sent for attempt in attempts):  # during the first reading
+            return _stopped([], attempts, stop)
+        raise
     except asyncio.CancelledError as cancelled:
         return _stopped(getattr(cancelled, "__notes__", []), attempts, stop)
 
@@ -172,6 +217,7 @@ def _ask(listed: Survey, target: Target, options: FlattenOptions, stop: Stop) ->
     print_positions(listed.positions, to_stderr=True)
     _say_unreadable(listed)
     orders = "cancel pending close orders first" if options.auto_cxl else "stay; pending ones refuse the close"
+    say(f"  filter  {options.filter() or 'none: everything that is open'}")
     say(f"  orders  {orders}\n  where   {target.description()}")
     return ask(f"Close {len(listed.positions)} position{'s' * (len(listed.positions) > 1)}?", stop)
 

@@ -1,4 +1,7 @@
-"""Stopping a command from outside: Ctrl-C, SIGTERM and SIGHUP cancel it, and the reason is reported.
+"""Stopping a command from outside: Ctrl-C, SIGTERM and SIGHUP end it, and the reason is reported.
+
+A command that trades sends nothing more from the first signal on, and awaits what is on the wire, up to its time-out. A
+second Ctrl-C or SIGTERM cancels it at once, as the first does with every other command.
 
 SIGHUP means that the terminal is gone. Output to it is then lost and must not change the exit code: see `exits`. Under
 nohup SIGHUP is ignored from the start, and stays so.
@@ -13,45 +16,65 @@ from typing import Any, Final, TypeVar
 
 _T = TypeVar("_T")
 
+_CTRL_C: Final = "SIGINT"
 _NAMES: Final = ("SIGTERM", "SIGHUP", "SIGBREAK")  # SIGBREAK, Ctrl-Break, on Windows alone; no SIGHUP there
 
 
 class Stop:
     """The reason of a stop, as messages name it."""
 
-    __slots__ = ("word",)
+    __slots__ = ("asked", "gently", "word")
 
     def __init__(self) -> None:
         self.word = "interrupted"
+        self.asked = False
+        """Whether a signal has arrived."""
+        self.gently: Callable[[], Coroutine[Any, Any, None]] | None = None
+        """Ends the work of the command, but awaits what is on the wire; None: it is cancelled at once."""
 
     def by(self, name: str) -> None:
         """Name the signal that stopped the command."""
-        self.word = f"stopped by {name}"
+        self.asked = True
+        if name != _CTRL_C:
+            self.word = f"stopped by {name}"
 
 
-def _signals() -> dict[signal.Signals, str]:
-    """Return the signals that stop a command, with their names; signals ignored from the start are left out."""
-    named = {signal.Signals[name]: name for name in _NAMES if name in signal.Signals.__members__}
+def _signals(*names: str) -> dict[signal.Signals, str]:
+    """Return the signals of these names that are there, with their names; ones ignored from the start are left out."""
+    named = {signal.Signals[name]: name for name in names if name in signal.Signals.__members__}
     return {number: name for number, name in named.items() if signal.getsignal(number) is not signal.SIG_IGN}
 
 
 def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
-    """Run `work`, cancelled by Ctrl-C or a signal; return its result, None if it was cancelled.
+    """Run `work`, ended by Ctrl-C or a signal; return its result, None if it was cancelled.
 
-    A second Ctrl-C ends it without waiting for its clean-up. A second signal changes nothing: a terminal that goes away
-    may send several at once.
+    The first signal runs `stop.gently`, if there is one, and leaves it to `work` to end; a second one cancels `work`.
+    A second SIGHUP changes nothing: a terminal that goes away may send several at once. Ctrl-C after the cancellation
+    does not wait for the clean-up.
     """
 
     async def stoppable() -> _T:
         task = asyncio.current_task()
+        ending: list[asyncio.Task[None]] = []
 
         def terminate(name: str) -> None:
-            if task is not None and not task.cancelling():
+            if task is None or task.cancelling() or (ending and name == "SIGHUP"):
+                return
+            if not stop.asked:
                 stop.by(name)
-                task.cancel()
+            if stop.gently is not None and not ending:
+                ending.append(asyncio.ensure_future(stop.gently()))
+                return
+            task.cancel()
+            with suppress(ValueError):  # not the main thread
+                signal.signal(signal.SIGINT, signal.default_int_handler)
 
         with _handled(terminate):
-            return await work
+            try:
+                return await work
+            finally:
+                if ending:
+                    await asyncio.wait(ending)
 
     try:
         return asyncio.run(stoppable())
@@ -66,7 +89,7 @@ def _handled(terminate: Callable[[str], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before: dict[signal.Signals, Any] = {}
     with suppress(ValueError):  # not the main thread: signals are its matter
-        for number, name in _signals().items():
+        for number, name in _signals(_CTRL_C, *_NAMES).items():
             try:
                 loop.add_signal_handler(number, terminate, name)
             except (NotImplementedError, RuntimeError):  # on Windows, or not in the main thread
@@ -82,7 +105,7 @@ def _handled(terminate: Callable[[str], None]) -> Iterator[None]:
 @contextmanager
 def interruptible(stop: Stop) -> Iterator[None]:
     """Let signals raise KeyboardInterrupt, as Ctrl-C does, while the block waits for input without an event loop."""
-    names = _signals()
+    names = _signals(*_NAMES)
 
     def terminate(number: int, _: object) -> None:
         stop.by(names[signal.Signals(number)])

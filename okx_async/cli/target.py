@@ -13,6 +13,7 @@ from okx_async import (
     Client,
     ClockSkewError,
     Credentials,
+    Limiter,
     NotSentError,
     OkxError,
     SlotTimeoutError,
@@ -34,15 +35,20 @@ class Target:
         home = region_url(self.region)
         return home if self.base_url is None else check_base_url(self.base_url)
 
-    def client(self, credentials: Credentials, on_attempt: Callable[[Attempt], object] | None = None) -> Client:
+    def client(
+        self,
+        credentials: Credentials,
+        on_attempt: Callable[[Attempt], object] | None = None,
+        limiter: Limiter | None = None,
+    ) -> Client:
         """Return a client; raises InvalidRequestError for wrong options."""
         return Client(
             credentials,
             demo=self.demo,
             region=self.region,
             base_url=self.base_url,
-            limiter=command_limits(),
             on_attempt=on_attempt,
+            limiter=limiter or command_limits(),
         )
 
     def positions_command(self, *inst_ids: str) -> str:

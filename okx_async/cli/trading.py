@@ -13,9 +13,13 @@ from okx_async import (
     ClosePosition,
     Credentials,
     InvalidRequestError,
+    NotSentError,
     OkxError,
     Outcome,
+    OutcomeUnknownError,
     Position,
+    RateLimitedError,
+    UnavailableError,
 )
 from okx_async._rest.requests import close_body
 from okx_async.cli.consent import Stopped, ask, no_terminal
@@ -42,6 +46,8 @@ def close(
     if ending is None:
         text = f"{stop.word}: {request.inst_id}: it may have been sent and executed, look at positions"
         ending = Stopped(text, ExitCode.UNKNOWN)
+    if stop.asked and not isinstance(ending, Stopped):
+        say(f"{stop.word}: the close was on the wire, its answer was awaited")
     return _ended(request, target, ending, attempts, as_json=as_json)
 
 
@@ -86,6 +92,7 @@ async def _close(
     confirm: bool,
 ) -> ClosedPosition | OkxError | Stopped:
     ending: ClosedPosition | OkxError | None = None
+    stop.gently = client.aclose
     try:
         async with client:
             try:
@@ -105,7 +112,17 @@ async def _close(
     except asyncio.CancelledError as cancelled:
         # An answer that arrived before the interrupt still counts.
         return ending or _stopped(request, getattr(cancelled, "__notes__", []), attempts, stop)
-    return ending
+    return _stopped(request, _notes(request, attempts), attempts, stop) if stop.asked and _cut_short(ending) else ending
+
+
+def _cut_short(ending: ClosedPosition | OkxError) -> bool:
+    """Whether a close that was stopped could have come to another end."""
+    return isinstance(ending, NotSentError | RateLimitedError | UnavailableError | OutcomeUnknownError)
+
+
+def _notes(request: ClosePosition, attempts: list[Attempt]) -> list[str]:
+    unknown = any(attempt.outcome is Outcome.UNKNOWN for attempt in attempts)
+    return [f"{request.inst_id}: already sent, outcome unknown"] if unknown else []
 
 
 def _stopped(request: ClosePosition, notes: list[str], attempts: list[Attempt], stop: Stop) -> Stopped:

@@ -40,6 +40,14 @@ class Call:
     """The longest time of an attempt on the wire, seconds."""
     refused: list[tuple[Hashable, float]] = field(default_factory=list)
     """Each key that was refused for rate, and when."""
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when an attempt that may have left was on the wire."""
+    join: bool = False
+    """Whether it may await the close of another call."""
+    stopped: bool = False
+    """Whether its own strategy has cancelled it."""
+    carried: str = ""
+    """The name of the close whose result it was given: its own, or that of a call that it joined."""
 
     @property
     def name(self) -> str:
@@ -53,6 +61,8 @@ class Call:
             self.refused.append((attempt.key, ended))
         if sent is not None:
             self.longest = max(self.longest, ended - sent)
+            if attempt.token != "refunded":
+                self.spans.append((sent, ended))
 
 
 class Calls:
@@ -82,7 +92,7 @@ class Calls:
         request = call.request
         ending: BaseException | None = None
         try:
-            await client.close_position(
+            closed = await client.close_position(
                 request.inst_id,
                 request.mgn_mode,
                 pos_side=request.pos_side,
@@ -92,12 +102,16 @@ class Calls:
                 tag=request.tag,
                 priority=call.priority,
                 max_wait=call.max_wait,
+                join=call.join,
             )
+            call.carried = closed.cl_ord_id
         except asyncio.CancelledError as cancelled:
             ending = cancelled
             raise
         except (OkxError, RuntimeError) as error:  # RuntimeError: the client was closed
             ending = error
+            if isinstance(error, OkxError) and error.attempts:
+                call.carried = error.attempts[-1].request.cl_ord_id or ""
         finally:
             self.end(call, ending)
             ending = None  # an error that its own frame holds stays until the collector comes

@@ -27,12 +27,45 @@ _PATHS: tuple[tuple[int, Path, Path], ...] = (
 
 FLATTENING_SHARE = 0.5
 """The share of histories that contain a flatten or a confirmed close."""
+RIVALS_SHARE = 0.5
+"""The share of histories, with a flatten or without one, that contain rivals."""
 
 
-def draw(seed: int, strategies: dict[str, int], mishaps: dict[str, int], scenes: dict[str, int] | None = None) -> Plan:
-    """Return the plan of a seed; `strategies`, `mishaps` and `scenes`: kinds and their weights."""
+def draw(
+    seed: int,
+    strategies: dict[str, int],
+    mishaps: dict[str, int],
+    scenes: dict[str, int] | None = None,
+    rivals: dict[str, int] | None = None,
+) -> Plan:
+    """Return the plan of a seed; `strategies`, `mishaps`, `scenes` and `rivals`: kinds and their weights."""
     plan = _draw(seed, strategies, mishaps)
-    return _with_scenes(plan, scenes) if scenes else plan
+    plan = _with_scenes(plan, scenes) if scenes else plan
+    return _with_rivals(plan, rivals) if rivals else plan
+
+
+def _with_rivals(plan: Plan, rivals: dict[str, int]) -> Plan:
+    """Add rivals to a share of the plans, by a generator of their own, so that all other draws stay the same."""
+    rng = Random(f"okx_async torture {plan.seed} rivals")
+    if rng.random() >= RIVALS_SHARE:
+        return plan
+    # Most at the seat of a scene, soon after it begins: that is where they are in the way.
+    scenes = [part for part in plan.parts if " scene " in part.seed]
+    beside = [rng.choice(scenes) if scenes and rng.random() < 0.8 else None for _ in range(rng.choice((1, 1, 2, 3)))]
+    parts = tuple(
+        Part(
+            kind,
+            scene.seat if scene else rng.randrange(len(plan.seats)),
+            scene.at + rng.uniform(0.0, 0.5) if scene else rng.uniform(0.0, plan.span * 0.6),
+            f"{plan.seed} rival {number}",
+        )
+        for number, (kind, scene) in enumerate(zip(_some(rng, rivals, len(beside)), beside, strict=True))
+    )
+    hogged = {plan.seats[part.seat].account for part in parts if part.kind == "hog"}
+    accounts = tuple(
+        replace(account, foreign=account.foreign or number in hogged) for number, account in enumerate(plan.accounts)
+    )
+    return replace(plan, parts=(*plan.parts, *parts), accounts=accounts)
 
 
 def _with_scenes(plan: Plan, scenes: dict[str, int]) -> Plan:

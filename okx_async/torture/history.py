@@ -20,6 +20,7 @@ from okx_async.torture.evidence import SLACK, Breach, Evidence
 from okx_async.torture.invariants.table import judge
 from okx_async.torture.mishaps import MISHAPS, strike
 from okx_async.torture.plan import Mishap, Part, Plan
+from okx_async.torture.rivals import RIVALS
 from okx_async.torture.scenes import SCENES
 from okx_async.torture.stage import HOOK_ERROR, Stage
 from okx_async.torture.strategies import STRATEGIES, run_strategy
@@ -69,6 +70,7 @@ def plan_of(seed: int) -> Plan:
         {kind: row[0] for kind, row in STRATEGIES.items()},
         {kind: row[0] for kind, row in MISHAPS.items()},
         {kind: row[0] for kind, row in SCENES.items()},
+        {kind: row[0] for kind, row in RIVALS.items()},
     )
 
 

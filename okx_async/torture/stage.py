@@ -101,7 +101,10 @@ class Stage:
 
     async def close(self, desk: "Desk", request: ClosePosition, priority: Priority, max_wait: float | None) -> None:
         """Make a close and record its result."""
-        call = self.begin(desk, request, priority, max_wait)
+        await self.make(desk, self.begin(desk, request, priority, max_wait))
+
+    async def make(self, desk: "Desk", call: Call) -> None:
+        """Make a close that was noted, and record its result."""
         CURRENT_CALL.set(call.name)
         await self.calls.close(desk.client, call)
         if self.notes is not None:

@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from random import Random
 from typing import TypeAlias
 
 import aiohttp
 
 from okx_async import OkxError, Priority
-from okx_async.simulator.api.endpoints import CLOSE_PATH
-from okx_async.simulator.api.signature import signature
+from okx_async.torture.another_program import close_as_another
+from okx_async.torture.rivals import RIVALS
 from okx_async.torture.scenes import SCENES, cancel_hard
-from okx_async.torture.stage import FOREIGN, Desk, Stage
+from okx_async.torture.stage import Desk, Stage
 
 Strategy: TypeAlias = Callable[[Stage, Desk, Random], Awaitable[None]]
 NORMAL, PANIC = Priority.NORMAL, Priority.PANIC
@@ -172,24 +171,11 @@ async def foreign(stage: Stage, desk: Desk, rng: Random) -> None:
     """Send bursts as another program of the same user, with its own key and no limiter, where the plan has one."""
     if not stage.plan.accounts[desk.seat.account].foreign:
         return
-    credentials = stage.key(desk.seat.account, 9)
     async with aiohttp.ClientSession(stage.exchange.base_url) as session:
         for _ in range(rng.randint(1, 4)):
             inst_id = stage.inst_id(rng)
             for _ in range(rng.randint(3, 25)):
-                body = f'{{"instId":"{inst_id}","mgnMode":"cross","clOrdId":"{stage.name(FOREIGN)}"}}'.encode()
-                moment = datetime.fromtimestamp(stage.wall_clock(), UTC)
-                timestamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-                headers = {
-                    "OK-ACCESS-KEY": credentials.api_key,
-                    "OK-ACCESS-PASSPHRASE": credentials.passphrase,
-                    "OK-ACCESS-TIMESTAMP": timestamp,
-                    "OK-ACCESS-SIGN": signature(credentials.secret_key, timestamp, "POST", CLOSE_PATH, body),
-                    "Content-Type": "application/json",
-                }
-                with suppress(aiohttp.ClientError, TimeoutError):  # the mishaps strike it too
-                    async with asyncio.timeout(3.0), session.post(CLOSE_PATH, data=body, headers=headers) as response:
-                        await response.read()
+                await close_as_another(stage, desk, session, inst_id)
             await asyncio.sleep(rng.uniform(0.0, 4.0))
 
 
@@ -213,5 +199,5 @@ STRATEGIES: dict[str, tuple[int, Strategy]] = {
 
 
 async def run_strategy(kind: str, stage: Stage, desk: Desk, rng: Random) -> None:
-    """Run the strategy or scene of this name to its end."""
-    await (STRATEGIES.get(kind) or SCENES[kind])[1](stage, desk, rng)
+    """Run the strategy, scene or rival of this name to its end."""
+    await (STRATEGIES.get(kind) or SCENES.get(kind) or RIVALS[kind])[1](stage, desk, rng)

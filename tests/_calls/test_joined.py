@@ -211,3 +211,75 @@ def test_a_flatten_and_a_close_are_never_on_the_wire_together(happen: Happen, *,
 async def test_join_is_a_bool(value: Any) -> None:
     with pytest.raises(okx.InvalidRequestError, match="join must be True or False"):
         okx.Client(okx.Credentials("key", "secret", "passphrase"), join=value)
+
+
+def test_a_call_that_joins_while_the_last_caller_leaves_is_not_cancelled(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        await full(client, 1.0)
+        normal = close(client)
+        await asyncio.sleep(0.1)
+        urgent = close(client, priority=okx.Priority.PANIC)
+        await asyncio.sleep(0)
+        urgent.cancel()  # before the normal one, whose flight it has replaced, joins its own
+        await asyncio.wait({urgent})
+        assert urgent.cancelled()
+        assert (await normal).inst_id == BTC
+        assert len(world.closes()) == 1
+
+    happen(story)
+
+
+def test_a_call_in_the_step_in_which_another_runs_out_of_time_flies_anew(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        await full(client, 1.0)
+
+        async def close_in_that_step() -> okx.ClosedPosition:
+            for _ in range(100):
+                if flights[0].done():
+                    break
+                await asyncio.sleep(0)
+            return await client.close_position(BTC, "cross", join=True)
+
+        hasty = close(client, max_wait=0.0)
+        await asyncio.sleep(0)
+        flights = [task for task in asyncio.all_tasks() if task.get_name() == "okx_async joined close"]
+        assert len(flights) == 1
+        late = [asyncio.ensure_future(close_in_that_step()) for _ in range(3)]
+        with pytest.raises(okx.SlotTimeoutError):
+            await hasty
+        assert [closed.inst_id for closed in await asyncio.gather(*late)] == [BTC] * 3
+        assert len(world.closes()) == 1
+
+    happen(story)
+
+
+def test_a_second_cancellation_keeps_the_note_of_the_first(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        call = close(client)
+        await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.sleep(0)
+        assert not call.done()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await call
+        assert getattr(caught.value, "__notes__", []) == [f"{BTC}: already sent, outcome unknown"]
+
+    happen(story)
+
+
+def test_a_close_that_is_cancelled_before_its_first_step_leaves_nothing(
+    happen: Happen, recwarn: pytest.WarningsRecorder
+) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        normal = close(client)
+        urgent = close(client, priority=okx.Priority.PANIC)  # begins in the same step, so that it replaces the other
+        assert await urgent == await normal
+        assert len(world.closes()) == 1
+
+    happen(story)
+    assert [str(warning.message) for warning in recwarn if "never awaited" in str(warning.message)] == []

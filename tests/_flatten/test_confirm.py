@@ -365,3 +365,18 @@ def test_the_end_of_another_close_of_the_position_begins_the_time_to_confirm(
         return took
 
     assert happen(story) < 2.0
+
+
+@pytest.mark.parametrize("max_wait", [None, 3.0])
+def test_one_that_never_sends_beside_another_comes_to_its_end(happen: Happen, max_wait: float | None) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        begun = world.loop.clock()
+        calls = [
+            client.close_position(BTC, "cross", confirm=True, max_wait=max_wait, confirm_timeout=1.0) for _ in range(2)
+        ]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(result, okx.OutcomeUnknownError | okx.CloseInProgressError) for result in results)
+        assert world.loop.clock() - begun < (max_wait or 0.0) + 2.0
+
+    happen(story, fill_delay=60.0)

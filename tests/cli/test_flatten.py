@@ -16,6 +16,7 @@ from typing import Any, TextIO, cast
 import pytest
 from rich.console import Console
 
+import okx_async as okx
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.flatten import FlattenOptions, flatten
 from okx_async.cli.streams import Page
@@ -329,7 +330,7 @@ async def test_a_closed_terminal_stops_it_with_exit_3(
         record = json.loads(out)
         assert (record["flat"], record["outcome"]) == (False, "unknown")
         assert record["text"].startswith("stopped by SIGHUP, in flight or not proven:\n")
-        assert record["text"].count("already sent, not proven closed") == 2
+        assert record["text"].count("accepted, not proven closed") == 2
 
 
 async def test_with_sighup_ignored_it_outlives_the_terminal(exchange: SimulatedExchange, command: Process) -> None:
@@ -447,3 +448,77 @@ async def test_an_id_that_no_rule_fits_is_an_option_if_it_is_listed(
     assert [holding.inst_id for holding in exchange.positions] == ["BTC-USDT-SWAP"]
     assert await run(exchange, replace(ALL, inst_ids=["btc-usdt-swap"])) is ExitCode.USAGE
     assert "no position of 'btc-usdt-swap' is listed" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({"pos_side": "net"}, []),
+        ({"pos_side": "long"}, ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]),
+        ({"inst_type": "SWAP"}, []),
+        ({"inst_type": "OPTION"}, ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]),
+        ({"inst_type": "SWAP", "mgn_mode": "cross", "pos_side": "net", "inst_ids": ["BTC-USDT-SWAP"]}, None),
+    ],
+)
+async def test_filters_close_what_they_name(
+    options: dict[str, Any], left: list[str] | None, exchange: SimulatedExchange
+) -> None:
+    book(exchange)
+    await run(exchange, replace(ALL, **options))
+    open_now = sorted(position.inst_id for position in exchange.positions)
+    assert open_now == left if left is not None else "BTC-USDT-SWAP" not in open_now
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"pos_side": "buy"}, "--pos-side must be net, long or short, got 'buy'"),
+        ({"inst_type": "SWAPS"}, "--inst-type must be MARGIN, SWAP, FUTURES or OPTION, got 'SWAPS'"),
+        ({"quota": 0}, "--quota must be from 1 to 20, got 0"),
+        ({"quota": 21}, "--quota must be from 1 to 20, got 21"),
+    ],
+)
+async def test_a_filter_that_names_nothing_is_wrong_usage(
+    options: dict[str, Any], words: str, exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run(exchange, replace(ALL, **options)) is ExitCode.USAGE
+    assert words in capsys.readouterr().err
+    assert exchange.journal == []
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ({}, "filter  none: everything that is open\n"),
+        ({"pos_side": "net", "inst_type": "SWAP"}, "filter  --pos-side net --inst-type SWAP\n"),
+    ],
+)
+async def test_the_question_shows_the_filter(
+    options: dict[str, Any],
+    shown: str,
+    exchange: SimulatedExchange,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    book(exchange)
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    await run(exchange, replace(ALL, **options), yes=False)
+    assert shown in capsys.readouterr().err
+
+
+def test_a_record_that_cannot_be_read_is_outside_of_a_filter_only_if_it_says_so() -> None:
+    odd = okx.Position.__new__(okx.Position)
+    for field, value in {"mgn_mode": "", "pos_side": "long", "inst_type": "EVENTS"}.items():
+        object.__setattr__(odd, field, value)
+    assert replace(ALL, mgn_mode="cross", pos_side="long", inst_type="SWAP").may_hold(odd)
+    assert not replace(ALL, inst_type="SWAP").holds(odd)
+    assert not replace(ALL, pos_side="short").may_hold(odd)
+
+
+@pytest.mark.parametrize(("quota", "limit"), [(None, None), (7, 7)])
+def test_a_quota_is_the_limit_of_its_limiter(quota: int | None, limit: int | None) -> None:
+    limiter = replace(ALL, quota=quota).limiter()
+    assert (limiter and limiter.quota.limit) == limit

@@ -30,7 +30,7 @@ def test_a_command_and_a_program_share_one_limit(
         limiter = SqliteLimiter()
         [positions] = [key for key in await seen() if key[-1] == "BTC-USDT-SWAP"]
         async with asyncio.TaskGroup() as group:
-            held = [group.create_task(limiter.slot(tuple(positions)).__aenter__()) for _ in range(19)]
+            held = [group.create_task(limiter.slot(tuple(positions)).__aenter__()) for _ in range(20)]
         refused = await asyncio.to_thread(command, *CLOSE, *where, "--max-wait", "0.3")
         for slot in held:
             slot.result().refund()

@@ -22,7 +22,7 @@ def test_commands_tell_of_a_signal_on_loops_without_handlers(
     process.stderr.readline()  # the log begins: the command runs
     process.send_signal(stop)
     _, err = process.communicate(timeout=20)
-    assert process.returncode in {1, 3}
+    assert process.returncode in {0, 1, 3}  # 0: its answer was awaited
     assert ("interrupted" if stop is signal.SIGINT else f"stopped by {stop.name}") in err
     assert "Traceback" not in err
 

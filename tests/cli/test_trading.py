@@ -122,6 +122,39 @@ async def test_interrupted_on_its_way_is_exit_3(
     assert not exchange.positions  # it was executed
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+async def test_the_answer_to_what_is_on_the_wire_is_awaited(
+    stop: signal.Signals, exchange: SimulatedExchange, command: Process
+) -> None:
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    exchange.inject(delay=1.0, executed=True)
+    result = await stopped(exchange, command, stop, "--json")
+    assert result.returncode == 0
+    assert "its answer was awaited" in result.stderr
+    assert json.loads(result.stdout)["outcome"] == "accepted"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+async def test_a_second_signal_does_not_wait_for_the_answer(
+    stop: signal.Signals, exchange: SimulatedExchange, command: Process
+) -> None:
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    exchange.inject(delay=30, executed=True)
+    command.environment = variables(exchange.credentials)
+    process = command.start(*CLOSE, "--base-url", exchange.base_url)
+    while not closes(exchange):  # noqa: ASYNC110 - the exchange has no event for it
+        await asyncio.sleep(0.01)
+    process.send_signal(stop)
+    await asyncio.sleep(0.3)
+    assert process.poll() is None
+    begun = asyncio.get_running_loop().time()
+    process.send_signal(stop)
+    result = await ended(process, command)
+    assert result.returncode == 3
+    assert "already sent, outcome unknown" in result.stderr
+    assert asyncio.get_running_loop().time() - begun < 3.0  # its time-out is 5 s
+
+
 async def test_interrupted_after_a_refusal_is_exit_1(exchange: SimulatedExchange, command: Process) -> None:
     exchange.open_position("BTC-USDT-SWAP", 1)
     exchange.inject(code="50011", times=9)

@@ -16,10 +16,11 @@ class Client:
     def __init__(self, *endings: BaseException | None) -> None:
         self.endings = list(endings)
 
-    async def close_position(self, *_: Any, **__: Any) -> None:
+    async def close_position(self, *_: Any, **__: Any) -> okx.ClosedPosition:
         ending = self.endings.pop(0)
         if ending is not None:
             raise ending
+        return okx.ClosedPosition("S0-USDT-SWAP", "net", "c9", "")
 
     async def close_positions(self, requests: list[okx.ClosePosition], *, on_result: Any, **_: Any) -> None:
         for request in requests:
@@ -57,6 +58,7 @@ async def test_what_a_caller_is_told(ending: BaseException | None, told: str) ->
     await calls.close(client, call)
     assert (call.told, call.ended, call.warned) == (told, 7.0, False)
     assert bool(call.words) is (ending is not None)
+    assert call.carried == ("c9" if told == ACCEPTED else "")
 
 
 @pytest.mark.parametrize("noted", [True, False])
@@ -95,7 +97,7 @@ async def test_a_batch_of_a_closed_client_was_not_sent() -> None:
 def test_the_longest_attempt_is_kept() -> None:
     calls = Calls(lambda: 7.0)
     call = begin(calls)
-    mine: Any = SimpleNamespace(outcome=okx.Outcome.RATE, key="k")
+    mine: Any = SimpleNamespace(outcome=okx.Outcome.RATE, key="k", token="settled")
     other: Any = SimpleNamespace(outcome=okx.Outcome.ACCEPTED, key="k")
     call.attempt(mine, 5.0, 6.5)
     call.attempt(other, None, 9.0)

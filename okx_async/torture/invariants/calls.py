@@ -14,6 +14,8 @@ EXPIRY = 30.0
 """Seconds that a signature may be off."""
 REPEATABLE = {"RATE", "LATER", "CLOCK", "NOT-SENT"}
 MOST_ATTEMPTS = 6
+JOIN_LOOK = 0.05
+"""Seconds that may pass until a call whose time is over sees that the close it joined is on the wire no more."""
 
 
 def windows(evidence: Evidence) -> Iterator[str]:
@@ -47,9 +49,9 @@ def truth(evidence: Evidence) -> Iterator[str]:
         who = f"{call.name} {call.request.inst_id}"
         if call.ended is None:
             yield f"{who}: its caller was never told anything"
-        elif call.told == ACCEPTED and executed != 1:
+        elif call.told == ACCEPTED and executed != 1 and not call.join:  # `joins` judges those that were
             yield f"{who}: told accepted, executed {executed} times"
-        elif call.told == REFUSED and executed:
+        elif call.told == REFUSED and executed and not call.join:
             yield f"{who}: told refused ({call.words}), but it was executed"
         elif call.told == NOT_SENT and rows:
             yield f"{who}: told not sent ({call.words}), but it arrived {len(rows)} times"
@@ -107,6 +109,7 @@ def promptness(evidence: Evidence) -> Iterator[str]:
         if call.max_wait is None or call.ended is None:
             continue
         took, most = call.ended - call.at, call.max_wait + seat.connect_timeout + seat.timeout + late
+        most += JOIN_LOOK * call.join
         if took > most:
             yield f"{call.name} {call.request.inst_id}: took {took:.3f} s with max_wait={call.max_wait}"
         for attempt in call.attempts:

@@ -4,12 +4,16 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator
 
-from okx_async import Attempt
+from okx_async import Attempt, Priority
 from okx_async.torture.evidence import SLACK, Evidence
 from okx_async.torture.watched_limiter import Wait
 
 WINDOW = 2.0
 """Seconds for which a key that was refused for rate pauses at least."""
+
+READINGS = "account/positions"
+ORDINARY_READINGS = 6
+"""Readings of positions in a window that are for all; the other four of ten are for those of priority PANIC."""
 
 
 def order(evidence: Evidence) -> Iterator[str]:
@@ -88,3 +92,21 @@ def _attempts(evidence: Evidence, name: str) -> list[Attempt]:
 def tokens(evidence: Evidence) -> Iterator[str]:
     """No slot is lost: all are free after the grace and a window of silence."""
     yield from evidence.not_at_rest
+
+
+def reserve(evidence: Evidence) -> Iterator[str]:
+    """No window holds more ordinary readings of positions than those that are not reserved for the exit."""
+    # A slot is noted when its task runs, which a machine that stands still delays.
+    window = WINDOW - SLACK - 3 * evidence.plan.conditions.freeze
+    for limiter in evidence.limiters:
+        served: dict[Hashable, list[float]] = defaultdict(list)
+        for wait in limiter.waits:
+            ordinary = wait.priority is Priority.NORMAL and wait.fate != "refunded"
+            if ordinary and wait.served is not None and isinstance(wait.key, tuple) and wait.key[-1] == READINGS:
+                served[wait.key].append(wait.served)
+        for key, times in served.items():
+            times.sort()
+            for first, last in zip(times, times[ORDINARY_READINGS:], strict=False):
+                if last - first < window:
+                    yield f"{key!r}: {ORDINARY_READINGS + 1} ordinary readings in {last - first:.3f} s until {last:.3f}"
+                    break

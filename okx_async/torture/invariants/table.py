@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from okx_async.torture.evidence import Breach, Evidence
 from okx_async.torture.invariants.calls import promptness, repeats, signatures, truth, windows
 from okx_async.torture.invariants.guarding import deadlines, filters, guard, kills
-from okx_async.torture.invariants.limiter import order, pauses, thrift, tokens
+from okx_async.torture.invariants.joins import joins, overlaps
+from okx_async.torture.invariants.limiter import order, pauses, reserve, thrift, tokens
 from okx_async.torture.invariants.reports import flat, rows
 
 
@@ -27,6 +28,9 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "pauses": pauses,
     "thrift": thrift,
     "tokens": tokens,
+    "reserve": reserve,
+    "joins": joins,
+    "overlaps": overlaps,
     "leftovers": leftovers,
     "guard": guard,
     "kills": kills,

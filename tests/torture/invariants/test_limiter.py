@@ -59,3 +59,24 @@ def test_thrift(evidence: Evidence) -> None:
     assert found(evidence) == []
     evidence.limiters[0].waits.append(wait(1.0, 1.0, call="c1", fate="in doubt"))
     assert found(evidence) == [("thrift", "c1: 2 slots of its user id spent on 1 requests")]
+
+
+@pytest.mark.parametrize(
+    ("times", "priority", "fate", "broken"),
+    [
+        ([1.0] * 6 + [3.0], NORMAL, "settled", False),
+        ([1.0] * 6 + [2.9], NORMAL, "settled", True),
+        ([1.0] * 7, NORMAL, "in doubt", True),
+        ([1.0] * 7, NORMAL, "refunded", False),
+        ([1.0] * 10, PANIC, "settled", False),
+    ],
+)
+def test_reserve(evidence: Evidence, times: list[float], priority: okx.Priority, fate: str, *, broken: bool) -> None:
+    readings = [Wait(("env", "123", "account/positions"), priority, at, at, fate=fate) for at in times]
+    evidence.limiters = [limiter(*readings)]
+    assert [name for name, _ in found(evidence) if name == "reserve"] == ["reserve"] * broken
+
+
+def test_the_reserve_is_of_readings_alone(evidence: Evidence) -> None:
+    evidence.limiters = [limiter(*[wait(1.0, 1.0)] * 20)]
+    assert [name for name, _ in found(evidence) if name == "reserve"] == []
