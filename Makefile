@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: bench-smoke demo test check floor mutants planted interop soak torture bench clean
+.PHONY: bench-smoke demo test check floor mutants planted interop cluster soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -48,6 +48,10 @@ torture: $(READY)
 soak: $(READY)
 	$(BIN)/python tests/soak/run.py
 
+# Eight processes that share one limit, killed and stopped at random (two minutes).
+cluster: $(READY)
+	$(BIN)/python -m tests.cluster.run
+
 # Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute, three at first).
 interop: $(READY)
 	test -x .venv-interop/python-okx/bin/python || $(PYTHON) -m venv .venv-interop/python-okx
@@ -63,7 +67,7 @@ bench:
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	test -x .venv-bench/peer/bin/python || $(PYTHON) -m venv .venv-bench/peer
 	.venv-bench/peer/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx-async==0.1.1'
-	for program in micro fairness cancellation strictness simulator client pair batches; do \
+	for program in micro fairness cancellation strictness simulator client pair batches exit stores; do \
 		.venv-bench/bin/python -m benchmarks.$$program --folder build/bench || exit; done
 	.venv-bench/bin/python -m benchmarks.page build/bench
 

@@ -4,8 +4,7 @@ import asyncio
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Any, Final, Literal, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
 import aiohttp
 
@@ -14,19 +13,28 @@ from okx_async._calls.identity import Key
 from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
 from okx_async._errors import InvalidRequestError, OkxError, without_frames
-from okx_async._flatten.confirm import close_and_confirm
+from okx_async._flatten.closing import CONFIRM_TIMEOUT, Closer
 from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.readings import read_positions
 from okx_async._flatten.report import FlattenReport, FlattenRow
 from okx_async._limiter.slots import SlotSource
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, Position, PosSide
 from okx_async._quota import Priority
-from okx_async._rest import records, requests
+from okx_async._rest import requests
 from okx_async._rest.hosts import check_base_url, region_url
 from okx_async._rest.rate_keys import check_inst_ids
-from okx_async._validation import check_callback, check_list, check_priority, check_seconds, check_wait, short_repr
-
-CONFIRM_TIMEOUT: Final = 30.0
+from okx_async._validation import (
+    check_bool,
+    check_callable,
+    check_callback,
+    check_choice,
+    check_count,
+    check_list,
+    check_priority,
+    check_seconds,
+    check_wait,
+    short_repr,
+)
 
 
 class Client:
@@ -48,6 +56,7 @@ class Client:
             the call.
         max_connections: Most requests on the wire at once.
         keepalive: Seconds for which an idle connection is kept.
+        join: Whether closes of one position are joined, unless a call says otherwise: see `close_position`.
         on_attempt: A plain function, called with an Attempt after each attempt of a close. What it raises is logged.
         wall_clock: The time in Unix seconds, for signatures and records.
 
@@ -70,21 +79,20 @@ class Client:
         timeout: float = 5.0,
         max_connections: int = 256,
         keepalive: float = 15.0,
+        join: bool = False,
         on_attempt: Callable[[Attempt], object] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         if not isinstance(credentials, Credentials):
             raise InvalidRequestError(f"credentials must be Credentials, got {type(credentials).__name__}")
         check_seconds(connect_timeout=connect_timeout, timeout=timeout, keepalive=keepalive)
-        if type(max_connections) is not int or max_connections < 1:
-            raise InvalidRequestError(f"max_connections must be an integer ≥ 1, got {short_repr(max_connections)}")
+        check_count("max_connections", max_connections, least=1)
         check_callback("on_attempt", on_attempt)
         home = region_url(region)
         base = home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
         if limiter is not None and (isinstance(limiter, type) or not callable(getattr(limiter, "slot", None))):
             raise InvalidRequestError(f"limiter must be a SlotSource, such as a Limiter, got {short_repr(limiter)}")
-        if not callable(wall_clock):
-            raise InvalidRequestError(f"wall_clock must be callable, got {short_repr(wall_clock)}")
+        check_callable("wall_clock", wall_clock)
         self._wiring = wire_caller(
             credentials,
             base,
@@ -100,8 +108,14 @@ class Client:
             wall_clock=wall_clock,
         )
         self._caller = self._wiring.caller
+        self._closer = Closer(self._caller, join=check_bool("join", join))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed, so that nothing more is sent."""
+        return self._closed
 
     @property
     def limiter(self) -> SlotSource:
@@ -129,12 +143,13 @@ class Client:
         max_wait: float | None = None,
         confirm: bool = False,
         confirm_timeout: float = CONFIRM_TIMEOUT,
+        join: bool | None = None,
     ) -> ClosedPosition:
         """Close the whole position of one instrument (and side) at market.
 
         Returns once the exchange has *accepted* the close, which is no proof that the position is gone. A refusal for
-        rate is repeated after its window, at most 5 times. Two overlapping closes of one position are both sent, with
-        `confirm` too. Cancelling may leave the close executed: then the CancelledError has a note.
+        rate is repeated after its window, at most 5 times. Without `join` two overlapping closes are both sent.
+        Cancelling may leave the close executed: then the CancelledError has a note.
 
         Args:
             inst_id: The instrument, such as "BTC-USDT-SWAP".
@@ -149,6 +164,9 @@ class Client:
             confirm: Whether to return only once the exchange no longer lists the position (``closed.flat``). It is read
                 first; as in `flatten`, the close is repeated only if a reading lists the very same position.
             confirm_timeout: Seconds from the first answer within which that must be proven.
+            join: Whether to await a close of the same position (`inst_id`, `mgn_mode`, `pos_side`, `ccy`) that is in
+                flight by `join`, and return its result; `max_wait` and cancellation stay each caller's own, the rest is
+                the first caller's. With `confirm` a plain close is awaited, then confirmed. None: as the client's.
 
         Raises:
             InvalidRequestError: A parameter is wrong; nothing was sent.
@@ -163,12 +181,12 @@ class Client:
         check_wait(max_wait)
         close = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
         check_priority(priority)
-        if confirm or confirm_timeout != CONFIRM_TIMEOUT:
-            check_seconds(confirm_timeout=confirm_timeout)
+        check_seconds(confirm_timeout=confirm_timeout)
+        check_bool("join", join, or_none=True)
         try:
             if confirm:
-                return await close_and_confirm(self._caller, close, priority, max_wait, confirm_timeout)
-            return await self._close(close, priority, max_wait)
+                return await self._closer.confirm(close, priority, max_wait, confirm_timeout, join=join)
+            return await self._closer.close(close, priority, max_wait, join=join)
         except OkxError as error:
             raise without_frames(error) from None
 
@@ -179,6 +197,7 @@ class Client:
         priority: Priority = Priority.NORMAL,
         max_wait: float | None = None,
         on_result: Callable[[CloseResult], object] | None = None,
+        join: bool | None = None,
     ) -> list[CloseResult]:
         """Close many positions at once; the results are in the order of `requests`.
 
@@ -190,14 +209,15 @@ class Client:
             priority: The lane in which they wait.
             max_wait: Seconds from this call to the last send of each leg, None: as in `close_position`.
             on_result: A plain function, called with each result as it arrives. What it raises is logged.
+            join: As in `close_position`, for each leg; legs of one position have one result.
         """
         self._bind()
         check_wait(max_wait)
         check_priority(priority)
         legs = check_list("requests", requests, ClosePosition)
         check_callback("on_result", on_result)
-
-        return await run_batch(legs, lambda leg: self._close(leg, priority, max_wait), on_result)
+        check_bool("join", join, or_none=True)
+        return await run_batch(legs, lambda leg: self._closer.close(leg, priority, max_wait, join=join), on_result)
 
     async def flatten(
         self,
@@ -205,6 +225,7 @@ class Client:
         *,
         where: Callable[[Position], object] | None = None,
         auto_cxl: bool = True,
+        tag: str | None = None,
         deadline: float = 30.0,
         priority: Priority = Priority.PANIC,
         on_progress: Callable[[FlattenRow], object] | None = None,
@@ -219,6 +240,7 @@ class Client:
             inst_ids: Instruments to close. None: all.
             where: A plain function of a Position; only positions for which it is true are closed.
             auto_cxl: Whether the exchange shall cancel pending orders that are in the way.
+            tag: Your own tag of each close, as in `close_position`.
             deadline: Seconds from this call to the last close. What is on the wire by then is awaited.
             priority: The lane in which closes and readings wait.
             on_progress: A plain function, called with a position's row whenever it changes, and at the end. What it
@@ -235,15 +257,14 @@ class Client:
         check_priority(priority)
         check_callback("where", where)
         check_callback("on_progress", on_progress)
-        if not isinstance(auto_cxl, bool):
-            raise InvalidRequestError(f"auto_cxl must be True or False, got {short_repr(auto_cxl)}")
-        if unread not in ("close", "leave"):
-            raise InvalidRequestError(f"unread must be 'close' or 'leave', got {short_repr(unread)}")
+        check_bool("auto_cxl", auto_cxl)
+        check_choice("unread", unread, "close", "leave")
         flattening = FlattenRun(
             self._caller,
             inst_ids=None if inst_ids is None else check_inst_ids(inst_ids),
             where=where,
             auto_cxl=auto_cxl,
+            tag=requests.check_tag(tag),
             deadline=deadline,
             priority=priority,
             on_progress=on_progress,
@@ -286,17 +307,14 @@ class Client:
             AuthenticationError: The exchange refuses the API key.
         """
         self._bind()
-        if type(connections) is not int or connections < 0:
-            raise InvalidRequestError(f"connections must be an integer ≥ 0, got {short_repr(connections)}")
+        check_count("connections", connections)
         await self._wiring.uid_lookup.known(None)
         self._bind()  # closed meanwhile: nothing would close what is opened now
         return await self._wiring.open(connections)
 
     async def aclose(self) -> None:
         """End waiting calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
-        if self._closed:
-            return
-        if self._loop is None:
+        if self._closed or self._loop is None:
             self._closed = True
             return
         self._bind()
@@ -307,12 +325,7 @@ class Client:
         self._bind()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __reduce__(self) -> NoReturn:
@@ -334,7 +347,3 @@ class Client:
             self._loop = loop
         elif self._loop is not loop:
             raise RuntimeError("this client belongs to another event loop: make one for each")
-
-    async def _close(self, close: ClosePosition, priority: Priority, max_wait: float | None) -> ClosedPosition:
-        answer, attempts = await self._caller.call(requests.close_position(close), priority, max_wait, close)
-        return records.closed_position(answer, close, attempts)

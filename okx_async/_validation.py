@@ -59,6 +59,31 @@ def check_priority(priority: object) -> Priority:
     return priority
 
 
+def check_bool(name: str, value: object, *, or_none: bool = False) -> bool:
+    """Return `value`, checked to be a bool; raises InvalidRequestError that names the argument."""
+    if not isinstance(value, bool) and not (or_none and value is None):
+        raise InvalidRequestError(f"{name} must be True or False, got {short_repr(value)}")
+    return bool(value)
+
+
+def check_choice(name: str, value: object, *choices: str) -> None:
+    """Raise InvalidRequestError, which names the argument, if `value` is none of the choices."""
+    if value not in choices:
+        raise InvalidRequestError(f"{name} must be {' or '.join(map(repr, choices))}, got {short_repr(value)}")
+
+
+def check_callable(name: str, value: object) -> None:
+    """Raise InvalidRequestError, which names the argument, if `value` cannot be called."""
+    if not callable(value):
+        raise InvalidRequestError(f"{name} must be callable, got {short_repr(value)}")
+
+
+def check_count(name: str, value: object, *, least: int = 0) -> None:
+    """Raise InvalidRequestError, which names the argument, if `value` is no integer of at least `least`."""
+    if type(value) is not int or value < least:
+        raise InvalidRequestError(f"{name} must be an integer ≥ {least}, got {short_repr(value)}")
+
+
 def check_callback(name: str, value: object) -> None:
     """Raise InvalidRequestError unless `value` is None or a plain function.
 

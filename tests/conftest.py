@@ -101,6 +101,13 @@ def _hint(timer: Any) -> bool:
     return isinstance(owner, TimeoutGroup) and not (owner.connecting or owner.answering or owner._closed)
 
 
+@pytest.fixture(autouse=True)
+def no_limits_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep tests from the file that the programs of whoever runs them share."""
+    monkeypatch.delenv("OKX_LIMITS", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+
+
 @pytest.fixture
 def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
     """Prepared answers in place of the network, for aiohttp's sessions.

@@ -227,7 +227,9 @@ async def test_the_audit_trail_has_every_attempt(mocked: aioresponses, caplog: p
         closed = await client.close_position("BTC-USDT-SWAP", "cross")
     assert closed.attempts == tuple(trail)
     assert [attempt.code for attempt in trail] == ["50011", "0"]
-    assert [attempt.sent for attempt in trail] == pytest.approx([1e9, 1e9 + 2.0], abs=0.01)
+    first, second = [attempt.sent or 0.0 for attempt in trail]
+    assert first == pytest.approx(1e9, abs=0.01)
+    assert 2.0 <= second - first < 2.32  # a window, and a random part of one
     assert [attempt.settled for attempt in trail] == [attempt.sent for attempt in trail]  # answered in no time
     for record in caplog.records:
         assert CREDENTIALS.passphrase not in record.getMessage()

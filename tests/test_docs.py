@@ -21,7 +21,7 @@ WITH_EXAMPLES = [page for page in PAGES if "\n```python\n" in page.read_text()]
 WITH_TESTS = [page for page in WITH_EXAMPLES if re.search(r"^async def test_", page.read_text(), re.MULTILINE)]
 SYBIL = Sybil([PythonCodeBlockParser(future_imports=["annotations"])])
 # The folders whose modules are all in the folder picture.
-COMPLETE = ("_limiter", "_rest", "_http", "_calls", "_flatten")
+COMPLETE = ("stores", "_limiter", "_rest", "_http", "_calls", "_flatten")
 
 
 def name(page: Path) -> str:

@@ -21,6 +21,7 @@ FLOORS = [
     {"_validation"},
     {"_callbacks"},
     {"_limiter", "_rest", "_http"},
+    {"stores"},
     {"_calls"},
     {"_flatten"},
     {"_client"},
@@ -33,21 +34,16 @@ FLOORS = [
 # Rooms that use less than their floor allows.
 ONLY = {
     "simulator": {"_credentials"},  # a judge shares no code with the judged
+    "stores": {"_limiter", "_quota", "_errors", "_validation"},
     "torture": {"okx_async", "simulator"},
     "pytest_plugin": {"okx_async", "simulator"},
 }
 
 # Pure: what these need of time, chance or the network comes as an argument.
 PURE = ["_words", "_models", "_errors", "_quota", "_credentials", "_validation", "_rest", "_limiter/bucket"]
-PURE += [
-    "_flatten/guard",
-    "_flatten/leg",
-    "_flatten/report",
-    "_flatten/unreadable",
-    "doctor/finding",
-    "doctor/account",
-    "doctor/refusals",
-]
+PURE += ["stores/lease", "stores/line", "stores/epoch", "stores/records"]
+PURE += ["_flatten/guard", "_flatten/leg", "_flatten/report", "_flatten/unreadable"]
+PURE += ["doctor/finding", "doctor/account", "doctor/refusals"]
 EFFECTS = {"asyncio", "time", "random", "socket", "threading", "aiohttp"}
 
 
@@ -124,7 +120,7 @@ def test_a_pure_part_takes_its_time_as_an_argument(name: str) -> None:
 @pytest.mark.parametrize(
     "absent",
     [
-        *("typer", "rich", "redis", "yaml", "pytest", "aiohttp.web"),
+        *("sqlite3", "typer", "rich", "redis", "yaml", "pytest", "aiohttp.web"),
         *("okx_async.simulator", "okx_async.torture", "okx_async.doctor", "okx_async.cli"),
     ],
 )

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from okx_async._callbacks import notify
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.exchange_clock import ExchangeClock
+from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import AuthenticationError, NotSentError, OkxError, OutcomeUnknownError, SlotTimeoutError
@@ -66,6 +67,7 @@ class Caller:
         self._limiter = limiter
         self._uid_lookup = uid_lookup
         self._on_attempt = on_attempt
+        self.on_wire = ClosesOnWire()
 
     async def call(
         self,
@@ -77,6 +79,7 @@ class Caller:
         once: bool = False,
         permit: Callable[[], Awaitable[float | None]] | None = None,
         confirm_write: Callable[[], bool] | None = None,
+        turn: CloseTurn | None = None,
     ) -> tuple[Answer, tuple[Attempt, ...]]:
         """Return the acceptance and all attempts; raise everything else.
 
@@ -89,6 +92,7 @@ class Caller:
             permit: Awaited inside the slot of each attempt: until when it may be written, by the loop's clock; None:
                 not at all, which raises WithheldError.
             confirm_write: Called in the step of the write; False: it must not be written after all.
+            turn: Told when an attempt is written and ends; asked instead of `confirm_write` if that is None.
         """
         deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
         attempts: list[Attempt] = []
@@ -97,10 +101,16 @@ class Caller:
         pause: float | None = 0.0
         while pause is not None:
             attempt = self._sender.new_attempt(permit)
-            attempt.wire.confirm_write = confirm_write
+            attempt.wire.confirm_write = turn.write if confirm_write is None and turn is not None else confirm_write
             asked = self._clock.asked
             try:
-                await self._try(request, attempt, close, attempts, priority=priority, deadline=deadline, pause=pause)
+                try:
+                    await self._try(
+                        request, attempt, close, attempts, priority=priority, deadline=deadline, pause=pause
+                    )
+                finally:
+                    if turn is not None:
+                        turn.ended(attempt.outcome)
             except (NotSentError, AuthenticationError) as unsent:
                 if failure is None or isinstance(unsent, AuthenticationError):
                     raise _named(unsent, request, max_wait, tuple(attempts)) from unsent.__cause__
@@ -114,6 +124,8 @@ class Caller:
                 failure = _failure(request, attempt, tuple(attempts), close)
             else:
                 failure.attempts = tuple(attempts)
+            if turn is not None:
+                turn.failed(failure)
             await self._throttle(request, attempt)
             if deadline is None:
                 deadline = attempt.begun + attempt.waited + REPEAT_FOR
@@ -193,8 +205,8 @@ class Caller:
         if closes_throttled(answer.code):
             nth = self._streaks.refused(attempt.key, attempt.begun + attempt.waited, attempt.wire.loop.time())
         per = 2.0 if request.quota is None else request.quota.per
-        seconds = block_seconds(answer.code, nth, per, attempt.retry_after)
-        logger.warning("%s: asked too often, its key pauses for %g s", request.label, seconds)
+        seconds = block_seconds(answer.code, nth, per, attempt.retry_after, self.draw())
+        logger.warning("%s: asked too often, its key pauses for %.2f s", request.label, seconds)
         for key in attempt.keys:
             try:
                 async with asyncio.timeout(BLOCK_WAIT):

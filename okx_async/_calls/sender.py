@@ -249,7 +249,7 @@ class Sender:
             for slot in slots:
                 slot.check()
             headers = self._headers(request)
-            reply = await self._transport.send(wire, request.method, request.path, headers, request.body or None)
+            reply = await self._transport.send(wire, request.method, request.path, headers, request.body)
         except BaseException:  # cancelled, ended by its time limit, or an error that was not foreseen
             self._book_no_answer(attempt, slots)
             raise

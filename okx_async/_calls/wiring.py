@@ -9,14 +9,14 @@ import aiohttp
 
 from okx_async._calls.caller import Caller
 from okx_async._calls.capacity import CapacityLimiter
+from okx_async._calls.default_source import default_limiter
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.identity import Identity, identity_of
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._credentials import Credentials
-from okx_async._errors import OutcomeUnknownError
+from okx_async._errors import InvalidRequestError, OutcomeUnknownError
 from okx_async._http.transport import Transport
-from okx_async._limiter.limiter import default_limiter
 from okx_async._limiter.slots import SlotSource
 from okx_async._models import Attempt
 from okx_async._quota import Priority
@@ -26,6 +26,8 @@ from okx_async._rest.redaction import Redactor
 from okx_async._rest.requests import ACCOUNT_CONFIG
 from okx_async._rest.signing import Signer
 
+LEASE_SHARE = 7 / 8
+"""The part of its lease that a slot must have left when its request is sent."""
 logger = logging.getLogger("okx_async")
 
 
@@ -82,6 +84,7 @@ def wire_caller(
     """
     transport = transport or Transport(base_url, session=session, connect_timeout=connect_timeout, keepalive=keepalive)
     limiter = default_limiter() if limiter is None else limiter
+    _check_lease(limiter, connect_timeout + timeout)
     identity = identity_of(environment(base_url, demo=demo), credentials.api_key, user_id, limiter)
     capacity = CapacityLimiter(max_connections)
     clock = ExchangeClock(wall_clock)
@@ -108,3 +111,13 @@ def wire_caller(
     uid_lookup = UidLookup(identity, fetch_user_id)
     caller = Caller(sender, limiter, uid_lookup, clock, on_attempt)
     return Wiring(caller, sender, uid_lookup, identity, transport, capacity, clock, limiter)
+
+
+def _check_lease(limiter: SlotSource, longest: float) -> None:
+    """Refuse a client whose requests may take longer than the slots of a shared limiter are kept."""
+    lease: float | None = getattr(limiter, "lease", None)
+    if lease is not None and longest > lease * LEASE_SHARE:
+        raise InvalidRequestError(
+            f"connect_timeout + timeout must be at most {lease * LEASE_SHARE:g} s with a limiter whose lease is "
+            f"{lease:g} s, got {longest:g} s"
+        )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from okx_async._calls.caller import Caller
+from okx_async._calls.on_wire import CloseTurn
 from okx_async._errors import CloseInProgressError, NothingToCloseError, OkxError, OutcomeUnknownError, RejectedError
 from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, unproven_note
 from okx_async._flatten.guard import Reading, is_flat
@@ -29,7 +30,13 @@ _WORDS: Final = {
 
 
 async def close_and_confirm(
-    calls: Caller, request: ClosePosition, priority: Priority, max_wait: float | None, confirm_timeout: float
+    calls: Caller,
+    request: ClosePosition,
+    priority: Priority,
+    max_wait: float | None,
+    confirm_timeout: float,
+    *,
+    whole: CloseTurn | None = None,
 ) -> ClosedPosition:
     """Return once the position is proven gone; raises as `Client.close_position` says.
 
@@ -39,11 +46,12 @@ async def close_and_confirm(
         priority: The lane of the close and of the readings.
         max_wait: Seconds until the close must have its slot, None for no limit.
         confirm_timeout: Seconds from the first answer to the close until the position must be proven gone.
+        whole: Told that a close was written.
     """
     loop = asyncio.get_running_loop()
     job = requests.close_position(request)
     begun = loop.time()
-    engine = CloseEngine(calls, [request.inst_id], priority, confirm_timeout=confirm_timeout)
+    engine = CloseEngine(calls, [request.inst_id], priority, confirm_timeout=confirm_timeout, whole=whole)
     taken = False
     if max_wait is not None:
         engine.send_by = begun + max_wait
@@ -61,7 +69,8 @@ async def close_and_confirm(
                 return _result(engine, leg, request)
             left = None if max_wait is None else max(0.0, begun + max_wait - loop.time())
             try:
-                answer, attempts = await calls.call(job, priority, left, request)
+                turn = engine.turn(request)
+                answer, attempts = await calls.call(job, priority, left, request, permit=turn.permit, turn=turn)
             except OutcomeUnknownError as unknown:
                 taken = True
                 if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):
@@ -80,6 +89,33 @@ async def close_and_confirm(
         if taken:
             cancelled.add_note(unproven_note(request.inst_id))
         raise
+
+
+async def confirm_accepted(
+    calls: Caller, request: ClosePosition, priority: Priority, accepted: ClosedPosition, confirm_timeout: float
+) -> ClosedPosition:
+    """Return an accepted close once its position is proven gone; no close is sent.
+
+    Args:
+        calls: Makes the calls.
+        request: The close.
+        priority: The lane of the readings.
+        accepted: What the exchange answered.
+        confirm_timeout: Seconds from now until the position must be proven gone.
+    """
+    engine = CloseEngine(calls, [request.inst_id], priority)
+    try:
+        if accepted.flat or await _watch_until_gone(
+            engine, request, asyncio.get_running_loop().time() + confirm_timeout
+        ):
+            return replace(accepted, flat=True)
+    except asyncio.CancelledError as cancelled:
+        cancelled.add_note(unproven_note(request.inst_id))
+        raise
+    finally:
+        await engine.aclose()
+    text = f"accepted, but not proven closed in {confirm_timeout:g} s: look at positions"
+    raise OutcomeUnknownError(f"{request.inst_id}: {text}", attempts=accepted.attempts)
 
 
 async def _follow(engine: CloseEngine, leg: Leg) -> None:

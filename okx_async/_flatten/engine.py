@@ -11,6 +11,7 @@ from math import inf
 from typing import Final
 
 from okx_async._calls.caller import Caller
+from okx_async._calls.on_wire import CloseTurn, address_named
 from okx_async._calls.sender import WithheldError
 from okx_async._errors import (
     AuthenticationError,
@@ -44,6 +45,7 @@ class CloseEngine:
         deadline: Until when closes may be written and readings begun, by the loop's clock.
         confirm_timeout: Instead of a deadline, seconds after the end of the first close.
         may_send_blind: Whether a first close goes out without a reading if positions cannot be read.
+        whole: Told that a close was written.
         on_change: Called with a leg after a change of its state.
     """
 
@@ -57,9 +59,11 @@ class CloseEngine:
         confirm_timeout: float | None = None,
         on_change: Callable[[Leg], object] | None = None,
         may_send_blind: bool = True,
+        whole: CloseTurn | None = None,
     ) -> None:
         self._calls = calls
         self._may_send_blind = may_send_blind
+        self._whole = whole
         self._priority = priority
         self._on_change = on_change
         self._confirm_timeout = confirm_timeout
@@ -79,7 +83,24 @@ class CloseEngine:
         leg = Leg(before, reading.started)
         self.legs.append(leg)
         self._requests[leg] = request
+        address, loop = address_named(request), asyncio.get_running_loop()
+
+        def heard(outcome: Outcome) -> None:
+            leg.heard(outcome, loop.time())
+            self._start_confirming(loop.time())
+
+        self._calls.on_wire.follow(address, self, heard)
         return leg
+
+    def _start_confirming(self, now: float) -> None:
+        """Start the time of a confirmation, with the first answer to a close of the position."""
+        if self._confirm_timeout is not None:
+            self.read_by = min(self.read_by, now + self._confirm_timeout)
+            self.send_by = min(self.send_by, self.read_by)
+
+    def turn(self, request: ClosePosition) -> CloseTurn:
+        """Return a turn for one close."""
+        return CloseTurn(self._calls.on_wire, request, self, self._whole)
 
     async def follow(self, leg: Leg) -> None:
         """Make the moves of a leg until there is none left, or no time."""
@@ -132,6 +153,8 @@ class CloseEngine:
 
     async def aclose(self) -> None:
         """End the reading that is on its way."""
+        for request in self._requests.values():
+            self._calls.on_wire.unfollow(address_named(request), self)
         await self.reader.aclose()
 
     async def _read(self, leg: Leg) -> None:
@@ -147,18 +170,19 @@ class CloseEngine:
         """Send one close of a leg, if the guard allows it once there is a slot, and note its outcome."""
         loop = asyncio.get_running_loop()
         request = self._requests[leg]
+        turn = self.turn(request)
         on_wire = blind = False
 
         async def permit() -> float | None:
             nonlocal on_wire, blind
-            until, blind = await self._permit(leg)
+            until, blind = await self._permit(leg, turn)
             if until is not None:
                 self.reader.close_started()
                 on_wire = True
             return until
 
         def writing() -> bool:
-            return self._writing(leg, blind=blind)
+            return self._writing(leg, turn, blind=blind)
 
         outcome, attempts = Outcome.ACCEPTED, tuple[Attempt, ...]()
         failure: OkxError | None = None
@@ -172,6 +196,7 @@ class CloseEngine:
                 once=True,
                 permit=permit,
                 confirm_write=writing,
+                turn=turn,
             )
         except WithheldError:
             leg.withheld(loop.time())
@@ -185,24 +210,24 @@ class CloseEngine:
             if on_wire:
                 self.reader.close_ended()
         now = loop.time()
-        if self._confirm_timeout is not None:
-            self.read_by = min(self.read_by, now + self._confirm_timeout)
-            # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
-            self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.read_by)
+        self._start_confirming(now)
+        if self._confirm_timeout is not None and isinstance(failure, SlotTimeoutError):
+            self.send_by = now  # the error is raised at once and not at the end of the time that is left
         leg.answered(outcome, failure, attempts, now, self._calls.draw(), auto_cxl=request.auto_cxl)
         if isinstance(failure, AuthenticationError):
             self.stop(failure)
         self.check_stopped()
         self._notify_change(leg)
 
-    async def _permit(self, leg: Leg) -> tuple[float | None, bool]:
+    async def _permit(self, leg: Leg, turn: CloseTurn) -> tuple[float | None, bool]:
         """Return until when a close may be written, None if not at all, and whether it goes out without a reading.
 
         Positions are read now if the last reading does not allow it.
         """
         loop = asyncio.get_running_loop()
+        idle = await self._calls.on_wire.idle(turn, self.send_by)  # of other closes of the position
         now = loop.time()
-        if self.stop_error or now >= self.send_by:
+        if self.stop_error or not idle or now >= self.send_by:
             return None, False
         blind = False
         until = leg.may_send_until()
@@ -216,12 +241,14 @@ class CloseEngine:
             self.check_stopped()
         return (None if until is None or self.stop_error else min(until, self.send_by)), blind
 
-    def _writing(self, leg: Leg, *, blind: bool) -> bool:
+    def _writing(self, leg: Leg, turn: CloseTurn, *, blind: bool) -> bool:
         """Return whether a close may still be written, and note that it is written now.
 
         It may have waited for its connection behind a reading that forbids it.
         """
         if self.stop_error or not (leg.may_send_blind if blind else leg.may_send_until() is not None):
+            return False
+        if not turn.write():  # another close of the position is on the wire
             return False
         leg.close_started(blind=blind)
         return True

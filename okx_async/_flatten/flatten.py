@@ -43,6 +43,7 @@ class FlattenRun:
         inst_ids: The instruments to flatten, None for all.
         where: Tells whether a position is to be closed, None for all.
         auto_cxl: Whether each close cancels the pending orders that stand in its way.
+        tag: The tag of each close, None for none.
         deadline: Seconds from now until when closes may be written.
         priority: The lane of every request.
         on_progress: Called with the row of a position after each change.
@@ -56,6 +57,7 @@ class FlattenRun:
         inst_ids: Sequence[str] | None,
         where: Callable[[Position], object] | None,
         auto_cxl: bool,
+        tag: str | None = None,
         deadline: float,
         priority: Priority,
         on_progress: Callable[[FlattenRow], object] | None,
@@ -66,6 +68,7 @@ class FlattenRun:
         self._named = None if inst_ids is None else frozenset(inst_ids)
         self._where = where
         self._auto_cxl = auto_cxl
+        self._tag = tag
         self._priority = priority
         self._on_progress = on_progress
         self._loop = asyncio.get_running_loop()
@@ -113,7 +116,7 @@ class FlattenRun:
 
     def _add_legs(self, reading: Reading, positions: list[Position]) -> None:
         for position in positions:
-            request = ClosePosition.of(position, auto_cxl=self._auto_cxl)
+            request = ClosePosition.of(position, auto_cxl=self._auto_cxl, tag=self._tag)
             self._notify_progress(self._engine.add_leg(position, reading, request))
 
     def _selected(self, position: Position) -> bool:

@@ -72,6 +72,8 @@ class Leg:
         self.done_at: float | None = None
         """When the last move was made."""
         self._was_sent = False
+        self._heard = False
+        """Whether another close of this client was heard to end at its address."""
         self._halted: FlattenState | None = None
         self.sent_blind = False
         """Whether a close went out without a reading."""
@@ -115,7 +117,7 @@ class Leg:
         It repeats nothing, and a failing reading must not stand between a user and the exit.
         """
         gone = self.guard.observation is Observation.GONE
-        return not self._was_sent and self._halted is None and not self.guard.superseded and not gone
+        return not (self._was_sent or self._heard) and self._halted is None and not self.guard.superseded and not gone
 
     @property
     def doubtful(self) -> bool:
@@ -145,6 +147,15 @@ class Leg:
         """Note that a close is about to be written; `blind`: without a reading."""
         self.sent_blind = self.sent_blind or blind
         self.guard.close_started()
+
+    def heard(self, outcome: Outcome, now: float) -> None:
+        """Note the end of another close of the position by this client: what was read before does not count."""
+        self.guard.answered(outcome, now)
+        if outcome is not Outcome.NOT_SENT:
+            self._heard = True
+            self._doubted = self._doubted or outcome in _DOUBTS
+            self._not_before = max(self._not_before, now)
+            self._read_at, self._reads = now, 0
 
     def withheld(self, now: float) -> None:
         """Note that a close was not written after all, because no reading allowed it by then."""

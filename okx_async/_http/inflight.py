@@ -21,7 +21,6 @@ class InFlight:
         "_cancelling",
         "_group",
         "_handle",
-        "_queue",
         "_task",
         "_timeout",
         "_wall_clock",
@@ -34,6 +33,7 @@ class InFlight:
         "loop",
         "may_have_left",
         "may_send_until",
+        "queue",
         "sent",
         "transport",
     )
@@ -43,7 +43,7 @@ class InFlight:
         self._group = group
         self._timeout = timeout
         self._wall_clock = wall_clock
-        self._queue: TimeoutQueue | None = None
+        self.queue: TimeoutQueue | None = None
         self._handle: asyncio.Handle | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
@@ -81,7 +81,8 @@ class InFlight:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stop()
-        self._uncarry()
+        if self.transport is not None:
+            self._uncarry()
         task, self._task = self._task, None
         if (
             self.expired
@@ -173,8 +174,9 @@ class InFlight:
             self._group.carriers[transport] = self
 
     def _uncarry(self) -> None:
-        if self.transport is not None and self._group.carriers.get(self.transport) is self:
-            del self._group.carriers[self.transport]
+        carriers, transport = self._group.carriers, self.transport
+        if transport is not None and carriers.get(transport) is self:
+            del carriers[transport]
 
     def _expire_in(self, turns: int) -> None:
         self._stop()
@@ -189,16 +191,13 @@ class InFlight:
     def _within(self, queue: TimeoutQueue, seconds: float) -> None:
         if self.expired or (self.ended and not self.may_have_left):
             return
-        if self._queue is not None or self._handle is not None:
+        if self._handle is not None:
             self._stop()
         self._group.enter(self, queue, seconds)
-        self._queue = queue
 
     def _stop(self) -> None:
         """Let no time run."""
-        if self._queue is not None:
-            self._group.leave(self, self._queue)
-            self._queue = None
+        self._group.leave(self)
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

@@ -4,9 +4,12 @@ An answer belongs to the request before it, so bytes that come while nothing was
 would keep them, without bound, or take them for the answer to the next request.
 """
 
+import asyncio
+from collections.abc import Callable
+
 from aiohttp.client_proto import ResponseHandler
 
-from okx_async._http.sockets import reset
+from okx_async._http.sockets import reset, watch
 
 
 class AskedProtocol(ResponseHandler):
@@ -14,6 +17,14 @@ class AskedProtocol(ResponseHandler):
 
     asker: object | None = "the connector, while the connection is made"
     """What asked for the bytes that come now, None if nothing did."""
+
+    readable: Callable[[], bool]
+    """Tells, while the connection is open, whether the kernel has something of it that the loop has not read."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection."""
+        super().connection_made(transport)
+        self.readable = watch(transport)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of an answer."""

@@ -21,7 +21,7 @@ _OURS: Final = frozenset(
     }
 )
 _STEPS: Final = ("request", "_request")
-_AIOHTTPS: Final = {name: getattr(aiohttp.ClientSession, name) for name in _STEPS}
+_REQUEST, _STEP = (getattr(aiohttp.ClientSession, name) for name in _STEPS)
 
 
 def check_session(session: aiohttp.ClientSession) -> None:
@@ -56,4 +56,5 @@ def overridden(session: aiohttp.ClientSession) -> bool:
 
 def genuine(session: aiohttp.ClientSession) -> bool:
     """Return whether a session makes requests as aiohttp does, so that nothing is sent without its middlewares."""
-    return all(getattr(type(session), name) is _AIOHTTPS[name] and name not in vars(session) for name in _STEPS)
+    kind, own = type(session), vars(session)
+    return kind.request is _REQUEST and kind._request is _STEP and not ("request" in own or "_request" in own)  # noqa: SLF001 - aiohttp's one step under `request`

@@ -8,6 +8,7 @@ import asyncio
 import select
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -18,9 +19,6 @@ _POLLS: Final = hasattr(select, "poll")  # not on Windows
 _NEWS: Final = (select.POLLIN | getattr(select, "POLLRDHUP", 0)) if _POLLS else 0
 _TURNS: Final = 5
 """Turns of the loop in which a TLS connection is read before a request: reading takes two on asyncio's own loop."""
-
-_polls: dict[int, Any] = {}  # select.poll, which Windows lacks
-"""By file number: a poll object is made of the number alone, so it serves the next socket of that number too."""
 
 
 def extra_info(transport: asyncio.BaseTransport, name: str) -> Any:
@@ -33,16 +31,19 @@ def extra_info(transport: asyncio.BaseTransport, name: str) -> Any:
 
 def readable(transport: asyncio.BaseTransport) -> bool:
     """Return whether the kernel has bytes, the end or an error of a connection that the loop has not read yet."""
+    return watch(transport)()
+
+
+def watch(transport: asyncio.BaseTransport) -> Callable[[], bool]:
+    """Return what tells, for as long as the connection is open, whether it is `readable`."""
     sock = extra_info(transport, "socket")
     if sock is None or (number := sock.fileno()) < 0:
-        return False
+        return lambda: False
     if not _POLLS:
-        return bool(select.select([number], [], [], 0)[0])
-    poll = _polls.get(number)
-    if poll is None:
-        poll = _polls[number] = select.poll()
-        poll.register(number, _NEWS)
-    return bool(poll.poll(0))
+        return lambda: bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, _NEWS)
+    return lambda: bool(poll.poll(0))
 
 
 async def settle(transport: asyncio.BaseTransport) -> None:

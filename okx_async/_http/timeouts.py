@@ -22,6 +22,9 @@ uvloop fires timers before it reads, and needs three turns to read and to wake t
 class Expiring(Protocol):
     """A request whose time may run out."""
 
+    queue: "TimeoutQueue | None"
+    """Where it stands now; `TimeoutGroup` keeps it."""
+
     def expire(self) -> None:
         """End the request: its time is over."""
 
@@ -46,16 +49,21 @@ class TimeoutGroup:
         self._closed = False
 
     def enter(self, request: Expiring, queue: TimeoutQueue, seconds: float) -> None:
-        """Start the time of a request; `seconds` is the same for all requests of a queue."""
+        """Start the time of a request in place of what runs; `seconds` is the same for all requests of a queue."""
+        if request.queue is not None:
+            del request.queue[request]
         queue[request] = due = self.loop.time() + seconds
+        request.queue = queue
         if self._timer is None or due < self._at:
             self._arm(due)
 
-    def leave(self, request: Expiring, queue: TimeoutQueue) -> None:
-        """Stop the time of a request."""
-        del queue[request]
-        if self._closed:
-            self.close()
+    def leave(self, request: Expiring) -> None:
+        """Stop the time of a request, if any runs."""
+        if request.queue is not None:
+            del request.queue[request]
+            request.queue = None
+            if self._closed:
+                self.close()
 
     def close(self) -> None:
         """Leave no timer behind once the last request has left."""

@@ -1,7 +1,7 @@
 """The step in which a request is written: the last checks before it, and the note that the request may have left.
 
-Between "connected" and "written" lie turns of the loop: the task in which aiohttp writes a body, trace hooks of a
-caller's session, a strategy that computes. So what was decided earlier is asked again in the very step of the write.
+Between "connected" and "written" may lie turns of the loop: trace hooks of a caller's session, a task in which aiohttp
+writes a body, a strategy that computes. So what was decided earlier is asked again in the very step of the write.
 """
 
 from collections.abc import Iterable
@@ -26,12 +26,18 @@ class WriteGate:
 
     It takes part in the two steps of aiohttp's requests that lead to the write, and stands in for the transport, whose
     `write` is the moment: before that call no byte can have left this machine, from then on any byte may have.
+
+    Args:
+        wire: The wire side of the attempt.
+        body: What the gate adds to the headers that aiohttp writes. aiohttp itself would write a body in a task of its
+            own, until Python 3.11 a turn of the loop later.
     """
 
-    __slots__ = ("_forbidden", "_protocol", "_request", "_transport", "_wire", "is_closing", "reached")
+    __slots__ = ("_body", "_forbidden", "_protocol", "_request", "_transport", "_wire", "is_closing", "reached")
 
-    def __init__(self, wire: InFlight) -> None:
+    def __init__(self, wire: InFlight, body: bytes = b"") -> None:
         self._wire = wire
+        self._body = body
         self._request: Any = None
         self._protocol: ResponseHandler | None = None
         self._transport: Any = None
@@ -59,7 +65,6 @@ class WriteGate:
             return await handler(request)
         finally:
             steps.__dict__.pop("send")
-            steps.__dict__.pop("write_bytes", None)
             self._request = None  # nothing is written any more; and both would hold each other in memory
 
     @property
@@ -83,7 +88,6 @@ class WriteGate:
         if protocol is not None and (transport := protocol.transport) is not None:
             if extra_info(transport, "ssl_object") is not None:
                 await settle(transport)
-                request.write_bytes = self._write_bytes
             self._protocol, self._transport, self.is_closing = protocol, transport, transport.is_closing
             if protocol.transport is not None:  # else lost meanwhile, and aiohttp says so
                 stand_in: Any = self
@@ -91,19 +95,13 @@ class WriteGate:
         response: ClientResponse = await type(request).send(request, connection)
         return response
 
-    async def _write_bytes(self, *arguments: Any) -> None:
-        """Write a request that has a body; until Python 3.11 in a task of its own, a turn of the loop later."""
-        request = self._request
-        await settle(self._transport)
-        await type(request).write_bytes(request, *arguments)
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
         """Write the request, or its first part."""
         self._open()
-        self._transport.write(data)
+        self._transport.write(data + self._body)
 
     def writelines(self, data: Iterable[bytes]) -> None:
         """Write the request, or its first part."""
@@ -117,7 +115,7 @@ class WriteGate:
             raise aiohttp.ClientConnectionError(SPOILT)
         protocol.transport = transport
         asked = protocol if isinstance(protocol, AskedProtocol) else None  # which ends as soon as it is spoilt
-        if readable(transport) or (asked is None and protocol.should_close):
+        if asked.readable() if asked else readable(transport) or protocol.should_close:
             wire.failure = SPOILT
             raise aiohttp.ClientConnectionError(SPOILT)
         if forbidden := wire.forbidden():

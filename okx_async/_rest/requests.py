@@ -54,16 +54,19 @@ class ApiRequest:
         return self.method != "GET"
 
 
+# What the exit needs before its first close has tokens of its own (reserve), which only PANIC may take: nothing that a
+# strategy reads in a loop may stand before it.
 # https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration: counted by user id.
 ACCOUNT_CONFIG: Final = ApiRequest(
-    "GET", "/api/v5/account/config", b"", "account/config", Quota(5, 2.0), needs_user_id=False
+    "GET", "/api/v5/account/config", b"", "account/config", Quota(5, 2.0, reserve=2), needs_user_id=False
 )
 # https://www.okx.com/docs-v5/en/#public-data-rest-api-get-system-time: counted by IP address.
 PUBLIC_TIME: Final = ApiRequest(
-    "GET", "/api/v5/public/time", b"", "public/time", Quota(10, 2.0), needs_user_id=False, signed=False
+    "GET", "/api/v5/public/time", b"", "public/time", Quota(10, 2.0, reserve=2), needs_user_id=False, signed=False
 )
-# https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions: counted by user id.
-_POSITIONS_QUOTA: Final = Quota(10, 2.0)
+# https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions: counted by user id. A calm flatten reads three
+# or four times within one window.
+POSITIONS_QUOTA: Final = Quota(10, 2.0, reserve=4)
 
 
 def close_position(request: ClosePosition) -> ApiRequest:
@@ -81,7 +84,7 @@ def positions(inst_ids: Sequence[str] | None) -> ApiRequest:
     The comma stays raw: a client that quotes it anew would send other bytes than were signed.
     https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
     """
-    return ApiRequest("GET", positions_path(inst_ids), b"", "account/positions", _POSITIONS_QUOTA)
+    return ApiRequest("GET", positions_path(inst_ids), b"", "account/positions", POSITIONS_QUOTA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +171,13 @@ def close_body(request: ClosePosition) -> bytes:
         rule = "1 to 32 ASCII letters and digits"
         params["clOrdId"] = _matching(_CL_ORD_ID, request.cl_ord_id, "cl_ord_id", rule)
     if request.tag is not None:
-        params["tag"] = _matching(_TAG, request.tag, "tag", "1 to 16 ASCII letters and digits")
+        params["tag"] = check_tag(request.tag) or ""
     return orjson.dumps(params)
+
+
+def check_tag(tag: str | None) -> str | None:
+    """Return the tag of a close, None for none; raises InvalidRequestError."""
+    return None if tag is None else _matching(_TAG, tag, "tag", "1 to 16 ASCII letters and digits")
 
 
 def _matching(pattern: re.Pattern[str], value: object, name: str, rule: str) -> str:

@@ -2,7 +2,8 @@
 
 A request is sent again only if the exchange refused it for a passing reason or it never left this machine; a close
 whose outcome is unknown never is. Pauses grow exponentially and are drawn at random below their bound, so that callers
-that met the same trouble do not come back together. The pause of a throttled key is a block in the limiter.
+that met the same trouble do not come back together. The pause of a throttled key is a block in the limiter, a window
+and a random part of one: with equal pauses two programs on one limit would march in step.
 """
 
 import re
@@ -19,6 +20,8 @@ BASE: Final = 0.25
 CAP: Final = 15.0
 GUARDED_PAUSES: Final = (0.25, 1.0, 3.0, 7.0, 15.0)
 """Bounds (s) of the pauses of a guarded close. Six sends then cover at least 13 s of a flatten's usual 30 s."""
+SPREAD: Final = 0.15
+"""The random part of a throttled key's pause, as a share of the window."""
 QUIET: Final = 60.0
 """Seconds after which a further refusal begins a new streak: no pause is that long."""
 
@@ -40,7 +43,8 @@ class RetryPolicy:
     Args:
         writes: Whether the request may change something at the exchange.
         guarded: Whether each repeat goes by a fresh reading of its position (confirm, flatten). What never left this
-            machine is not counted then: only the deadline ends its repeats.
+            machine is not counted then, nor is a refusal for rate, which waits for a window each time: only the
+            deadline ends such repeats.
     """
 
     __slots__ = ("_clock_refused", "_few", "_guarded", "_unsent", "_writes", "made")
@@ -63,6 +67,8 @@ class RetryPolicy:
         """
         if self._guarded and outcome is Outcome.NOT_SENT:
             return self.unbounded_pause(draw)
+        if self._guarded and outcome is Outcome.RATE:
+            return 0.0
         few = FEW_REPEATS.get(base_code(code))
         if self.made >= MAX_REPEATS or (few is not None and self._few >= few):
             return None
@@ -101,8 +107,8 @@ def closes_throttled(code: str) -> bool:
     return base_code(code) == "51113"
 
 
-def block_seconds(code: str, nth: int, per: float, retry_after: str | None = None) -> float:
-    """Return for how many seconds from now a throttled key pauses: one window at least.
+def block_seconds(code: str, nth: int, per: float, retry_after: str | None = None, draw: float = 0.0) -> float:
+    """Return for how many seconds from now a throttled key pauses: one window at least, and a random part of one.
 
     Args:
         code: The exchange's code. 51113 is a throttle of unknown size: 2, 4, 8 s.
@@ -110,12 +116,15 @@ def block_seconds(code: str, nth: int, per: float, retry_after: str | None = Non
         per: The window of the key's quota, s.
         retry_after: The text of the Retry-After header, which OKX does not document. Only a number of seconds counts,
             and 30 s of it at most: no proxy may stand between a user and the exit.
+        draw: A random number from 0 to 1.
     """
     seconds = per
     if closes_throttled(code):
         seconds = max(seconds, 2.0 ** min(max(nth, 1), 3))
     asked = float(retry_after) if retry_after and _SECONDS.fullmatch(retry_after.strip()) else 0.0
-    return max(seconds, min(asked, _MAX_RETRY_AFTER)) if isfinite(asked) else seconds
+    if isfinite(asked):
+        seconds = max(seconds, min(asked, _MAX_RETRY_AFTER))
+    return seconds + SPREAD * per * draw
 
 
 class ThrottleStreaks:

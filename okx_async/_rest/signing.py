@@ -15,6 +15,7 @@ from okx_async._errors import NotSentError
 
 SIGN: Final = istr("OK-ACCESS-SIGN")
 _TIMESTAMP: Final = istr("OK-ACCESS-TIMESTAMP")
+_LENGTH: Final = istr("Content-Length")
 END_OF_TIME: Final = 253_402_300_800.0
 """Unix seconds of the year 10000: no timestamp can be written from there on."""
 
@@ -82,4 +83,6 @@ class Signer:
         headers = (self._post if method == "POST" else self._get).copy()
         headers[_TIMESTAMP] = timestamp
         headers[SIGN] = b64encode(digest.digest()).decode()
+        if body:
+            headers[_LENGTH] = str(len(body))
         return headers

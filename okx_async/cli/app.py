@@ -182,6 +182,29 @@ def doctor(
 
 
 @app.command()
+def limits(
+    *,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="sqlite:|sqlite:///PATH", help="Which limits; by default OKX_LIMITS, or sqlite:."),
+    ] = None,
+    vouch: Annotated[
+        bool, typer.Option("--vouch", help="No program of this account ran lately: end the pause after a loss.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Show the limits that the programs of this user share on this machine.
+
+    For each key in use: how many slots are free, in flight and cooling, and which processes hold them or wait. The
+    commands use the limits that OKX_LIMITS names, else the user's own file (sqlite:); a program does with
+    OKX_LIMITS=sqlite: in its environment, or with limiter=okx_async.stores.SqliteLimiter().
+    """
+    from okx_async.cli.limits import limits as run  # noqa: PLC0415 - not needed for --help
+
+    raise typer.Exit(run(store, vouch=vouch, as_json=as_json))
+
+
+@app.command()
 def simulate(
     *,
     host: Annotated[

@@ -8,7 +8,7 @@ from okx_async._rest.rate_keys import check_user_id
 from okx_async.cli.exits import ExitCode, emit, exit_code, say
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
-from okx_async.doctor import Finding, Level, examine_exchange, examine_keys, examine_machine
+from okx_async.doctor import Finding, Level, examine_exchange, examine_keys, examine_limits, examine_machine
 
 
 def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
@@ -28,6 +28,7 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
             check_user_id(user_id)
         for finding in examine_machine():
             found(finding)
+        found(examine_limits())
         credentials, finding = examine_keys()
         found(finding)
         stop = Stop()

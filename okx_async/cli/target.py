@@ -18,6 +18,7 @@ from okx_async import (
     SlotTimeoutError,
 )
 from okx_async._rest.hosts import check_base_url, region_url
+from okx_async.cli.limits import command_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,14 @@ class Target:
 
     def client(self, credentials: Credentials, on_attempt: Callable[[Attempt], object] | None = None) -> Client:
         """Return a client; raises InvalidRequestError for wrong options."""
-        return Client(credentials, demo=self.demo, region=self.region, base_url=self.base_url, on_attempt=on_attempt)
+        return Client(
+            credentials,
+            demo=self.demo,
+            region=self.region,
+            base_url=self.base_url,
+            limiter=command_limits(),
+            on_attempt=on_attempt,
+        )
 
     def positions_command(self, *inst_ids: str) -> str:
         """Return the command that lists what is left, of some instruments or of all."""

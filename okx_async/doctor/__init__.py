@@ -8,6 +8,7 @@ The checks change nothing at the exchange. No finding holds a secret, an IP addr
 
 from okx_async.doctor.exchange import examine_exchange
 from okx_async.doctor.finding import Finding, Level
+from okx_async.doctor.limits import examine_limits
 from okx_async.doctor.machine import examine_keys, examine_machine
 
-__all__ = ["Finding", "Level", "examine_exchange", "examine_keys", "examine_machine"]
+__all__ = ["Finding", "Level", "examine_exchange", "examine_keys", "examine_limits", "examine_machine"]

@@ -58,8 +58,9 @@ class Call:
 class Calls:
     """Every call of a history, by name."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], end_hook: Callable[[], object] = lambda: None) -> None:
         self.now = now
+        self._end_hook = end_hook
         self.made: dict[str, Call] = {}
 
     def begin(self, request: ClosePosition, seat: int, max_wait: float | None, priority: Priority) -> Call:
@@ -107,6 +108,7 @@ class Calls:
 
         def told(result: CloseResult) -> None:
             self.end(self.made[result.request.cl_ord_id or ""], result.error)
+            self._end_hook()
 
         ending: BaseException | None = None
         try:

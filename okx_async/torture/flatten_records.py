@@ -1,7 +1,7 @@
 """The record of each flatten and each confirmed close: its attempts and its result."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +89,8 @@ class FlattenRecord:
     words: str = ""
     warned: bool = False
     ended: float | None = None
+    end_hook: Callable[[], object] = lambda: None
+    """Called at the end of `progress`; may raise."""
 
     def attempt(self, attempt: Attempt, sent: float | None, ended: float) -> None:
         """Note a try that has ended."""
@@ -103,6 +105,7 @@ class FlattenRecord:
         """Note a position that it took up: `on_progress` of the flatten."""
         if row.before is not None and row.before.raw not in self.taken_up:
             self.taken_up.append(row.before.raw)
+        self.end_hook()
 
     async def flatten(self, client: Client, *, auto_cxl: bool, priority: Priority) -> None:
         """Run it; what it ends in is noted, and raised only if it is a cancellation."""

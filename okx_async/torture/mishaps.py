@@ -3,6 +3,7 @@
 None makes an answer false: an answer to a close agrees with what the exchange did, or says nothing certain.
 """
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from random import Random
 from typing import Any, TypeAlias
@@ -14,12 +15,15 @@ from okx_async.simulator.books.instruments import rate_scope
 from okx_async.simulator.faults.catalogue import CATALOGUE, CONFIG_PATH, TIME_PATH
 from okx_async.simulator.faults.faults import Options
 from okx_async.torture.stage import Stage
+from okx_async.torture.stray_bytes import doubled, early_bytes
 
 Mishap: TypeAlias = Callable[[Stage, Random], str]
 HELD = "504 early, sent on 3 s later"
 """A fault of the catalogue that only `_proxy` uses, with a time within the plan's grace."""
 LIE = "positions empty once"
 """A false reading, which a client cannot tell from a true one; scenes use it, mishaps do not."""
+ODD_TIMES = (float("nan"), float("inf"), -1.0, 1e300)
+ODD_ERRORS = (ValueError, OSError, CancelledError)
 
 
 # --- answers of the exchange ---
@@ -50,10 +54,12 @@ def _late(stage: Stage, rng: Random) -> str:
 
 
 def _refusal(stage: Stage, rng: Random) -> str:
-    code = rng.choice(("50001", "51030", "51109", "51022", "50009", "51032", "51115", "51066", "51000", "50120"))
+    code = rng.choice(
+        ("50001", "50001", "50005", "51030", "51109", "51022", "50009", "51032", "51115", "51066", "51000", "50120")
+    )
     shapes: tuple[Shape | None, ...] = (None, None, "item", "suffix", "integer", "object", "bare")
     shape = rng.choice(shapes)
-    stage.exchange.inject(code=code, shape=shape, times=rng.choice((1, 3)))
+    stage.exchange.inject(code=code, shape=shape, times=rng.choice((1, 3, 8)))
     return f"a refusal: {code} in shape {shape}"
 
 
@@ -112,6 +118,16 @@ def _jump(stage: Stage, rng: Random) -> str:
     desk.wall_clock.step(seconds)
     stage.mishap_count += 1
     return f"the clock of seat {desk.number} jumps by {seconds:g} s"
+
+
+def _fail(stage: Stage, rng: Random) -> str:
+    desk, seconds, times = rng.choice(stage.desks), rng.choice((0.0, 0.05, 0.5)), rng.choice((1, 10))
+    failure = rng.choice((*ODD_TIMES, *ODD_ERRORS))
+    for number in range(times):
+        stage.loop.call_later(number, desk.wall_clock.fail, failure)
+        stage.loop.call_later(number + seconds, desk.wall_clock.fail, None)
+    stage.mishap_count += 1
+    return f"the clock of seat {desk.number} fails {times} times for {seconds:g} s: {failure!r}"
 
 
 # --- the network ---
@@ -208,11 +224,14 @@ MISHAPS: dict[str, tuple[int, Mishap]] = {
     "odd time": (4, _odd_time),
     "crowd": (4, _crowd),
     "clock jumps": (2, _jump),
+    "clock fails": (8, _fail),
     "wire reset": (12, _on_a_wire(_reset)),
     "silence": (6, _on_a_wire(_vanish)),
     "server hangs up": (8, _on_a_wire(_hang_up)),
     "stall": (12, _on_a_wire(_stall)),
     "deaf": (6, _on_a_wire(_deaf)),
+    "early bytes": (20, early_bytes),
+    "answered twice": (6, doubled),
     "refused": (4, _for_all(refused, 0.5, 3.0)),
     "swallowed": (4, _for_all(swallowed, 0.5, 3.0)),
     "slow": (4, _for_all(slow, 1.0, 5.0)),

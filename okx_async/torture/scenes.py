@@ -44,8 +44,19 @@ async def _positions(stage: Stage, desk: Desk, rng: Random, *, pairs: bool = Tru
         stage.exchange.open_position(inst_id, position.pos, **position.address)
         _apply_events(stage, rng, position)
         positions.append(position)
+    _refused_for_long(stage, positions[-1])
     await _overtaken(stage, desk, positions[0])
     return positions
+
+
+def _refused_for_long(stage: Stage, position: ScenePosition) -> None:
+    """Now and then refuse the closes of a position for a passing reason, longer than they are repeated."""
+    rng = Random(f"{stage.plan.seed} {stage.loop.clock()} refused for long")
+    code = rng.choice(("50001", "50005", "50046", "50009"))
+    if rng.random() < 0.2:
+        stage.exchange.inject(code=code, inst_id=position.inst_id, user_id=position.account.user_id, times=9)
+        stage.note(f"UPSET {position.inst_id}: {code}, nine times")
+        stage.mishap_count += 1
 
 
 async def _overtaken(stage: Stage, desk: Desk, position: ScenePosition) -> None:

@@ -36,7 +36,7 @@ class Stage:
         self.notes = notes
         self.mishap_count = 0
         """Mishaps that happened on the network; the exchange's own are in its journal."""
-        self.calls = Calls(loop.clock)
+        self.calls = Calls(loop.clock, self.end_hook)
         self.flattens: dict[str, FlattenRecord] = {}
         self.witness = Witness(loop.clock)
         clock = Clock(loop.clock, rate=plan.exchange.rate)
@@ -68,7 +68,7 @@ class Stage:
         self._names = 0
         self._hooks = Random(f"{plan.seed} hooks")
         self.hook_errors = self._hooks.choice((0.0, 0.0, 0.3))
-        """The share of attempts after which `on_attempt` raises."""
+        """The share of calls back (`on_attempt`, `on_result`, `on_progress`) that raise."""
 
     # --- for strategies ---
 
@@ -120,9 +120,15 @@ class Stage:
         key = self.key(seat.account, seat.key)
         user_id = self.accounts[seat.account].user_id
         record = FlattenRecord(name, desk.number, user_id, key.api_key, scope, self.loop.clock(), deadline, patience)
+        record.end_hook = self.end_hook
         self.flattens[name] = record
         self.note(f"{name} at seat {desk.number}: out of {scope} within {deadline:g} s, patience {patience:g} s")
         return record
+
+    def end_hook(self) -> None:
+        """End a function that a client calls back: with an error, now and then."""
+        if self._hooks.random() < self.hook_errors:
+            raise self._hooks.choice((CancelledError, ValueError, GeneratorExit))(HOOK_ERROR)
 
     def note(self, text: str) -> None:
         """Write a line of the timeline, if one is kept."""
@@ -146,15 +152,13 @@ class Stage:
         """Record an attempt that a client reports."""
         whose = self.flattens.get(CURRENT_CALL.get()) or self.calls.made.get(attempt.request.cl_ord_id or "")
         if whose is not None:
-            moments = self.desks[whose.seat].wall_clock.moments
-            sent = None if attempt.sent is None else moments[attempt.sent]
+            sent = None if attempt.sent is None else self.desks[whose.seat].wall_clock.moment(attempt.sent)
             whose.attempt(attempt, sent, self.loop.clock())
         if self.listeners:
             for notify in tuple(self.listeners):
                 notify()
         self._note_attempt(attempt)
-        if self._hooks.random() < self.hook_errors:
-            raise self._hooks.choice((CancelledError, ValueError, GeneratorExit))(HOOK_ERROR)
+        self.end_hook()
 
     def _note_attempt(self, attempt: Attempt) -> None:
         if self.notes is not None:

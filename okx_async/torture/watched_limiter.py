@@ -29,6 +29,8 @@ class Wait:
     task: asyncio.Task[Any] | None = None
     fate: str = ""
     """How the slot ended: settled, refunded or in doubt."""
+    spare: int = 0
+    """The tokens of its key that it must leave to others."""
 
 
 class _WatchedSlot:
@@ -36,10 +38,10 @@ class _WatchedSlot:
 
     __slots__ = ("_inner", "_watch", "wait")
 
-    def __init__(self, watch: "WatchedLimiter", slot: Any, key: Hashable, priority: Priority) -> None:
+    def __init__(self, watch: "WatchedLimiter", slot: Any, wait: Wait) -> None:
         self._watch = watch
         self._inner = slot
-        self.wait = Wait(key, priority, 0.0)
+        self.wait = wait
 
     async def __aenter__(self) -> Self:
         watch, wait = self._watch, self.wait
@@ -89,6 +91,8 @@ class WatchedLimiter:
         """Called when a slot is granted, in the same step of the loop."""
         self.idle: list[str] = []
         """A line for each wait that was found beside a free token."""
+        self.blocked: set[Hashable] = set()
+        """The keys that were ever blocked."""
         self._idle_check: asyncio.TimerHandle | None = None
 
     @property
@@ -106,10 +110,12 @@ class WatchedLimiter:
     ) -> Any:
         """Pass on, and record the wait."""
         slot = self.limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota)
-        return _WatchedSlot(self, slot, key, priority)
+        spare = 0 if priority is Priority.PANIC else (quota or self.limiter.quota).reserve
+        return _WatchedSlot(self, slot, Wait(key, priority, 0.0, spare=spare))
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
-        """Pass on."""
+        """Pass on, and record the key."""
+        self.blocked.add(key)
         await self.limiter.block(key, seconds, refused=refused)
 
     async def aclose(self) -> None:
@@ -143,9 +149,13 @@ class WatchedLimiter:
 
     def _suspects(self) -> dict[Hashable, int]:
         found = {}
-        for key in {wait.key: None for wait in self.standing.values()}:
+        spare: dict[Hashable, int] = {}
+        for wait in self.standing.values():
+            spare[wait.key] = min(wait.spare, spare.get(wait.key, wait.spare))
+        for key, reserve in spare.items():
             state = self.limiter.statistics(key)
-            if state.waiting and state.free > state.limit - state.usable and self._unblocked(state.blocked_until):
+            left_alone = state.limit - state.usable + min(reserve, state.usable - 1)
+            if state.waiting and state.free > left_alone and self._unblocked(state.blocked_until):
                 found[key] = state.granted
         return found
 

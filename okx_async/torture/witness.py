@@ -3,9 +3,12 @@
 The exchange's journal keeps neither the content of a reading nor the position that a close addressed.
 """
 
+import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -148,16 +151,40 @@ class Witness:
 
 
 class TimedClock(Clock):
-    """A clock that remembers its source's time for each reading, to convert a client's time stamps back."""
+    """A wall clock that remembers its source's time for each reading, to convert a client's time stamps back.
 
-    __slots__ = ("moments",)
+    It can be made to fail. A client's time stamps are then of the machine's clock, which is real in virtual time too.
+    """
 
-    def __init__(self, source: Callable[[], float], *, start: float) -> None:
+    __slots__ = ("_failed", "_failure", "_machine", "_moments")
+
+    def __init__(self, source: Callable[[], float], *, start: float, machine: Callable[[], float] = time.time) -> None:
         super().__init__(source, start=start)
-        self.moments: dict[float, float] = {}
+        self._machine = machine
+        self._moments: dict[float, float] = {}
+        self._failed: list[tuple[float, float]] = []
+        self._failure: float | type[BaseException] | None = None
 
     def __call__(self) -> float:
-        """Return its time in seconds."""
+        """Return its time in seconds, or fail."""
+        failure = self._failure
+        if failure is not None:
+            self._failed.append((self._machine(), self._source()))
+            if isinstance(failure, float):
+                return failure
+            raise failure("a clock that fails")
         value = super().__call__()
-        self.moments[value] = self._source()
+        self._moments[value] = self._source()
         return value
+
+    def fail(self, failure: float | type[BaseException] | None) -> None:
+        """Return this time from now on, or raise this exception; None: work again."""
+        self._failure = failure
+
+    def moment(self, stamp: float) -> float:
+        """Return the source's time at which a client made a time stamp."""
+        told = self._moments.get(stamp)
+        if told is not None:
+            return told
+        # The client took the machine's time right after the clock had failed.
+        return self._failed[bisect_right(self._failed, (stamp, inf)) - 1][1]

@@ -44,6 +44,13 @@ KEY = ("live", "123", "BTC-USDT-SWAP")
 UNSENT = "no connection"
 
 
+@pytest.fixture(autouse=True)
+def no_spread(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of whole windows, but in the test of their random part."""
+    if "spread" not in request.node.name:
+        monkeypatch.setattr("okx_async._rest.retry.SPREAD", 0.0)
+
+
 class Script:
     """In place of sender and limiter: each attempt waits for the block of its key, then meets the next answer.
 
@@ -160,6 +167,14 @@ async def test_under_two_keys_both_are_blocked() -> None:
     script.keys = (("live", "key:0af1", "BTC-USDT-SWAP"), KEY)
     await call(script)
     assert script.blocked == list(script.keys)
+
+
+async def test_the_pauses_after_a_refusal_for_rate_are_spread_by_chance() -> None:
+    script = Script((200, "50011"), (200, "0"))
+    calls = make(script)
+    calls._random = lambda: 0.5
+    await calls.call(CLOSE, Priority.PANIC, None, REQUEST)
+    assert script.sent == pytest.approx([0.0, 0.1 + 2.0 * 1.075])
 
 
 async def test_a_throttle_of_liquidations_pauses_longer_each_time() -> None:

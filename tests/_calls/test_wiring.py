@@ -2,7 +2,7 @@ from typing import cast
 
 import pytest
 
-from okx_async import Limiter, OutcomeUnknownError
+from okx_async import InvalidRequestError, Limiter, OutcomeUnknownError
 from okx_async._calls.wiring import Wiring, wire_caller
 from okx_async._http.transport import Reply, Transport
 from okx_async._limiter.limiter import default_limiter
@@ -34,3 +34,19 @@ async def test_an_answer_without_a_user_id_is_an_error() -> None:
 
 async def test_without_a_limiter_the_parts_share_that_of_the_process() -> None:
     assert wire_caller(MADE_UP, "https://openapi.okx.com").limiter is default_limiter()
+
+
+class Leased(Limiter):
+    lease = 8.0
+
+
+@pytest.mark.parametrize(("answer", "allowed"), [(5.0, True), (5.5, False)])
+async def test_a_client_whose_requests_outlive_their_slots_is_refused(answer: float, *, allowed: bool) -> None:
+    def make() -> Wiring:
+        return wire_caller(MADE_UP, "https://openapi.okx.com", limiter=Leased(), connect_timeout=2.0, timeout=answer)
+
+    if allowed:
+        make()
+        return
+    with pytest.raises(InvalidRequestError, match="at most 7 s with a limiter whose lease is 8 s, got 7"):
+        make()

@@ -9,6 +9,7 @@ import pytest
 
 from okx_async import ClosePosition, OkxError, Outcome, Position, Priority, RateLimitedError
 from okx_async._calls.caller import Caller
+from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
 from okx_async._errors import AuthenticationError, NotSentError
 from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, unproven_note
 from okx_async._flatten.guard import FRESH, STILL, Observation, Reading
@@ -43,6 +44,7 @@ class Calls:
     closing = False
 
     def __init__(self, *listed: dict[str, str], takes: float = 0.0) -> None:
+        self.on_wire = ClosesOnWire()
         self.listed = list(listed)
         self.takes = takes
         self.reading_fails: OkxError | None = None
@@ -63,6 +65,7 @@ class Calls:
         once: bool,
         permit: Callable[[], Awaitable[float | None]],
         confirm_write: Callable[[], bool] | None = None,
+        turn: CloseTurn | None = None,
     ) -> tuple[Answer, tuple[Attempt, ...]]:
         assert once
         assert await permit() is not None
@@ -71,6 +74,8 @@ class Calls:
             assert confirm_write()
         (self.closes if request.writes else self.reads).append(now())
         await asyncio.sleep(self.takes)
+        if turn is not None:
+            turn.ended(Outcome.ACCEPTED)
         failure = self.close_fails if request.writes else self.reading_fails
         if failure is not None:
             if close is not None:
@@ -83,6 +88,11 @@ class Calls:
 
 def engine_of(calls: Calls, **options: Any) -> CloseEngine:
     return CloseEngine(cast("Caller", calls), None, Priority.PANIC, **options)
+
+
+def turn() -> CloseTurn:
+    """Return a turn that no other close is in the way of."""
+    return CloseTurn(ClosesOnWire(), ClosePosition.of(BEFORE), object())
 
 
 def leg_of(engine: CloseEngine, before: Position = BEFORE, started: float = 0.0) -> Leg:
@@ -101,9 +111,9 @@ def taken(leg: Leg, outcome: Outcome = Outcome.ACCEPTED) -> Leg:
 async def test_the_deadline_ends_a_permit() -> None:
     engine = engine_of(Calls(), deadline=0.5)
     leg = leg_of(engine)
-    assert await engine._permit(leg) == (0.5, False)
+    assert await engine._permit(leg, turn()) == (0.5, False)
     await asyncio.sleep(0.5)
-    assert await engine._permit(leg) == (None, False)
+    assert await engine._permit(leg, turn()) == (None, False)
 
 
 async def test_a_reading_that_grew_old_is_made_again() -> None:
@@ -111,7 +121,7 @@ async def test_a_reading_that_grew_old_is_made_again() -> None:
     engine = engine_of(calls)
     leg = leg_of(engine)
     await asyncio.sleep(2.0)
-    assert await engine._permit(leg) == (2.0 + FRESH, False)
+    assert await engine._permit(leg, turn()) == (2.0 + FRESH, False)
     assert calls.reads == [2.0]
 
 
@@ -123,7 +133,7 @@ async def test_a_first_close_goes_out_without_a_reading_only_if_that_is_wanted(a
     engine = engine_of(calls, may_send_blind=allowed, deadline=inf if unclear or allowed else 5.0)
     leg = leg_of(engine)
     await asyncio.sleep(2.0)
-    until, blind = await engine._permit(leg)
+    until, blind = await engine._permit(leg, turn())
     assert leg.guard.observation is (Observation.UNCLEAR if unclear else Observation.SAME)
     assert blind is allowed
     if allowed:
@@ -136,7 +146,7 @@ async def test_a_first_close_waits_a_second_for_a_reading() -> None:
     engine = engine_of(Calls(RECORD, takes=3.0))
     leg = leg_of(engine)
     await asyncio.sleep(2.0)
-    assert await engine._permit(leg) == (inf, True)
+    assert await engine._permit(leg, turn()) == (inf, True)
     assert now() == 2.0 + FIRST_CLOSE_WAIT
     await engine.aclose()
     assert engine.reader._task is None
@@ -149,7 +159,7 @@ async def test_a_key_that_is_refused_while_positions_are_read_permits_nothing() 
     engine = engine_of(calls)
     leg = leg_of(engine)
     await asyncio.sleep(2.0)
-    until, _ = await engine._permit(leg)
+    until, _ = await engine._permit(leg, turn())
     assert until is None
     assert engine.stop_error is REFUSED
 
@@ -165,7 +175,7 @@ async def test_after_a_stop_nothing_is_written_though_a_reading_allows_it() -> N
     assert leg.may_send_until() == 1.0 + STILL + FRESH
     engine.stop(NotSentError("closed"))
     assert leg.may_send_until() is not None  # a taken leg keeps its story
-    assert not engine._writing(leg, blind=False)
+    assert not engine._writing(leg, turn(), blind=False)
 
 
 async def test_a_refused_key_stops_all_legs_each_in_words_of_its_own() -> None:
@@ -230,6 +240,19 @@ async def test_confirm_timeout_runs_from_the_first_close_and_bounds_the_others()
     await engine._send(leg)
     assert now() > 0.5
     assert (engine.send_by, engine.read_by) == (2.5, 2.5)
+
+
+async def test_confirm_timeout_runs_from_the_answer_to_another_close_of_the_position_too() -> None:
+    calls = Calls(RECORD)
+    engine = engine_of(calls, confirm_timeout=2.0)
+    leg = leg_of(engine)
+    other = CloseTurn(calls.on_wire, ClosePosition(BTC, "cross"))
+    assert other.write()
+    await asyncio.sleep(0.5)
+    other.ended(Outcome.ACCEPTED)
+    assert (engine.send_by, engine.read_by) == (2.5, 2.5)
+    await engine.follow(leg)
+    assert now() == 2.5
 
 
 async def test_the_reading_after_a_close_waits_for_no_other() -> None:

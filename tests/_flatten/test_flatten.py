@@ -391,3 +391,16 @@ def test_what_cannot_work_is_refused_before_anything_is_asked(happen: Happen) ->
         assert len(world.exchange.journal) == before
 
     happen(story)
+
+
+def test_each_close_of_a_flatten_carries_its_tag(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, -3)
+        with pytest.raises(okx.InvalidRequestError, match="tag must be 1 to 16"):
+            await client.flatten(tag="not a tag")
+        report = await client.flatten(tag="exit1")
+        assert report.flat
+        assert {attempt.request.tag for row in report.rows for attempt in row.attempts} == {"exit1"}
+
+    happen(story)

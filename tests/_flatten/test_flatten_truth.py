@@ -8,6 +8,7 @@ import pytest
 
 import okx_async as okx
 from okx_async._calls.caller import Caller
+from okx_async._calls.on_wire import ClosesOnWire
 from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.guard import Reading
 from okx_async._flatten.leg import LIFTED_BY_AUTO_CXL
@@ -219,6 +220,9 @@ def test_of_many_instruments_only_the_named_are_closed(happen: Happen) -> None:
 
 class Idle:
     """In place of the client's calls, where none is made."""
+
+    def __init__(self) -> None:
+        self.on_wire = ClosesOnWire()
 
     def exchange_time(self) -> float:
         return 10.0

@@ -3,7 +3,7 @@ from typing import cast
 
 import pytest
 
-from okx_async._http.timeouts import TimeoutGroup
+from okx_async._http.timeouts import TimeoutGroup, TimeoutQueue
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 
 pytestmark = pytest.mark.virtual
@@ -19,7 +19,7 @@ class Ends:
     def __init__(self, group: TimeoutGroup, seconds: float = 5.0) -> None:
         self.group = group
         self.seconds = seconds
-        self.queue = group.answering if seconds == 5.0 else group.connecting
+        self.queue: TimeoutQueue | None = None
         self.at = 0.0
 
     def expire(self) -> None:
@@ -27,10 +27,10 @@ class Ends:
         self.at = now()
 
     def enter(self) -> None:
-        self.group.enter(self, self.queue, self.seconds)
+        self.group.enter(self, self.group.answering if self.seconds == 5.0 else self.group.connecting, self.seconds)
 
     def leave(self) -> None:
-        self.group.leave(self, self.queue)
+        self.group.leave(self)
 
 
 def timers() -> list[float]:
@@ -162,3 +162,15 @@ async def test_what_is_due_when_a_timer_fires_early_has_ended(group: TimeoutGrou
     group._timer.cancel()
     group._on_timer(0)
     assert end.at == 4.999
+
+
+async def test_another_queue_takes_the_place_of_the_one_before(group: TimeoutGroup) -> None:
+    end = Ends(group)
+    group.enter(end, group.connecting, 1.0)
+    group.enter(end, group.answering, 5.0)
+    await asyncio.sleep(4)
+    assert (end.at, group.connecting, list(group.answering)) == (0.0, {}, [end])
+    group.leave(end)
+    group.leave(end)  # no time runs
+    await asyncio.sleep(20)
+    assert (end.at, group.answering) == (0.0, {})

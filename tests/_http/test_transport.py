@@ -31,7 +31,7 @@ async def own() -> AsyncIterator[Transport]:
 async def send(subject: Transport, path: str = PATH) -> tuple[InFlight, Reply | None]:
     request = InFlight(TimeoutGroup(asyncio.get_running_loop()), timeout=5.0, wall_clock=lambda: 0.0)
     with request:
-        return request, await subject.send(request, "GET", path, lambda: {"OK-ACCESS-KEY": "k"}, None)
+        return request, await subject.send(request, "GET", path, lambda: {"OK-ACCESS-KEY": "k"}, b"")
 
 
 async def test_each_request_states_what_it_needs(own: Transport, mocked: aioresponses) -> None:

@@ -77,9 +77,15 @@ def test_a_guarded_close_that_never_left_is_repeated_without_a_bound() -> None:
 
 def test_a_close_that_was_taken_begins_anew() -> None:
     policy = RetryPolicy(writes=True, guarded=True)
-    assert [policy.pause(Outcome.RATE, "50011", 1.0) for _ in range(6)] == [0.0] * 5 + [None]
+    assert [policy.pause(Outcome.LATER, "50001", 0.0) is None for _ in range(6)] == [False] * 5 + [True]
     policy.taken()
-    assert policy.pause(Outcome.RATE, "50011", 1.0) == 0.0
+    assert policy.pause(Outcome.LATER, "50001", 0.0) == 0.125
+
+
+def test_a_guarded_close_that_is_refused_for_rate_is_repeated_without_a_bound() -> None:
+    policy = RetryPolicy(writes=True, guarded=True)
+    assert [policy.pause(Outcome.RATE, "50011", 1.0) for _ in range(20)] == [0.0] * 20
+    assert policy.pause(Outcome.LATER, "50001", 1.0) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -134,6 +140,8 @@ def test_throttled(status: int, body: str, expected: bool) -> None:  # noqa: FBT
 )
 def test_block_seconds(code: str, nth: int, per: float, retry_after: str | None, seconds: float) -> None:
     assert block_seconds(code, nth, per, retry_after) == seconds
+    assert block_seconds(code, nth, per, retry_after, 1.0) == pytest.approx(seconds + 0.15 * per)
+    assert block_seconds(code, nth, per, retry_after, 0.5) == pytest.approx(seconds + 0.075 * per)
 
 
 def test_refusals_one_after_another_they_are_counted() -> None:

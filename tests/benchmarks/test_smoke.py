@@ -115,6 +115,12 @@ def test_every_step_of_a_request_in_virtual_time_is_timed(tmp_path: Path) -> Non
     assert all(us > 0 for [us] in record["raw"]["us"].values())
 
 
+def test_limits_that_processes_share_are_measured(tmp_path: Path) -> None:
+    options = ("--rounds", "1", "--calls", "20", "--seconds", "1", "--processes", "2")
+    assert len(run(tmp_path, "stores", *options)["table"]) == 2 + 7
+    assert len(run(tmp_path, "stores", *options, "--tables", "sharing", table="sharing")["table"]) == 2 + 2
+
+
 def test_large_batches_are_timed(tmp_path: Path) -> None:
     figures = run(tmp_path, "batches", "--rounds", "1", "--legs", "500", "--seconds", "0.2")["raw"]["figures"]
     spread, one_key, line, frozen = (found for [found] in figures.values())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,8 +75,10 @@ class Process:
 
 
 @pytest.fixture
-def command() -> Process:
-    return Process()
+def command(tmp_path: Path) -> Process:
+    made = Process()
+    made.environment["XDG_STATE_HOME"] = str(tmp_path / "state")  # not the limits of whoever runs the tests
+    return made
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ CLOSE = ["close", "BTC-USDT-SWAP", "--mgn-mode", "cross"]
         ["simulate", "--pos-mode", "hedged"],
         ["simulate", "--position", "BTC-USDT-SWAP"],
         ["simulate", "--position", "BTC-USDT-SWAP:many"],
-        ["simulate", "--position", "btc:1"],
+        ["simulate", "--position", "BTC--USDT:1"],
         ["simulate", "--position", "BTC-USDT-SWAP:1:crossed"],
         ["simulate", "--position", "BTC-USDT-SWAP:1:cross:long"],
         ["simulate", "--position", "BTC-USDT-SWAP:1:cross:net:more"],

@@ -18,8 +18,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 FAULTS = Path(__file__).with_name("faults.txt")
 FURTHER = ["tests/_limiter", "tests/_rest", "tests/_http", "tests/_calls", "tests/_flatten", "tests/faults"]
-FURTHER += ["tests/test_pytest_plugin_beside.py"]
+FURTHER += ["tests/sockets/test_sessions.py", "tests/test_pytest_plugin_beside.py"]
 """Run where the twin of the changed module, which comes first, notices nothing."""
+STORES = ["tests/stores", "tests/conformance"]
+"""The same for the limits that processes share."""
 SECONDS = 300
 
 
@@ -73,7 +75,11 @@ def planted(fault: Fault | None) -> Iterator[dict[str, str]]:
 
 def noticed(fault: Fault | None) -> str:
     """Return the test that failed, or nothing if none did; None: the package as it is."""
-    steps = [FURTHER] if fault is None or not (ROOT / fault.twin).exists() else [[fault.twin], FURTHER]
+    if fault is None:
+        steps = [FURTHER, STORES]
+    else:
+        further = STORES if fault.path.startswith("stores/") else FURTHER
+        steps = [[fault.twin], further] if (ROOT / fault.twin).exists() else [further]
     with planted(fault) as environment:
         return next(filter(None, (failed(tests, environment) for tests in steps)), "")
 

@@ -90,12 +90,16 @@ async def test_its_traces_see_each_request_once(stub: Stub, clients: Clients) ->
     async def on_start(_: object, __: object, params: aiohttp.TraceRequestStartParams) -> None:
         seen.append(params.method)
 
+    async def on_chunk_sent(_: object, __: object, params: aiohttp.TraceRequestChunkSentParams) -> None:
+        seen.append(params.chunk.decode())
+
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(on_start)
+    trace.on_request_chunk_sent.append(on_chunk_sent)
     async with aiohttp.ClientSession(trace_configs=[trace]) as session:
         client = clients(stub.base_url, session=session)
         await client.close_position("BTC-USDT-SWAP", "cross")
-    assert seen == ["POST"]
+    assert seen == ["POST", '{"instId":"BTC-USDT-SWAP","mgnMode":"cross"}']
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ async def test_refused_for_rate_it_is_repeated_after_the_window(
         first, second = [row for row in exchange.journal if row.key == (exchange.user_id, inst_id)]
         assert second.at - first.at >= 2.0  # the pause of the exchange's own quota, not of ours
     assert exchange.positions == ()
-    assert "its key pauses for 2 s" in caplog.text
+    assert "its key pauses for 2." in caplog.text
     assert "to be repeated: 50011" in caplog.text
 
 

@@ -1,3 +1,7 @@
+import time
+from asyncio import CancelledError
+from contextlib import suppress
+from math import isnan
 from typing import Any
 
 import okx_async as okx
@@ -82,4 +86,20 @@ def test_a_clock_keeps_when_it_told_which_time() -> None:
     times = iter((10.0, 11.0, 11.0, 12.0, 12.0))
     clock = TimedClock(lambda: next(times), start=500.0)
     told = [clock(), clock()]
-    assert [clock.moments[value] for value in told] == [11.0, 12.0]
+    assert [clock.moment(value) for value in told] == [11.0, 12.0]
+
+
+def test_a_clock_that_fails_knows_when_the_machine_was_asked_instead() -> None:
+    now = 10.0
+    clock = TimedClock(lambda: now, start=500.0)
+    stamps = []
+    for failure in (ValueError, float("nan"), CancelledError):
+        now += 1.0
+        clock.fail(failure)
+        with suppress(ValueError, CancelledError):
+            assert isnan(clock())
+        stamps.append(time.time())
+        time.sleep(0.001)  # a stamp of its own
+    clock.fail(None)
+    assert clock() == 503.0
+    assert [clock.moment(stamp) for stamp in stamps] == [11.0, 12.0, 13.0]

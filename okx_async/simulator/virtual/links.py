@@ -86,6 +86,7 @@ class Link:
         self._in_flight_bytes = 0
         self._last = 0.0
         self._stalled = 0
+        self._doubles = 0
         self.dead = False
         """Whether nothing arrives any more."""
 
@@ -97,6 +98,13 @@ class Link:
     def put(self, item: bytes | Control) -> None:
         """Put `item` into the queue."""
         if isinstance(item, bytes):
+            if self._doubles:
+                self._doubles -= 1
+                item += item
+                self._queued += len(item)
+                self._queue.append(item)
+                self.depart()
+                return
             self._queued += len(item)
             if self._cuts and self._rng.random() < self._cuts:
                 self._queue.extend(self._pieces(item))
@@ -122,6 +130,10 @@ class Link:
         """Let nothing depart for `seconds`; stalls may overlap."""
         self._stalled += 1
         self._loop.call_later(seconds, self._end_stall)
+
+    def double(self, writes: int) -> None:
+        """Send each of the next `writes` twice, in one piece: what comes after an answer comes along with it."""
+        self._doubles = writes
 
     def note(self, text: str) -> None:
         """Add a line to the network's trace, if it keeps one."""

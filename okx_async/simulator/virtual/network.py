@@ -58,7 +58,9 @@ class Network:
     def attach(self, loop: JumpingLoop) -> None:
         """Belong to this loop."""
         self.loop = loop
-        self._pairs = [*socket.socketpair(), *socket.socketpair()]  # the first stands, the second has ended
+        # The first stands, over the second came a byte, the third has ended.
+        self._pairs = [*socket.socketpair(), *socket.socketpair(), *socket.socketpair()]
+        self._pairs[3].send(b"x")
         self._pairs.pop().close()
 
     # --- faults; those of one connection are in Wire ---
@@ -114,11 +116,11 @@ class Network:
         """Make the wire of a connected socket; return the client's transport and protocol."""
         listener = self._connected.pop(sock)
         self.made += 1
-        standing, _, ended = (pair.fileno() for pair in self._pairs)
+        standing, unread, ended = (pair.fileno() for pair in self._pairs[::2])
         wire = self.wires[self.made] = Wire(
             self.loop,
             self.made,
-            HeldSocket(sock, standing, ended),
+            HeldSocket(sock, standing, unread, ended),
             inward=self.inward,
             outward=self.outward,
             rng=Random(f"{self._seed} wire {self.made}"),

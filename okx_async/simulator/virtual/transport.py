@@ -26,12 +26,15 @@ class HeldSocket:
     Args:
         sock: The socket; its descriptor is replaced, and closed at the end.
         standing: Descriptor of a connection that stands; `sock` becomes a copy of it.
+        unread: Descriptor of a connection over which bytes came that were not read; `sock` becomes a copy of it by
+            `show_unread`.
         ended: Descriptor of a connection whose peer has hung up; `sock` becomes a copy of it by `hang_up`.
     """
 
-    def __init__(self, sock: socket.socket, standing: int, ended: int) -> None:
+    def __init__(self, sock: socket.socket, standing: int, unread: int, ended: int) -> None:
         self._sock = sock
-        self._ended = ended
+        self._standing, self._unread, self._ended = standing, unread, ended
+        self._shown = standing
         self.family, self.type, self.proto = sock.family, sock.type, sock.proto
         self._linger: Any = sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
         os.dup2(standing, sock.fileno(), inheritable=False)
@@ -52,12 +55,21 @@ class HeldSocket:
 
     def hang_up(self) -> None:
         """Let the descriptor show that the peer has hung up."""
-        if self._sock.fileno() >= 0:
-            os.dup2(self._ended, self._sock.fileno(), inheritable=False)
+        self._show(self._ended)
+
+    def show_unread(self, *, unread: bool) -> None:
+        """Let the descriptor show whether bytes came that were not read; a hang-up stays visible."""
+        if self._shown != self._ended:
+            self._show(self._unread if unread else self._standing)
 
     def close(self) -> None:
         """Close the socket."""
         self._sock.close()
+
+    def _show(self, descriptor: int) -> None:
+        if self._shown != descriptor and self._sock.fileno() >= 0:
+            os.dup2(descriptor, self._sock.fileno(), inheritable=False)
+            self._shown = descriptor
 
 
 class MemoryTransport(asyncio.Transport):
@@ -208,6 +220,7 @@ class MemoryTransport(asyncio.Transport):
             item = self._unread.popleft()
             if isinstance(item, bytes):
                 self.unread -= len(item)
+                self._show_unread()
             self._read(item)
         self.inbound.depart()
 
@@ -237,6 +250,7 @@ class MemoryTransport(asyncio.Transport):
             self._unread.append(item)
             if isinstance(item, bytes):
                 self.unread += len(item)
+                self._show_unread()
             else:
                 self._show_end()
         else:
@@ -275,6 +289,10 @@ class MemoryTransport(asyncio.Transport):
     def _drop_unread(self) -> None:
         self._unread.clear()
         self.unread = 0
+
+    def _show_unread(self) -> None:
+        if self._socket is not None:
+            self._socket.show_unread(unread=self.unread > 0)
 
     def _show_end(self) -> None:
         if self._socket is not None:

@@ -9,6 +9,7 @@ written in time.
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -29,6 +30,10 @@ FINAL = {"NEEDS", "FATAL"}
 LIFTED = {"51112", "51115", "51117", "51125", "51126", "51148", "51168", "51205", "51206"}
 """Refusals because of pending orders, which a close with autoCxl has the exchange cancel."""
 MOST_MISSED = 3
+COUNTED = {"LATER", "FROZEN", "CLOCK"}
+"""Refusals whose repeats are counted; after RATE and NOT-SENT only the deadline ends them."""
+MOST_REPEATS = 5
+SELDOM_PASS = {"50005": 2, "50046": 3, "50062": 3}
 
 
 def guard(evidence: Evidence) -> Iterator[str]:
@@ -54,6 +59,7 @@ def _unguarded(closes: list[CloseAttempt]) -> Iterator[str]:
 
 def _endless(closes: list[CloseAttempt]) -> Iterator[str]:
     """Repeats end: at once after a final refusal, soon after "no position" or "out of time"."""
+    yield from _too_many(closes)
     outcomes = [one.attempt.outcome.value for one in closes]
     for one in closes[:-1]:
         lifted = one.attempt.request.auto_cxl and one.attempt.code.partition("_")[0] in LIFTED
@@ -63,6 +69,20 @@ def _endless(closes: list[CloseAttempt]) -> Iterator[str]:
         yield f"{outcomes.count('FLAT?')} closes of what the exchange does not find"
     if outcomes.count("CLOCK") > 2:
         yield f"{outcomes.count('CLOCK')} closes out of time"
+
+
+def _too_many(closes: list[CloseAttempt]) -> Iterator[str]:
+    """Count the repeats for passing reasons: five at most, of some codes fewer; after a taken close they begin anew."""
+    counted = few = 0
+    for one, following in pairwise(closes):
+        outcome, code = one.attempt.outcome.value, one.attempt.code.partition("_")[0]
+        if outcome in MAY_MOVE:
+            counted = few = 0
+        elif outcome in COUNTED:
+            counted += 1
+            few += code in SELDOM_PASS
+            if counted > MOST_REPEATS or few > SELDOM_PASS.get(code, MOST_REPEATS):
+                yield f"{outcome} {code}, and repeat {counted} of the close, with {following.attempt.outcome.value}"
 
 
 def _allowed(

@@ -106,7 +106,7 @@ row(
     "50011 for ever",
     refused("RateLimitedError", "50011", 6, "ssssss"),
     strike("50011", **ALWAYS),
-    flatten=left("refused", "50011", "ssssss"),
+    flatten=left("deadline", "50011", "s" * 9),  # until its time is over
 )
 row(
     RATE,
@@ -142,7 +142,7 @@ row(
     "another program takes all of it",
     refused("RateLimitedError", "50011", 6, "ssssss"),
     at_once(lambda world: world.exchange.crowd(world.exchange.user_id, STRUCK, 30)),
-    flatten=left("refused", "50011", "ssssss"),
+    flatten=left("deadline", "50011", "s" * 9),
 )
 
 # --- it accepts, in odd words ---

@@ -55,3 +55,16 @@ def test_nothing_departs_while_the_link_is_stalled(play: Play) -> None:
     line = play(script)
     assert line.server.seen == [(10, b"in")]
     assert line.client.seen == [(6, b"out")]
+
+
+def test_a_write_goes_twice_in_one_piece_where_that_is_asked_for(play: Play) -> None:
+    async def script(line: Line) -> None:
+        line.wire.far.outbound.double(2)
+        for text in (b"one", b"two", b"three"):
+            line.server.transport.write(text)
+
+    line = play(script, outward=Path(2.0))
+    assert line.client.seen == [(6, b"oneone"), (6, b"twotwo"), (6, b"three")]
+    whole = play(script, outward=Path(2.0, cuts=1.0))
+    assert [item for _, item in whole.client.seen[:2]] == [b"oneone", b"twotwo"]
+    assert whole.client.data == b"oneonetwotwothree"

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import pytest
 
+from okx_async._http.sockets import readable
 from tests.simulator.conftest import Line
 
 Play: TypeAlias = Callable[..., Line]
@@ -149,3 +150,23 @@ def test_what_an_end_says_of_itself(play: Play) -> None:
         assert repr(line.client.transport) == "<MemoryTransport client 1>"
 
     play(script)
+
+
+def test_the_socket_shows_bytes_that_were_not_read(play: Play) -> None:
+    async def script(line: Line) -> None:
+        def show() -> None:
+            seen.append(readable(line.client.transport))
+
+        line.client.transport.hold("busy")
+        for at in (1.0, 3.0, 5.0, 9.0):
+            line.loop.call_later(at, show)
+        line.server.transport.write(b"come")
+        line.loop.call_later(4.0, line.client.transport.release, "busy")
+        line.loop.call_later(6.0, line.client.transport.hold, "busy")
+        line.loop.call_later(6.5, line.server.transport.close)
+        line.loop.call_later(9.5, line.client.transport.release, "busy")
+
+    seen: list[bool] = []
+    line = play(script)
+    assert seen == [False, True, False, True]  # and in the end its end
+    assert line.client.seen == [(8, b"come"), (13.5, "lost")]

@@ -152,3 +152,32 @@ def test_deadlines(run_for_it: RunForIt, sent: float, ended: float, late: int) -
     run_for_it.close(sent)
     run_for_it.flatten.ended = 1000.0 + ended
     assert [name for name, _ in run_for_it.breaches()] == ["deadlines"] * late
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        (["50001"] * 6, ""),
+        (["50001"] * 7, "repeat 6 of the close"),
+        (["50005"] * 3, ""),
+        (["50005"] * 4, "repeat 3 of the close"),
+        (["50046", "50005", "50005", "50001"], "repeat 3 of the close"),
+        (["50001"] * 5 + ["50005"], ""),
+    ],
+)
+def test_repeats_for_passing_reasons_are_counted(run_for_it: RunForIt, codes: list[str], words: str) -> None:
+    run_for_it.read(0.2, run_for_it.record())
+    for number, code in enumerate(codes):
+        run_for_it.close(0.5 + number, LATER, code)
+        run_for_it.read(0.7 + number, run_for_it.record())
+    lines = guarded(run_for_it)
+    assert bool(lines) == bool(words)
+    assert all(words in line for line in lines)
+
+
+def test_refusals_for_rate_are_not_counted(run_for_it: RunForIt) -> None:
+    run_for_it.read(0.2, run_for_it.record())
+    for number in range(9):
+        run_for_it.close(0.5 + number, okx.Outcome.RATE, "50011")
+        run_for_it.read(0.7 + number, run_for_it.record())
+    assert not guarded(run_for_it)

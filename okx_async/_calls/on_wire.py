@@ -1,0 +1,143 @@
+"""The closes of one client that are on the wire, by the position that they name.
+
+A close of flatten or `confirm=True` and another close of the same position are never on the wire at the same time: the
+second waits for the answer of the first. Those that follow the position are told how that ended, since what they read
+before does not count any more. Plain closes are not kept apart from one another.
+"""
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from typing import Final, TypeAlias
+
+from okx_async._errors import OkxError
+from okx_async._models import ClosePosition, Outcome
+
+Address: TypeAlias = tuple[str, str, str, str]
+
+_NO_SIDE: Final = "net"
+
+
+def address_named(request: ClosePosition) -> Address:
+    """Return the address of a position, as its close names it: instrument, margin mode, side, margin currency."""
+    return request.inst_id, request.mgn_mode, request.pos_side or _NO_SIDE, request.ccy or ""
+
+
+class ClosesOnWire:
+    """The closes of one client that may have left and are not answered."""
+
+    __slots__ = ("_followers", "_idle", "_turns")
+
+    def __init__(self) -> None:
+        self._turns: dict[Address, list[CloseTurn]] = {}
+        self._idle: dict[Address, asyncio.Future[None]] = {}
+        self._followers: dict[Address, dict[object, Callable[[Outcome], object]]] = {}
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a flatten or a confirmed close is under way, so that a plain close may have to wait."""
+        return bool(self._followers)
+
+    def follow(self, address: Address, who: object, heard: Callable[[Outcome], object]) -> None:
+        """Call `heard` with the outcome of each close of a position that another turn than those of `who` has made."""
+        self._followers.setdefault(address, {})[who] = heard
+
+    def unfollow(self, address: Address, who: object) -> None:
+        """Undo `follow`."""
+        followers = self._followers.get(address, {})
+        followers.pop(who, None)
+        if not followers:
+            self._followers.pop(address, None)
+
+    def busy(self, turn: "CloseTurn") -> bool:
+        """Whether a close is on the wire that this one must not overlap."""
+        return any(other is not turn and (turn.guarded or other.guarded) for other in self._turns.get(turn.address, ()))
+
+    async def idle(self, turn: "CloseTurn", by: float = inf) -> bool:
+        """Wait until `turn` overlaps no other close; return False if that is not so at `by`, by the loop's clock."""
+        while self.busy(turn):
+            idle = self._idle.get(turn.address)
+            if idle is None:
+                idle = self._idle[turn.address] = asyncio.get_running_loop().create_future()
+            left = by - idle.get_loop().time()
+            if left <= 0:
+                return False
+            await asyncio.wait({idle}, timeout=None if left == inf else left)
+        return True
+
+    def written(self, turn: "CloseTurn") -> None:
+        """Note that a close is written now."""
+        self._turns.setdefault(turn.address, []).append(turn)
+
+    def ended(self, turn: "CloseTurn", outcome: Outcome) -> None:
+        """Note how a close ended that was written."""
+        turns = self._turns[turn.address]
+        turns.remove(turn)
+        if not turns:
+            del self._turns[turn.address]
+        for who, heard in list(self._followers.get(turn.address, {}).items()):
+            if who is not turn.who:
+                heard(outcome)
+        idle = self._idle.pop(turn.address, None)
+        if idle is not None and not idle.done():
+            idle.set_result(None)
+
+
+class CloseTurn:
+    """One close at a time of a position, as the caller of a call sees it: whether it is on the wire, and how it failed.
+
+    Args:
+        closes: The closes of the client.
+        request: The close.
+        who: Whose it is; None: a plain close.
+        whole: The turn of the whole call, if this is one close of it: told that something was written.
+    """
+
+    __slots__ = ("_closes", "_whole", "address", "failure", "on_wire", "was_written", "who")
+
+    def __init__(
+        self,
+        closes: ClosesOnWire,
+        request: ClosePosition,
+        who: object = None,
+        whole: "CloseTurn | None" = None,
+    ) -> None:
+        self._closes = closes
+        self._whole = whole
+        self.address = address_named(request)
+        self.who = who
+        self.on_wire = False
+        self.was_written = False
+        """Whether any attempt was written."""
+        self.failure: OkxError | None = None
+        """The error of the last attempt that failed."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it is a close of flatten or `confirm=True`."""
+        return self.who is not None
+
+    async def permit(self) -> float | None:
+        """Wait, in the slot, until it overlaps no close of flatten or `confirm=True`."""
+        await self._closes.idle(self)
+        return inf
+
+    def write(self) -> bool:
+        """Return whether it may be written, and note that it is."""
+        if self._closes.busy(self):
+            return False
+        self.on_wire = self.was_written = True
+        if self._whole is not None:
+            self._whole.was_written = True
+        self._closes.written(self)
+        return True
+
+    def ended(self, outcome: Outcome) -> None:
+        """Note the end of an attempt."""
+        if self.on_wire:
+            self.on_wire = False
+            self._closes.ended(self, outcome)
+
+    def failed(self, failure: OkxError) -> None:
+        """Note why an attempt failed; it may be repeated."""
+        self.failure = failure

@@ -1,0 +1,82 @@
+"""The `limits` command, and the limits that the other commands keep."""
+
+import os
+from dataclasses import asdict
+
+from okx_async import InvalidRequestError, SlotSource
+from okx_async._calls.default_source import VARIABLE
+from okx_async.cli.exits import ExitCode, emit, exit_code, say, show
+from okx_async.stores.places import default_path, prepare
+from okx_async.stores.reports import KeyReport, StoreReport, report
+from okx_async.stores.transactions import StoreError
+from okx_async.stores.urls import file_of, shared_limiter
+
+OWN_FILE = "sqlite:"
+
+
+def command_limits() -> SlotSource | None:
+    """Return the limiter of a command: the user's own file, or None if OKX_LIMITS says which.
+
+    Without a place for the file the command goes on with a limiter of its own: nothing may stand before an exit.
+    """
+    if os.environ.get(VARIABLE):
+        return None
+    try:
+        limiter = shared_limiter(OWN_FILE)
+        prepare(default_path())
+    except (InvalidRequestError, OSError) as error:
+        say(f"warning: limits are not shared with other programs: {error}")
+        return None
+    return limiter
+
+
+def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:
+    """Show the keys in use."""
+    try:
+        path = file_of(store or os.environ.get(VARIABLE) or OWN_FILE)
+        if path is None:
+            say("error: limits of one process cannot be shown by another one; name a file with --store")
+            return ExitCode.USAGE
+        found = report(path, vouch=vouch)
+    except InvalidRequestError as error:
+        say(f"error: {error}")
+        return exit_code(error)
+    except StoreError as error:
+        say(f"error: {error}")
+        if as_json:
+            emit({"outcome": "not read", "error": str(error)})
+        return ExitCode.FAILED
+    if as_json:
+        emit({**asdict(found), "path": str(found.path)})
+        return ExitCode.DONE
+    show("\n".join(_lines(found)))
+    return ExitCode.DONE
+
+
+def _lines(found: StoreReport) -> list[str]:
+    lines = [f"{found.path}: {len(found.keys)} keys in use"]
+    if found.paused:
+        lines.append(
+            f"it lost its memory {found.age:.1f} s ago, nothing is granted for {found.paused:.1f} s; if no program of "
+            "this account ran lately: --vouch"
+        )
+    for key in found.keys:
+        lines += [f"{' '.join(key.key)}", f"  {_tokens(key)}"]
+        lines += [
+            f"  {words} {_processes(by)}" for words, by in (("held by", key.holders), ("waits:", key.waiters)) if by
+        ]
+    return lines
+
+
+def _tokens(key: KeyReport) -> str:
+    quota = key.quota
+    text = f"{key.free} free, {key.in_flight} in flight, {key.cooling} cooling, of {quota.limit} in {quota.per:g} s"
+    if key.usable < quota.limit:
+        text += f", {key.usable} used after refusals"
+    if key.blocked:
+        text += f", blocked for {key.blocked:.1f} s"
+    return text + (f"; the next comes back within {key.next_free:.1f} s" if key.in_flight + key.cooling else "")
+
+
+def _processes(by: dict[str, int]) -> str:
+    return ", ".join(f"process {process} ({count})" for process, count in by.items())

@@ -1,0 +1,46 @@
+"""Where the limits are kept, and who else uses them."""
+
+import os
+from typing import Final
+
+from okx_async._calls.default_source import VARIABLE
+from okx_async._errors import InvalidRequestError
+from okx_async.doctor.finding import Finding, Level
+from okx_async.stores.reports import StoreReport, report
+from okx_async.stores.transactions import StoreError
+from okx_async.stores.urls import file_of
+
+_NAME: Final = "limits"
+_SHOWN: Final = 5
+"""Process ids in a line at most."""
+
+
+def examine_limits() -> Finding:
+    """Return the finding about OKX_LIMITS, or about the file that the command line uses without it."""
+    url = os.environ.get(VARIABLE, "")
+    try:
+        path = file_of(url or "sqlite:")
+        if path is None:
+            text = f"{VARIABLE}={url}: of each process alone; programs of one account do not see each other"
+            return Finding(_NAME, Level.WARN, text, f"unset {VARIABLE}, or set it to sqlite: for all of them")
+        found = report(path)
+    except (InvalidRequestError, StoreError) as error:
+        if url:
+            return Finding(_NAME, Level.FAIL, str(error), f"set {VARIABLE} to a place that can be used")
+        return Finding(_NAME, Level.WARN, f"{error}: this command line has limits of its own", f"set {VARIABLE}")
+    words = f"{VARIABLE}={url}" if url else f"{VARIABLE} is not set: the command line uses"
+    text = f"{words} {found.path}, {_state(found)}"
+    if found.paused:
+        remedy = "wait; or, if no program of this account ran lately: okx-async limits --vouch"
+        return Finding(_NAME, Level.WARN, f"{text}; it was lost and grants nothing for {found.paused:.1f} s", remedy)
+    if not url:
+        return Finding(_NAME, Level.OK, f"{text}; a program shares it with {VARIABLE}=sqlite:")
+    return Finding(_NAME, Level.OK, text)
+
+
+def _state(found: StoreReport) -> str:
+    others = sorted({process for key in found.keys for process in {*key.holders, *key.waiters}}, key=int)
+    if not found.keys:
+        return "no key in use"
+    who = ", ".join(others[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")
+    return f"{len(found.keys)} keys in use{f', by processes {who}' if who else ''}, kept for {found.age:.0f} s"

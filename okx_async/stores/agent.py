@@ -1,0 +1,115 @@
+"""The agent of one process at a store: what its event loops and threads say, and its thread through forks.
+
+The event loops never touch the store. They put messages into the inbox of the agent's thread (`worker`), which answers
+in the loop of each waiter.
+"""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Hashable
+from itertools import count
+from math import inf
+
+from okx_async._limiter.slots import Statistics
+from okx_async._quota import Quota
+from okx_async.stores import forks
+from okx_async.stores.lease import SharedBucket
+from okx_async.stores.transactions import Database, Transaction
+from okx_async.stores.waiters import Key, Note, Waiter, closed, deliver
+from okx_async.stores.worker import Worker
+
+
+class Agent:
+    """Asks a database for tokens, for all loops and threads of this process.
+
+    Args:
+        database: The store.
+        quota: The quota of keys that are given no other.
+        clock: The host's clock.
+    """
+
+    def __init__(self, database: Database, quota: Quota, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.closed = False
+        self._database = database
+        self._quota = quota
+        self._numbers = count()
+        self.worker = Worker(database, quota, clock)
+        """Of this process: a slot that another one granted is that of a parent."""
+        forks.watch(self)
+
+    def ask(self, key: Key, quota: Quota, loop: AbstractEventLoop, *, panic: bool, max_wait: float | None) -> Waiter:
+        """Return a new waiter; its future gets None with a token, else the error that ended the wait."""
+        worker = self.worker
+        deadline = inf if max_wait is None else self.clock() + max_wait
+        ident = f"{worker.holder}.{next(self._numbers):012}"
+        waiter = Waiter(ident, key, quota, panic, deadline, max_wait != 0, loop, loop.create_future())
+        worker.post(lambda: worker.join(waiter))
+        if self.closed:  # the thread may have ended before it saw this
+            waiter.left = True
+            deliver([(waiter, closed(waiter))])
+        return waiter
+
+    def leave(self, waiter: Waiter) -> None:
+        """Give up a wait, or the token that it brought and that nobody uses."""
+        worker = self.worker
+        worker.post(lambda: worker.leave(waiter))
+
+    def tell(self, key: Key, note: Note) -> None:
+        """Have a note delivered."""
+        worker = self.worker
+        worker.post(lambda: worker.note(key, note))
+
+    def call(self, work: Callable[[Transaction], object], done: Callable[[object], object]) -> None:
+        """Have a transaction made; `done` is called in the agent's thread, with its result or the error."""
+        worker = self.worker
+        worker.post(lambda: done(worker.attempt(work)))
+
+    def statistics(self, key: Hashable) -> Statistics:
+        """Return the state of a key as this process last saw it."""
+        local = self.worker.keys.get(key) if isinstance(key, tuple) else None
+        bucket = None if local is None else local.seen
+        if bucket is None:
+            bucket = SharedBucket(self._quota if local is None else local.quota, self._database.terms)
+        now, limit = self.clock(), bucket.quota.limit
+        tokens = [token for token in list(bucket.tokens.values()) if token.free_at > now]
+        cooling = min(limit, sum(token.cooling for token in tokens))
+        in_flight = min(limit - cooling, sum(not token.cooling for token in tokens))
+        return Statistics(
+            limit=limit,
+            usable=limit - bucket.unused(now),
+            free=limit - in_flight - cooling,
+            in_flight=in_flight,
+            cooling=cooling,
+            waiting=0 if local is None else local.waiting(),
+            granted=bucket.granted,
+            refused=bucket.refusals,
+            blocked_until=bucket.blocked_until,
+        )
+
+    def keys(self) -> list[Key]:
+        """Return the keys that this process has seen in use."""
+        now = self.clock()
+        return [local.key for local in list(self.worker.keys.values()) if not local.idle(now)]
+
+    def close(self, flush: float) -> None:
+        """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
+        self.closed = True
+        self.worker.stop(flush)
+
+    def before_fork(self) -> None:
+        """Close the connection: it would be of no use to either side."""
+        self._database.yields = True
+        self.worker.lock.acquire()
+        self._database.close()
+
+    def after_fork(self) -> None:
+        """Go on in the parent."""
+        self._database.yields = False
+        self.worker.lock.release()
+
+    def begin_in_child(self, *, prepared: bool) -> None:
+        """Begin anew, with no token of the parent's."""
+        self._database.yields = False
+        if not prepared:
+            self._database.abandon()
+        self.worker = Worker(self._database, self._quota, self.clock)

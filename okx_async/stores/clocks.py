@@ -1,0 +1,65 @@
+"""The clock that all processes of a host share, and the name of this run of the host.
+
+The clock counts through a suspend, and is the same in containers that shift it.
+"""
+
+import sys
+import time
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from okx_async._errors import InvalidRequestError
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+OFFSETS = Path("/proc/self/timens_offsets")
+
+
+def shared_clock() -> float:
+    """Return the seconds since the host started, equal in all of its processes."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - _offset()
+    return time.clock_gettime(time.CLOCK_MONOTONIC)  # which counts through a suspend on macOS
+
+
+@lru_cache(maxsize=1)
+def _offset() -> float:
+    """Return by how much this process's time namespace shifts the clock; it cannot change while it runs."""
+    try:
+        return offset_of(OFFSETS.read_text())
+    except OSError:  # a kernel without time namespaces
+        return 0.0
+
+
+def offset_of(text: str) -> float:
+    """Return the shift of the boot time clock that /proc/self/timens_offsets tells."""
+    for line in text.splitlines():
+        name, *numbers = line.split()
+        if name == "boottime":
+            seconds, nanoseconds = map(int, numbers)
+            return seconds + nanoseconds / 1e9
+    return 0.0
+
+
+def boot_id() -> str:
+    """Return a text that is another one after each start of the host.
+
+    Raises:
+        InvalidRequestError: This system has none, so limits cannot be shared by a file.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            return BOOT_ID.read_text().strip()
+    if sys.platform == "darwin":
+        return _darwin_boot()
+    raise InvalidRequestError(f"limits can be shared by a file on Linux and macOS only, this is {sys.platform}")
+
+
+def _darwin_boot() -> str:
+    import ctypes  # noqa: PLC0415 - on macOS only
+
+    text, size = ctypes.create_string_buffer(64), ctypes.c_size_t(64)
+    call = ctypes.CDLL(None).sysctlbyname
+    if call(b"kern.bootsessionuuid", text, ctypes.byref(size), None, ctypes.c_size_t(0)):
+        raise InvalidRequestError("this system does not tell its boot session, so limits cannot be shared by a file")
+    return text.value.decode()

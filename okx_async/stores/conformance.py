@@ -1,0 +1,348 @@
+"""The contract of a `SlotSource` as checks that can be run on any source, yours included.
+
+import asyncio
+from okx_async.stores import conformance
+
+asyncio.run(conformance.run(lambda quota: MyLimiter(quota)))  # raises ConformanceError with all that is wrong
+
+Each check gets new sources from the function that you give, in a running event loop and in real time. It uses keys of
+its own, so one store may serve all checks. No test framework is needed; with pytest, parametrize over `CHECKS`:
+`await conformance.verify(check, make)`.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Final, TypeAlias
+
+from okx_async._errors import InvalidRequestError, NotSentError, SlotTimeoutError
+from okx_async._limiter.slots import SlotSource
+from okx_async._quota import Priority, Quota
+
+Key: TypeAlias = tuple[str, ...]
+Make: TypeAlias = Callable[[Quota], SlotSource]
+PER: Final = 0.4
+"""Seconds of the windows of the checks."""
+QUOTA: Final = Quota(3, PER)
+
+
+class ConformanceError(AssertionError):
+    """A source does not keep the contract."""
+
+
+class Subject:
+    """Sources under test, and by how many seconds a call of them may be late."""
+
+    def __init__(self, make: Make, slack: float) -> None:
+        self.make = make
+        self.slack = slack
+        self.sources: list[SlotSource] = []
+
+    def source(self, quota: Quota = QUOTA) -> SlotSource:
+        """Return a new source, to be closed at the end."""
+        self.sources.append(self.make(quota))
+        return self.sources[-1]
+
+    def key(self) -> Key:
+        """Return a key that nothing else uses."""
+        return ("conformance", os.urandom(6).hex())
+
+
+Check: TypeAlias = Callable[[Subject], Awaitable[None]]
+
+
+def demand(holds: object, text: str) -> None:
+    """Raise ConformanceError unless the demand is met."""
+    if not holds:
+        raise ConformanceError(text)
+
+
+async def _free(source: SlotSource, key: Key, **options: Any) -> bool:
+    """Return whether a slot is free now, and give it back."""
+    try:
+        async with source.slot(key, max_wait=0, **options) as slot:
+            slot.refund()
+    except SlotTimeoutError:
+        return False
+    return True
+
+
+async def _fill(source: SlotSource, key: Key, count: int = QUOTA.limit) -> None:
+    """Use slots up, settled at once."""
+    for _ in range(count):
+        async with source.slot(key):
+            pass
+
+
+async def grants_the_limit_and_no_more(subject: Subject) -> None:
+    """Check that the limit is granted at once, one more is not."""
+    source, key = subject.source(), subject.key()
+    begun = asyncio.get_running_loop().time()
+    async with AsyncExitStack() as stack:
+        for _ in range(QUOTA.limit):
+            await stack.enter_async_context(source.slot(key))
+        demand(
+            asyncio.get_running_loop().time() - begun < QUOTA.limit * (subject.slack + 0.05),
+            "free slots are granted at once",
+        )
+        demand(not await _free(source, key), "more slots than the limit were granted")
+        demand(await _free(source, subject.key()), "another key has slots of its own")
+
+
+async def a_settled_slot_comes_back_after_the_window(subject: Subject) -> None:
+    """Check that a token comes back `per` after its request settled, whether that was marked or the block ended."""
+    source, key = subject.source(Quota(1, PER)), subject.key()
+    for mark in (False, True):
+        async with source.slot(key) as slot:
+            await asyncio.sleep(0.1)
+            if mark:
+                slot.settle()
+            settled = asyncio.get_running_loop().time()
+        demand(not await _free(source, key), "a settled slot was free at once")
+        async with source.slot(key) as slot:
+            waited = asyncio.get_running_loop().time() - settled
+            slot.refund()
+        demand(waited > PER, f"a settled slot came back after {waited:.3f} s of {PER:g} s")
+        demand(waited < PER + 0.2 + subject.slack, f"a settled slot came back only after {waited:.3f} s")
+
+
+async def a_refunded_slot_is_free_at_once(subject: Subject) -> None:
+    """Check that a refund gives the slot to the next one."""
+    source, key = subject.source(Quota(1, PER)), subject.key()
+    for _ in range(3):
+        async with source.slot(key, max_wait=0) as slot:
+            slot.refund()
+
+
+async def leaving_by_an_exception_leaves_it_in_doubt(subject: Subject) -> None:
+    """Check that an exception, cancellation included, keeps the slot for longer than a window."""
+    source, key = subject.source(Quota(1, PER)), subject.key()
+    for error in (ValueError("of the block"), asyncio.CancelledError()):
+        try:
+            async with source.slot(key := (*key, "x")):
+                raise error  # noqa: TRY301 - it must leave the block
+        except BaseException as raised:  # noqa: BLE001 - a cancellation is what is checked
+            demand(raised is error, f"the block's own exception became {raised!r}")
+        else:
+            demand(False, "the block's own exception was swallowed")  # noqa: FBT003 - nothing else to say
+        await asyncio.sleep(PER + 0.1 + subject.slack)
+        demand(not await _free(source, key), "a slot in doubt came back after the window")
+
+
+async def the_first_mark_counts(subject: Subject) -> None:
+    """Check that a second mark raises RuntimeError and changes nothing; so does a mark after the block."""
+    source, key = subject.source(Quota(1, PER)), subject.key()
+    async with source.slot(key) as slot:
+        slot.settle()
+        _refused(slot.refund, "a second mark")
+    _refused(slot.settle, "a mark after the block")
+    demand(not await _free(source, key), "a settled slot was given back by a second mark")
+
+
+async def a_mark_decides_though_the_block_raises(subject: Subject) -> None:
+    """Check that what was marked before the exception holds."""
+    source, key = subject.source(Quota(1, PER)), subject.key()
+    with suppress(ValueError):
+        async with source.slot(key) as slot:
+            slot.refund()
+            raise ValueError
+    demand(await _free(source, key), "a refunded slot was kept because the block raised")
+
+
+def _refused(act: Callable[[], object], what: str) -> None:
+    try:
+        act()
+    except RuntimeError:
+        return
+    raise ConformanceError(f"{what} must raise RuntimeError")
+
+
+async def check_lets_a_fresh_slot_pass(subject: Subject) -> None:
+    """Check that `check` says nothing of a slot that was granted just now, and works until a mark."""
+    async with subject.source().slot(subject.key()) as slot:
+        slot.check()
+
+
+async def max_wait_zero_asks_only(subject: Subject) -> None:
+    """Check that with `max_wait=0` an answer comes at once, and its `wait` says how far the earliest slot is."""
+    source, key = subject.source(), subject.key()
+    await _fill(source, key)
+    begun = asyncio.get_running_loop().time()
+    wait = await _too_late(source, key, 0.0)
+    demand(asyncio.get_running_loop().time() - begun < 0.05 + subject.slack, "max_wait=0 must not wait")
+    demand(0 < wait < PER + 0.1, f"the earliest slot is not {wait:.3f} s away")
+
+
+async def what_cannot_come_in_time_is_refused_at_once(subject: Subject) -> None:
+    """Check that SlotTimeoutError comes at once if no slot can come within `max_wait`, waiters ahead counted."""
+    source, key = subject.source(), subject.key()
+    await _fill(source, key)
+    begun = asyncio.get_running_loop().time()
+    await _too_late(source, key, PER / 4)
+    demand(asyncio.get_running_loop().time() - begun < 0.1 + subject.slack, "a wait that is hopeless must end at once")
+    async with source.slot(key, max_wait=2 * PER + subject.slack) as slot:
+        slot.refund()
+
+
+async def _too_late(source: SlotSource, key: Key, max_wait: float) -> float:
+    try:
+        async with source.slot(key, max_wait=max_wait):
+            pass
+    except SlotTimeoutError as error:
+        demand(error.key == key and error.wait is not None, "SlotTimeoutError names the key and how far its slot is")
+        return error.wait or 0.0
+    raise ConformanceError(f"a slot was granted within {max_wait:g} s though none was free")
+
+
+async def waiters_are_served_in_order(subject: Subject) -> None:
+    """Check the order: first come, first served; PANIC before NORMAL."""
+    source, key = subject.source(Quota(1, PER / 2)), subject.key()
+    order: list[str] = []
+
+    async def want(name: str, priority: Priority = Priority.NORMAL) -> None:
+        async with source.slot(key, priority=priority) as slot:
+            order.append(name)
+            slot.settle()
+
+    await _fill(source, key, 1)
+    tasks = []
+    for name in ("1", "2", "3"):
+        tasks.append(asyncio.create_task(want(name)))
+        await asyncio.sleep(0.01 + subject.slack / 4)
+    tasks.append(asyncio.create_task(want("panic", Priority.PANIC)))
+    await asyncio.gather(*tasks)
+    demand(order == ["panic", "1", "2", "3"], f"served in the order {order}")
+
+
+async def the_reserve_is_for_panic(subject: Subject) -> None:
+    """Check that the last `reserve` slots only PANIC may take."""
+    source, key = subject.source(Quota(2, PER, 1)), subject.key()
+    async with source.slot(key, max_wait=0):
+        demand(not await _free(source, key), "NORMAL took the reserve")
+        demand(await _free(source, key, priority=Priority.PANIC), "PANIC was refused the reserve")
+
+
+async def a_cancelled_waiter_takes_nothing(subject: Subject) -> None:
+    """Check that a waiter that is cancelled, at whatever moment, takes no slot with it and delays nobody."""
+    source, key = subject.source(Quota(1, PER)), subject.key()
+    for turns in range(6):
+        task = asyncio.create_task(source.slot(key).__aenter__())
+        for _ in range(turns):
+            await asyncio.sleep(0 if turns < 4 else 0.001)  # noqa: PLR2004 - a few turns, then a few moments
+        if task.cancel():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.result().refund()
+    async with source.slot(key, max_wait=PER + 0.2 + subject.slack) as slot:
+        slot.refund()
+
+
+async def a_block_holds_for_all(subject: Subject) -> None:
+    """Check that nothing is granted during a block, and a shorter one lifts no longer one."""
+    source, key = subject.source(), subject.key()
+    begun = asyncio.get_running_loop().time()
+    await source.block(key, 2 * PER, refused=False)
+    await source.block(key, 0.01, refused=False)
+    demand(asyncio.get_running_loop().time() - begun < PER + subject.slack, "block must not wait for its end")
+    demand(not await _free(source, key), "a slot was granted during a block")
+    async with source.slot(key) as slot:
+        slot.refund()
+    demand(asyncio.get_running_loop().time() - begun > 2 * PER, "a shorter block lifted a longer one")
+
+
+async def an_own_quota_is_kept(subject: Subject) -> None:
+    """Check that a key may be given another quota than the source's."""
+    source, key, quota = subject.source(), subject.key(), Quota(1, PER)
+    async with source.slot(key, quota=quota):
+        demand(not await _free(source, key, quota=quota), "the key's own quota was not kept")
+
+
+async def wrong_arguments_are_refused(subject: Subject) -> None:
+    """Check that it is InvalidRequestError, before anything is granted."""
+    source: Any = subject.source()
+    for options in ({"max_wait": -1}, {"max_wait": "1"}, {"priority": 1}, {"quota": 20}):
+        try:
+            async with source.slot(subject.key(), **options):
+                pass
+        except InvalidRequestError:
+            continue
+        raise ConformanceError(f"{options} must raise InvalidRequestError")
+
+
+async def closing_ends_every_wait(subject: Subject) -> None:
+    """Check that `aclose` ends waiters in NotSentError; afterwards slots are refused with RuntimeError."""
+    source, key = subject.source(Quota(1, 60.0)), subject.key()
+    await _fill(source, key, 1)
+    task = asyncio.create_task(source.slot(key).__aenter__())
+    await asyncio.sleep(0.05 + subject.slack)
+    await source.aclose()  # again at the end of the check: it may be called twice
+    await asyncio.wait([task], timeout=1.0 + subject.slack)
+    demand(task.done(), "a waiter was left waiting")
+    demand(isinstance(task.exception(), NotSentError), f"the waiter ended in {task.exception()!r}")
+    with suppress(RuntimeError):
+        async with source.slot(key):
+            raise ConformanceError("a closed source granted a slot")
+
+
+async def statistics_add_up(subject: Subject) -> None:
+    """Check that ``free + in_flight + cooling == limit``, and keys in use are listed."""
+    source: Any = subject.source()
+    key = subject.key()
+    if not hasattr(source, "statistics"):
+        return
+    async with source.slot(key):
+        async with source.slot(key):
+            pass
+        await asyncio.sleep(0.05 + subject.slack)
+        found = source.statistics(key)
+        demand(found.free + found.in_flight + found.cooling == found.limit, f"{found} does not add up")
+        demand((found.in_flight, found.cooling) == (1, 1), f"one slot is held and one settled, but {found}")
+        demand(not hasattr(source, "keys") or key in list(source.keys()), "a key in use is not among keys()")
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    grants_the_limit_and_no_more,
+    a_settled_slot_comes_back_after_the_window,
+    a_refunded_slot_is_free_at_once,
+    leaving_by_an_exception_leaves_it_in_doubt,
+    the_first_mark_counts,
+    a_mark_decides_though_the_block_raises,
+    check_lets_a_fresh_slot_pass,
+    max_wait_zero_asks_only,
+    what_cannot_come_in_time_is_refused_at_once,
+    waiters_are_served_in_order,
+    the_reserve_is_for_panic,
+    a_cancelled_waiter_takes_nothing,
+    a_block_holds_for_all,
+    an_own_quota_is_kept,
+    wrong_arguments_are_refused,
+    closing_ends_every_wait,
+    statistics_add_up,
+)
+"""All checks, by what they demand."""
+
+
+async def verify(check: Check, make: Make, *, slack: float = 0.2) -> None:
+    """Run one check on sources that `make` returns, and close them; raises ConformanceError.
+
+    `make` returns a new source with this default quota; `slack` is how many seconds a call of the source may take.
+    """
+    subject = Subject(make, slack)
+    try:
+        await check(subject)
+    finally:
+        for source in subject.sources:
+            await source.aclose()
+
+
+async def run(make: Make, *, slack: float = 0.2) -> None:
+    """Run all checks one after another; raises ConformanceError that names each one that failed."""
+    failed = []
+    for check in CHECKS:
+        try:
+            await verify(check, make, slack=slack)
+        except Exception as error:  # noqa: BLE001 - whatever a source raises is a finding
+            failed.append(f"{getattr(check, '__name__', check)}: {error!s:.500}")
+    if failed:
+        raise ConformanceError("\n".join(failed))

@@ -1,0 +1,81 @@
+"""The epoch of a store: which incarnation of it this is, and what its holders agreed upon.
+
+An empty store is the usual state, since idle keys leave nothing; so a store that lost its memory looks like one that
+is not in use. The epoch tells them apart. It names the incarnation that wrote it: where it is missing or names another
+one, there may be holders that the store has forgotten, and nothing is granted until none of them can matter any more.
+
+Pure: times are seconds of the store's clock, passed in.
+"""
+
+from dataclasses import dataclass, fields
+from math import inf
+
+from okx_async._errors import InvalidRequestError
+from okx_async._quota import Quota
+from okx_async.stores.lease import PPM, Terms
+
+VERSION = 1
+"""Of the format of what stands in a store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One incarnation of a store."""
+
+    run: str
+    """Which one: another text after every loss of memory."""
+    since: float
+    terms: Terms
+    unknown_until: float | None = None
+    """Until when a holder that this incarnation knows nothing of may write a request; None: there is no such holder."""
+    version: int = VERSION
+
+    def opens(self, quota: Quota) -> float:
+        """Return the time before which nothing is granted to a key of this quota."""
+        return -inf if self.unknown_until is None else self.unknown_until + self.terms.doubt(quota)
+
+
+def enter(
+    stored: Epoch | None,
+    run: str,
+    now: float,
+    terms: Terms,
+    *,
+    gone_by: float | None = None,
+    estimate: float | None = None,
+    slack: float = 0.02,
+) -> Epoch:
+    """Return the epoch that holds for a holder's ask: the stored one, or a new one, which is to be stored.
+
+    Args:
+        stored: What stands in the store.
+        run: The incarnation that answers, as the holder learnt it when it connected.
+        now: The store's time.
+        terms: The holder's.
+        gone_by: When the lease of every holder of another incarnation has ended; None: a lease from now.
+        estimate: What the holder expects `now` to be, None if it cannot tell.
+        slack: Seconds by which `now` may be ahead of it.
+
+    Raises:
+        InvalidRequestError: The store is used on other terms, or by a newer version of this library.
+    """
+    ahead = estimate is not None and now > estimate + slack
+    if stored is None or stored.run != run or ahead:
+        # A holder whose token was taken right before the loss may write until its lease ends.
+        return Epoch(run, now, terms, now + terms.lease * (1 + PPM) if gone_by is None else gone_by)
+    if stored.version > VERSION:
+        raise InvalidRequestError(
+            f"the limits are kept by a newer version of this library: format {stored.version}, this one knows {VERSION}"
+        )
+    return stored
+
+
+def check_terms(stored: Epoch, terms: Terms) -> None:
+    """Raise InvalidRequestError, with the names, if a holder's terms are not those of the store."""
+    differing = [
+        f"{field.name}={getattr(terms, field.name):g} here, {getattr(stored.terms, field.name):g} there"
+        for field in fields(Terms)
+        if getattr(terms, field.name) != getattr(stored.terms, field.name)
+    ]
+    if differing:
+        raise InvalidRequestError(f"programs that share limits must agree on their terms: {'; '.join(differing)}")

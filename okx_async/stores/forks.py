@@ -1,0 +1,76 @@
+"""Agents at a fork and at the end of the process.
+
+A connection of SQLite must not cross a fork: child and parent would take each other's locks for their own. So it is
+closed before, and each side opens another one when it needs it.
+"""
+
+import atexit
+import os
+import sys
+import weakref
+from typing import Final, Protocol
+
+FLUSH: Final = 0.2
+"""Seconds for which a normal end of the process waits until the store knows what became of the last requests."""
+
+
+class Forkable(Protocol):
+    """What an agent does about it."""
+
+    def before_fork(self) -> None:
+        """Close what must not cross the fork, and keep it closed."""
+
+    def after_fork(self) -> None:
+        """Go on in the parent."""
+
+    def begin_in_child(self, *, prepared: bool) -> None:
+        """Begin anew; not prepared: the fork was made behind Python's back."""
+
+    def close(self, flush: float) -> None:
+        """End."""
+
+
+_AGENTS: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
+_FORKING: list[Forkable] = []
+_EXPECTED: set[int] = set()
+
+
+def watch(agent: Forkable) -> None:
+    """Tell an agent of forks and of the end, for as long as it lives."""
+    _AGENTS.add(agent)
+
+
+def expect_end() -> None:
+    """See to it that the agents end well in this process too: a forked worker of multiprocessing skips `atexit`."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and os.getpid() not in _EXPECTED:
+        _EXPECTED.add(os.getpid())
+        util.Finalize(None, _at_exit, exitpriority=0)
+
+
+def _before() -> None:
+    _FORKING[:] = list(_AGENTS)
+    for agent in _FORKING:
+        agent.before_fork()
+
+
+def _in_parent() -> None:
+    for agent in _FORKING:
+        agent.after_fork()
+    _FORKING.clear()
+
+
+def _in_child() -> None:
+    for agent in list(_AGENTS):
+        agent.begin_in_child(prepared=agent in _FORKING)
+    _FORKING.clear()
+
+
+def _at_exit() -> None:
+    for agent in list(_AGENTS):
+        agent.close(FLUSH)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+atexit.register(_at_exit)

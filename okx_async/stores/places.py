@@ -1,0 +1,143 @@
+"""Where the file of the limits may be: a file of this user alone, on a local file system.
+
+Everything is looked at with lstat and never opened: to close a file descriptor would drop the locks that SQLite holds
+on the same file in this process.
+"""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from okx_async._errors import InvalidRequestError
+
+# Kept by one kernel, with locks that all processes see. An overlay's upper layer is local in every container runtime.
+LOCAL = {
+    "ext2",
+    "ext3",
+    "ext4",
+    "xfs",
+    "btrfs",
+    "tmpfs",
+    "ramfs",
+    "overlay",
+    "zfs",
+    "f2fs",
+    "bcachefs",
+    "jfs",
+    "reiserfs",
+}
+LOCAL |= {"apfs", "hfs"}
+MOUNTS = Path("/proc/self/mountinfo")
+OTHERS_WRITE = 0o022
+OTHERS = 0o077
+
+
+def default_path() -> Path:
+    """Return the file that all programs of this user share unless they name another one.
+
+    Raises:
+        InvalidRequestError: The user has no home directory.
+    """
+    state = os.environ.get("XDG_STATE_HOME", "")
+    try:
+        folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
+    except RuntimeError as error:
+        raise InvalidRequestError(f"no place for the file of the limits: {error}; name one") from None
+    return folder / "okx-async" / "limits.sqlite3"
+
+
+def prepare(path: Path) -> None:
+    """Make the file and its folder if they are missing, for this user alone; raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+
+
+def check_place(path: Path) -> None:
+    """Raise InvalidRequestError, with the reason, if the file must not be used; it need not exist."""
+    if not path.is_absolute():
+        raise InvalidRequestError(f"the file of the limits needs an absolute path, got {str(path)!r}")
+    folder = path.parent
+    while not (found := _lstat(folder, follow=True)) and folder != folder.parent:
+        folder = folder.parent
+    if found is not None and folder == path.parent:
+        _check_folder(folder, found)
+    file = _lstat(path)
+    if file is not None:
+        _check_file(path, file)
+    kind = file_system(folder)
+    if kind not in LOCAL:
+        raise InvalidRequestError(
+            f"{path}: its file system ({kind or 'unknown'}) is not known to be local to this host, so its locks "
+            "may not be seen by all programs"
+        )
+
+
+def _lstat(path: Path, *, follow: bool = False) -> os.stat_result | None:
+    try:
+        return path.stat() if follow else path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InvalidRequestError(f"{path}: {error.strerror}") from None
+
+
+def _check_folder(folder: Path, found: os.stat_result) -> None:
+    if not stat.S_ISDIR(found.st_mode):
+        raise InvalidRequestError(f"{folder} is no directory")
+    if found.st_uid not in {0, os.geteuid()}:
+        raise InvalidRequestError(f"{folder} belongs to another user (uid {found.st_uid})")
+    if found.st_mode & OTHERS_WRITE:
+        raise InvalidRequestError(f"other users may write to {folder}: chmod go-w it, or name a directory of your own")
+
+
+def _check_file(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise InvalidRequestError(f"{path} is a symbolic link: name the file itself")
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidRequestError(f"{path} is no regular file")
+    if found.st_uid != os.geteuid():
+        raise InvalidRequestError(f"{path} belongs to another user (uid {found.st_uid})")
+    if found.st_mode & OTHERS:
+        raise InvalidRequestError(f"other users may use {path}: chmod 600 it")
+
+
+def file_system(path: Path) -> str:
+    """Return the kind of file system that a path is on, "" if that cannot be told."""
+    place = os.path.realpath(path)
+    with suppress(OSError, subprocess.SubprocessError):
+        if sys.platform == "linux":
+            return linux_kind(MOUNTS.read_text(), place)
+        done = subprocess.run(["/sbin/mount"], capture_output=True, text=True, timeout=5, check=True)
+        return darwin_kind(done.stdout, place)
+    return ""
+
+
+def linux_kind(mounts: str, place: str) -> str:
+    """Return the kind of the mount that a path is on, from /proc/self/mountinfo; of two at one point the later."""
+    best, kind = -1, ""
+    for line in mounts.splitlines():
+        fields, _, source = line.partition(" - ")
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split(" ")[4])
+        if _below(place, point) and len(point) >= best:
+            best, kind = len(point), source.split(" ")[0]
+    return kind
+
+
+def darwin_kind(mounts: str, place: str) -> str:
+    """Return the kind of the local mount that a path is on, from what `mount` prints."""
+    best, kind = -1, ""
+    for line in mounts.splitlines():
+        found = re.fullmatch(r".+? on (?P<point>/.*) \((?P<options>[^()]*)\)", line)
+        if found is not None and _below(place, found["point"]) and len(found["point"]) >= best:
+            options = found["options"].split(", ")
+            best, kind = len(found["point"]), options[0] if "local" in options else f"{options[0]}, not local"
+    return kind
+
+
+def _below(place: str, point: str) -> bool:
+    return place == point or place.startswith(point.rstrip("/") + "/")

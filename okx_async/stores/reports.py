@@ -1,0 +1,94 @@
+"""What stands in a file of limits: for `okx-async limits` and the doctor."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from okx_async._quota import Quota
+from okx_async.stores.clocks import shared_clock
+from okx_async.stores.lease import SharedBucket
+from okx_async.stores.transactions import Database, Transaction
+
+PATIENCE = 2.0
+"""Seconds to wait for the file's lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReport:
+    """A key in use; times are seconds from now."""
+
+    key: tuple[str, ...]
+    quota: Quota
+    usable: int
+    free: int
+    in_flight: int
+    cooling: int
+    next_free: float
+    """When the next token that is out comes back at the latest."""
+    blocked: float
+    holders: dict[str, int]
+    """The tokens that are out, by process id."""
+    waiters: dict[str, int]
+    """The places in line, by process id."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """A file of limits; times are seconds."""
+
+    path: Path
+    age: float
+    """Since when this epoch is."""
+    paused: float
+    """For how long nothing is granted yet because the file has lost its memory; 0.0: it grants."""
+    keys: tuple[KeyReport, ...]
+
+
+def report(path: Path, *, vouch: bool = False) -> StoreReport:
+    """Return what stands in a file of limits; one that is missing is not made.
+
+    Args:
+        path: The file.
+        vouch: Whether to say that no program is about that the file has forgotten, which ends its pause.
+
+    Raises:
+        StoreError: It cannot be read now.
+        InvalidRequestError: It must not be used.
+    """
+    if not path.exists():
+        return StoreReport(path, 0.0, 0.0, ())
+
+    def work(transaction: Transaction) -> StoreReport:
+        if vouch:
+            transaction.vouch()
+        epoch, now = transaction.epoch, transaction.now
+        keys = tuple(_key(key, bucket, now) for key, bucket in transaction.in_use())
+        return StoreReport(path, now - epoch.since, max(0.0, epoch.opens(Quota()) - now), keys)
+
+    database = Database(path, None)
+    try:
+        return database.transact(work, shared_clock() + PATIENCE)
+    finally:
+        database.close()
+
+
+def _key(key: tuple[str, ...], bucket: SharedBucket, now: float) -> KeyReport:
+    tokens = bucket.tokens.values()
+    cooling = sum(token.cooling for token in tokens)
+    usable = bucket.quota.limit - bucket.unused(now)
+    return KeyReport(
+        key,
+        bucket.quota,
+        usable,
+        max(0, usable - len(tokens)),
+        len(tokens) - cooling,
+        cooling,
+        min((token.free_at for token in tokens), default=now) - now,
+        max(0.0, bucket.blocked_until - now),
+        dict(Counter(_process(token.holder) for token in tokens)),
+        dict(Counter(_process(place.holder) for place in bucket.line.values() if place.until >= now)),
+    )
+
+
+def _process(holder: str) -> str:
+    return holder.partition("-")[0]

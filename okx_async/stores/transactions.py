@@ -1,0 +1,303 @@
+"""The SQLite file that keeps the limits of one host: its transactions, and what every failure of it means.
+
+Each transaction takes the write lock first, so that what it reads stays true until it ends. Nothing needs to survive a
+crash of the host, after which no token can be out; so nothing is synced. A process that dies in a transaction leaves no
+trace of it, and its lock goes with it.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from okx_async._errors import InvalidRequestError
+from okx_async._quota import Quota
+from okx_async.stores.clocks import boot_id, shared_clock
+from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter
+from okx_async.stores.lease import SharedBucket, Terms
+from okx_async.stores.places import check_place, prepare
+from okx_async.stores.records import (
+    UnreadableError,
+    key_of,
+    key_text,
+    read_bucket,
+    read_epoch,
+    write_bucket,
+    write_epoch,
+)
+
+T = TypeVar("T")
+APPLICATION: Final = 0x6F6B7861
+"""Marks a SQLite file as ours."""
+SWEEP: Final = 64
+"""Transactions after which keys that are over are deleted."""
+MOST_KNOWN: Final = 1024
+FIRST_NAP, LONGEST_NAP = 0.00005, 0.001
+"""Seconds between two tries to get the write lock."""
+WORDS: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "it cannot be written",
+    sqlite3.SQLITE_PERM: "it may not be used",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
+    sqlite3.SQLITE_IOERR: "the disk fails",
+    sqlite3.SQLITE_CORRUPT: "it is damaged: delete it while no program uses it",
+    sqlite3.SQLITE_NOTADB: "it is damaged or no SQLite file: delete it while no program uses it",
+}
+
+
+class StoreError(Exception):
+    """The file cannot be used at this moment; the text says why."""
+
+
+class BusyError(StoreError):
+    """Another program holds the write lock."""
+
+
+class Transaction:
+    """What may be done while the write lock is held."""
+
+    def __init__(self, database: "Database", connection: sqlite3.Connection, now: float, epoch: Epoch) -> None:
+        self.now = now
+        self.epoch = epoch
+        self._database = database
+        self._connection = connection
+
+    def bucket(self, key: tuple[str, ...], quota: Quota) -> SharedBucket:
+        """Return the bucket of a key; a new one of that quota if the key is idle."""
+        row = self._connection.execute(
+            "SELECT state FROM keys WHERE key = ? AND expires > ?", (key_text(key), self.now)
+        ).fetchone()
+        if row is None:
+            return SharedBucket(quota, self.epoch.terms)
+        known = self._database.known.pop(key, None)
+        if known is not None and known[0] == row[0] and known[1].terms == self.epoch.terms:
+            return known[1]
+        return read_bucket(row[0], self.epoch.terms)
+
+    def save(self, key: tuple[str, ...], bucket: SharedBucket) -> None:
+        """Write a bucket."""
+        known = self._database.known
+        if len(known) >= MOST_KNOWN:
+            known.clear()
+        record = write_bucket(bucket)
+        known[key] = record, bucket
+        self._connection.execute(
+            "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, "
+            "state = excluded.state",
+            (key_text(key), bucket.expires(), record),
+        )
+
+    def in_use(self) -> Iterator[tuple[tuple[str, ...], SharedBucket]]:
+        """Yield the keys in use."""
+        for key, state in self._connection.execute("SELECT key, state FROM keys WHERE expires > ?", (self.now,)):
+            bucket = read_bucket(state, self.epoch.terms)
+            bucket.drop(self.now)
+            yield key_of(key), bucket
+
+    def vouch(self) -> None:
+        """Book that no holder is about that this epoch knows nothing of."""
+        self.epoch = replace(self.epoch, unknown_until=None)
+        self._database.write_epoch(self._connection, self.epoch)
+
+
+class Database:
+    """The file and this process's connection to it; one thread at a time may use it.
+
+    Args:
+        path: The file; it is made if it is missing.
+        terms: What all programs that use it must agree upon; None to take what stands there.
+        clock: The host's clock.
+        boot: Names this run of the host.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        terms: Terms | None,
+        *,
+        clock: Callable[[], float] = shared_clock,
+        boot: Callable[[], str] = boot_id,
+    ) -> None:
+        self.path = path
+        self.terms = terms or Terms()
+        self._any_terms = terms is None
+        self.yields = False
+        """Set by another thread: stop waiting for the write lock."""
+        self._clock = clock
+        self._boot = boot
+        self.known: dict[tuple[str, ...], tuple[bytes, SharedBucket]] = {}
+        """Buckets as this process wrote them: where the same bytes stand, they need not be read."""
+        self._epochs: tuple[bytes, Epoch] | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
+        self._boot_id = ""
+        self._run = ""
+        self._count = 0
+        self._forked = False
+
+    def transact(self, work: Callable[[Transaction], T], until: float) -> T:
+        """Do `work` with the write lock, and return its result; all of it is done or nothing.
+
+        Args:
+            work: What to do.
+            until: How long to wait for the lock, by the host's clock.
+
+        Raises:
+            StoreError: The file cannot be used now (BusyError: another program holds the lock).
+            InvalidRequestError: It must not be used, or is used on other terms.
+        """
+        try:
+            connection = self._opened(until)
+            self._begin(connection, until)
+            try:
+                now = self._clock()
+                transaction = Transaction(self, connection, now, self._epoch(connection, now))
+                result = work(transaction)
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+        except (sqlite3.Error, UnreadableError, OSError) as error:
+            self.close()
+            raise StoreError(f"{self.path}: {_words(error)}") from None
+        return result
+
+    def close(self) -> None:
+        """Close the connection; the next transaction opens another one."""
+        connection, self._connection, self._epochs = self._connection, None, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def abandon(self) -> None:
+        """Refuse to work from now on: this is a forked child, and the connection is still the parent's."""
+        if self._connection is not None:
+            _ABANDONED.append(self._connection)
+            self._connection = None
+            self._forked = True
+
+    def write_epoch(self, connection: sqlite3.Connection, epoch: Epoch) -> None:
+        """Write the epoch."""
+        connection.execute("DELETE FROM epoch")
+        connection.execute("INSERT INTO epoch VALUES (?)", (write_epoch(epoch),))
+
+    def _opened(self, until: float) -> sqlite3.Connection:
+        if self._connection is not None:
+            with suppress(FileNotFoundError):
+                found = os.lstat(self.path)
+                if (found.st_dev, found.st_ino) == self._inode:
+                    return self._connection
+            self.close()  # the file was replaced
+        if self._forked:
+            raise StoreError(
+                f"{self.path}: it was in use when this process was forked: make the limiter after the fork"
+            )
+        check_place(self.path)
+        self._boot_id = self._boot()
+        prepare(self.path)
+        uri = f"file:{quote(str(self.path))}?mode=rw"
+        connection = sqlite3.connect(uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
+        try:
+            # A switch to WAL meets the locks of others that open the file at the same moment.
+            self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), until)
+            connection.execute("PRAGMA synchronous = OFF")
+            self._begin(connection, until)
+            try:
+                found = os.lstat(self.path)
+                self._inode = found.st_dev, found.st_ino
+                self._run = f"{self._boot_id}:{found.st_ino}"
+                self._set_up(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            check_place(self.path)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        """Make the tables of a new file, and refuse one that is not ours."""
+        [version], [application] = (
+            connection.execute(f"PRAGMA {name}").fetchone() for name in ("user_version", "application_id")
+        )
+        if not version and not application and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            connection.execute("CREATE TABLE epoch (record BLOB NOT NULL)")
+            connection.execute("CREATE TABLE keys (key TEXT PRIMARY KEY, expires REAL NOT NULL, state BLOB NOT NULL)")
+            # A new file has no pause: the first exit on a machine must not wait.
+            self.write_epoch(connection, Epoch(self._run, self._clock(), self.terms))
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        elif application != APPLICATION:
+            raise InvalidRequestError(f"{self.path} is a SQLite file of another program")
+        elif version > VERSION:
+            raise InvalidRequestError(
+                f"{self.path} is of a newer version of this library: format {version}, this one knows {VERSION}"
+            )
+
+    def _epoch(self, connection: sqlite3.Connection, now: float) -> Epoch:
+        """Return the epoch that holds; a new one forgets every key."""
+        self._count += 1
+        if not self._count % SWEEP:
+            connection.execute("DELETE FROM keys WHERE expires <= ?", (now,))
+        row = connection.execute("SELECT record FROM epoch").fetchone()
+        if row is not None and self._epochs is not None and self._epochs[0] == row[0]:
+            return self._epochs[1]
+        stored = None if row is None else read_epoch(row[0])
+        other_boot = stored is not None and stored.run.partition(":")[0] != self._boot_id
+        # No holder survived a start of the host, when its clock stood at 0.
+        epoch = enter(stored, self._run, now, self.terms, gone_by=0.0 if other_boot else None)
+        if epoch is not stored:
+            connection.execute("DELETE FROM keys")
+            self.write_epoch(connection, epoch)
+        elif epoch.terms != self.terms and not self._any_terms:
+            if connection.execute("SELECT 1 FROM keys WHERE expires > ?", (now,)).fetchone() or now < epoch.opens(
+                Quota()
+            ):
+                check_terms(epoch, self.terms)
+            epoch = replace(epoch, terms=self.terms)
+            self.write_epoch(connection, epoch)
+        if row is not None and epoch is stored:
+            self._epochs = row[0], epoch
+        return epoch
+
+    def _begin(self, connection: sqlite3.Connection, until: float) -> None:
+        self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"), until)
+
+    def _patiently(self, act: Callable[[], object], until: float) -> None:
+        """Do what needs a lock, again and again until it can be had."""
+        nap = FIRST_NAP
+        while True:
+            try:
+                act()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                    raise
+                if self.yields or self._clock() >= until:
+                    raise BusyError(f"{self.path}: another program holds its lock") from None
+            else:
+                return
+            time.sleep(nap)  # SQLite's own pauses grow to 100 ms
+            nap = min(2 * nap, LONGEST_NAP)
+
+
+_ABANDONED: list[sqlite3.Connection | None] = []
+"""Connections of parents, kept from being closed: that would drop locks and delete files of theirs."""
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return WORDS.get(code, str(error))
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{error}: delete the file while no program uses it"

@@ -1,0 +1,311 @@
+"""The thread of one process that asks a store for tokens, and delivers what became of them.
+
+Everything here belongs to that thread, so there is nothing to lock: which waiters a key has, what is to be told the
+store, and when to ask again. Others put functions into its inbox. The decisions are the store's (`line`, `lease`).
+
+A message that ends a token is a note with the time of the event. It is kept until the store has it, for as long as it
+can matter, and never awaited.
+"""
+
+import logging
+import os
+import threading
+import time
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from contextlib import suppress
+from heapq import heappop, heappush
+from itertools import count, islice
+from math import inf
+from queue import Empty, SimpleQueue
+from typing import Final, TypeAlias, TypeVar
+
+from okx_async._errors import InvalidRequestError, OkxError
+from okx_async._quota import Quota
+from okx_async.stores import forks
+from okx_async.stores.lease import Lease
+from okx_async.stores.line import Answer, Ask, serve
+from okx_async.stores.notices import Notices
+from okx_async.stores.transactions import BusyError, Database, StoreError, Transaction
+from okx_async.stores.waiters import Key, LocalKey, Note, Waiter, closed, deliver, refusal, too_late
+
+T = TypeVar("T")
+logger = logging.getLogger("okx_async")
+
+Asks: TypeAlias = list[tuple[Waiter, Ask]]
+
+PATIENCE: Final = 2.0
+"""Seconds to wait for the file's lock before the waiters are told that nothing was sent."""
+IMPATIENCE: Final = 0.2
+"""Seconds to wait for it once that has happened."""
+SOON: Final = 0.01
+"""Seconds within which the end of a request is told: a burst of them is one transaction, and no ask waits for it."""
+RETRY: Final = 0.5
+"""Seconds until notes that could not be delivered are tried again."""
+CHUNK: Final = 16
+"""Most keys of one transaction: other processes wait meanwhile."""
+TIDY: Final = 256
+"""Turns after which idle keys are forgotten."""
+LONGEST_REST: Final = 60.0
+
+
+class Worker:
+    """The thread, from the first message to the last.
+
+    Args:
+        database: The store.
+        quota: The quota of keys that are given no other.
+        clock: The host's clock.
+        wall: Unix seconds.
+    """
+
+    def __init__(
+        self, database: Database, quota: Quota, clock: Callable[[], float], wall: Callable[[], float] = time.time
+    ) -> None:
+        self.holder = f"{os.getpid()}-{os.urandom(6).hex()}"
+        self.keys: dict[Key, LocalKey] = {}
+        self.lock = threading.Lock()
+        """Held while the connection is in use."""
+        self._database = database
+        self._quota = quota
+        self._clock = clock
+        self.wall = wall
+        self._notices = Notices()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._inbox: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._hot: dict[Key, LocalKey] = {}  # to be looked at in this turn
+        self._due: list[tuple[float, int, LocalKey]] = []
+        self._numbers = count()
+        self._turns = 0
+        self._since = -inf  # of the epoch that was last seen
+        self._patience = PATIENCE
+        self._stopping = False
+
+    def post(self, act: Callable[[], object]) -> None:
+        """Have a function called in the thread."""
+        self._inbox.put(act)
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    # A daemon: a program that ends does not wait for it, except in `stop`.
+                    self._thread = threading.Thread(target=self._run, name="okx_async limits", daemon=True)
+                    self._thread.start()
+                    forks.expect_end()
+
+    def stop(self, flush: float) -> None:
+        """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            self._inbox.put(self._stop)
+            if thread is not threading.current_thread():  # where garbage is collected is left to chance
+                thread.join(flush)
+
+    def join(self, waiter: Waiter) -> None:
+        """Let a waiter wait."""
+        if self._stopping or waiter.left:
+            self._end(waiter, closed(waiter))
+            return
+        local = self._hot[waiter.key] = self._local(waiter.key, waiter.quota)
+        local.waiters[waiter.panic][waiter.ident] = waiter
+
+    def leave(self, waiter: Waiter) -> None:
+        """Give up a wait, or the token that it brought and that nobody uses."""
+        waiter.left = True
+        local = self._local(waiter.key)
+        if waiter.lease is not None:
+            self.note(waiter.key, Note("refund", waiter.token, self._clock()))
+        elif local.waiters[waiter.panic].pop(waiter.ident, None) is not None:
+            self._hot[waiter.key] = local
+
+    def note(self, key: Key, note: Note) -> None:
+        """Tell the store, and ask again for those that wait."""
+        local = self._local(key)
+        local.notes.append(note)
+        if note.kind not in {"settle", "doubt"}:
+            self._hot[key] = local
+        elif (at := self._clock() + SOON) < local.due:  # its token comes back a window later, so others may go first
+            self._wake(local, at)
+
+    def attempt(self, work: Callable[[Transaction], T]) -> T | Exception:
+        """Return the result of a transaction, or the error that it met."""
+        while True:
+            try:
+                with self.lock:
+                    result = self._database.transact(work, self._clock() + self._patience)
+            except BusyError as error:
+                if not self._database.yields:
+                    self._patience = IMPATIENCE
+                    return error
+                time.sleep(0.001)  # a fork goes first
+            except (StoreError, InvalidRequestError) as error:
+                return error
+            except Exception as error:  # the waiters must hear of it, and the thread must live
+                logger.exception("the limits cannot be kept")
+                return StoreError(f"{self._database.path}: {error!r}")
+            else:
+                self._patience = PATIENCE
+                return result
+
+    def _run(self) -> None:
+        inbox = self._inbox
+        while not self._stopping:
+            now = self._clock()
+            while self._due and self._due[0][0] <= now:
+                at, _, local = heappop(self._due)
+                if at == local.due:
+                    local.due = inf
+                    self._hot[local.key] = local
+            with suppress(Empty):
+                if self._hot:
+                    inbox.get_nowait()()
+                else:
+                    inbox.get(timeout=min(LONGEST_REST, self._due[0][0] - now) if self._due else None)()
+                while True:
+                    inbox.get_nowait()()
+            while self._hot:
+                chunk = [self._hot.pop(key) for key in list(islice(self._hot, CHUNK))]
+                self._turn(chunk)
+        with self.lock:
+            self._database.close()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        for local in list(self.keys.values()):
+            for waiter in local.in_order():
+                self._end(waiter, closed(waiter))
+            local.waiters = {}, {}
+            if local.notes or local.told:
+                self._hot[local.key] = local
+
+    def _local(self, key: Key, quota: Quota | None = None) -> LocalKey:
+        local = self.keys.get(key)
+        if local is None:
+            local = self.keys[key] = LocalKey(key, self._quota if quota is None else quota)
+        elif quota is not None:
+            local.quota = quota
+        return local
+
+    def _turn(self, chunk: list[LocalKey]) -> None:
+        """Tell the store what is to be told of some keys, and ask for tokens for their waiters."""
+        self._turns += 1
+        asked = self._clock()
+        if not self._turns % TIDY:
+            self.keys = {key: local for key, local in self.keys.items() if not local.idle(asked)}
+        lease = Lease(asked, self.wall(), self._database.terms.lease)  # noted before the ask is sent
+        asks = [self._asks(local, asked) for local in chunk]
+
+        result = self.attempt(lambda transaction: self._visit_all(transaction, chunk, asks))
+        if isinstance(result, Exception):
+            if len(chunk) > 1 and not isinstance(result, BusyError):
+                for local in chunk:  # it may be the matter of one of them
+                    self._turn([local])
+            else:
+                for local, own in zip(chunk, asks, strict=True):
+                    self._failed(local, own, result)
+            return
+        self._since, answers = result
+        granted: dict[AbstractEventLoop, list[tuple[Waiter, OkxError | None]]] = {}
+        for local, own, answered in zip(chunk, asks, answers, strict=True):
+            local.notes.clear()
+            for waiter in self._answered(local, own, answered, lease):
+                granted.setdefault(waiter.loop, []).append((waiter, None))
+        for loop, ended in granted.items():
+            self._in_loop(loop, ended)
+
+    def _asks(self, local: LocalKey, now: float) -> Asks:
+        """Return the asks for the named waiters of a key, and end the waits of others that cannot end in time."""
+        for waiter, earliest in local.hopeless(now):
+            self._end(waiter, too_late(waiter, earliest - now))
+        return [(w, Ask(w.ident, os.urandom(12).hex(), w.panic, stays=w.stays)) for w in local.named()]
+
+    def _visit_all(
+        self, transaction: Transaction, chunk: list[LocalKey], asks: list[Asks]
+    ) -> tuple[float, list[list[Answer]]]:
+        """Do a transaction, and return since when its epoch is and the answers for each key."""
+        if transaction.epoch.since != self._since:
+            self._heal(transaction)
+        answers = [self._visit(transaction, local, own) for local, own in zip(chunk, asks, strict=True)]
+        return transaction.epoch.since, answers
+
+    def _visit(self, transaction: Transaction, local: LocalKey, asks: Asks) -> list[Answer]:
+        """Do one key's part of a transaction."""
+        now, holder = transaction.now, self.holder
+        bucket = transaction.bucket(local.key, local.quota)
+        if bucket.agree(local.quota):
+            self._notices.quota(local.key, local.quota, bucket.quota)
+        for note in local.notes:
+            note.apply(bucket, now, holder)
+        answers: list[Answer] = []
+        if asks or local.told:
+            opens = transaction.epoch.opens(bucket.quota)
+            if asks and opens > now:
+                self._notices.pause(opens, opens - now)
+            answers = serve(bucket, now, holder, [ask for _, ask in asks], not_before=opens)
+        else:
+            bucket.drop(now)
+        transaction.save(local.key, bucket)
+        local.seen = bucket
+        local.told = any(place.holder == holder for place in bucket.line.values())
+        local.out = {ident: token for ident, token in bucket.tokens.items() if token.holder == holder}
+        return answers
+
+    def _heal(self, transaction: Transaction) -> None:
+        """Write what this process has out into a store that has forgotten it."""
+        for local in self.keys.values():
+            out = {ident: token for ident, token in local.out.items() if token.free_at > transaction.now}
+            if out:
+                bucket = transaction.bucket(local.key, local.quota)
+                for ident, token in out.items():
+                    bucket.adopt(ident, token)
+                transaction.save(local.key, bucket)
+
+    def _answered(self, local: LocalKey, asks: Asks, answers: list[Answer], lease: Lease) -> list[Waiter]:
+        """Book the answers, see when to ask again, and return the waiters that got a token."""
+        due, granted = local.next_deadline(), []
+        for (waiter, ask), answer in zip(asks, answers, strict=True):
+            if answer.at is not None:
+                waiter.token, waiter.lease = ask.token, lease
+                granted.append(waiter)
+            elif waiter.stays and answer.earliest <= waiter.deadline and lease.asked < waiter.deadline:
+                due = min(due, answer.again, waiter.deadline)
+                continue
+            else:
+                self._end(waiter, too_late(waiter, max(0.0, answer.earliest - lease.asked)))
+            del local.waiters[waiter.panic][waiter.ident]
+        named = len(asks) - sum(waiter.ident not in local.waiters[waiter.panic] for waiter, _ in asks)
+        if named < min(local.waiting(), local.quota.limit) or (not named and local.told):
+            self._hot[local.key] = local  # others are to be named now, or nobody any more
+        self._wake(local, due)
+        return granted
+
+    def _wake(self, local: LocalKey, at: float) -> None:
+        """Have a key looked at again at that time."""
+        local.due = at
+        if at < inf:
+            heappush(self._due, (at, next(self._numbers), local))
+
+    def _failed(self, local: LocalKey, asks: Asks, error: Exception) -> None:
+        """End the waits at a key that the store could not be asked about, and keep what it is to be told."""
+        now = self._clock()
+        # Whether a commit that failed was carried out is not known; if so, these tokens are out.
+        local.notes += [Note("refund", ask.token, now) for _, ask in asks]
+        hold = self._database.terms.hold(local.quota)
+        local.notes = [note for note in local.notes if now - note.at <= max(hold, note.seconds)]
+        for waiter in local.in_order():
+            self._end(waiter, refusal(waiter, error))
+        local.waiters = {}, {}
+        if local.notes and not self._stopping:
+            self._wake(local, now + RETRY)
+
+    def _end(self, waiter: Waiter, error: OkxError) -> None:
+        self._in_loop(waiter.loop, [(waiter, error)])
+
+    def _in_loop(self, loop: AbstractEventLoop, ended: list[tuple[Waiter, OkxError | None]]) -> None:
+        """End waits in the loop that they belong to; a closed loop has lost what it was given."""
+        try:
+            loop.call_soon_threadsafe(deliver, ended)
+        except RuntimeError:
+            for waiter, error in ended:
+                if error is None:
+                    self.leave(waiter)

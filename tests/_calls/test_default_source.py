@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+
+from okx_async import Client, Credentials, InvalidRequestError
+from okx_async._calls.default_source import default_limiter
+from okx_async._limiter import limiter as own
+from okx_async.stores import SqliteLimiter
+
+MADE_UP = Credentials("key", "secret", "passphrase")
+
+
+def test_without_the_variable_it_is_this_processs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert default_limiter() is own.default_limiter()
+    monkeypatch.setenv("OKX_LIMITS", "")
+    assert default_limiter() is own.default_limiter()
+
+
+def test_the_variable_names_the_limits_of_every_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OKX_LIMITS", f"sqlite://{tmp_path}/limits")
+    first, second = Client(MADE_UP), Client(MADE_UP)
+    assert isinstance(first.limiter, SqliteLimiter)
+    assert first.limiter is second.limiter
+
+
+def test_a_variable_that_names_nothing_is_refused_when_the_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKX_LIMITS", "postgres://x")
+    with pytest.raises(InvalidRequestError, match="postgres: is none of them"):
+        Client(MADE_UP)

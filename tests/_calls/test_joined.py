@@ -1,0 +1,213 @@
+"""Closes that several callers want at once, against the simulated exchange in virtual time."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+
+import okx_async as okx
+from tests.conftest import World
+
+Happen: TypeAlias = Callable[..., Any]
+BTC = "BTC-USDT-SWAP"
+POSITIONS = "/api/v5/account/positions"
+
+
+def full(client: okx.Client, seconds: float) -> asyncio.Task[None]:
+    """Let the key of BTC grant nothing for some seconds."""
+    return asyncio.ensure_future(client.limiter.block(client.limiter_key(BTC), seconds, refused=False))
+
+
+def close(client: okx.Client, **options: Any) -> asyncio.Task[okx.ClosedPosition]:
+    return asyncio.ensure_future(client.close_position(BTC, "cross", **{"join": True, **options}))
+
+
+def test_calls_at_once_are_one_request_and_have_one_result(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        results = await asyncio.gather(*(close(client, cl_ord_id=f"c{number}") for number in range(5)))
+        assert len(world.closes()) == 1
+        assert {result.cl_ord_id for result in results} == {"c0"}
+
+    happen(story)
+
+
+def test_other_positions_and_calls_without_join_are_not_joined(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        calls = [close(client), close(client, pos_side="net"), close(client, join=False)]
+        calls += [asyncio.ensure_future(client.close_position(BTC, "isolated", join=True))]
+        await asyncio.gather(*calls, return_exceptions=True)
+        assert len(world.closes()) == 3
+
+    happen(story)
+
+
+def test_the_clients_join_holds_for_calls_and_batches_that_do_not_say_otherwise(happen: Happen) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        async with world.client(join=True) as joining:
+            legs = [okx.ClosePosition(BTC, "cross")] * 3
+            results, closed = await asyncio.gather(joining.close_positions(legs), close(joining, join=None))
+            assert all(result.ok for result in results)
+            assert closed.inst_id == BTC
+            assert len(world.closes()) == 1
+            world.exchange.open_position(BTC, 3)
+            await joining.close_positions(legs, join=False)
+            assert len(world.closes()) == 4
+
+    happen(story)
+
+
+def test_each_caller_raises_an_error_of_its_own(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        first, second = await asyncio.gather(close(client), close(client), return_exceptions=True)
+        assert isinstance(first, okx.NothingToCloseError)
+        assert isinstance(second, okx.NothingToCloseError)
+        assert first is not second
+        assert first.attempts == second.attempts
+        assert len(world.closes()) == 1
+
+    happen(story)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.02])
+def test_a_cancelled_caller_takes_no_other_along(happen: Happen, *, first: bool, after: float) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        calls = [close(client), close(client)]
+        await asyncio.sleep(after)
+        calls[not first].cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await calls[not first]
+        if after:
+            assert any("goes on for other callers" in note for note in caught.value.__notes__)
+        assert (await calls[first]).inst_id == BTC
+        assert [row.executed for row in world.closes()] == [True]
+
+    happen(story)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_the_last_caller_that_is_cancelled_ends_the_close(happen: Happen, *, sent: bool) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        if not sent:
+            await full(client, 5.0)
+        calls = [close(client), close(client)]
+        await asyncio.sleep(0.01)
+        calls[0].cancel()
+        await asyncio.sleep(0)
+        calls[1].cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await calls[1]
+        notes = getattr(caught.value, "__notes__", [])
+        assert notes == ([f"{BTC}: already sent, outcome unknown"] if sent else [])
+        await asyncio.sleep(6.0)
+        assert len(world.closes()) == sent
+
+    happen(story)
+
+
+def test_a_joiners_max_wait_is_its_own(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        await full(client, 3.0)
+        patient, hasty = close(client), close(client, max_wait=1.0)
+        begun = world.loop.clock()
+        with pytest.raises(okx.SlotTimeoutError, match="goes on for other callers"):
+            await hasty
+        assert world.loop.clock() - begun == pytest.approx(1.0)
+        assert (await patient).inst_id == BTC
+        assert len(world.closes()) == 1
+
+    happen(story)
+
+
+def test_after_the_first_callers_time_another_takes_over(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        crowd = asyncio.ensure_future(client.close_positions([okx.ClosePosition(BTC, "isolated")] * 20))
+        await asyncio.sleep(0.1)
+        hasty, patient = close(client, max_wait=2.0), close(client)
+        await asyncio.sleep(0)
+        await full(client, 3.0)
+        with pytest.raises(okx.SlotTimeoutError):
+            await hasty
+        assert (await patient).inst_id == BTC
+        await crowd
+        assert sum(row.executed for row in world.closes()) == 1
+
+    happen(story)
+
+
+def test_a_call_in_a_higher_lane_does_not_stand_in_the_lower_one(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        crowd = [asyncio.ensure_future(client.close_position(BTC, "isolated")) for _ in range(60)]
+        await asyncio.sleep(0.1)
+        normal = close(client)
+        await asyncio.sleep(0.1)
+        begun = world.loop.clock()
+        urgent = await close(client, priority=okx.Priority.PANIC)
+        assert world.loop.clock() - begun < 2.1
+        assert (await normal).attempts == urgent.attempts
+        assert sum(row.executed for row in world.closes()) == 1
+        await asyncio.gather(*crowd, return_exceptions=True)
+
+    happen(story)
+
+
+def test_confirmed_calls_are_one_and_a_plain_one_joins_them(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        results = await asyncio.gather(close(client, confirm=True), close(client, confirm=True), close(client))
+        assert all(result.flat for result in results)
+        assert len(world.closes()) == 1
+
+    happen(story, fill_delay=0.5)
+
+
+def test_a_confirmed_call_confirms_the_plain_one_in_flight(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        plain, confirmed = await asyncio.gather(close(client), close(client, confirm=True))
+        assert (plain.flat, confirmed.flat) == (False, True)
+        assert not world.exchange.positions
+        assert len(world.closes()) == 1
+
+    happen(story, fill_delay=0.5)
+
+
+@pytest.mark.parametrize("plain_first", [True, False])
+def test_a_flatten_and_a_close_are_never_on_the_wire_together(happen: Happen, *, plain_first: bool) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(delay=0.5, times=1)
+        if plain_first:
+            plain = close(client, join=False)
+            report = await client.flatten()
+        else:
+            flattening = asyncio.ensure_future(client.flatten())
+            await asyncio.sleep(0.1)
+            plain = close(client, join=False)
+            report = await flattening
+        assert report.flat
+        await asyncio.wait({plain})
+        first, *others = sorted(world.attempts, key=lambda attempt: attempt.sent or 0.0)
+        assert all((other.sent or 0.0) >= (first.settled or 0.0) for other in others)
+        assert sum(row.executed for row in world.closes()) == 1
+        plain.exception()
+
+    async def observed(world: World, _: okx.Client) -> None:
+        async with world.client() as client:
+            await story(world, client)
+
+    happen(observed)
+
+
+@pytest.mark.parametrize("value", [1, "yes"])
+async def test_join_is_a_bool(value: Any) -> None:
+    with pytest.raises(okx.InvalidRequestError, match="join must be True or False"):
+        okx.Client(okx.Credentials("key", "secret", "passphrase"), join=value)

@@ -1,0 +1,98 @@
+"""`okx-async limits`, and the limits that the other commands share with programs."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from okx_async.stores import SqliteLimiter
+from tests.cli.conftest import Process
+
+CLOSE = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross")
+
+
+@pytest.fixture
+def file(command: Process) -> Path:
+    return Path(command.environment["XDG_STATE_HOME"]) / "okx-async" / "limits.sqlite3"
+
+
+def test_a_command_and_a_program_share_one_limit(
+    simulate: Callable[..., dict[str, Any]], command: Process, file: Path
+) -> None:
+    record = simulate("--position", "BTC-USDT-SWAP:1")
+    where = ("--base-url", record["base_url"])
+
+    async def hold_all() -> str:
+        """Take what the commands may use, and let one of them ask."""
+        limiter = SqliteLimiter()
+        [positions] = [key for key in await seen() if key[-1] == "BTC-USDT-SWAP"]
+        async with asyncio.TaskGroup() as group:
+            held = [group.create_task(limiter.slot(tuple(positions)).__aenter__()) for _ in range(19)]
+        refused = await asyncio.to_thread(command, *CLOSE, *where, "--max-wait", "0.3")
+        for slot in held:
+            slot.result().refund()
+        await limiter.aclose()
+        return refused.stderr
+
+    async def seen() -> list[list[str]]:
+        shown = await asyncio.to_thread(command, "limits", "--json")
+        return [key["key"] for key in json.loads(shown.stdout)["keys"]]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", command.environment["XDG_STATE_HOME"])
+        done = command(*CLOSE, *where)
+        assert done.returncode == 0, done.stderr
+        assert file.exists()
+        assert "no slot within max_wait" in asyncio.run(hold_all())
+
+
+def test_limits_are_shown_for_people_and_for_machines(
+    simulate: Callable[..., dict[str, Any]], command: Process, file: Path
+) -> None:
+    assert command("limits").stdout == f"{file}: 0 keys in use\n"
+    record = simulate("--position", "BTC-USDT-SWAP:1")
+    assert command(*CLOSE, "--base-url", record["base_url"]).returncode == 0
+    shown = command("limits").stdout
+    assert "BTC-USDT-SWAP\n  19 free, 0 in flight, 1 cooling, of 20 in 2 s; the next comes back within" in shown
+    assert "held by process" in shown
+    command.environment["OKX_LIMITS"] = f"sqlite://{file}"
+    assert json.loads(command("limits", "--json").stdout)["path"] == str(file)
+    assert json.loads(command("limits", "--vouch", "--json").stdout)["paused"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("store", "text"),
+    [("redis://me:hunter2@host", "redis: is none of them"), ("process", "cannot be shown by another one")],
+)
+def test_limits_that_cannot_be_shown_are_a_wrong_usage(command: Process, store: str, text: str) -> None:
+    shown = command("limits", "--store", store)
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert text in shown.stderr
+    assert "hunter2" not in shown.stderr
+
+
+def test_a_damaged_file_is_an_error(command: Process, tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    path.write_bytes(b"x" * 1000)
+    path.chmod(0o600)
+    shown = command("limits", "--json", "--store", f"sqlite://{path}")
+    assert shown.returncode == 1
+    assert "damaged" in json.loads(shown.stdout)["error"]
+
+
+@pytest.mark.parametrize("obstacle", ["link", "file"])
+def test_a_command_without_a_place_for_the_file_goes_on_and_says_so(
+    simulate: Callable[..., dict[str, Any]], command: Process, file: Path, obstacle: str
+) -> None:
+    if obstacle == "link":
+        file.parent.mkdir(mode=0o700, parents=True)
+        file.symlink_to("elsewhere")
+    else:
+        file.parent.parent.touch()  # where the folder would be
+    record = simulate("--position", "BTC-USDT-SWAP:1")
+    done = command(*CLOSE, "--base-url", record["base_url"])
+    assert done.returncode == 0
+    assert "limits are not shared with other programs: " in done.stderr

@@ -1,0 +1,22 @@
+"""The small run: some seconds of what `make cluster` does for minutes."""
+
+import pytest
+
+from tests.cluster.run import Outcome, play, verdict
+
+
+async def test_processes_that_are_killed_at_random_keep_one_limit() -> None:
+    outcome = await play(processes=4, seconds=7.0, kills=1.5)
+    assert not verdict(outcome, 7.0), outcome
+    assert outcome.killed >= 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "wrong"),
+    [
+        (Outcome(20, 0, 300, 5, 1), []),
+        (Outcome(21, 3, 20, 5, 1), ["21 requests in 2 s", "3 refused for rate", "only 20 arrived in 30 s"]),
+    ],
+)
+def test_the_judge_says_what_is_wrong(outcome: Outcome, wrong: list[str]) -> None:
+    assert verdict(outcome, 30.0) == wrong

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from okx_async.doctor import Level, examine_limits
+from okx_async.stores import SqliteLimiter
+
+
+def test_without_the_variable_it_names_the_file_of_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    finding = examine_limits()
+    assert finding.level is Level.OK
+    assert f"the command line uses {tmp_path}/okx-async/limits.sqlite3, no key in use" in finding.text
+    assert not list(tmp_path.iterdir())
+
+
+async def test_it_tells_who_uses_the_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OKX_LIMITS", f"sqlite://{tmp_path}/limits")
+    limiter = SqliteLimiter(tmp_path / "limits")
+    async with limiter.slot(("k",)):
+        finding = examine_limits()
+    assert finding.level is Level.OK
+    assert "1 keys in use, by processes " in finding.text
+    await limiter.aclose()
+
+
+def test_a_file_that_lost_its_memory_is_to_be_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    monkeypatch.setenv("OKX_LIMITS", f"sqlite://{path}")
+    path.touch(0o600)
+    examine_limits()  # an empty one is made new
+    copy = tmp_path / "copy"
+    copy.write_bytes(path.read_bytes())
+    copy.chmod(0o600)
+    copy.rename(path)
+    finding = examine_limits()
+    assert finding.level is Level.WARN
+    assert "it was lost and grants nothing for 15." in finding.text
+    assert "okx-async limits --vouch" in finding.remedy
+
+
+def test_limits_that_cannot_be_used_fail_if_they_were_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "okx-async").mkdir(mode=0o700)
+    path = tmp_path / "okx-async" / "limits.sqlite3"
+    path.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert examine_limits().level is Level.WARN
+    monkeypatch.setenv("OKX_LIMITS", f"sqlite://{path}")
+    finding = examine_limits()
+    assert finding.level is Level.FAIL
+    assert "symbolic link" in finding.text
+
+
+def test_limits_of_each_process_alone_are_to_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKX_LIMITS", "process")
+    assert examine_limits().level is Level.WARN

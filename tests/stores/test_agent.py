@@ -1,0 +1,77 @@
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from okx_async import NotSentError, Quota
+from okx_async.stores.agent import Agent
+from okx_async.stores.clocks import shared_clock
+from okx_async.stores.lease import Terms
+from okx_async.stores.transactions import Database
+from okx_async.stores.waiters import Note
+
+KEY = ("k",)
+QUOTA = Quota(2, 2.0)
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    made = Agent(Database(tmp_path / "limits.sqlite3", Terms()), QUOTA, shared_clock)
+    yield made
+    made.close(1.0)
+
+
+async def ask(agent: Agent, max_wait: float | None = None) -> object:
+    waiter = agent.ask(KEY, QUOTA, asyncio.get_running_loop(), panic=False, max_wait=max_wait)
+    error = await waiter.future
+    return error or waiter.token
+
+
+async def told(agent: Agent) -> None:
+    """Wait until the agent has done all it was told."""
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    agent.call(lambda _: None, lambda _: loop.call_soon_threadsafe(done.set))
+    await done.wait()
+
+
+async def test_statistics_show_what_was_last_seen_and_add_up(agent: Agent) -> None:
+    assert agent.statistics(KEY).free == agent.statistics("no tuple").free == 2
+    first, _ = await ask(agent), await ask(agent)
+    agent.tell(KEY, Note("settle", str(first), agent.clock()))
+    waiter = agent.ask(KEY, QUOTA, asyncio.get_running_loop(), panic=False, max_wait=None)
+    await told(agent)
+    seen = agent.statistics(KEY)
+    assert (seen.limit, seen.free, seen.in_flight, seen.cooling, seen.waiting, seen.granted) == (2, 0, 1, 1, 1, 2)
+    assert agent.keys() == [KEY]
+    agent.leave(waiter)
+
+
+async def test_one_thread_serves_all_loops(agent: Agent) -> None:
+    def elsewhere() -> None:
+        asyncio.run(use())
+
+    async def use() -> None:
+        for _ in range(5):
+            token = await ask(agent)
+            agent.tell(KEY, Note("refund", str(token), agent.clock()))
+
+    threads = [threading.Thread(target=elsewhere) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    await use()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+    assert [t.name for t in threading.enumerate()].count("okx_async limits") == 1
+
+
+async def test_a_closed_agent_ends_every_wait(agent: Agent) -> None:
+    await ask(agent)
+    await ask(agent)
+    waiting = asyncio.create_task(ask(agent))
+    await told(agent)
+    await asyncio.to_thread(agent.close, 1.0)
+    assert isinstance(await waiting, NotSentError)
+    assert isinstance(await ask(agent), NotSentError)

@@ -1,0 +1,35 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from okx_async import InvalidRequestError
+from okx_async.stores.clocks import boot_id, offset_of, shared_clock
+
+
+def test_all_processes_of_a_host_read_one_clock() -> None:
+    code = "from okx_async.stores.clocks import boot_id, shared_clock; print(shared_clock(), boot_id())"
+    before = shared_clock()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)  # noqa: S603
+    there, boot = done.stdout.split()
+    assert before < float(there) < shared_clock()
+    assert boot == boot_id()
+
+
+def test_the_clock_runs() -> None:
+    before = shared_clock()
+    time.sleep(0.01)
+    assert 0.009 < shared_clock() - before < 1.0
+
+
+def test_the_shift_of_a_time_namespace_is_taken_out() -> None:
+    assert offset_of("monotonic    0 0\nboottime    -86400   500000000\n") == -86399.5
+    assert offset_of("monotonic           7         0\n") == 0.0
+
+
+def test_a_system_without_a_boot_id_cannot_share_limits_by_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(InvalidRequestError, match="Linux and macOS only, this is win32"):
+        boot_id()

@@ -1,0 +1,91 @@
+"""The checks find the sources that break the contract."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import pytest
+
+from okx_async import Limiter, NotSentError, Quota
+from okx_async._limiter.limiter import LimiterSlot
+from okx_async.stores import conformance
+from okx_async.stores.conformance import CHECKS, ConformanceError
+
+
+class Generous(Limiter):
+    """Grants one too many."""
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(Quota(quota.limit + 1, quota.per, quota.reserve))
+
+
+class Early(Limiter):
+    """Gives back after half the window."""
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(Quota(quota.limit, quota.per / 2, quota.reserve))
+
+
+class Forgiving(Limiter):
+    """Has no doubt."""
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(quota, doubt_grace=0.0)
+
+
+class Deaf(Limiter):
+    """Hears no block."""
+
+    async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
+        pass
+
+
+class Open(Limiter):
+    """Cannot be closed."""
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Lossy(Limiter):
+    """Has slots that are lost at once, and that may be marked twice."""
+
+    def slot(self, key: Hashable, **options: Any) -> LimiterSlot:
+        slot = super().slot(key, **options)
+        return LossySlot(slot._registry, slot._key, slot._priority, slot._max_wait, slot._quota)
+
+
+class LossySlot(LimiterSlot):
+    def check(self) -> None:
+        raise NotSentError("lost")
+
+    def refund(self) -> None:
+        if self._queue is not None:
+            super().refund()
+
+
+@pytest.mark.parametrize(
+    ("make", "finding"),
+    [
+        (Generous, "grants_the_limit_and_no_more: more slots than the limit"),
+        (Early, "a_settled_slot_comes_back_after_the_window: a settled slot came back after"),
+        (Forgiving, "leaving_by_an_exception_leaves_it_in_doubt: a slot in doubt came back"),
+        (Deaf, "a_block_holds_for_all: a slot was granted during a block"),
+        (Lossy, "check_lets_a_fresh_slot_pass: lost"),
+        (Lossy, "the_first_mark_counts: a second mark must raise RuntimeError"),
+        (Open, "closing_ends_every_wait: a waiter was left waiting"),
+    ],
+)
+async def test_a_source_that_breaks_the_contract_is_found(
+    make: Callable[[Quota], Any], finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = finding.partition(":")[0]
+    monkeypatch.setattr(conformance, "CHECKS", [check for check in CHECKS if getattr(check, "__name__", "") == name])
+    with pytest.raises(ConformanceError, match=finding):
+        await conformance.run(make, slack=0.02)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+async def test_all_checks_run_without_a_test_framework() -> None:
+    await conformance.run(Limiter, slack=0.05)

@@ -1,0 +1,172 @@
+"""Forks and ends of real processes; each story is a program of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STORY = """
+import asyncio, os, sys, time, traceback
+from okx_async import NotSentError, Quota, SlotTimeoutError
+from okx_async.stores import SqliteLimiter
+limiter = SqliteLimiter(sys.argv[1], Quota(1, 60.0))
+KEY = ("k",)
+
+async def free(key=KEY):
+    try:
+        async with limiter.slot(key, max_wait=0) as slot:
+            slot.refund()
+        return True
+    except SlotTimeoutError:
+        return False
+
+def child(act):
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            code = 0 if act() else 2
+            asyncio.run(limiter.aclose())  # _exit flushes nothing
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
+
+
+def tell(folder: Path, story: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", STORY + story, str(folder / "limits.sqlite3")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=os.environ)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+
+
+def test_a_child_shares_the_limit_of_its_parent_and_the_parent_goes_on(tmp_path: Path) -> None:
+    tell(
+        tmp_path,
+        """
+async def main():
+    async with limiter.slot(KEY):
+        assert child(lambda: not asyncio.run(free())) == 0
+        assert child(lambda: asyncio.run(free(("other",)))) == 0
+        assert not await free()
+        assert await free(("other",))
+asyncio.run(main())
+""",
+    )
+
+
+def test_a_slot_of_the_parent_is_not_the_childs_to_end(tmp_path: Path) -> None:
+    tell(
+        tmp_path,
+        """
+def use(slot):
+    try:
+        slot.check(0.0)
+    except NotSentError as error:
+        assert "of a parent process" in str(error)
+    else:
+        return False
+    slot.refund()
+    return not asyncio.run(free())
+
+async def main():
+    async with limiter.slot(KEY) as slot:
+        assert child(lambda: use(slot)) == 0
+        slot.check(0.0)
+        assert not await free()
+asyncio.run(main())
+""",
+    )
+
+
+def test_forks_beside_busy_threads_leave_both_sides_able_to_go_on(tmp_path: Path) -> None:
+    tell(
+        tmp_path,
+        """
+async def busy(number):
+    for turn in range(200):
+        assert await free(("busy", str(number)))
+
+async def main():
+    tasks = [asyncio.create_task(busy(number)) for number in range(4)]
+    for _ in range(10):
+        await asyncio.sleep(0.003)
+        assert child(lambda: asyncio.run(free(("other",)))) == 0
+    await asyncio.gather(*tasks)
+asyncio.run(main())
+""",
+    )
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_worker_of_multiprocessing_tells_the_store_what_became_of_its_last_request(
+    tmp_path: Path, method: str
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        STORY.replace("Quota(1, 60.0)", "Quota(1, 0.2)")
+        + f"""
+import multiprocessing
+
+async def use(limiter):
+    async with limiter.slot(KEY):
+        pass
+
+def work(limiter):
+    asyncio.run(use(limiter))
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context({method!r})
+    process = context.Process(target=work, args=(limiter,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    time.sleep(0.25)
+    assert asyncio.run(free()), "its slot is out as if it had died"
+"""
+    )
+    command = [sys.executable, "-W", "ignore", str(program), str(tmp_path / "limits.sqlite3")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=os.environ)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_end_of_a_program_delivers_what_became_of_its_last_request(tmp_path: Path) -> None:
+    story = """
+async def main():
+    async with limiter.slot(KEY, quota=Quota(1, 0.2)):
+        pass
+asyncio.run(main())
+"""
+    tell(tmp_path, story)
+    tell(
+        tmp_path,
+        """
+async def main():
+    await asyncio.sleep(0.2)
+    async with limiter.slot(KEY, max_wait=0, quota=Quota(1, 0.2)):
+        pass
+asyncio.run(main())
+""",
+    )
+
+
+def test_a_fork_behind_pythons_back_is_refused(tmp_path: Path) -> None:
+    tell(
+        tmp_path,
+        """
+from okx_async.stores import forks
+assert asyncio.run(free())
+forks._FORKING.clear()
+forks._in_child()  # as an embedding program calls it, without the step before the fork
+try:
+    asyncio.run(free())
+except NotSentError as error:
+    assert "make the limiter after the fork" in str(error)
+else:
+    raise SystemExit("granted")
+""",
+    )

@@ -1,0 +1,112 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from okx_async import InvalidRequestError
+from okx_async.stores import places
+from okx_async.stores.places import check_place, darwin_kind, default_path, file_system, linux_kind, prepare
+
+MOUNTS = """\
+22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+30 27 0:30 / /share rw,relatime - nfs4 server:/x rw
+31 27 0:31 / /mnt/my\\040disk rw - xfs /dev/sdb rw
+32 27 0:32 / /data rw - ext4 /dev/sdc rw
+33 27 0:33 / /data rw - fuse.sshfs host: rw
+"""
+
+
+def refused(path: Path, text: str) -> None:
+    with pytest.raises(InvalidRequestError, match=text):
+        check_place(path)
+
+
+def test_a_file_of_this_user_alone_is_right(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "limits.sqlite3"
+    check_place(path)
+    prepare(path)
+    prepare(path)
+    check_place(path)
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_the_users_own_file_is_in_the_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert default_path() == tmp_path / "okx-async" / "limits.sqlite3"
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    assert default_path() == tmp_path / "me" / ".local" / "state" / "okx-async" / "limits.sqlite3"
+
+
+def test_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    refused(tmp_path / "link", "is a symbolic link")
+
+
+def test_what_others_may_use_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    path.touch(0o644)
+    refused(path, "other users may use .*: chmod 600 it")
+    path.chmod(0o600)
+    tmp_path.chmod(0o777)
+    refused(path, "other users may write to")
+
+
+def test_what_belongs_to_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "limits"
+    path.touch(0o600)
+    uid = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: uid + 1)
+    if uid:  # a folder of root is everybody's
+        refused(path, rf"belongs to another user \(uid {uid}\)")
+    else:
+        refused(path, r"limits belongs to another user \(uid 0\)")
+
+
+def test_what_is_no_file_or_in_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    refused(tmp_path / "folder", "is no regular file")
+    (tmp_path / "file").touch()
+    refused(tmp_path / "file" / "limits", "is no directory")
+    refused(Path("limits"), "needs an absolute path")
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("/var/x", "ext4"),
+        ("/share", "nfs4"),
+        ("/share/x", "nfs4"),
+        ("/shared", "ext4"),
+        ("/mnt/my disk/x", "xfs"),
+        ("/data/x", "fuse.sshfs"),
+    ],
+)
+def test_the_innermost_and_latest_mount_tells_the_file_system(place: str, kind: str) -> None:
+    assert linux_kind(MOUNTS, place) == kind
+
+
+def test_a_mount_of_macos_must_be_local() -> None:
+    mounts = (
+        "/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)\n"
+        "/dev/disk3s5 on /System/Volumes/Data (apfs, local, journaled, nobrowse)\n"
+        "//me@nas/x on /Volumes/my x (smbfs, nodev, nosuid, mounted by me)\n"
+    )
+    assert darwin_kind(mounts, "/System/Volumes/Data/Users") == "apfs"
+    assert darwin_kind(mounts, "/Volumes/my x/f") == "smbfs, not local"
+
+
+def test_a_file_system_that_may_not_be_local_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mountinfo"
+    monkeypatch.setattr(places, "MOUNTS", mounts)
+    mounts.write_text(f"30 1 0:30 / / rw - nfs4 server:/ rw\n31 27 0:31 / {tmp_path / 'local'} rw - ext4 /dev/x rw\n")
+    (tmp_path / "local").mkdir(mode=0o700)
+    check_place(tmp_path / "local" / "limits")
+    refused(tmp_path / "limits", r"its file system \(nfs4\) is not known to be local")
+    mounts.unlink()
+    refused(tmp_path / "limits", r"\(unknown\)")
+
+
+def test_this_machines_own_files_have_a_file_system(tmp_path: Path) -> None:
+    assert file_system(tmp_path) in places.LOCAL

@@ -1,0 +1,59 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from okx_async import InvalidRequestError, Quota
+from okx_async.stores import SqliteLimiter
+from okx_async.stores.lease import Terms
+from okx_async.stores.reports import report
+from okx_async.stores.transactions import Database, StoreError
+
+KEY = ("live", "1", "BTC-USDT-SWAP")
+
+
+async def test_a_report_shows_who_holds_what_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    limiter = SqliteLimiter(path, Quota(3, 5.0), lease=30.0)  # a report takes any terms
+    async with limiter.slot(KEY):
+        async with limiter.slot(KEY):
+            pass
+        await limiter.block(KEY, 60.0)
+        await limiter.vouch()  # by then all that was told is there
+        [key] = report(path).keys
+        assert (key.key, key.quota, key.free, key.in_flight, key.cooling) == (KEY, Quota(3, 5.0), 1, 1, 1)
+        assert key.holders == {str(os.getpid()): 2}
+        assert 0 < key.next_free <= 5.1
+        assert 58 < key.blocked <= 60
+        assert limiter.statistics(KEY).in_flight == 1
+    await limiter.aclose()
+
+
+def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
+    found = report(tmp_path / "limits")
+    assert (found.keys, found.paused) == ((), 0.0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_lost_its_memory_says_so_until_somebody_vouches(tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    database = Database(path, Terms())
+    database.transact(lambda _: None, 1e18)
+    database.close()
+    copy = tmp_path / "copy"
+    copy.write_bytes(path.read_bytes())
+    copy.chmod(0o600)
+    copy.rename(path)
+    assert 14.0 < report(path).paused < 16.0
+    assert report(path, vouch=True).paused == 0.0
+    assert report(path).paused == 0.0
+
+
+def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    path.write_bytes(b"x" * 1000)
+    with pytest.raises(InvalidRequestError, match="chmod 600"):
+        report(path)
+    path.chmod(0o600)
+    with pytest.raises(StoreError, match="damaged"):
+        report(path)

@@ -1,0 +1,227 @@
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from okx_async import InvalidRequestError, Quota
+from okx_async.stores import transactions as module
+from okx_async.stores.lease import PPM, Terms
+from okx_async.stores.transactions import BusyError, Database, StoreError, Transaction
+
+KEY = ("live", "1", "BTC-USDT-SWAP")
+QUOTA = Quota(2, 2.0)
+TERMS = Terms()
+
+
+class Host:
+    """A host: its clock and its boot id."""
+
+    now, boot = 1000.0, "boot-1"
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "limits.sqlite3"
+
+    def open(self, terms: Terms = TERMS) -> Database:
+        return Database(self.path, terms, clock=lambda: self.now, boot=lambda: self.boot)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def take(ident: str) -> Callable[[Transaction], int]:
+    def work(transaction: Transaction) -> int:
+        bucket = transaction.bucket(KEY, QUOTA)
+        bucket.drop(transaction.now)
+        bucket.take(transaction.now, ident, "h")
+        transaction.save(KEY, bucket)
+        return len(bucket.tokens)
+
+    return work
+
+
+def opens(transaction: Transaction) -> float:
+    return transaction.epoch.opens(QUOTA)
+
+
+def test_connections_see_what_the_others_wrote(host: Host) -> None:
+    one, other = host.open(), host.open()
+    assert one.transact(take("a"), 0.0) == 1
+    assert other.transact(take("b"), 0.0) == 2
+    assert [(key, len(bucket.tokens)) for key, bucket in one.transact(lambda t: list(t.in_use()), 0.0)] == [(KEY, 2)]
+
+
+def test_a_new_file_grants_at_once_and_is_for_this_user_alone(host: Host) -> None:
+    assert host.open().transact(opens, 0.0) < host.now
+    assert {path.stat().st_mode & 0o777 for path in host.path.parent.iterdir()} == {0o600}
+
+
+def test_an_idle_key_is_forgotten_and_deleted(host: Host) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    host.now += 60.0
+    assert database.transact(lambda transaction: transaction.bucket(KEY, QUOTA).granted, 0.0) == 0
+    database.transact(take("b"), 0.0)
+    host.now += 60.0
+    for _ in range(module.SWEEP):
+        database.transact(opens, 0.0)
+    assert sqlite3.connect(host.path).execute("SELECT count(*) FROM keys").fetchone() == (0,)
+
+
+def test_a_transaction_that_fails_leaves_nothing(host: Host) -> None:
+    database = host.open()
+
+    def work(transaction: Transaction) -> None:
+        take("a")(transaction)
+        raise InvalidRequestError("no")
+
+    with pytest.raises(InvalidRequestError, match="no"):
+        database.transact(work, 0.0)
+    assert database.transact(take("b"), 0.0) == 1
+
+
+def test_after_a_start_of_the_host_no_token_is_out_and_only_what_was_on_its_way_is_waited_for(host: Host) -> None:
+    host.open().transact(take("a"), 0.0)
+    host.boot, host.now = "boot-2", 3.0
+    database = host.open()
+    assert database.transact(opens, 0.0) == pytest.approx(5.0 * (1 + PPM) + 2.003)
+    assert database.transact(take("b"), 0.0) == 1
+
+
+def test_a_copy_of_the_file_grants_nothing_for_a_hold(host: Host) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    database.close()
+    shutil.copy(host.path, host.path.with_name("copy"))
+    host.path.with_name("copy").rename(host.path)
+    host.now += 1.0
+    assert host.open().transact(opens, 0.0) == pytest.approx(host.now + TERMS.hold(QUOTA))
+
+
+def test_vouching_ends_the_pause(host: Host) -> None:
+    test_a_copy_of_the_file_grants_nothing_for_a_hold(host)
+    database = host.open()
+    database.transact(lambda transaction: transaction.vouch(), 0.0)
+    assert database.transact(opens, 0.0) < host.now
+
+
+def test_a_file_that_was_replaced_is_left_for_the_new_one(host: Host) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    for path in host.path.parent.iterdir():
+        path.unlink()
+    assert database.transact(take("b"), 0.0) == 1
+    assert host.open().transact(take("c"), 0.0) == 2
+    other = Database(host.path.with_name("other"), TERMS, clock=lambda: host.now, boot=lambda: host.boot)
+    other.transact(opens, 0.0)
+    other.close()
+    other.path.rename(host.path)
+    for suffix in ("-wal", "-shm"):
+        host.path.with_name(f"{host.path.name}{suffix}").unlink(missing_ok=True)
+    assert database.transact(take("d"), 0.0) == 1
+
+
+def test_buckets_are_not_read_again_where_nothing_was_written_and_read_where_another_wrote(host: Host) -> None:
+    one, other = host.open(), host.open()
+    one.transact(take("a"), 0.0)
+    [(_, bucket)] = one.known.values()
+    assert one.transact(lambda transaction: transaction.bucket(KEY, QUOTA), 0.0) is bucket
+    other.transact(take("b"), 0.0)
+    assert len(one.transact(lambda transaction: transaction.bucket(KEY, QUOTA), 0.0).tokens) == 2
+
+
+def test_other_terms_are_refused_while_any_key_is_in_use(host: Host) -> None:
+    host.open().transact(take("a"), 0.0)
+    other = host.open(Terms(lease=20.0))
+    with pytest.raises(InvalidRequestError, match="lease=20 here, 8 there"):
+        other.transact(take("b"), 0.0)
+    host.now += 60.0
+    other.transact(take("b"), 0.0)
+    with pytest.raises(InvalidRequestError, match="lease=8 here, 20 there"):
+        host.open().transact(take("c"), 0.0)
+
+
+def test_a_lock_that_is_held_too_long_is_an_error_and_so_is_one_that_a_fork_waits_for(host: Host) -> None:
+    holder, database = host.open(), host.open()
+    database.transact(opens, 0.0)
+    holder.transact(opens, 0.0)
+    assert holder._connection is not None
+    holder._connection.execute("BEGIN IMMEDIATE")
+    with pytest.raises(BusyError, match="another program holds its lock"):
+        database.transact(take("a"), host.now)
+    database.yields = True
+    with pytest.raises(BusyError):
+        database.transact(take("a"), host.now + 1000.0)
+    holder._connection.execute("ROLLBACK")
+    assert database.transact(take("a"), 0.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("pragma", "text"),
+    [("query_only = ON", "it cannot be written"), ("max_page_count = 1", "the disk is full")],
+)
+def test_a_failing_disk_is_named_and_is_got_over(host: Host, pragma: str, text: str) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    assert database._connection is not None
+    database._connection.execute(f"PRAGMA {pragma}")
+
+    def large(transaction: Transaction) -> None:
+        bucket = transaction.bucket(KEY, Quota(500, 2.0))
+        for number in range(400):
+            bucket.take(transaction.now, f"{number}", "h")
+        transaction.save(KEY, bucket)
+
+    with pytest.raises(StoreError, match=rf"limits\.sqlite3: {text}"):
+        database.transact(large, 0.0)
+    assert database.transact(take("b"), 0.0) == 2
+
+
+def test_a_damaged_file_is_named(host: Host) -> None:
+    host.path.write_bytes(b"no database" * 100)
+    host.path.chmod(0o600)
+    with pytest.raises(StoreError, match="damaged or no SQLite file: delete it while no program uses it"):
+        host.open().transact(opens, 0.0)
+
+
+def test_a_damaged_record_is_named(host: Host) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    sqlite3.connect(host.path, isolation_level=None).execute("UPDATE keys SET state = x'00'")
+    with pytest.raises(StoreError, match="cannot be read"):
+        database.transact(take("b"), 0.0)
+
+
+def test_a_newer_version_and_another_programs_file_are_refused(host: Host) -> None:
+    host.open().transact(opens, 0.0)
+    connection = sqlite3.connect(host.path, isolation_level=None)
+    connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(InvalidRequestError, match="newer version of this library: format 99, this one knows 1"):
+        host.open().transact(opens, 0.0)
+    connection.execute("PRAGMA application_id = 7")
+    with pytest.raises(InvalidRequestError, match="SQLite file of another program"):
+        host.open().transact(opens, 0.0)
+
+
+def test_a_folder_that_cannot_be_made_is_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(module, "prepare", denied)
+    with pytest.raises(StoreError, match="Permission denied"):
+        host.open().transact(opens, 0.0)
+
+
+def test_a_connection_that_a_fork_left_behind_is_refused_and_not_closed(host: Host) -> None:
+    database = host.open()
+    database.abandon()  # it had none yet
+    database.transact(opens, 0.0)
+    connection = database._connection
+    assert connection is not None
+    database.abandon()
+    with pytest.raises(StoreError, match="make the limiter after the fork"):
+        database.transact(opens, 0.0)
+    connection.execute("SELECT 1")
