@@ -120,7 +120,7 @@ def _each_decided(status: int, record: Mapping[str, Any], codes: Codes | None) -
         return False
     if codes is not None and (len(codes.outer) != 1 or codes.inner or len(codes.items) != len(items)):
         return False
-    return (record["code"] == "0") == (said.count("0") == len(said))
+    return bool((record["code"] == "0") == (said.count("0") == len(said)))
 
 
 def _others(listing: object) -> list[object]:
