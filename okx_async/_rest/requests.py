@@ -135,23 +135,24 @@ _CANCEL_QUOTA: Final = Quota(15, 2.0)
 _ALGO_CANCEL_QUOTA: Final = Quota(2, 2.0)
 
 
-def cancel_orders(orders: Sequence[OpenOrder]) -> list[ApiRequest]:
-    """Return the requests that cancel these orders: each is of one rate key and of one kind, ordinary or algo.
-
-    The orders must name instrument and id.
-    """
+def cancel_batches(orders: Sequence[OpenOrder]) -> list[list[OpenOrder]]:
+    """Return the orders in parts for one request each: of one rate key, and of one kind, ordinary or algo."""
     parts: dict[tuple[bool, str], list[OpenOrder]] = {}
     for order in orders:
         parts.setdefault((bool(order.algo_id), order_scope(order.inst_id)), []).append(order)
     found = []
-    for (algo, scope), part in parts.items():
+    for (algo, _), part in parts.items():
         size = MOST_ALGO_CANCELS if algo else MOST_CANCELS
-        name, quota = _CANCELS[algo]
-        for first in range(0, len(part), size):
-            body = orjson.dumps([_named_order(order) for order in part[first : first + size]])
-            path = f"/api/v5/{name}"
-            found.append(ApiRequest("POST", path, body, f"{name} {scope}", quota, itemized=True))
+        found += [part[first : first + size] for first in range(0, len(part), size)]
     return found
+
+
+def cancel_orders(batch: Sequence[OpenOrder]) -> ApiRequest:
+    """Return the request that cancels one part of `cancel_batches`; its orders name instrument and id."""
+    name, quota = _CANCELS[bool(batch[0].algo_id)]
+    body = orjson.dumps([_named_order(order) for order in batch])
+    label = f"{name} {order_scope(batch[0].inst_id)}"
+    return ApiRequest("POST", f"/api/v5/{name}", body, label, quota, itemized=True)
 
 
 _CANCELS: Final = (("trade/cancel-batch-orders", _CANCEL_QUOTA), ("trade/cancel-algos", _ALGO_CANCEL_QUOTA))

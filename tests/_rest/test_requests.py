@@ -16,6 +16,7 @@ from okx_async._rest.requests import (
     MOST_ALGO_CANCELS,
     MOST_CANCELS,
     PUBLIC_TIME,
+    cancel_batches,
     cancel_orders,
     close_body,
     is_nameable,
@@ -245,9 +246,9 @@ def order(inst_id: str, number: int, *, algo: bool = False) -> OpenOrder:
 
 
 def test_cancels_are_bodies_of_the_exchange() -> None:
-    [one] = cancel_orders([order("BTC-USDT-SWAP", 590908157585625111), order("BTC-USDT-SWAP", 590908544950571222)])
+    one = cancel_orders([order("BTC-USDT-SWAP", 590908157585625111), order("BTC-USDT-SWAP", 590908544950571222)])
     assert (one.method, one.path, one.body) == ("POST", *VECTORS["V10"][3:5])
-    [algo] = cancel_orders([order("BTC-USDT-SWAP", 7, algo=True)])
+    algo = cancel_orders([order("BTC-USDT-SWAP", 7, algo=True)])
     assert (algo.path, algo.body) == ("/api/v5/trade/cancel-algos", b'[{"instId":"BTC-USDT-SWAP","algoId":"7"}]')
     assert one.itemized
     assert algo.itemized
@@ -258,7 +259,7 @@ def test_a_request_to_cancel_is_of_one_rate_key_and_one_kind() -> None:
     orders = [order("BTC-USDT-SWAP", number) for number in range(45)]
     orders += [order("BTC-USDT-SWAP", number, algo=True) for number in range(21)]
     orders += [order(call, 1), order(put, 2), order("龙 USDT", 3)]
-    found = [(one.label, len(orjson.loads(one.body))) for one in cancel_orders(orders)]
+    found = [(one.label, len(orjson.loads(one.body))) for one in map(cancel_orders, cancel_batches(orders))]
     assert found == [
         *(("trade/cancel-batch-orders BTC-USDT-SWAP", size) for size in (20, 20, 5)),
         *(("trade/cancel-algos BTC-USDT-SWAP", size) for size in (10, 10, 1)),
@@ -268,6 +269,6 @@ def test_a_request_to_cancel_is_of_one_rate_key_and_one_kind() -> None:
 
 
 def test_cancels_keep_the_limit_of_orders() -> None:
-    requests = cancel_orders([order("X-USDT", 1), order("X-USDT", 2, algo=True)])
+    requests = [cancel_orders([order("X-USDT", 1, algo=algo)]) for algo in (False, True)]
     limits = [one.quota.limit for one in requests if one.quota is not None and one.quota.per == 2.0]
     assert [limits[0] * MOST_CANCELS, limits[1] * MOST_ALGO_CANCELS] == [300, 20]
