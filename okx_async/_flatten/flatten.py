@@ -309,13 +309,14 @@ class FlattenRun:
     def _orders_left(self, rows: Sequence[FlattenRow]) -> tuple[OpenOrder, ...] | None:
         """Return the pending orders on the instruments of the filter and of the rows; of all, if there are neither.
 
-        With cancels, also those that they were to look after.
+        Where orders were to be cancelled, all that are in the filter and stay.
         """
         orders, inst_ids = self._orders, {"", *(row.position.inst_id for row in rows), *(self._named or ())}
-        if orders is None or (self._named is None and not rows):
+        by_where = self._where is not None and self._arguments.cancel_orders == "entries"
+        everywhere = not rows or (self._cancels is not None and not by_where)
+        if orders is None or (self._named is None and everywhere):
             return orders
-        beside = self._cancels is not None
-        return tuple(order for order in orders if order.inst_id in inst_ids or (beside and self._order_wanted(order)))
+        return tuple(order for order in orders if order.inst_id in inst_ids)
 
 
 def _identity(position: Position) -> tuple[object, ...]:

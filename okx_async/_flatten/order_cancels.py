@@ -49,6 +49,8 @@ class OrderCancels:
         # By name, each list is one request an instrument, and the limit of algo lists is 20 in 2 s for all.
         self._inst_ids = inst_ids if inst_ids is not None and len(inst_ids) == 1 else None
         self._task: asyncio.Task[None] | None = None
+        self._done: set[int] = set()
+        """The kinds of which nothing was left, protective or not: they need not be read again after the proof."""
         self.taken: dict[tuple[str, str], OpenOrder] = {}
         """The orders whose cancel the exchange took, by their ids."""
         self.codes: Counter[str] = Counter()
@@ -84,19 +86,23 @@ class OrderCancels:
             flat: Whether everything in the filter is proven flat.
         """
 
-        async def cancel_kind(lists: Sequence[OrderList]) -> None:
-            await self._cancel_kind(lists, positions, by, flat=flat)
+        async def cancel_kind(kind: int) -> None:
+            if kind not in self._done and await self._cancel_kind(_KINDS[kind], positions, by, flat=flat):
+                self._done.add(kind)
 
         try:
-            await gather_in_turns(cancel_kind, _KINDS)
+            await gather_in_turns(cancel_kind, range(len(_KINDS)))
         except Exception as unforeseen:
             logger.exception("pending orders could not be cancelled")
             self.notes[f"pending orders could not be cancelled: {type(unforeseen).__name__}: {unforeseen}"] = None
 
     async def _cancel_kind(
         self, lists: Sequence[OrderList], positions: Sequence[Position], by: float, *, flat: bool
-    ) -> None:
-        """Cancel the orders of some lists, and read these again as long as cancels of theirs are undecided."""
+    ) -> bool:
+        """Cancel the orders of some lists, and read these again as long as cancels of theirs are undecided.
+
+        Returns whether nothing is left in them that would have to be cancelled after the proof.
+        """
         loop = asyncio.get_running_loop()
         for pause in (*PAUSES, None):
             listed = await read_lists(self._calls, lists, self._inst_ids, self._priority, by)
@@ -105,11 +111,13 @@ class OrderCancels:
             due = [order for order in due if (order.ord_id, order.algo_id) not in self.taken]
             decided = await gather_in_turns(lambda batch: self._send(batch, by), cancel_batches(due))
             if all(decided):
-                return
+                later = orders_to_cancel(listed.orders, (), self._wanted, flat=True)
+                return not listed.unread and all((order.ord_id, order.algo_id) in self.taken for order in later)
             if pause is None or loop.time() + pause >= by or self._calls.closing:
                 self.notes["some orders could not be cancelled, or it is not known whether they are"] = None
-                return
+                break
             await asyncio.sleep(pause)
+        return False
 
     async def _send(self, batch: Sequence[OpenOrder], by: float) -> bool:
         """Cancel a part of the orders; return whether each of them is decided, so that no list need be read again."""

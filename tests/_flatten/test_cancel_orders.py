@@ -122,7 +122,7 @@ def test_only_orders_in_the_filter_are_cancelled(happen: Happen) -> None:
         assert left(world) == [f"{BTC} limit", f"{ETH} limit", f"{SOL} limit"]
         second = await client.flatten(cancel_orders=lambda order: order.inst_id == SOL)
         assert left(world) == [f"{BTC} limit", f"{ETH} limit"]
-        assert {order.inst_id for order in second.open_orders or ()} == {ETH}
+        assert {order.inst_id for order in second.open_orders or ()} == {BTC, ETH}
         return first
 
     assert happen(story).flat
@@ -182,7 +182,7 @@ def test_the_second_look_may_be_later_or_left_out(happen: Happen) -> None:
 
     none, late = happen(story)
     assert none.flat
-    assert none.seconds < 2.5  # the algo lists are read three times, 21 requests: one waits for the limit of 20 in 2 s
+    assert none.seconds < 1.0
     assert none.open_orders == late.open_orders == ()
     assert late.seconds > 5.0
 
@@ -261,7 +261,7 @@ def test_a_key_without_permission_is_told_once(happen: Happen) -> None:
         entry(world)
         world.exchange.inject(path=BATCH, code="50030", times=None)
         report = await client.flatten(cancel_orders="entries", look_again=0.0)
-        assert paths(world).count(BATCH) == 2  # one of the entries, one after the proof
+        assert paths(world).count(BATCH) == 2  # once at first, once after the proof
         return report
 
     assert happen(story).cancel_codes == {"50030": 2}
