@@ -9,6 +9,7 @@ from okx_async.torture.evidence import Breach, Evidence
 from okx_async.torture.invariants.calls import promptness, repeats, signatures, truth, windows
 from okx_async.torture.invariants.guarding import deadlines, filters, guard, kills
 from okx_async.torture.invariants.limiter import order, pauses, thrift, tokens
+from okx_async.torture.invariants.orders import orders
 from okx_async.torture.invariants.reports import flat, rows
 
 
@@ -34,6 +35,7 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "flat": flat,
     "rows": rows,
     "deadlines": deadlines,
+    "orders": orders,
 }
 
 
