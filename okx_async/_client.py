@@ -13,21 +13,19 @@ from okx_async._calls.identity import Key
 from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
 from okx_async._errors import InvalidRequestError, OkxError, without_frames
+from okx_async._flatten.arguments import FlattenArguments
 from okx_async._flatten.closing import CONFIRM_TIMEOUT, Closer
 from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.readings import read_positions
 from okx_async._flatten.report import FlattenReport, FlattenRow
 from okx_async._limiter.slots import SlotSource
-from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, Position, PosSide
+from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, OpenOrder, Position, PosSide
 from okx_async._quota import Priority
-from okx_async._rest import requests
 from okx_async._rest.hosts import check_base_url, region_url
-from okx_async._rest.rate_keys import check_inst_ids
 from okx_async._validation import (
     check_bool,
     check_callable,
     check_callback,
-    check_choice,
     check_count,
     check_list,
     check_priority,
@@ -231,6 +229,8 @@ class Client:
         priority: Priority = Priority.PANIC,
         on_progress: Callable[[FlattenRow], object] | None = None,
         unread: Literal["close", "leave"] = "close",
+        cancel_orders: Literal["entries"] | Callable[[OpenOrder], object] | None = None,
+        look_again: float = 2.0,
     ) -> FlattenReport:
         """Close every position and prove that the exchange lists none of them any more.
 
@@ -248,29 +248,20 @@ class Client:
                 raises is logged.
             unread: What becomes of a first close if its reading is older than 1 s and positions cannot be read any
                 more: "close" sends it (its row has ``unread``), "leave" waits for a reading until the deadline.
+            cancel_orders: "entries": orders that could open a position or add to one are cancelled at once, algo orders
+                included, on `inst_ids` (with `where`: beside its positions); protective ones after all is proven flat.
+                A plain function of an OpenOrder: only those for which it is true. None: only what `auto_cxl` does.
+            look_again: With `cancel_orders`, seconds until a second look for what was opened meanwhile. 0: none.
 
         Raises:
             OkxError: What the first reading met, as `positions` raises it, before anything was sent; likewise any error
                 of `where` in it. All else is in the report.
         """
         self._bind()
-        check_seconds(deadline=deadline)
-        check_priority(priority)
-        check_callback("where", where)
-        check_callback("on_progress", on_progress)
-        check_bool("auto_cxl", auto_cxl)
-        check_choice("unread", unread, "close", "leave")
-        flattening = FlattenRun(
-            self._caller,
-            inst_ids=None if inst_ids is None else check_inst_ids(inst_ids),
-            where=where,
-            auto_cxl=auto_cxl,
-            tag=requests.check_tag(tag),
-            deadline=deadline,
-            priority=priority,
-            on_progress=on_progress,
-            may_send_blind=unread == "close",
+        arguments = FlattenArguments(
+            inst_ids, where, auto_cxl, tag, deadline, priority, on_progress, unread, cancel_orders, look_again
         )
+        flattening = FlattenRun(self._caller, arguments)
         try:
             return await flattening.run()
         except OkxError as error:

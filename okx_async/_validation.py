@@ -46,10 +46,10 @@ def check_wait(max_wait: object) -> None:
         raise InvalidRequestError(f"max_wait must be a number of seconds ≥ 0 or None, got {short_repr(max_wait)}")
 
 
-def check_pause(seconds: object) -> None:
-    """Raise InvalidRequestError unless it is a finite number ≥ 0."""
+def check_pause(seconds: object, name: str = "seconds") -> None:
+    """Raise InvalidRequestError, which names the argument, unless it is a finite number ≥ 0."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST:
-        raise InvalidRequestError(f"seconds must be a finite number ≥ 0, got {short_repr(seconds)}")
+        raise InvalidRequestError(f"{name} must be a finite number ≥ 0, got {short_repr(seconds)}")
 
 
 def check_priority(priority: object) -> Priority:

@@ -42,7 +42,7 @@ ONLY = {
 # Pure: what these need of time, chance or the network comes as an argument.
 PURE = ["_words", "_models", "_errors", "_quota", "_credentials", "_validation", "_rest", "_limiter/bucket"]
 PURE += ["stores/lease", "stores/line", "stores/epoch", "stores/records"]
-PURE += ["_flatten/guard", "_flatten/leg", "_flatten/report", "_flatten/unreadable"]
+PURE += ["_flatten/guard", "_flatten/leg", "_flatten/order_roles", "_flatten/report", "_flatten/unreadable"]
 PURE += ["doctor/finding", "doctor/account", "doctor/refusals"]
 EFFECTS = {"asyncio", "time", "random", "socket", "threading", "aiohttp"}
 

@@ -27,7 +27,7 @@ from okx_async._rest.outcomes import classify, decided
 from okx_async._rest.records import keep_echo
 from okx_async._rest.redaction import Redactor
 from okx_async._rest.requests import ApiRequest
-from okx_async._rest.responses import one_line, parse
+from okx_async._rest.responses import one_line, parse, parse_items
 from okx_async._rest.signing import SIGN, Signer
 
 _SHORT: Final = 1000
@@ -298,12 +298,13 @@ class Sender:
         reply: Reply,
         headers: Callable[[], Mapping[str, str]],
     ) -> None:
-        answer = parse(reply.status, reply.body, records=not request.writes)
+        status, body = reply.status, reply.body
+        answer = parse_items(status, body) if request.itemized else parse(status, body, records=not request.writes)
         outcome = classify(answer)
         if outcome is not Outcome.ACCEPTED:  # of an acceptance no words are shown
             answer = self._redactor.clean(answer, headers().get(SIGN, ""))
             outcome = classify(answer)
-        elif request.writes and len(reply.body) > _SHORT:
+        elif request.writes and not request.itemized and len(body) > _SHORT:
             keep_echo(answer)
         attempt.settled = self._wall_clock()
         attempt.answer, attempt.classified, attempt.retry_after = answer, outcome, reply.retry_after

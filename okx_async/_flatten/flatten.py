@@ -6,7 +6,7 @@ seemed gone, or leaves a leg something else to do, the legs go on until it does 
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from inspect import iscoroutine
 from math import inf
@@ -16,14 +16,16 @@ from okx_async._callbacks import notify
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import InvalidRequestError
+from okx_async._flatten.arguments import FlattenArguments
 from okx_async._flatten.engine import CloseEngine
 from okx_async._flatten.guard import Observation, Reading, address_of, is_flat
 from okx_async._flatten.leg import PROOF_GAP, Leg, Move, newcomers
 from okx_async._flatten.open_orders import open_orders
+from okx_async._flatten.order_cancels import OrderCancels
+from okx_async._flatten.order_roles import stands_at
 from okx_async._flatten.report import FLAT_STATES, FlattenReport, FlattenRow, FlattenState
 from okx_async._flatten.unreadable import unreadable_rows
 from okx_async._models import ClosePosition, MgnMode, OpenOrder, Position, PosSide
-from okx_async._quota import Priority
 from okx_async._rest.rate_keys import check_listed
 from okx_async._validation import short_repr
 
@@ -36,54 +38,34 @@ LAST_READ_GRACE: Final = 1.0
 
 
 class FlattenRun:
-    """One flatten, for a single run.
+    """One flatten, for a single run."""
 
-    Args:
-        calls: Makes the calls.
-        inst_ids: The instruments to flatten, None for all.
-        where: Tells whether a position is to be closed, None for all.
-        auto_cxl: Whether each close cancels the pending orders that stand in its way.
-        tag: The tag of each close, None for none.
-        deadline: Seconds from now until when closes may be written.
-        priority: The lane of every request.
-        on_progress: Called with the row of a position after each change.
-        may_send_blind: Whether a first close goes out though positions cannot be read any more.
-    """
-
-    def __init__(
-        self,
-        calls: Caller,
-        *,
-        inst_ids: Sequence[str] | None,
-        where: Callable[[Position], object] | None,
-        auto_cxl: bool,
-        tag: str | None = None,
-        deadline: float,
-        priority: Priority,
-        on_progress: Callable[[FlattenRow], object] | None,
-        may_send_blind: bool = True,
-    ) -> None:
+    def __init__(self, calls: Caller, arguments: FlattenArguments) -> None:
+        inst_ids = self._inst_ids = arguments.filter_ids
+        self._arguments = arguments
         self._calls = calls
-        self._inst_ids = inst_ids
         self._named = None if inst_ids is None else frozenset(inst_ids)
-        self._where = where
-        self._auto_cxl = auto_cxl
-        self._tag = tag
-        self._priority = priority
-        self._on_progress = on_progress
+        self._where = arguments.where
+        self._priority = arguments.priority
+        self._on_progress = arguments.on_progress
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
-        self._deadline = self._begun + deadline
+        self._deadline = self._begun + arguments.deadline
         self._opened_before = calls.exchange_time()
         """Positions that were opened later than this, by the exchange's clock, are left alone."""
         self._engine = CloseEngine(
             calls,
             inst_ids,
-            priority,
+            arguments.priority,
             deadline=self._deadline,
             on_change=self._notify_progress,
-            may_send_blind=may_send_blind,
+            may_send_blind=arguments.unread == "close",
         )
+        self._cancels: OrderCancels | None = None
+        if arguments.cancel_orders is not None:
+            self._cancels = OrderCancels(calls, inst_ids, arguments.priority, self._order_wanted)
+        self._looked_again = False
+        self._appeared: list[Position] = []
         self._extra_readings = 0
         self._read_by = inf
         """Until when the extra readings may go on: all of them share the time of the last reading."""
@@ -103,20 +85,30 @@ class FlattenRun:
                 first = self._first = await engine.reader.read_first(self._deadline - self._begun)
                 check_listed(self._inst_ids or (), first.inst_ids)
                 self._add_legs(first, [position for position in first.positions if self._selected_at_first(position)])
+                if self._cancels is not None:
+                    self._cancels.begin(first.positions, self._deadline)
                 done = False
                 while not done:
                     await gather_in_turns(engine.follow, [leg for leg in engine.legs if self._has_work(leg)])
                     done = await self._read_last(first)
+                    if done and self._cancels is not None and not self._looked_again:
+                        self._looked_again = True
+                        done = await self._finish_orders(self._cancels, first)
             finally:
                 await engine.aclose()
+                if self._cancels is not None:
+                    await self._cancels.aclose()
         except asyncio.CancelledError as cancelled:
             engine.add_notes(cancelled)
+            if self._cancels is not None:
+                for note in set(self._cancels.in_doubt) - set(getattr(cancelled, "__notes__", ())):
+                    cancelled.add_note(note)
             raise
         return self._report()
 
     def _add_legs(self, reading: Reading, positions: list[Position]) -> None:
         for position in positions:
-            request = ClosePosition.of(position, auto_cxl=self._auto_cxl, tag=self._tag)
+            request = ClosePosition.of(position, auto_cxl=self._arguments.auto_cxl, tag=self._arguments.tag)
             self._notify_progress(self._engine.add_leg(position, reading, request))
 
     def _selected(self, position: Position) -> bool:
@@ -212,10 +204,12 @@ class FlattenRun:
         return bool(listed) and self._opened_before_the_call(position)
 
     async def _read_all(self, moment: float, by: float) -> bool:
-        """Read positions and pending orders at the same time; return whether positions could be read."""
+        """Read positions and pending orders at the same time; return whether positions could be read.
+
+        Orders are left out where they are read again, after the cancels.
+        """
         engine = self._engine
-        if not engine.legs and not self._named and not (self._first and self._first.unreadable):
-            self._orders = ()  # there is no instrument to ask for
+        if self._cancels is not None and not self._looked_again:
             return await engine.reader.read_since(moment, by)
         orders = asyncio.ensure_future(open_orders(self._calls, self._inst_ids, self._priority, by))
         try:
@@ -225,6 +219,43 @@ class FlattenRun:
             orders.cancel()
             await asyncio.wait({orders})
         return was_read
+
+    async def _finish_orders(self, cancels: OrderCancels, first: Reading) -> bool:
+        """Finish the cancels and take the second look; return whether the run is over."""
+        engine, loop = self._engine, self._loop
+        await cancels.entries_done()
+        if self._last is not None and self._is_flat(self._last):
+            await cancels.cancel(self._last.positions, self._deadline, flat=True)
+        engine.check_stopped()
+        if engine.stop_error is not None:
+            cancels.notes["no second look: nothing can be sent any more"] = None
+            return True
+        pause = self._arguments.look_again
+        await asyncio.sleep(pause)
+        by = max(self._deadline, loop.time()) + LAST_READ_GRACE
+        if not pause:
+            self._orders = await open_orders(self._calls, self._inst_ids, self._priority, by)
+            return True
+        known = {_identity(position) for position in (self._last or first).positions}
+        if not await self._read_all(loop.time(), by) or engine.reader.latest is None:
+            cancels.notes["no second look: positions could not be read again"] = None
+            return True
+        self._last = engine.reader.latest
+        self._appeared = [
+            position
+            for position in self._last.positions
+            if _identity(position) not in known and self._in_filter(position)
+        ]
+        self._extra_readings, self._read_by = 0, by
+        return loop.time() >= self._deadline or all(self._finished(leg) for leg in engine.legs)
+
+    def _order_wanted(self, order: OpenOrder) -> bool:
+        """Return whether an order is in the filter; `where` is of positions, so it admits the orders beside them."""
+        if self._named is not None and order.inst_id not in self._named:
+            return False
+        if self._arguments.cancel_orders == "entries" and self._where is not None:
+            return any(stands_at(order, leg.before) for leg in self._engine.legs)
+        return self._arguments.may_cancel(order)
 
     def _finished(self, leg: Leg) -> bool:
         """Return whether there is nothing more to do by the last reading."""
@@ -237,6 +268,16 @@ class FlattenRun:
     def _covered(self, leg: Leg) -> bool:
         """Return whether the last reading counts for a leg."""
         return self._last is not None and leg.guard.observed_at == self._last.started
+
+    def _is_flat(self, last: Reading) -> bool:
+        """Return whether the last reading proves that nothing in the filter is open."""
+        legs = self._engine.legs
+        return (
+            all(map(self._covered, legs))
+            and all(leg.state(self._in_filter) in FLAT_STATES for leg in legs)
+            and not newcomers(last, legs, self._in_filter)
+            and not any(self._may_be_wanted(record.position) for record in last.unreadable)
+        )
 
     def _report(self) -> FlattenReport:
         now, legs, last = self._loop.time(), self._engine.legs, self._last
@@ -251,13 +292,34 @@ class FlattenRun:
         if self._on_progress is not None:
             for row in rows:
                 notify(self._on_progress, row)
-        inst_ids = {row.position.inst_id for row in rows} | (self._named or set())
-        orders = self._orders
-        return FlattenReport(
-            flat=flat,
-            rows=tuple(rows),
-            open_orders=None
-            if orders is None
-            else tuple(order for order in orders if order.inst_id in {"", *inst_ids}),
-            seconds=now - self._begun,
+        report = FlattenReport(
+            flat=flat, rows=tuple(rows), open_orders=self._orders_left(rows), seconds=now - self._begun
         )
+        cancels = self._cancels
+        if cancels is None:
+            return report
+        return replace(
+            report,
+            cancelled=tuple(cancels.taken.values()),
+            cancel_codes=dict(cancels.codes),
+            appeared=tuple(self._appeared),
+            notes=tuple(cancels.notes),
+        )
+
+    def _orders_left(self, rows: Sequence[FlattenRow]) -> tuple[OpenOrder, ...] | None:
+        """Return the pending orders on the instruments of the filter and of the rows; of all, if there are neither.
+
+        Where orders were to be cancelled, all that are in the filter and stay.
+        """
+        orders, inst_ids = self._orders, {"", *(row.position.inst_id for row in rows), *(self._named or ())}
+        by_where = self._where is not None and self._arguments.cancel_orders == "entries"
+        everywhere = not rows or (self._cancels is not None and not by_where)
+        if orders is None or (self._named is None and everywhere):
+            return orders
+        return tuple(order for order in orders if order.inst_id in inst_ids)
+
+
+def _identity(position: Position) -> tuple[object, ...]:
+    """Return what tells a position from another one, opened later at its address or turned."""
+    side = "" if is_flat(position) else position.pos.is_signed()
+    return *address_of(position), position.pos_id, position.c_time, side

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Collection
-from typing import Final
+from typing import Final, NamedTuple
 
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import gather_in_turns
@@ -31,13 +31,30 @@ _NESTED: Final = 20
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,40}")
 
 
+class Listed(NamedTuple):
+    """What was read of some lists of pending orders."""
+
+    orders: list[OpenOrder]
+    unread: list[str]
+    """Why a list could not be read, a text for each such list."""
+
+
 async def open_orders(
     calls: Caller, inst_ids: Collection[str] | None, priority: Priority, by: float
 ) -> tuple[OpenOrder, ...] | None:
-    """Return the pending orders, or None if not all could be read in time.
+    """Return the pending orders, or None if not all could be read in time; the arguments are those of `read_lists`."""
+    listed = await read_lists(calls, ORDER_LISTS, inst_ids, priority, by)
+    return None if listed.unread else tuple(listed.orders)
+
+
+async def read_lists(
+    calls: Caller, lists: Collection[OrderList], inst_ids: Collection[str] | None, priority: Priority, by: float
+) -> Listed:
+    """Return the pending orders of these lists, and which of the lists could not be read in full in time.
 
     Args:
         calls: Makes the calls.
+        lists: The lists to read.
         inst_ids: The instruments whose orders are needed, None for all; orders of others may be returned too.
         priority: The lane in which the calls wait for their slots.
         by: Until when to read, by the loop's clock.
@@ -45,19 +62,24 @@ async def open_orders(
     few = inst_ids is not None and len(inst_ids) <= MOST_NAMED and all(map(is_nameable, inst_ids))
     names = list(inst_ids or ()) if few else [None]
     room = _Room()
-    try:
-        async with asyncio.timeout_at(by):
-            lists = await gather_in_turns(
-                lambda question: _pages(calls, priority, *question, room),
-                [(each, named) for each in ORDER_LISTS for named in names],
-            )
-    except TimeoutError:
-        logger.warning("pending orders were not read in time")
-        return None
-    except OkxError as failure:
-        logger.warning("pending orders could not be read: %s", failure)
-        return None
-    return tuple(order for found in lists for order in found)
+
+    async def read(question: tuple[OrderList, str | None]) -> list[OpenOrder] | str:
+        which, inst_id = question
+        try:
+            async with asyncio.timeout_at(by):
+                return await _pages(calls, priority, which, inst_id, room)
+        except TimeoutError:
+            why = f"{which.label} ({which.filter or 'ordinary orders'}) was not read in time"
+        except OkxError as failure:
+            why = f"{which.label} ({which.filter or 'ordinary orders'}) could not be read: {failure}"
+        logger.warning("pending orders: %s", why)
+        return why
+
+    found = await gather_in_turns(read, [(each, named) for each in lists for named in names])
+    return Listed(
+        [order for one in found if not isinstance(one, str) for order in one],
+        [one for one in found if isinstance(one, str)],
+    )
 
 
 class _Room:

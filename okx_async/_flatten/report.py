@@ -1,6 +1,7 @@
 """The report of a flatten: a row for each position, and the orders that are still pending."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -67,14 +68,22 @@ class FlattenReport:
     """The result of a flatten; true only if ``flat``.
 
     ``flat``: the last reading was complete, was begun after every close was answered, and lists no position in the
-    filter; positions that appeared meanwhile count. ``open_orders`` are still pending on these instruments, None if
-    they could not be read. ``seconds`` run from the call to the report.
+    filter; positions that appeared meanwhile count. ``open_orders`` are still pending on these instruments, without
+    any on all, and None if not every list of orders could be read. ``seconds`` run from the call to the report.
+
+    With ``cancel_orders``: ``cancelled`` are the orders whose cancel the exchange took, ``cancel_codes`` says how many
+    cancels it answered by each of its codes ("0": taken), ``appeared`` are the positions in the filter that only the
+    second look found, and ``notes`` say in words what could not be done.
     """
 
     flat: bool
     rows: tuple[FlattenRow, ...]
     open_orders: tuple[OpenOrder, ...] | None
     seconds: float
+    cancelled: tuple[OpenOrder, ...] = ()
+    cancel_codes: Mapping[str, int] = field(default_factory=dict, hash=False)
+    appeared: tuple[Position, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.flat

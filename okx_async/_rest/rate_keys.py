@@ -37,6 +37,14 @@ def rate_key(user_id: str, inst_id: str) -> tuple[str, str]:
     return user_id, _listed_scope(inst_id) if isinstance(inst_id, ListedText) else _scope(inst_id)
 
 
+def order_scope(inst_id: str) -> str:
+    """Return what the exchange counts cancels of an order by: its instrument, for options the family.
+
+    The id is as listed, so it is not checked.
+    """
+    return _scope(inst_id) if INST_ID.fullmatch(inst_id) else _listed_scope(ListedText(inst_id))
+
+
 def check_inst_id(inst_id: object) -> None:
     """Raise InvalidRequestError unless `inst_id` has the form of an instrument id."""
     if not isinstance(inst_id, str):

@@ -204,7 +204,7 @@ def _order(record: Mapping[str, Any]) -> OpenOrder:
         side=_text(record, "side"),
         pos_side=cast("PosSide", _text(record, "posSide") or "net"),
         sz=Decimal(size) if _SIZE.fullmatch(size) else None,
-        reduce_only=_text(record, "reduceOnly") == "true",
+        reduce_only=record.get("reduceOnly") in ("true", True),
         state=_text(record, "state"),
         ord_id="" if algo_id else _text(record, "ordId"),
         algo_id=algo_id,

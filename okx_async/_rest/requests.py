@@ -13,9 +13,9 @@ from urllib.parse import quote
 import orjson
 
 from okx_async._errors import InvalidRequestError
-from okx_async._models import ClosePosition
+from okx_async._models import ClosePosition, OpenOrder
 from okx_async._quota import Quota
-from okx_async._rest.rate_keys import check_inst_id
+from okx_async._rest.rate_keys import check_inst_id, order_scope
 from okx_async._validation import short_repr
 from okx_async._words import CCY, INST_ID, ListedText
 
@@ -47,6 +47,8 @@ class ApiRequest:
     """Whether it waits until the user id is known."""
     signed: bool = True
     """Whether it carries a signature; without one the exchange counts it by IP address."""
+    itemized: bool = False
+    """Whether each item of the answer has a code of its own, so that the request is decided item by item."""
 
     @property
     def writes(self) -> bool:
@@ -121,6 +123,44 @@ ORDER_LISTS: Final = (
 )
 ORDERS_PAGE: Final = 100
 """Records on a full page of such a list."""
+
+
+# The exchange counts orders and not requests: 300 ordinary ones and 20 algo orders in 2 s, by user id and instrument or
+# option family. So many full requests keep both limits, and a request that is not full spends as much.
+# https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-cancel-multiple-orders
+# https://www.okx.com/docs-v5/en/#order-book-trading-algo-trading-post-cancel-algo-order
+MOST_CANCELS: Final = 20
+MOST_ALGO_CANCELS: Final = 10
+_CANCEL_QUOTA: Final = Quota(15, 2.0)
+_ALGO_CANCEL_QUOTA: Final = Quota(2, 2.0)
+
+
+def cancel_batches(orders: Sequence[OpenOrder]) -> list[list[OpenOrder]]:
+    """Return the orders in parts for one request each: of one rate key, and of one kind, ordinary or algo."""
+    parts: dict[tuple[bool, str], list[OpenOrder]] = {}
+    for order in orders:
+        parts.setdefault((bool(order.algo_id), order_scope(order.inst_id)), []).append(order)
+    found = []
+    for (algo, _), part in parts.items():
+        size = MOST_ALGO_CANCELS if algo else MOST_CANCELS
+        found += [part[first : first + size] for first in range(0, len(part), size)]
+    return found
+
+
+def cancel_orders(batch: Sequence[OpenOrder]) -> ApiRequest:
+    """Return the request that cancels one part of `cancel_batches`; its orders name instrument and id."""
+    name, quota = _CANCELS[bool(batch[0].algo_id)]
+    body = orjson.dumps([_named_order(order) for order in batch])
+    label = f"{name} {order_scope(batch[0].inst_id)}"
+    return ApiRequest("POST", f"/api/v5/{name}", body, label, quota, itemized=True)
+
+
+_CANCELS: Final = (("trade/cancel-batch-orders", _CANCEL_QUOTA), ("trade/cancel-algos", _ALGO_CANCEL_QUOTA))
+
+
+def _named_order(order: OpenOrder) -> dict[str, str]:
+    name = {"algoId": order.algo_id} if order.algo_id else {"ordId": order.ord_id}
+    return {"instId": order.inst_id} | name
 
 
 def positions_path(inst_ids: Sequence[str] | None) -> str:

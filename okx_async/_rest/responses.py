@@ -96,6 +96,33 @@ def parse(status: int, body: bytes, *, records: bool = False) -> Answer:
     return answer
 
 
+def parse_items(status: int, body: bytes) -> Answer:
+    """Read the answer to a request whose items are decided one by one; code 0 then says that they were. Never raises.
+
+    Where each item has an ``sCode``, one that was refused makes no other unknown. Else the answer is read as any other.
+    """
+    record, codes = read(body)
+    if isinstance(record, dict) and _each_decided(status, record, codes):
+        return Answer(status, "0", data=record["data"], listed=True, envelope=True)
+    return parse(status, body)
+
+
+def _each_decided(status: int, record: Mapping[str, Any], codes: Codes | None) -> bool:
+    """Return whether an answer decides each item: by its outer code all were accepted (0), or not all (1, 2).
+
+    One item that does not say its code leaves all of them unknown, and so does an outer code that says another thing.
+    """
+    items = record.get("data")
+    if status // 100 != 2 or record.get("code") not in {"0", "1", "2"} or not isinstance(items, list) or not items:  # noqa: PLR2004
+        return False
+    said = [_code(item.get("sCode")) for item in items if isinstance(item, dict) and "code" not in item]
+    if len(said) != len(items) or not all(said):
+        return False
+    if codes is not None and (len(codes.outer) != 1 or codes.inner or len(codes.items) != len(items)):
+        return False
+    return bool((record["code"] == "0") == (said.count("0") == len(said)))
+
+
 def _others(listing: object) -> list[object]:
     return [item for item in listing if not isinstance(item, dict)] if isinstance(listing, list) else []
 

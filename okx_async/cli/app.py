@@ -127,6 +127,12 @@ def flatten(
     auto_cxl: Annotated[
         bool, typer.Option("--auto-cxl/--no-auto-cxl", help="Cancel pending close orders first, or let them refuse it.")
     ] = True,
+    keep_orders: Annotated[
+        bool, typer.Option("--keep-orders", help="Cancel no resting orders that may open a position again.")
+    ] = False,
+    look_again: Annotated[
+        float, typer.Option(help="Seconds until a second look for what such orders opened meanwhile; 0: none.")
+    ] = 2.0,
     deadline: Annotated[float, typer.Option(help="Seconds until nothing more is sent.")] = 30.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be closed, and send nothing.")] = False,
     demo: _Demo = False,
@@ -137,15 +143,18 @@ def flatten(
 ) -> None:
     """Close all positions at market, and prove that they are gone.
 
-    Keys come from OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE only. Shows what it will close and asks, unless --yes
-    is given (simulated exchanges apart); without a terminal and without --yes nothing is sent. Exit code 0 only if the
-    exchange itself lists none of them any more, 1 if something is left, 3 if it cannot be told.
+    Resting orders that could open a position are cancelled at the same time, protective ones once all is flat. Keys
+    come from OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE only. Shows what it will close and cancel and asks, unless
+    --yes is given (simulated exchanges apart); without a terminal and without --yes nothing is sent. Exit code 0 only
+    if the exchange itself lists none of them any more, 1 if something is left, 3 if it cannot be told.
     """
-    from okx_async.cli.flatten import FlattenOptions  # noqa: PLC0415 - not needed for --help
-    from okx_async.cli.flatten import flatten as run  # noqa: PLC0415 - the same
+    from okx_async.cli.flatten import flatten as run  # noqa: PLC0415 - not needed for --help
+    from okx_async.cli.flatten_consent import FlattenOptions  # noqa: PLC0415 - the same
     from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
-    options = FlattenOptions(inst or None, mgn_mode, auto_cxl, deadline, dry_run, pos_side, inst_type, quota)
+    options = FlattenOptions(
+        inst or None, mgn_mode, auto_cxl, deadline, dry_run, keep_orders, look_again, pos_side, inst_type, quota
+    )
     raise typer.Exit(run(options, Target(demo, region, base_url), yes=yes, as_json=as_json))
 
 

@@ -98,7 +98,7 @@ def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]
         lines.add_row(Text(*_WORDS[FlattenState.SUPERSEDED]), plain(text))
     nothing = "nothing was open" if report.flat else "nothing was open at first, and positions could not be read again"
     page.print(lines if report.rows or left_alone else nothing)
-    for text in _orders(report.open_orders):
+    for text in (*_cancels(report), *_orders(report.open_orders)):
         page.print(plain(text))
     if report.flat and not left_alone:
         verdict = f"FLAT: the exchange itself lists none of them any more; {report.seconds:.2f} s"
@@ -153,9 +153,24 @@ def _orders(orders: Sequence[OpenOrder] | None) -> Iterator[str]:
         yield "No orders are pending on these instruments."
         return
     yield f"{len(orders)} orders are still pending on these instruments; one that opens may open a position again:"
+    yield from order_lines(orders)
+
+
+def order_lines(orders: Sequence[OpenOrder]) -> Iterator[str]:
+    """Return a line for each of the first orders."""
     for order in orders[:_SHOWN_ORDERS]:
         size = "" if order.sz is None else f" {order.sz:f}"
         kind = f"{order.ord_type} {order.side}{size}{', reduce only' if order.reduce_only else ''}"
         yield f"  {order.inst_id} {order.pos_side}: {kind}, {order.algo_id or order.ord_id}"
     if len(orders) > _SHOWN_ORDERS:
         yield f"  … and {len(orders) - _SHOWN_ORDERS} more"
+
+
+def _cancels(report: FlattenReport) -> Iterator[str]:
+    """Return what became of the orders that were to be cancelled."""
+    if report.cancel_codes:
+        others = ", ".join(f"{code} ({count})" for code, count in report.cancel_codes.items() if code != "0")
+        yield f"{len(report.cancelled)} orders were cancelled{'; other answers: ' * bool(others)}{others}."
+    for position in report.appeared:
+        yield f"{_name(position)}: {_size(position)}, found by the second look; left alone"
+    yield from report.notes

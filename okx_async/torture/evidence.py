@@ -46,6 +46,8 @@ class Evidence:
     witness: Witness = field(default_factory=lambda: Witness(lambda: 0.0))
     trades: Sequence[Trade] = ()
     """Every change of a position."""
+    resting: frozenset[str] = frozenset()
+    """The ids of the orders that the exchange still has."""
     rows: dict[str, list[JournalRow]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:

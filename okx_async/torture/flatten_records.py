@@ -21,6 +21,7 @@ from okx_async import (
     RejectedError,
 )
 from okx_async.torture.calls import CANCELLED
+from okx_async.torture.resting_orders import RestingOrder
 from okx_async.torture.watched_limiter import CURRENT_CALL
 from okx_async.torture.witness import Address, ListedPosition, address_of, address_of_request, is_open, listed_position
 
@@ -89,6 +90,9 @@ class FlattenRecord:
     words: str = ""
     warned: bool = False
     ended: float | None = None
+    orders: list[RestingOrder] = field(default_factory=list)
+    """The orders that rested at its beginning, if it was to cancel orders."""
+    look_again: float = 0.0
     end_hook: Callable[[], object] = lambda: None
     """Called at the end of `progress`; may raise."""
 
@@ -120,6 +124,8 @@ class FlattenRecord:
                 deadline=self.deadline,
                 priority=priority,
                 on_progress=self.progress,
+                cancel_orders="entries" if self.orders else None,
+                look_again=self.look_again,
             )
         except asyncio.CancelledError as cancelled:
             ending = cancelled

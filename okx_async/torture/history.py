@@ -148,6 +148,10 @@ async def _take_place(stage: Stage, left: list[str]) -> Evidence:
         flattens=stage.flattens,
         witness=stage.witness,
         trades=stage.exchange.trades if stage.flattens else (),
+        resting=frozenset(
+            [order.ord_id for order in stage.exchange.pending_orders]
+            + [order.algo_id for order in stage.exchange.algo_orders]
+        ),
     )
 
 

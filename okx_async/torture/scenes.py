@@ -13,7 +13,11 @@ from okx_async import ClosePosition, PosSide, Priority
 from okx_async.simulator.faults.catalogue import POSITIONS_PATH
 from okx_async.torture.flatten_records import FlattenScope
 from okx_async.torture.position_events import EVENTS, ScenePosition
+from okx_async.torture.resting_orders import place_orders
 from okx_async.torture.stage import Desk, Stage
+
+ORDERS_SHARE = 0.4
+"""The share of flattens that cancel orders."""
 
 Scene: TypeAlias = Callable[[Stage, Desk, Random], Awaitable[None]]
 
@@ -94,6 +98,11 @@ def _scope(rng: Random, positions: list[ScenePosition]) -> FlattenScope:
 async def _flatten(stage: Stage, desk: Desk, rng: Random, scope: FlattenScope) -> None:
     record = stage.begin_flatten(desk, scope, rng.choice((0.3, 2.0, 8.0, 30.0)))
     priority = rng.choice((Priority.PANIC, Priority.PANIC, Priority.NORMAL))
+    own = Random(f"{stage.plan.seed} {record.name} orders")
+    if own.random() < ORDERS_SHARE:
+        record.look_again = own.choice((0.0, 0.5, 2.0))
+        record.orders = place_orders(stage, desk, scope, own)
+        stage.note(f"{record.name} is to cancel orders, look again {record.look_again:g} s: {record.orders}")
     try:
         await record.flatten(desk.client, auto_cxl=rng.random() < 0.7, priority=priority)
     finally:

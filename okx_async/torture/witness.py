@@ -20,6 +20,7 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.faults.catalogue import POSITIONS_PATH
 from okx_async.simulator.http.messages import Answer, Request
 
+CANCEL_PATHS = {"/api/v5/trade/cancel-batch-orders", "/api/v5/trade/cancel-algos"}
 OK = 200
 
 
@@ -134,14 +135,19 @@ class Witness:
     now: Callable[[], float]
     answers: list[PositionsAnswer] = field(default_factory=list)
     executed: list[ExecutedClose] = field(default_factory=list)
+    cancels: dict[str, float] = field(default_factory=dict)
+    """When the exchange answered the last request to cancel an order, by its id and the loop's clock."""
 
     def observe(self, request: Request, answer: Answer, row: JournalRow) -> None:
-        """Keep a positions answer or an executed close; ignore all else."""
+        """Keep a positions answer, an executed close or executed cancels; ignore all else."""
         path, _, query = request.raw_path.partition("?")
         if path == POSITIONS_PATH:
             whole = answer.status == OK and answer.cut is None
             body = answer.body if whole else b""
             self.answers.append(PositionsAnswer(self.now(), request.headers.get("OK-ACCESS-KEY", ""), query, body))
+        elif path in CANCEL_PATHS and row.executed:
+            for item in orjson.loads(request.body):
+                self.cancels[item.get("algoId") or item["ordId"]] = self.now()
         elif path == CLOSE_PATH and row.executed:
             body = orjson.loads(request.body)
             address = _address(body["instId"], body["mgnMode"], body.get("posSide", ""), body.get("ccy", ""))

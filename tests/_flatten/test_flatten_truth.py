@@ -9,6 +9,7 @@ import pytest
 import okx_async as okx
 from okx_async._calls.caller import Caller
 from okx_async._calls.on_wire import ClosesOnWire
+from okx_async._flatten.arguments import FlattenArguments
 from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.guard import Reading
 from okx_async._flatten.leg import LIFTED_BY_AUTO_CXL
@@ -235,15 +236,7 @@ def listed(**fields: str) -> okx.Position:
 
 
 def run_of() -> FlattenRun:
-    return FlattenRun(
-        cast("Caller", Idle()),
-        inst_ids=None,
-        where=None,
-        auto_cxl=False,
-        deadline=5.0,
-        priority=okx.Priority.PANIC,
-        on_progress=None,
-    )
+    return FlattenRun(cast("Caller", Idle()), FlattenArguments(auto_cxl=False, deadline=5.0))
 
 
 @pytest.mark.virtual

@@ -9,8 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from okx_async._errors import InvalidRequestError
-from okx_async._models import ClosePosition
-from okx_async._rest.requests import ACCOUNT_CONFIG, CLOSE_PATH, PUBLIC_TIME, close_body, is_nameable, positions_path
+from okx_async._models import ClosePosition, OpenOrder
+from okx_async._rest.requests import (
+    ACCOUNT_CONFIG,
+    CLOSE_PATH,
+    MOST_ALGO_CANCELS,
+    MOST_CANCELS,
+    PUBLIC_TIME,
+    cancel_batches,
+    cancel_orders,
+    close_body,
+    is_nameable,
+    positions_path,
+)
 from okx_async._words import ListedText
 
 # Computed with the standard library, reproduced with two other clients (OKX's own SDK among them).
@@ -224,3 +235,40 @@ def test_listed_ids_are_escaped_in_a_query() -> None:
     path = positions_path(["BTC-USDT", ListedText("X&龙")])
     assert path == "/api/v5/account/positions?instId=BTC-USDT,X%26%E9%BE%99"
     assert [is_nameable(inst_id) for inst_id in ("BTC-USDT", "X&龙")] == [True, False]
+
+
+# --- cancels ---
+
+
+def order(inst_id: str, number: int, *, algo: bool = False) -> OpenOrder:
+    ids = ("", str(number)) if algo else (str(number), "")
+    return OpenOrder(inst_id, "limit", "buy", "net", None, False, "live", *ids, "", {})  # noqa: FBT003
+
+
+def test_cancels_are_bodies_of_the_exchange() -> None:
+    one = cancel_orders([order("BTC-USDT-SWAP", 590908157585625111), order("BTC-USDT-SWAP", 590908544950571222)])
+    assert (one.method, one.path, one.body) == ("POST", *VECTORS["V10"][3:5])
+    algo = cancel_orders([order("BTC-USDT-SWAP", 7, algo=True)])
+    assert (algo.path, algo.body) == ("/api/v5/trade/cancel-algos", b'[{"instId":"BTC-USDT-SWAP","algoId":"7"}]')
+    assert one.itemized
+    assert algo.itemized
+
+
+def test_a_request_to_cancel_is_of_one_rate_key_and_one_kind() -> None:
+    call, put = "BTC-USD-260327-60000-C", "BTC-USD-260327-60000-P"
+    orders = [order("BTC-USDT-SWAP", number) for number in range(45)]
+    orders += [order("BTC-USDT-SWAP", number, algo=True) for number in range(21)]
+    orders += [order(call, 1), order(put, 2), order("龙 USDT", 3)]
+    found = [(one.label, len(orjson.loads(one.body))) for one in map(cancel_orders, cancel_batches(orders))]
+    assert found == [
+        *(("trade/cancel-batch-orders BTC-USDT-SWAP", size) for size in (20, 20, 5)),
+        *(("trade/cancel-algos BTC-USDT-SWAP", size) for size in (10, 10, 1)),
+        ("trade/cancel-batch-orders BTC-USD", 2),
+        ("trade/cancel-batch-orders 龙 USDT", 1),
+    ]
+
+
+def test_cancels_keep_the_limit_of_orders() -> None:
+    requests = [cancel_orders([order("X-USDT", 1, algo=algo)]) for algo in (False, True)]
+    limits = [one.quota.limit for one in requests if one.quota is not None and one.quota.per == 2.0]
+    assert [limits[0] * MOST_CANCELS, limits[1] * MOST_ALGO_CANCELS] == [300, 20]

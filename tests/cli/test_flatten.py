@@ -18,7 +18,8 @@ from rich.console import Console
 
 import okx_async as okx
 from okx_async.cli.exits import ExitCode
-from okx_async.cli.flatten import FlattenOptions, flatten
+from okx_async.cli.flatten import flatten
+from okx_async.cli.flatten_consent import FlattenOptions
 from okx_async.cli.streams import Page
 from okx_async.cli.target import Target
 from okx_async.simulator import SimulatedExchange
@@ -26,7 +27,7 @@ from tests.cli.conftest import STRANGER, Process, variables
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 POSITIONS_PATH = "/api/v5/account/positions"
-ALL = FlattenOptions(None, None, auto_cxl=True, deadline=10.0, dry_run=False)
+ALL = FlattenOptions(None, None, auto_cxl=True, deadline=10.0, dry_run=False, look_again=0.0)
 
 
 class Terminal(io.StringIO):

@@ -8,6 +8,7 @@ from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.api.placing import order_item
 
 _MOST = 20
+_MOST_ALGOS = 10
 _LEAST_S, _MOST_S = 10, 120
 
 
@@ -23,6 +24,15 @@ def cancel_batch_orders(venue: Venue, call: Call) -> list[Any]:
     if len(call.items) > _MOST:
         raise Refused("51406")
     return [_cancel(venue, call, item) for item in call.items]
+
+
+def cancel_algos(venue: Venue, call: Call) -> list[Any]:
+    """Cancel up to 10 algo orders; each item of the reply has its own code."""
+    if not call.items:
+        raise Refused("50014", "Parameter data cannot be empty.")
+    if len(call.items) > _MOST_ALGOS:
+        raise Refused("51406")
+    return [_cancel_algo(venue, call, item) for item in call.items]
 
 
 def cancel_all_after(venue: Venue, call: Call) -> list[Any]:
@@ -68,6 +78,30 @@ def _cancel(venue: Venue, call: Call, named: Mapping[str, Any]) -> dict[str, str
             call.executed = True
             ord_id, cl_ord_id = order.ord_id, order.cl_ord_id
     return order_item(call.ms, refused, ord_id, cl_ord_id)
+
+
+def _cancel_algo(venue: Venue, call: Call, named: Mapping[str, Any]) -> dict[str, str]:
+    inst_id, algo_id = _text(named, "instId"), _text(named, "algoId")
+    refused = None
+    if not (inst_id and algo_id):
+        refused = Refused("50014", f"Parameter {'algoId' if inst_id else 'instId'} cannot be empty.")
+    else:
+        venue.books.settle(call.now)
+        order = next((one for one in venue.orders.algos(call.user_id) if one.algo_id == algo_id), None)
+        if order is None or order.inst_id != inst_id:
+            refused = Refused("51400")
+        else:
+            venue.orders.cancel([order], call.ms)
+            call.executed = True
+    item = order_item(call.ms, refused)
+    return {
+        "algoId": algo_id,
+        "algoClOrdId": "",
+        "clOrdId": "",
+        "sCode": item["sCode"],
+        "sMsg": item["sMsg"],
+        "tag": "",
+    }
 
 
 def _text(named: Mapping[str, Any], name: str) -> str:

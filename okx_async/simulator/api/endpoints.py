@@ -5,7 +5,7 @@ from typing import Any
 
 from okx_async.simulator.api.arrivals import PER
 from okx_async.simulator.api.calls import Call, Route, Venue
-from okx_async.simulator.api.cancelling import cancel_all_after, cancel_batch_orders, cancel_order
+from okx_async.simulator.api.cancelling import cancel_algos, cancel_all_after, cancel_batch_orders, cancel_order
 from okx_async.simulator.api.closing import close_position
 from okx_async.simulator.api.history import positions_history
 from okx_async.simulator.api.pending import order, orders_algo_pending, orders_pending
@@ -68,6 +68,7 @@ ROUTES = {
         _trade(
             "trade/cancel-batch-orders", 300, cancel_batch_orders, _inst_scope("trade/cancel-batch-orders"), batch=True
         ),
+        _trade("trade/cancel-algos", 20, cancel_algos, _inst_scope("trade/cancel-algos"), batch=True),
         _trade("trade/cancel-all-after", 1, cancel_all_after, _tag_scope, per=1.0),
         _trade("account/set-position-mode", 5, set_position_mode, lambda _: "account/set-position-mode"),
         _read("account/positions", 10, positions),

@@ -240,6 +240,8 @@ def deadlines(evidence: Evidence) -> Iterator[str]:
         by = flatten.at + flatten.deadline
         if flatten.request is None:
             end = by + wire + LAST_READING + late
+            if flatten.orders:
+                end += flatten.look_again + LAST_READING
             writes = by + late
         else:
             end = by + wire + flatten.patience + wire + late

@@ -10,6 +10,7 @@ from okx_async.torture.invariants.calls import promptness, repeats, signatures, 
 from okx_async.torture.invariants.guarding import deadlines, filters, guard, kills
 from okx_async.torture.invariants.joins import joins, overlaps
 from okx_async.torture.invariants.limiter import order, pauses, reserve, thrift, tokens
+from okx_async.torture.invariants.orders import orders
 from okx_async.torture.invariants.reports import flat, rows
 
 
@@ -38,6 +39,7 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "flat": flat,
     "rows": rows,
     "deadlines": deadlines,
+    "orders": orders,
 }
 
 

@@ -100,3 +100,39 @@ def test_limits_of_the_switch(desk: Desk) -> None:
     assert post(desk, "cancel-all-after", {"timeOut": "0"}).code == "50011"
     desk.advance(1.0)
     assert post(desk, "cancel-all-after", {"timeOut": "0"}).code == "0"
+
+
+# --- algo orders ---
+
+
+def test_algo_orders_each_with_its_own_result(desk: Desk) -> None:
+    stop, twap = (desk.exchange.add_algo_order(SWAP, kind) for kind in ("conditional", "twap"))
+    other = desk.exchange.add_algo_order(SWAP, account=desk.exchange.add_account())
+    named = [{"instId": SWAP, "algoId": order.algo_id} for order in (stop, other)]
+    named += [{"instId": "ETH-USDT-SWAP", "algoId": twap.algo_id}, {"instId": SWAP, "algoId": "1"}]
+    reply = post(desk, "cancel-algos", named)
+    assert (reply.code, [item["sCode"] for item in reply.data]) == ("2", ["0", "51400", "51400", "51400"])
+    assert [item["algoId"] for item in reply.data] == [one["algoId"] for one in named]
+    assert list(desk.exchange.algo_orders) == [other, twap]
+    reply = post(desk, "cancel-algos", [{"instId": SWAP, "algoId": twap.algo_id}])
+    assert reply.code == "0"
+    assert list(desk.exchange.algo_orders) == [other]
+    assert desk.exchange.journal[-1].executed
+
+
+@pytest.mark.parametrize("named", [{"instId": SWAP}, {"algoId": "1"}, {"instId": SWAP, "algoId": 1}])
+def test_an_algo_order_that_is_not_named(desk: Desk, named: dict[str, Any]) -> None:
+    assert post(desk, "cancel-algos", [named]).data[0]["sCode"] == "50014"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [([], "50014"), ([{"instId": SWAP, "algoId": "1"}] * 11, "51406"), ({"instId": SWAP, "algoId": "1"}, "50002")],
+)
+def test_algo_orders_that_are_no_batch(desk: Desk, body: Any, code: str) -> None:
+    assert post(desk, "cancel-algos", body).code == code
+
+
+def test_algo_orders_count_one_by_one(desk: Desk) -> None:
+    body = [{"instId": SWAP, "algoId": "1"}] * 10
+    assert [post(desk, "cancel-algos", body).code for _ in range(3)] == ["1", "1", "50011"]

@@ -1,0 +1,125 @@
+"""Orders in `okx-async flatten`: which are shown, which are cancelled, and what the exit code says of the rest."""
+
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+
+from okx_async.cli.exits import ExitCode
+from okx_async.simulator import SimulatedExchange
+from tests.cli.test_flatten import ALL, Terminal, run
+from tests.cli.test_flatten import keys as keys  # noqa: PLC0414 - a fixture
+
+BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
+PENDING, BATCH = "/api/v5/trade/orders-pending", "/api/v5/trade/cancel-batch-orders"
+
+
+def entry(exchange: SimulatedExchange, inst_id: str, mgn_mode: str = "cross") -> None:
+    exchange.add_pending_order(inst_id, side="buy", reduce_only=False, mgn_mode=mgn_mode)
+
+
+def resting(exchange: SimulatedExchange) -> set[str]:
+    return {order.inst_id for order in exchange.pending_orders}
+
+
+@pytest.mark.usefixtures("keys")
+async def test_orders_are_shown_and_only_those_are_cancelled(
+    exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchange.open_position(BTC, -3)
+    entry(exchange, ETH)
+    exchange.add_algo_order(BTC)
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n", lambda: entry(exchange, SOL)))
+    assert await run(exchange, yes=False) is ExitCode.FAILED
+    out, err = capsys.readouterr()
+    assert err.index("To be cancelled at once") < err.index(ETH) < err.index("To be cancelled once all of it is flat")
+    assert "Close 1 position and cancel 2 orders? [y/N]" in err
+    assert "1 order that may open a position could not be cancelled, or came later" in err
+    assert (resting(exchange), exchange.algo_orders, exchange.positions) == ({SOL}, (), ())
+    assert "2 orders were cancelled." in out
+    assert SOL in out
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("answer", ["y\n", "n\n"])
+async def test_orders_alone_are_asked_about_too(
+    answer: str, exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry(exchange, ETH)
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    assert await run(exchange, yes=False) is (ExitCode.DONE if answer == "y\n" else ExitCode.FAILED)
+    assert resting(exchange) == (set() if answer == "y\n" else {ETH})
+    assert "Cancel 1 order? [y/N]" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("keys")
+async def test_orders_are_kept_if_told_so(exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]) -> None:
+    exchange.open_position(BTC, -3)
+    entry(exchange, BTC)
+    assert await run(exchange, replace(ALL, keep_orders=True), as_json=True) is ExitCode.DONE
+    record = json.loads(capsys.readouterr().out)
+    assert (record["cancelled"], [order["instId"] for order in record["open_orders"]]) == ([], [BTC])
+    assert resting(exchange) == {BTC}
+
+
+@pytest.mark.usefixtures("keys")
+async def test_only_orders_that_match_the_options_are_cancelled(
+    exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for inst_id, mgn_mode in ((BTC, "cross"), (BTC, "isolated"), (ETH, "isolated")):
+        entry(exchange, inst_id, mgn_mode)
+    assert await run(exchange, replace(ALL, inst_ids=[BTC], mgn_mode="isolated"), as_json=True) is ExitCode.DONE
+    [cancelled] = json.loads(capsys.readouterr().out)["cancelled"]
+    assert (cancelled["instId"], cancelled["tdMode"]) == (BTC, "isolated")
+    assert len(exchange.pending_orders) == 2
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_a_list_that_is_refused_is_never_called_empty(
+    *, as_json: bool, exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchange.open_position(BTC, -3)
+    exchange.inject(path=PENDING, code="50030", times=None)
+    assert await run(exchange, as_json=as_json) is ExitCode.DONE
+    out, _ = capsys.readouterr()
+    if as_json:
+        record = json.loads(out)
+        assert record["open_orders"] is None
+        assert any("trade/orders-pending" in note for note in record["notes"])
+    else:
+        assert "Orders still pending there could not be read" in out
+        assert "No orders are pending" not in out
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_a_dry_run_shows_the_orders(
+    *, as_json: bool, exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry(exchange, BTC)
+    exchange.inject(path="/api/v5/trade/orders-algo-pending", code="50030", times=None)
+    assert await run(exchange, replace(ALL, dry_run=True), as_json=as_json) is ExitCode.DONE
+    out, err = capsys.readouterr()
+    assert {row.method for row in exchange.journal} == {"GET"}
+    if as_json:
+        record = json.loads(out)
+        assert [order["instId"] for order in record["cancels"]] == [BTC]
+        assert len(record["unread_orders"]) == 7
+    else:
+        assert "To be cancelled at once" in err
+        assert "pending orders that are not shown are not cancelled: trade/orders-algo-pending" in err
+        assert err.endswith("dry run: nothing was sent\n")
+
+
+@pytest.mark.usefixtures("keys")
+async def test_orders_that_could_not_be_cancelled_are_exit_1(
+    exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry(exchange, BTC)
+    exchange.inject(path=BATCH, code="50030", times=None)
+    assert await run(exchange) is ExitCode.FAILED
+    out, err = capsys.readouterr()
+    assert "0 orders were cancelled; other answers: 50030 (2)." in out
+    assert "1 order that may open a position could not be cancelled" in err
