@@ -219,7 +219,7 @@ class Leg:
         A close that was taken keeps its own story: its leg is followed by readings as long as there are any.
         """
         if self._halted is None and not self._taken:
-            self._halted = FlattenState.REFUSED if isinstance(error, RejectedError) else FlattenState.DEADLINE
+            self._halted = FlattenState.REFUSED if isinstance(error, RejectedError) else FlattenState.CLIENT_CLOSED
             self.error = self.error or error
 
     def observe(self, reading: Reading, now: float) -> bool:
@@ -252,7 +252,7 @@ class Leg:
             return FlattenState.UNKNOWN
         if guard.superseded:
             return FlattenState.SUPERSEDED
-        return self._listed() if self._halted in {None, FlattenState.DEADLINE} else self._halted
+        return self._listed() if self._halted in {None, FlattenState.CLIENT_CLOSED} else self._halted
 
     def _listed(self) -> FlattenState:
         """Return the state of a position that is still listed."""
@@ -261,7 +261,7 @@ class Leg:
             return FlattenState.PARTIAL
         if self.outcome in {Outcome.ACCEPTED, Outcome.WAIT}:
             return FlattenState.IN_PROGRESS
-        return FlattenState.UNKNOWN if self.outcome is Outcome.UNKNOWN else FlattenState.DEADLINE
+        return FlattenState.UNKNOWN if self.outcome is Outcome.UNKNOWN else self._halted or FlattenState.DEADLINE
 
     def row(self, state: FlattenState, seconds: float) -> FlattenRow:
         """Return the row of the report, in this state."""

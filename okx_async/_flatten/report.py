@@ -30,6 +30,8 @@ class FlattenState(Enum):
     """Unknown: a close may have been executed, and no reading has shown its effect."""
     DEADLINE = "deadline"
     """Still there, or not seen since: there was no time left to send a close, or to send it again."""
+    CLIENT_CLOSED = "client_closed"
+    """Still there, or not seen since: the client was closed meanwhile, so that nothing more could be sent or read."""
 
 
 FLAT_STATES: Final = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT})

@@ -25,6 +25,7 @@ _WORDS = MappingProxyType(
         FlattenState.IN_PROGRESS: ("ON ITS WAY", "yellow"),
         FlattenState.UNKNOWN: ("UNKNOWN", "bold red"),
         FlattenState.DEADLINE: ("OUT OF TIME", "bold red"),
+        FlattenState.CLIENT_CLOSED: ("STOPPED", "bold red"),
     }
 )
 _ENDS = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT, FlattenState.SUPERSEDED})

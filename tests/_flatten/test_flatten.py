@@ -356,7 +356,7 @@ def test_closing_the_client_ends_it_with_a_report(happen: Happen) -> None:
 
     report = happen(story, fill_delay=3.0)
     assert not report.flat
-    assert states(report) == {BTC: FlattenState.IN_PROGRESS, ETH: FlattenState.DEADLINE}
+    assert states(report) == {BTC: FlattenState.IN_PROGRESS, ETH: FlattenState.CLIENT_CLOSED}
     assert report.seconds < 3.0
 
 

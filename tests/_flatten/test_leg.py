@@ -308,7 +308,7 @@ def test_stopped_it_sends_nothing_more() -> None:
     for leg in (refused, closing):
         leg.halt(OutcomeUnknownError("later"))
         assert (leg.step(0.0).move, leg.may_send_until(), leg.may_send_blind) == (Move.DONE, None, False)
-    assert (state(refused), state(closing)) == (FlattenState.REFUSED, FlattenState.DEADLINE)
+    assert (state(refused), state(closing)) == (FlattenState.REFUSED, FlattenState.CLIENT_CLOSED)
     assert str(refused.error) == "50119"
 
 

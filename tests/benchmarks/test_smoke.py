@@ -143,3 +143,12 @@ def test_the_tables_are_put_into_the_page(tmp_path: Path) -> None:
     assert "| okx_async | Limiter(Quota(20, 2.0)) |" in text
     assert "a waiter beyond its task" in text
     assert text.count("to be replaced") == 1
+
+
+def test_the_exit_is_timed_alone_and_beside_rivals(tmp_path: Path) -> None:
+    raw = run(tmp_path, "exit", "--seeds", "1")["raw"]
+    assert len(raw) == 9  # books of three sizes, beside three kinds of rivals
+    for name, [[seconds, first]] in raw.items():
+        assert 0 < first < seconds, name
+        assert seconds < 30.0, name
+    assert raw["three pollers, 1"][0][0] < 0.5

@@ -29,8 +29,8 @@ def joins(evidence: Evidence) -> Iterator[str]:
         who = f"{call.name} {call.request.inst_id}"
         if call.told == CANCELLED and not call.stopped:
             yield f"{who}: cancelled, and not by its caller"
-        if call.told not in {ACCEPTED, REFUSED}:
-            continue
+        if call.told not in {ACCEPTED, REFUSED} or (call.told == REFUSED and not call.carried):
+            continue  # refused without an attempt: its API key is
         made = evidence.calls.get(call.carried)
         if made is None:
             yield f"{who}: told {call.told} of {call.carried!r}, which no call made"

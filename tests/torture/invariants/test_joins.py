@@ -41,6 +41,8 @@ def rows(evidence: Evidence, *journal: JournalRow) -> None:
         (REFUSED, {}, NOT_DONE, ""),
         (REFUSED, {}, DONE, "but c1 was executed"),
         (REFUSED, {}, LATER, ""),
+        (REFUSED, {"carried": ""}, NOT_DONE, ""),
+        (ACCEPTED, {"carried": ""}, DONE, "which no call made"),
         (CANCELLED, {}, DONE, "not by its caller"),
         (CANCELLED, {"stopped": True}, DONE, ""),
         (CANCELLED, {"join": False}, DONE, ""),
