@@ -108,6 +108,26 @@ def test_what_protects_stays_if_it_is_not_flat(happen: Happen) -> None:
     assert [order.algo_id != "" for order in report.open_orders] == [True]
 
 
+def test_the_stop_of_a_position_opened_meanwhile_stays(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        exchange = world.exchange
+        exchange.add_algo_order(BTC)  # left over, of a position that is gone
+
+        def fill() -> None:
+            exchange.open_position(BTC, 3)
+            exchange.add_algo_order(BTC, "oco")
+
+        world.exchange.inject(path=PENDING, delay=1.0)  # the proof is 1 s old when what protects is read
+        world.at(0.5, fill)
+        report = await client.flatten(cancel_orders="entries")
+        assert left(world) == [f"{BTC} oco"]
+        return report
+
+    report = happen(story)
+    assert not report.flat
+    assert [position.inst_id for position in report.appeared] == [BTC]
+
+
 def test_only_orders_in_the_filter_are_cancelled(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         exchange = world.exchange
