@@ -109,7 +109,7 @@ def _is_stop_of(position: Position, order: OpenOrder) -> bool:
 def _is_newer(order: OpenOrder, begun: float) -> bool:
     """Return whether an order was placed later than that; one that does not say when was not."""
     c_time = _word(order, "cTime")
-    return c_time.isascii() and c_time.isdecimal() and float(c_time) > begun * 1000
+    return c_time.isascii() and c_time.isdecimal() and float(c_time) >= begun * 1000 + 1  # whole ms, rounded either way
 
 
 def _word(order: OpenOrder, name: str) -> str:
