@@ -63,7 +63,7 @@ class FlattenRun:
         )
         self._cancels: OrderCancels | None = None
         if arguments.cancel_orders is not None:
-            self._cancels = OrderCancels(calls, inst_ids, arguments.priority, self._order_wanted)
+            self._cancels = OrderCancels(calls, inst_ids, arguments.priority, self._order_wanted, self._opened_before)
         self._looked_again = False
         self._appeared: list[Position] = []
         self._extra_readings = 0

@@ -1,7 +1,8 @@
 """Which pending orders a flatten cancels, and when (pure).
 
 An entry could open a position or add to one: it is cancelled at once. What protects a position stays until everything
-is proven flat, and for as long as any position is listed where it stands. What counts as protective:
+is proven flat, and for as long as any position is listed where it stands. One that was placed after the flatten began
+may protect what was opened meanwhile, so it stays too. What counts as protective:
 
 * an order that closes a whole position (``closeFraction``), or that a position lists as its own stop or take-profit;
 * in long/short mode, an order against its side;
@@ -59,7 +60,12 @@ def stands_at(order: OpenOrder, position: Position) -> bool:
 
 
 def orders_to_cancel(
-    orders: Iterable[OpenOrder], positions: Iterable[Position], wanted: Callable[[OpenOrder], bool], *, flat: bool
+    orders: Iterable[OpenOrder],
+    positions: Iterable[Position],
+    wanted: Callable[[OpenOrder], bool],
+    *,
+    flat: bool,
+    begun: float,
 ) -> list[OpenOrder]:
     """Return the orders that are to be cancelled now.
 
@@ -68,13 +74,14 @@ def orders_to_cancel(
         positions: What is open on all instruments of these orders, in the flatten's filter or not.
         wanted: Tells whether an order is in the flatten's filter.
         flat: Whether everything in the filter is proven flat.
+        begun: When the flatten began, by the exchange's clock, in Unix seconds.
     """
     held = [position for position in positions if not is_flat(position)]
     found = []
     for order in orders:
         role = role_of(order, held)
         if role is Role.PROTECTIVE:
-            due = flat and not any(stands_at(order, position) for position in held)
+            due = flat and not (_is_newer(order, begun) or any(stands_at(order, position) for position in held))
         else:
             due = role is Role.ENTRY
         if due and wanted(order):
@@ -97,6 +104,12 @@ def _is_stop_of(position: Position, order: OpenOrder) -> bool:
     stops: Any = position.raw.get("closeOrderAlgo")
     listed = stops if isinstance(stops, list) else ()
     return bool(order.algo_id) and any(isinstance(one, dict) and one.get("algoId") == order.algo_id for one in listed)
+
+
+def _is_newer(order: OpenOrder, begun: float) -> bool:
+    """Return whether an order was placed later than that; one that does not say when was not."""
+    c_time = _word(order, "cTime")
+    return c_time.isascii() and c_time.isdecimal() and float(c_time) >= begun * 1000 + 1  # whole ms, rounded either way
 
 
 def _word(order: OpenOrder, name: str) -> str:

@@ -22,7 +22,6 @@ from okx_async import (
     Position,
 )
 from okx_async._flatten.report import FLAT_STATES
-from okx_async._flatten.report import FLAT_STATES
 from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say
 from okx_async.cli.flatten_consent import Consent, FlattenOptions, Found, find

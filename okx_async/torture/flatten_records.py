@@ -21,7 +21,6 @@ from okx_async import (
     RejectedError,
 )
 from okx_async.torture.calls import CANCELLED
-from okx_async.torture.resting_orders import RestingOrder
 from okx_async.torture.watched_limiter import CURRENT_CALL
 from okx_async.torture.witness import Address, ListedPosition, address_of, address_of_request, is_open, listed_position
 
@@ -66,6 +65,22 @@ class CloseAttempt:
     def written(self) -> bool:
         """Whether a byte of the request may have left."""
         return self.sent is not None and self.attempt.token != "refunded"
+
+
+@dataclass(frozen=True, slots=True)
+class RestingOrder:
+    """One order as it was placed before the flatten began."""
+
+    id: str
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    entry: bool
+    """Whether it could open a position; else it protects one."""
+    side: str
+    """The side of the position that it adds to, or protects."""
+    certain: bool
+    """Whether it is in the flatten's filter for certain."""
 
 
 @dataclass(slots=True)

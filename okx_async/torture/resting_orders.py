@@ -3,35 +3,17 @@
 The draws are separate, so that everything else of a history happens as it would without them.
 """
 
-from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from okx_async.torture.flatten_records import FlattenScope
-    from okx_async.torture.stage import Desk, Stage
+from okx_async.torture.flatten_records import FlattenScope, RestingOrder
+from okx_async.torture.stage import Desk, Stage
 
 ELSEWHERE = "Q0-USDT-SWAP"
 """An instrument of no other strategy, on which nothing is open."""
 
 
-@dataclass(frozen=True, slots=True)
-class RestingOrder:
-    """One order as it was placed before the flatten began."""
-
-    id: str
-    inst_id: str
-    mgn_mode: str
-    pos_side: str
-    entry: bool
-    """Whether it could open a position; else it protects one."""
-    side: str
-    """The side of the position that it adds to, or protects."""
-    certain: bool
-    """Whether it is in the flatten's filter for certain."""
-
-
-def place_orders(stage: "Stage", desk: "Desk", scope: "FlattenScope", rng: Random) -> list[RestingOrder]:
+def place_orders(stage: Stage, desk: Desk, scope: FlattenScope, rng: Random) -> list[RestingOrder]:
     """Place orders on swaps that are to be closed, now and then one where nothing is open, which may be filled."""
     account, exchange = desk.seat.account, stage.exchange
     home = stage.accounts[account]

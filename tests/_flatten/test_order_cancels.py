@@ -108,6 +108,26 @@ def test_what_protects_stays_if_it_is_not_flat(happen: Happen) -> None:
     assert [order.algo_id != "" for order in report.open_orders] == [True]
 
 
+def test_the_stop_of_a_position_opened_meanwhile_stays(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        exchange = world.exchange
+        exchange.add_algo_order(BTC)  # left over, of a position that is gone
+
+        def fill() -> None:
+            exchange.open_position(BTC, 3)
+            exchange.add_algo_order(BTC, "oco")
+
+        world.exchange.inject(path=PENDING, delay=1.0)  # the proof is 1 s old when what protects is read
+        world.at(0.5, fill)
+        report = await client.flatten(cancel_orders="entries")
+        assert left(world) == [f"{BTC} oco"]
+        return report
+
+    report = happen(story)
+    assert not report.flat
+    assert [position.inst_id for position in report.appeared] == [BTC]
+
+
 def test_only_orders_in_the_filter_are_cancelled(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         exchange = world.exchange
@@ -240,6 +260,34 @@ def test_each_order_has_its_own_code(happen: Happen) -> None:
 
     report = happen(story)
     assert report.cancel_codes == {"51400": 1, "0": 3, "51412": 1}
+
+
+@pytest.mark.parametrize("items", ["[]", "{}", '[{"ordId":"1","sCode":"0"}]'])
+def test_an_order_that_no_item_answers_is_cancelled_again_at_once(happen: Happen, items: str) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        entry(world)
+        world.exchange.inject(path=BATCH, body=f'{{"code":"0","msg":"","data":{items}}}')
+        world.at(1.0, lambda: kept.extend(left(world)))
+        return await client.flatten(cancel_orders="entries")
+
+    kept: list[str] = []
+    report = happen(story, fill_delay=3.0)
+    assert report.flat
+    assert (kept, report.cancel_codes) == ([], {"0": 1})
+
+
+def test_the_limit_of_algo_orders_is_kept(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        for _ in range(45):
+            world.exchange.add_algo_order(BTC, "trigger", side="buy", sz="1", reduce_only=False)
+        report = await client.flatten(cancel_orders="entries", look_again=0.0)
+        assert not world.exchange.rejections
+        return report
+
+    report = happen(story)
+    assert len(report.cancelled) == 45
+    assert 4.0 < report.seconds < 5.0
 
 
 def test_orders_that_cannot_be_cancelled_do_not_keep_the_report(happen: Happen) -> None:

@@ -106,11 +106,12 @@ def test_where_an_order_stands(fields: dict[str, Any], at: Position, stands: boo
 
 ENTRY, STOP, ELSEWHERE = order(), order(ordId="2", reduceOnly="true"), order(ordId="3", instId=ETH, reduceOnly="true")
 CASH = order(ordId="4", tdMode="cash")
+BEGUN = 1_768_519_672.0
 ALL = [ENTRY, STOP, ELSEWHERE, CASH]
 
 
 def chosen(beside: list[Position], *, flat: bool, only: str = "") -> list[OpenOrder]:
-    return orders_to_cancel(ALL, beside, lambda one: only in {"", one.inst_id}, flat=flat)
+    return orders_to_cancel(ALL, beside, lambda one: only in {"", one.inst_id}, flat=flat, begun=BEGUN)
 
 
 def test_entries_go_at_once_and_what_protects_only_after_the_proof() -> None:
@@ -127,3 +128,13 @@ def test_what_protects_a_position_out_of_the_filter_stays() -> None:
 def test_an_order_out_of_the_filter_stays() -> None:
     assert chosen([], flat=True, only=ETH) == [ELSEWHERE]
     assert chosen([], flat=False, only=ETH) == []
+
+
+@pytest.mark.parametrize(
+    ("c_time", "stays"),
+    [("1768519672000", False), ("1768519672001", True), ("", False), ("late", False), ("\u0661", False), (5, False)],
+)
+def test_what_was_placed_after_the_beginning_may_protect_something_new(c_time: object, stays: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    stop, entry = order(reduceOnly="true", cTime=c_time), order(cTime=c_time)
+    found = orders_to_cancel([stop, entry], [], lambda _: True, flat=True, begun=BEGUN)
+    assert found == ([entry] if stays else [stop, entry])

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from okx_async._rest.records import positions
+from okx_async._rest.responses import Answer
 from okx_async.cli.exits import ExitCode
+from okx_async.cli.flatten_consent import Consent, Found
 from okx_async.simulator import SimulatedExchange
 from tests.cli.test_flatten import ALL, Terminal, run
 from tests.cli.test_flatten import keys as keys  # noqa: PLC0414 - a fixture
@@ -123,3 +126,13 @@ async def test_orders_that_could_not_be_cancelled_are_exit_1(
     out, err = capsys.readouterr()
     assert "0 orders were cancelled; other answers: 50030 (2)." in out
     assert "1 order that may open a position could not be cancelled" in err
+
+
+def test_a_position_that_cannot_be_read_did_not_appear_after_the_question() -> None:
+    record = {"instId": BTC, "mgnMode": "new", "posSide": "net", "pos": "3"}
+    [odd] = positions(Answer(200, "0", data=[record], listed=True, envelope=True)).positions
+    consent = Consent(ALL)
+    consent.give(Found([], [], [], [], []))
+    assert not consent.holds(odd)
+    assert consent.holds(replace(odd, mgn_mode="cross"))  # flatten asks about each mode that may be meant
+    assert list(consent.left_alone.values()) == [odd]

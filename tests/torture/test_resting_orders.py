@@ -2,9 +2,9 @@ from random import Random
 
 import pytest
 
-from okx_async.torture.flatten_records import FlattenScope
+from okx_async.torture.flatten_records import FlattenScope, RestingOrder
 from okx_async.torture.plan import Plan
-from okx_async.torture.resting_orders import ELSEWHERE, RestingOrder, place_orders
+from okx_async.torture.resting_orders import ELSEWHERE, place_orders
 from okx_async.torture.stage import Stage
 from tests.torture.test_stage import play
 

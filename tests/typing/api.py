@@ -32,6 +32,8 @@ def report(flattened: okx.FlattenReport) -> None:
     assert_type(flattened.rows[0].before, okx.Position | None)
     assert_type(flattened.rows[0].position, okx.Position)
     assert_type(flattened.open_orders, tuple[okx.OpenOrder, ...] | None)
+    assert_type(flattened.cancelled, tuple[okx.OpenOrder, ...])
+    assert_type(flattened.appeared, tuple[okx.Position, ...])
     flattened.flat = True  # type: ignore[misc]
 
 

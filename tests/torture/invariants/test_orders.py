@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from okx_async import FlattenState
-from okx_async.torture.resting_orders import ELSEWHERE, RestingOrder
+from okx_async.torture.flatten_records import RestingOrder
+from okx_async.torture.resting_orders import ELSEWHERE
 from tests.torture.conftest import RunForIt
 
 ENTRY = RestingOrder("5", "F0-USDT-SWAP", "cross", "net", entry=True, side="long", certain=True)
