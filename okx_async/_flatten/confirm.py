@@ -6,6 +6,8 @@ exchange decides. Positions are then read until it is gone, but the close is nev
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -56,7 +58,7 @@ async def close_and_confirm(
     if max_wait is not None:
         engine.send_by = begun + max_wait
     try:
-        try:
+        async with _ending(engine):
             await engine.reader.read_since(begun, min(begun + FIRST_CLOSE_WAIT, engine.send_by), request.inst_id)
             reading = engine.reader.latest
             found = [] if reading is None else _matching(request, reading)
@@ -82,12 +84,28 @@ async def close_and_confirm(
                     text = f"accepted, but not proven closed in {confirm_timeout:g} s: look at positions"
                     raise OutcomeUnknownError(f"{request.inst_id}: {text}", attempts=attempts)
             return replace(closed_position(answer, request, attempts), flat=True)
-        finally:
-            await engine.aclose()
     except asyncio.CancelledError as cancelled:
         engine.add_notes(cancelled)
         if taken:
             cancelled.add_note(unproven_note(request.inst_id))
+        raise
+
+
+@asynccontextmanager
+async def _ending(engine: CloseEngine) -> AsyncIterator[None]:
+    """End the engine after the block; a second cancellation meanwhile keeps the notes of the first."""
+    notes: list[str] = []
+    try:
+        try:
+            yield
+        except asyncio.CancelledError as cancelled:
+            notes += getattr(cancelled, "__notes__", ())
+            raise
+        finally:
+            await engine.aclose()
+    except asyncio.CancelledError as cancelled:
+        for note in () if getattr(cancelled, "__notes__", ()) else notes:
+            cancelled.add_note(note)
         raise
 
 

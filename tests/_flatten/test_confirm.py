@@ -8,6 +8,7 @@ import pytest
 
 import okx_async as okx
 from okx_async._flatten.confirm import _matching
+from okx_async._flatten.engine import FIRST_CLOSE_WAIT
 from okx_async._flatten.guard import Reading
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
@@ -224,6 +225,25 @@ def test_cancelled_before_the_last_reading_it_notes_that_nothing_is_proven(happe
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
         assert getattr(caught.value, "__notes__", []) == [f"{BTC}: already sent, not proven closed"]
+
+    happen(story)
+
+
+def test_a_second_cancellation_keeps_the_note_of_what_was_sent(happen: Happen) -> None:
+    """Seed 2611292015622 broke "rows": nothing had been read yet, so the close was that of no leg."""
+
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.inject(path="/api/v5/account/positions", delay=4.0)  # the close does not wait for it
+        world.exchange.inject(delay=1.0)
+        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
+        await asyncio.sleep(FIRST_CLOSE_WAIT + 0.5)
+        assert len(world.closes()) == 1
+        for _ in range(9):
+            task.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert getattr(caught.value, "__notes__", []) == [f"{BTC}: already sent, outcome unknown"]
 
     happen(story)
 
