@@ -161,6 +161,7 @@ def test_a_fork_behind_pythons_back_is_refused(tmp_path: Path) -> None:
 from okx_async.stores import forks
 assert asyncio.run(free())
 forks._FORKING.clear()
+limiter._agent.worker.lock.acquire()  # the thread of a parent does not cross a fork
 forks._in_child()  # as an embedding program calls it, without the step before the fork
 try:
     asyncio.run(free())
