@@ -1,8 +1,8 @@
 """One close for many callers: calls for the same position while one is in flight await that one.
 
 A flight is the call of the first caller, in a task of its own, so that no caller's cancellation ends it while others
-wait. Each caller keeps its own `max_wait` and cancellation. A flight that nobody awaits any more is cancelled, as the
-call itself would be. Where the first caller's time ends before anything was sent, another caller flies anew.
+wait. Each caller keeps its own `max_wait` and cancellation. A flight without a caller is cancelled, as the call itself
+would be. Where the first caller's time ends before anything was sent, another caller flies anew.
 """
 
 import asyncio

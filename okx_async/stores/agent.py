@@ -55,7 +55,7 @@ class Agent:
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
-        """Give up a wait, or the token that it brought and that nobody uses."""
+        """Give up a wait, or the token that it brought and that is not used."""
         worker = self.worker
         worker.post(lambda: worker.leave(waiter))
 

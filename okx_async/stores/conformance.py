@@ -224,7 +224,7 @@ async def the_reserve_is_for_panic(subject: Subject) -> None:
 
 
 async def a_cancelled_waiter_takes_nothing(subject: Subject) -> None:
-    """Check that a waiter that is cancelled, at whatever moment, takes no slot with it and delays nobody."""
+    """Check that a waiter that is cancelled, at whatever moment, takes no slot with it and delays no other."""
     source, key = subject.source(Quota(1, PER)), subject.key()
     for turns in range(6):
         task = asyncio.create_task(source.slot(key).__aenter__())

@@ -208,7 +208,7 @@ class SharedBucket:
         return max(0, self.given_up - self._clean(now))
 
     def free(self, now: float, *, panic: bool) -> int:
-        """Return how many tokens a lane could take now if nobody stood in line; may be negative."""
+        """Return how many tokens a lane could take now if the line were empty; may be negative."""
         usable = self.quota.limit - self.unused(now)
         spare = 0 if panic else min(self.quota.reserve, usable - 1)
         return usable - spare - len(self.tokens)

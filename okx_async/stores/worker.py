@@ -109,7 +109,7 @@ class Worker:
         local.waiters[waiter.panic][waiter.ident] = waiter
 
     def leave(self, waiter: Waiter) -> None:
-        """Give up a wait, or the token that it brought and that nobody uses."""
+        """Give up a wait, or the token that it brought and that is not used."""
         waiter.left = True
         local = self._local(waiter.key)
         if waiter.lease is not None:
@@ -280,7 +280,7 @@ class Worker:
             del local.waiters[waiter.panic][waiter.ident]
         named = len(asks) - sum(waiter.ident not in local.waiters[waiter.panic] for waiter, _ in asks)
         if named < min(local.waiting(), local.quota.limit) or (not named and local.told):
-            self._hot[local.key] = local  # others are to be named now, or nobody any more
+            self._hot[local.key] = local  # others are to be named now, or none any more
         self._wake(local, due)
         return granted
 
