@@ -9,7 +9,7 @@ from okx_async import InvalidRequestError, NotSentError, OkxError, OutcomeUnknow
 from okx_async.simulator import SimulatedExchange
 from tests.sockets.conftest import OWN, Clients, Connection, Stub
 
-pytestmark = pytest.mark.usefixtures("no_uid_check")
+pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 
 
 async def test_it_stays_open(exchange: SimulatedExchange, clients: Clients) -> None:
