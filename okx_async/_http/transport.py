@@ -131,6 +131,10 @@ class Transport:
             request.connecting(self._connect_timeout)
         elif session.closed:
             request.failure = "the session is closed"
+            request.futile = True
+        elif getattr(session, "_loop", request.loop) is not request.loop:  # no public name for it that does not warn
+            request.failure = "the session was made in another event loop"
+            request.futile = True
         elif plain:
             request.asking()
         elif forbidden := request.forbidden():
