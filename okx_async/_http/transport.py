@@ -21,6 +21,7 @@ from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
 from okx_async._http.sessions import check_session, genuine, overridden
 from okx_async._http.timeouts import HELD_UP
+from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate
 
 _NEVER: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -71,6 +72,7 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._urls: dict[str, URL] = {}
         self._opening = asyncio.Lock()
+        self._batch = WriteBatch()
         # On a caller's session aiohttp itself limits the time to connect. The threshold keeps aiohttp from rounding
         # that limit up to a whole second.
         self._timeout = (
@@ -111,7 +113,7 @@ class Transport:
         data = None if plain and not session.trace_configs else body or None  # what hooks and mocks are to see
         begun = 0.0 if self._own else request.loop.time()
         for _ in range(_LOOKS):
-            gate = WriteGate(request, b"" if data else body)
+            gate = WriteGate(request, self._batch, b"" if data else body)
             try:
                 return await self._exchange(session, request, gate, method, path, headers, data)
             except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
