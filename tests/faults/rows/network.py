@@ -96,7 +96,7 @@ row(
     SLOW,
     "the loop stands still for 6 s as the answer comes",
     accepted(every_leg=True),
-    later(stand_still(6.0, 0.02)),
+    later(stand_still(6.0, 0.055)),
     flatten=out(every_leg=True),
 )
 row(
