@@ -1,8 +1,10 @@
 """Opening connections before they are needed, without a request."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from math import inf
+from types import MappingProxyType
 from typing import Any, Final
 
 import aiohttp
@@ -32,6 +34,7 @@ async def warm(
     bound: int,
     seconds: float,
     timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as aiohttp's connectors take it
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     """Open connections, all at once, and return how many stand ready.
 
@@ -46,6 +49,7 @@ async def warm(
             a pool of its own, whose connections are taken as they are.
         seconds: Time for each.
         timeout: aiohttp's time-outs for each.
+        options: What else each request is made with: its proxy.
     """
     connector = session.connector
     if connector is None:
@@ -61,7 +65,8 @@ async def warm(
                 async with asyncio.timeout(seconds) as hold.limit:
                     while not hold.held:  # an old connection was closed, and is replaced
                         with suppress(_Held):
-                            (await session.request("GET", url, timeout=timeout, middlewares=(hold,))).release()
+                            request = session.request("GET", url, timeout=timeout, middlewares=(hold,), **options)
+                            (await request).release()
                             return  # a mock answers without a connection
         finally:
             if not hold.held:
