@@ -31,6 +31,8 @@ def words(exc: BaseException) -> str:
         return words(exc.__cause__)  # the rest is aiohttp's inner state, the proxy's login included
     # aiohttp says "ssl:default" for plain http too, and "400" for answers that it cannot read, whatever their status.
     text = f"{type(exc).__name__}: {text}".replace(" ssl:default", "").replace(": 400, message=", ": ")
+    if isinstance(exc, aiohttp.ClientConnectorError):  # without a number it is TLS that was not begun
+        text = text.replace("[None]", "[the connection ended in the handshake]")
     return hide_logins(text.rstrip(": "))
 
 

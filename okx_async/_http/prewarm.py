@@ -61,7 +61,7 @@ async def warm(
     async def one() -> None:
         hold = _Hold(opening)
         try:
-            with suppress(_Held, aiohttp.ClientError, OSError, TimeoutError):
+            with suppress(_Held, Exception):  # connectors of other packages have errors of their own
                 async with asyncio.timeout(seconds) as hold.limit:
                     while not hold.held:  # an old connection was closed, and is replaced
                         with suppress(_Held):

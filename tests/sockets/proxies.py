@@ -52,16 +52,28 @@ class HttpProxy:
             if not self.established.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200")):
                 writer.write(self.established)
                 return
-            there = await asyncio.open_connection("127.0.0.1", port)
             writer.write(self.established)
             if self.early is not None:
                 await self.early(writer)
-            await join((reader, writer), there)
+            await join((reader, writer), await asyncio.open_connection("127.0.0.1", port))
         else:
             port = self.target or urlsplit(where).port or 80
             there = await asyncio.open_connection("127.0.0.1", port)
             there[1].write(head)
             await join((reader, writer), there)
+
+
+@dataclass
+class Front:
+    """A server that carries bytes to a local port; with TLS it gives a plain server its certificate."""
+
+    target: int
+    port: int = 0
+    connections: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        await join((reader, writer), await asyncio.open_connection("127.0.0.1", self.target))
 
 
 @dataclass
