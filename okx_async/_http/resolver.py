@@ -58,8 +58,8 @@ class LastKnown(AbstractResolver):
                 return await asyncio.shield(task)
         except TimeoutError:
             trouble = f"DNS does not answer for {host}"
-        except OSError as exc:
-            trouble = f"DNS cannot look up {host} ({exc.strerror or exc})"
+        except Exception as exc:  # noqa: BLE001 - a resolver of the caller's may raise what it likes
+            trouble = f"DNS cannot look up {host} ({getattr(exc, 'strerror', None) or exc})"
         self._troubles[host] = trouble
         if known is None:
             raise OSError(None, trouble)

@@ -32,7 +32,7 @@ class Route:
     """What no text may show of the proxy's login, also of a proxy of a caller's session."""
 
     def __repr__(self) -> str:
-        return f"<Route {'direct' if self.proxy is None else self.proxy!r}>"
+        return f"<Route {'direct' if self.proxy is None else repr(self.proxy)}>"
 
 
 DIRECT: Final = Route()

@@ -15,14 +15,14 @@ from yarl import URL
 
 from okx_async._http.bodies import UnreadableBodyError, read_body, unpack
 from okx_async._http.connector import Connector
-from okx_async._http.failures import futile, words
+from okx_async._http.failures import futile
 from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
 from okx_async._http.protocol import LIMITS
 from okx_async._http.proxy import Proxy
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.sessions import check_session, genuine, overridden
-from okx_async._http.timeouts import EARLY
+from okx_async._http.unconnected import reason, time_is_over
 from okx_async._http.write_gate import SPOILT, WriteGate
 
 _NEVER: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -121,7 +121,9 @@ class Transport:
                     break
             except BaseException as exc:  # noqa: BLE001 - it goes on its way
                 if request.expired and not (request.may_have_left or request.ended or request.failure):
-                    request.failure = self._no_connection(request)
+                    request.failure = time_is_over(
+                        request, self._session, self._route, self._connect_timeout, own=self._own
+                    )
                 # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
                 exc.__cause__ = exc.__context__ = None
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
@@ -153,37 +155,9 @@ class Transport:
         if gate.spoilt and lost:
             request.failure = SPOILT
             return True
-        request.failure = request.failure or self._words(exc)
+        request.failure = request.failure or reason(exc, self._session, self._route, self._connect_timeout)
         request.futile = not request.may_have_left and futile(exc)
         return False
-
-    def _words(self, exc: Exception) -> str:
-        if isinstance(exc, aiohttp.ConnectionTimeoutError):
-            return f"no connection within connect_timeout={self._connect_timeout:g} s"
-        text = words(exc)
-        connector = None if self._session is None else self._session.connector
-        trouble = connector.names.trouble if isinstance(connector, Connector) else ""
-        if trouble and isinstance(exc, aiohttp.ClientConnectorError) and trouble not in text:
-            return f"{text}; {trouble}, so its last known address was tried"
-        return text
-
-    def _no_connection(self, request: InFlight) -> str:
-        """Say what was awaited when the time to connect was over."""
-        limit = f"connect_timeout={self._connect_timeout:g} s"
-        if not self._own:
-            limit = f"timeout={request.timeout:g} s"
-        within = f"within {limit}"
-        if request.connect_until <= request.loop.time() + EARLY:
-            within = f"before max_wait was over ({limit})"
-        connector = None if self._session is None else self._session.connector
-        names = connector.names if isinstance(connector, Connector) else None
-        if names is not None and names.asking:
-            return f"DNS does not answer for {names.asking}: no connection {within}"
-        if names is not None and names.trouble:
-            return f"no connection {within}; {names.trouble}, so its last known address was tried"
-        if self._route.proxy is not None:
-            return f"no connection through the proxy {self._route.proxy.url.origin()} {within}"
-        return f"no connection {within}"
 
     async def _exchange(  # noqa: PLR0917 - private, and in the order of `send`
         self,

@@ -114,9 +114,7 @@ async def test_an_answer_that_came_before_is_none(clients: Clients, scheme: str)
             line.answer(ACCEPTED)
 
         stub.script = script
-        client = clients(
-            f"https://localhost:{port}", proxy=f"{scheme}://localhost:{proxy.port}", ssl=tls.trusting()
-        )
+        client = clients(f"https://localhost:{port}", proxy=f"{scheme}://localhost:{proxy.port}", ssl=tls.trusting())
         for _ in range(3):
             await client.close_position("BTC-USDT-SWAP", "cross")
         assert len(stub.requests) == 3
@@ -189,7 +187,7 @@ async def test_a_proxy_that_is_silent_or_leaves_in_the_middle(stub: Stub, client
     early = {"connect": None, "handshake": wait, "tunnel": leave}[where]
     proxy = HttpProxy(early=early)
     if where == "connect":
-        proxy.serve = lambda reader, _: reader.read()  # type: ignore[method-assign, assignment]
+        proxy.serve = lambda reader, _: reader.read()  # type: ignore[method-assign, assignment, return-value]
     async with running(proxy):
         client = clients(
             "https://localhost:1",
@@ -297,7 +295,11 @@ async def test_doctor_and_flatten_go_through_it() -> None:
             assert {row.path for row in exchange.journal} >= {"/api/v5/public/time", "/api/v5/account/config"}
 
             client = okx.Client(
-                exchange.credentials, base_url="https://localhost:1", proxy=url, ssl=tls.trusting(), limiter=okx.Limiter()
+                exchange.credentials,
+                base_url="https://localhost:1",
+                proxy=url,
+                ssl=tls.trusting(),
+                limiter=okx.Limiter(),
             )
             exchange.open_position("BTC-USDT-SWAP", 2)
             async with client:
@@ -307,5 +309,7 @@ async def test_doctor_and_flatten_go_through_it() -> None:
         assert f"through the proxy http://127.0.0.1:{proxy.port}: answers" in found[0].text
         assert PASSWORD not in repr(found)
     async with running(HttpProxy(login="x")) as proxy:
-        found = await examine_exchange(CREDENTIALS, base_url="https://a.invalid", proxy=f"http://127.0.0.1:{proxy.port}")
+        found = await examine_exchange(
+            CREDENTIALS, base_url="https://a.invalid", proxy=f"http://127.0.0.1:{proxy.port}"
+        )
         assert "asks for a login" in found[0].text
