@@ -14,7 +14,7 @@ from okx_async._calls.batch import CloseResult, run_batch
 from okx_async._calls.identity import Key
 from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
-from okx_async._errors import OkxError, without_frames
+from okx_async._errors import OkxError, hides_arguments, without_frames
 from okx_async._flatten.arguments import FlattenArguments
 from okx_async._flatten.closing import CONFIRM_TIMEOUT, Closer
 from okx_async._flatten.flatten import FlattenRun
@@ -69,6 +69,7 @@ class Client:
         InvalidRequestError: An argument cannot work.
     """
 
+    @hides_arguments
     def __init__(
         self,
         credentials: Credentials,

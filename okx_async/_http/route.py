@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from okx_async._errors import InvalidRequestError
+from okx_async._errors import InvalidRequestError, hides_arguments
 from okx_async._http.certificates import check_context, environment_context
 from okx_async._http.proxy import Proxy, read_proxy, session_secrets
 from okx_async._validation import short_repr
@@ -49,6 +49,7 @@ class NetworkOptions:
     resolver: AbstractResolver | None = None
 
 
+@hides_arguments
 def make_route(base_url: str, options: NetworkOptions, session: aiohttp.ClientSession | None = None) -> Route:
     """Return the route that arguments of Client describe.
 

@@ -62,8 +62,6 @@ def environment(base_url: str | None, *, demo: bool, region: str = "global", cou
         return "demo" if demo else "live"
     if _is_loopback(host.strip("[]")):
         host = "127.0.0.1"  # one exchange, whichever of its names is used
-    elif ":" in host:
-        host = f"[{ip_address(host.strip('[]')).compressed}]"
     return f"{url.scheme}://{host}{'' if url.is_default_port() else f':{url.port}'}"
 
 

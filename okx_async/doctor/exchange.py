@@ -78,7 +78,9 @@ async def examine_exchange(
         check_user_id(user_id)
     check_callback("on_finding", on_finding)
     base = host_of(region, base_url, allow_plain_http=allow_plain_http)
-    route = make_route(base, NetworkOptions(proxy, ssl, local_addr, family, resolver))
+    options = NetworkOptions(proxy, ssl, local_addr, family, resolver)
+    del proxy  # it may hold a password, and tools show the variables of frames
+    route = make_route(base, options)
     keys = credentials or _NO_KEYS
     began = time.time() - time.monotonic()
     wiring = wire_caller(

@@ -278,6 +278,18 @@ async def test_the_environment_is_asked_only_if_it_shall_be(
         assert proxy.connections == 1
 
 
+@pytest.mark.parametrize("url", [f"http://{LOGIN}@h:port", f"ftp://{LOGIN}@h:1"])
+async def test_a_url_that_is_refused_is_in_no_variable_of_a_frame(url: str) -> None:
+    with pytest.raises(okx.InvalidRequestError) as refused:
+        okx.Client(CREDENTIALS, proxy=url)
+    with pytest.raises(okx.InvalidRequestError) as mirrored:
+        okx.Client(CREDENTIALS, base_url=url)
+    with pytest.raises(okx.InvalidRequestError) as examined:
+        await examine_exchange(CREDENTIALS, proxy=url)
+    for caught in (refused, mirrored, examined):
+        assert LOGIN not in variables(caught.value)
+
+
 async def test_doctor_and_flatten_go_through_it() -> None:
     async with SimulatedExchange() as exchange:
         port = int(exchange.base_url.rpartition(":")[2])
