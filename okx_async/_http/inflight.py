@@ -93,6 +93,12 @@ class InFlight:
         ):
             raise TimeoutError from exc  # no other cancellation is on its way
 
+    @property
+    def given_up(self) -> bool:
+        """Whether its end, or the cancellation of its task, is on its way."""
+        task = self._task
+        return self.ended or self.expired or task is None or task.cancelling() > self._cancelling
+
     def limit(self, seconds: float | None) -> None:
         """End the attempt in so many seconds from now; None: not by time."""
         if self.expired or (self.ended and not self.may_have_left):

@@ -23,6 +23,7 @@ from okx_async._http.proxy import Proxy
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.sessions import check_session, genuine, overridden
 from okx_async._http.unconnected import reason, time_is_over
+from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate
 
 _NEVER: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -74,6 +75,7 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._urls: dict[str, URL] = {}
         self._opening = asyncio.Lock()
+        self._batch = WriteBatch()
         # On a caller's session aiohttp itself limits the time to connect. The threshold keeps aiohttp from rounding
         # that limit up to a whole second.
         self._timeout = (
@@ -113,7 +115,7 @@ class Transport:
             return None
         data = None if plain and not session.trace_configs else body or None  # what hooks and mocks are to see
         for _ in range(_LOOKS):
-            gate = WriteGate(request, b"" if data else body)
+            gate = WriteGate(request, self._batch, b"" if data else body)
             try:
                 return await self._exchange(session, request, gate, method, path, headers, data)
             except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
