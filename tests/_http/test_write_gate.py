@@ -151,12 +151,11 @@ async def test_session_tickets_of_tls_are_read_before_the_write(monkeypatch: pyt
     monkeypatch.setattr("okx_async._http.write_gate.readable", lambda _: bool(left and left.pop()))
     one, request, connection = wire(), Request(), Connection()
     connection.real._extra["ssl_object"] = object()  # type: ignore[attr-defined]  # of asyncio.BaseTransport
-    waits = asyncio.sleep
 
     async def answer(connection: Any) -> str:
         await Request.send(request, connection)
         for _ in range(TURNS):
-            await waits(0)
+            await asyncio.sleep(0)
         if connection.failure is not None:
             raise connection.failure
         return "answer"
