@@ -9,28 +9,35 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Hashable
 from itertools import count
 from math import inf
+from typing import Any
 
 from okx_async._limiter.slots import Statistics
 from okx_async._quota import Quota
 from okx_async.stores import forks
 from okx_async.stores.lease import SharedBucket
-from okx_async.stores.transactions import Database, Transaction
+from okx_async.stores.store import Store
 from okx_async.stores.waiters import Key, Note, Waiter, closed, deliver
 from okx_async.stores.worker import Worker
 
 
 class Agent:
-    """Asks a database for tokens, for all loops and threads of this process.
+    """Asks a store for tokens, for all loops and threads of this process.
 
     Args:
         database: The store.
         quota: The quota of keys that are given no other.
         clock: The host's clock.
         wall: Unix seconds.
+        begin: Makes the thread of a process.
     """
 
     def __init__(
-        self, database: Database, quota: Quota, clock: Callable[[], float], wall: Callable[[], float] = time.time
+        self,
+        database: Store,
+        quota: Quota,
+        clock: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+        begin: Callable[[], Worker] | None = None,
     ) -> None:
         self.clock = clock
         self.wall = wall
@@ -38,7 +45,8 @@ class Agent:
         self._database = database
         self._quota = quota
         self._numbers = count()
-        self.worker = Worker(database, quota, clock, wall)
+        self._begin = begin or (lambda: Worker(database, quota, clock, wall))
+        self.worker = self._begin()
         """Of this process: a slot that another one granted is that of a parent."""
         forks.watch(self)
 
@@ -64,7 +72,7 @@ class Agent:
         worker = self.worker
         worker.post(lambda: worker.note(key, note))
 
-    def call(self, work: Callable[[Transaction], object], done: Callable[[object], object]) -> None:
+    def call(self, work: Callable[[Any], object], done: Callable[[object], object]) -> None:
         """Have a transaction made after all that was asked and told so far.
 
         `done` is called in the agent's thread, with its result or the error.
@@ -120,4 +128,4 @@ class Agent:
         self._database.yields = False
         if not prepared:
             self._database.abandon()
-        self.worker = Worker(self._database, self._quota, self.clock, self.wall)
+        self.worker = self._begin()

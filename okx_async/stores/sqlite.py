@@ -1,33 +1,21 @@
 """The limiter whose limits stand in a SQLite file: one limit for all programs of a user on one host."""
 
-import asyncio
 import os
-import weakref
-from collections.abc import Hashable
-from math import inf
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any
 
-from okx_async._errors import InvalidRequestError, NotSentError, OkxError
-from okx_async._limiter.slots import Statistics
-from okx_async._quota import Priority, Quota
-from okx_async._validation import check_pause, check_priority, check_seconds, check_wait, short_repr
+from okx_async._errors import InvalidRequestError
+from okx_async._quota import Quota
+from okx_async._validation import check_seconds, short_repr
 from okx_async.stores.agent import Agent
 from okx_async.stores.clocks import boot_id, shared_clock
-from okx_async.stores.forks import FLUSH
 from okx_async.stores.lease import Terms
 from okx_async.stores.places import check_place, default_path
+from okx_async.stores.shared import SharedLimiter
 from okx_async.stores.transactions import Database
-from okx_async.stores.waiters import Key, Note, Waiter, deliver, unanswered
-
-SHARE: Final = 7 / 8
-"""The part of its lease that a slot must have left if `check` is not told how much: 7 s of the default 8."""
-SLOW: Final = 0.25
-"""Seconds beyond `max_wait` after which a wait ends without an answer of the store."""
 
 
-class SqliteLimiter:
+class SqliteLimiter(SharedLimiter):
     """At most ``quota.limit`` requests in any ``quota.per`` seconds for each key, over all programs that use the file.
 
     It serves any number of event loops, threads and processes of one host, forked ones included. It touches the file
@@ -63,101 +51,12 @@ class SqliteLimiter:
         self._path = _file(path)
         boot_id()
         check_place(self._path)
-        self._quota = quota
-        self._terms = terms
-        self._agent = Agent(Database(self._path, terms), quota, shared_clock)
-        weakref.finalize(self, self._agent.close, 0.0).atexit = False  # at the end of the process the agent flushes
+        super().__init__(Agent(Database(self._path, terms), quota, shared_clock), quota, terms)
 
     @property
     def path(self) -> Path:
         """The file."""
         return self._path
-
-    @property
-    def quota(self) -> Quota:
-        """The quota of every key that is not given another one."""
-        return self._quota
-
-    @property
-    def lease(self) -> float:
-        """Seconds for which a slot may be used."""
-        return self._terms.lease
-
-    @property
-    def linger(self) -> float:
-        """Seconds after the end of a request with unknown outcome until it cannot matter any more."""
-        return self._terms.doubt(self._quota)
-
-    def slot(
-        self,
-        key: Hashable,
-        *,
-        priority: Priority = Priority.NORMAL,
-        max_wait: float | None = None,
-        quota: Quota | None = None,
-    ) -> "SqliteSlot":
-        """Return a context manager that waits for a slot of `key` and gives it back: see Slot.
-
-        Args:
-            key: What requests are counted by, a tuple of texts.
-            priority: PANIC goes ahead of every NORMAL waiter of the key, in all programs.
-            max_wait: Seconds to wait at most; 0 takes a slot only if one is free now, None waits without limit.
-            quota: Another quota for this key, None for the limiter's. While a key is in use in several programs with
-                different ones, the stricter holds, and a WARNING says so.
-
-        Raises:
-            SlotTimeoutError: No slot within `max_wait`; at once if that is certain.
-            NotSentError: The file cannot be used at this moment.
-            InvalidRequestError: The file must not be used.
-        """
-        if max_wait is not None:
-            check_wait(max_wait)
-        check_priority(priority)
-        if quota is not None and not isinstance(quota, Quota):
-            raise InvalidRequestError(f"quota must be a Quota or None, got {quota!r}")
-        agreed = self._quota if quota is None else quota
-        return SqliteSlot(self._agent, _key(key), priority, max_wait, agreed)
-
-    async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
-        """Grant nothing for `key` in the next `seconds`, in no program; a block only moves later.
-
-        It holds for this process at once, and does not wait for the file.
-        """
-        check_pause(seconds)
-        self._open()
-        kind = "refuse" if refused else "block"
-        self._agent.tell(_key(key), Note(kind, "", self._agent.clock(), float(seconds)))
-
-    def statistics(self, key: Hashable) -> Statistics:
-        """Return the state of `key` as this process last saw it, from any thread."""
-        return self._agent.statistics(key)
-
-    def keys(self) -> list[Key]:
-        """Return the keys that this process has seen in use."""
-        return self._agent.keys()
-
-    async def vouch(self) -> None:
-        """Say that no other program has used the limits lately: ends the pause after a loss of the file's contents."""
-        self._open()
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[object] = loop.create_future()
-
-        def book(result: object) -> None:
-            loop.call_soon_threadsafe(_finish, done, result)
-
-        self._agent.call(lambda transaction: transaction.vouch(), book)
-        result = await done
-        if isinstance(result, InvalidRequestError):
-            raise result
-        if isinstance(result, Exception):
-            raise NotSentError(f"the limits cannot be kept: {result}")
-
-    async def aclose(self) -> None:
-        """End every waiter in NotSentError; later requests for a slot raise RuntimeError.
-
-        What became of the last requests is told the file within 0.2 s; what is not costs others time.
-        """
-        await asyncio.get_running_loop().run_in_executor(None, self._agent.close, FLUSH)
 
     def __reduce__(self) -> tuple[Any, ...]:
         terms = self._terms
@@ -165,114 +64,6 @@ class SqliteLimiter:
 
     def __repr__(self) -> str:
         return f"<SqliteLimiter {self._quota.limit} per {self._quota.per:g} s: {self._path}>"
-
-    def _open(self) -> None:
-        if self._agent.closed:
-            raise RuntimeError("this limiter is closed")
-
-
-class SqliteSlot:
-    """One slot of a SqliteLimiter, for a single use: see Slot."""
-
-    __slots__ = ("_agent", "_entered", "_key", "_max_wait", "_priority", "_quota", "_waiter", "_worker")
-
-    def __init__(self, agent: Agent, key: Key, priority: Priority, max_wait: float | None, quota: Quota) -> None:
-        self._agent = agent
-        self._key = key
-        self._priority = priority
-        self._max_wait = max_wait
-        self._quota = quota
-        self._entered = False
-        self._worker: object = None
-        self._waiter: Waiter | None = None
-        """What holds the token; None before it is taken and after it was given back."""
-
-    async def __aenter__(self) -> Self:
-        if self._entered:
-            raise RuntimeError("a slot is for a single use")
-        self._entered = True
-        agent, loop, max_wait = self._agent, asyncio.get_running_loop(), self._max_wait
-        if agent.closed:
-            raise RuntimeError("this limiter is closed")
-        panic, worker = self._priority is Priority.PANIC, agent.worker
-        waiter = agent.ask(self._key, self._quota, loop, panic=panic, max_wait=max_wait)
-        late = None
-        if max_wait is not None and max_wait < inf:
-            # The agent ends a wait in time unless it hangs at the file.
-            late = loop.call_later(max_wait + SLOW, _give_up, agent, waiter)
-        try:
-            error: OkxError | None = await waiter.future
-        except BaseException:
-            agent.leave(waiter)
-            raise
-        finally:
-            if late is not None:
-                late.cancel()
-        if error is not None:
-            raise error
-        self._waiter, self._worker = waiter, worker
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._waiter is not None:
-            self._end("settle" if exc_type is None else "doubt")
-
-    def check(self, seconds: float | None = None) -> None:
-        """Raise NotSentError unless the slot is kept for `seconds` more; call it right before the write.
-
-        Args:
-            seconds: From now to the latest moment at which the request is given up; None: seven eighths of the lease.
-        """
-        waiter, agent = self._waiter, self._agent
-        if waiter is None or waiter.lease is None:
-            raise RuntimeError("the slot is not held, or was marked before")
-        if self._worker is not agent.worker:
-            raise NotSentError(f"{self._key!r}: the slot is that of a parent process; nothing was sent", key=self._key)
-        wanted = waiter.lease.length * SHARE if seconds is None else seconds
-        left = waiter.lease.left(agent.clock(), agent.wall())
-        if left < wanted:
-            raise NotSentError(
-                f"{self._key!r}: the slot was lost: {max(0.0, left):.3f} s of its lease are left, {wanted:g} s may be "
-                "needed; nothing was sent",
-                key=self._key,
-            )
-
-    def settle(self) -> None:
-        """Mark that the answer has arrived, now. Raises RuntimeError if a mark was made before."""
-        self._end("settle")
-
-    def refund(self) -> None:
-        """Mark that nothing was sent. Raises RuntimeError if a mark was made before."""
-        self._end("refund")
-
-    def _end(self, kind: str) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is None:
-            raise RuntimeError("the slot is not held, or was marked before")
-        if self._worker is self._agent.worker:  # else it is for the parent to say
-            self._agent.tell(self._key, Note(kind, waiter.token, self._agent.clock()))
-
-
-def _give_up(agent: Agent, waiter: Waiter) -> None:
-    if not waiter.future.done():
-        agent.leave(waiter)
-        deliver([(waiter, unanswered(waiter))])
-
-
-def _finish(done: "asyncio.Future[object]", result: object) -> None:
-    if not done.done():
-        done.set_result(result)
-
-
-def _key(key: Hashable) -> Key:
-    if not isinstance(key, tuple) or not all(isinstance(part, str) for part in key):
-        raise InvalidRequestError(f"a key of a shared limiter must be a tuple of texts, got {short_repr(key)}")
-    return key
 
 
 def _file(path: object) -> Path:

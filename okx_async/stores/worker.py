@@ -26,7 +26,8 @@ from okx_async.stores import forks
 from okx_async.stores.lease import Lease
 from okx_async.stores.line import Answer, Ask, serve
 from okx_async.stores.notices import Notices
-from okx_async.stores.transactions import BusyError, Database, StoreError, Transaction
+from okx_async.stores.store import Store
+from okx_async.stores.transactions import BusyError, StoreError, Transaction
 from okx_async.stores.waiters import Key, LocalKey, Note, Waiter, closed, deliver, refusal, too_late
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class Worker:
         wall: Unix seconds.
     """
 
-    def __init__(self, database: Database, quota: Quota, clock: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(self, database: Store, quota: Quota, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.holder = f"{os.getpid()}-{os.urandom(6).hex()}"
         self.keys: dict[Key, LocalKey] = {}
         self.lock = threading.Lock()

@@ -1,17 +1,26 @@
 """The contract of a SlotSource, kept by ours and by one that is slow on purpose."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from okx_async import Limiter, Quota
-from okx_async.stores import SqliteLimiter, conformance
+from okx_async.stores import RedisLimiter, SqliteLimiter, conformance
 from okx_async.stores.conformance import CHECKS, Check
 from tests.conformance.slow import SlowLimiter
+from tests.stores.servers import Server, vouch
 
-SOURCES = ["Limiter", "SqliteLimiter", "SlowLimiter"]
+SOURCES = ["Limiter", "SqliteLimiter", "RedisLimiter", "SlowLimiter"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    made = Server()
+    vouch(made.url)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -22,6 +31,9 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Quota], An
         "SqliteLimiter": lambda quota: SqliteLimiter(file, quota),
         "SlowLimiter": SlowLimiter,
     }
+    if request.param == "RedisLimiter":
+        url = request.getfixturevalue("server").url
+        return lambda quota: RedisLimiter(url, quota)
     return kinds[request.param]
 
 

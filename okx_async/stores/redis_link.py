@@ -1,0 +1,180 @@
+"""One connection to a Redis or Valkey server that keeps limits: what is asked of it, and what its failures mean.
+
+The library speaks the protocol, TLS and authentication. Its retries are not used: a command that was sent and not
+answered may have been carried out. Every reply begins with the nonce of its call; one that does not belongs to another
+call, and ends the connection.
+"""
+
+import os
+from collections.abc import Sequence
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import redis.exceptions as problems
+from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection
+from redis.retry import Retry
+
+from okx_async._errors import InvalidRequestError
+from okx_async.stores.redis_address import Address
+from okx_async.stores.transactions import BusyError, StoreError
+
+SCRIPT: Final = Path(__file__).with_name("shared_bucket.lua").read_text(encoding="utf-8")
+TIMEOUT: Final = 1.0
+"""Seconds after which a server that is silent is out of reach."""
+
+
+class UnreachableError(BusyError):
+    """The server cannot be reached, or does not answer, or is not ready."""
+
+
+class Call(NamedTuple):
+    """A call of the script."""
+
+    keys: Sequence[str]
+    message: bytes
+
+
+class Link:
+    """A connection, from its first command to its last; a new one is a new object.
+
+    Args:
+        address: The server.
+        script: What it is to carry out.
+
+    Raises:
+        UnreachableError: It cannot be reached now.
+        InvalidRequestError: It must not be used: the text says why.
+    """
+
+    def __init__(self, address: Address, script: str = SCRIPT) -> None:
+        self.label = address.label
+        self._script = script
+        # A name that the server gives the script, no secret.
+        self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
+        self._numbers = 0
+        self._mark = os.urandom(6).hex()
+        self._connection: AbstractConnection = address.kind(
+            **{
+                **address.options,
+                "socket_timeout": TIMEOUT,
+                "socket_connect_timeout": TIMEOUT,
+                "retry": Retry(NoBackoff(), 0),
+                "protocol": 2,
+                "driver_info": None,
+                "health_check_interval": 0,
+            }
+        )
+        self.info: dict[str, str] = {}
+        [found] = self.commands([("INFO",)])
+        for line in found.decode(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            self.info[name] = value
+        self.run = self.info.get("run_id", "")
+        """Names this incarnation of the server: a connection ends with it."""
+        try:
+            self._judge()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.disconnect()  # type: ignore[no-untyped-call]
+
+    def script(self, calls: Sequence[Call]) -> list[list[Any]]:
+        """Carry the script out for each call, in one round trip, and return the replies.
+
+        Raises:
+            UnreachableError: Whether they were carried out is not known.
+            StoreError: The server refused one.
+        """
+        nonces = [f"{self._mark}{self._numbers + number}" for number in range(len(calls))]
+        self._numbers += len(calls)
+        replies = self.commands(
+            [
+                ("EVALSHA", self._sha, len(call.keys), *call.keys, nonce, call.message)
+                for call, nonce in zip(calls, nonces, strict=True)
+            ]
+        )
+        unknown = [number for number, reply in enumerate(replies) if isinstance(reply, problems.NoScriptError)]
+        if unknown:  # a server that was flushed or restarted; EVAL makes it known
+            again = [
+                ("EVAL", self._script, len(calls[number].keys), *calls[number].keys, nonces[number], calls[number][1])
+                for number in unknown
+            ]
+            for number, reply in zip(unknown, self.commands(again), strict=True):
+                replies[number] = reply
+        for reply, nonce in zip(replies, nonces, strict=True):
+            if isinstance(reply, Exception):
+                raise self._failure(reply)
+            if not isinstance(reply, list) or not reply or reply[0] != nonce.encode():
+                self.close()
+                raise UnreachableError(f"{self.label}: it gave the answer to another question")
+        return replies
+
+    def commands(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Send commands at once and return what each got, which may be an error of the server."""
+        connection = self._connection
+        replies: list[Any] = []
+        try:
+            connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
+            while len(replies) < len(commands):
+                try:
+                    replies.append(connection.read_response())
+                except problems.ResponseError as error:
+                    replies.append(error)
+        except (problems.RedisError, OSError, ValueError) as error:
+            self.close()
+            raise self._failure(error) from None
+        except BaseException:
+            self.close()
+            raise
+        return replies
+
+    def _failure(self, error: Exception) -> Exception:
+        """Return what an error of the library or the server means; its text holds no password."""
+        text = str(error)
+        word = text.partition(" ")[0]
+        if isinstance(error, problems.AuthenticationError | problems.NoPermissionError) or word in {
+            "WRONGPASS",
+            "NOAUTH",
+            "NOPERM",
+        }:
+            return InvalidRequestError(f"{self.label}: the server refuses this user: {text}")
+        if isinstance(error, problems.TimeoutError):
+            return UnreachableError(f"{self.label}: no answer within {TIMEOUT:g} s")
+        if isinstance(error, problems.OutOfMemoryError) or word == "OOM":
+            return UnreachableError(f"{self.label}: its memory is full")
+        if isinstance(error, problems.ReadOnlyError) or word == "READONLY":
+            self.close()
+            return UnreachableError(f"{self.label}: it is a replica now")
+        if isinstance(error, problems.ResponseError) and word not in {
+            "LOADING",
+            "BUSY",
+            "MASTERDOWN",
+            "NOREPLICAS",
+            "CLUSTERDOWN",
+            "TRYAGAIN",
+            "MOVED",
+            "ASK",
+            "MISCONF",
+        }:
+            return StoreError(f"{self.label}: {text}")
+        if word in {"MOVED", "ASK", "CLUSTERDOWN"}:
+            self.close()
+        return UnreachableError(f"{self.label}: {text}")
+
+    def _judge(self) -> None:
+        """Refuse a server that forgets keys to make room, or that may not be written to."""
+        policy = self.info.get("maxmemory_policy", "noeviction")
+        if self.info.get("maxmemory", "0") != "0" and policy != "noeviction":
+            raise InvalidRequestError(
+                f"{self.label}: its maxmemory-policy {policy} drops limits that are in use when memory is short; set "
+                "maxmemory-policy noeviction"
+            )
+        if self.info.get("role") == "slave":
+            raise UnreachableError(f"{self.label}: it is a replica; name the server that is written to")
+        if not self.run:
+            raise InvalidRequestError(f"{self.label}: it does not tell its run id (INFO), by which a restart is seen")

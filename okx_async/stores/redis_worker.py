@@ -1,0 +1,167 @@
+"""The thread of one process that asks a server for tokens; without the server, PANIC still gets one a window.
+
+A refusal for rate costs two seconds, an exit that is not sent costs money: so a waiter in the lane PANIC does not wait
+for a server that is out of reach or that has lost its memory. Its token is reported as soon as that is possible.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from okx_async._errors import InvalidRequestError
+from okx_async._quota import Quota
+from okx_async.stores.lease import Lease, SharedBucket
+from okx_async.stores.line import Answer
+from okx_async.stores.redis_messages import NEVER, Held, Seen, Visit, tag_of
+from okx_async.stores.redis_store import RedisStore
+from okx_async.stores.waiters import Key, LocalKey, Note, Waiter
+from okx_async.stores.worker import Asks, Worker
+
+logger = logging.getLogger("okx_async")
+AGAIN: Final = 0.1
+"""Seconds after which a waiter that may go on without the store looks again whether it has come back."""
+
+
+class RedisWorker(Worker):
+    """As `Worker`; `shares` is by how many processes a limit is divided without the store, 0: only PANIC goes on."""
+
+    def __init__(
+        self,
+        store: RedisStore,
+        quota: Quota,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        shares: int = 0,
+    ) -> None:
+        super().__init__(store, quota, clock, wall)
+        self._store = store
+        self._shares = shares
+        self._alone: dict[Key, SharedBucket] = {}
+        self._begun = clock()
+        self._eras: dict[Key, int] = {}
+        self._pausing: frozenset[Key] | set[Key] = frozenset()
+        self._warned = False
+
+    def note(self, key: Key, note: Note) -> None:
+        """Tell the store, and the bucket that a token may have come from without it."""
+        alone = self._alone.get(key)
+        if alone is not None and (note.token in alone.tokens or not note.token):
+            note.apply(alone, self._clock(), self.holder)
+        super().note(key, note)
+
+    def _visit_all(self, transaction: Any, chunk: list[LocalKey], asks: list[Asks]) -> tuple[float, list[list[Answer]]]:
+        sent = self._clock()
+        visits = [
+            Visit(
+                local.key,
+                local.quota,
+                tuple(local.notes),
+                [ask for _, ask in own],
+                serve=bool(own or local.told),
+                held=self._held(local, sent),
+            )
+            for local, own in zip(chunk, asks, strict=True)
+        ]
+        found = transaction.visit(visits, self.holder, sent)
+        self._warned = False
+        for local, own, seen in zip(chunk, asks, found, strict=True):
+            self._saw(local, seen, waits=bool(own))
+        return 0.0, [seen.answers for seen in found]
+
+    def _held(self, local: LocalKey, now: float) -> Held:
+        """Return the tokens that the store may not know of: it has forgotten them, or never gave them."""
+        held: Held = {}
+        if self._eras.get(local.key) != self._store.eras.get(tag_of(local.key)):
+            held |= local.out
+        alone = self._alone.get(local.key)
+        if alone is not None:
+            alone.drop(now)
+            held |= alone.tokens
+            if not alone.tokens and alone.blocked_until <= now:
+                del self._alone[local.key]
+        return held
+
+    def _saw(self, local: LocalKey, seen: Seen, *, waits: bool) -> None:
+        """Book what the store says of a key."""
+        key, now = local.key, self._clock()
+        if seen.agreed:
+            self._notices.quota(key, local.quota, seen.bucket.quota)
+        if waits and seen.pause:
+            self._notices.pause(seen.opens, seen.pause)
+        self._pausing = {*self._pausing, key} if seen.pause else self._pausing - {key}
+        out = seen.out
+        if self._eras.get(key) not in {None, seen.since}:  # it has forgotten this key: it is told in the next turn
+            out = {ident: token for ident, token in local.out.items() if token.free_at > now} | out
+            self._wake(local, now)
+            self._eras[key] = NEVER if self._eras[key] != NEVER else seen.since
+        else:
+            self._eras[key] = seen.since
+        local.seen, local.told, local.out = seen.bucket, seen.told, out
+
+    def _answered(self, local: LocalKey, asks: Asks, answers: list[Answer], lease: Lease) -> list[Waiter]:
+        if local.key in self._pausing:
+            answers = [
+                self._without(local, ask.token, answer) if waiter.panic and answer.at is None else answer
+                for (waiter, ask), answer in zip(asks, answers, strict=True)
+            ]
+        return super()._answered(local, asks, answers, lease)
+
+    def _without(self, local: LocalKey, ident: str, answer: Answer) -> Answer:
+        """Return the answer for a waiter that does not wait for the end of a pause."""
+        alone, now = self._own(local), self._clock()
+        if self._lend(local, ident, "has lost its memory"):
+            return Answer(now)
+        earliest = min(answer.earliest, alone.earliest(now, 0, panic=True))
+        return Answer(None, min(answer.again, max(earliest, now + AGAIN)), earliest)
+
+    def _failed(self, local: LocalKey, asks: Asks, error: Exception) -> None:
+        now = self._clock()
+        kept: tuple[dict[str, Waiter], dict[str, Waiter]] = {}, {}
+        known = self._store.met is not None or not isinstance(error, InvalidRequestError)
+        if known and not self._stopping:
+            for waiter in list(local.in_order()):
+                if not waiter.panic and not self._divided(local, now):
+                    continue
+                lease = Lease(now, self._wall(), self._store.terms.lease)
+                ident = os.urandom(12).hex()
+                if self._lend(local, ident, f"is out of reach ({error})"):
+                    waiter.token, waiter.lease = ident, lease
+                    del local.waiters[waiter.panic][waiter.ident]
+                    self._in_loop(waiter.loop, [(waiter, None)])
+                elif waiter.stays and self._own(local).earliest(now, 0, panic=waiter.panic) <= waiter.deadline:
+                    kept[waiter.panic][waiter.ident] = local.waiters[waiter.panic].pop(waiter.ident)
+        super()._failed(local, asks, error)
+        local.waiters = kept
+        if any(kept):
+            self._wake(local, now + AGAIN)
+
+    def _divided(self, local: LocalKey, now: float) -> bool:
+        """Return whether all may go on without the store, each process with its part of the limit."""
+        met = self._begun if self._store.met is None else self._store.met
+        return self._shares > 0 and now > met + self._store.terms.hold(local.quota)
+
+    def _own(self, local: LocalKey) -> SharedBucket:
+        """Return what this process may use of a key without the store."""
+        quota = local.quota if local.seen is None else local.seen.quota
+        limit = max(1, quota.limit // self._shares) if self._divided(local, self._clock()) else 1
+        alone = self._alone.setdefault(local.key, SharedBucket(Quota(1, quota.per), self._store.terms))
+        alone.quota = Quota(limit, quota.per)
+        return alone
+
+    def _lend(self, local: LocalKey, ident: str, why: str) -> bool:
+        """Take a token without the store if one may be had now."""
+        alone, now = self._own(local), self._clock()
+        alone.drop(now)
+        if now < alone.blocked_until or alone.free(now, panic=True) <= 0:
+            return False
+        alone.take(now, ident, self.holder)
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "the store of the limits %s: without it this process sends %d in %g s for each key",
+                why,
+                alone.quota.limit,
+                alone.quota.per,
+            )
+        return True
