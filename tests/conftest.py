@@ -66,6 +66,17 @@ def eager_loop(make: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event
     return loop
 
 
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Any]:
+    """One server for the tests that do it no harm; its pause is over."""
+    from tests.stores.servers import Server, vouch  # noqa: PLC0415 - few tests need one
+
+    server = Server()
+    vouch(server.url)
+    yield server
+    server.close()
+
+
 @pytest.fixture(autouse=True)
 def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log."""

@@ -1,6 +1,6 @@
 """The contract of a SlotSource, kept by ours and by one that is slow on purpose."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,8 @@ from okx_async import Limiter, Quota
 from okx_async.stores import RedisLimiter, SqliteLimiter, conformance
 from okx_async.stores.conformance import CHECKS, Check
 from tests.conformance.slow import SlowLimiter
-from tests.stores.servers import Server, vouch
 
 SOURCES = ["Limiter", "SqliteLimiter", "RedisLimiter", "SlowLimiter"]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    made = Server()
-    vouch(made.url)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -32,7 +23,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Quota], An
         "SlowLimiter": SlowLimiter,
     }
     if request.param == "RedisLimiter":
-        url = request.getfixturevalue("server").url
+        url = request.getfixturevalue("redis_server").url
         return lambda quota: RedisLimiter(url, quota)
     return kinds[request.param]
 
