@@ -192,14 +192,16 @@ def limits(
     *,
     store: Annotated[
         str | None,
-        typer.Option(metavar="sqlite:|sqlite:///PATH", help="Which limits; by default OKX_LIMITS, or sqlite:."),
+        typer.Option(
+            metavar="sqlite:|sqlite:///PATH|redis://HOST", help="Which limits; by default OKX_LIMITS, or sqlite:."
+        ),
     ] = None,
     vouch: Annotated[
         bool, typer.Option("--vouch", help="No program of this account ran lately: end the pause after a loss.")
     ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Show the limits that the programs of this user share on this machine.
+    """Show the limits that programs share, on this machine or by a server.
 
     For each key in use: how many slots are free, in flight and cooling, and which processes hold them or wait. The
     commands use the limits that OKX_LIMITS names, else the user's own file (sqlite:); a program does with

@@ -6,10 +6,11 @@ from dataclasses import asdict
 from okx_async import InvalidRequestError, SlotSource
 from okx_async._calls.default_source import VARIABLE
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, show
+from okx_async.doctor.limits import server_words
 from okx_async.stores.places import default_path, prepare
-from okx_async.stores.reports import KeyReport, StoreReport, report
+from okx_async.stores.reports import KeyReport, StoreReport
 from okx_async.stores.transactions import StoreError
-from okx_async.stores.urls import file_of, shared_limiter
+from okx_async.stores.urls import place_of, report_of, shared_limiter
 
 OWN_FILE = "sqlite:"
 
@@ -33,11 +34,11 @@ def command_limits() -> SlotSource | None:
 def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:
     """Show the keys in use."""
     try:
-        path = file_of(store or os.environ.get(VARIABLE) or OWN_FILE)
+        path = place_of(store or os.environ.get(VARIABLE) or OWN_FILE)
         if path is None:
-            say("error: limits of one process cannot be shown by another one; name a file with --store")
+            say("error: limits of one process cannot be shown by another one; name a file or a server with --store")
             return ExitCode.USAGE
-        found = report(path, vouch=vouch)
+        found = report_of(path, vouch=vouch)
     except InvalidRequestError as error:
         say(f"error: {error}")
         return exit_code(error)
@@ -55,6 +56,8 @@ def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:
 
 def _lines(found: StoreReport) -> list[str]:
     lines = [f"{found.path}: {len(found.keys)} keys in use"]
+    if found.server is not None:
+        lines.append(server_words(found.server))
     if found.paused:
         lines.append(
             f"it lost its memory {found.age:.1f} s ago, nothing is granted for {found.paused:.1f} s; if no program of "

@@ -6,9 +6,9 @@ from typing import Final
 from okx_async._calls.default_source import VARIABLE
 from okx_async._errors import InvalidRequestError
 from okx_async.doctor.finding import Finding, Level
-from okx_async.stores.reports import StoreReport, report
+from okx_async.stores.reports import ServerReport, StoreReport
 from okx_async.stores.transactions import StoreError
-from okx_async.stores.urls import file_of
+from okx_async.stores.urls import place_of, report_of
 
 _NAME: Final = "limits"
 _SHOWN: Final = 5
@@ -19,27 +19,50 @@ def examine_limits() -> Finding:
     """Return the finding about OKX_LIMITS, or about the file that the command line uses without it."""
     url = os.environ.get(VARIABLE, "")
     try:
-        path = file_of(url or "sqlite:")
+        path = place_of(url or "sqlite:")
         if path is None:
             text = f"{VARIABLE}={url}: of each process alone; programs of one account do not see each other"
             return Finding(_NAME, Level.WARN, text, f"unset {VARIABLE}, or set it to sqlite: for all of them")
-        found = report(path)
+        found = report_of(path)
     except (InvalidRequestError, StoreError) as error:
         if url:
             return Finding(_NAME, Level.FAIL, str(error), f"set {VARIABLE} to a place that can be used")
         return Finding(_NAME, Level.WARN, f"{error}: this command line has limits of its own", f"set {VARIABLE}")
-    words = f"{VARIABLE}={url}" if url else f"{VARIABLE} is not set: the command line uses"
-    text = f"{words} {found.path}, {_state(found)}"
+    return _judged(url, found)
+
+
+def _judged(url: str, found: StoreReport) -> Finding:
+    """Return what is to be said of limits that can be read."""
+    if found.server is not None:  # its URL may hold a password
+        text = f"{VARIABLE} names {found.path} ({server_words(found.server)}), {_state(found)}"
+    else:
+        words = f"{VARIABLE}={url}" if url else f"{VARIABLE} is not set: the command line uses"
+        text = f"{words} {found.path}, {_state(found)}"
     if found.paused:
         remedy = "wait; or, if no program of this account ran lately: okx-async limits --vouch"
         return Finding(_NAME, Level.WARN, f"{text}; it was lost and grants nothing for {found.paused:.1f} s", remedy)
+    if found.server is not None and found.server.replicas and not found.server.wary:
+        remedy = "set min-replicas-to-write 1, and min-replicas-max-lag to the time after which a replica takes over"
+        text += "; if the network splits, it and a replica that took over grant slots beside each other"
+        return Finding(_NAME, Level.WARN, text, remedy)
     if not url:
         return Finding(_NAME, Level.OK, f"{text}; a program shares it with {VARIABLE}=sqlite:")
     return Finding(_NAME, Level.OK, text)
 
 
+def server_words(server: ServerReport) -> str:
+    """Return what a server says of itself."""
+    kept = "kept on disk" if server.persistent else "not kept on disk"
+    return (
+        f"{server.version}, {server.round_trip * 1000:.1f} ms away, {server.policy}, {kept}, {server.replicas} replicas"
+    )
+
+
 def _state(found: StoreReport) -> str:
-    others = sorted({process for key in found.keys for process in {*key.holders, *key.waiters}}, key=int)
+    others = sorted(
+        {process for key in found.keys for process in {*key.holders, *key.waiters}},
+        key=lambda process: (len(process), process),
+    )
     if not found.keys:
         return "no key in use"
     who = ", ".join(others[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")

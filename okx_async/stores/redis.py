@@ -1,6 +1,8 @@
 """The limiter whose limits stand in a Redis or Valkey server: one limit for programs on many hosts."""
 
+import sys
 import time
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from okx_async._errors import InvalidRequestError
@@ -58,16 +60,20 @@ class RedisLimiter(SharedLimiter):
         terms.rule(quota)
         shares = _shares(on_loss, processes, quota)
         check_prefix(prefix)
-        address_module, store_module, worker_module = _parts()
-        address = address_module.read_address(url)
-        store = store_module.RedisStore(address, terms, prefix, clock=shared_clock, slack=clock_slack)
-        self._label: str = address.label
+        check_extra()
+        from okx_async.stores.redis_address import read_address  # noqa: PLC0415 - an extra
+        from okx_async.stores.redis_store import RedisStore  # noqa: PLC0415
+        from okx_async.stores.redis_worker import RedisWorker  # noqa: PLC0415
+
+        address = read_address(url)
+        store = RedisStore(address, terms, prefix, clock=shared_clock, slack=clock_slack)
+        self._label = address.label
         self._again = url, quota, lease, doubt_grace, guard, clock_slack, on_loss, processes, prefix
         agent = Agent(
             store,
             quota,
             shared_clock,
-            begin=lambda: worker_module.RedisWorker(store, quota, shared_clock, time.time, shares),
+            begin=lambda: RedisWorker(store, quota, shared_clock, time.time, shares),
         )
         super().__init__(agent, quota, terms)
 
@@ -102,15 +108,11 @@ def _shares(on_loss: object, processes: object, quota: Quota) -> int:
     return processes
 
 
-def _parts() -> tuple[Any, Any, Any]:
-    """Return the modules that need the extra; a program without it never imports them."""
-    try:
-        from okx_async.stores import redis_address, redis_store, redis_worker  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "redis":
-            raise
-        raise InvalidRequestError("limits in Redis need an extra: pip install 'okx-async[redis]'") from None
-    return redis_address, redis_store, redis_worker
+def check_extra() -> None:
+    """Raise InvalidRequestError unless the library is there; a program without it imports no module that needs it."""
+    found = sys.modules["redis"] is not None if "redis" in sys.modules else find_spec("redis") is not None
+    if not found:
+        raise InvalidRequestError("limits in Redis need an extra: pip install 'okx-async[redis]'")
 
 
 def _again(url: str, quota: Quota, *rest: Any) -> RedisLimiter:

@@ -176,7 +176,7 @@ class RedisStore:
 
     def _asked(self, calls: Callable[[], Sequence[Call]]) -> list[list[Any]]:
         """Return the replies of calls that the server carried out."""
-        for attempt in range(LATE_TRIES):
+        for attempt in range(LATE_TRIES + 1):
             link = self._linked()
             sent = self._clock()
             replies = link.script(calls())
@@ -185,7 +185,7 @@ class RedisStore:
             if not late:
                 break
             ahead = (max(reply[2] for reply in late) - self._until(sent)) / 1e6
-            if ahead > way + self._slack or attempt == LATE_TRIES - 1:
+            if ahead > way + self._slack or attempt >= LATE_TRIES - 1:
                 self._seen = None
                 self._epochs("hello", stepped=True)
         else:
@@ -207,7 +207,8 @@ class RedisStore:
                     if micro(here) != there
                 ]
                 return InvalidRequestError(
-                    f"{self.path}: programs that share limits must agree on their terms: {'; '.join(differing)}"
+                    f"{self.path}: programs that share limits must agree on their terms: {'; '.join(differing)}; "
+                    "once no program uses the others: okx-async limits --store URL --vouch"
                 )
             case b"newer":
                 return InvalidRequestError(

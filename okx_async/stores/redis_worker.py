@@ -6,8 +6,11 @@ for a server that is out of reach or that has lost its memory. Its token is repo
 
 import logging
 import os
+import socket
+import threading
 from collections.abc import Callable
-from typing import Any, Final
+from math import inf
+from typing import Any, Final, TypeVar
 
 from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
@@ -19,6 +22,9 @@ from okx_async.stores.waiters import Key, LocalKey, Note, Waiter
 from okx_async.stores.worker import Asks, Worker
 
 logger = logging.getLogger("okx_async")
+T = TypeVar("T")
+SILENT: Final = 0.15
+"""Seconds after which a store that is being asked counts as silent."""
 AGAIN: Final = 0.1
 """Seconds after which a waiter that may go on without the store looks again whether it has come back."""
 
@@ -35,20 +41,51 @@ class RedisWorker(Worker):
         shares: int = 0,
     ) -> None:
         super().__init__(store, quota, clock, wall)
+        # Process ids are of a host; the reports show both.
+        self.holder = f"{os.getpid()}@{socket.gethostname()[:24]}-{os.urandom(6).hex()}"
         self._store = store
         self._shares = shares
         self._alone: dict[Key, SharedBucket] = {}
         self._begun = clock()
+        self._busy = inf  # since when the store is being asked
+        self._lending = threading.RLock()
         self._eras: dict[Key, int] = {}
         self._pausing: frozenset[Key] | set[Key] = frozenset()
         self._warned = False
 
     def note(self, key: Key, note: Note) -> None:
         """Tell the store, and the bucket that a token may have come from without it."""
-        alone = self._alone.get(key)
-        if alone is not None and (note.token in alone.tokens or not note.token):
-            note.apply(alone, self._clock(), self.holder)
+        with self._lending:
+            alone = self._alone.get(key)
+            if alone is not None and (note.token in alone.tokens or not note.token):
+                note.apply(alone, self._clock(), self.holder)
         super().note(key, note)
+
+    def attempt(self, work: Callable[[Any], T]) -> T | Exception:
+        """Return the result of a call of the store, or the error that it met."""
+        self._busy = self._clock()
+        try:
+            return super().attempt(work)
+        finally:
+            self._busy = inf
+
+    def rescue(self, waiter: Waiter) -> bool:
+        """Give a waiter a token without the store if that is silent; called in the waiter's loop."""
+        now = self._clock()
+        if now - self._busy < SILENT or self._stopping:
+            return False
+        with self._lending:
+            local = self.keys.get(waiter.key)
+            ident = os.urandom(12).hex()
+            if waiter.lease is not None or local is None or not self._lend(local, ident, "does not answer"):
+                return False
+            waiter.token, waiter.lease = ident, Lease(now, self._wall(), self._store.terms.lease)
+        self.post(lambda: self._rescued(local, waiter))
+        return True
+
+    def _rescued(self, local: LocalKey, waiter: Waiter) -> None:
+        local.waiters[waiter.panic].pop(waiter.ident, None)
+        self._hot[local.key] = local
 
     def _visit_all(self, transaction: Any, chunk: list[LocalKey], asks: list[Asks]) -> tuple[float, list[list[Answer]]]:
         sent = self._clock()
@@ -74,12 +111,13 @@ class RedisWorker(Worker):
         held: Held = {}
         if self._eras.get(local.key) != self._store.eras.get(tag_of(local.key)):
             held |= local.out
-        alone = self._alone.get(local.key)
-        if alone is not None:
-            alone.drop(now)
-            held |= alone.tokens
-            if not alone.tokens and alone.blocked_until <= now:
-                del self._alone[local.key]
+        with self._lending:
+            alone = self._alone.get(local.key)
+            if alone is not None:
+                alone.drop(now)
+                held |= alone.tokens
+                if not alone.tokens and alone.blocked_until <= now:
+                    del self._alone[local.key]
         return held
 
     def _saw(self, local: LocalKey, seen: Seen, *, waits: bool) -> None:
@@ -100,12 +138,22 @@ class RedisWorker(Worker):
         local.seen, local.told, local.out = seen.bucket, seen.told, out
 
     def _answered(self, local: LocalKey, asks: Asks, answers: list[Answer], lease: Lease) -> list[Waiter]:
-        if local.key in self._pausing:
-            answers = [
-                self._without(local, ask.token, answer) if waiter.panic and answer.at is None else answer
-                for (waiter, ask), answer in zip(asks, answers, strict=True)
-            ]
-        return super()._answered(local, asks, answers, lease)
+        with self._lending:
+            open_asks: Asks = []
+            open_answers: list[Answer] = []
+            for (waiter, ask), found in zip(asks, answers, strict=True):
+                answer = found
+                if waiter.lease is not None:  # it was rescued meanwhile
+                    local.waiters[waiter.panic].pop(waiter.ident, None)
+                    if answer.at is not None:
+                        local.notes.append(Note("refund", ask.token, self._clock()))
+                        self._hot[local.key] = local
+                    continue
+                if waiter.panic and answer.at is None and local.key in self._pausing:
+                    answer = self._without(local, ask.token, answer)
+                open_asks.append((waiter, ask))
+                open_answers.append(answer)
+            return super()._answered(local, open_asks, open_answers, lease)
 
     def _without(self, local: LocalKey, ident: str, answer: Answer) -> Answer:
         """Return the answer for a waiter that does not wait for the end of a pause."""
@@ -116,7 +164,15 @@ class RedisWorker(Worker):
         return Answer(None, min(answer.again, max(earliest, now + AGAIN)), earliest)
 
     def _failed(self, local: LocalKey, asks: Asks, error: Exception) -> None:
+        with self._lending:
+            self._failed_alone(local, asks, error)
+
+    def _failed_alone(self, local: LocalKey, asks: Asks, error: Exception) -> None:
+        """Let those wait on that may go on without the store, and end the waits of the others."""
         now = self._clock()
+        for waiter in list(local.in_order()):
+            if waiter.lease is not None:  # it was rescued meanwhile
+                del local.waiters[waiter.panic][waiter.ident]
         kept: tuple[dict[str, Waiter], dict[str, Waiter]] = {}, {}
         known = self._store.met is not None or not isinstance(error, InvalidRequestError)
         if known and not self._stopping:

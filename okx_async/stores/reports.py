@@ -1,4 +1,4 @@
-"""What stands in a file of limits: for `okx-async limits` and the doctor."""
+"""What stands in a store of limits: for `okx-async limits` and the doctor."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -27,21 +27,38 @@ class KeyReport:
     """When the next token that is out comes back at the latest."""
     blocked: float
     holders: dict[str, int]
-    """The tokens that are out, by process id."""
+    """The tokens that are out, by process id; with the host where a server keeps them."""
     waiters: dict[str, int]
-    """The places in line, by process id."""
+    """The places in line, likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReport:
+    """A server of limits, as it describes itself."""
+
+    version: str
+    round_trip: float
+    """Seconds."""
+    policy: str
+    """What it does when memory is short."""
+    persistent: bool
+    replicas: int
+    wary: bool
+    """Whether it stops writing once its replicas are out of reach, so that no second server takes over beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreReport:
-    """A file of limits; times are seconds."""
+    """A store of limits; times are seconds."""
 
-    path: Path
+    path: Path | str
+    """The file, or the server without user and password."""
     age: float
     """Since when this epoch is."""
     paused: float
     """For how long nothing is granted yet because the file has lost its memory; 0.0: it grants."""
     keys: tuple[KeyReport, ...]
+    server: ServerReport | None = None
 
 
 def report(path: Path, *, vouch: bool = False) -> StoreReport:
@@ -62,7 +79,7 @@ def report(path: Path, *, vouch: bool = False) -> StoreReport:
         if vouch:
             transaction.vouch()
         epoch, now = transaction.epoch, transaction.now
-        keys = tuple(_key(key, bucket, now) for key, bucket in transaction.in_use())
+        keys = tuple(report_key(key, bucket, now) for key, bucket in transaction.in_use())
         return StoreReport(path, now - epoch.since, max(0.0, epoch.opens(Quota()) - now), keys)
 
     database = Database(path, None)
@@ -72,7 +89,8 @@ def report(path: Path, *, vouch: bool = False) -> StoreReport:
         database.close()
 
 
-def _key(key: tuple[str, ...], bucket: SharedBucket, now: float) -> KeyReport:
+def report_key(key: tuple[str, ...], bucket: SharedBucket, now: float) -> KeyReport:
+    """Return what is to be said of a key."""
     tokens = bucket.tokens.values()
     cooling = sum(token.cooling for token in tokens)
     usable = bucket.quota.limit - bucket.unused(now)
@@ -91,4 +109,4 @@ def _key(key: tuple[str, ...], bucket: SharedBucket, now: float) -> KeyReport:
 
 
 def _process(holder: str) -> str:
-    return holder.partition("-")[0]
+    return holder.rpartition("-")[0]

@@ -15,11 +15,15 @@ from okx_async.stores.agent import Agent
 from okx_async.stores.forks import FLUSH
 from okx_async.stores.lease import Terms
 from okx_async.stores.waiters import Key, Note, Waiter, deliver, unanswered
+from okx_async.stores.worker import Worker
 
 SHARE: Final = 7 / 8
 """The part of its lease that a slot must have left if `check` is not told how much: 7 s of the default 8."""
 SLOW: Final = 0.25
 """Seconds beyond `max_wait` after which a wait ends without an answer of the store."""
+
+RESCUE: Final = 0.1
+"""Seconds after which a waiter in the lane PANIC looks whether the store is silent."""
 
 
 class SharedLimiter:
@@ -154,6 +158,8 @@ class SharedSlot:
         panic, worker = self._priority is Priority.PANIC, agent.worker
         waiter = agent.ask(self._key, self._quota, loop, panic=panic, max_wait=max_wait)
         late = None
+        if panic:
+            waiter.timer = loop.call_later(RESCUE, _rescue, worker, waiter)
         if max_wait is not None and max_wait < inf:
             # The agent ends a wait in time unless it hangs at the store.
             late = loop.call_later(max_wait + SLOW, _give_up, agent, waiter)
@@ -163,8 +169,9 @@ class SharedSlot:
             agent.leave(waiter)
             raise
         finally:
-            if late is not None:
-                late.cancel()
+            for timer in (late, waiter.timer):
+                if timer is not None:
+                    timer.cancel()
         if error is not None:
             raise error
         self._waiter, self._worker = waiter, worker
@@ -213,6 +220,15 @@ class SharedSlot:
             raise RuntimeError("the slot is not held, or was marked before")
         if self._worker is self._agent.worker:  # else it is for the parent to say
             self._agent.tell(self._key, Note(kind, waiter.token, self._agent.clock()))
+
+
+def _rescue(worker: Worker, waiter: Waiter) -> None:
+    if waiter.future.done():
+        return
+    if worker.rescue(waiter):
+        deliver([(waiter, None)])
+    else:
+        waiter.timer = waiter.loop.call_later(RESCUE, _rescue, worker, waiter)
 
 
 def _give_up(agent: Agent, waiter: Waiter) -> None:

@@ -33,7 +33,7 @@ elseif stored and fields[1] == m.run and not m.stepped then
   -- This message was late, or the clock was stepped: which one its sender can tell. Nothing is done.
   if m.expected >= 0 and now > m.expected then return {nonce, 'late', now} end
   since, unknown = fields[2], fields[6]
-  if m.what == 'vouch' or m.replace then
+  if m.what == 'vouch' or fields[3] == 0 then -- no terms stand there: --vouch on the command line knows none
     unknown = m.what == 'vouch' and -1 or unknown
     redis.call('SET', KEYS[1], whole(run, since, lease, grace, guard, unknown, VERSION))
   elseif fields[3] ~= lease or fields[4] ~= grace or fields[5] ~= guard then
@@ -44,7 +44,7 @@ else
   unknown = m.what == 'vouch' and -1 or now + ceil(lease * (1 + PPM))
   redis.call('SET', KEYS[1], whole(run, since, lease, grace, guard, unknown, VERSION))
 end
-if not KEYS[2] then return {nonce, 'ok', now, since, unknown} end
+if not KEYS[2] then return {nonce, 'ok', now, since, unknown, lease, grace, guard} end
 
 -- The bucket ----------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """What one process knows of a key: its waiters, what is to be told the store, and what it has out."""
 
-from asyncio import AbstractEventLoop, Future
+from asyncio import AbstractEventLoop, Future, TimerHandle
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -58,6 +58,8 @@ class Waiter:
     left: bool = False
     judged: bool = False
     """Whether it was found to have a chance though it is far back in line."""
+    timer: TimerHandle | None = None
+    """When its loop looks whether the store is silent."""
 
 
 @dataclass(eq=False, slots=True)

@@ -127,6 +127,10 @@ class Worker:
         elif (at := self._clock() + SOON) < local.due:  # its token comes back a window later, so others may go first
             self._wake(local, at)
 
+    def rescue(self, waiter: Waiter) -> bool:  # noqa: ARG002 - another worker's
+        """Give a waiter a token without a store that is silent, if that may be; called in the waiter's loop."""
+        return False
+
     def at_last(self, act: Callable[[], object]) -> None:
         """Call a function when all that came before has been done."""
         self._last.append(act)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from okx_async.stores import SqliteLimiter
 from tests.cli.conftest import Process
+from tests.stores.servers import Server
 
 CLOSE = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross")
 
@@ -65,7 +67,7 @@ def test_limits_are_shown_for_people_and_for_machines(
 
 @pytest.mark.parametrize(
     ("store", "text"),
-    [("redis://me:hunter2@host", "redis: is none of them"), ("process", "cannot be shown by another one")],
+    [("http://me:hunter2@host", "http: is none of them"), ("process", "cannot be shown by another one")],
 )
 def test_limits_that_cannot_be_shown_are_a_wrong_usage(command: Process, store: str, text: str) -> None:
     shown = command("limits", "--store", store)
@@ -96,3 +98,20 @@ def test_a_command_without_a_place_for_the_file_goes_on_and_says_so(
     done = command(*CLOSE, "--base-url", record["base_url"])
     assert done.returncode == 0
     assert "limits are not shared with other programs: " in done.stderr
+
+
+def test_a_server_is_shown_with_what_it_says_of_itself(command: Process) -> None:
+    server = Server()
+    shown = command("limits", "--store", server.url, "--vouch")
+    assert shown.returncode == 0, shown.stderr
+    first, second = shown.stdout.splitlines()
+    assert first == f"{server.url}: 0 keys in use"
+    assert re.fullmatch(r"Valkey \S+, \S+ ms away, noeviction, not kept on disk, 0 replicas", second)
+    found = json.loads(command("limits", "--store", server.url, "--json").stdout)
+    assert found["server"]["policy"] == "noeviction"
+    server.kill()
+    shown = command("limits", "--store", f"redis://:hunter2@127.0.0.1:{server.port}")
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert "Connection refused" in shown.stderr
+    assert "hunter2" not in shown.stderr
+    server.close()

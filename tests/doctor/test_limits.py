@@ -4,6 +4,8 @@ import pytest
 
 from okx_async.doctor import Level, examine_limits
 from okx_async.stores import SqliteLimiter
+from okx_async.stores.redis_reports import report_server
+from tests.stores.servers import Server
 
 
 def test_without_the_variable_it_names_the_file_of_the_command_line(
@@ -59,3 +61,17 @@ def test_limits_that_cannot_be_used_fail_if_they_were_asked_for(
 def test_limits_of_each_process_alone_are_to_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OKX_LIMITS", "process")
     assert examine_limits().level is Level.WARN
+
+
+def test_a_server_is_described_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server("--requirepass", "hunter2")
+    url = f"redis://:hunter2@127.0.0.1:{server.port}"
+    monkeypatch.setenv("OKX_LIMITS", url)
+    assert examine_limits().level is Level.OK
+    report_server(url, vouch=True)
+    finding = examine_limits()
+    assert finding.level is Level.OK
+    assert f"OKX_LIMITS names redis://127.0.0.1:{server.port}/0 (Valkey " in finding.text
+    assert "hunter2" not in finding.text
+    server.close()
+    assert examine_limits().level is Level.FAIL

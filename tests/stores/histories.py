@@ -190,11 +190,11 @@ class World:
         assert len(seen.answers) == len(answers)
         asks = self.last[holder][0].asks
         self.waiting[holder] = []
-        for ask, one, other in zip(asks, seen.answers, answers, strict=True):
-            same(one.at, other.at)
-            if one.at is None:
-                same(one.again, other.again)
-                same(one.earliest, other.earliest)
+        for ask, found, wanted in zip(asks, seen.answers, answers, strict=True):
+            same(found.at, wanted.at)
+            if found.at is None:
+                same(found.again, wanted.again)
+                same(found.earliest, wanted.earliest)
                 if ask.stays:
                     self.waiting[holder].append(ask)
             else:

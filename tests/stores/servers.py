@@ -37,7 +37,7 @@ class Server:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self, *options: str) -> None:
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603 - the tests' own server
             [
                 str(BINARY),
                 "--port",

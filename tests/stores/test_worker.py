@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ class Host:
         host = self
 
         class Counted(Database):
-            def transact(self, work: Callable[..., object], until: float) -> object:  # type: ignore[override]
+            def transact(self, work: Callable[..., Any], until: float) -> Any:
                 host.transactions += 1
                 host.now += 0.125  # it takes its time
                 return super().transact(work, until)
@@ -228,7 +229,9 @@ async def test_one_damaged_key_stops_no_other(host: Host) -> None:
     worker = host.worker()
     first = host.waiter(worker)
     turn(worker)
-    connection = worker._database._connection
+    database = worker._database
+    assert isinstance(database, Database)
+    connection = database._connection
     assert connection is not None
     connection.execute("INSERT INTO keys VALUES ('[\"bad\"]', 1e9, x'00')")
     loop = asyncio.get_running_loop()

@@ -1,0 +1,109 @@
+"""What stands in a Redis or Valkey server of limits, and what it says of itself."""
+
+from statistics import median
+from time import perf_counter
+from typing import Any, Final
+
+import orjson
+
+from okx_async._quota import Quota
+from okx_async.stores.lease import Place, SharedBucket, Terms, Token
+from okx_async.stores.records import key_of
+from okx_async.stores.redis_address import read_address
+from okx_async.stores.redis_link import Call, Link
+from okx_async.stores.redis_messages import NEVER, TAGS, epoch_name, terms_of
+from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
+from okx_async.stores.transactions import StoreError
+
+PREFIX: Final = "okx-async"
+_PINGS: Final = 5
+_NOBODYS: Final = Terms(0.0, 0.0, 0.0)
+"""Terms of an epoch that takes those of the first program."""
+
+
+def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> StoreReport:
+    """Return what stands in a server; nothing is written unless it is vouched for.
+
+    Raises:
+        StoreError: It cannot be read now.
+        InvalidRequestError: It must not be used.
+    """
+    link = Link(read_address(url))
+    try:
+        if vouch:
+            _calls(link, "vouch", [[epoch_name(prefix, tag)] for tag in range(TAGS)])
+        epochs = _calls(link, "look", [[epoch_name(prefix, tag)] for tag in range(TAGS)])
+        age, paused = 0.0, 0.0
+        for _, _, now, since, unknown, lease, grace, guard in epochs:
+            age = max(age, (now - since) / 1e6)
+            if unknown != NEVER:
+                terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
+                paused = max(paused, (unknown - now) / 1e6 + terms.doubt(Quota()))
+        return StoreReport(link.label, age, paused, tuple(_keys(link, prefix)), _server(link))
+    finally:
+        link.close()
+
+
+def _calls(link: Link, what: str, keys: list[list[str]]) -> list[list[Any]]:
+    """Return the replies of the script, without those of keys where nothing stands."""
+    message = orjson.dumps({"what": what, "run": link.run, "expected": NEVER, "holder": "", **terms_of(_NOBODYS)})
+    replies = link.script([Call(names, message) for names in keys]) if keys else []
+    for reply in replies:
+        if reply[1] not in {b"ok", b"nothing"}:
+            raise StoreError(f"{link.label}: what stands there cannot be read ({reply[1].decode()})")
+    return [reply for reply in replies if reply[1] == b"ok"]
+
+
+def _keys(link: Link, prefix: str) -> list[KeyReport]:
+    names: set[str] = set()
+    cursor = b"0"
+    while True:
+        [found] = link.commands([("SCAN", cursor, "MATCH", f"{prefix}:{{{prefix}-*", "COUNT", 1000)])
+        if isinstance(found, Exception):
+            raise StoreError(f"{link.label}: {found}")
+        cursor, page = found
+        names |= {name.decode() for name in page if not name.endswith(b"}:epoch")}
+        if cursor == b"0":
+            break
+    reports = []
+    for name in sorted(names):
+        for reply in _calls(link, "look", [[name[: name.index("}") + 1] + ":epoch", name]]):
+            reports.append(_key(key_of(name[name.index("}") + 2 :]), reply))  # noqa: PERF401 - two loops
+    return reports
+
+
+def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
+    now, limit, per, reserve, blocked, refused, given_up = (reply[n] for n in (2, 6, 7, 8, 11, 12, 13))
+    tokens, waiting = reply[17], reply[18]
+    bucket = SharedBucket(
+        Quota(limit, per / 1e6, reserve),
+        Terms(),
+        {
+            str(n): Token(tokens[n].decode(), tokens[n + 1] / 1e6, tokens[n + 2] / 1e6, bool(tokens[n + 3]))
+            for n in range(0, len(tokens), 4)
+        },
+        {str(n): Place(holder.decode(), False, 0.0, now / 1e6) for n, holder in enumerate(waiting)},  # noqa: FBT003
+        blocked / 1e6,
+        None if refused == NEVER else refused / 1e6,
+        given_up,
+    )
+    return report_key(key, bucket, now / 1e6)
+
+
+def _server(link: Link) -> ServerReport:
+    times = []
+    for _ in range(_PINGS):
+        begun = perf_counter()
+        link.commands([("PING",)])
+        times.append(perf_counter() - begun)
+    [wary] = link.commands([("CONFIG", "GET", "min-replicas-to-write")])  # a managed server may refuse to say
+    info = link.info
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    return ServerReport(
+        f"{name} {info.get('valkey_version') or info.get('redis_version', '?')}",
+        median(times),
+        info.get("maxmemory_policy", "?"),
+        info.get("aof_enabled") == "1",
+        int(info.get("connected_slaves", 0)),
+        not isinstance(wary, Exception) and wary[1:] not in ([], [b"0"]),
+    )

@@ -1,0 +1,68 @@
+"""A stand-in between an agent and its server that delays, drops, doubles and holds back what the server says."""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+
+class Proxy:
+    """Connections to `port` go on to `target`."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.delay = 0.0
+        """Seconds by which each answer is late."""
+        self.drops = 0
+        """How many connections lose their next answer, and end."""
+        self.doubles = 0
+        """How many answers are said twice."""
+        self.silent = False
+        self.delay_asks = 0.0
+        """Seconds by which questions are late: `late` of them."""
+        self.late = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._ends: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def close(self) -> None:
+        for end in [self._listener, *self._ends]:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self.target))
+                self._ends += [near, far]
+                for source, sink, answers in ((near, far, False), (far, near, True)):
+                    threading.Thread(target=self._pump, args=(source, sink, answers), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:  # noqa: FBT001
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if answers:
+                    time.sleep(self.delay)
+                elif self.late:
+                    self.late -= 1
+                    time.sleep(self.delay_asks)
+                while self.silent:
+                    time.sleep(0.01)
+                if answers and self.drops:
+                    self.drops -= 1
+                    break
+                sink.sendall(data)
+                if answers and self.doubles:
+                    self.doubles -= 1
+                    sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()

@@ -1,0 +1,67 @@
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from okx_async import InvalidRequestError, Quota
+from okx_async.stores import RedisLimiter
+
+URL = "redis://user:s3cret@host:6380/1"
+
+
+def test_a_limiter_needs_no_server_to_be_made_and_shows_no_password() -> None:
+    limiter = RedisLimiter(URL, Quota(5, 1.0))
+    assert repr(limiter) == "<RedisLimiter 5 per 1 s: redis://host:6380/1>"
+    assert limiter.label == "redis://host:6380/1"
+    assert (limiter.lease, limiter.quota) == (8.0, Quota(5, 1.0))
+    assert limiter.linger > 5.0 + 1.0
+
+
+def test_a_copy_by_pickle_is_of_the_same_server() -> None:
+    limiter = RedisLimiter(URL, Quota(5, 1.0), on_loss="local", processes=2)
+    assert repr(pickle.loads(pickle.dumps(limiter))) == repr(limiter)  # noqa: S301 - just made
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"lease": 0}, "lease"),
+        ({"clock_slack": -1}, "clock_slack"),
+        ({"doubt_grace": -1}, "doubt_grace"),
+        ({"on_loss": "ignore"}, 'on_loss must be "refuse" or "local"'),
+        ({"on_loss": "local"}, "needs processes, at least 1 and at most the limit, 20"),
+        ({"on_loss": "local", "processes": 21}, "needs processes"),
+        ({"prefix": "a{b}"}, "prefix must be of ASCII letters"),
+        ({"prefix": ""}, "prefix"),
+        ({"quota": 20}, "quota"),
+    ],
+)
+def test_what_cannot_work_is_refused(options: Any, text: str) -> None:
+    with pytest.raises(InvalidRequestError, match=text) as caught:
+        RedisLimiter(URL, **options)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_the_library_is_imported_by_those_that_use_it_only() -> None:
+    program = (
+        "import sys, okx_async.stores; assert not any(n == 'redis' or n.startswith('redis.') for n in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - this interpreter
+
+
+def test_without_the_extra_it_is_named() -> None:
+    program = """
+import sys
+sys.modules["redis"] = None
+from okx_async import InvalidRequestError
+from okx_async.stores import RedisLimiter
+try:
+    RedisLimiter("redis://host")
+except InvalidRequestError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this interpreter
+    assert "pip install 'okx-async[redis]'" in done.stdout

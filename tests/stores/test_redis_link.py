@@ -1,0 +1,84 @@
+from collections.abc import Iterator
+
+import orjson
+import pytest
+
+from okx_async import InvalidRequestError
+from okx_async.stores.lease import Terms
+from okx_async.stores.redis_address import read_address
+from okx_async.stores.redis_link import Call, Link, UnreachableError
+from okx_async.stores.redis_messages import terms_of
+from okx_async.stores.transactions import StoreError
+from tests.stores.proxies import Proxy
+from tests.stores.servers import Server, free_port
+
+
+def hello(link: Link, **more: object) -> Call:
+    return Call(
+        ["{link}:epoch"], orjson.dumps({"what": "hello", "run": link.run, "expected": -1, **terms_of(Terms()), **more})
+    )
+
+
+@pytest.fixture
+def link(redis_server: Server) -> Iterator[Link]:
+    made = Link(read_address(redis_server.url))
+    yield made
+    made.close()
+
+
+def test_all_calls_of_a_turn_are_answered_in_order(link: Link) -> None:
+    replies = link.script([hello(link) for _ in range(3)])
+    assert [reply[1] for reply in replies] == [b"ok"] * 3
+    assert len({reply[0] for reply in replies}) == 3
+
+
+def test_a_server_that_forgot_the_script_is_told_it_again(link: Link) -> None:
+    link.script([hello(link)])
+    link.commands([("SCRIPT", "FLUSH")])
+    assert [reply[1] for reply in link.script([hello(link), hello(link)])] == [b"ok"] * 2
+
+
+def test_a_call_that_the_server_refuses_is_no_matter_of_the_connection(link: Link) -> None:
+    with pytest.raises(StoreError, match=r"redis://127\.0\.0\.1"):
+        link.script([Call(["{link}:epoch"], b"no json")])
+    assert link.script([hello(link)])[0][1] == b"ok"
+
+
+def test_an_answer_to_another_question_ends_the_connection(redis_server: Server) -> None:
+    proxy = Proxy(redis_server.port)
+    link = Link(read_address(proxy.url))
+    proxy.doubles = 1
+    link.script([hello(link)])
+    with pytest.raises(UnreachableError, match="another question"):  # noqa: PT012 - whichever notices
+        for _ in range(2):  # the second answer may arrive a moment later
+            link.script([hello(link)])
+    link.close()
+    proxy.close()
+
+
+def test_a_server_that_is_not_there_is_out_of_reach() -> None:
+    with pytest.raises(UnreachableError, match=r"redis://127\.0\.0\.1"):
+        Link(read_address(f"redis://127.0.0.1:{free_port()}"))
+
+
+def test_a_server_that_drops_keys_when_memory_is_short_is_refused_by_name() -> None:
+    server = Server("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    with pytest.raises(InvalidRequestError, match="maxmemory-policy allkeys-lru"):
+        Link(read_address(server.url))
+    server.said("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    link = Link(read_address(server.url))
+    server.said("CONFIG", "SET", "maxmemory", "1")
+    with pytest.raises(UnreachableError, match="memory is full"):
+        link.script([hello(link)])
+    link.close()
+    server.close()
+
+
+def test_a_wrong_password_is_said_and_not_shown() -> None:
+    server = Server("--requirepass", "r1ght")
+    for password in ("", ":wr0ng@"):
+        with pytest.raises(InvalidRequestError, match="refuses this user") as caught:
+            Link(read_address(f"redis://{password}127.0.0.1:{server.port}"))
+        assert "wr0ng" not in str(caught.value)
+    Link(read_address(f"redis://:r1ght@127.0.0.1:{server.port}")).close()
+    server.close()

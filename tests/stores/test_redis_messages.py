@@ -1,0 +1,65 @@
+import orjson
+import pytest
+
+from okx_async import Quota
+from okx_async.stores.lease import Terms, Token
+from okx_async.stores.line import Ask
+from okx_async.stores.redis_messages import (
+    TAGS,
+    Visit,
+    bucket_name,
+    epoch_name,
+    micro,
+    read_seen,
+    tag_of,
+    write_visit,
+)
+from okx_async.stores.waiters import Note
+
+KEY = ("live", "1", "BTC-USDT-SWAP")
+
+
+def test_a_duration_is_rounded_up_but_not_by_the_noise_of_floats() -> None:
+    assert [micro(2.003), micro(0.1 + 0.2), micro(0.0000011), micro(0.0)] == [2003000, 300000, 2, 0]
+
+
+def test_the_bucket_of_a_key_and_its_epoch_have_one_hash_tag() -> None:
+    tag = f"{{p-{tag_of(KEY)}}}"
+    assert 0 <= tag_of(KEY) < TAGS
+    assert tag in epoch_name("p", tag_of(KEY))
+    assert tag in bucket_name("p", KEY)
+    assert epoch_name("p", 1) != epoch_name("q", 1)
+
+
+def test_ages_count_until_the_moment_of_the_message() -> None:
+    visit = Visit(
+        KEY,
+        Quota(3, 2.0),
+        [Note("settle", "t", 9.5), Note("settle", "t", 10.5)],
+        [Ask("w", "u", panic=True)],
+        held={"a": Token("me", 8.0, 12.0), "gone": Token("me", 1.0, 10.0)},
+    )
+    message = orjson.loads(write_visit(visit, 10.0, 9.75, {"run": "r"}))
+    assert message["notes"] == [["settle", "t", 500_000, 0], ["settle", "t", 0, 0]]
+    assert message["asks"] == [["w", "u", 1, 250_000, 1]]
+    assert message["adopt"] == [["a", 2_000_000, 2_000_000, 0]]
+    assert message["run"] == "r"
+
+
+def test_times_of_a_reply_count_from_its_arrival() -> None:
+    reply = [
+        b"n", b"ok", 5_000_000, 1, -1, 9_000_000, 3, 2_000_000, 1, 0, 1, 6_000_000, -1, 0, 2, 7,
+        [5_000_000, 0, 0, -1, 5_500_000, 6_500_000],
+        [b"mine", 4_000_000, 8_000_000, 0, b"", 3_000_000, 5_250_000, 1],
+        [],
+    ]  # fmt: skip
+    seen = read_seen(reply, 100.0, "me", Terms())
+    assert [(answer.at, answer.again, answer.earliest) for answer in seen.answers] == [
+        (100.0, 95.0, 95.0),
+        (None, 100.5, 101.5),
+    ]
+    assert seen.out == {"mine": Token("me", 99.0, 103.0)}
+    assert sorted(token.free_at for token in seen.bucket.tokens.values()) == [100.25, 103.0]
+    assert (seen.bucket.quota, seen.bucket.blocked_until, seen.bucket.refused_at) == (Quota(3, 2.0, 1), 101.0, None)
+    assert seen.pause == pytest.approx(4.0)
+    assert (seen.agreed, seen.told) == (False, True)

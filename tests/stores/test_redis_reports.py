@@ -1,0 +1,67 @@
+import os
+from dataclasses import astuple
+
+import pytest
+
+from okx_async import InvalidRequestError, Quota
+from okx_async.stores import RedisLimiter
+from okx_async.stores.redis_reports import report_server
+from okx_async.stores.transactions import BusyError
+from okx_async.stores.urls import report_of
+from tests.stores.servers import Server, free_port
+
+KEY = ("live", "1", "BTC-USDT-SWAP")
+
+
+async def test_a_report_shows_who_holds_what_and_changes_nothing(redis_server: Server) -> None:
+    prefix = os.urandom(6).hex()
+    limiter = RedisLimiter(redis_server.url, Quota(3, 5.0), lease=30.0, prefix=prefix)
+    await limiter.vouch()
+    async with limiter.slot(KEY):
+        async with limiter.slot(KEY):
+            pass
+        await limiter.block(KEY, 60.0)
+        await limiter.vouch()  # by then all that was told is there
+        found = report_server(redis_server.url, prefix=prefix)
+        [key] = found.keys
+        assert (key.key, key.quota, key.free, key.in_flight, key.cooling) == (KEY, Quota(3, 5.0), 1, 1, 1)
+        [(holder, held)] = key.holders.items()
+        assert held == 2
+        assert holder.startswith(f"{os.getpid()}@")
+        assert 0 < key.next_free <= 5.1
+        assert 58 < key.blocked <= 60
+        assert found.paused == 0.0
+    await limiter.aclose()
+
+
+def test_it_describes_the_server_and_its_pause() -> None:
+    server = Server()
+    found = report_of(server.url)
+    assert (found.path, found.keys, found.paused, found.age) == (server.url, (), 0.0, 0.0)
+    assert found.server is not None
+    assert found.server.version.startswith("Valkey ")
+    assert 0 < found.server.round_trip < 1.0
+    assert astuple(found.server)[2:] == ("noeviction", False, 0, False)
+    server.close()
+
+
+async def test_vouching_ends_the_pause_and_lets_programs_have_other_terms() -> None:
+    server = Server()
+    for lease in (9.0, 10.0):
+        limiter = RedisLimiter(server.url, lease=lease)
+        if lease > 9.0:
+            with pytest.raises(InvalidRequestError, match="lease=10 here, 9 there"):
+                await limiter.vouch()
+        else:
+            await limiter.block(KEY, 0.0)
+        report_server(server.url, vouch=True)
+        async with limiter.slot(KEY) as slot:
+            slot.refund()
+        assert report_server(server.url).paused == 0.0
+        await limiter.aclose()
+    server.close()
+
+
+def test_a_server_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(BusyError, match="redis://127"):
+        report_of(f"redis://:hunter2@127.0.0.1:{free_port()}")

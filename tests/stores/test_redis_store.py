@@ -1,0 +1,155 @@
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from okx_async import InvalidRequestError, Quota
+from okx_async.stores.clocks import shared_clock
+from okx_async.stores.lease import Terms
+from okx_async.stores.line import Ask
+from okx_async.stores.redis_address import read_address
+from okx_async.stores.redis_link import SCRIPT, UnreachableError
+from okx_async.stores.redis_messages import Seen, Visit
+from okx_async.stores.redis_store import RedisStore
+from okx_async.stores.transactions import BusyError, StoreError
+from tests.stores.histories import CLOCK
+from tests.stores.proxies import Proxy
+from tests.stores.servers import Server
+
+TERMS = Terms(lease=2.0, doubt_grace=1.0)
+STEPPED = SCRIPT.replace("local now = clock[1]", "local now = 7000000 + clock[1]")
+"""The script of a server whose clock was set forward by 7 s."""
+
+
+class Scene:
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.prefix = os.urandom(6).hex()
+        self.number = 0
+        self.made: list[RedisStore] = []
+
+    def store(self, url: str = "", terms: Terms = TERMS, **options: Any) -> RedisStore:
+        address = read_address(url or self.server.url)
+        self.made.append(RedisStore(address, terms, self.prefix, clock=shared_clock, **options))
+        return self.made[-1]
+
+    def ask(self, store: RedisStore, key: str = "key") -> Seen:
+        self.number += 1
+        visit = Visit((key,), Quota(3, 2.0), asks=[Ask(f"w{self.number}", f"t{self.number}", stays=False)], serve=True)
+        seen: list[Seen] = store.transact(lambda found: found.visit([visit], "me", shared_clock()), 0.0)
+        return seen[0]
+
+
+@pytest.fixture
+def scene(redis_server: Server) -> Iterator[Scene]:
+    made = Scene(redis_server)
+    yield made
+    for store in made.made:
+        store.close()
+
+
+def vouch(store: RedisStore) -> None:
+    store.transact(lambda found: found.vouch(), 0.0)
+
+
+def granted(seen: Seen) -> bool:
+    return seen.answers[0].at is not None
+
+
+def test_a_store_that_is_new_grants_nothing_until_it_is_vouched_for(scene: Scene) -> None:
+    store = scene.store()
+    seen = scene.ask(store)
+    assert not granted(seen)
+    assert 4.9 < seen.pause < 5.1  # lease, doubt_grace, per
+    vouch(store)
+    assert granted(scene.ask(store))
+
+
+def test_a_store_that_was_flushed_pauses_again(scene: Scene) -> None:
+    store = scene.store()
+    vouch(store)
+    assert granted(scene.ask(store))
+    link = store.link
+    assert link is not None
+    [names] = link.commands([("KEYS", f"{scene.prefix}*")])
+    link.commands([("DEL", *names)])
+    assert not granted(scene.ask(store))
+
+
+def test_a_restarted_server_pauses_again_though_it_kept_its_memory(scene: Scene) -> None:
+    store, other = scene.store(), scene.store()
+    vouch(store)
+    assert granted(scene.ask(other))
+    assert other.link is not None
+    other.link.run = "another"
+    assert not granted(scene.ask(other))
+
+
+def test_other_terms_are_refused_by_name(scene: Scene) -> None:
+    vouch(scene.store())
+    with pytest.raises(InvalidRequestError, match="lease=3 here, 2 there; guard"):
+        scene.ask(scene.store(terms=Terms(3.0, 1.0, 0.004)))
+
+
+def test_a_record_of_another_program_is_said(scene: Scene) -> None:
+    store = scene.store()
+    vouch(store)
+    assert store.link is not None
+    [names] = store.link.commands([("KEYS", f"{scene.prefix}*epoch")])
+    store.link.commands([("SET", name, "x") for name in names])
+    with pytest.raises(StoreError, match="of another program, or damaged"):
+        scene.ask(store)
+
+
+def test_a_clock_that_was_set_forward_is_a_loss_of_memory(scene: Scene) -> None:
+    store = scene.store()
+    vouch(store)
+    assert granted(scene.ask(store))
+    store.close()
+    store._script = STEPPED
+    assert not granted(scene.ask(store))
+    assert CLOCK in STEPPED
+
+
+def test_a_message_that_was_late_is_no_step_of_the_clock(scene: Scene) -> None:
+    proxy = Proxy(scene.server.port)
+    store = scene.store(proxy.url)
+    vouch(store)
+    assert granted(scene.ask(store))
+    proxy.delay_asks, proxy.late = 0.1, 1
+    assert granted(scene.ask(store))
+    assert not proxy.late
+    proxy.close()
+
+
+def test_a_way_that_is_longer_from_now_on_costs_one_pause(scene: Scene) -> None:
+    proxy = Proxy(scene.server.port)
+    store = scene.store(proxy.url)
+    vouch(store)
+    proxy.delay_asks, proxy.late = 0.05, 1000
+    assert scene.ask(store).pause > 4.0
+    pause = scene.ask(store).pause
+    assert scene.ask(store).pause < pause
+    proxy.close()
+
+
+def test_an_answer_that_was_lost_leaves_one_token_out_at_most(scene: Scene) -> None:
+    proxy = Proxy(scene.server.port)
+    store = scene.store(proxy.url)
+    vouch(store)
+    proxy.drops = 1
+    with pytest.raises(UnreachableError):
+        scene.ask(store)
+    with pytest.raises(UnreachableError):  # it is left alone for a moment
+        scene.ask(store)
+    store._failed = None
+    assert len(scene.ask(store).bucket.tokens) == 2
+    proxy.close()
+
+
+def test_before_a_fork_nothing_is_begun(scene: Scene) -> None:
+    store = scene.store()
+    store.yields = True
+    with pytest.raises(BusyError):
+        scene.ask(store)

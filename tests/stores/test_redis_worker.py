@@ -1,0 +1,202 @@
+"""A limiter on a server that is killed, stopped, flushed and restarted."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from okx_async import InvalidRequestError, NotSentError, Priority, Quota, SlotTimeoutError
+from okx_async.stores import RedisLimiter
+from tests.stores.proxies import Proxy
+from tests.stores.servers import Server
+
+KEY = ("live", "1", "BTC-USDT-SWAP")
+QUOTA = Quota(4, 0.3)
+
+
+class Scene:
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.made: list[RedisLimiter] = []
+
+    def limiter(self, url: str = "", **options: Any) -> RedisLimiter:
+        self.made.append(RedisLimiter(url or self.server.url, QUOTA, lease=1.0, doubt_grace=0.2, **options))
+        return self.made[-1]
+
+    async def ready(self, url: str = "", **options: Any) -> RedisLimiter:
+        limiter = self.limiter(url, **options)
+        await limiter.vouch()
+        async with limiter.slot(KEY) as slot:
+            slot.refund()
+        return limiter
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    made = Scene(Server())
+    yield made
+    for limiter in made.made:
+        await limiter.aclose()
+    made.server.close()
+
+
+async def use(limiter: RedisLimiter, priority: Priority = Priority.NORMAL, max_wait: float | None = None) -> float:
+    """Return how long a slot took."""
+    begun = time.monotonic()
+    async with limiter.slot(KEY, priority=priority, max_wait=max_wait) as slot:
+        slot.check(0.1)
+    return time.monotonic() - begun
+
+
+async def test_a_dead_server_is_reported_at_once_and_found_again_without_a_restart(scene: Scene) -> None:
+    limiter = await scene.ready()
+    scene.server.kill()
+    begun = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(NotSentError, match="the limits cannot be kept, nothing was sent: redis://127"):
+            await use(limiter)
+    assert time.monotonic() - begun < 0.6
+    scene.server.start()
+    await asyncio.sleep(0.15)
+    with pytest.raises(SlotTimeoutError):  # it is empty, and pauses
+        await use(limiter, max_wait=0)
+    await limiter.vouch()
+    await use(limiter)
+
+
+async def test_panic_waits_for_no_dead_server_and_sends_one_in_a_window(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    limiter = await scene.ready()
+    scene.server.kill()
+    with caplog.at_level(logging.WARNING, "okx_async"):
+        assert await use(limiter, Priority.PANIC) < 0.25
+        assert 0.25 < await use(limiter, Priority.PANIC) < 0.8
+        with pytest.raises(NotSentError):
+            await use(limiter, Priority.PANIC, max_wait=0.05)
+    assert "is out of reach" in caplog.text
+    assert caplog.text.count("without it this process sends 1 in 0.3 s") == 1
+
+
+async def test_what_panic_took_alone_is_reported_on_return(scene: Scene) -> None:
+    limiter = await scene.ready()
+    scene.server.kill()
+    async with limiter.slot(KEY, priority=Priority.PANIC):
+        scene.server.start()
+        other = await scene.ready()
+        await asyncio.sleep(0.2)
+        taken = 0
+        with suppress(SlotTimeoutError):  # the server pauses no more; who asks it tells it, too
+            while await use(limiter, max_wait=0) < 1.0:
+                taken += 1
+        assert taken < QUOTA.limit
+        with pytest.raises(SlotTimeoutError):
+            await use(other, max_wait=0)
+        assert other.statistics(KEY).in_flight >= 1
+
+
+async def test_panic_waits_for_no_pause(scene: Scene) -> None:
+    limiter = await scene.ready()
+    assert scene.server.said("FLUSHALL") == b"+OK"
+    with pytest.raises(SlotTimeoutError):
+        await use(limiter, max_wait=0)
+    assert await use(limiter, Priority.PANIC) < 0.2
+    assert await use(limiter, Priority.PANIC) > 0.25
+    assert 0.0 < await use(limiter) < 3.0  # the pause ends by itself
+
+
+async def test_panic_waits_for_no_server_that_is_silent(scene: Scene) -> None:
+    limiter = await scene.ready()
+    assert scene.server.process is not None
+    os.kill(scene.server.process.pid, signal.SIGSTOP)
+    try:
+        assert await use(limiter, Priority.PANIC) < 0.4
+        begun = time.monotonic()
+        with pytest.raises(SlotTimeoutError):
+            await use(limiter, max_wait=0.1)
+        assert time.monotonic() - begun < 0.6
+    finally:
+        os.kill(scene.server.process.pid, signal.SIGCONT)
+    await asyncio.sleep(0.3)
+    await use(limiter, max_wait=5.0)
+
+
+async def test_with_local_each_process_goes_on_with_its_part_after_a_hold(scene: Scene) -> None:
+    limiter = await scene.ready(on_loss="local", processes=2)
+    scene.server.kill()
+    with pytest.raises(NotSentError):
+        await use(limiter)
+    await asyncio.sleep(1.7)
+    begun = time.monotonic()
+    for _ in range(4):
+        await use(limiter)
+    assert 0.25 < time.monotonic() - begun < 0.9  # two, a window, two
+
+
+async def test_a_flushed_script_is_not_noticed(scene: Scene) -> None:
+    limiter = await scene.ready()
+    assert scene.server.said("SCRIPT", "FLUSH") == b"+OK"
+    assert await use(limiter) < 0.2
+
+
+async def test_two_limiters_keep_one_limit_while_answers_are_late_lost_and_doubled(scene: Scene) -> None:
+    proxy = Proxy(scene.server.port)
+    await scene.ready()
+    limiters = [scene.limiter(proxy.url), scene.limiter()]
+    sent: list[float] = []
+
+    async def work(limiter: RedisLimiter) -> None:
+        while time.monotonic() < end:
+            try:
+                async with limiter.slot(KEY, max_wait=0.5):
+                    sent.append(time.monotonic())
+            except NotSentError:
+                await asyncio.sleep(0.02)
+
+    async def disturb() -> None:
+        for _ in range(4):
+            await asyncio.sleep(0.15)
+            proxy.delay = 0.01 - proxy.delay
+            proxy.drops += 1
+            await asyncio.sleep(0.15)
+            proxy.doubles += 1
+
+    end = time.monotonic() + 1.5
+    await asyncio.gather(disturb(), *(work(limiter) for limiter in limiters for _ in range(4)))
+    proxy.close()
+    assert len(sent) >= 8
+    at = sorted(sent)
+    assert all(later - first > QUOTA.per for first, later in zip(at, at[QUOTA.limit :], strict=False))
+
+
+async def test_a_cancelled_ask_leaves_nothing_behind(scene: Scene) -> None:
+    proxy = Proxy(scene.server.port)
+    limiter = await scene.ready(proxy.url)
+    proxy.delay = 0.05
+    for _ in range(6):
+        task = asyncio.create_task(limiter.slot(KEY).__aenter__())
+        await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.wait([task])
+    proxy.delay = 0.0
+    await asyncio.sleep(0.3)
+    begun = time.monotonic()
+    for _ in range(QUOTA.limit):
+        await use(limiter)
+    assert time.monotonic() - begun < 0.2
+    proxy.close()
+
+
+async def test_a_wrong_server_is_refused_even_in_panic(scene: Scene) -> None:
+    scene.server.said("CONFIG", "SET", "maxmemory", "100mb")
+    scene.server.said("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+    limiter = scene.limiter()
+    for priority in Priority:
+        with pytest.raises(InvalidRequestError, match="volatile-ttl"):
+            await use(limiter, priority)
