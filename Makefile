@@ -54,9 +54,10 @@ torture: $(READY)
 soak: $(READY)
 	$(BIN)/python tests/soak/run.py
 
-# Eight processes that share one limit, killed and stopped at random (two minutes).
+# Eight processes that share one limit, killed and stopped at random; then by a server that is lost, too (four minutes).
 cluster: $(READY)
 	$(BIN)/python -m tests.cluster.run
+	$(BIN)/python -m tests.cluster.run --losses 40
 
 # Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute, three at first).
 interop: $(READY)

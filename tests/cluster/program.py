@@ -1,6 +1,6 @@
 """A program that shares its limit with others: closes at one key, without end, until it is killed.
 
-Run: python -m tests.cluster.program URL USER_ID FILE TASKS SEED, with a simulated account's keys in the environment.
+Run: python -m tests.cluster.program URL USER_ID STORE TASKS SEED, with a simulated account's keys in the environment.
 """
 
 import asyncio
@@ -9,14 +9,14 @@ import sys
 from contextlib import suppress
 
 from okx_async import Client, Credentials, OkxError
-from okx_async.stores import SqliteLimiter
+from okx_async.stores.urls import shared_limiter
 
 INST = "BTC-USDT-SWAP"
 
 
-async def main(url: str, user_id: str, file: str, tasks: int, seed: int) -> None:
+async def main(url: str, user_id: str, store: str, tasks: int, seed: int) -> None:
     rng = random.Random(seed)
-    limiter = SqliteLimiter(file)
+    limiter = shared_limiter(store)
     async with Client(Credentials.from_env(), base_url=url, user_id=user_id, limiter=limiter) as client:
 
         async def close() -> None:
@@ -28,13 +28,16 @@ async def main(url: str, user_id: str, file: str, tasks: int, seed: int) -> None
         async def hammer() -> None:
             """Take and refund: most of the time in a transaction."""
             while True:
-                async with limiter.slot(("hammer", str(seed % 3)), max_wait=None) as slot:
-                    slot.refund()
+                try:
+                    async with limiter.slot(("hammer", str(seed % 3)), max_wait=None) as slot:
+                        slot.refund()
+                except OkxError:  # the store is away
+                    await asyncio.sleep(0.1)
 
         print("ready", flush=True)
         await asyncio.gather(hammer(), *(close() for _ in range(tasks)))
 
 
 if __name__ == "__main__":
-    link, user, path, *numbers = sys.argv[1:]
-    asyncio.run(main(link, user, path, *map(int, numbers)))
+    link, user, place, *numbers = sys.argv[1:]
+    asyncio.run(main(link, user, place, *map(int, numbers)))
