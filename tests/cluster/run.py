@@ -1,9 +1,10 @@
 """Many processes share one limit on the simulated exchange while they are killed and stopped at random.
 
-Run: python -m tests.cluster.run [--processes N] [--seconds S] [--kills S] [--stops S] [--losses S]. The exchange
-counts, behind a network whose latency varies: no window may hold more than 20, nothing may be refused for rate, and slots must
-go on being granted. With --losses the limits stand in a server, which is killed, stopped and flushed. `make cluster`
-runs both for minutes, the tests for seconds.
+Run: python -m tests.cluster.run [--processes N] [--seconds S] [--kills S] [--stops S] [--losses S].
+
+The exchange counts, behind a network whose latency varies: no window may hold more than 20, nothing may be refused for
+rate, and slots must go on being granted. With --losses the limits stand in a server, which is killed, stopped and
+flushed. `make cluster` runs both for minutes, the tests for seconds.
 """
 
 import argparse
