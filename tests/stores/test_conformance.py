@@ -56,7 +56,7 @@ class Lossy(Limiter):
 
 
 class LossySlot(LimiterSlot):
-    def check(self) -> None:
+    def check(self, seconds: float | None = None) -> None:  # noqa: ARG002 - the interface's
         raise NotSentError("lost")
 
     def refund(self) -> None:
