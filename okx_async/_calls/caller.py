@@ -35,7 +35,7 @@ _E = TypeVar("_E", bound=OkxError)
 REPEAT_FOR: Final = 30.0
 """Seconds after the first send within which a call without `max_wait` is repeated."""
 BLOCK_WAIT: Final = 1.0
-"""Seconds that a call waits for a limiter to take in a block."""
+"""Seconds that a call waits for a limiter to take in its blocks, if it has so much time left."""
 CLOCK_WAIT: Final = 2.0
 """Seconds that a call waits for a slot to ask for the exchange's time."""
 
@@ -207,9 +207,11 @@ class Caller:
         per = 2.0 if request.quota is None else request.quota.per
         seconds = block_seconds(answer.code, nth, per, attempt.retry_after, self.draw())
         logger.warning("%s: asked too often, its key pauses for %.2f s", request.label, seconds)
+        left = attempt.left()
+        until = attempt.wire.loop.time() + (BLOCK_WAIT if left is None else min(BLOCK_WAIT, left))
         for key in attempt.keys:
             try:
-                async with asyncio.timeout(BLOCK_WAIT):
+                async with asyncio.timeout_at(until):
                     await self._limiter.block(key, seconds, refused=attempt.outcome is Outcome.RATE)
             except Exception:
                 logger.exception("%s: the limiter failed to block %r", request.label, key)

@@ -118,10 +118,11 @@ class WriteGate:
         if asked.readable() if asked else readable(transport) or protocol.should_close:
             wire.failure = SPOILT
             raise aiohttp.ClientConnectionError(SPOILT)
+        wire.awaiting()
         if forbidden := wire.forbidden():
             wire.failure = forbidden
             self._forbidden = True
             raise aiohttp.ClientConnectionError(forbidden)
         if asked is not None:
             asked.asker = self
-        wire.connected(transport)
+        wire.written(transport)
