@@ -14,7 +14,7 @@ from okx_async._calls import held_slots
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.capacity import CapacityLimiter
 from okx_async._calls.exchange_clock import ExchangeClock, record_clock
-from okx_async._calls.identity import Identity, Key, Use
+from okx_async._calls.identity import Identity, Key, Names
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._http.inflight import InFlight, why_lost
@@ -122,7 +122,7 @@ class Sender:
         self._attempts[attempt] = None
         wire = attempt.wire
         attempt.begun = wire.loop.time()
-        use: Use | None = None
+        names: Names | None = None
         attempt.limit(deadline)
         try:
             with wire:  # `aclose` may end it from here on
@@ -130,9 +130,8 @@ class Sender:
                     await asyncio.sleep(pause)
                 if request.needs_user_id and not uid_lookup.over:
                     await uid_lookup.known(attempt.left())
-                keys = attempt.keys = self._keys(request, attempt)
-                if request.signed:
-                    use = self._identity.begin(keys[-1])
+                names = self._names(request, attempt)
+                keys = attempt.keys
                 if self._capacity.free or not await self._send_if_slot_free(request, attempt, keys, priority):
                     max_wait = None if deadline is None else attempt.left()
                     await self._send_in_slot(request, attempt, keys, priority, max_wait=max_wait)
@@ -142,8 +141,8 @@ class Sender:
             self._ended(request, attempt)
         finally:
             self._leave(attempt)
-            if use is not None:
-                self._identity.end(use, wire.loop.time() + (self._linger if wire.may_have_left else 0.0))
+            if names is not None:
+                names.end(wire.loop.time() + (self._linger if wire.may_have_left else 0.0))
             del self._attempts[attempt]
             if self.closing and not self._attempts:
                 self._all_ended.set()
@@ -170,15 +169,17 @@ class Sender:
                     for attempt in self._attempts:
                         attempt.wire.end()
 
-    def _keys(self, request: ApiRequest, attempt: AttemptState) -> tuple[Key, ...]:
+    def _names(self, request: ApiRequest, attempt: AttemptState) -> Names | None:
+        """Set the keys of an attempt; return the names under which it begins to wait, None if it has no user id."""
         identity = self._identity
         if not request.signed:
-            keys: tuple[Key, ...] = ((identity.environment, request.label),)
-        else:
-            key = identity.key(request.label, endpoint=request.quota is not None)
-            keys = identity.keys(key, attempt.wire.loop.time())
-        attempt.key = keys[-1]
-        return keys
+            attempt.key = identity.environment, request.label
+            attempt.keys = (attempt.key,)
+            return None
+        attempt.key = identity.key(request.label, endpoint=request.quota is not None)
+        names = identity.begin(attempt.key, attempt.wire.loop.time())
+        attempt.keys, attempt.wire.held = names.keys, (names,)
+        return names
 
     async def _send_if_slot_free(
         self, request: ApiRequest, attempt: AttemptState, keys: tuple[Key, ...], priority: Priority
@@ -247,7 +248,8 @@ class Sender:
             _withhold(request, attempt, slots)
         attempt.start()
         try:
-            wire.held, wire.failure = slots, why_lost(slots, self._lasting)
+            wire.held = (*wire.held, *slots)
+            wire.failure = why_lost(wire.held, self._lasting)
             if wire.failure:
                 held_slots.refund(slots)
                 return
