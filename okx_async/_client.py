@@ -1,10 +1,11 @@
 """The public client: it checks arguments and calls down."""
 
 import asyncio
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, Final, Literal, NoReturn, Self
 
 import aiohttp
 
@@ -33,6 +34,8 @@ from okx_async._validation import (
     check_wait,
     short_repr,
 )
+
+_BINDING: Final = threading.Lock()
 
 
 class Client:
@@ -336,6 +339,8 @@ class Client:
             raise RuntimeError("this client is closed")
         loop = asyncio.get_running_loop()
         if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
-            raise RuntimeError("this client belongs to another event loop: make one for each")
+            with _BINDING:  # of two threads that make the first call at once, one gets the client
+                if self._loop is None:
+                    self._loop = loop
+        if self._loop is not loop:
+            raise RuntimeError("this client belongs to another event loop: make one for each, they share their limits")

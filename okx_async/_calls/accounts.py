@@ -2,8 +2,7 @@
 
 The exchange counts by user id, and a user id has any number of API keys. A request counts under a *stand-in* while the
 user id of its API key is not told by the exchange: a given user id, else a name made from the API key. All API keys of
-one user id must then see each other's stand-ins, which are kept by scope for as long as a request under them may be
-counted.
+one user id must then see each other's stand-ins, which are kept for as long as a request under them may be counted.
 
 All of it is read and changed under `LOCK`, by any thread.
 """
@@ -24,7 +23,7 @@ PARENTS: Final = 65.0
 
 @dataclass(slots=True)
 class Use:
-    """The use of a stand-in at one scope: by how many requests now, and until when earlier ones may be counted."""
+    """The use of a stand-in: by how many requests now, and until when earlier ones may be counted."""
 
     requests: int = 0
     until: float = 0.0
@@ -40,17 +39,14 @@ class ApiKey:
         """The user id that a client of it was given, of several the first one."""
         self.told: str | None = None
         """The user id that the exchange has told."""
-        self.uses: dict[str, dict[str, Use]] = {}
-        """Uses of stand-ins, by scope and name."""
+        self.uses: dict[str, Use] = {}
+        """Uses of stand-ins, by name. Not by scope: a client that is never told its user id would keep every scope."""
 
-    def names(self, scope: str, now: float) -> list[str]:
-        """Return the stand-ins at a scope that count still; the others are forgotten."""
-        uses = self.uses.get(scope, {})
-        for old in [name for name, use in uses.items() if not use.requests and use.until <= now]:
-            del uses[old]
-        if not uses:
-            self.uses.pop(scope, None)
-        return list(uses)
+    def names(self, now: float) -> list[str]:
+        """Return the stand-ins that count still; the others are forgotten."""
+        for old in [name for name, use in self.uses.items() if not use.requests and use.until <= now]:
+            del self.uses[old]
+        return list(self.uses)
 
 
 class Accounts:
@@ -96,10 +92,9 @@ class Accounts:
     def begin_in_child(self, now: float) -> None:
         """Take the requests of the parent of a forked child for such whose end is not known."""
         for api_key in self._api_keys.values():
-            for uses in api_key.uses.values():
-                for use in uses.values():
-                    if use.requests:
-                        use.requests, use.until = 0, max(use.until, now + PARENTS)
+            for use in api_key.uses.values():
+                if use.requests:
+                    use.requests, use.until = 0, max(use.until, now + PARENTS)
 
     def _add(self, environment: str, api_key: ApiKey, user_id: str) -> None:
         members = self._of_user.setdefault((environment, user_id), [])

@@ -92,34 +92,36 @@ class Identity:
             with LOCK:
                 self._members_at = self._accounts.version
                 members = self._members = self._accounts.members(self.environment, self._api_key, self.given)
+        _, name, scope = key
         for member in members:
-            if member.uses:
+            if member.uses and (len(member.uses) > 1 or name not in member.uses):
                 break
         else:
             return (key,)
-        _, name, scope = key
         with LOCK:
-            names = {name, *(each for member in members for each in member.names(scope, now))}
+            names = {name, *(each for member in members for each in member.names(now))}
             # One order for all requests, so that no two of them wait for each other.
             return tuple((self.environment, each, scope) for each in sorted(names, key=_place))
 
     def begin(self, key: Key, now: float) -> "Names":
         """Return the names of a request that is about to wait for its slots under `key`, at `now`."""
-        _, name, scope = key
+        name = key[1]
         version = self._accounts.version
         if name == self._api_key.told:
             return Names(self, self.keys(key, now), version, None)
         with LOCK:  # for both: of two requests in two threads one must see the other
             keys = self.keys(key, now)
-            use = self._api_key.uses.setdefault(scope, {}).setdefault(name, Use())
+            use = self._api_key.uses.get(name)
+            if use is None:
+                use = self._api_key.uses[name] = Use()
             use.requests += 1
             return Names(self, keys, version, use)
 
-    def stand_ins(self, scope: str) -> set[str]:
-        """Return the stand-ins at a scope under which requests may be counted."""
+    def stand_ins(self) -> set[str]:
+        """Return the stand-ins under which requests of the user id may be counted."""
         with LOCK:
             members = self._accounts.members(self.environment, self._api_key, self.given)
-            return {name for member in members for name in member.uses.get(scope, ())}
+            return {name for member in members for name in member.uses}
 
     def __repr__(self) -> str:
         return f"<Identity {self.environment} {self.user_id or self.fallback}>"
@@ -140,7 +142,7 @@ class Names:
     def check(self, seconds: float | None = None) -> None:  # noqa: ARG002 - as slots are checked
         """Raise NotSentError if it shares its user id with requests whose names it has taken no slot under."""
         if self._version != self._identity.version:
-            if not self._identity.stand_ins(self.keys[-1][2]) <= {name for _, name, _ in self.keys}:
+            if not self._identity.stand_ins() <= {name for _, name, _ in self.keys}:
                 raise NotSentError("another API key of its user id became known while it waited; nothing was sent")
             self._version = self._identity.version
 

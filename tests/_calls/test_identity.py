@@ -71,11 +71,15 @@ def test_the_longest_of_several_counts(identity: Identity) -> None:
     assert len(identity.keys(new, now=9.0)) == 1
 
 
-def test_other_scopes_are_not_bound(identity: Identity) -> None:
-    identity.begin(identity.key(SWAP), now=0.0)
+def test_a_stand_in_is_kept_once_for_all_instruments(identity: Identity) -> None:
+    for number in range(100):
+        identity.begin(identity.key(f"C{number}-USDT-SWAP"), now=0.0).end(until=60.0)
+    assert list(identity._api_key.uses) == [identity.fallback]
     identity.learn("123")
     other = identity.key("ETH-USDT-SWAP")
-    assert identity.keys(other, now=0.0) == (other,)
+    assert identity.keys(other, now=59.0) == (("live", identity.fallback, "ETH-USDT-SWAP"), other)
+    assert identity.keys(other, now=60.0) == (other,)
+    assert not identity._api_key.uses
 
 
 def one_of(limiter: Limiter, api_key: str = "a", user_id: str | None = None, environment: str = "live") -> Identity:
