@@ -166,20 +166,12 @@ class Queue:
     def settle(self) -> None:
         """Book the end of a request whose answer has arrived."""
         self.bucket.settle(self._clock())
-        if self.shared is not None:
-            self.shared.gave(self)
-            self._attend()
-        elif self.lanes is not None:
-            self._rearm()
+        self._cools()
 
     def doubt(self) -> None:
         """Book the end of a request whose outcome is unknown."""
         self.bucket.doubt(self._clock())
-        if self.shared is not None:
-            self.shared.gave(self)
-            self._attend()
-        elif self.lanes is not None:
-            self._rearm()
+        self._cools()
 
     def refund(self) -> None:
         """Book that nothing was sent."""
@@ -267,6 +259,16 @@ class Queue:
         except RuntimeError:  # it is closed
             return False
         return True
+
+    def _cools(self) -> None:
+        """See to it that the waiters look when a token is back that cools from now on."""
+        if self.shared is None and self.lanes is not None and asyncio._get_running_loop() is self.loop:  # noqa: SLF001
+            self._rearm()  # nothing came free, so nothing is to be handed out
+            return
+        if self.shared is not None:
+            self.shared.gave(self)
+        if self.shared is not None or self.lanes is not None:
+            self._attend()
 
     def _attend(self) -> None:
         """Hand out what came free, wherever this is called."""

@@ -152,7 +152,6 @@ class KeyRegistry:
             if old.shared is not None or old.loop.is_running():
                 (old.shared or SharedKey(old)).add(queue)
             else:
-                queue.tickets = old.tickets
                 old.lose(queue, old.bucket.in_flight, self.clock())
         self.queues[key] = queue
         return queue
