@@ -31,6 +31,7 @@ def run(folder: Path, program: str, *options: str, table: str = "") -> Any:
     ("table", "options"),
     [
         ("slots", ["--rounds", "1", "--calls", "100"]),
+        ("loops", ["--rounds", "1", "--calls", "100"]),
         ("grants", ["--rounds", "1", "--seconds", "0.2"]),
         ("memory", ["--many", "200"]),
     ],
