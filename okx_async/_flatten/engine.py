@@ -168,7 +168,7 @@ class CloseEngine:
         loop = asyncio.get_running_loop()
         request = self._requests[leg]
         turn = self.turn(request)
-        on_wire = blind = False
+        on_wire = blind = forbidden = False
 
         async def permit() -> float | None:
             nonlocal on_wire, blind
@@ -179,7 +179,9 @@ class CloseEngine:
             return until
 
         def writing() -> bool:
-            return self._writing(leg, turn, blind=blind)
+            nonlocal forbidden
+            forbidden = not self._writing(leg, turn, blind=blind)
+            return not forbidden
 
         outcome, attempts = Outcome.ACCEPTED, tuple[Attempt, ...]()
         failure: OkxError | None = None
@@ -207,17 +209,25 @@ class CloseEngine:
             if on_wire:
                 self.reader.close_ended()
         now = loop.time()
-        if self._confirm_timeout is not None:
-            by = now + self._confirm_timeout
-            self.read_by = min(self.read_by, by) if self._was_answered else by
-            self._was_answered = True
-            # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
-            self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.read_by)
+        if forbidden and outcome is Outcome.NOT_SENT:
+            leg.withheld(now, attempts)
+            return
+        self._bound_proof(now, failure)
         leg.answered(outcome, failure, attempts, now, self._calls.draw(), auto_cxl=request.auto_cxl)
         if isinstance(failure, AuthenticationError):
             self.stop(failure)
         self.check_stopped()
         self._notify_change(leg)
+
+    def _bound_proof(self, now: float, failure: OkxError | None) -> None:
+        """With a time to confirm in, start it at the first end of a close, and shorten what is left at the others."""
+        if self._confirm_timeout is None:
+            return
+        by = now + self._confirm_timeout
+        self.read_by = min(self.read_by, by) if self._was_answered else by
+        self._was_answered = True
+        # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
+        self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.read_by)
 
     async def _permit(self, leg: Leg, turn: CloseTurn) -> tuple[float | None, bool]:
         """Return until when a close may be written, None if not at all, and whether it goes out without a reading.
