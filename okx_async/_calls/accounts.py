@@ -35,8 +35,8 @@ class ApiKey:
     __slots__ = ("given", "told", "uses")
 
     def __init__(self) -> None:
-        self.given: str | None = None
-        """The user id that a client of it was given, of several the first one."""
+        self.given: tuple[str, ...] = ()
+        """The user ids that clients of it were given."""
         self.told: str | None = None
         """The user id that the exchange has told."""
         self.uses: dict[str, Use] = {}
@@ -67,7 +67,8 @@ class Accounts:
     def give(self, environment: str, api_key: ApiKey, user_id: str) -> None:
         """Take in that a client was given a user id for an API key; what the exchange tells is believed first."""
         with LOCK:
-            api_key.given = api_key.given or user_id
+            if user_id not in api_key.given:
+                api_key.given = (*api_key.given, user_id)
             if api_key.told is None:
                 self._add(environment, api_key, user_id)
 
@@ -82,11 +83,11 @@ class Accounts:
             api_key.told = user_id
             self._add(environment, api_key, user_id)
 
-    def members(self, environment: str, api_key: ApiKey, given: str | None) -> tuple[ApiKey, ...]:
+    def members(self, environment: str, api_key: ApiKey) -> tuple[ApiKey, ...]:
         """Return the API keys that are known, or said, to be of one user id with this one."""
         with LOCK:
-            ids = [api_key.told] if api_key.told is not None else [given, api_key.given]
-            found = [each for user_id in ids if user_id for each in self._of_user.get((environment, user_id), ())]
+            ids = api_key.given if api_key.told is None else (api_key.told,)
+            found = [each for user_id in ids for each in self._of_user.get((environment, user_id), ())]
             return tuple(dict.fromkeys([api_key, *found]))
 
     def begin_in_child(self, now: float) -> None:

@@ -50,7 +50,7 @@ class Identity:
     @property
     def user_id(self) -> str | None:
         """The user id: told by the exchange, given, or given to another client of this API key."""
-        return self._api_key.told or self.given or self._api_key.given
+        return self._api_key.told or self.given or next(iter(self._api_key.given), None)
 
     @property
     def confirmed(self) -> bool:
@@ -73,7 +73,7 @@ class Identity:
             scope_of: An instrument id or an endpoint's name.
             endpoint: Whether it is an endpoint's name.
         """
-        user_id = self._api_key.told or self.given or self._api_key.given or self.fallback
+        user_id = self._api_key.told or self.given or (self._api_key.given or (self.fallback,))[0]
         if endpoint:
             return self.environment, user_id, scope_of
         if user_id is not self._keys_of or len(self._keys) > _MOST_KEYS:
@@ -91,15 +91,18 @@ class Identity:
         if self._members_at != self._accounts.version:
             with LOCK:
                 self._members_at = self._accounts.version
-                members = self._members = self._accounts.members(self.environment, self._api_key, self.given)
+                members = self._members = self._accounts.members(self.environment, self._api_key)
         _, name, scope = key
-        for member in members:
-            if member.uses and (len(member.uses) > 1 or name not in member.uses):
-                break
-        else:
+        api_key = self._api_key
+        # Read without the lock: a stand-in that begins in another thread in this step takes a slot under every user id
+        # that this one may have.
+        several = api_key.told is None and len(api_key.given) > 1
+        if not several and all(not each.uses or (len(each.uses) == 1 and name in each.uses) for each in members):
             return (key,)
         with LOCK:
             names = {name, *(each for member in members for each in member.names(now))}
+            if api_key.told is None:
+                names.update(api_key.given)
             # One order for all requests, so that no two of them wait for each other.
             return tuple((self.environment, each, scope) for each in sorted(names, key=_place))
 
@@ -120,7 +123,7 @@ class Identity:
     def stand_ins(self) -> set[str]:
         """Return the stand-ins under which requests of the user id may be counted."""
         with LOCK:
-            members = self._accounts.members(self.environment, self._api_key, self.given)
+            members = self._accounts.members(self.environment, self._api_key)
             return {name for member in members for name in member.uses}
 
     def __repr__(self) -> str:

@@ -53,7 +53,7 @@ def test_what_the_exchange_tells_again_changes_nothing() -> None:
     accounts.tell("live", api_key, "1")
     accounts.give("live", api_key, "2")
     assert accounts.version == version
-    assert accounts.members("live", api_key, "2") == (api_key,)
+    assert accounts.members("live", api_key) == (api_key,)
 
 
 def test_requests_of_a_parent_process_bind_its_child_for_a_while() -> None:

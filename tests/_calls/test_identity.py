@@ -118,14 +118,19 @@ def test_a_given_user_id_that_is_wrong_moves_none_of_its_own_user() -> None:
 
 def test_two_given_ids_of_one_key_bind_each_other_until_the_exchange_tells() -> None:
     limiter = Limiter()
-    first, second = one_of(limiter, user_id="1"), one_of(limiter, user_id="2")
+    first = one_of(limiter, user_id="1")
     names = first.begin(first.key(SWAP), now=0.0)
+    second, other = one_of(limiter, user_id="2"), one_of(limiter, "b")
+    other.learn("2")
     both = (("live", "1", SWAP), ("live", "2", SWAP))
-    assert second.begin(second.key(SWAP), now=0.0).keys == both
-    assert first.begin(first.key(SWAP), now=0.0).keys == both
-    names.check()
+    assert other.keys(other.key(SWAP), now=0.0) == both  # whichever of the two is right
+    names.end(until=0.0)
+    assert other.keys(other.key(SWAP), now=0.0) == both[1:]
+    for each in (second, first, one_of(limiter)):
+        assert each.keys(each.key(SWAP), now=0.0) == both
     second.learn("2")
     assert first.key(SWAP) == second.key(SWAP) == both[1]
+    assert first.keys(both[1], now=0.0) == both[1:]
 
 
 def test_what_went_out_before_an_id_was_given_binds_the_client_that_was_given_it() -> None:
