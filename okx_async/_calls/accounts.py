@@ -10,13 +10,15 @@ All of it is read and changed under `LOCK`, by any thread.
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
 
 from okx_async._limiter.slots import SlotSource
 
 LOCK: Final = threading.RLock()
+MOST_SCOPES: Final = 64
+"""Scopes that are told apart for a stand-in: a client that is never told its user id would keep every instrument."""
 PARENTS: Final = 65.0
 """Seconds after a fork within which a request of the parent may be counted."""
 
@@ -27,6 +29,20 @@ class Use:
 
     requests: int = 0
     until: float = 0.0
+    scopes: set[str] | None = field(default_factory=set)
+    """What was used under it; None: so much that it counts as everything."""
+
+    def begin(self, scope: str) -> None:
+        """Note that a request begins to wait."""
+        self.requests += 1
+        if self.scopes is not None:
+            self.scopes.add(scope)
+            if len(self.scopes) > MOST_SCOPES:
+                self.scopes = None
+
+    def covers(self, scope: str) -> bool:
+        """Return whether requests of a scope may have gone out under it."""
+        return self.scopes is None or scope in self.scopes
 
 
 class ApiKey:
@@ -40,13 +56,13 @@ class ApiKey:
         self.told: str | None = None
         """The user id that the exchange has told."""
         self.uses: dict[str, Use] = {}
-        """Uses of stand-ins, by name. Not by scope: a client that is never told its user id would keep every scope."""
+        """Uses of stand-ins, by name."""
 
-    def names(self, now: float) -> list[str]:
-        """Return the stand-ins that count still; the others are forgotten."""
+    def names(self, scope: str, now: float) -> list[str]:
+        """Return the stand-ins of a scope that count still; the others are forgotten."""
         for old in [name for name, use in self.uses.items() if not use.requests and use.until <= now]:
             del self.uses[old]
-        return list(self.uses)
+        return [name for name, use in self.uses.items() if use.covers(scope)]
 
 
 class Accounts:

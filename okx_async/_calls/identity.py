@@ -100,7 +100,7 @@ class Identity:
         if not several and all(not each.uses or (len(each.uses) == 1 and name in each.uses) for each in members):
             return (key,)
         with LOCK:
-            names = {name, *(each for member in members for each in member.names(now))}
+            names = {name, *(each for member in members for each in member.names(scope, now))}
             if api_key.told is None:
                 names.update(api_key.given)
             # One order for all requests, so that no two of them wait for each other.
@@ -108,7 +108,7 @@ class Identity:
 
     def begin(self, key: Key, now: float) -> "Names":
         """Return the names of a request that is about to wait for its slots under `key`, at `now`."""
-        name = key[1]
+        _, name, scope = key
         version = self._accounts.version
         if name == self._api_key.told:
             return Names(self, self.keys(key, now), version, None)
@@ -117,14 +117,14 @@ class Identity:
             use = self._api_key.uses.get(name)
             if use is None:
                 use = self._api_key.uses[name] = Use()
-            use.requests += 1
+            use.begin(scope)
             return Names(self, keys, version, use)
 
-    def stand_ins(self) -> set[str]:
-        """Return the stand-ins under which requests of the user id may be counted."""
+    def stand_ins(self, scope: str) -> set[str]:
+        """Return the stand-ins of a scope under which requests of the user id may be counted."""
         with LOCK:
             members = self._accounts.members(self.environment, self._api_key)
-            return {name for member in members for name in member.uses}
+            return {name for member in members for name, use in member.uses.items() if use.covers(scope)}
 
     def __repr__(self) -> str:
         return f"<Identity {self.environment} {self.user_id or self.fallback}>"
@@ -145,7 +145,7 @@ class Names:
     def check(self, seconds: float | None = None) -> None:  # noqa: ARG002 - as slots are checked
         """Raise NotSentError if it shares its user id with requests whose names it has taken no slot under."""
         if self._version != self._identity.version:
-            if not self._identity.stand_ins() <= {name for _, name, _ in self.keys}:
+            if not self._identity.stand_ins(self.keys[-1][2]) <= {name for _, name, _ in self.keys}:
                 raise NotSentError("another API key of its user id became known while it waited; nothing was sent")
             self._version = self._identity.version
 

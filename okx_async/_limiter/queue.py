@@ -221,9 +221,10 @@ class Queue:
             shared.pass_on(self, now or self._clock())
 
     def close(self) -> None:
-        """End every wait."""
-        waiters = self._waiters()
-        self._rearm()
+        """End every wait; called in its loop, with the lock or without."""
+        with self.lock:
+            waiters = self._waiters()
+            self._rearm()
         end_waits(waiters, Verdict.CLOSED)
 
     def lose(self, heir: "Queue | None", out: int, now: float) -> None:

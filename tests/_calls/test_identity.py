@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from okx_async import InvalidRequestError, Limiter, NotSentError
+from okx_async._calls.accounts import MOST_SCOPES
 from okx_async._calls.identity import Identity, identity_of
 
 SWAP = "BTC-USDT-SWAP"
@@ -71,14 +72,23 @@ def test_the_longest_of_several_counts(identity: Identity) -> None:
     assert len(identity.keys(new, now=9.0)) == 1
 
 
-def test_a_stand_in_is_kept_once_for_all_instruments(identity: Identity) -> None:
-    for number in range(100):
-        identity.begin(identity.key(f"C{number}-USDT-SWAP"), now=0.0).end(until=60.0)
-    assert list(identity._api_key.uses) == [identity.fallback]
+def test_other_scopes_are_not_bound(identity: Identity) -> None:
+    identity.begin(identity.key(SWAP), now=0.0)
     identity.learn("123")
     other = identity.key("ETH-USDT-SWAP")
-    assert identity.keys(other, now=59.0) == (("live", identity.fallback, "ETH-USDT-SWAP"), other)
-    assert identity.keys(other, now=60.0) == (other,)
+    assert identity.keys(other, now=0.0) == (other,)
+    identity.begin(other, now=0.0).check()
+
+
+def test_of_very_many_scopes_each_one_is_bound(identity: Identity) -> None:
+    other = "ETH-USDT-SWAP"
+    for number in range(MOST_SCOPES + 1):
+        assert identity._api_key.names(other, 0.0) == []
+        identity.begin(identity.key(f"C{number}-USDT-SWAP"), now=0.0).end(until=60.0)
+    identity.learn("123")
+    known = identity.key(other)
+    assert identity.keys(known, now=59.0) == (("live", identity.fallback, other), known)
+    assert identity.keys(known, now=60.0) == (known,)
     assert not identity._api_key.uses
 
 
