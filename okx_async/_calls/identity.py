@@ -97,10 +97,13 @@ class Identity:
         # Read without the lock: a stand-in that begins in another thread in this step takes a slot under every user id
         # that this one may have.
         several = api_key.told is None and len(api_key.given) > 1
-        if not several and all(not each.uses or (len(each.uses) == 1 and name in each.uses) for each in members):
+        for each in members:
+            if several or (each.uses and (len(each.uses) > 1 or name not in each.uses)):
+                break
+        else:
             return (key,)
         with LOCK:
-            names = {name, *(each for member in members for each in member.names(scope, now))}
+            names = {name, *(stand_in for each in members for stand_in in each.names(scope, now))}
             if api_key.told is None:
                 names.update(api_key.given)
             # One order for all requests, so that no two of them wait for each other.

@@ -154,6 +154,34 @@ def test_a_thread_gets_what_a_hung_loop_had_in_flight_when_it_cannot_count_any_m
         main.run(take(limiter, max_wait=5.0))
 
 
+def test_a_token_that_was_lost_before_its_waiter_ran_is_asked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_key, "HUNG", 0.3)
+    monkeypatch.setattr(shared_key, "PATIENCE", 0.02)
+    limiter = Limiter(Quota(1, 0.05), doubt_grace=0.2)
+    hanging, goes_on = threading.Event(), threading.Event()
+    with Elsewhere() as main, Elsewhere() as watchdog:
+        slot = main.run(limiter.slot("k").__aenter__())
+        waiter = main.begin(limiter.slot("k").__aenter__())
+        main.run(steps())
+
+        def hand_over_and_hang() -> None:
+            slot.refund()
+            hanging.set()
+            goes_on.wait(10)
+
+        main.loop.call_soon_threadsafe(hand_over_and_hang)
+        assert hanging.wait(10)
+        watchdog.run(take(limiter, max_wait=9.0))
+        goes_on.set()
+        served = waiter.result(10)
+
+        async def check() -> None:
+            served.check()
+            served.refund()
+
+        main.run(check())
+
+
 def test_threads_that_hammer_a_key_keep_one_window() -> None:
     limit, per, each = 5, 0.05, 30
     limiter = Limiter(Quota(limit, per))
