@@ -40,7 +40,6 @@ class InFlight:
         "_group",
         "_handle",
         "_task",
-        "_timeout",
         "_wall_clock",
         "confirm_write",
         "connect_until",
@@ -54,13 +53,15 @@ class InFlight:
         "may_send_until",
         "queue",
         "sent",
+        "timeout",
         "transport",
     )
 
     def __init__(self, group: TimeoutGroup, *, timeout: float, wall_clock: Callable[[], float]) -> None:
         self.loop = group.loop
         self._group = group
-        self._timeout = timeout
+        self.timeout = timeout
+        """Seconds from the write to the complete answer."""
         self._wall_clock = wall_clock
         self.queue: TimeoutQueue | None = None
         self._handle: asyncio.Handle | None = None
@@ -160,7 +161,7 @@ class InFlight:
         """Return why it may not be written after all, "" if it may. Call it once, in the step of the write."""
         if self.may_send_until < inf and self.late:
             return "connected too late to be sent"
-        if lost := why_lost(self.held, self._timeout):
+        if lost := why_lost(self.held, self.timeout):
             return lost
         if self.confirm_write is not None and not self.confirm_write():
             return "what was heard while it waited for its connection forbids it"
@@ -172,11 +173,11 @@ class InFlight:
 
     def asking(self) -> None:
         """Note that it is handed to a caller's session, which limits the time to connect by itself."""
-        self._connecting(self._group.answering, self._timeout)
+        self._connecting(self._group.answering, self.timeout)
 
     def awaiting(self) -> None:
         """Start the time of the answer: before its slots are checked, which must outlast it."""
-        self._within(self._group.answering, self._timeout)
+        self._within(self._group.answering, self.timeout)
 
     def written(self, transport: asyncio.BaseTransport | None) -> None:
         """Note that it is written now, so it may have left from here on."""

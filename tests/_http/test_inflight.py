@@ -260,7 +260,7 @@ async def test_a_slot_that_was_lost_forbids_the_write_before_it_is_noted(text: s
     one.held = (Slot(), Slot())
     one.confirm_write = lambda: pytest.fail("it was noted as written")
     assert one.forbidden() == ("gone" if text else "its slot was lost")
-    assert Slot.asked == [one._timeout] * 2
+    assert Slot.asked == [one.timeout] * 2
 
 
 async def test_the_time_of_the_answer_begins_before_its_slots_are_checked() -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.arrange import Arrange, strike
+from tests.faults.ways import Way
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Row:
     """Of the call, s; for a flatten it is the deadline."""
     options: dict[str, Any] = field(default_factory=dict)
     """Of the exchange."""
+    way: Way | None = None
+    """What keeps client and exchange apart, in place of a fault of the exchange."""
 
 
 class Table(list[Row]):
