@@ -118,9 +118,12 @@ def test_a_given_user_id_stands_in_for_clients_of_the_same_key() -> None:
 
 def test_a_given_user_id_that_is_wrong_moves_none_of_its_own_user() -> None:
     limiter = Limiter()
-    user, wrong = one_of(limiter, "b"), one_of(limiter, "a", user_id="987")
+    user, early = one_of(limiter, "b"), one_of(limiter, "a")
     user.learn("987")
+    early.begin(early.key(SWAP), now=0.0)
+    wrong = one_of(limiter, "a", user_id="987")
     wrong.begin(wrong.key(SWAP), now=0.0)
+    assert len(user.keys(user.key(SWAP), now=0.0)) == 2
     wrong.learn("123")
     assert (user.user_id, wrong.user_id) == ("987", "123")
     assert user.keys(user.key(SWAP), now=0.0) == (("live", "987", SWAP),)
