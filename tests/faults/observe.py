@@ -14,7 +14,7 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from tests.faults import judge
 from tests.faults.calls import Column
 from tests.faults.cells import Row
-from tests.faults.world import End, Leg, Observed, World
+from tests.faults.world import End, Ends, Leg, Observed, World
 
 EPOCH = 1768519672.0
 TIME_PATH = "/api/v5/public/time"
@@ -74,7 +74,7 @@ async def _happen(row: Row, world: World, column: Column) -> Observed:
     await row.arrange(world)
     before, held = len(exchange.journal), judge.held(exchange.trades)
     world.ended.clear()
-    ends = await column.call(world)
+    ends = await _call(world, column)
     told = world.loop.clock()
     if ends.report is not None:
         until_told = [each for each in exchange.journal[before:] if each.at <= told]
@@ -92,6 +92,34 @@ async def _happen(row: Row, world: World, column: Column) -> Observed:
         flat=None if ends.report is None else ends.report.flat,
         more=ends.more,
         wrong=world.wrong,
+    )
+
+
+async def _call(world: World, column: Column) -> Ends:
+    """Make the call, and cancel it if that was arranged; what its exception notes of a leg is what it tells of it."""
+    if not world.cancels:
+        return await column.call(world)
+    task = asyncio.ensure_future(column.call(world))
+    for seconds in world.cancels:
+        await asyncio.sleep(seconds)
+        task.cancel()
+    try:
+        return await task
+    except asyncio.CancelledError as error:
+        notes = getattr(error, "__notes__", [])
+    told = {inst_id: [note.removeprefix(f"{inst_id}: ") for note in notes if inst_id in note] for inst_id in world.legs}
+    world.wrong += [f"noted {len(told[inst_id])} times: {told}" for inst_id in told if len(told[inst_id]) > 1]
+    attempts = [attempt for attempt, _ in world.ended]
+    return Ends(
+        [
+            End(
+                inst_id,
+                f"CancelledError: {told[inst_id][0]}" if told[inst_id] else "CancelledError",
+                "",
+                tuple(attempt for attempt in attempts if attempt.request.inst_id == inst_id),
+            )
+            for inst_id in world.legs
+        ]
     )
 
 

@@ -60,6 +60,8 @@ class World:
     wrong: list[str] = field(default_factory=list)
     as_read: Callable[[], object] | None = None
     """To be called once a flatten has made its first reading."""
+    cancels: tuple[float, ...] = ()
+    """When the call is cancelled: seconds from the call, and from each cancellation to the next."""
 
     async def warm(self) -> None:
         """Close something else, so that there is a connection and a past."""
