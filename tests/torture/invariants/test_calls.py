@@ -42,6 +42,26 @@ def test_windows_of_other_endpoints_have_their_own_limit(evidence: Evidence) -> 
 
 
 @pytest.mark.parametrize(
+    ("heard", "span", "fault", "broken"),
+    [
+        (1000.3, (1000.0, 1000.3), "", True),  # told unknown as the acceptance came
+        (1000.3, (1000.0, 1001.9), "", True),
+        (1002.0, (1000.0, 1002.0), "", False),  # as its time was over
+        (1000.9, (1000.0, 1000.3), "", False),  # later
+        (1000.3, (1000.0, 1000.3), "50004", False),
+        (None, (1000.0, 1000.3), "", False),
+    ],
+)
+def test_an_acceptance_that_came_in_time_is_not_told_as_unknown(
+    evidence: Evidence, heard: float | None, span: tuple[float, float], fault: str, *, broken: bool
+) -> None:
+    evidence.journal = [row(1000.1, cl_ord_id="c1", executed=True, fault=fault)]
+    evidence.witness.accepted = {} if heard is None else {"c1": heard}
+    call(evidence, UNKNOWN, [LOST], spans=[span])
+    assert [name for name, _ in found(evidence)] == ["truth"] * broken
+
+
+@pytest.mark.parametrize(
     ("told", "rows", "attempts", "words"),
     [
         (ACCEPTED, [ACCEPTED_ROW], [attempt()], ""),
