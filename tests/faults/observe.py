@@ -14,7 +14,7 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from tests.faults import judge
 from tests.faults.calls import Column
 from tests.faults.cells import Row
-from tests.faults.world import End, Ends, Leg, Observed, World
+from tests.faults.world import STRUCK, End, Ends, Leg, Observed, World
 
 EPOCH = 1768519672.0
 TIME_PATH = "/api/v5/public/time"
@@ -55,6 +55,8 @@ def _observe(row: Row, column: Column) -> tuple[Observed, list[str]]:
             world = World(loop, network, exchange, client, limiter, row.max_wait, column.legs, ended)
             for inst_id in column.legs:
                 exchange.open_position(inst_id, 4)
+            if row.cancel_orders:
+                place_orders(world)
             async with client:
                 observed = await _happen(row, world, column)
             if session is not None:
@@ -78,6 +80,7 @@ async def _happen(row: Row, world: World, column: Column) -> Observed:
     told = world.loop.clock()
     if ends.report is not None:
         until_told = [each for each in exchange.journal[before:] if each.at <= told]
+        world.wrong += judge.orders(ends.report, orders_left(world)) if row.cancel_orders else ()
         world.wrong += judge.refuted(ends.report, until_told, exchange.trades)
     await judge.follow_tokens(world, ends, told)
     rows = exchange.journal[before:]
@@ -91,6 +94,7 @@ async def _happen(row: Row, world: World, column: Column) -> Observed:
         asked=sum(each.path == TIME_PATH for each in rows),
         flat=None if ends.report is None else ends.report.flat,
         more=ends.more,
+        orders=_orders(world, ends.report) if row.cancel_orders and ends.report is not None else "",
         wrong=world.wrong,
     )
 
@@ -121,6 +125,28 @@ async def _call(world: World, column: Column) -> Ends:
             for inst_id in world.legs
         ]
     )
+
+
+def place_orders(world: World) -> None:
+    """Let three entries, three algo orders that would add, and a stop rest beside the position of `STRUCK`."""
+    exchange = world.exchange
+    world.cancel_orders = True
+    for _ in range(3):
+        exchange.add_pending_order(STRUCK, side="buy", reduce_only=False)
+        exchange.add_algo_order(STRUCK, "trigger", side="buy", sz="1", reduce_only=False)
+    exchange.add_algo_order(STRUCK)
+
+
+def orders_left(world: World) -> dict[str, str]:
+    """Return the orders that rest: their kinds by their ids."""
+    exchange = world.exchange
+    algos = {order.algo_id: order.ord_type for order in exchange.algo_orders}
+    return {order.ord_id: order.ord_type for order in exchange.pending_orders} | algos
+
+
+def _orders(world: World, report: okx.FlattenReport) -> str:
+    left = len(orders_left(world))
+    return f"{len(report.cancelled)} cancelled, {left} left{', noted' * bool(report.notes)}"
 
 
 def _leg(end: End, rows: list[JournalRow]) -> Leg:
