@@ -41,6 +41,15 @@ def test_windows_of_other_endpoints_have_their_own_limit(evidence: Evidence) -> 
     assert found(evidence)[0][1].startswith("6 of ours within 2 s")
 
 
+@pytest.mark.parametrize(("join", "sent", "broken"), [(False, 0, True), (True, 0, False), (True, 7, True)])
+def test_what_was_not_sent_of_a_joined_close_is_no_repeat(
+    evidence: Evidence, *, join: bool, sent: int, broken: bool
+) -> None:
+    unsent = attempt(outcome=okx.Outcome.NOT_SENT, token="refunded", code="")
+    call(evidence, NOT_SENT if not sent else UNKNOWN, [RATE] * sent + [unsent] * 7, join=join)
+    assert [words.endswith("7 attempts") for name, words in found(evidence) if name == "repeats"] == [True] * broken
+
+
 @pytest.mark.parametrize(
     ("heard", "span", "fault", "broken"),
     [
