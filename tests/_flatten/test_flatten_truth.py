@@ -1,7 +1,8 @@
 """Whole flattens against the simulated exchange, on a network in memory and in virtual time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
 
 import pytest
@@ -171,6 +172,52 @@ def test_a_second_cancellation_keeps_the_notes(happen: Happen, turns: int) -> No
 
     notes = happen(story, fill_delay=3.0)
     assert sorted(note.partition(":")[0] for note in notes) == [BTC, ETH]
+
+
+class Cancelling(okx.Limiter):
+    """A limiter that awaits, for the closes of BTC, what another task has cancelled."""
+
+    step = ""
+
+    def slot(self, key: Any, **options: Any) -> Any:
+        inner = super().slot(key, **options)
+        return self._slot(inner) if self.step == "slot" and key[-1] == BTC else inner
+
+    @asynccontextmanager
+    async def _slot(self, _inner: object) -> AsyncIterator[Any]:
+        await self._cancelled()
+        yield None
+
+    async def block(self, key: Any, seconds: float, *, refused: bool = True) -> None:
+        if self.step == "block":
+            await self._cancelled()
+        await super().block(key, seconds, refused=refused)
+
+    @staticmethod
+    async def _cancelled() -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+
+@pytest.mark.parametrize("step", ["slot", "block"])
+def test_a_limiter_that_is_cancelled_by_another_task_ends_no_flatten(happen: Happen, step: str) -> None:
+    async def story(world: World, _: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, 3)
+        world.exchange.inject(code="50011", inst_id=BTC)
+        limiter = Cancelling(clock=world.loop.clock)
+        limiter.step = step
+        async with world.client(limiter=limiter) as client:
+            if step == "slot":
+                with pytest.raises(okx.NotSentError, match="CancelledError"):
+                    await client.close_position(BTC, "cross")
+            return await client.flatten(deadline=3.0)
+
+    report = happen(story)
+    states = {row.position.inst_id: row.state for row in report.rows}
+    assert states[ETH] is okx.FlattenState.CLOSED
+    assert states[BTC] is (okx.FlattenState.DEADLINE if step == "slot" else okx.FlattenState.CLOSED)
 
 
 def test_late_proofs_share_the_time_of_the_last_reading(happen: Happen) -> None:
