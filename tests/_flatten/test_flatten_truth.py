@@ -111,6 +111,18 @@ def test_pending_orders_that_are_being_cancelled_are_waited_for(happen: Happen, 
     assert (report.flat, len(report.rows[0].attempts)) == (True, 9)
 
 
+def test_pending_orders_that_are_cancelled_late_leave_time_to_close(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code="51117", times=None)
+        world.at(16.0, world.exchange.clear_faults)
+        return await client.flatten(deadline=20.0)
+
+    report = happen(story)
+    assert report.flat
+    assert report.seconds < 19.5
+
+
 def test_without_auto_cxl_pending_orders_end_it(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
