@@ -148,22 +148,27 @@ class Caller:
         pause: float,
     ) -> None:
         """Make one attempt and record it, whatever becomes of it; any error but cancellation is an OkxError."""
+        failed: OkxError | None = None
         try:
             await self._sender.attempt(
                 request, attempt, self._uid_lookup, priority=priority, deadline=deadline, pause=pause
             )
         except asyncio.CancelledError as cancelled:
             if not is_being_cancelled():  # a limiter, say, may await what another task has cancelled
-                raise _unforeseen(cancelled, request, attempt) from cancelled
+                failed = _unforeseen(cancelled, request, attempt)
+                raise failed from cancelled
             _add_note(cancelled, request, attempt)
             raise
         except OkxError:
             raise
         except Exception as unforeseen:
-            raise _unforeseen(unforeseen, request, attempt) from unforeseen
+            failed = _unforeseen(unforeseen, request, attempt)
+            raise failed from unforeseen
         finally:
             if close is not None and attempt.started:
                 attempts.append(self._record(attempt.record(close)))
+            if failed is not None:
+                failed.attempts = tuple(attempts)
 
     def draw(self) -> float:
         """Return a random number from 0 to 1, for a pause."""
