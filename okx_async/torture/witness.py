@@ -24,7 +24,7 @@ from okx_async.simulator.http.messages import Answer, Request
 CANCEL_PATHS = {"/api/v5/trade/cancel-batch-orders", "/api/v5/trade/cancel-algos"}
 OK = 200
 ACCEPTANCE = re.compile(
-    rb'HTTP/1\.1 200 .*\r\n\r\n\{"code":"0","data":\[\{[^][}]*"clOrdId":"(\w+)"[^][}]*\}\]', re.DOTALL
+    rb'HTTP/1\.1 200 .*\r\n\r\n\{"code":"0","data":\[\{[^][}]*"clOrdId":"(\w+)"[^][}]*\}\],"msg":""\}', re.DOTALL
 )
 MOST_ACCEPTED = 2000
 """Bytes of a short answer that comes twice; longer ones are of positions."""

@@ -518,7 +518,7 @@ async def test_what_was_not_foreseen_has_its_attempts(raised: BaseException) -> 
     async def fails(job: ApiRequest, flight: AttemptState, *arguments: Any, **options: Any) -> None:
         await attempt(job, flight, *arguments, **options)
         if len(script.sent) == 2:
-            flight.answer, flight.token = None, "in doubt"
+            flight.answer, flight.classified, flight.token = None, None, "in doubt"
             raise raised
 
     script.attempt = fails  # type: ignore[method-assign]

@@ -113,6 +113,7 @@ def test_an_acceptance_is_heard_whole_and_once() -> None:
     accepted = head + b'{"code":"0","data":[%s],"msg":""}' % item
     for data in (
         accepted[:-20],
+        accepted[:-1],
         accepted.replace(b'"0"', b'"51000"'),
         accepted.replace(b"200", b"500"),
         head + b'{"code":"0","data":[],"msg":""}',
