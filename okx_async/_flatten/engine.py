@@ -185,15 +185,15 @@ class CloseEngine:
         self._share(leg, turn, request)
         try:
             outcome, failure, attempts = await self._call(leg, request, turn)
-        except WithheldError:
-            leg.withheld(loop.time())
-            return
         except asyncio.CancelledError:
             if turn.was_written:
                 text = f"{request.inst_id}: the flatten whose close was joined was cancelled after it was sent"
                 self._end_shared(leg, OutcomeUnknownError(f"{text}; look at positions, do not blindly repeat it"))
             raise
         now = loop.time()
+        if outcome is None:
+            leg.withheld(now, attempts)
+            return
         self._begin_confirming(now, ours=True)
         if self._confirm_timeout is not None:
             # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
@@ -208,10 +208,13 @@ class CloseEngine:
 
     async def _call(
         self, leg: Leg, request: ClosePosition, turn: CloseTurn
-    ) -> tuple[Outcome, OkxError | None, tuple[Attempt, ...]]:
-        """Make the call of a close; return how it ended, its error and its attempts. An acceptance is kept."""
+    ) -> tuple[Outcome | None, OkxError | None, tuple[Attempt, ...]]:
+        """Make the call of a close; return how it ended (None: withheld), its error, and its attempts.
+
+        An acceptance is kept.
+        """
         loop = asyncio.get_running_loop()
-        on_wire = blind = False
+        on_wire = blind = forbidden = False
 
         async def permit() -> float | None:
             nonlocal on_wire, blind
@@ -222,7 +225,9 @@ class CloseEngine:
             return until
 
         def writing() -> bool:
-            return self._writing(leg, turn, blind=blind)
+            nonlocal forbidden
+            forbidden = not self._writing(leg, turn, blind=blind)
+            return not forbidden
 
         try:
             max_wait = None if self.send_by == inf else max(0.0, self.send_by - loop.time())
@@ -237,12 +242,14 @@ class CloseEngine:
                 turn=turn,
             )
         except WithheldError:
-            raise
+            return None, None, ()
         except InvalidRequestError as error:
             return Outcome.FATAL, error, ()
         except OkxError as error:
-            made = error.attempts
-            return made[-1].outcome if made else Outcome.NOT_SENT, without_frames(error), made
+            attempts = error.attempts
+            outcome = attempts[-1].outcome if attempts else Outcome.NOT_SENT
+            withheld = forbidden and outcome is Outcome.NOT_SENT
+            return None if withheld else outcome, without_frames(error), attempts
         finally:
             if on_wire:
                 self.reader.close_ended()

@@ -157,8 +157,14 @@ class Leg:
             self._not_before = max(self._not_before, now)
             self._read_at, self._reads = now, 0
 
-    def withheld(self, now: float) -> None:
-        """Note that a close was not written after all, because no reading allowed it by then."""
+    def withheld(self, now: float, attempts: tuple[Attempt, ...] = ()) -> None:
+        """Note that a close was not written after all, because a reading or another close forbade it.
+
+        Args:
+            now: The time.
+            attempts: The record of it, if it had its slot and its connection.
+        """
+        self.attempts += attempts
         self.guard.answered(Outcome.NOT_SENT, now)
         self._not_before = max(self._not_before, now + WITHHELD_PAUSE)
 

@@ -6,7 +6,7 @@ from math import inf
 from types import TracebackType
 from typing import Self
 
-from okx_async._http.sockets import reset
+from okx_async._http.sockets import readable, reset
 from okx_async._http.timeouts import TURNS, TimeoutGroup, TimeoutQueue
 
 
@@ -92,6 +92,12 @@ class InFlight:
         ):
             raise TimeoutError from exc  # no other cancellation is on its way
 
+    @property
+    def given_up(self) -> bool:
+        """Whether its end, or the cancellation of its task, is on its way."""
+        task = self._task
+        return self.ended or self.expired or task is None or task.cancelling() > self._cancelling
+
     def limit(self, seconds: float | None) -> None:
         """End the attempt in so many seconds from now; None: not by time."""
         if self.expired or (self.ended and not self.may_have_left):
@@ -115,6 +121,14 @@ class InFlight:
         self.expired = True
         if self._task is not None:
             self._task.cancel()
+
+    def arriving(self) -> bool:
+        """Return whether its connection has bytes that the loop has not read."""
+        return self.transport is not None and readable(self.transport)
+
+    def give_back(self, seconds: float) -> None:
+        """Give it some seconds to connect, within `connect_until`: the loop stood still for as long."""
+        self.limit(min(seconds, self.connect_until - self.loop.time()))
 
     @property
     def late(self) -> bool:

@@ -16,6 +16,7 @@ from aiohttp.connector import Connection
 from okx_async._http.inflight import InFlight
 from okx_async._http.protocol import AskedProtocol
 from okx_async._http.sockets import extra_info, readable, settle
+from okx_async._http.write_batch import WriteBatch
 
 NOT_REPEATED = "the connection was lost, and is not repeated here"
 SPOILT = "the connection had ended, or something came over it unasked, before the request was written"
@@ -24,20 +25,35 @@ SPOILT = "the connection had ended, or something came over it unasked, before th
 class WriteGate:
     """Stands between one request and its connection until its first byte is written; aiohttp's middleware for it.
 
-    It takes part in the two steps of aiohttp's requests that lead to the write, and stands in for the transport, whose
-    `write` is the moment: before that call no byte can have left this machine, from then on any byte may have.
+    It takes part in the two steps of aiohttp's requests that lead to the write, and stands in for the transport: what
+    aiohttp writes waits here for the batch. `ask` is the moment: before it no byte can have left this machine, from
+    then on any byte may have.
 
     Args:
         wire: The wire side of the attempt.
+        batch: What is written in the same turn of the loop.
         body: What the gate adds to the headers that aiohttp writes. aiohttp itself would write a body in a task of its
             own, until Python 3.11 a turn of the loop later.
     """
 
-    __slots__ = ("_body", "_forbidden", "_protocol", "_request", "_transport", "_wire", "is_closing", "reached")
+    __slots__ = (
+        "_batch",
+        "_body",
+        "_data",
+        "_forbidden",
+        "_protocol",
+        "_request",
+        "_transport",
+        "_wire",
+        "is_closing",
+        "reached",
+    )
 
-    def __init__(self, wire: InFlight, body: bytes = b"") -> None:
+    def __init__(self, wire: InFlight, batch: WriteBatch, body: bytes = b"") -> None:
         self._wire = wire
+        self._batch = batch
         self._body = body
+        self._data = b""
         self._request: Any = None
         self._protocol: ResponseHandler | None = None
         self._transport: Any = None
@@ -89,6 +105,9 @@ class WriteGate:
             if extra_info(transport, "ssl_object") is not None:
                 await settle(transport)
             self._protocol, self._transport, self.is_closing = protocol, transport, transport.is_closing
+            if protocol.should_close and not isinstance(protocol, AskedProtocol):
+                wire.failure = SPOILT  # aiohttp would take what came unasked for the answer, at once
+                raise aiohttp.ClientConnectionError(SPOILT)
             if protocol.transport is not None:  # else lost meanwhile, and aiohttp says so
                 stand_in: Any = self
                 protocol.transport = stand_in
@@ -99,29 +118,46 @@ class WriteGate:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write the request, or its first part."""
-        self._open()
-        self._transport.write(data + self._body)
+        """Take the request, or a part of it; aiohttp asked just now whether the connection is closing."""
+        if not self._data:
+            self._batch.add(self, self._wire.loop)
+        self._data += data
 
     def writelines(self, data: Iterable[bytes]) -> None:
-        """Write the request, or its first part."""
-        self._open()
-        self._transport.writelines(data)
+        """Take the request, or a part of it, as `write` does."""
+        self.write(b"".join(data))
 
-    def _open(self) -> None:
-        """Ask for the last time, and note that the request may have left; aiohttp asked just now if it is closing."""
+    def ask(self) -> bool:
+        """Ask for the last time whether the request may be written, and note that it may have left."""
         protocol, transport, wire = self._protocol, self._transport, self._wire
-        if protocol is None or self._request is None:
-            raise aiohttp.ClientConnectionError(SPOILT)
+        stand_in: Any = self
+        if protocol is None or protocol.transport is not stand_in:
+            return False  # lost meanwhile
         protocol.transport = transport
+        if self._request is None or wire.given_up:
+            return False
         asked = protocol if isinstance(protocol, AskedProtocol) else None  # which ends as soon as it is spoilt
-        if asked.readable() if asked else readable(transport) or protocol.should_close:
-            wire.failure = SPOILT
-            raise aiohttp.ClientConnectionError(SPOILT)
-        if forbidden := wire.forbidden():
-            wire.failure = forbidden
+        if transport.is_closing() or (asked.readable() if asked else readable(transport) or protocol.should_close):
+            return self._refuse(SPOILT)
+        try:
+            forbidden = wire.forbidden()
+        except Exception as error:  # noqa: BLE001 - it is this request's, and others are written in this step
+            forbidden = f"{type(error).__name__}: {error}"
+        if forbidden:
             self._forbidden = True
-            raise aiohttp.ClientConnectionError(forbidden)
+            return self._refuse(forbidden)
         if asked is not None:
             asked.asker = self
         wire.connected(transport)
+        return True
+
+    def hand_over(self) -> None:
+        """Write the request."""
+        self._transport.write(self._data + self._body)
+
+    def _refuse(self, reason: str) -> bool:
+        """End the request, which aiohttp takes for written."""
+        self._wire.failure = reason
+        if self._protocol is not None:
+            self._protocol.set_exception(aiohttp.ClientConnectionError(reason))
+        return False

@@ -3,6 +3,7 @@ import copy
 import gc
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
+from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate
 
 pytestmark = pytest.mark.virtual
@@ -42,11 +44,15 @@ class Connection:
 
     def __init__(self) -> None:
         self.real = Transport()
-        self.protocol = SimpleNamespace(transport=self.real, should_close=False)
+        self.protocol = SimpleNamespace(transport=self.real, should_close=False, set_exception=self.fail)
+        self.failure: Exception | None = None
         self.released = 0
 
     def release(self) -> None:
         self.released += 1
+
+    def fail(self, failure: Exception) -> None:
+        self.failure = failure
 
 
 class Request:
@@ -55,6 +61,7 @@ class Request:
     body: Any = b""
     turns = 1
     before: Callable[[], None] | None = None
+    after: Callable[[], object] | None = None
     lines = False
 
     async def send(self, connection: Connection) -> str:
@@ -72,7 +79,16 @@ class Request:
         else:
             transport.write(b"POST")
         connection.protocol.transport.write(b"more")
+        if self.after is not None:
+            self.after()
+        await asyncio.sleep(0)  # for the answer
+        if connection.failure is not None:
+            raise connection.failure
         return "answer"
+
+
+def gate_of(one: InFlight) -> WriteGate:
+    return WriteGate(one, WriteBatch(), b"body")
 
 
 def wire() -> InFlight:
@@ -94,10 +110,10 @@ async def test_it_may_have_left_from_the_write_on_and_not_before(*, lines: bool)
     states: list[tuple[bool, float | None]] = []
     request.before = lambda: states.append((one.may_have_left, one.sent))
     with one:
-        assert await through(WriteGate(one), request, connection) == "answer"
+        assert await through(gate_of(one), request, connection) == "answer"
         assert states == [(False, None)]
         assert (one.may_have_left, one.sent, one.transport) == (True, 9.0, connection.real)
-    assert connection.real.written == [b"POST", b"more"]
+    assert connection.real.written == [b"POSTmorebody"]
     assert vars(request).keys() == {"lines", "before"}  # nothing of the gate is left in it
 
 
@@ -117,7 +133,7 @@ async def test_nothing_is_written_where_the_step_of_the_write_forbids_it(how: st
             one.may_send_until = -1.0
 
     request.before = happens
-    gate = WriteGate(one)
+    gate = gate_of(one)
     with one, pytest.raises(aiohttp.ClientConnectionError):
         await through(gate, request, connection)
     assert connection.real.written == []
@@ -130,7 +146,7 @@ async def test_nothing_is_written_where_the_step_of_the_write_forbids_it(how: st
 async def test_late_before_its_step_it_leaves_the_connection_to_others() -> None:
     one, connection = wire(), Connection()
     one.may_send_until = -1.0
-    gate = WriteGate(one)
+    gate = gate_of(one)
     with one, pytest.raises(aiohttp.ClientConnectionError, match="connected too late to be sent"):
         await through(gate, Request(), connection)
     assert connection.released == 1
@@ -147,13 +163,13 @@ async def test_what_was_presumed_to_have_left_is_known_from_here_on() -> None:
         one.connected(None)
         request: Any = Request()
         with pytest.raises(ValueError):  # noqa: PT011 - its own
-            await WriteGate(one)(request, refuses)
+            await gate_of(one)(request, refuses)
         assert (one.may_have_left, one.sent) == (False, None)
 
 
 async def test_nothing_goes_through_twice() -> None:
     one, request = wire(), Request()
-    gate = WriteGate(one)
+    gate = gate_of(one)
     with one:
         await through(gate, request, Connection())
         second = Connection()
@@ -166,7 +182,7 @@ async def test_nothing_goes_through_twice() -> None:
 async def test_a_writer_that_comes_after_the_end_of_the_request_writes_nothing() -> None:
     """Its request was told as not sent by then, and may be made again."""
     one, request, connection = wire(), Request(), Connection()
-    gate = WriteGate(one)
+    gate = gate_of(one)
     writers: list[Any] = []
 
     async def handler(made: Any) -> Any:
@@ -178,23 +194,66 @@ async def test_a_writer_that_comes_after_the_end_of_the_request_writes_nothing()
     sent: Any = request
     with one, pytest.raises(TimeoutError):
         await gate(sent, handler)
-    with pytest.raises(aiohttp.ClientConnectionError, match="the connection had ended"):
-        await writers[0]
+    await writers[0]
     assert connection.real.written == []
     assert not one.may_have_left
+
+
+async def test_an_error_of_the_last_question_is_the_requests_own() -> None:
+    one, connection = wire(), Connection()
+
+    def raises() -> bool:
+        raise ValueError("odd")
+
+    one.confirm_write = raises
+    with one, pytest.raises(aiohttp.ClientConnectionError, match="ValueError: odd"):
+        await through(gate_of(one), Request(), connection)
+    assert (connection.real.written, one.may_have_left) == ([], False)
+
+
+@pytest.mark.parametrize("how", ["over", "cancelled", "ended", "lost"])
+async def test_what_is_given_up_before_the_turn_of_the_write_is_not_written(how: str) -> None:
+    one, request, connection = wire(), Request(), Connection()
+    gate = gate_of(one)
+    current = asyncio.current_task()
+    assert current is not None
+    if how == "cancelled":
+        request.after = current.cancel
+
+    async def handler(made: Any) -> Any:
+        written = asyncio.ensure_future(made.send(connection))
+        if how == "cancelled":
+            return await written
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        if how == "over":
+            raise asyncio.CancelledError
+        if how == "ended":
+            one.end()
+        else:
+            connection.protocol.transport = None
+        return await written
+
+    sent: Any = request
+    with suppress(asyncio.CancelledError, TimeoutError), one:
+        await gate(sent, handler)
+    current.uncancel()
+    assert connection.real.written == []
+    assert not one.may_have_left
+    assert gate.spoilt
 
 
 async def test_a_connection_that_is_lost_already_is_left_to_aiohttp() -> None:
     one, connection = wire(), Connection()
     connection.protocol.transport = None
     with one, pytest.raises(AttributeError):  # of this file's Request
-        await through(WriteGate(one), Request(), connection)
+        await through(gate_of(one), Request(), connection)
     assert not one.may_have_left
 
 
 async def test_it_is_no_garbage_for_the_collector() -> None:
     one, request, connection = wire(), Request(), Connection()
-    gate = WriteGate(one)
+    gate = gate_of(one)
     assert copy.deepcopy(gate) is gate  # mocks keep copies of arguments
     gc.disable()
     try:
