@@ -4,34 +4,35 @@ import asyncio
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from ssl import SSLContext
 from typing import Any, Literal, NoReturn, Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from okx_async._calls.batch import CloseResult, run_batch
 from okx_async._calls.identity import Key
 from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
-from okx_async._errors import InvalidRequestError, OkxError, without_frames
+from okx_async._errors import OkxError, hides_arguments, without_frames
 from okx_async._flatten.arguments import FlattenArguments
 from okx_async._flatten.closing import CONFIRM_TIMEOUT, Closer
 from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.readings import read_positions
 from okx_async._flatten.report import FlattenReport, FlattenRow
+from okx_async._http.route import NetworkOptions, make_route
 from okx_async._limiter.slots import SlotSource
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, OpenOrder, Position, PosSide
 from okx_async._quota import Priority
-from okx_async._rest.hosts import check_base_url, region_url
+from okx_async._rest.hosts import host_of
 from okx_async._validation import (
     check_bool,
-    check_callable,
     check_callback,
     check_count,
     check_list,
     check_priority,
     check_seconds,
     check_wait,
-    short_repr,
 )
 
 
@@ -44,16 +45,22 @@ class Client:
         credentials: The API key, with Trade permission.
         user_id: The UID that the exchange counts limits by. None: it is asked of account/config on first need.
         demo: Whether to use demo trading.
-        region: The account's home: "global", "eea", "us" or "tr".
+        region: The account's home: "global", "eea", "us", "app" (the US, too), "au" or "tr".
         base_url: The REST host, in place of that of `region`.
+        counts_as: "live" ("demo" with `demo`), if `base_url` leads to OKX by another name: one UID has one limit then.
         allow_plain_http: Whether `http://` is allowed for hosts other than loopback addresses.
         limiter: Grants the slots. None: the limiter that all clients of this process share.
         session: An aiohttp.ClientSession that you own and close. None: one of the client's own.
+        proxy: "http://user:password@host:port" or https, for all connections; "env": as HTTPS_PROXY and NO_PROXY say.
+        ssl: The SSLContext that decides which certificates are trusted. None: SSL_CERT_FILE, else this system's.
+        local_addr: The address of this machine that connections leave from.
+        family: socket.AF_INET or AF_INET6, for connections by IPv4 or IPv6 only.
+        resolver: Looks up host names, an aiohttp.abc.AbstractResolver that you own and close.
         connect_timeout: Seconds to a usable connection, for each attempt.
         timeout: Seconds from a usable connection to the complete answer, for each attempt; with your own session, from
             the call.
         max_connections: Most requests on the wire at once.
-        keepalive: Seconds for which an idle connection is kept.
+        keepalive: Seconds for which an idle connection is kept. 0: each request has a connection of its own.
         join: Whether closes of one position are joined, unless a call says otherwise: see `close_position`.
         on_attempt: A plain function, called with an Attempt after each attempt of a close. What it raises is logged.
         wall_clock: The time in Unix seconds, for signatures and records.
@@ -62,6 +69,7 @@ class Client:
         InvalidRequestError: An argument cannot work.
     """
 
+    @hides_arguments
     def __init__(
         self,
         credentials: Credentials,
@@ -70,9 +78,15 @@ class Client:
         demo: bool = False,
         region: str = "global",
         base_url: str | None = None,
+        counts_as: Literal["live", "demo"] | None = None,
         allow_plain_http: bool = False,
         limiter: SlotSource | None = None,
         session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        local_addr: str | tuple[str, int] | None = None,
+        family: int = 0,
+        resolver: AbstractResolver | None = None,
         connect_timeout: float = 2.0,
         timeout: float = 5.0,
         max_connections: int = 256,
@@ -81,16 +95,8 @@ class Client:
         on_attempt: Callable[[Attempt], object] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        if not isinstance(credentials, Credentials):
-            raise InvalidRequestError(f"credentials must be Credentials, got {type(credentials).__name__}")
-        check_seconds(connect_timeout=connect_timeout, timeout=timeout, keepalive=keepalive)
-        check_count("max_connections", max_connections, least=1)
-        check_callback("on_attempt", on_attempt)
-        home = region_url(region)
-        base = home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
-        if limiter is not None and (isinstance(limiter, type) or not callable(getattr(limiter, "slot", None))):
-            raise InvalidRequestError(f"limiter must be a SlotSource, such as a Limiter, got {short_repr(limiter)}")
-        check_callable("wall_clock", wall_clock)
+        base = host_of(region, base_url, allow_plain_http=allow_plain_http)
+        own = NetworkOptions(proxy, ssl, local_addr, family, resolver)
         self._wiring = wire_caller(
             credentials,
             base,
@@ -102,6 +108,8 @@ class Client:
             timeout=timeout,
             max_connections=max_connections,
             keepalive=keepalive,
+            route=make_route(base, own, session),
+            counts_as=counts_as,
             on_attempt=on_attempt,
             wall_clock=wall_clock,
         )

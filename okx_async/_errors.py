@@ -19,8 +19,8 @@ The class follows from the code in the body, not from the HTTP status.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from okx_async._models import Attempt
 
@@ -71,6 +71,8 @@ class OkxError(Exception):
 
 
 _E = TypeVar("_E", bound=OkxError)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 def without_frames(error: _E) -> _E:
@@ -80,6 +82,24 @@ def without_frames(error: _E) -> _E:
     """
     error.__context__ = None
     return error.with_traceback(None)
+
+
+def hides_arguments(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Return a function whose errors lead to no frame with its arguments: a URL among them may hold a password."""
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return function(*args, **kwargs)
+        except OkxError as error:
+            raise without_frames(error) from None
+        finally:
+            del args
+            kwargs.clear()
+
+    shown: Any = call
+    shown.__kwdefaults__ = getattr(function, "__kwdefaults__", None)  # the same dict: tests change what is in it
+    return call
 
 
 def _rebuild(cls: type[OkxError], args: tuple[Any, ...], state: dict[str, Any]) -> OkxError:

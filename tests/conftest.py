@@ -242,6 +242,14 @@ def sending() -> type[Subject]:
     return Subject
 
 
+@pytest.fixture(autouse=True)
+def _no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take from the environment what says how this machine reaches the network."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "OKX_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 class World:
     """A client and a simulated exchange on a network in memory, in virtual time."""
 

@@ -1,6 +1,10 @@
 import copy
+import inspect
 import pickle
 import re
+import traceback
+import typing
+from typing import Any
 
 import pytest
 
@@ -12,6 +16,7 @@ from okx_async._errors import (
     OutcomeUnknownError,
     RejectedError,
     SlotTimeoutError,
+    hides_arguments,
 )
 from okx_async._models import Attempt, ClosePosition, Outcome
 
@@ -71,3 +76,25 @@ def test_a_slot_timeout_keeps_its_wait() -> None:
     raised = SlotTimeoutError("no slot in time", wait=1.25, key="k")
     assert pickle.loads(pickle.dumps(raised)).wait == 1.25  # noqa: S301 - our own bytes
     assert copy.copy(raised).wait == 1.25
+
+
+def test_a_function_can_hide_its_arguments_and_stays_what_it_is() -> None:
+    @hides_arguments
+    def refuse(name: str, *, url: str = "made-up") -> str:
+        """Refuse."""
+        if name == "no":
+            raise InvalidRequestError(f"{name} is refused")
+        return f"{name} {url}"
+
+    assert refuse("yes") == "yes made-up"
+    assert (refuse.__name__, refuse.__doc__) == ("refuse", "Refuse.")
+    assert list(inspect.signature(refuse).parameters) == ["name", "url"]
+    assert typing.get_type_hints(refuse)["url"] is str
+    with pytest.raises(InvalidRequestError) as caught:
+        refuse("no", url="a-word-77")
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "a-word-77" not in "".join(str(frame.locals) for frame in shown.stack[1:])
+    assert caught.value.__context__ is None
+    defaults: Any = refuse
+    defaults.__kwdefaults__["url"] = "another"
+    assert refuse("yes") == "yes another"

@@ -50,6 +50,7 @@ class Caller:
         uid_lookup: Finds out the user id.
         clock: The exchange's clock, set after a refused timestamp.
         on_attempt: Called with the record of each attempt of a close; None: not at all.
+        has_swaps: Whether the account's home has SWAP ids.
     """
 
     def __init__(
@@ -59,7 +60,10 @@ class Caller:
         uid_lookup: UidLookup,
         clock: ExchangeClock,
         on_attempt: Callable[[Attempt], object] | None,
+        *,
+        has_swaps: bool = True,
     ) -> None:
+        self._has_swaps = has_swaps
         self._clock = clock
         self._setting_clock = asyncio.Lock()
         self._random = random.random
@@ -122,7 +126,8 @@ class Caller:
                 return attempt.answer, tuple(attempts)
             retry = retry or RetryPolicy(writes=request.writes)
             if failure is None or attempt.wire.may_have_left:
-                failure = _failure(request, attempt, tuple(attempts), close)
+                no_swaps = not self._has_swaps and _names_a_swap(request)
+                failure = _failure(request, attempt, tuple(attempts), close, no_swaps=no_swaps)
             else:
                 failure.attempts = tuple(attempts)
             if turn is not None:
@@ -295,7 +300,12 @@ def _add_note(cancelled: asyncio.CancelledError, request: ApiRequest, attempt: A
 
 
 def _failure(
-    request: ApiRequest, attempt: AttemptState, attempts: tuple[Attempt, ...], close: ClosePosition | None
+    request: ApiRequest,
+    attempt: AttemptState,
+    attempts: tuple[Attempt, ...],
+    close: ClosePosition | None,
+    *,
+    no_swaps: bool,
 ) -> OkxError:
     """Return the error that says what became of an attempt."""
     answer, key, wire = attempt.answer, attempt.key, attempt.wire
@@ -309,6 +319,7 @@ def _failure(
             attempts=attempts,
             close=close,
             reading=not request.writes,
+            no_swaps=no_swaps,
         )
     elif not wire.may_have_left:
         step = "" if wire.futile else "; trying again is safe"
@@ -322,3 +333,8 @@ def _failure(
     if request.writes and isinstance(failure, OutcomeUnknownError):
         logger.warning("%s", failure)
     return failure
+
+
+def _names_a_swap(request: ApiRequest) -> bool:
+    """Return whether a request is about a SWAP id, as a close or in its query."""
+    return request.label.endswith("-SWAP") or "-SWAP" in request.path

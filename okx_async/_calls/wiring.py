@@ -16,15 +16,24 @@ from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._credentials import Credentials
 from okx_async._errors import InvalidRequestError, OutcomeUnknownError
+from okx_async._http.route import DIRECT, Route
 from okx_async._http.transport import Transport
 from okx_async._limiter.slots import SlotSource
 from okx_async._models import Attempt
 from okx_async._quota import Priority
-from okx_async._rest.hosts import environment
+from okx_async._rest.hosts import environment, is_eea
 from okx_async._rest.records import uid
 from okx_async._rest.redaction import Redactor
 from okx_async._rest.requests import ACCOUNT_CONFIG
 from okx_async._rest.signing import Signer
+from okx_async._validation import (
+    check_callable,
+    check_callback,
+    check_count,
+    check_pause,
+    check_seconds,
+    short_repr,
+)
 
 LEASE_SHARE = 7 / 8
 """The part of its lease that a slot must have left when its request is sent."""
@@ -74,25 +83,38 @@ def wire_caller(
     timeout: float = 5.0,
     max_connections: int = 256,
     keepalive: float = 15.0,
+    route: Route = DIRECT,
+    counts_as: str | None = None,
     on_attempt: Callable[[Attempt], object] | None = None,
     wall_clock: Callable[[], float] = time.time,
     transport: Transport | None = None,
 ) -> Wiring:
-    """Return a caller that sends to `base_url`; the arguments are Client's, already checked.
+    """Return a caller that sends to `base_url`, which is checked; the other arguments are Client's, and checked here.
 
-    `transport` takes the place of the one made from `session`, `connect_timeout` and `keepalive`.
+    `transport` takes the place of the one made from `session`, `connect_timeout`, `keepalive` and `route`.
     """
-    transport = transport or Transport(base_url, session=session, connect_timeout=connect_timeout, keepalive=keepalive)
+    if not isinstance(credentials, Credentials):
+        raise InvalidRequestError(f"credentials must be Credentials, got {type(credentials).__name__}")
+    check_seconds(connect_timeout=connect_timeout, timeout=timeout)
+    check_pause(keepalive, "keepalive")
+    check_count("max_connections", max_connections, least=1)
+    check_callback("on_attempt", on_attempt)
+    if limiter is not None and (isinstance(limiter, type) or not callable(getattr(limiter, "slot", None))):
+        raise InvalidRequestError(f"limiter must be a SlotSource, such as a Limiter, got {short_repr(limiter)}")
+    check_callable("wall_clock", wall_clock)
+    transport = transport or Transport(
+        base_url, session=session, connect_timeout=connect_timeout, keepalive=keepalive, route=route
+    )
     limiter = default_limiter() if limiter is None else limiter
     _check_lease(limiter, connect_timeout + timeout)
-    identity = identity_of(environment(base_url, demo=demo), credentials.api_key, user_id, limiter)
+    identity = identity_of(environment(base_url, demo=demo, counts_as=counts_as), credentials.api_key, user_id, limiter)
     capacity = CapacityLimiter(max_connections)
     clock = ExchangeClock(wall_clock)
     sender = Sender(
         limiter=limiter,
         identity=identity,
         signer=Signer(credentials, demo=demo),
-        redactor=Redactor(credentials),
+        redactor=Redactor(credentials, *route.secrets),
         transport=transport,
         capacity=capacity,
         timeout=timeout,
@@ -109,7 +131,7 @@ def wire_caller(
         return found
 
     uid_lookup = UidLookup(identity, fetch_user_id)
-    caller = Caller(sender, limiter, uid_lookup, clock, on_attempt)
+    caller = Caller(sender, limiter, uid_lookup, clock, on_attempt, has_swaps=not is_eea(base_url))
     return Wiring(caller, sender, uid_lookup, identity, transport, capacity, clock, limiter)
 
 

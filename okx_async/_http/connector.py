@@ -9,22 +9,46 @@ from weakref import WeakSet
 import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
+from aiohttp.resolver import DefaultResolver
 from aiohttp.tracing import Trace
 
-from okx_async._http.protocol import AskedProtocol
+from okx_async._http.protocol import AskedProtocol, TunnelProtocol
+from okx_async._http.resolver import PATIENCE, LastKnown
+from okx_async._http.route import DIRECT, Route
 from okx_async._http.sockets import RESET
 
 
 class Connector(aiohttp.TCPConnector):
-    """A TCP connector that knows its sockets, and whose connections end when something comes over them unasked."""
+    """A TCP connector that knows its sockets, and whose connections end when something comes over them unasked.
 
-    def __init__(self, keepalive: float) -> None:
+    Args:
+        keepalive: Seconds for which an idle connection is kept; 0: each request has a connection of its own.
+        route: Certificates, addresses and names.
+        connect_timeout: Seconds to a usable connection.
+    """
+
+    def __init__(self, keepalive: float, route: Route = DIRECT, connect_timeout: float = 4 * PATIENCE) -> None:
+        self.names = LastKnown(
+            route.resolver or DefaultResolver(),
+            patience=min(PATIENCE, connect_timeout / 4),
+            owned=route.resolver is None,
+        )
+        idle: dict[str, Any] = {"keepalive_timeout": keepalive} if keepalive else {"force_close": True}
         # limit=0: no queue inside aiohttp, `CapacityLimiter` bounds the requests.
         super().__init__(
-            limit=0, limit_per_host=0, keepalive_timeout=keepalive, socket_factory=self._socket, ttl_dns_cache=60
+            limit=0,
+            limit_per_host=0,
+            socket_factory=self._socket,
+            ttl_dns_cache=60,
+            resolver=self.names,
+            ssl=True if route.ssl is None else route.ssl,
+            family=route.family,
+            local_addr=None if route.local_addr is None else (route.local_addr, 0),
+            **idle,
         )
         self.keepalive = keepalive
-        factory: Any = partial(AskedProtocol, loop=asyncio.get_running_loop())
+        kind = AskedProtocol if route.proxy is None else TunnelProtocol
+        factory: Any = partial(kind, loop=asyncio.get_running_loop())
         self._factory = factory  # aiohttp's name for what makes its protocols; it has no public one
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._made: dict[int, float] = {}
@@ -35,11 +59,20 @@ class Connector(aiohttp.TCPConnector):
             raise aiohttp.ClientConnectionError(
                 "no request leaves without its WriteGate, which knows whether it has left"
             )
-        connection = await super().connect(req, traces, timeout)
+        try:
+            connection = await super().connect(req, traces, timeout)
+        except BaseException:
+            self.clear_dns_cache()  # the host may have another address by now
+            raise
         protocol = connection.protocol
         if isinstance(protocol, AskedProtocol):
             protocol.rest()
         return connection
+
+    async def close(self, **how: Any) -> None:
+        """Close all connections, and end all lookups."""
+        await super().close(**how)
+        await self.names.close()
 
     @property
     def standing(self) -> int:

@@ -1,5 +1,6 @@
 """What aiohttp's errors say, in words that help and show no secret."""
 
+import os
 import re
 import ssl
 from http import HTTPStatus
@@ -13,19 +14,15 @@ _LOGIN: Final = re.compile(r"//[^/?#\s]*@")
 _BASIC_AUTH: Final = re.compile(r"BasicAuth\([^)]*\)")
 _NAME_OF_ANOTHER: Final = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _NOT_NOW: Final = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+_EXPIRED: Final = 10
+_BARRED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _LOGIN_WANTED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 
 
 def words(exc: BaseException) -> str:
     """Return an error as text, in full: it is shortened after the search for the client's own secrets."""
-    if isinstance(exc, aiohttp.ClientHttpProxyError):
-        return _proxy(exc)
-    if isinstance(exc, aiohttp.InvalidURL):  # its text is the URL, of which no part can be told from a password
-        return f"{type(exc).__name__}: the URL of the session's proxy cannot be used"
-    if isinstance(exc, UnreadableBodyError):
-        return str(exc)
-    if remedy := _remedy(exc):
-        return remedy
+    if own := _own(exc):
+        return own
     try:
         text = str(exc)
     except Exception:  # noqa: BLE001 - a user's mock may make aiohttp's errors without their parts
@@ -34,6 +31,8 @@ def words(exc: BaseException) -> str:
         return words(exc.__cause__)  # the rest is aiohttp's inner state, the proxy's login included
     # aiohttp says "ssl:default" for plain http too, and "400" for answers that it cannot read, whatever their status.
     text = f"{type(exc).__name__}: {text}".replace(" ssl:default", "").replace(": 400, message=", ": ")
+    if isinstance(exc, aiohttp.ClientConnectorError):  # without a number it is TLS that was not begun
+        text = text.replace("[None]", "[the connection ended in the handshake]")
     return hide_logins(text.rstrip(": "))
 
 
@@ -51,13 +50,40 @@ def hide_logins(text: str) -> str:
     return _BASIC_AUTH.sub("BasicAuth(…)", _LOGIN.sub("//…@", text))
 
 
+def _own(exc: BaseException) -> str:
+    """Return words of ours for an error, "" for any other."""
+    match exc:
+        case aiohttp.ClientHttpProxyError():
+            return _proxy(exc)
+        case aiohttp.ClientConnectorDNSError() | aiohttp.ClientProxyConnectionError():
+            return _unreached(exc)
+        case aiohttp.InvalidURL():  # its text is the URL, of which no part can be told from a password
+            return f"{type(exc).__name__}: the URL of the session's proxy cannot be used"
+        case UnreadableBodyError():
+            return str(exc)
+        case _:
+            return _remedy(exc)
+
+
 def _proxy(exc: aiohttp.ClientHttpProxyError) -> str:
     # Its own text has the proxy's URL, password included, and words of the proxy.
     known = exc.status in set(HTTPStatus)
     answer = f"HTTP {exc.status}{f' {HTTPStatus(exc.status).phrase}' if known else ''}"
     if exc.status in _LOGIN_WANTED:
-        return f"the proxy asks for a login ({answer}): give the session's proxy its user name and password"
-    return f"the proxy makes no connection to the exchange ({answer})"
+        step = "give the proxy's URL, proxy= or that of your session, the right user name and password"
+        return f"the proxy asks for a login ({answer}): {step}"
+    text = f"the proxy makes no connection to the exchange ({answer})"
+    return f"{text}: its rules must allow CONNECT to the exchange's host and port" if exc.status in _BARRED else text
+
+
+def _unreached(exc: aiohttp.ClientConnectorDNSError | aiohttp.ClientProxyConnectionError) -> str:
+    try:
+        host, port, reason = exc.host, exc.port, exc.os_error.strerror or str(exc.os_error)
+    except Exception:  # noqa: BLE001 - a user's mock may make aiohttp's errors without their parts
+        return type(exc).__name__
+    if isinstance(exc, aiohttp.ClientProxyConnectionError):
+        return f"no connection to the proxy {host}:{port}: {hide_logins(reason)}"
+    return reason if reason.startswith("DNS ") else f"DNS cannot look up {host} ({hide_logins(reason)})"
 
 
 def _remedy(exc: BaseException) -> str:
@@ -71,12 +97,16 @@ def _remedy(exc: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         code, said = error.verify_code, error.verify_message
     if code in _NOT_NOW:
-        step = "check this machine's date and time; if they are right, the server's certificate is to blame"
+        kind = "has expired" if code == _EXPIRED else "is not valid yet"
+        step = "check this machine's date and time; if they are right, the server is to blame"
     elif code in _NAME_OF_ANOTHER:
+        kind = "is for another name"
         step = "check region, base_url and proxy: another server answers at this address"
     else:
+        kind = "is not trusted"
+        file = os.environ.get("SSL_CERT_FILE")
+        unread = " (which cannot be read)" if file and not os.access(file, os.R_OK) else ""
         step = (
-            "if a proxy of yours stands in between, name its certificate authority in the environment variable "
-            "SSL_CERT_FILE, or pass a session with an SSL context of its own; if not, check region and base_url"
+            f"trust its authority by SSL_CERT_FILE{unread}, --cafile or ssl= if it is your proxy's, else check base_url"
         )
-    return f"the certificate of {exc.host} is refused: {said}; {step}"
+    return f"the certificate of {exc.host} {kind} ({said}): {step}"

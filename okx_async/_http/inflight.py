@@ -22,7 +22,6 @@ class InFlight:
         "_group",
         "_handle",
         "_task",
-        "_timeout",
         "_wall_clock",
         "confirm_write",
         "connect_until",
@@ -35,13 +34,15 @@ class InFlight:
         "may_send_until",
         "queue",
         "sent",
+        "timeout",
         "transport",
     )
 
     def __init__(self, group: TimeoutGroup, *, timeout: float, wall_clock: Callable[[], float]) -> None:
         self.loop = group.loop
         self._group = group
-        self._timeout = timeout
+        self.timeout = timeout
+        """Seconds from the write to the complete answer."""
         self._wall_clock = wall_clock
         self.queue: TimeoutQueue | None = None
         self._handle: asyncio.Handle | None = None
@@ -149,14 +150,14 @@ class InFlight:
 
     def asking(self) -> None:
         """Note that it is handed to a caller's session, which limits the time to connect by itself."""
-        self._connecting(self._group.answering, self._timeout)
+        self._connecting(self._group.answering, self.timeout)
 
     def connected(self, transport: asyncio.BaseTransport | None) -> None:
         """Note that it is written now, so it may have left from here on, and start the time of the answer."""
         self.sent = self._wall_clock()
         self.may_have_left = True
         self._carry(transport)
-        self._within(self._group.answering, self._timeout)
+        self._within(self._group.answering, self.timeout)
 
     def not_connected(self) -> None:
         """Take `connected` back, on a session where it could only be presumed."""

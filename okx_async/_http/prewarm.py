@@ -1,10 +1,11 @@
 """Opening connections before they are needed, without a request."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import copy
 from math import inf
+from types import MappingProxyType
 from typing import Any, Final
 
 import aiohttp
@@ -35,6 +36,7 @@ async def warm(
     bound: int,
     seconds: float,
     timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as aiohttp's connectors take it
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     """Open connections, all at once, and return how many stand ready.
 
@@ -49,6 +51,7 @@ async def warm(
             a pool of its own, whose connections are taken as they are.
         seconds: Time for each.
         timeout: aiohttp's time-outs for each.
+        options: What else each request is made with: its proxy.
     """
     connector = session.connector
     if connector is None:
@@ -63,11 +66,12 @@ async def warm(
         begun = loop.time()
         try:
             for _ in range(2):
-                with suppress(_Held, aiohttp.ClientError, OSError, TimeoutError):
+                with suppress(_Held, Exception):  # connectors of other packages have errors of their own
                     async with asyncio.timeout(seconds) as hold.limit:
                         while not hold.held:  # an old connection was closed, and is replaced
                             with suppress(_Held):
-                                (await untraced.request("GET", url, timeout=timeout, middlewares=(hold,))).release()
+                                request = untraced.request("GET", url, timeout=timeout, middlewares=(hold,), **options)
+                                (await request).release()
                                 return  # a mock answers without a connection
                 if hold.held or loop.time() - begun - seconds <= HELD_UP:
                     break  # else the loop stood still for that time

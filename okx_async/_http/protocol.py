@@ -5,11 +5,22 @@ would keep them, without bound, or take them for the answer to the next request.
 """
 
 import asyncio
+import inspect
 from collections.abc import Callable
+from typing import Any, Final
 
+import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from okx_async._http.sockets import reset, watch
+
+# Proxies and CDNs add headers of any size and number, and no exchange has promised to stay below aiohttp's limits.
+LIMITS: Final[dict[str, Any]] = {
+    name: limit
+    for name, limit in {"max_line_size": 1 << 16, "max_field_size": 1 << 16, "max_headers": 1000}.items()
+    if name in inspect.signature(aiohttp.ClientSession._request).parameters  # noqa: SLF001 - older ones lack one
+}
+"""What is read of an answer's head."""
 
 
 class AskedProtocol(ResponseHandler):
@@ -40,3 +51,11 @@ class AskedProtocol(ResponseHandler):
             if self.should_close:
                 reset(self.transport)
             self.asker = None
+
+
+class TunnelProtocol(AskedProtocol):
+    """The protocol of connections through a proxy, whose answer to CONNECT may be as long as any other."""
+
+    def set_response_params(self, **params: Any) -> None:
+        """Prepare for an answer."""
+        super().set_response_params(**{**params, **LIMITS})

@@ -17,7 +17,7 @@ RESET: Final = struct.pack("ii", 1, 0)
 
 _POLLS: Final = hasattr(select, "poll")  # not on Windows
 _NEWS: Final = (select.POLLIN | getattr(select, "POLLRDHUP", 0)) if _POLLS else 0
-_TURNS: Final = 5
+TURNS: Final = 5
 """Turns of the loop in which a TLS connection is read before a request: reading takes two on asyncio's own loop."""
 
 
@@ -50,7 +50,7 @@ async def settle(transport: asyncio.BaseTransport) -> None:
     """Let the loop read what came over a TLS connection: its session tickets are readable, and no answer."""
     if extra_info(transport, "ssl_object") is None:
         return
-    for _ in range(_TURNS):
+    for _ in range(TURNS):
         if not readable(transport):
             break
         await asyncio.sleep(0)

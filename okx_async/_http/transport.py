@@ -6,21 +6,24 @@ that moment cannot be seen; there the errors that aiohttp raises while connectin
 """
 
 import asyncio
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import aiohttp
-from aiohttp.hdrs import CONTENT_ENCODING, RETRY_AFTER
+from aiohttp.hdrs import CONTENT_ENCODING, PROXY_AUTHORIZATION, RETRY_AFTER
 from yarl import URL
 
 from okx_async._http.bodies import UnreadableBodyError, read_body, unpack
 from okx_async._http.connector import Connector
-from okx_async._http.failures import futile, words
+from okx_async._http.failures import futile
 from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
+from okx_async._http.protocol import LIMITS
+from okx_async._http.proxy import Proxy
+from okx_async._http.route import DIRECT, Route
 from okx_async._http.sessions import check_session, genuine, overridden
 from okx_async._http.timeouts import HELD_UP
+from okx_async._http.unconnected import reason, time_is_over
 from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate
 
@@ -28,13 +31,6 @@ _NEVER: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=Non
 
 _LOOKS: Final = 4
 """Connections tried for one request: a server that hangs up at once must not cause an endless loop."""
-
-# Proxies and CDNs add headers of any size and number, and no exchange has promised to stay below aiohttp's limits.
-_LIMITS: Final[dict[str, Any]] = {
-    name: limit
-    for name, limit in {"max_line_size": 1 << 16, "max_field_size": 1 << 16, "max_headers": 1000}.items()
-    if name in inspect.signature(aiohttp.ClientSession._request).parameters  # noqa: SLF001 - older ones lack one
-}
 
 
 class Reply(NamedTuple):
@@ -53,6 +49,7 @@ class Transport:
         session: The caller's session. None: one of its own.
         connect_timeout: Seconds to a usable connection.
         keepalive: Seconds for which an idle connection of its own session is kept.
+        route: The way of the connections of its own session.
     """
 
     def __init__(
@@ -62,6 +59,7 @@ class Transport:
         session: aiohttp.ClientSession | None,
         connect_timeout: float,
         keepalive: float,
+        route: Route = DIRECT,
     ) -> None:
         if session is not None:
             check_session(session)
@@ -69,6 +67,12 @@ class Transport:
         self._own = session is None
         self._session = session
         self._keepalive = keepalive
+        self._route = route
+        self._options = LIMITS if route.proxy is None else {**LIMITS, **_through(route.proxy)}
+        # A proxy that gets the request itself, and no CONNECT, wants its login there.
+        self._login = None
+        if route.proxy is not None and not base_url.startswith("https:"):
+            self._login = route.proxy.authorization
         self._connect_timeout = connect_timeout
         self._urls: dict[str, URL] = {}
         self._opening = asyncio.Lock()
@@ -120,6 +124,10 @@ class Transport:
                 if not self._spoilt(exc, request, gate) and not self._held_up(exc, request, begun):
                     break
             except BaseException as exc:  # noqa: BLE001 - it goes on its way
+                if request.expired and not (request.may_have_left or request.ended or request.failure):
+                    request.failure = time_is_over(
+                        request, self._session, self._route, self._connect_timeout, own=self._own
+                    )
                 # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
                 exc.__cause__ = exc.__context__ = None
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
@@ -155,7 +163,7 @@ class Transport:
         if gate.spoilt and lost:
             request.failure = SPOILT
             return True
-        request.failure = request.failure or words(exc)
+        request.failure = request.failure or reason(exc, self._session, self._route, self._connect_timeout)
         request.futile = not request.may_have_left and futile(exc)
         return False
 
@@ -183,14 +191,14 @@ class Transport:
             method,
             self._urls.get(path) or self._url(path),
             data=data,
-            headers=headers(),
+            headers=headers() if self._login is None else {**headers(), PROXY_AUTHORIZATION: self._login},
             timeout=self._timeout,
             allow_redirects=False,
             raise_for_status=False,
             expect100=False,
             auto_decompress=False,
             middlewares=(gate,),
-            **_LIMITS,
+            **self._options,
         )
         try:
             if gate.spoilt:
@@ -219,6 +227,8 @@ class Transport:
 
     async def open(self, count: int, bound: int) -> int:
         """Open connections until `count` stand ready, `bound` at most in all; return how many do."""
+        if self._own and not self._keepalive:
+            return 0  # none would be kept
         async with self._opening:
             session = self._session or self._open()
             return await warm(
@@ -228,6 +238,7 @@ class Transport:
                 bound=bound,
                 seconds=self._connect_timeout,
                 timeout=self._timeout,
+                options=self._options,
             )
 
     async def aclose(self) -> None:
@@ -244,10 +255,16 @@ class Transport:
     def _open(self) -> aiohttp.ClientSession:
         # No cookies: the jar costs 40 µs a call where the host sends one, and the exchange needs none.
         self._session = aiohttp.ClientSession(
-            connector=Connector(self._keepalive),
+            connector=Connector(self._keepalive, self._route, self._connect_timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NEVER,
             trust_env=False,
             auto_decompress=False,
         )
         return self._session
+
+
+def _through(proxy: Proxy) -> dict[str, Any]:
+    """Return the options of a request that goes through a proxy."""
+    login = None if proxy.authorization is None else {PROXY_AUTHORIZATION: proxy.authorization}
+    return {"proxy": proxy.url, "proxy_headers": login}

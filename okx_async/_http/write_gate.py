@@ -15,7 +15,7 @@ from aiohttp.connector import Connection
 
 from okx_async._http.inflight import InFlight
 from okx_async._http.protocol import AskedProtocol
-from okx_async._http.sockets import extra_info, readable, settle
+from okx_async._http.sockets import TURNS, extra_info, readable, settle
 from okx_async._http.write_batch import WriteBatch
 
 NOT_REPEATED = "the connection was lost, and is not repeated here"
@@ -44,6 +44,7 @@ class WriteGate:
         "_protocol",
         "_request",
         "_transport",
+        "_turns",
         "_wire",
         "is_closing",
         "reached",
@@ -57,6 +58,7 @@ class WriteGate:
         self._request: Any = None
         self._protocol: ResponseHandler | None = None
         self._transport: Any = None
+        self._turns = 0
         self._forbidden = False
         self.reached = False
         """Whether aiohttp came by, so that nothing is written without the gate."""
@@ -104,6 +106,7 @@ class WriteGate:
         if protocol is not None and (transport := protocol.transport) is not None:
             if extra_info(transport, "ssl_object") is not None:
                 await settle(transport)
+                self._turns = TURNS
             self._protocol, self._transport, self.is_closing = protocol, transport, transport.is_closing
             if protocol.should_close and not isinstance(protocol, AskedProtocol):
                 wire.failure = SPOILT  # aiohttp would take what came unasked for the answer, at once
@@ -133,6 +136,11 @@ class WriteGate:
         stand_in: Any = self
         if protocol is None or protocol.transport is not stand_in:
             return False  # lost meanwhile
+        if self._turns and self._request is not None and readable(transport):
+            # Session tickets come in the turn after the handshake: let the loop read them, as `settle` did before.
+            self._turns -= 1
+            self._batch.add(self, wire.loop)
+            return False
         protocol.transport = transport
         if self._request is None or wire.given_up:
             return False

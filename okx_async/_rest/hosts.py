@@ -14,12 +14,15 @@ from okx_async._validation import short_repr
 _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 
 # A key belongs to one home; there is no fallback from one to another.
-# https://www.okx.com/docs-v5/en/#overview for global and eea; us and tr observed in several clients.
+# https://www.okx.com/docs-v5/en/#overview for global and eea; us and tr observed in several clients, app in OKX's own
+# Agent Trade Kit. Accounts of Australia are at the host of the US.
 REGIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "global": "https://openapi.okx.com",
         "eea": "https://eea.okx.com",
         "us": "https://us.okx.com",
+        "app": "https://app.okx.com",
+        "au": "https://us.okx.com",
         "tr": "https://tr.okx.com",
     }
 )
@@ -32,14 +35,27 @@ def region_url(region: str) -> str:
     return REGIONS[region]
 
 
-def environment(base_url: str | None, *, demo: bool, region: str = "global") -> str:
+def host_of(region: str, base_url: str | None, *, allow_plain_http: bool = False) -> str:
+    """Return the REST base: `base_url` if there is one, else that of the region; both are checked."""
+    home = region_url(region)
+    return home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
+
+
+def environment(base_url: str | None, *, demo: bool, region: str = "global", counts_as: str | None = None) -> str:
     """Return the part of a key that tells exchanges apart.
 
     ``"live"`` or ``"demo"`` for every host of OKX (one UID is counted once, whichever host it uses), the
-    origin (``"http://127.0.0.1:1234"``) for any other `base_url`, which is taken as already checked.
+    origin (``"http://127.0.0.1:1234"``) for any other `base_url`, which is taken as already checked, unless it is
+    declared to be a way to OKX: `counts_as` is ``"live"`` or ``"demo"`` then, as `demo` says.
     """
     if not isinstance(demo, bool):
         raise InvalidRequestError(f"demo must be True or False, got {short_repr(demo)}")
+    if counts_as is not None:
+        if counts_as not in ("live", "demo"):  # a tuple: the value need not be hashable
+            raise InvalidRequestError(f"counts_as must be 'live', 'demo' or None, got {short_repr(counts_as)}")
+        if demo is not (counts_as == "demo"):
+            raise InvalidRequestError(f"counts_as={counts_as!r} contradicts demo={demo}")
+        return counts_as
     url = URL(region_url(region) if base_url is None else base_url)
     host = (url.host_subcomponent or "").removesuffix(".")
     if host == "okx.com" or host.endswith(".okx.com"):
@@ -47,6 +63,11 @@ def environment(base_url: str | None, *, demo: bool, region: str = "global") -> 
     if _is_loopback(host.strip("[]")):
         host = "127.0.0.1"  # one exchange, whichever of its names is used
     return f"{url.scheme}://{host}{'' if url.is_default_port() else f':{url.port}'}"
+
+
+def is_eea(base_url: str) -> bool:
+    """Return whether a base URL is the home of the EEA, where no SWAP ids exist."""
+    return (URL(base_url).host or "").removesuffix(".") == URL(REGIONS["eea"]).host
 
 
 def check_base_url(url: str, *, allow_plain_http: bool = False) -> str:
@@ -93,4 +114,4 @@ def _is_ip(host: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)
+    return host.removesuffix(".") == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)

@@ -4,8 +4,8 @@
 
 * A close counts as accepted or refused only if the exchange itself says so. A code that the table does not list, a code
   0 under an error status, codes or statuses that contradict each other, or no code at all is UNKNOWN.
-* Without a code, a few statuses do say that the request never reached trading (3xx, 401, 403, 404, 405): refused, but
-  the slot stays in doubt, because the server that answered may not be the one that counts.
+* Without a code, a few statuses do say that the request never reached trading (3xx, 401, 403, 404, 405, 407):
+  refused, but the slot stays in doubt, because the server that answered may not be the one that counts.
 * Nothing here waits or repeats: `retry` says what is sent again.
 """
 
@@ -15,13 +15,15 @@ from typing import Final
 from okx_async import _errors
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._rest.codes import CODES, base_code
-from okx_async._rest.remedies import AUTO_CXL_NOTE, READ_STEP, next_step
+from okx_async._rest.remedies import AUTO_CXL_NOTE, NO_SWAPS_STEP, PROXY_LOGIN_STEP, READ_STEP, next_step
 from okx_async._rest.responses import Answer
 
 _ACCEPTED, _UNKNOWN = Outcome.ACCEPTED, Outcome.UNKNOWN  # looking a member up through its class costs 50 ns
-_REFUSING: Final = frozenset({*range(300, 400), 401, 403, 404, 405})
+_REFUSING: Final = frozenset({*range(300, 400), 401, 403, 404, 405, 407})
 _PENDING: Final = frozenset({"51115", "51117", "51125", "51126"})
 _EXPIRED: Final = "51027"
+_UNLISTED: Final = "51001"
+_LOGIN_WANTED: Final = 407
 
 _CLASSES: Final[Mapping[Outcome, type[_errors.OkxError]]] = {
     Outcome.RATE: _errors.RateLimitedError,
@@ -63,6 +65,7 @@ def error(
     attempts: tuple[Attempt, ...] = (),
     close: ClosePosition | None = None,
     reading: bool = False,
+    no_swaps: bool = False,
 ) -> _errors.OkxError:
     """Return the error that says what became of a request.
 
@@ -74,12 +77,17 @@ def error(
         attempts: The attempts so far.
         close: The close that it was, if it was one.
         reading: Whether the request changed nothing, so that an unknown outcome is harmless.
+        no_swaps: Whether it named a SWAP id at a home that has none.
     """
     base = base_code(answer.code)
     known = CODES.get(base)
     words = answer.message.rstrip(" .;") or (known.meaning if known else "no reason given")
     harmless = reading and outcome is Outcome.UNKNOWN
     step = READ_STEP if harmless else next_step(outcome, answer.code, words, close)
+    if no_swaps and base == _UNLISTED:
+        step = NO_SWAPS_STEP
+    elif not answer.code and answer.status == _LOGIN_WANTED:
+        step = PROXY_LOGIN_STEP
     text = f"{_head(answer)} on {label}: {words}; {step}"
     return _class(outcome, base)(
         f"{text}; {AUTO_CXL_NOTE}" if close is not None and close.auto_cxl else text,

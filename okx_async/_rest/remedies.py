@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from okx_async._models import ClosePosition, Outcome
 from okx_async._rest.codes import base_code
+from okx_async._rest.hosts import REGIONS
 
 _Step: TypeAlias = str | Callable[[str, ClosePosition | None], str]
 
@@ -30,6 +31,13 @@ STEPS: Final[Mapping[Outcome, str]] = MappingProxyType(
 # The steps where there is no code: an HTTP status alone says little.
 FOREIGN_STEP: Final = (
     "no answer of OKX itself: check region= and base_url, and if this IP address and country may use it"
+)
+PROXY_LOGIN_STEP: Final = (
+    "a proxy asks for a login: give the proxy's URL, proxy= or that of your session, the right user name and password"
+)
+NO_SWAPS_STEP: Final = (  # observed in 2026
+    "region='eea' has no SWAP ids: its perpetuals are FUTURES, such as BTC-USD_UM_XPERP-310404; take the id as "
+    "positions lists it, and check region= if the account is not of the EEA"
 )
 READ_STEP: Final = "nothing was changed by asking: ask again"
 AUTO_CXL_NOTE: Final = "auto_cxl was set: pending orders may have been cancelled"
@@ -202,7 +210,10 @@ _BY_STEP: Final[tuple[tuple[str, _Step], ...]] = (
     ("50111", "check the API key"),
     ("50112", "this is a bug of okx_async: please report it"),
     ("50113", "check the secret key"),
-    ("50119", "check region= and base_url first (a key is known to its home only), then if it was revoked"),
+    (
+        "50119",
+        f"check region= ({', '.join(REGIONS)}) and base_url first: a key is known to its home only; then if it lives",
+    ),
     ("50120", "give the API key the Trade permission"),
     ("51001", "check inst_id; an expired or delisted instrument answers so as well"),
     ("51002 51012 51014 51015 51026", _INSTRUMENT),

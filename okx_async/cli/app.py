@@ -4,12 +4,16 @@ Each command imports the module that does its work when it runs, so that --help 
 """
 
 from math import isfinite
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from okx_async import ClosePosition, __version__
 from okx_async.cli.exits import log_to_stderr, show
+from okx_async.cli.options import with_target
+
+if TYPE_CHECKING:
+    from okx_async.cli.target import Target
 
 app = typer.Typer(
     name="okx-async",
@@ -37,11 +41,8 @@ def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the opt
 
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
-_Demo = Annotated[bool, typer.Option("--demo", help="Demo trading; needs an API key of demo trading.")]
 _Insts = Annotated[list[str] | None, typer.Option("--inst", metavar="INST_ID", help="Only this one; may be repeated.")]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
-_Region = Annotated[str, typer.Option("--region", metavar="global|eea|us|tr", help="The account's home.")]
-_BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Another host, for instance `okx-async simulate`.")]
 
 
 @app.callback()
@@ -76,6 +77,7 @@ def demo(
 
 
 @app.command()
+@with_target
 def close(
     inst_id: Annotated[str, typer.Argument(metavar="INST_ID", help="For instance BTC-USDT-SWAP.")],
     *,
@@ -87,9 +89,7 @@ def close(
     tag: Annotated[str | None, typer.Option(help="Order tag: up to 16 letters and digits.")] = None,
     max_wait: Annotated[float | None, typer.Option(callback=_seconds, help="Seconds to the last send.")] = None,
     confirm: Annotated[bool, typer.Option("--confirm", help="Return once the exchange no longer lists it.")] = False,
-    demo: _Demo = False,
-    region: _Region = "global",
-    base_url: _BaseUrl = None,
+    target: "Target",
     yes: _Yes = False,
     as_json: _Json = False,
 ) -> None:
@@ -100,18 +100,14 @@ def close(
     programs of one account together: a refusal for rate is repeated after its window.
     """
     from okx_async.cli import trading  # noqa: PLC0415 - not needed for --help
-    from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
     # mgn_mode and pos_side are checked with the other fields, by the library itself.
     request = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)  # type: ignore[arg-type]
-    raise typer.Exit(
-        trading.close(
-            request, Target(demo, region, base_url), max_wait=max_wait, confirm=confirm, yes=yes, as_json=as_json
-        )
-    )
+    raise typer.Exit(trading.close(request, target, max_wait=max_wait, confirm=confirm, yes=yes, as_json=as_json))
 
 
 @app.command()
+@with_target
 def flatten(
     *,
     inst: _Insts = None,
@@ -135,9 +131,7 @@ def flatten(
     ] = 2.0,
     deadline: Annotated[float, typer.Option(help="Seconds until nothing more is sent.")] = 30.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be closed, and send nothing.")] = False,
-    demo: _Demo = False,
-    region: _Region = "global",
-    base_url: _BaseUrl = None,
+    target: "Target",
     yes: _Yes = False,
     as_json: _Json = False,
 ) -> None:
@@ -150,21 +144,19 @@ def flatten(
     """
     from okx_async.cli.flatten import flatten as run  # noqa: PLC0415 - not needed for --help
     from okx_async.cli.flatten_consent import FlattenOptions  # noqa: PLC0415 - the same
-    from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
     options = FlattenOptions(
         inst or None, mgn_mode, auto_cxl, deadline, dry_run, keep_orders, look_again, pos_side, inst_type, quota
     )
-    raise typer.Exit(run(options, Target(demo, region, base_url), yes=yes, as_json=as_json))
+    raise typer.Exit(run(options, target, yes=yes, as_json=as_json))
 
 
 @app.command()
+@with_target
 def positions(
     *,
     inst: _Insts = None,
-    demo: _Demo = False,
-    region: _Region = "global",
-    base_url: _BaseUrl = None,
+    target: "Target",
     as_json: _Json = False,
 ) -> None:
     """List the open positions.
@@ -172,18 +164,16 @@ def positions(
     Keys come from OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE only.
     """
     from okx_async.cli import trading  # noqa: PLC0415 - not needed for --help
-    from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
-    raise typer.Exit(trading.positions(inst or None, Target(demo, region, base_url), as_json=as_json))
+    raise typer.Exit(trading.positions(inst or None, target, as_json=as_json))
 
 
 @app.command()
+@with_target
 def doctor(
     *,
     user_id: Annotated[str | None, typer.Option(help="The UID that your clients are given, to be compared.")] = None,
-    demo: _Demo = False,
-    region: _Region = "global",
-    base_url: _BaseUrl = None,
+    target: "Target",
     as_json: _Json = False,
 ) -> None:
     """Look at everything that could stand between you and the exit, and say what to do about it.
@@ -193,9 +183,8 @@ def doctor(
     Exit code 1 if something will not work.
     """
     from okx_async.cli.doctor import examine  # noqa: PLC0415 - not needed for --help
-    from okx_async.cli.target import Target  # noqa: PLC0415 - the same
 
-    raise typer.Exit(examine(Target(demo, region, base_url), user_id, as_json=as_json))
+    raise typer.Exit(examine(target, user_id, as_json=as_json))
 
 
 @app.command()

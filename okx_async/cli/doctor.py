@@ -23,27 +23,26 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
             print_finding(finding)
 
     try:
-        target.url()  # a wrong option is reported before any finding
+        target.check()  # a wrong option is reported before any finding
         if user_id is not None:
             check_user_id(user_id)
-        for finding in examine_machine():
-            found(finding)
-        found(examine_limits())
-        credentials, finding = examine_keys()
-        found(finding)
-        stop = Stop()
-        visit = examine_exchange(
-            credentials,
-            user_id=user_id,
-            demo=target.demo,
-            region=target.region,
-            base_url=target.base_url,
-            on_finding=found,
-        )
-        finished = run(visit, stop) is not None
     except InvalidRequestError as error:
         say(f"error: {error}")
         return exit_code(error)
+    credentials, keys = examine_keys()
+    stop = Stop()
+    wrong: InvalidRequestError | None = None
+    finished = False
+    try:
+        visit = examine_exchange(credentials, user_id=user_id, on_finding=found, **target.arguments())
+        finished = run(visit, stop) is not None
+    except InvalidRequestError as error:  # limits that cannot be used: the findings below say so
+        wrong = error
+    for finding in (keys, *examine_machine(), examine_limits()):  # last: host, environment and clock matter most
+        found(finding)
+    if wrong is not None:
+        say(f"error: {wrong}")
+        return exit_code(wrong)
     counts = Counter(finding.level for finding in findings)
     if not finished:
         say(f"{stop.word}: not everything was looked at")

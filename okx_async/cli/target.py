@@ -1,10 +1,13 @@
 """The exchange that a command talks to, and whether real money is at stake there."""
 
+import os
 import shlex
+import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from okx_async import (
@@ -13,13 +16,20 @@ from okx_async import (
     Client,
     ClockSkewError,
     Credentials,
+    InvalidRequestError,
     Limiter,
     NotSentError,
     OkxError,
     SlotTimeoutError,
 )
-from okx_async._rest.hosts import check_base_url, region_url
+from okx_async._http.certificates import context_of
+from okx_async._http.proxy import ENVIRONMENT, read_proxy
+from okx_async._http.route import NetworkOptions, make_route
+from okx_async._rest.hosts import environment, host_of
+from okx_async._validation import check_seconds, short_repr
 from okx_async.cli.limits import command_limits
+
+_FAMILIES: Final = {None: 0, "ipv4": int(socket.AF_INET), "ipv6": int(socket.AF_INET6)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +39,41 @@ class Target:
     demo: bool
     region: str
     base_url: str | None
+    counts_as: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    cafile: str | None = None
+    local_addr: str | None = None
+    family: str | None = None
+    connect_timeout: float = 2.0
+    timeout: float = 5.0
 
     def url(self) -> str:
         """Return the base URL; raises InvalidRequestError for wrong options."""
-        home = region_url(self.region)
-        return home if self.base_url is None else check_base_url(self.base_url)
+        return host_of(self.region, self.base_url)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of Client and of `examine_exchange`; raises InvalidRequestError for wrong options."""
+        if self.family not in _FAMILIES:
+            raise InvalidRequestError(f"family must be ipv4 or ipv6, got {short_repr(self.family)}")
+        return {
+            "demo": self.demo,
+            "region": self.region,
+            "base_url": self.base_url,
+            "counts_as": self.counts_as,
+            "proxy": self.proxy,
+            "ssl": None if self.cafile is None else context_of(self.cafile),
+            "local_addr": self.local_addr,
+            "family": _FAMILIES[self.family],
+            "connect_timeout": self.connect_timeout,
+            "timeout": self.timeout,
+        }
+
+    def check(self) -> None:
+        """Raise InvalidRequestError for wrong options."""
+        given = self.arguments()
+        environment(self.url(), demo=self.demo, counts_as=self.counts_as)
+        make_route(self.url(), NetworkOptions(*(given[name] for name in ("proxy", "ssl", "local_addr", "family"))))
+        check_seconds(connect_timeout=self.connect_timeout, timeout=self.timeout)
 
     def client(
         self,
@@ -44,11 +84,9 @@ class Target:
         """Return a client; raises InvalidRequestError for wrong options."""
         return Client(
             credentials,
-            demo=self.demo,
-            region=self.region,
-            base_url=self.base_url,
             on_attempt=on_attempt,
             limiter=limiter or command_limits(),
+            **self.arguments(),
         )
 
     def positions_command(self, *inst_ids: str) -> str:
@@ -65,12 +103,32 @@ class Target:
         words = ["okx-async", *command]
         words += ["--demo"] * self.demo
         words += ["--region", self.region] if self.region != "global" else []
-        words += ["--base-url", self.base_url] if self.base_url is not None else []
+        named = {
+            "--base-url": self.base_url,
+            "--counts-as": self.counts_as,
+            "--proxy": self._proxy_to_type(),
+            "--cafile": self.cafile,
+            "--local-addr": self.local_addr,
+            "--family": self.family,
+        }
+        words += [word for name, value in named.items() if value is not None for word in (name, value)]
         return shlex.join(words)
 
     def description(self) -> str:
         """Return environment and address, as the question for consent shows them."""
-        return f"{'demo trading' if self.demo else 'LIVE TRADING'}, {self.url()}"
+        proxy = read_proxy(self.proxy, self.url())
+        through = "" if proxy is None else f", through the proxy {proxy.url.origin()}"
+        return f"{'demo trading' if self.demo else 'LIVE TRADING'}, {self.url()}{through}"
+
+    def _proxy_to_type(self) -> str | None:
+        """Return the proxy as it can be given again, None if the environment says it; no login is shown."""
+        if self.proxy is None or self.proxy == os.environ.get("OKX_PROXY"):
+            return None
+        proxy = None if self.proxy == ENVIRONMENT else read_proxy(self.proxy, self.url())
+        if proxy is None:
+            return self.proxy
+        login = "" if proxy.authorization is None else "USER:PASSWORD@"
+        return f"{proxy.url.scheme}://{login}{proxy.url.host_subcomponent}:{proxy.url.port}"
 
     def simulated(self, credentials: Credentials) -> bool:
         """Whether no real money can be at stake: a local address and the keys of `okx-async simulate`.

@@ -42,11 +42,28 @@ _OTHER_ENVIRONMENT: Final[Mapping[bool, str]] = MappingProxyType(
 )
 
 
+OF_THE_OTHER: Final = frozenset({"50101", "50038", "50053"})
+"""Codes of a key that is of the other environment: of demo trading, or of live trading."""
+
+
+def environment_finding(counted: str, *, demo: bool) -> Finding:
+    """Return the finding that a key belongs to its environment; `counted`: what its limits are counted under."""
+    name = "demo" if demo else "live"
+    text = f"{name} trading, as the key is"
+    if counted == name:
+        return Finding("environment", Level.OK, text)
+    text += f"; limits are counted for {counted} alone"
+    if "//127.0.0.1" in counted:
+        return Finding("environment", Level.OK, text)
+    remedy = f"if it leads to OKX, pass counts_as='{name}' (--counts-as {name}): its limit is one for all hosts"
+    return Finding("environment", Level.WARN, text, remedy)
+
+
 def no_answer(check: str, what: str, reason: str, *, proxies: bool) -> Finding:
     """Return the finding for a request without an answer; `proxies`: whether the environment names a proxy."""
     remedy = "check the host's name, the network and the firewall"
     if proxies:
-        remedy += "; the environment's proxy is not used: pass a session= of your own, with trust_env"
+        remedy += "; the environment's proxy is not used unless asked for: proxy='env' (--proxy env)"
     return Finding(check, Level.FAIL, f"{what}: no answer: {reason}", remedy)
 
 
@@ -60,7 +77,7 @@ def refusal(check: str, answer: Answer, what: str, *, demo: bool = False) -> Fin
     words = answer.message.rstrip(" .;") or (known.meaning if known else "no reason given")
     if outcome is Outcome.UNKNOWN:
         remedy = READ_STEP
-    elif code == "50101":
+    elif code in OF_THE_OTHER:
         remedy = _OTHER_ENVIRONMENT[demo]
     else:
         remedy = _REMEDIES.get(code) or next_step(outcome, code, words)

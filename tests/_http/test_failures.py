@@ -28,7 +28,13 @@ def certificate(code: int, message: str) -> aiohttp.ClientConnectorCertificateEr
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(407, "user name and password"), (401, "asks for a login"), (403, "HTTP 403 Forbidden"), (299, r"\(HTTP 299\)")],
+    [
+        (407, "the proxy's URL, proxy= or that of your session, the right user name and password"),
+        (401, "asks for a login"),
+        (403, r"HTTP 403 Forbidden\): its rules must allow CONNECT"),
+        (502, r"the exchange \(HTTP 502 Bad Gateway\)$"),
+        (299, r"\(HTTP 299\)$"),
+    ],
 )
 def test_a_proxy_that_refuses_is_told_by_its_status_alone(status: int, said: str) -> None:
     text = words(refused(status))
@@ -40,21 +46,49 @@ def test_a_proxy_that_refuses_is_told_by_its_status_alone(status: int, said: str
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "step"),
+    ("code", "kind", "message", "step"),
     [
-        (10, "certificate has expired", "date and time"),
-        (9, "certificate is not yet valid", "date and time"),
-        (62, "Hostname mismatch", "another server answers at this address"),
-        (64, "IP address mismatch", "another server answers at this address"),
-        (18, "self-signed certificate", "SSL_CERT_FILE"),
-        (20, "unable to get local issuer certificate", "SSL_CERT_FILE"),
+        (10, "has expired", "certificate has expired", "date and time"),
+        (9, "is not valid yet", "certificate is not yet valid", "date and time"),
+        (62, "is for another name", "Hostname mismatch", "another server answers at this address"),
+        (64, "is for another name", "IP address mismatch", "another server answers at this address"),
+        (18, "is not trusted", "self-signed certificate", "by SSL_CERT_FILE, --cafile or ssl="),
+        (20, "is not trusted", "unable to get local issuer certificate", "if it is your proxy's, else check base_url"),
     ],
 )
-def test_a_certificate_that_is_refused_has_a_remedy(code: int, message: str, step: str) -> None:
+def test_a_certificate_that_is_refused_has_a_remedy(code: int, kind: str, message: str, step: str) -> None:
     error = certificate(code, message)
     assert futile(error)
-    assert words(error).startswith(f"the certificate of openapi.okx.com is refused: {message}; ")
+    assert words(error).startswith(f"the certificate of openapi.okx.com {kind} ({message}): ")
+    assert len(words(error)) <= 200  # more is not shown
     assert step in words(error)
+
+
+def test_a_file_of_authorities_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "no such file")
+    assert "SSL_CERT_FILE (which cannot be read), --cafile" in words(certificate(20, "x"))
+    monkeypatch.setenv("SSL_CERT_FILE", __file__)
+    assert "SSL_CERT_FILE, --cafile" in words(certificate(20, "x"))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name unknown")),
+            "DNS cannot look up openapi.okx.com (Name unknown)",
+        ),
+        (aiohttp.ClientConnectorDNSError(KEY, OSError(None, "DNS does not answer")), "DNS does not answer"),
+        (
+            aiohttp.ClientProxyConnectionError(KEY, OSError(111, "to http://alice:pw@p refused")),
+            "no connection to the proxy openapi.okx.com:443: to http://…@p refused",
+        ),
+        (aiohttp.ClientConnectorDNSError(cast("Any", None), OSError(1, "x")), "ClientConnectorDNSError"),
+    ],
+)
+def test_what_was_not_reached_is_named(error: Exception, said: str) -> None:
+    assert words(error) == said
+    assert not futile(error)
 
 
 def test_so_has_a_fingerprint() -> None:

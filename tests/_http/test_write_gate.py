@@ -5,12 +5,13 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
 from okx_async._http.inflight import InFlight
+from okx_async._http.sockets import TURNS
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate
@@ -141,6 +142,44 @@ async def test_nothing_is_written_where_the_step_of_the_write_forbids_it(how: st
     assert gate.spoilt is (how in {"something came", "it ended"})
     if how == "something came":
         assert one.failure == SPOILT
+
+
+@pytest.mark.parametrize("turns", [0, 1, TURNS, TURNS + 1])
+async def test_session_tickets_of_tls_are_read_before_the_write(monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+    """They come in the turn after the handshake; what is still there after some turns is no ticket."""
+    left = [True] * turns
+    monkeypatch.setattr("okx_async._http.write_gate.readable", lambda _: bool(left and left.pop()))
+    one, request, connection = wire(), Request(), Connection()
+    connection.real._extra["ssl_object"] = object()  # type: ignore[attr-defined]  # of asyncio.BaseTransport
+
+    async def answer(connection: Any) -> str:
+        await Request.send(request, connection)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        if connection.failure is not None:
+            raise connection.failure
+        return "answer"
+
+    async def handler(_: Any) -> Any:
+        return await gate._send(cast("Any", connection))
+
+    gate = gate_of(one)
+    monkeypatch.setattr(Kind, "send", lambda _, connection: answer(connection))
+    made: Any = Kind()
+    with one:
+        if turns > TURNS:
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await gate(made, handler)
+        else:
+            assert str(await gate(made, handler)) == "answer"
+    assert one.may_have_left is (turns <= TURNS)
+    assert connection.real.written == ([b"POSTmorebody"] if turns <= TURNS else [])
+
+
+class Kind:
+    """A request whose class says how it is written."""
+
+    send: Any = None
 
 
 async def test_late_before_its_step_it_leaves_the_connection_to_others() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import strategies as st
 
 from okx_async._errors import InvalidRequestError
-from okx_async._rest.hosts import REGIONS, check_base_url, environment, region_url
+from okx_async._rest.hosts import REGIONS, check_base_url, environment, host_of, is_eea, region_url
 
 SEGMENT = st.text(string.ascii_uppercase + string.digits + "_.", min_size=1, max_size=8)
 
@@ -27,6 +27,9 @@ SEGMENT = st.text(string.ascii_uppercase + string.digits + "_.", min_size=1, max
         ("http://127.0.0.1:1234", False, "http://127.0.0.1:1234"),
         ("http://127.0.0.1:1234/api/", True, "http://127.0.0.1:1234"),
         ("http://LocalHost:80", False, "http://127.0.0.1"),
+        ("http://localhost.:80/", False, "http://127.0.0.1"),
+        ("https://Mirror.Example.:443/", False, "https://mirror.example"),
+        ("https://[2001:DB8:0:0::1]:443", False, "https://[2001:db8::1]"),
         ("https://Proxy.example:443/okx", False, "https://proxy.example"),
         ("http://proxy.example:443", False, "http://proxy.example:443"),
         ("http://[::1]:99", False, "http://127.0.0.1:99"),
@@ -37,7 +40,7 @@ def test_environment(base_url: str | None, demo: bool, name: str) -> None:  # no
     assert environment(base_url, demo=demo) == name
 
 
-@pytest.mark.parametrize("region", ["global", "eea", "us", "tr"])
+@pytest.mark.parametrize("region", list(REGIONS))
 def test_every_region_is_one_environment(region: str) -> None:
     assert environment(None, demo=False, region=region) == "live"
     assert environment(REGIONS[region], demo=False) == "live"
@@ -49,16 +52,54 @@ def test_hosts() -> None:
         "global": "https://openapi.okx.com",
         "eea": "https://eea.okx.com",
         "us": "https://us.okx.com",
+        "app": "https://app.okx.com",
+        "au": "https://us.okx.com",
         "tr": "https://tr.okx.com",
     }
 
 
 @pytest.mark.parametrize("region", ["", "EEA", "asia", None, 1, ["us"]])
 def test_an_unknown_region_is_refused_with_the_known_ones(region: object) -> None:
-    with pytest.raises(InvalidRequestError, match=re.escape(f"one of global, eea, us, tr, got {region!r}")):
+    with pytest.raises(InvalidRequestError, match=re.escape(f"one of global, eea, us, app, au, tr, got {region!r}")):
         region_url(region)  # type: ignore[arg-type]
     with pytest.raises(InvalidRequestError, match="region"):
         environment(None, demo=False, region=region)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("demo", [False, True])
+def test_a_mirror_can_be_declared_to_count_as_okx(demo: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    name = "demo" if demo else "live"
+    assert environment("https://mirror.example/okx", demo=demo, counts_as=name) == name
+    assert environment(None, demo=demo, counts_as=name) == name
+    with pytest.raises(InvalidRequestError, match=f"contradicts demo={demo}"):
+        environment("https://mirror.example", demo=demo, counts_as="live" if demo else "demo")
+
+
+@pytest.mark.parametrize("counts_as", ["", "LIVE", "okx", 1, ["live"]])
+def test_it_counts_as_nothing_else(counts_as: object) -> None:
+    with pytest.raises(InvalidRequestError, match=re.escape(f"'live', 'demo' or None, got {counts_as!r}")):
+        environment(None, demo=False, counts_as=counts_as)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("url", "there"),
+    [
+        (REGIONS["eea"], True),
+        ("https://EEA.okx.com.:443/x", True),
+        (REGIONS["global"], False),
+        ("http://127.0.0.1", False),
+    ],
+)
+def test_the_home_without_swaps(url: str, *, there: bool) -> None:
+    assert is_eea(url) is there
+
+
+def test_a_base_url_takes_the_place_of_that_of_the_region() -> None:
+    assert host_of("eea", None) == "https://eea.okx.com"
+    assert host_of("eea", "https://mirror.example/") == "https://mirror.example"
+    assert host_of("eea", "http://mirror.example", allow_plain_http=True) == "http://mirror.example"
+    with pytest.raises(InvalidRequestError, match="region must be"):
+        host_of("asia", "https://mirror.example")
 
 
 def test_demo_is_a_real_bool() -> None:

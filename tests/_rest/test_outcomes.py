@@ -56,7 +56,7 @@ def test_class_of_code(code: str) -> None:
         (200, '{"code":"0"}', Outcome.ACCEPTED, True),
         (201, '{"code":"0","data":[{"sCode":"0"}]}', Outcome.ACCEPTED, True),
         *[(status, '{"code":"0","data":[]}', Outcome.UNKNOWN, False) for status in STATUSES[1:]],
-        *[(status, "", Outcome.FATAL, False) for status in (300, 301, 302, 307, 308, 401, 403, 404, 405)],
+        *[(status, "", Outcome.FATAL, False) for status in (300, 301, 302, 307, 308, 401, 403, 404, 405, 407)],
         *[(status, "", Outcome.UNKNOWN, False) for status in (200, 204, 400, 402, 408, 410, 425, 429, 451)],
         *[(status, "<html>", Outcome.UNKNOWN, False) for status in (500, 502, 503, 504, 520, 530)],
         (429, "Too Many Requests", Outcome.UNKNOWN, False),
@@ -167,7 +167,7 @@ def test_text_names_the_thing_the_reason_and_the_next_step(status: int, body: st
         ("50105", ["passphrase"]),
         ("50110", ["IP address"]),
         ("50113", ["secret key"]),
-        ("50119", ["region=", "base_url", "revoked"]),
+        ("50119", ["check region= (global, eea, us, app, au, tr)", "base_url", "if it lives"]),
         ("50120", ["Trade permission"]),
         ("50102", ["clock"]),
         ("51023", ["mgn_mode", "pos_side"]),
@@ -195,6 +195,19 @@ def test_text_names_the_thing_the_reason_and_the_next_step(status: int, body: st
 def test_the_next_step_of_a_code(code: str, words: list[str]) -> None:
     step = text(400, f'{{"code":"{code}","msg":"(exchange)"}}').rpartition("(exchange); ")[2]
     assert all(word in step for word in words)
+
+
+def test_a_proxy_that_asks_for_a_login_has_a_step_of_its_own() -> None:
+    step = "a proxy asks for a login: give the proxy's URL, proxy= or that of your session, the right user name"
+    assert step in text(407, "<html>")
+    assert step in text(407, "")
+    assert step not in text(407, '{"code":"50119"}')
+
+
+def test_a_swap_at_a_home_without_swaps_is_told_so_first() -> None:
+    assert "region='eea' has no SWAP ids" in text(400, '{"code":"51001","msg":"no"}', no_swaps=True)
+    assert "region='eea'" not in text(400, '{"code":"51001","msg":"no"}')
+    assert "region='eea'" not in text(400, '{"code":"51000","msg":"no"}', no_swaps=True)
 
 
 def test_a_note_comes_last() -> None:

@@ -35,9 +35,10 @@ async def test_everything_is_looked_at_in_six_questions(exchange: SimulatedExcha
         exchange.credentials, base_url=exchange.base_url, user_id=exchange.user_id, on_finding=told.append
     )
     assert told == found
+    assert [one.check for one in found][:3] == ["host", "environment", "clock"]
     assert asked(exchange) == [TIME] * 5 + [CONFIG]
     assert levels(found) == {
-        **dict.fromkeys(("host", "clock", "round trip", "rtt_floor", "user id", "account"), Level.OK),
+        **dict.fromkeys(("host", "environment", "clock", "round trip", "rtt_floor", "user id", "account"), Level.OK),
         **dict.fromkeys(("permission", "account mode", "position mode", "copy trading", "self-trade"), Level.OK),
         "ip list": Level.WARN,
     }
@@ -61,6 +62,7 @@ async def test_without_a_network_it_says_what_it_could_not_look_at() -> None:
         found = await examine_exchange(Credentials("key", "secret", "passphrase"), base_url=base_url)
     assert levels(found) == {
         "host": Level.FAIL,
+        "environment": Level.SKIP,
         "clock": Level.SKIP,
         "round trip": Level.SKIP,
         "account": Level.SKIP,
@@ -87,8 +89,10 @@ async def test_a_wrong_clock_is_told_and_hides_nothing_of_the_account(ahead: flo
 async def test_a_key_of_the_other_environment(exchange: SimulatedExchange) -> None:
     demo = exchange.add_account(demo=True, acct_lv="1", perm="read_only").credentials
     found = await examine_exchange(demo, base_url=exchange.base_url)
-    assert levels(found)["account"] is Level.FAIL
-    assert "--demo" in text(found, "account")
+    assert [one.check for one in found][:3] == ["host", "environment", "clock"]
+    assert levels(found)["environment"] is Level.FAIL
+    assert levels(found)["account"] is Level.SKIP
+    assert "--demo" in text(found, "environment")
     found = await examine_exchange(demo, base_url=exchange.base_url, demo=True)
     assert levels(found)["account mode"] is Level.WARN
     assert levels(found)["permission"] is Level.FAIL
@@ -108,6 +112,7 @@ async def test_a_refused_key_is_asked_with_once(code: str, word: str, exchange: 
     }
     found = await examine_exchange(keys[code], base_url=exchange.base_url)
     assert levels(found)["account"] is Level.FAIL
+    assert [one.check for one in found][:4] == ["host", "environment", "account", "clock"]
     assert code in text(found, "account")
     assert word in text(found, "account")
     assert asked(exchange).count(CONFIG) == 1
@@ -124,6 +129,7 @@ async def test_a_clock_that_is_not_told_leaves_the_rest(exchange: SimulatedExcha
     found = await examine_exchange(exchange.credentials, base_url=exchange.base_url)
     assert levels(found) == {
         "host": Level.FAIL,
+        "environment": Level.SKIP,
         "clock": Level.SKIP,
         "round trip": Level.SKIP,
         "account": Level.SKIP,

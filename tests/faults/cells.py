@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.arrange import Arrange, strike
+from tests.faults.ways import Way
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Row:
     """Of the exchange."""
     cancel_orders: bool = False
     """Whether orders rest on `STRUCK`, and a flatten is to cancel them."""
+    way: Way | None = None
+    """What keeps client and exchange apart, in place of a fault of the exchange."""
 
 
 class Table(list[Row]):

@@ -40,14 +40,16 @@ def _observe(row: Row, column: Column) -> tuple[Observed, list[str]]:
         ended: list[tuple[okx.Attempt, float]] = []
         wall_clock = lambda: EPOCH + loop.clock() - begun  # noqa: E731 - two uses
         exchange = SimulatedExchange(seed=row.title, clock=loop.clock, wall_clock=wall_clock, **row.options)
-        session = aiohttp.ClientSession() if column.session else None
         async with exchange:
+            base_url, proxy = (exchange.base_url, None) if row.way is None else row.way.open(loop, network)
+            session = aiohttp.ClientSession(proxy=proxy) if column.session else None
             client = okx.Client(
                 exchange.credentials,
                 user_id=exchange.user_id if row.user_id else None,
-                base_url=exchange.base_url,
+                base_url=base_url,
                 limiter=limiter,
                 session=session,
+                proxy=None if column.session else proxy,
                 wall_clock=wall_clock,
                 on_attempt=lambda attempt: ended.append((attempt, loop.clock())),
             )

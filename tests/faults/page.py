@@ -8,10 +8,10 @@ from pathlib import Path
 from tests.faults.calls import COLUMNS
 from tests.faults.cells import Cell, Row
 from tests.faults.observe import observe
-from tests.faults.rows import answers, cancels, flatten, network, strange
+from tests.faults.rows import answers, cancels, flatten, network, strange, ways
 from tests.faults.world import STRUCK, Leg, Observed
 
-ROWS: list[Row] = [*answers.ROWS, *network.ROWS, *strange.ROWS, *flatten.ROWS, *cancels.ROWS]
+ROWS: list[Row] = [*answers.ROWS, *network.ROWS, *strange.ROWS, *ways.ROWS, *flatten.ROWS, *cancels.ROWS]
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
 REWRITE = "docs/reliability.md is stale: run `python -m tests.faults.page` and commit what it writes"

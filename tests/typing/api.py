@@ -1,8 +1,13 @@
 """Calls checked by mypy and never run. An unneeded ignore is an error, so each ignored line must stay wrong."""
 
+import socket
+import ssl
 from typing import assert_type
 
+from aiohttp.abc import AbstractResolver
+
 import okx_async as okx
+from okx_async.doctor import examine_exchange
 
 
 async def strategy(client: okx.Client) -> None:
@@ -51,3 +56,13 @@ async def ours(limiter: okx.Limiter) -> okx.SlotSource:
     async with limiter.slot("key") as slot:
         slot.check()
     return limiter
+
+
+async def networks(keys: okx.Credentials, names: AbstractResolver) -> None:
+    """Say how the exchange is reached."""
+    okx.Client(keys, proxy="env", ssl=ssl.create_default_context(), local_addr="192.0.2.1", family=socket.AF_INET)
+    okx.Client(keys, local_addr=("192.0.2.1", 0), resolver=names, counts_as="live")
+    okx.Client(keys, ssl=True)  # type: ignore[arg-type]
+    okx.Client(keys, counts_as="real")  # type: ignore[arg-type]
+    okx.Client(keys, proxy=8080)  # type: ignore[arg-type]
+    await examine_exchange(keys, proxy="env", counts_as="live", family=socket.AF_INET6)

@@ -1,0 +1,46 @@
+"""Why a request got no connection, in words that name what was awaited and the limit that was over."""
+
+import aiohttp
+
+from okx_async._http.connector import Connector
+from okx_async._http.failures import words
+from okx_async._http.inflight import InFlight
+from okx_async._http.route import Route
+from okx_async._http.timeouts import EARLY
+
+
+def reason(exc: Exception, session: aiohttp.ClientSession | None, route: Route, connect_timeout: float) -> str:
+    """Return what an error of aiohttp says, and what is wrong beside it."""
+    if isinstance(exc, aiohttp.ConnectionTimeoutError):
+        return f"no connection within connect_timeout={connect_timeout:g} s"
+    text = words(exc)
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        if route.local_addr is not None and "bind on address" in text:
+            return f"no connection from local_addr={route.local_addr}, which is no address of this machine now"
+        trouble = _names(session)[1]
+        if trouble and trouble not in text:
+            return f"{trouble}, and its last known address does not answer: {text}"
+    return text
+
+
+def time_is_over(
+    request: InFlight, session: aiohttp.ClientSession | None, route: Route, connect_timeout: float, *, own: bool
+) -> str:
+    """Return what was awaited when the time to connect was over; `own`: on the client's own session."""
+    limit = f"connect_timeout={connect_timeout:g} s" if own else f"timeout={request.timeout:g} s"
+    early = request.connect_until <= request.loop.time() + EARLY
+    text = f"no connection before max_wait was over ({limit})" if early else f"no connection within {limit}"
+    asking, trouble = _names(session)
+    if asking:
+        return f"DNS does not answer for {asking}: {text}"
+    if trouble:
+        return f"{trouble}, and its last known address does not answer: {text}"
+    if route.proxy is not None:
+        return text.replace("no connection", f"no connection through the proxy {route.proxy.url.origin()}")
+    return text
+
+
+def _names(session: aiohttp.ClientSession | None) -> tuple[str, str]:
+    """Return the host whose lookup is awaited, and what is wrong with DNS, as far as it is known."""
+    connector = None if session is None else session.connector
+    return (connector.names.asking, connector.names.trouble) if isinstance(connector, Connector) else ("", "")

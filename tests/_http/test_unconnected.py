@@ -1,0 +1,64 @@
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+
+from okx_async._http.connector import Connector
+from okx_async._http.inflight import InFlight
+from okx_async._http.route import DIRECT, NetworkOptions, make_route
+from okx_async._http.timeouts import TimeoutGroup
+from okx_async._http.unconnected import reason, time_is_over
+
+KEY = ConnectionKey("h", 443, True, True, None, None, None)  # noqa: FBT003 - aiohttp's order
+REFUSED = aiohttp.ClientConnectorError(KEY, OSError(111, "refused"))
+
+
+def flight() -> InFlight:
+    return InFlight(TimeoutGroup(asyncio.get_running_loop()), timeout=5.0, wall_clock=lambda: 0.0)
+
+
+def test_a_limit_is_named() -> None:
+    assert reason(aiohttp.ConnectionTimeoutError(), None, DIRECT, 2.0) == "no connection within connect_timeout=2 s"
+    assert reason(REFUSED, None, DIRECT, 2.0) == "ClientConnectorError: Cannot connect to host h:443 [refused]"
+
+
+def test_so_is_an_address_that_is_not_ours() -> None:
+    bind = aiohttp.ClientConnectorError(KEY, OSError(99, "error while attempting to bind on address ('192.0.2.1', 0)"))
+    route = make_route("https://h", NetworkOptions(local_addr="192.0.2.1"))
+    told = "no connection from local_addr=192.0.2.1, which is no address of this machine now"
+    assert reason(bind, None, route, 2.0) == told
+    assert reason(bind, None, DIRECT, 2.0) != told
+
+
+async def test_what_was_awaited_is_named() -> None:
+    wire = flight()
+    assert time_is_over(wire, None, DIRECT, 0.3, own=True) == "no connection within connect_timeout=0.3 s"
+    assert time_is_over(wire, None, DIRECT, 0.3, own=False) == "no connection within timeout=5 s"
+    through = make_route("https://h", NetworkOptions(proxy="http://alice:pw@p:1"))
+    assert time_is_over(wire, None, through, 2.0, own=True) == (
+        "no connection through the proxy http://p:1 within connect_timeout=2 s"
+    )
+    wire.connect_until = wire.loop.time()
+    assert time_is_over(wire, None, DIRECT, 2.0, own=True) == (
+        "no connection before max_wait was over (connect_timeout=2 s)"
+    )
+
+
+@pytest.mark.parametrize("asking", [True, False])
+async def test_dns_is_named(monkeypatch: pytest.MonkeyPatch, asking: bool) -> None:  # noqa: FBT001 - a parameter
+    connector: Any = Connector(1.0)
+    session = aiohttp.ClientSession(connector=connector)
+    if asking:
+        monkeypatch.setitem(connector.names._asking, ("h", 443, 0), None)
+    else:
+        monkeypatch.setitem(connector.names._troubles, "h", "DNS does not answer for h")
+    told = time_is_over(flight(), session, DIRECT, 2.0, own=True)
+    known = "" if asking else ", and its last known address does not answer"
+    assert told == f"DNS does not answer for h{known}: no connection within connect_timeout=2 s"
+    assert reason(REFUSED, session, DIRECT, 2.0).startswith(
+        "Client" if asking else "DNS does not answer for h, and its"
+    )
+    monkeypatch.undo()
+    await session.close()
