@@ -166,7 +166,7 @@ class SharedClose:
         """The turn of the last try."""
         self.request = request
         self._result: asyncio.Future[ClosedPosition] | None = None
-        closes.shared[turn.address] = self
+        closes.shared.setdefault(turn.address, self)  # of several flattens, the one that was there first
 
     @property
     def result(self) -> asyncio.Future[ClosedPosition]:

@@ -286,6 +286,19 @@ def test_a_flatten_that_is_cancelled_leaves_no_call_without_an_end(happen: Happe
     happen(story)
 
 
+def test_of_several_flattens_the_first_ones_close_is_joined(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(delay=0.5)
+        flattening = [asyncio.ensure_future(client.flatten()) for _ in range(3)]
+        await asyncio.sleep(0.2)
+        plain, confirmed = await asyncio.gather(close(client), close(client, confirm=True))
+        assert (plain.flat, confirmed.flat) == (False, True)
+        assert all([(await one).flat for one in flattening])
+
+    happen(story)
+
+
 def test_a_caller_that_leaves_ends_no_close_of_a_flatten(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> None:
         world.exchange.open_position(BTC, 3)
