@@ -17,7 +17,7 @@ from okx_async import (
     Quota,
 )
 from okx_async._flatten.open_orders import Listed, read_lists
-from okx_async._flatten.order_roles import Role, role_of
+from okx_async._flatten.order_roles import MAY_OPEN, Role, role_of
 from okx_async._flatten.survey import survey
 from okx_async._rest.rate_keys import check_filter_id
 from okx_async._rest.records import Unreadable, is_unreadable
@@ -202,7 +202,7 @@ class Consent:
         return [
             order
             for order in report.open_orders or ()
-            if self.options.holds_order(order) and role_of(order, open_now) is Role.ENTRY
+            if self.options.holds_order(order) and role_of(order, open_now) in MAY_OPEN
         ]
 
 
