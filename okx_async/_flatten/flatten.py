@@ -281,6 +281,9 @@ class FlattenRun:
 
     def _report(self) -> FlattenReport:
         now, legs, last = self._loop.time(), self._engine.legs, self._last
+        latest = self._engine.reader.latest_complete
+        if last is not None and latest is not None and latest.started > last.started:
+            last = self._last = latest  # it came after its time, while orders were read
         rows = [leg.row(leg.state(self._in_filter), (leg.done_at or now) - self._begun) for leg in legs]
         appeared = [] if last is None else newcomers(last, legs, self._in_filter)
         rows += [

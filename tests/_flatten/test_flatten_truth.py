@@ -315,3 +315,15 @@ async def test_by_a_last_reading_that_does_not_count_nothing_is_flat() -> None:
         run._last = Reading(at, records)
         leg.observe(run._last, at)
         assert run._report().flat is flat
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize("complete", [True, False])
+async def test_a_reading_that_came_after_its_time_speaks_for_the_report(*, complete: bool) -> None:
+    run = run_of()
+    run._last = Reading(1.0, [listed()])
+    run._engine.reader.latest = Reading(2.0, [])
+    run._engine.reader._complete_begun = 2.0 if complete else 1.0
+    report = run._report()
+    assert report.flat is complete
+    assert len(report.rows) == (0 if complete else 1)
