@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: bench-smoke demo test check floor mutants planted interop cluster soak torture bench clean
+.PHONY: bench-smoke demo test check floor models mutants planted interop cluster soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -19,7 +19,11 @@ demo: $(READY)
 # Three at a time on two cores, since some tests wait. Compiled modules are kept, else each process that a test starts
 # compiles them anew. asyncio's debug mode costs a quarter more: `floor` has it.
 test: $(READY)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal --ignore tests/benchmarks
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal -m "not long" --ignore tests/benchmarks
+
+# The models and histories of `test` in larger worlds.
+models: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
 check: $(READY)
 	$(BIN)/ruff format --check

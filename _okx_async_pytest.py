@@ -20,11 +20,16 @@ _MARK = (
     "okx_virtual(**network): run this asynchronous test, its asynchronous fixtures of function scope and the simulated"
     " exchange in virtual time; the arguments are those of okx_async.simulator.Network."
 )
+_OPTIONS_MARKS = (
+    "okx_exchange_options(**options): arguments of the SimulatedExchange that okx_exchange is.",
+    "okx_client_options(**options): arguments of the Client that okx_client is.",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark."""
-    config.addinivalue_line("markers", _MARK)
+    """Register the marks."""
+    for mark in (_MARK, *_OPTIONS_MARKS):
+        config.addinivalue_line("markers", mark)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,6 +46,12 @@ def okx_exchange_options() -> dict[str, Any]:
 
 
 @pytest.fixture
+def okx_client_options() -> dict[str, Any]:
+    """Arguments of the Client that `okx_client` is; override it, or parametrize it."""
+    return {}
+
+
+@pytest.fixture
 def okx_exchange(request: pytest.FixtureRequest, okx_exchange_options: dict[str, Any]) -> SimulatedExchange:  # noqa: ARG001 - so that it can be parametrized
     """Return a running okx_async.simulator.SimulatedExchange, in the test's event loop."""
     exchange: SimulatedExchange = _plugin(request.config).in_loop(request, "exchange")
@@ -48,7 +59,11 @@ def okx_exchange(request: pytest.FixtureRequest, okx_exchange_options: dict[str,
 
 
 @pytest.fixture
-def okx_client(request: pytest.FixtureRequest, okx_exchange: SimulatedExchange) -> Client:  # noqa: ARG001 - sets the order of the two
+def okx_client(
+    request: pytest.FixtureRequest,
+    okx_exchange: SimulatedExchange,  # noqa: ARG001 - sets the order of the two
+    okx_client_options: dict[str, Any],  # noqa: ARG001 - so that it can be parametrized
+) -> Client:
     """Return an okx_async.Client on `okx_exchange`, with a limiter of its own."""
     client: Client = _plugin(request.config).in_loop(request, "client")
     return client

@@ -1,6 +1,6 @@
 """Ours beside tuned aiohttp in one process, in short runs that alternate: a ratio, whatever the machine does meanwhile.
 
-Run: python -m benchmarks.pair [--rounds N] [--calls N] [--folder DIR]
+Run: python -m benchmarks.pair [--rounds N] [--calls N] [--loop asyncio|uvloop] [--folder DIR]
 
 Processes of their own (benchmarks.client) show what each library costs by itself, but on a machine whose speed changes
 within seconds their ratio is mostly noise. Here both have the same heap and the same seconds, so a ratio of
@@ -9,11 +9,13 @@ neighbouring runs compares code with code. The stand-in has a process of its own
 
 import asyncio
 import gc
+import importlib
 import itertools
 import os
 import statistics
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from benchmarks._standin import standin
 from benchmarks._table import Report, arguments, ratios
@@ -58,17 +60,22 @@ async def measure(url: str, rounds: int, calls: int) -> dict[str, dict[str, list
 def main() -> None:
     """Measure and print the table."""
     parser = arguments(__doc__, rounds=100, calls=150)
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="on which all of them run")
     args = parser.parse_args()
+    make: Any = importlib.import_module(args.loop).new_event_loop
     if args.rounds < LEAST or args.calls < max(WAYS.values()):
         parser.error(f"--rounds from {LEAST} and --calls from {max(WAYS.values())} on")
     figures = {}
     with standin() as place:
         os.environ["SSL_CERT_FILE"] = place.ca
         for wire, url in (("plain", place.plain), ("TLS", place.tls)):
-            for way, found in asyncio.run(measure(url, args.rounds, args.calls)).items():
-                figures[f"{wire}, {way}"] = found
+            with asyncio.Runner(loop_factory=make) as runner:
+                for way, found in runner.run(measure(url, args.rounds, args.calls)).items():
+                    figures[f"{wire}, {way}"] = found
     columns = ["", *(f"{title}{part}" for title in figures for part in ("", ": / tuned"))]
-    report = Report("pair", "A close in one process with others: µs of CPU, median", columns, raw={"us": figures})
+    on = "" if args.loop == "asyncio" else f" on {args.loop}"
+    title = f"A close in one process with others{on}: µs of CPU, median"
+    report = Report(f"pair{on.replace(' ', '_')}", title, columns, raw={"us": figures})
     for name in SUBJECTS:
         cells: list[str] = []
         for found in figures.values():

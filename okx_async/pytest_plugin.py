@@ -29,7 +29,10 @@ EPOCH: Final = 1768519672.0
 _LOOP_SCOPES: Final = ("function", "class", "module", "package", "session")
 _LEAST: Final = (1, 1)
 """The first version of pytest-asyncio whose tests can use the fixtures in real time."""
-_OWN_LOOP: Final = "it runs asynchronous tests in a loop of its own: write a function or a plain class"
+_OWN_LOOP: Final = (
+    "it runs asynchronous tests in a loop of its own: write a function or a plain class, or use "
+    "`async with SimulatedExchange() as exchange` inside of the test"
+)
 _RUNNER: Final = "_okx_runner"
 _TAKEN: Final = pytest.StashKey[bool]()
 _CALLED: Final = pytest.StashKey["Callable[..., Any]"]()
@@ -57,6 +60,8 @@ def in_loop(request: pytest.FixtureRequest, what: str) -> Any:
     wrong = f"okx_{what} is not for {item.name}: "
     if _of_unittest(request.cls):
         pytest.fail(f"{wrong}it belongs to a unittest.TestCase; {_OWN_LOOP}", pytrace=False)
+    if item.get_closest_marker("trio"):
+        pytest.fail(f"{wrong}pytest-trio runs it, and okx_async works on asyncio only", pytrace=False)
     by_anyio = "anyio_backend" in request.fixturenames
     suffix = ""
     if item.stash.get(_TAKEN, False):
@@ -171,17 +176,40 @@ def _fixtures(suffix: str, declare: Callable[..., Any]) -> dict[str, Any]:
     """Return exchange and client as asynchronous fixtures, made by `declare`; `suffix` ends their names."""
 
     @declare(name=f"_okx_exchange_{suffix}")  # type: ignore[untyped-decorator]  # of pytest or pytest-asyncio
-    async def exchange(okx_exchange_options: dict[str, Any]) -> AsyncIterator[SimulatedExchange]:
-        async with SimulatedExchange(**{"seed": 0, **okx_exchange_options}) as exchange:
+    async def exchange(
+        request: pytest.FixtureRequest, okx_exchange_options: dict[str, Any]
+    ) -> AsyncIterator[SimulatedExchange]:
+        options = {"seed": 0, **okx_exchange_options, **_marked(request, "okx_exchange_options")}
+        async with SimulatedExchange(**options) as exchange:
             yield exchange
 
     @declare(name=f"_okx_client_{suffix}")  # type: ignore[untyped-decorator]  # the same
-    async def client(okx_exchange: SimulatedExchange) -> AsyncIterator[Client]:
-        # A limiter of its own: the limiter of the process would remember earlier tests.
-        async with Client(okx_exchange.credentials, base_url=okx_exchange.base_url, limiter=Limiter()) as client:
+    async def client(
+        request: pytest.FixtureRequest, okx_exchange: SimulatedExchange, okx_client_options: dict[str, Any]
+    ) -> AsyncIterator[Client]:
+        options: dict[str, Any] = {
+            "credentials": okx_exchange.credentials,
+            "base_url": okx_exchange.base_url,
+            **okx_client_options,
+            **_marked(request, "okx_client_options"),
+        }
+        if "limiter" not in options:  # the limiter of the process would remember earlier tests
+            options["limiter"] = Limiter()
+        async with Client(options.pop("credentials"), **options) as client:
             yield client
 
     return {f"exchange_{suffix}": exchange, f"client_{suffix}": client}
+
+
+def _marked(request: pytest.FixtureRequest, name: str) -> dict[str, Any]:
+    """Return the arguments of a test's marks of this name; the closest mark comes last, so that it counts."""
+    options: dict[str, Any] = {}
+    for mark in reversed(list(request.node.iter_markers(name))):
+        if mark.args:
+            given = ", ".join(map(repr, mark.args))
+            pytest.fail(f"{name} takes its arguments by name, as {name}(timeout=1), got {given}", pytrace=False)
+        options |= mark.kwargs
+    return options
 
 
 def _version_of(package: str) -> str:

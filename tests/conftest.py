@@ -28,6 +28,11 @@ from okx_async.simulator import Path as Way
 from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 
+try:
+    import uvloop
+except ModuleNotFoundError:  # there is none for Windows
+    uvloop = None
+
 # For imports of `tests.…`. Last, since tests/mutants puts a copy of the package before this one.
 sys.path.append(str(Path(__file__).parent.parent))
 
@@ -37,10 +42,14 @@ TURNS = 50
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Give tests marked ``virtual`` a loop whose clock jumps, from 0.0 s on, and all others a real one."""
+    """Give tests marked ``virtual`` a loop whose clock jumps, from 0.0 s on, and all others a real one.
+
+    Tests marked ``loops`` run on each of the real ones: on asyncio's and, where it is installed, on uvloop.
+    """
     if item.get_closest_marker("virtual"):
         return {"virtual": lambda: JumpingLoop(start=0.0)}
-    return {"real": asyncio.new_event_loop}
+    real = {"real": asyncio.new_event_loop}
+    return {**real, "uvloop": uvloop.new_event_loop} if uvloop and item.get_closest_marker("loops") else real
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +98,8 @@ def _left(loop: asyncio.AbstractEventLoop) -> set[str]:
     inner: Any = loop  # timers and sockets have no public view
     if isinstance(loop, JumpingLoop):
         timers = loop.timers()
+    elif not hasattr(inner, "_selector"):  # uvloop does not say
+        return left
     else:
         left |= {f"socket {key.fd} of {key.data!r}" for key in inner._selector.get_map().values()}
         timers = [timer for timer in inner._scheduled if not timer.cancelled()]

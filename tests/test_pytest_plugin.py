@@ -167,6 +167,67 @@ def test_a_test_that_cannot_go_on_fails(pytester: pytest.Pytester, run: Callable
     done.stdout.fnmatch_lines(["*twice yields more than once*", "*DeadlockError*", "*test_for_ever waits in line 7*"])
 
 
+def test_what_client_and_exchange_are_made_with(
+    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
+) -> None:
+    pytester.makepyfile(
+        """
+        import signal
+        import asyncio
+        import pytest
+        import okx_async as okx
+
+        MINE = okx.Limiter(okx.Quota(limit=3))
+
+        @pytest.mark.okx_virtual
+        @pytest.mark.okx_client_options(timeout=1.0)
+        class TestOptions:
+            async def test_of_the_class(self, okx_exchange, okx_client):
+                okx_exchange.inject("12 s")
+                begun = asyncio.get_running_loop().time()
+                with pytest.raises(okx.OutcomeUnknownError, match="within 1 s"):
+                    await okx_client.close_position("BTC-USDT-SWAP", "cross")
+
+            @pytest.mark.okx_client_options(timeout=2.0, limiter=MINE)
+            @pytest.mark.okx_exchange_options(pos_mode="long_short_mode")
+            async def test_of_the_test_itself(self, okx_exchange, okx_client):
+                assert okx_client.limiter is MINE
+                assert okx_exchange.account.pos_mode == "long_short_mode"
+                okx_exchange.inject("12 s")
+                with pytest.raises(okx.OutcomeUnknownError, match="within 2 s"):
+                    await okx_client.close_position("BTC-USDT-SWAP", "cross", pos_side="long")
+
+        @pytest.mark.okx_virtual
+        @pytest.mark.parametrize("okx_client_options", [{"user_id": "7"}])
+        async def test_parametrized(okx_client):
+            assert okx_client.limiter_key("BTC-USDT-SWAP")[1] == "7"
+
+        @pytest.mark.asyncio
+        @pytest.mark.okx_client_options(user_id="8")
+        async def test_in_real_time(okx_client):
+            assert okx_client.limiter_key("BTC-USDT-SWAP")[1] == "8"
+
+        @pytest.mark.okx_virtual
+        @pytest.mark.okx_client_options(3)
+        async def test_without_a_name(okx_client):
+            pytest.fail("it was run")
+
+        @pytest.mark.okx_virtual
+        async def test_signals(okx_exchange):
+            assert not asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)
+        """
+    )
+    done = run(*OPTIONS, "--asyncio-mode", "strict", "--strict-markers", plugins=BOTH)
+    done.assert_outcomes(passed=4, errors=1, failed=1)
+    done.stdout.fnmatch_lines(
+        [
+            "*okx_client_options takes its arguments by name, as okx_client_options(timeout=1), got 3",
+            "*no signals in virtual time*: call the handler yourself*leave out the mark okx_virtual*",
+        ]
+    )
+
+
 def test_a_suite_without_it_imports_only_pytest(
     pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
 ) -> None:

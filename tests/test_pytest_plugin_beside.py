@@ -60,6 +60,46 @@ def test_of_hypothesis(mark: str, pytester: pytest.Pytester, run: Callable[..., 
     done.stdout.fnmatch_lines(["*the test was run*"])
 
 
+def test_on_uvloop_by_either_plugin(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
+    pytest.importorskip("uvloop")
+    pytester.makeconftest(
+        """
+        import uvloop
+
+        def pytest_asyncio_loop_factories(config, item):
+            return {"uvloop": uvloop.new_event_loop}
+        """
+    )
+    pytester.makepyfile(
+        """
+        import asyncio
+        import pytest
+
+        async def close(exchange, client):
+            assert type(asyncio.get_running_loop()).__module__ == "uvloop"
+            exchange.open_position("BTC-USDT-SWAP", 3)
+            await client.close_position("BTC-USDT-SWAP", "cross")
+            assert not exchange.positions
+
+        @pytest.mark.asyncio
+        async def test_of_pytest_asyncio(okx_exchange, okx_client):
+            await close(okx_exchange, okx_client)
+
+        @pytest.mark.anyio
+        @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
+        async def test_of_anyio(okx_exchange, okx_client):
+            await close(okx_exchange, okx_client)
+
+        @pytest.mark.okx_virtual
+        async def test_in_virtual_time(okx_exchange, okx_client):
+            await asyncio.sleep(3600)
+            await okx_client.positions()
+        """
+    )
+    done = run(*OPTIONS, "--asyncio-mode", "strict", plugins=(*BOTH, "anyio.pytest_plugin"))
+    done.assert_outcomes(passed=3)
+
+
 def test_wrapped_by_decorators_and_plugins(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
     pytester.makeconftest(
         """
@@ -130,6 +170,10 @@ def test_loops_that_are_not_for_them(pytester: pytest.Pytester, run: Callable[..
         async def test_on_trio(okx_exchange):
             pytest.fail("it was run")
 
+        @pytest.mark.trio
+        async def test_of_pytest_trio(okx_exchange):
+            pytest.fail("it was run")
+
         @pytest.mark.anyio
         @pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"debug": True})])
         async def test_on_asyncio(okx_client):
@@ -141,13 +185,15 @@ def test_loops_that_are_not_for_them(pytester: pytest.Pytester, run: Callable[..
                 pass
         """
     )
+    pytester.makeini("[pytest]\nmarkers = trio: of pytest-trio")
     done = run("-W", "error", plugins=("_okx_async_pytest", "anyio.pytest_plugin"))
-    done.assert_outcomes(passed=3, errors=3)
+    done.assert_outcomes(passed=3, errors=4)
     done.stdout.fnmatch_lines(
         [
             "*test_it: okx_virtual is not for a unittest.TestCase; it runs *loop of its own*",
             "*okx_exchange is not for test_it: it belongs to a unittest.TestCase; it runs *loop of its own*",
             "*okx_exchange is not for test_on_trio*: anyio runs it on trio, and okx_async works on asyncio only*",
+            "*okx_exchange is not for test_of_pytest_trio: pytest-trio runs it, and okx_async works on asyncio only",
         ],
         consecutive=False,
     )

@@ -16,6 +16,8 @@ from okx_async.torture import happen, plan_of
 
 PACKAGE = Path(__file__).parent.parent / "okx_async"
 SEEDS = 100
+IN_EACH_RUN = 40
+"""Those of them that `make test` looks at; `make models` takes all, `make torture` 10,000 others."""
 # Seeds whose histories once broke an invariant, and why. What a seed means changes with every new strategy and mishap,
 # so most of these faults have tests of their own beside the code, and some are planted again in tests/planted.
 ONCE_BROKEN = {
@@ -36,7 +38,9 @@ CLOCKS = {
 }
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, 10))
+@pytest.mark.parametrize(
+    "first", [pytest.param(n, marks=pytest.mark.long if n >= IN_EACH_RUN else ()) for n in range(0, SEEDS, 10)]
+)
 def test_every_invariant_holds_in_random_histories(first: int) -> None:
     for seed in range(first, first + 10):
         history = happen(plan_of(seed))
@@ -56,7 +60,7 @@ def test_a_seed_decides_everything() -> None:
 
 
 def test_no_hash_seed_and_no_process_changes_a_history() -> None:
-    code = "from okx_async.torture import happen, plan_of; print([happen(plan_of(s)).hash for s in (28, 98, 166)])"
+    code = "from okx_async.torture import happen, plan_of; print([happen(plan_of(s)).hash for s in (28, 98)])"
     told = {
         subprocess.run(  # noqa: S603 - our own interpreter and text
             [sys.executable, "-c", code],
@@ -65,9 +69,9 @@ def test_no_hash_seed_and_no_process_changes_a_history() -> None:
             text=True,
             check=True,
         ).stdout
-        for seed in (0, 1, 4711)
+        for seed in (0, 4711)
     }
-    assert told == {f"{[happen(plan_of(seed)).hash for seed in (28, 98, 166)]}\n"}
+    assert told == {f"{[happen(plan_of(seed)).hash for seed in (28, 98)]}\n"}
 
 
 def _reads(text: str, place: str) -> Iterator[str]:

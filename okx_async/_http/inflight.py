@@ -6,7 +6,7 @@ from math import inf
 from types import TracebackType
 from typing import Self
 
-from okx_async._http.sockets import reset
+from okx_async._http.sockets import readable, reset
 from okx_async._http.timeouts import TURNS, TimeoutGroup, TimeoutQueue
 
 
@@ -122,6 +122,14 @@ class InFlight:
         self.expired = True
         if self._task is not None:
             self._task.cancel()
+
+    def arriving(self) -> bool:
+        """Return whether its connection has bytes that the loop has not read."""
+        return self.transport is not None and readable(self.transport)
+
+    def give_back(self, seconds: float) -> None:
+        """Give it some seconds to connect, within `connect_until`: the loop stood still for as long."""
+        self.limit(min(seconds, self.connect_until - self.loop.time()))
 
     @property
     def late(self) -> bool:

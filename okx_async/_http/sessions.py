@@ -20,21 +20,44 @@ _OURS: Final = frozenset(
         "x-simulated-trading",
     }
 )
-_STEPS: Final = ("request", "_request")
-_REQUEST, _STEP = (getattr(aiohttp.ClientSession, name) for name in _STEPS)
+_REQUEST, _STEP = aiohttp.ClientSession.request, aiohttp.ClientSession._request  # noqa: SLF001 - the one step under it
+
+# What a subclass may override: it takes no part in a request of this client.
+_APART: Final = {
+    aiohttp.ClientSession: frozenset(
+        {"get", "post", "put", "patch", "delete", "head", "options", "query", "ws_connect", "_ws_connect"}
+        | {"close", "detach"}
+    ),
+    aiohttp.ClientRequest: frozenset({"request_info"}),
+    aiohttp.ClientResponse: frozenset(
+        {"json", "text", "read", "iter_content", "raise_for_status", "ok", "get_encoding", "history", "links"}
+        | {"content_disposition", "request_info", "method", "url", "real_url", "host", "reason", "cookies"}
+    ),
+}
 
 
 def check_session(session: aiohttp.ClientSession) -> None:
     """Raise InvalidRequestError for a session that would change signed requests, or may answer by itself."""
-    if not isinstance(session, aiohttp.ClientSession):
-        raise InvalidRequestError(f"session must be an aiohttp.ClientSession, got {type(session).__name__}")
+    if not issubclass(type(session), aiohttp.ClientSession):  # a mock says to isinstance that it is one
+        raise InvalidRequestError(
+            f"session must be an aiohttp.ClientSession, got {type(session).__name__}; a wrapper that repeats or keeps "
+            "requests cannot be used"
+        )
     if session.closed:
         raise InvalidRequestError("session is closed")
-    if overridden(session):
+    if names := _overrides(session):
         raise InvalidRequestError(
-            f"session is a {type(session).__name__}, which makes requests in a way of its own (a cache?): an answer "
-            "counts only if it came over the connection that carried the request; pass a plain aiohttp.ClientSession"
+            f"session is a {type(session).__name__}, which makes requests in a way of its own (a cache? It overrides "
+            f"{', '.join(names)}): an answer counts only if it came over the connection that carried the request; pass "
+            "a plain aiohttp.ClientSession"
         )
+    for argument, base in (("request_class", aiohttp.ClientRequest), ("response_class", aiohttp.ClientResponse)):
+        kind = getattr(session, f"_{argument}", base)
+        if names := _overridden(kind, base):
+            raise InvalidRequestError(
+                f"session has the {argument} {kind.__name__}, which overrides {', '.join(names)}: it could change "
+                "requests, or answer them; pass a session without it"
+            )
     if session.auth is not None:
         raise InvalidRequestError("session has a default auth: it would add a header to signed requests")
     if getattr(session, "_base_url", None) is not None:  # no public name for it
@@ -48,10 +71,23 @@ def check_session(session: aiohttp.ClientSession) -> None:
 
 def overridden(session: aiohttp.ClientSession) -> bool:
     """Return whether a session makes requests in another way than aiohttp's class, which tests may have replaced."""
-    kind = type(session)
-    return any(
-        getattr(kind, name) is not getattr(aiohttp.ClientSession, name) or name in vars(session) for name in _STEPS
-    )
+    return bool(_overrides(session))
+
+
+def _overrides(session: aiohttp.ClientSession) -> list[str]:
+    base = vars(aiohttp.ClientSession)
+    own = {name for name in vars(session) if callable(base.get(name))} - _APART[aiohttp.ClientSession]
+    return sorted({*own, *_overridden(type(session), aiohttp.ClientSession)})
+
+
+def _overridden(kind: type, base: type) -> list[str]:
+    """Return the names of `base` that take part in a request and mean something else in a subclass."""
+    if not issubclass(kind, base):
+        return ["all of it"]
+    theirs = {name for each in base.__mro__[:-1] for name in vars(each) if not name.startswith("__")} - _APART[base]
+    theirs.add("__getattribute__")
+    before = kind.__mro__[: kind.__mro__.index(base)]
+    return sorted({name for each in before for name in vars(each)} & theirs)
 
 
 def genuine(session: aiohttp.ClientSession) -> bool:

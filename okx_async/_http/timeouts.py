@@ -7,7 +7,7 @@ closes one after another share one timer, which fires once in vain after the las
 """
 
 import asyncio
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 EARLY = 0.0015
 """Seconds by which some event loops fire a timer early; what is due by then counts as due."""
@@ -17,6 +17,15 @@ TURNS = 4
 A loop that was busy fires its timers late, and the answer may have been in the socket for long: read first, then judge.
 uvloop fires timers before it reads, and needs three turns to read and to wake the task.
 """
+LOOKS: Final = 64
+"""How often a request that is due gets `TURNS` more, because its answer still comes out of the socket.
+
+A long answer takes several turns. The bound is for a peer that never stops sending.
+"""
+HELD_UP: Final = 0.05
+"""Seconds by which a timer fires late if the loop stood still: a blocking call, a stopped process, a paused machine."""
+MOST_BACK: Final = 5.0
+"""Most seconds that a request which connects is given back for a loop that stood still."""
 
 
 class Expiring(Protocol):
@@ -28,6 +37,12 @@ class Expiring(Protocol):
     def expire(self) -> None:
         """End the request: its time is over."""
 
+    def arriving(self) -> bool:
+        """Return whether its connection has bytes that the loop has not read."""
+
+    def give_back(self, seconds: float) -> None:
+        """Give it some seconds to connect, instead of its end: the loop did nothing for as long."""
+
 
 TimeoutQueue: TypeAlias = dict[Expiring, float]
 """When each request ends, by the loop's clock, in this order."""
@@ -36,7 +51,7 @@ TimeoutQueue: TypeAlias = dict[Expiring, float]
 class TimeoutGroup:
     """The requests of one client that have a time limit now, and the connections that carry them."""
 
-    __slots__ = ("_at", "_closed", "_timer", "answering", "carriers", "connecting", "loop")
+    __slots__ = ("_at", "_closed", "_late", "_timer", "answering", "carriers", "connecting", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -46,6 +61,7 @@ class TimeoutGroup:
         """For each connection on the wire, the request that it carries, the latest one if there were several."""
         self._timer: asyncio.Handle | None = None
         self._at = 0.0
+        self._late = 0.0
         self._closed = False
 
     def enter(self, request: Expiring, queue: TimeoutQueue, seconds: float) -> None:
@@ -78,19 +94,42 @@ class TimeoutGroup:
         self._timer = self.loop.call_at(at, self._on_timer)
         self._at = at
 
-    def _on_timer(self, turns: int = TURNS) -> None:
+    def _on_timer(self, turns: int = TURNS, looks: int = LOOKS, came: frozenset[Expiring] = frozenset()) -> None:
+        """End what is due, `turns` turns later; what still arrives has more of them.
+
+        Args:
+            turns: Turns of the loop before anything is judged.
+            looks: How often the end may still be put off.
+            came: The requests whose bytes were in the kernel at the last look; their tasks may not have them yet.
+        """
+        if turns == TURNS:
+            self._late = self.loop.time() - self._at
         if turns:
-            self._timer = self.loop.call_soon(self._on_timer, turns - 1)
+            self._timer = self.loop.call_soon(self._on_timer, turns - 1, looks, came)
             return
         self._timer = None
-        now = self.loop.time() + EARLY
-        late: list[Expiring] = []
+        due = self._due(self.loop.time() + EARLY)
+        reading = frozenset(request for request, _ in due if looks and request.arriving())
+        waiting = reading | came
+        for request, connects in due:
+            if connects and self._late > HELD_UP:
+                request.give_back(min(self._late, MOST_BACK))
+            elif request not in waiting:
+                request.expire()
+        if waiting.intersection(self.answering):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._at = self.loop.time()
+            self._timer = self.loop.call_soon(self._on_timer, TURNS - 1, max(looks - 1, 0), reading)
+
+    def _due(self, by: float) -> list[tuple[Expiring, bool]]:
+        """Return what is due, and whether it connects; arm the timer for what comes next."""
+        found: list[tuple[Expiring, bool]] = []
         for queue in (self.connecting, self.answering):
             for request, due in queue.items():
-                if due > now:
+                if due > by:
                     if self._timer is None or due < self._at:
                         self._arm(due)
                     break
-                late.append(request)
-        for request in late:
-            request.expire()
+                found.append((request, queue is self.connecting))
+        return found

@@ -22,6 +22,7 @@ from okx_async._http.protocol import LIMITS
 from okx_async._http.proxy import Proxy
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.sessions import check_session, genuine, overridden
+from okx_async._http.timeouts import HELD_UP
 from okx_async._http.unconnected import reason, time_is_over
 from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate
@@ -114,12 +115,13 @@ class Transport:
         if not self._begin(session, request, plain=plain):
             return None
         data = None if plain and not session.trace_configs else body or None  # what hooks and mocks are to see
+        begun = 0.0 if self._own else request.loop.time()
         for _ in range(_LOOKS):
             gate = WriteGate(request, self._batch, b"" if data else body)
             try:
                 return await self._exchange(session, request, gate, method, path, headers, data)
             except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
-                if not self._spoilt(exc, request, gate):
+                if not self._spoilt(exc, request, gate) and not self._held_up(exc, request, begun):
                     break
             except BaseException as exc:  # noqa: BLE001 - it goes on its way
                 if request.expired and not (request.may_have_left or request.ended or request.failure):
@@ -139,6 +141,10 @@ class Transport:
             request.connecting(self._connect_timeout)
         elif session.closed:
             request.failure = "the session is closed"
+            request.futile = True
+        elif getattr(session, "_loop", request.loop) is not request.loop:  # no public name for it that does not warn
+            request.failure = "the session was made in another event loop"
+            request.futile = True
         elif plain:
             request.asking()
         elif forbidden := request.forbidden():
@@ -160,6 +166,16 @@ class Transport:
         request.failure = request.failure or reason(exc, self._session, self._route, self._connect_timeout)
         request.futile = not request.may_have_left and futile(exc)
         return False
+
+    def _held_up(self, exc: Exception, request: InFlight, begun: float) -> bool:
+        """Return whether aiohttp's time to connect ran out because the loop stood still, so that it is tried again."""
+        if self._own or request.may_have_left or not isinstance(exc, aiohttp.ConnectionTimeoutError):
+            return False
+        late = request.loop.time() - begun - self._connect_timeout > HELD_UP
+        if late:
+            request.failure = ""
+            request.asking()
+        return late
 
     async def _exchange(  # noqa: PLR0917 - private, and in the order of `send`
         self,

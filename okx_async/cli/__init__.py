@@ -13,6 +13,7 @@ def main() -> None:
         import rich  # noqa: F401, PLC0415 - its absence is reported below
 
         from okx_async.cli.app import app  # noqa: PLC0415 - the same
+        from okx_async.cli.exits import finish  # noqa: PLC0415 - the same
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("okx_async"):
             raise  # a bug of this package, not a missing extra
@@ -23,7 +24,10 @@ def main() -> None:
             raise
         _exit_if_overwritten()
         raise
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        finish(end.code)
 
 
 def _exit_if_overwritten() -> None:

@@ -15,6 +15,7 @@ import aiohttp
 
 from okx_async import Client, ClosePosition, Limiter, Quota, __version__
 from okx_async.cli.exits import ExitCode, emit, say
+from okx_async.cli.loops import run as run_in_loop
 from okx_async.simulator import SimulatedExchange
 
 _ROUNDS: Final = 7
@@ -48,7 +49,7 @@ def run(*, as_json: bool) -> ExitCode:
     """Measure and print; return FAILED if a window held more than the limit or anything was refused."""
     if not as_json:
         say("measuring: about half a minute, best with nothing else running")
-    figures = asyncio.run(_measure())
+    figures = run_in_loop(_measure())
     about = {
         "okx_async": __version__,
         "aiohttp": aiohttp.__version__,

@@ -47,6 +47,21 @@ def show(text: str) -> None:
 def emit(record: dict[str, Any]) -> None:
     """Write one JSON object to stdout, as one line."""
     show(orjson.dumps(record).decode())
+    failure = getattr(sys.stdout, "failure", None)
+    if isinstance(failure, OSError):
+        unwritten.append(failure.strerror or str(failure))
+
+
+unwritten: list[str] = []
+"""Why JSON was not written to stdout; empty if all of it was."""
+
+
+def finish(code: object) -> None:
+    """End the process with a command's exit code; not with 0 if its JSON was not written."""
+    if unwritten and not code:
+        say(f"error: the JSON was not written to stdout: {unwritten[0]}")
+        code = int(ExitCode.FAILED)
+    sys.exit(code)  # type: ignore[arg-type]  # as typer gave it
 
 
 def _write(text: str, stream: TextIO) -> None:

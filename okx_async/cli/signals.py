@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from okx_async.cli.loops import run as run_in_loop
+
 _T = TypeVar("_T")
 
 _CTRL_C: Final = "SIGINT"
@@ -77,7 +79,7 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
                     await asyncio.wait(ending)
 
     try:
-        return asyncio.run(stoppable())
+        return run_in_loop(stoppable())
     except (KeyboardInterrupt, asyncio.CancelledError):
         work.close()  # in case it was never begun
         return None

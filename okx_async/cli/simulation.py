@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from okx_async import Credentials
-from okx_async.cli.exits import ExitCode, emit, say, show
+from okx_async.cli.exits import ExitCode, emit, say, show, unwritten
 from okx_async.cli.signals import Stop
 from okx_async.cli.signals import run as run_until_stopped
 from okx_async.simulator import Account, SimulatedExchange
@@ -132,6 +132,8 @@ async def _serve(exchange: SimulatedExchange, accounts: Sequence[Account], host:
             say(f"listening on {host}: every client that reaches it may trade here; the keys are the same in every run")
         if as_json:
             emit(_record(exchange, accounts))
+            if unwritten:
+                return  # its address is known to no client
         else:
             show(_words(exchange, accounts))
         await asyncio.Event().wait()

@@ -1,16 +1,20 @@
 """Output streams that never raise: exit codes report what became of the positions, not of the pipes.
 
 A process may be started without stdout or stderr, the reader of a pipe may end, a disk may be full. Output is then
-dropped.
+dropped. Only a disk that took no JSON is told by the exit code: the program that reads the file must not take a part
+of it for all.
 """
 
+import errno
 import os
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 _LAST_STANDARD: Final = 2
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def guard_streams() -> None:
@@ -45,13 +49,15 @@ class Page:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.failure: OSError | None = None
+        """Why a file or its disk did not take what was written; a pipe or a terminal without a reader is no failure."""
 
     def write(self, text: str) -> int:
         """Write `text`, or drop it."""
         try:
             return self._stream.write(text)
-        except (OSError, ValueError):  # ValueError: the stream was closed
-            _discard(self._stream)
+        except (OSError, ValueError) as error:  # ValueError: the stream was closed
+            self._drop(error)
             return len(text)
 
     def writelines(self, lines: list[str]) -> None:
@@ -62,8 +68,13 @@ class Page:
         """Flush, or drop what is left."""
         try:
             self._stream.flush()
-        except (OSError, ValueError):
-            _discard(self._stream)
+        except (OSError, ValueError) as error:
+            self._drop(error)
+
+    def _drop(self, error: Exception) -> None:
+        if isinstance(error, OSError) and (error.errno in _FULL or _is_file(self._stream)):
+            self.failure = self.failure or error
+        _discard(self._stream)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -72,6 +83,13 @@ class Page:
 def page(stream: TextIO) -> TextIO:
     """Return `stream` as one that never raises."""
     return cast("TextIO", Page(stream))
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _discard(stream: TextIO) -> None:

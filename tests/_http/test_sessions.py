@@ -1,4 +1,5 @@
 from typing import Any
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
@@ -37,6 +38,62 @@ async def test_one_with_a_way_of_its_own_is_refused(name: str, where: str) -> No
             InvalidRequestError, match=r"session is a Caching, which makes requests in a way of its own"
         ):
             Client(Credentials("k", "s", "p"), session=session)
+
+
+@pytest.mark.parametrize("name", ["_build_url", "_prepare_headers", "headers", "__getattribute__"])
+async def test_one_that_rewrites_requests_is_refused_by_what_it_overrides(name: str) -> None:
+    def answers(self: Any, *arguments: Any) -> Any:
+        return getattr(aiohttp.ClientSession, name)(self, *arguments)
+
+    class Mixin:
+        pass
+
+    setattr(Mixin, name, property(dict) if name == "headers" else answers)
+    kind = type("Rewriting", (Mixin, aiohttp.ClientSession), {})
+    async with kind() as session:
+        with pytest.raises(InvalidRequestError, match=rf"session is a Rewriting.* It overrides {name}\)"):
+            check_session(session)
+
+
+async def test_a_request_class_or_response_class_that_answers_by_itself_is_refused() -> None:
+    class Request(aiohttp.ClientRequest):
+        async def send(self, conn: Any) -> Any:
+            return await super().send(conn)
+
+    class Response(aiohttp.ClientResponse):
+        async def start(self, connection: Any) -> Any:
+            return await super().start(connection)
+
+    async with aiohttp.ClientSession(request_class=Request) as session:
+        with pytest.raises(InvalidRequestError, match="session has the request_class Request, which overrides send:"):
+            check_session(session)
+    async with aiohttp.ClientSession(response_class=Response) as session:
+        with pytest.raises(InvalidRequestError, match="session has the response_class Response, which overrides start"):
+            check_session(session)
+
+
+async def test_response_classes_that_only_read_in_another_way_are_harmless() -> None:
+    class Response(aiohttp.ClientResponse):
+        async def json(self, **options: Any) -> Any:
+            return await super().json(**options)
+
+        def noted(self) -> str:
+            return repr(self)
+
+    class Named(aiohttp.ClientSession):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+
+        async def close(self) -> None:
+            await super().close()
+
+    async with Named(response_class=Response) as session:
+        check_session(session)
+
+
+def test_a_mock_of_a_session_is_none() -> None:
+    with pytest.raises(InvalidRequestError, match=r"must be an aiohttp.ClientSession, got Mock; a wrapper"):
+        check_session(Mock(spec=aiohttp.ClientSession))
 
 
 async def test_a_subclass_that_leaves_requests_alone_is_none() -> None:

@@ -3,7 +3,7 @@ from typing import cast
 
 import pytest
 
-from okx_async._http.timeouts import TimeoutGroup, TimeoutQueue
+from okx_async._http.timeouts import TURNS, TimeoutGroup, TimeoutQueue
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 
 pytestmark = pytest.mark.virtual
@@ -21,6 +21,17 @@ class Ends:
         self.seconds = seconds
         self.queue: TimeoutQueue | None = None
         self.at = 0.0
+        self.given: list[float] = []
+        self.looks = 0
+        """How often its bytes are still found waiting."""
+
+    def arriving(self) -> bool:
+        self.looks -= 1
+        return self.looks >= 0
+
+    def give_back(self, seconds: float) -> None:
+        self.leave()
+        self.given.append(seconds)
 
     def expire(self) -> None:
         self.leave()
@@ -174,3 +185,50 @@ async def test_another_queue_takes_the_place_of_the_one_before(group: TimeoutGro
     group.leave(end)  # no time runs
     await asyncio.sleep(20)
     assert (end.at, group.answering) == (0.0, {})
+
+
+def stand_still(seconds: float) -> None:
+    cast("JumpingLoop", asyncio.get_running_loop()).freeze(seconds)
+
+
+@pytest.mark.parametrize(("seconds", "given"), [(6.0, [4.0]), (3600.0, [5.0]), (2.04, [])])
+async def test_a_request_that_connects_gets_the_time_back_for_which_the_loop_stood_still(
+    group: TimeoutGroup, seconds: float, given: list[float]
+) -> None:
+    connects, waits = Ends(group, 2.0), Ends(group, 5.0)
+    connects.enter()
+    waits.enter()
+    stand_still(seconds)
+    await asyncio.sleep(0.01)
+    assert connects.given == pytest.approx(given)
+    assert bool(connects.at) is not bool(given)
+    assert bool(waits.at) is (seconds > 5)
+    waits.leave()
+    await asyncio.sleep(5.0)  # the timer finds nothing
+
+
+@pytest.mark.parametrize("looks", [1, 7, 64])
+async def test_what_still_comes_out_of_the_socket_is_not_ended(group: TimeoutGroup, looks: int) -> None:
+    reading, silent = Ends(group), Ends(group)
+    reading.looks = looks
+    reading.enter()
+    silent.enter()
+    await asyncio.sleep(5.0)
+    for _ in range(TURNS * looks + TURNS):
+        await asyncio.sleep(0)
+        assert not reading.at
+    assert silent.at == 5.0
+    for _ in range(2 * TURNS):
+        await asyncio.sleep(0)
+    assert reading.at == 5.0  # it was not answered after all
+    assert timers() == []
+
+
+async def test_a_peer_that_never_stops_sending_delays_the_end_by_some_turns(group: TimeoutGroup) -> None:
+    end, later = Ends(group), Ends(group)
+    end.looks = 1_000_000
+    end.enter()
+    await asyncio.sleep(1.0)
+    later.enter()
+    await asyncio.sleep(20)
+    assert (end.at, later.at) == (5.0, 6.0)

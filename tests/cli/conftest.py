@@ -19,7 +19,8 @@ from okx_async import Credentials
 COMMAND = [sys.executable, "-W", "error", "-b", "-m", "okx_async.cli"]
 LIMIT = 20  # s, for a process that should have ended
 WITHOUT_HANDLERS = """
-import asyncio
+import asyncio, sys
+sys.modules["uvloop"] = None
 def none(*arguments):
     raise NotImplementedError
 asyncio.SelectorEventLoop.add_signal_handler = asyncio.SelectorEventLoop.remove_signal_handler = none

@@ -61,6 +61,32 @@ def test_exit_codes_do_not_depend_on_the_output(
         assert command("positions", *where[:2]).stdout == "no open positions\n"
 
 
+@pytest.mark.parametrize("where", ["device", "file"])
+def test_json_that_a_disk_did_not_take_is_no_success(
+    where: str, command: Process, simulate: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    """A file of at most 20 bytes is a disk that becomes full half way."""
+    url = simulate("--position", "BTC-USDT-SWAP:3")["base_url"]
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))" if where == "file" else ""
+    runs = [
+        (["positions", "--base-url", url], 1),
+        (["close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--base-url", url], 1),  # closed all the same
+        (["close", "BTC-USDT-SWAP"], 2),
+        (["simulate"], 1),  # no client could know where it is
+    ]
+    if where == "file":
+        del runs[:2]  # the file of limits would find no room either
+    for arguments, code in runs:
+        with Path("/dev/full" if where == "device" else tmp_path / "out").open("w") as out:
+            process = command.start(*arguments, "--json", stdout=out, before=small)
+            _, err = process.communicate(timeout=LIMIT)
+        assert process.returncode == code, (arguments, err)
+        assert ("the JSON was not written to stdout: " in err) is (code == 1)
+        assert "Traceback" not in err
+    left = "no open positions\n" if where == "device" else "BTC-USDT-SWAP"
+    assert left in command("positions", "--base-url", url).stdout
+
+
 def test_a_simulated_exchange_serves_without_streams(command: Process) -> None:
     process = command.start("simulate", **MISSING)
     with pytest.raises(subprocess.TimeoutExpired):

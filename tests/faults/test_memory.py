@@ -16,7 +16,7 @@ from okx_async._http.inflight import InFlight
 from okx_async._http.transport import Reply, Transport
 from okx_async.simulator import Network, VirtualLoop, run
 
-LEGS = 5_000
+LEGS = 2_000
 ACCEPTED = b'{"code":"0","data":[],"msg":""}'
 PASSING = b'{"code":"50001","data":[],"msg":""}'
 CREDENTIALS = okx.Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fj0rd")

@@ -17,7 +17,7 @@ from okx_async import NotSentError
 from tests.sockets import tls
 from tests.sockets.conftest import Clients
 
-pytestmark = pytest.mark.usefixtures("no_uid_check")
+pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 
 OWN = pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
 TAKEN = b'HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n{"code":"0","data":[],"msg":""}'

@@ -9,7 +9,7 @@ import pytest
 from okx_async import Client, Limiter, NotSentError, OutcomeUnknownError, Quota
 from tests.sockets.conftest import Clients, Connection, Stub, silent
 
-pytestmark = pytest.mark.usefixtures("no_uid_check")
+pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 
 
 async def test_queued_calls_end_at_once_and_sent_ones_are_awaited(stub: Stub, clients: Clients) -> None:

@@ -12,7 +12,7 @@ import pytest
 from okx_async import Attempt, NotSentError, OutcomeUnknownError
 from tests.sockets.conftest import Clients, Connection, Stub
 
-pytestmark = pytest.mark.usefixtures("no_uid_check")
+pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 
 OWN = pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
 

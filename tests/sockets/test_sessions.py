@@ -9,7 +9,7 @@ from okx_async import InvalidRequestError, NotSentError, OkxError, OutcomeUnknow
 from okx_async.simulator import SimulatedExchange
 from tests.sockets.conftest import OWN, Clients, Connection, Stub
 
-pytestmark = pytest.mark.usefixtures("no_uid_check")
+pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 
 
 async def test_it_stays_open(exchange: SimulatedExchange, clients: Clients) -> None:
@@ -151,10 +151,26 @@ async def test_closed_by_its_owner(stub: Stub, clients: Clients) -> None:
     async with aiohttp.ClientSession() as session:
         client = clients(stub.base_url, session=session)
         await client.close_position("BTC-USDT-SWAP", "cross")
-    with pytest.raises(NotSentError, match="the session is closed"):
+    with pytest.raises(NotSentError, match=r"the session is closed$") as caught:
         await client.close_position("ETH-USDT-SWAP", "cross")
+    assert len(caught.value.attempts) == 1  # no repeat can help
+    for call in (client.positions(), client.close_position("SOL-USDT-SWAP", "cross", confirm=True)):
+        with pytest.raises(NotSentError, match=r"the session is closed$"):
+            await call
     assert clients.fate(client, client.limiter_key("ETH-USDT-SWAP")) == "free"
     assert await client.warm_up(3) == 0
+
+
+async def test_made_in_another_event_loop(stub: Stub, clients: Clients) -> None:
+    async def make() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession()
+
+    session = await asyncio.to_thread(asyncio.run, make())
+    client = clients(stub.base_url, session=session)
+    with pytest.raises(NotSentError, match=r"the session was made in another event loop$") as caught:
+        await client.close_position("ETH-USDT-SWAP", "cross")
+    assert len(caught.value.attempts) == 1
+    session.detach()
 
 
 async def test_refused_when_the_client_is_made(clients: Clients) -> None:

@@ -11,7 +11,7 @@ import pytest
 from okx_async import Attempt, NotSentError, OkxError, Outcome, OutcomeUnknownError, SlotTimeoutError
 from tests.sockets.conftest import OWN, Clients, Connection, Stub, silent
 
-pytestmark = pytest.mark.usefixtures("no_uid_check")
+pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from tests.sockets import tls
 from tests.sockets.conftest import ACCEPTED, Clients, Connection, Stub
 from tests.sockets.threaded import NOTHING, TAKEN, threaded
 
-pytestmark = pytest.mark.usefixtures("no_uid_check")
+pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 
 OWN = pytest.mark.parametrize("own", [True, False], ids=["own session", "caller's session"])
 

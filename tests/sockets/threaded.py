@@ -23,10 +23,12 @@ NOTHING = response("400 Bad Request", b'{"code":"51023","data":[],"msg":"Positio
 class Threaded:
     """A server in a thread of its own, which goes on while the loop of the test stands still.
 
-    The first request is accepted, and `first` is sent after that answer; the others are told that nothing was there.
+    The first request is accepted, or answered by `answer`, and `first` is sent after that; the others are told that
+    nothing was there.
     """
 
-    def __init__(self, first: tuple[bytes, ...], context: ssl.SSLContext | None, delay: float) -> None:
+    def __init__(self, first: tuple[bytes, ...], context: ssl.SSLContext | None, delay: float, answer: bytes) -> None:
+        self._answer = answer
         self._first = first
         self._context = context
         self._delay = delay
@@ -34,7 +36,9 @@ class Threaded:
         self.port: int = self._listening.getsockname()[1]
         self.connections: list[socket.socket] = []
         self.requests: list[tuple[int, bytes]] = []
-        threading.Thread(target=self._run, daemon=True).start()
+        self._accepting = threading.Thread(target=self._run, daemon=True)
+        self._accepted: list[socket.socket] = []
+        self._accepting.start()
 
     def _run(self) -> None:
         while True:
@@ -42,6 +46,7 @@ class Threaded:
                 sock, _ = self._listening.accept()
             except OSError:
                 return
+            self._accepted.append(sock)
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
@@ -57,7 +62,7 @@ class Threaded:
                 self.requests.append((number, data))
                 first = len(self.requests) == 1
                 time.sleep(self._delay)
-                sock.sendall(TAKEN if first else NOTHING)
+                sock.sendall(self._answer if first else NOTHING)
                 for more in self._first if first else ():
                     time.sleep(0.05)
                     sock.sendall(more)
@@ -65,15 +70,21 @@ class Threaded:
             pass  # the test is over
 
     def close(self) -> None:
-        for sock in [self._listening, *self.connections]:
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._accepting.join(1)
+        for sock in [*self._accepted, *self.connections]:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
 
 
 @contextmanager
-def threaded(*first: bytes, context: ssl.SSLContext | None = None, delay: float = 0.0) -> Iterator[Threaded]:
-    server = Threaded(first, context, delay)
+def threaded(
+    *first: bytes, context: ssl.SSLContext | None = None, delay: float = 0.0, answer: bytes = TAKEN
+) -> Iterator[Threaded]:
+    server = Threaded(first, context, delay, answer)
     try:
         yield server
     finally:

@@ -67,6 +67,7 @@ class JumpingLoop(asyncio.BaseEventLoop):
 
     _ready: deque[Any]
     _stopping: bool
+    _task_factory: Callable[..., Any] | None
     _timer_cancelled_count: int
 
     def __init__(self, *, start: float = 1000.0, coarse: bool = False, lag: Callable[[], float] | None = None) -> None:
@@ -138,7 +139,9 @@ class JumpingLoop(asyncio.BaseEventLoop):
         name: object = None,
         context: Context | None = None,
     ) -> asyncio.Task[_T]:
-        """Return a task that runs `coro`; task factories are not supported."""
+        """Return a task that runs `coro`, made by the loop's task factory if it has one."""
+        if self._task_factory is not None:
+            return super().create_task(coro, name=name, context=context)
         return asyncio.Task(coro, loop=self, name=None if name is None else str(name), context=context)
 
     def create_future(self) -> asyncio.Future[Any]:

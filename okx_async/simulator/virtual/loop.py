@@ -91,6 +91,18 @@ class VirtualLoop(JumpingLoop):
         super().close()
         self._network.shut()
 
+    def add_signal_handler(self, sig: int, *_: Any) -> NoReturn:  # type: ignore[override]  # there is nothing to return
+        """Refuse: a signal comes in real time."""
+        raise NotImplementedError(
+            f"no signals in virtual time (signal {sig}): call the handler yourself at that moment of the test, or, "
+            "in pytest, leave out the mark okx_virtual; code for all systems does without handlers where the loop "
+            "raises NotImplementedError"
+        )
+
+    def remove_signal_handler(self, sig: int) -> bool:  # noqa: ARG002 - as in asyncio
+        """Return False: there is none."""
+        return False
+
     def run_in_executor(self, *_: Any) -> NoReturn:  # type: ignore[override]  # there is nothing to return
         """Refuse: a thread takes real time."""
         raise NotImplementedError("no threads in virtual time")

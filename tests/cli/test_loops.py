@@ -1,0 +1,47 @@
+"""The loop of the commands: uvloop's where it can be loaded."""
+
+import asyncio
+import sys
+from types import ModuleType
+
+import pytest
+
+from okx_async.cli import loops
+from tests.cli.conftest import Process
+
+TELL = """
+import sys
+from okx_async.cli import signals
+kept = signals._handled
+def told(terminate):
+    import asyncio
+    sys.stderr.write(type(asyncio.get_running_loop()).__module__ + "\\n")
+    return kept(terminate)
+signals._handled = told
+"""
+
+
+async def module() -> str:
+    return type(asyncio.get_running_loop()).__module__
+
+
+def test_uvloop_is_used_if_it_is_there() -> None:
+    pytest.importorskip("uvloop")
+    assert loops.run(module()) == "uvloop"
+
+
+@pytest.mark.parametrize("broken", [None, ModuleType("uvloop")], ids=["not installed", "something else"])
+def test_without_it_the_loop_is_asyncios(monkeypatch: pytest.MonkeyPatch, broken: ModuleType | None) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", broken)
+    assert loops.run(module()).startswith("asyncio")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_command_runs_on_it(command: Process, *, there: bool) -> None:
+    if there:
+        pytest.importorskip("uvloop")
+    before = TELL if there else f"import sys; sys.modules['uvloop'] = None\n{TELL}"
+    process = command.start("positions", "--base-url", "http://127.0.0.1:9", before=before)
+    _, err = process.communicate(timeout=20)
+    if "OKX_API_KEY" not in err:
+        assert err.splitlines()[0].startswith("uvloop" if there else "asyncio")
