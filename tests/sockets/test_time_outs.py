@@ -54,8 +54,9 @@ async def nothing_sent(clients: Clients, base_url: str, **arguments: object) -> 
 
 async def test_no_connection_in_time(clients: Clients, unreachable: str) -> None:
     error = await nothing_sent(clients, unreachable, connect_timeout=0.1, timeout=30.0)
-    assert str(error) == (
-        "BTC-USDT-SWAP: nothing was sent: no connection within connect_timeout=0.1 s; trying again is safe"
+    assert (
+        str(error)
+        == "BTC-USDT-SWAP: nothing was sent: no connection within connect_timeout=0.1 s; trying again is safe"
     )
 
 
@@ -97,7 +98,7 @@ async def test_a_name_that_does_not_resolve(clients: Clients, monkeypatch: pytes
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     async with aiohttp.ClientSession() as session:
         error = await nothing_sent(clients, "https://okx.invalid", session=None if own else session)
-    assert "DNS cannot look up okx.invalid (" in str(error)
+    assert "DNS cannot look up okx.invalid" in str(error)
 
 
 @OWN
