@@ -129,6 +129,8 @@ class PositionReader:
         """Read positions and pass them on; return whether that was possible."""
         loop = asyncio.get_running_loop()
         try:
+            if loop.get_task_factory() is not None:
+                await asyncio.sleep(0)  # an eager task has begun before the others that wait for this reading
             if self._failures:
                 await asyncio.sleep(read_pause(self._failures - 1))
             if self._closes_on_wire:

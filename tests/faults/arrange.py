@@ -78,6 +78,11 @@ def on_wires(act: Callable[[Wire], object], after: float = 0.0) -> Arrange:
     return arrange
 
 
+def stand_still(seconds: float, after: float) -> Arrange:
+    """Let the loop stand still for some seconds, `after` s from the call on, as while a strategy computes."""
+    return at_once(lambda world: world.loop.call_later(after, world.loop.freeze, seconds))
+
+
 async def pause(_: World) -> None:
     """Let the news of a closed connection arrive."""
     await asyncio.sleep(1.0)
