@@ -171,8 +171,9 @@ class Client:
                 first; as in `flatten`, the close is repeated only if a reading lists the very same position.
             confirm_timeout: Seconds from the first answer within which that must be proven.
             join: Whether to await a close of the same position (`inst_id`, `mgn_mode`, `pos_side`, `ccy`) that is in
-                flight by `join`, and return its result; `max_wait` and cancellation stay each caller's own, the rest is
-                the first caller's. With `confirm` a plain close is awaited, then confirmed. None: as the client's.
+                flight by `join` or by a flatten of this client, and return its result; `max_wait` and cancellation stay
+                each caller's own, the rest is the first caller's. With `confirm` a plain close is awaited, then
+                confirmed. None: as the client's.
 
         Raises:
             InvalidRequestError: A parameter is wrong; nothing was sent.

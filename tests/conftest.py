@@ -44,12 +44,26 @@ TURNS = 50
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Give tests marked ``virtual`` a loop whose clock jumps, from 0.0 s on, and all others a real one.
 
-    Tests marked ``loops`` run on each of the real ones: on asyncio's and, where it is installed, on uvloop.
+    Tests marked ``loops`` run on each of the real ones: on asyncio's, on uvloop where it is installed, and from Python
+    3.12 on with eager tasks.
     """
     if item.get_closest_marker("virtual"):
         return {"virtual": lambda: JumpingLoop(start=0.0)}
-    real = {"real": asyncio.new_event_loop}
-    return {**real, "uvloop": uvloop.new_event_loop} if uvloop and item.get_closest_marker("loops") else real
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"real": asyncio.new_event_loop}
+    if item.get_closest_marker("loops"):
+        if uvloop is not None:
+            factories["uvloop"] = uvloop.new_event_loop
+        if sys.version_info >= (3, 12):
+            factories["eager"] = eager_loop
+    return factories
+
+
+def eager_loop(make: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop) -> asyncio.AbstractEventLoop:
+    """Return a loop whose tasks begin within `create_task`; from Python 3.12 on."""
+    loop = make()
+    factory: Any = vars(asyncio)["eager_task_factory"]
+    loop.set_task_factory(factory)
+    return loop
 
 
 @pytest.fixture(autouse=True)

@@ -526,3 +526,20 @@ async def test_what_was_not_foreseen_says_whether_it_may_have_been_sent() -> Non
     with attempt.wire:
         attempt.wire.connected(None)
         assert isinstance(_unforeseen(ValueError("x"), CLOSE, attempt), OutcomeUnknownError)
+
+
+@pytest.mark.parametrize("raised", [ValueError("x"), asyncio.CancelledError("of another task")])
+async def test_what_was_not_foreseen_has_its_attempts(raised: BaseException) -> None:
+    script = Script((429, "50011"), (200, "0"))
+    attempt = script.attempt
+
+    async def fails(job: ApiRequest, flight: AttemptState, *arguments: Any, **options: Any) -> None:
+        await attempt(job, flight, *arguments, **options)
+        if len(script.sent) == 2:
+            flight.answer, flight.classified, flight.token = None, None, "in doubt"
+            raise raised
+
+    script.attempt = fails  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknownError, match=type(raised).__name__) as caught:
+        await call(script)
+    assert [one.outcome.value for one in caught.value.attempts] == ["RATE", "UNKNOWN"]

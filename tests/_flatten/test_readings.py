@@ -83,6 +83,22 @@ async def test_a_task_that_asks_while_a_reading_is_on_its_way_gets_the_next() ->
     assert exchange.most == 1
 
 
+async def test_tasks_that_begin_at_once_share_a_reading_all_the_same() -> None:
+    """An eager task runs within create_task, before the other tasks that wait for the reading are known."""
+
+    class Eager(asyncio.Task[Any]):
+        def __init__(self, coro: Any, **options: Any) -> None:
+            if coro.__name__ == "_read":
+                coro.send(None)  # to its first wait, which is a bare turn of the loop
+            super().__init__(coro, **options)
+
+    exchange = Exchange()
+    subject = readings(exchange)
+    asyncio.get_running_loop().set_task_factory(lambda loop, coro, **options: Eager(coro, loop=loop, **options))
+    await asyncio.gather(subject.read_since(0.0, 9.0, ETH), subject.read_since(0.0, 9.0, BTC))
+    assert [query for _, query in exchange.asked] == [f"instId={BTC},{ETH}"]
+
+
 async def test_few_instruments_are_asked_for_by_name_unless_a_task_needs_all() -> None:
     exchange = Exchange()
     subject = readings(exchange)

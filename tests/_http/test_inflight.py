@@ -279,3 +279,18 @@ async def test_a_connection_that_failed_after_all_carried_nothing() -> None:
         assert (one.may_have_left, one.sent) == (True, 1_768_519_672.5)
         one.not_connected()
         assert (one.may_have_left, one.sent) == (False, None)
+
+
+async def test_time_that_is_given_back_ends_with_the_limit_of_the_call() -> None:
+    for until, end in ((4.0, 4.0), (float("inf"), 6.0)):
+        one = in_flight()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        one.connect_until = begun + until
+        loop.call_soon(one.connecting, 2.0)
+        loop.call_later(1.0, one.give_back, 5.0)
+        assert await lasts(one) - begun == end
+
+
+async def test_without_a_connection_nothing_arrives() -> None:
+    assert not in_flight().arriving()

@@ -2,8 +2,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from okx_async import Client
+import aiohttp
+
+from okx_async import Client, Limiter
 from okx_async._http.connector import Connector
+from okx_async.simulator import SimulatedExchange
 
 
 def connector_of(client: Client) -> Connector:
@@ -60,3 +63,22 @@ def test_with_a_place_less_for_each_request_on_the_wire(happen: Callable[..., An
             return warmed, standing
 
     assert happen(story) == (2, 3)
+
+
+async def test_traces_report_no_failed_request(exchange: SimulatedExchange) -> None:
+    failed: list[object] = []
+
+    async def on_exception(_: object, __: object, params: aiohttp.TraceRequestExceptionParams) -> None:
+        failed.append(params.exception)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_exception.append(on_exception)
+    async with (
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        Client(exchange.credentials, base_url=exchange.base_url, session=session, limiter=Limiter()) as client,
+    ):
+        assert await client.warm_up(3) == 3
+        assert session.trace_configs == [trace]
+        await client.positions()
+        assert not session.closed
+    assert failed == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,15 +50,20 @@ def test_a_command_and_a_program_share_one_limit(
         assert "no slot within max_wait" in asyncio.run(hold_all())
 
 
-def test_limits_are_shown_for_people_and_for_machines(
-    simulate: Callable[..., dict[str, Any]], command: Process, file: Path
-) -> None:
+def test_limits_are_shown_for_people_and_for_machines(command: Process, file: Path) -> None:
+    async def shown_while_one_is_held() -> str:  # what cools is free again after 2 s, however long the command starts
+        limiter = SqliteLimiter()
+        async with limiter.slot(("live", "123", "BTC-USDT-SWAP")):
+            shown = await asyncio.to_thread(command, "limits")
+        await limiter.aclose()
+        return shown.stdout
+
     assert command("limits").stdout == f"{file}: 0 keys in use\n"
-    record = simulate("--position", "BTC-USDT-SWAP:1")
-    assert command(*CLOSE, "--base-url", record["base_url"]).returncode == 0
-    shown = command("limits").stdout
-    assert "BTC-USDT-SWAP\n  19 free, 0 in flight, 1 cooling, of 20 in 2 s; the next comes back within" in shown
-    assert "held by process" in shown
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", command.environment["XDG_STATE_HOME"])
+        shown = asyncio.run(shown_while_one_is_held())
+    assert "BTC-USDT-SWAP\n  19 free, 1 in flight, 0 cooling, of 20 in 2 s" in shown
+    assert f"held by process {os.getpid()}" in shown
     command.environment["OKX_LIMITS"] = f"sqlite://{file}"
     assert json.loads(command("limits", "--json").stdout)["path"] == str(file)
     assert json.loads(command("limits", "--vouch", "--json").stdout)["paused"] == 0.0

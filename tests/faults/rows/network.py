@@ -3,7 +3,7 @@
 Whatever goes wrong does so from the start of the call; for a flatten that is its first reading.
 """
 
-from tests.faults.arrange import at_once, later, mended, on_wires, pause, revoke, strike
+from tests.faults.arrange import at_once, later, mended, on_wires, pause, revoke, stand_still, strike
 from tests.faults.cells import Cell, Table, accepted, out, refused, unknown, unread, unsent
 
 ROWS = Table()
@@ -92,6 +92,20 @@ row(SLOW, "a refusal after 4.8 s", refused("NothingToCloseError", "51023"), flat
 row(SLOW, "a refusal after 5.2 s", unknown(done=0), flatten=out("ds"))
 row(SLOW, "headers after 2 s, body after 4.8 s", accepted(), flatten=out())
 either(SLOW, "headers, then nothing")
+row(
+    SLOW,
+    "the loop stands still for 6 s as the answer comes",
+    accepted(every_leg=True),
+    later(stand_still(6.0, 0.055)),
+    flatten=out(every_leg=True),
+)
+row(
+    SLOW,
+    "the loop stands still for 6 s while it connects",
+    accepted(every_leg=True),
+    stand_still(6.0, 0.005),
+    flatten=out(every_leg=True),
+)
 
 # --- size ---
 

@@ -1,6 +1,7 @@
 import asyncio
 import gc
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -132,3 +133,25 @@ def test_a_callback_runs_in_the_context_it_was_asked_for_in(loop: JumpingLoop) -
     loop.call_later(0.1, look, context=other)
     loop.run_until_complete(asyncio.sleep(1))
     assert seen == ["none", "other", "other"]
+
+
+def test_its_tasks_are_made_by_a_task_factory() -> None:
+    made: list[str] = []
+
+    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **options)
+        made.append(coro.__name__)
+        return task
+
+    async def work() -> str:
+        task = asyncio.current_task()
+        return "" if task is None else task.get_name()
+
+    async def main() -> None:
+        assert await asyncio.get_running_loop().create_task(work(), name="named") == "named"
+
+    loop = JumpingLoop()
+    loop.set_task_factory(factory)
+    loop.run_until_complete(main())
+    loop.close()
+    assert made == ["main", "work"]
