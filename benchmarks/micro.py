@@ -1,6 +1,6 @@
 """The cost of a limiter, ours and every peer's: a free slot, a grant with few and with many in line, bytes of memory.
 
-Run: python -m benchmarks.micro [--tables slots grants memory] [--rounds N] [--folder DIR]
+Run: python -m benchmarks.micro [--tables slots loops grants memory] [--rounds N] [--folder DIR]
 
 docs/benchmarks.md tells what each table counts. Every figure comes from a fresh process, all subjects taking turns
 within a round; of slots, a run of ours stands right before each other run, for the ratios of such neighbours.
@@ -12,6 +12,7 @@ import gc
 import itertools
 import statistics
 import sys
+import threading
 import time
 import tracemalloc
 from collections import defaultdict
@@ -21,11 +22,14 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from benchmarks._processes import fresh, in_turns
 from benchmarks._table import Report, arguments, ratios, spread
 from benchmarks.peers import NAMES, OURS, Limited, Peer, installed, load
+from okx_async import Limiter, Quota
 
 LIMIT, PER = 20, 2.0
 SCENES = {"one": "one key", "many": "10,000 keys", "new": "new keys"}
 KEYS = [f"KEY-{number}" for number in range(10_000)]
 WARM = 1_000  # calls before the clock starts: the interpreter specialises code that runs often
+WAYS = ("one loop", "the other loop rests", "both at once")
+SHORT = 0.001  # s: tokens come back soon, so that the heap of those that are out stays short
 GRANTS, EVERY, LINES = 5, 0.05, (10, 10_000)
 
 
@@ -113,6 +117,60 @@ def slots(peers: Sequence[Peer], rounds: int, args: argparse.Namespace) -> Repor
             report.add(title, *cells)
     report.notes.append(f"{rounds} rounds, {args.calls:,} calls each, a fresh process for each subject and round.")
     report.raw = {"ns_a_call": found, "ours_beside": beside}
+    return report
+
+
+async def take(limiter: Limiter, calls: int) -> None:
+    """Take and leave a slot of the one key, so many times."""
+    for _ in range(calls):
+        async with limiter.slot("key"):
+            pass
+
+
+async def shared(calls: int, at_once: int) -> float:
+    """Return nanoseconds of CPU a call in a loop that shares its key with another one, which takes `at_once` slots."""
+    limiter, ready, done = Limiter(Quota(10**9, SHORT)), threading.Event(), threading.Event()
+
+    async def beside() -> None:
+        await take(limiter, WARM)
+        ready.set()
+        await take(limiter, at_once)
+        await asyncio.to_thread(done.wait)
+
+    await take(limiter, WARM)
+    thread = threading.Thread(target=asyncio.run, args=(beside(),))
+    thread.start()
+    await asyncio.to_thread(ready.wait)
+    begun = time.process_time()
+    await take(limiter, calls)
+    cpu = time.process_time() - begun
+    done.set()
+    thread.join()
+    return cpu / (calls + at_once) * 1e9
+
+
+async def alone(calls: int) -> float:
+    """Return nanoseconds of CPU a call in a loop that has its key for itself."""
+    limiter = Limiter(Quota(10**9, SHORT))
+    await take(limiter, WARM)
+    begun = time.process_time()
+    await take(limiter, calls)
+    return (time.process_time() - begun) / calls * 1e9
+
+
+def loops_job(calls: int) -> list[float]:
+    """Return the same of all ways, one after another."""
+    return [asyncio.run(alone(calls)), asyncio.run(shared(calls, 0)), asyncio.run(shared(calls, calls))]
+
+
+def loops(peers: Sequence[Peer], rounds: int, args: argparse.Namespace) -> Report:
+    """Return what a free slot costs where two event loops in two threads use one key; only ours can be used so."""
+    report = Report("loops", "A free slot of a key in two loops, ns of CPU: median (least to most)", ["", *WAYS], peers)
+    runs = [fresh(loops_job, args.calls) for _ in range(rounds)]
+    report.add(OURS, *map(spread, zip(*runs, strict=True)))
+    report.add("ratio to one loop", "", *(spread([run[way] / run[0] for run in runs], 2) for way in (1, 2)))
+    report.notes.append(f"{rounds} rounds, {args.calls:,} calls each, a fresh process for each round.")
+    report.raw = runs
     return report
 
 
@@ -240,7 +298,7 @@ def memory(peers: Sequence[Peer], rounds: int, args: argparse.Namespace) -> Repo
     return report
 
 
-TABLES = {"slots": (slots, 9), "grants": (grants, 3), "memory": (memory, 1)}
+TABLES = {"slots": (slots, 9), "loops": (loops, 9), "grants": (grants, 3), "memory": (memory, 1)}
 
 
 def main() -> None:

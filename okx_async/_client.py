@@ -115,7 +115,7 @@ class Client:
         )
         self._caller = self._wiring.caller
         self._closer = Closer(self._caller, join=check_bool("join", join))
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bound: dict[str, asyncio.AbstractEventLoop] = {}
         self._closed = False
 
     @property
@@ -171,8 +171,9 @@ class Client:
                 first; as in `flatten`, the close is repeated only if a reading lists the very same position.
             confirm_timeout: Seconds from the first answer within which that must be proven.
             join: Whether to await a close of the same position (`inst_id`, `mgn_mode`, `pos_side`, `ccy`) that is in
-                flight by `join`, and return its result; `max_wait` and cancellation stay each caller's own, the rest is
-                the first caller's. With `confirm` a plain close is awaited, then confirmed. None: as the client's.
+                flight by `join` or by a flatten of this client, and return its result; `max_wait` and cancellation stay
+                each caller's own, the rest is the first caller's. With `confirm` a plain close is awaited, then
+                confirmed. None: as the client's.
 
         Raises:
             InvalidRequestError: A parameter is wrong; nothing was sent.
@@ -314,7 +315,7 @@ class Client:
 
     async def aclose(self) -> None:
         """End waiting calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
-        if self._closed or self._loop is None:
+        if self._closed or not self._bound:
             self._closed = True
             return
         self._bind()
@@ -343,7 +344,5 @@ class Client:
         if self._closed:
             raise RuntimeError("this client is closed")
         loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
-            raise RuntimeError("this client belongs to another event loop: make one for each")
+        if self._bound.setdefault("loop", loop) is not loop:  # in one step: threads may make the first call at once
+            raise RuntimeError("this client belongs to another event loop: make one for each, they share their limits")

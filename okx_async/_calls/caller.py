@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from okx_async._callbacks import notify
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.exchange_clock import ExchangeClock
+from okx_async._calls.gather import is_being_cancelled
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
@@ -35,7 +36,7 @@ _E = TypeVar("_E", bound=OkxError)
 REPEAT_FOR: Final = 30.0
 """Seconds after the first send within which a call without `max_wait` is repeated."""
 BLOCK_WAIT: Final = 1.0
-"""Seconds that a call waits for a limiter to take in a block."""
+"""Seconds that a call waits for a limiter to take in its blocks, if it has so much time left."""
 CLOCK_WAIT: Final = 2.0
 """Seconds that a call waits for a slot to ask for the exchange's time."""
 
@@ -152,20 +153,27 @@ class Caller:
         pause: float,
     ) -> None:
         """Make one attempt and record it, whatever becomes of it; any error but cancellation is an OkxError."""
+        failed: OkxError | None = None
         try:
             await self._sender.attempt(
                 request, attempt, self._uid_lookup, priority=priority, deadline=deadline, pause=pause
             )
         except asyncio.CancelledError as cancelled:
+            if not is_being_cancelled():  # a limiter, say, may await what another task has cancelled
+                failed = _unforeseen(cancelled, request, attempt)
+                raise failed from cancelled
             _add_note(cancelled, request, attempt)
             raise
         except OkxError:
             raise
         except Exception as unforeseen:
-            raise _unforeseen(unforeseen, request, attempt) from unforeseen
+            failed = _unforeseen(unforeseen, request, attempt)
+            raise failed from unforeseen
         finally:
             if close is not None and attempt.started:
                 attempts.append(self._record(attempt.record(close)))
+            if failed is not None:
+                failed.attempts = tuple(attempts)
 
     def draw(self) -> float:
         """Return a random number from 0 to 1, for a pause."""
@@ -212,11 +220,15 @@ class Caller:
         per = 2.0 if request.quota is None else request.quota.per
         seconds = block_seconds(answer.code, nth, per, attempt.retry_after, self.draw())
         logger.warning("%s: asked too often, its key pauses for %.2f s", request.label, seconds)
+        left = attempt.left()
+        until = attempt.wire.loop.time() + (BLOCK_WAIT if left is None else min(BLOCK_WAIT, left))
         for key in attempt.keys:
             try:
-                async with asyncio.timeout(BLOCK_WAIT):
+                async with asyncio.timeout_at(until):
                     await self._limiter.block(key, seconds, refused=attempt.outcome is Outcome.RATE)
-            except Exception:
+            except (Exception, asyncio.CancelledError) as failure:
+                if isinstance(failure, asyncio.CancelledError) and is_being_cancelled():
+                    raise
                 logger.exception("%s: the limiter failed to block %r", request.label, key)
 
     async def _in_time(self, answer: Coroutine[Any, Any, bool], deadline: float) -> bool:
@@ -272,7 +284,7 @@ def _named(
     )
 
 
-def _unforeseen(error: Exception, request: ApiRequest, attempt: AttemptState) -> NotSentError | OutcomeUnknownError:
+def _unforeseen(error: BaseException, request: ApiRequest, attempt: AttemptState) -> NotSentError | OutcomeUnknownError:
     """Return the error for an exception of a limiter, a clock or the like: it says what became of the request."""
     text = f"{request.label}: {type(error).__name__}: {error}"
     if not attempt.wire.may_have_left:

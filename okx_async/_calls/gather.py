@@ -42,7 +42,13 @@ async def gather_in_turns(work: Callable[[_Item], Awaitable[_T]], items: Iterabl
     return group.results
 
 
-async def wait_ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+def is_being_cancelled() -> bool:
+    """Return whether the running task was asked to end: else a CancelledError is of something that it has awaited."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+async def wait_ended(tasks: Collection[asyncio.Future[Any]]) -> None:
     """Wait until all tasks are done, however often this call is cancelled; then raise the last cancellation."""
     cancelled: asyncio.CancelledError | None = None
     while running := [task for task in tasks if not task.done()]:

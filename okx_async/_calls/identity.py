@@ -1,54 +1,25 @@
 """The user id that a request counts by, and the names that stand in for it while it is unknown.
 
-The exchange counts by user id, so two API keys of one account share a limit. A client without a given user id asks
-account/config. Until that is answered, a close goes out under a stand-in, since nothing may stand between a user and
-the exit: the id that another client of this API key was given, else a name made from the API key. Requests under a
-stand-in are in no bucket of the user id, so as long as one of them may still be counted, the next ones take a slot
-under every such name, the user id's own last.
+The exchange counts by user id, so two API keys of one account share a limit. Until account/config has told it, a close
+goes out under a stand-in, since nothing may stand between a user and the exit: the user id that was given to this
+client or to another one of the API key, else a name made from the API key. Requests under a stand-in are in no bucket
+of the user id, so as long as one of them may still be counted, the next ones take a slot under every such name.
 
-What is known is kept for each limiter, since only clients of one limiter share buckets, and it outlives the clients.
-Two API keys of one account that are both unknown at once do not see each other: a stated exception to the proof.
+What is known is kept for each limiter, since only clients of one limiter share buckets (`accounts`). What cannot be
+known are requests that were sent before: two API keys of one account see each other once the exchange has told both.
 """
 
-import threading
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
-from weakref import WeakKeyDictionary
 
+from okx_async._calls.accounts import LOCK, Accounts, ApiKey, Use, accounts_of
+from okx_async._errors import NotSentError
 from okx_async._limiter.slots import SlotSource
 from okx_async._rest.rate_keys import check_user_id, rate_key
 
 Key: TypeAlias = tuple[str, ...]
 
 _MOST_KEYS = 4096
-
-
-@dataclass(slots=True)
-class Use:
-    """The use of a stand-in at one scope: by how many requests now, and until when earlier ones may be counted."""
-
-    requests: int = 0
-    until: float = 0.0
-
-
-class _Account:
-    """One user id, or one API key whose user id is not known yet."""
-
-    __slots__ = ("confirmed", "joined", "user_id", "uses")
-
-    def __init__(self, user_id: str | None = None) -> None:
-        self.user_id = user_id
-        self.confirmed = False
-        """Whether the exchange itself has told the user id."""
-        self.joined: _Account | None = None
-        """The account of the user id, once it is known that this API key is one of its keys."""
-        self.uses: dict[str, dict[str, Use]] = {}
-        """Uses of stand-ins, by scope and name."""
-
-
-_Accounts: TypeAlias = dict[tuple[str, str], _Account]
-"""By environment, and user id or API key's name: several API keys of one user id have one account."""
 
 
 class Identity:
@@ -61,44 +32,39 @@ class Identity:
         accounts: What the clients of one limiter know.
     """
 
-    def __init__(self, environment: str, api_key: str, user_id: str | None, accounts: _Accounts | None = None) -> None:
+    def __init__(self, environment: str, api_key: str, user_id: str | None, accounts: Accounts | None = None) -> None:
         if user_id is not None:
             check_user_id(user_id)
         self.environment = environment
         self.given = user_id
         self.fallback = f"key:{sha256(api_key.encode()).hexdigest()[:16]}"
-        self._accounts = {} if accounts is None else accounts
-        self._of_key = self._account(self.fallback)
-        if user_id is not None and self._of_key.user_id is None:
-            self._join(user_id)
-        self._of_given = None if user_id is None else self._account(user_id)
+        self._accounts = Accounts() if accounts is None else accounts
+        self._api_key = self._accounts.api_key(environment, self.fallback)
+        if user_id is not None:
+            self._accounts.give(environment, self._api_key, user_id)
+        self._members: tuple[ApiKey, ...] = ()
+        self._members_at = -1
         self._keys: dict[str, Key] = {}  # by instrument id
         self._keys_of = ""
 
     @property
-    def account(self) -> _Account:
-        """What is known of the user id."""
-        if self._of_given is not None:
-            return self._of_given
-        while (joined := self._of_key.joined) is not None:
-            self._of_key = joined
-        return self._of_key
-
-    @property
     def user_id(self) -> str | None:
-        """The user id: given, told by the exchange, or given to another client of this API key."""
-        return self.given or self.account.user_id
+        """The user id: told by the exchange, given, or given to another client of this API key."""
+        return self._api_key.told or self.given or next(iter(self._api_key.given), None)
 
     @property
     def confirmed(self) -> bool:
-        """Whether the user id is certain, so that no request counts under a stand-in."""
-        return self.given is not None or self.account.confirmed
+        """Whether the exchange itself has told the user id, so that no request counts under a stand-in."""
+        return self._api_key.told is not None
+
+    @property
+    def version(self) -> int:
+        """A number that changes with what is known of who shares a user id."""
+        return self._accounts.version
 
     def learn(self, user_id: str) -> None:
         """Take in the user id that the exchange told."""
-        with _LOCK:
-            self._join(user_id)
-            self.account.confirmed = True
+        self._accounts.tell(self.environment, self._api_key, user_id)
 
     def key(self, scope_of: str, *, endpoint: bool = False) -> Key:
         """Return the key that the next request would use.
@@ -107,7 +73,7 @@ class Identity:
             scope_of: An instrument id or an endpoint's name.
             endpoint: Whether it is an endpoint's name.
         """
-        user_id = self.given or self.account.user_id or self.fallback
+        user_id = self._api_key.told or self.given or (self._api_key.given or (self.fallback,))[0]
         if endpoint:
             return self.environment, user_id, scope_of
         if user_id is not self._keys_of or len(self._keys) > _MOST_KEYS:
@@ -121,63 +87,84 @@ class Identity:
 
     def keys(self, key: Key, now: float) -> tuple[Key, ...]:
         """Return the keys to take slots of, in this order, at `now` (the loop's clock)."""
-        account = self.account
-        if not account.uses:
+        members = self._members
+        if self._members_at != self._accounts.version:
+            with LOCK:
+                self._members_at = self._accounts.version
+                members = self._members = self._accounts.members(self.environment, self._api_key)
+        _, name, scope = key
+        api_key = self._api_key
+        # Read without the lock: a stand-in that begins in another thread in this step takes a slot under every user id
+        # that this one may have.
+        several = api_key.told is None and len(api_key.given) > 1
+        for each in members:
+            if several or (each.uses and (len(each.uses) > 1 or name not in each.uses)):
+                break
+        else:
             return (key,)
-        _, name, scope = key
-        with _LOCK:
-            uses = account.uses.get(scope, {})
-            for old in [each for each, use in uses.items() if not use.requests and use.until <= now]:
-                del uses[old]
-            if not uses:
-                account.uses.pop(scope, None)
+        with LOCK:
+            names = {name, *(stand_in for each in members for stand_in in each.names(scope, now))}
+            if api_key.told is None:
+                names.update(api_key.given)
             # One order for all requests, so that no two of them wait for each other.
-            return *((self.environment, each, scope) for each in sorted(uses) if each != name), key
+            return tuple((self.environment, each, scope) for each in sorted(names, key=_place))
 
-    def begin(self, key: Key) -> Use | None:
-        """Note that a request waits under `key`; return the use that `end` is called for, None if it is no stand-in."""
-        if self.given is not None or self.account.confirmed:
-            return None
+    def begin(self, key: Key, now: float) -> "Names":
+        """Return the names of a request that is about to wait for its slots under `key`, at `now`."""
         _, name, scope = key
-        with _LOCK:
-            use = self.account.uses.setdefault(scope, {}).setdefault(name, Use())
-            use.requests += 1
-        return use
+        version = self._accounts.version
+        if name == self._api_key.told:
+            return Names(self, self.keys(key, now), version, None)
+        with LOCK:  # for both: of two requests in two threads one must see the other
+            keys = self.keys(key, now)
+            use = self._api_key.uses.get(name)
+            if use is None:
+                use = self._api_key.uses[name] = Use()
+            use.begin(scope)
+            return Names(self, keys, version, use)
 
-    @staticmethod
-    def end(use: Use, until: float) -> None:
-        """Note the end of a request that the exchange may count until then (the loop's clock)."""
-        with _LOCK:
-            use.requests -= 1
-            use.until = max(use.until, until)
-
-    def _account(self, name: str) -> _Account:
-        return self._accounts.setdefault((self.environment, name), _Account())
-
-    def _join(self, user_id: str) -> None:
-        """Have this API key be one of a user id's, with the uses of all stand-ins so far."""
-        old, account = self._of_key, self._account(user_id)
-        while old.joined is not None:
-            old = old.joined
-        account.user_id = user_id
-        if account is not old:
-            for scope, uses in old.uses.items():
-                account.uses.setdefault(scope, {}).update(uses)
-            old.joined = account
+    def stand_ins(self, scope: str) -> set[str]:
+        """Return the stand-ins of a scope under which requests of the user id may be counted."""
+        with LOCK:
+            members = self._accounts.members(self.environment, self._api_key)
+            return {name for member in members for name, use in member.uses.items() if use.covers(scope)}
 
     def __repr__(self) -> str:
         return f"<Identity {self.environment} {self.user_id or self.fallback}>"
 
 
-_LOCK = threading.RLock()
-_BY_LIMITER: WeakKeyDictionary[SlotSource, _Accounts] = WeakKeyDictionary()
+class Names:
+    """The names that one request counts under, from its wait for slots to its end."""
+
+    __slots__ = ("_identity", "_use", "_version", "keys")
+
+    def __init__(self, identity: Identity, keys: tuple[Key, ...], version: int, use: Use | None) -> None:
+        self._identity = identity
+        self._version = version
+        self._use = use
+        self.keys = keys
+        """What slots are to be taken of, in this order."""
+
+    def check(self, seconds: float | None = None) -> None:  # noqa: ARG002 - as slots are checked
+        """Raise NotSentError if it shares its user id with requests whose names it has taken no slot under."""
+        if self._version != self._identity.version:
+            if not self._identity.stand_ins(self.keys[-1][2]) <= {name for _, name, _ in self.keys}:
+                raise NotSentError("another API key of its user id became known while it waited; nothing was sent")
+            self._version = self._identity.version
+
+    def end(self, until: float) -> None:
+        """Note the end of the request, which the exchange may count until then (the loop's clock)."""
+        use = self._use
+        if use is not None:
+            with LOCK:
+                use.requests -= 1
+                use.until = max(use.until, until)
+
+
+def _place(name: str) -> tuple[bool, str]:
+    return not name.startswith("key:"), name
 
 
 def identity_of(environment: str, api_key: str, user_id: str | None, limiter: SlotSource) -> Identity:
     """Return an identity that shares what it learns with all clients of this limiter."""
-    with _LOCK:
-        try:
-            accounts = _BY_LIMITER.setdefault(limiter, {})
-        except TypeError:  # a limiter that cannot be referred to weakly
-            accounts = {}
-        return Identity(environment, api_key, user_id, accounts)
+    return Identity(environment, api_key, user_id, accounts_of(limiter))

@@ -2,7 +2,8 @@
 
 A flight is the call of the first caller, in a task of its own, so that no caller's cancellation ends it while others
 wait. Each caller keeps its own `max_wait` and cancellation. A flight without a caller is cancelled, as the call itself
-would be. Where the first caller's time ends before anything was sent, another caller flies anew.
+would be. Where the first caller's time ends before anything was sent, another caller flies anew. The close that a
+flatten is making of the position is a flight too, whose first caller is the flatten.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from math import inf
 from typing import TypeAlias
 
 from okx_async._calls.gather import wait_ended
-from okx_async._calls.on_wire import Address, ClosesOnWire, CloseTurn, address_named
+from okx_async._calls.on_wire import Address, ClosesOnWire, CloseTurn, SharedClose, address_named
 from okx_async._errors import OkxError, PendingOrdersError, SlotTimeoutError, without_frames
 from okx_async._models import ClosedPosition, ClosePosition
 from okx_async._quota import Priority
@@ -28,16 +29,29 @@ Work: TypeAlias = Callable[[CloseTurn, float | None, ClosedPosition | None], Awa
 class _Flight:
     """One close in flight, and the number of its callers."""
 
-    __slots__ = ("callers", "confirm", "notes", "priority", "request", "task", "turn")
+    __slots__ = ("_turn", "callers", "confirm", "notes", "priority", "request", "shared", "task")
 
-    def __init__(self, request: ClosePosition, priority: Priority, turn: CloseTurn, *, confirm: bool) -> None:
+    def __init__(self, request: ClosePosition, priority: Priority, turn: CloseTurn, *, confirm: bool = False) -> None:
         self.request = request
         self.priority = priority
         self.confirm = confirm
-        self.turn = turn
+        self._turn = turn
+        self.shared: SharedClose | None = None
         self.callers = 0
         self.notes: list[str] = []
-        self.task: asyncio.Task[ClosedPosition]
+        self.task: asyncio.Future[ClosedPosition]
+
+    @classmethod
+    def of_flatten(cls, shared: SharedClose) -> "_Flight":
+        """Return a flight for one caller of the close of a flatten."""
+        flight = cls(shared.request, Priority.PANIC, shared.turn)
+        flight.callers, flight.task, flight.shared = 1, shared.result, shared
+        return flight
+
+    @property
+    def turn(self) -> CloseTurn:
+        """Its turn; of a flatten, that of the last try."""
+        return self._turn if self.shared is None else self.shared.turn
 
     async def fly(self, work: "Work", left: float | None, accepted: ClosedPosition | None) -> ClosedPosition:
         """Run the close, and keep the notes of its cancellation."""
@@ -77,6 +91,8 @@ class JoinedCloses:
             flight = self._flights.get(address)
             if flight is not None and flight.task.done():
                 flight = None  # it ended in this step; without a turn of the loop, it would be found again for ever
+            if flight is None and accepted is None and (shared := self._on_wire.shared.get(address)) is not None:
+                flight = _Flight.of_flatten(shared)
             first = flight is None or self._outranked(flight, priority)
             if flight is None or first:
                 left = None if deadline == inf else max(0.0, deadline - loop.time())
@@ -101,7 +117,7 @@ class JoinedCloses:
             raise without_frames(copy(failure)) if isinstance(failure, OkxError) else failure
 
     def _begin(self, address: Address, flight: _Flight, work: Coroutine[object, object, ClosedPosition]) -> None:
-        def landed(task: asyncio.Task[ClosedPosition]) -> None:
+        def landed(task: asyncio.Future[ClosedPosition]) -> None:
             if self._flights.get(address) is flight:
                 del self._flights[address]
             if not task.cancelled():

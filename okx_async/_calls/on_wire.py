@@ -11,7 +11,7 @@ from math import inf
 from typing import Final, TypeAlias
 
 from okx_async._errors import OkxError
-from okx_async._models import ClosePosition, Outcome
+from okx_async._models import ClosedPosition, ClosePosition, Outcome
 
 Address: TypeAlias = tuple[str, str, str, str]
 
@@ -26,9 +26,11 @@ def address_named(request: ClosePosition) -> Address:
 class ClosesOnWire:
     """The closes of one client that may have left and are not answered."""
 
-    __slots__ = ("_followers", "_idle", "_turns")
+    __slots__ = ("_followers", "_idle", "_turns", "shared")
 
     def __init__(self) -> None:
+        self.shared: dict[Address, SharedClose] = {}
+        """The closes that flattens are making, for calls that join them."""
         self._turns: dict[Address, list[CloseTurn]] = {}
         self._idle: dict[Address, asyncio.Future[None]] = {}
         self._followers: dict[Address, dict[object, Callable[[Outcome], object]]] = {}
@@ -143,3 +145,47 @@ class CloseTurn:
     def failed(self, failure: OkxError) -> None:
         """Note why an attempt failed; it may be repeated."""
         self.failure = failure
+
+
+class SharedClose:
+    """The close that a flatten is making of one position, for calls that join it: from its first try to an answer.
+
+    Refusals that it follows with another try are no answer.
+
+    Args:
+        closes: The closes of the client.
+        turn: The turn of the first try.
+        request: The close.
+    """
+
+    __slots__ = ("_closes", "_result", "request", "turn")
+
+    def __init__(self, closes: ClosesOnWire, turn: CloseTurn, request: ClosePosition) -> None:
+        self._closes = closes
+        self.turn = turn
+        """The turn of the last try."""
+        self.request = request
+        self._result: asyncio.Future[ClosedPosition] | None = None
+        closes.shared.setdefault(turn.address, self)  # of several flattens, the one that was there first
+
+    @property
+    def result(self) -> asyncio.Future[ClosedPosition]:
+        """The result; cancelled if there is none, so that who joined it may close for itself."""
+        if self._result is None:
+            self._result = asyncio.get_running_loop().create_future()
+        return self._result
+
+    def end(self, closed: ClosedPosition | OkxError | None) -> None:
+        """Hand a result to those who wait; None: there is none."""
+        if self._closes.shared.get(self.turn.address) is self:
+            del self._closes.shared[self.turn.address]
+        result = self._result
+        if result is None or result.done():
+            return
+        if closed is None:
+            result.cancel()
+        elif isinstance(closed, OkxError):
+            result.set_exception(closed)
+            result.exception()  # all who waited may have left
+        else:
+            result.set_result(closed)

@@ -14,10 +14,10 @@ from okx_async._calls import held_slots
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.capacity import CapacityLimiter
 from okx_async._calls.exchange_clock import ExchangeClock, record_clock
-from okx_async._calls.identity import Identity, Key, Use
+from okx_async._calls.identity import Identity, Key, Names
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import NotSentError, SlotTimeoutError
-from okx_async._http.inflight import InFlight
+from okx_async._http.inflight import InFlight, why_lost
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
 from okx_async._limiter.slots import Slot, SlotSource
@@ -53,6 +53,7 @@ class Sender:
         transport: Sends the bytes.
         capacity: Bounds the requests on the wire.
         timeout: Seconds from a usable connection to the complete answer.
+        lasting: Seconds that a slot must be kept when its request goes to the transport; None: `timeout`.
         wall_clock: Unix seconds, for the records of attempts; where it has no time they get that of `time.time`.
         clock: The exchange's clock, for signatures.
     """
@@ -69,6 +70,7 @@ class Sender:
         timeout: float,
         wall_clock: Callable[[], float],
         clock: ExchangeClock,
+        lasting: float | None = None,
     ) -> None:
         self._clock = clock
         self._limiter = limiter
@@ -79,6 +81,7 @@ class Sender:
         self._transport = transport
         self._capacity = capacity
         self._timeout = timeout
+        self._lasting = timeout if lasting is None else lasting
         self._wall_clock = record_clock(wall_clock)
         self._timeouts: TimeoutGroup | None = None
         self._attempts: dict[AttemptState, None] = {}  # no set: those that wait end in the order in which they came
@@ -87,10 +90,8 @@ class Sender:
 
     def new_attempt(self, permit: Callable[[], Awaitable[float | None]] | None = None) -> AttemptState:
         """Return the state of a new attempt."""
-        timeouts = self._timeouts
-        if timeouts is None:
-            timeouts = self._timeouts = TimeoutGroup(asyncio.get_running_loop())
-        return AttemptState(InFlight(timeouts, timeout=self._timeout, wall_clock=self._wall_clock), permit)
+        group = self._timeouts = self._timeouts or TimeoutGroup(asyncio.get_running_loop())
+        return AttemptState(InFlight(group, timeout=self._timeout, wall_clock=self._wall_clock), permit)
 
     async def attempt(
         self,
@@ -121,7 +122,7 @@ class Sender:
         self._attempts[attempt] = None
         wire = attempt.wire
         attempt.begun = wire.loop.time()
-        use: Use | None = None
+        names: Names | None = None
         attempt.limit(deadline)
         try:
             with wire:  # `aclose` may end it from here on
@@ -129,9 +130,8 @@ class Sender:
                     await asyncio.sleep(pause)
                 if request.needs_user_id and not uid_lookup.over:
                     await uid_lookup.known(attempt.left())
-                keys = attempt.keys = self._keys(request, attempt)
-                if request.signed:
-                    use = self._identity.begin(keys[-1])
+                names = self._names(request, attempt)
+                keys = attempt.keys
                 if self._capacity.free or not await self._send_if_slot_free(request, attempt, keys, priority):
                     max_wait = None if deadline is None else attempt.left()
                     await self._send_in_slot(request, attempt, keys, priority, max_wait=max_wait)
@@ -141,8 +141,8 @@ class Sender:
             self._ended(request, attempt)
         finally:
             self._leave(attempt)
-            if use is not None:
-                self._identity.end(use, wire.loop.time() + (self._linger if wire.may_have_left else 0.0))
+            if names is not None:
+                names.end(wire.loop.time() + (self._linger if wire.may_have_left else 0.0))
             del self._attempts[attempt]
             if self.closing and not self._attempts:
                 self._all_ended.set()
@@ -169,15 +169,17 @@ class Sender:
                     for attempt in self._attempts:
                         attempt.wire.end()
 
-    def _keys(self, request: ApiRequest, attempt: AttemptState) -> tuple[Key, ...]:
+    def _names(self, request: ApiRequest, attempt: AttemptState) -> Names | None:
+        """Set the keys of an attempt; return the names under which it begins to wait, None if it has no user id."""
         identity = self._identity
         if not request.signed:
-            keys: tuple[Key, ...] = ((identity.environment, request.label),)
-        else:
-            key = identity.key(request.label, endpoint=request.quota is not None)
-            keys = identity.keys(key, attempt.wire.loop.time())
-        attempt.key = keys[-1]
-        return keys
+            attempt.key = identity.environment, request.label
+            attempt.keys = (attempt.key,)
+            return None
+        attempt.key = identity.key(request.label, endpoint=request.quota is not None)
+        names = identity.begin(attempt.key, attempt.wire.loop.time())
+        attempt.keys, attempt.wire.held = names.keys, (names,)
+        return names
 
     async def _send_if_slot_free(
         self, request: ApiRequest, attempt: AttemptState, keys: tuple[Key, ...], priority: Priority
@@ -246,8 +248,11 @@ class Sender:
             _withhold(request, attempt, slots)
         attempt.start()
         try:
-            for slot in slots:
-                slot.check()
+            wire.held = (*wire.held, *slots)
+            wire.failure = why_lost(wire.held, self._lasting)
+            if wire.failure:
+                held_slots.refund(slots)
+                return
             headers = self._headers(request)
             reply = await self._transport.send(wire, request.method, request.path, headers, request.body)
         except BaseException:  # cancelled, ended by its time limit, or an error that was not foreseen
@@ -283,7 +288,7 @@ class Sender:
     def _headers(self, request: ApiRequest) -> Callable[[], Mapping[str, str]]:
         """Return the headers, in a function: loggers that show the variables of frames must find no secret."""
         if not request.signed:
-            return _unsigned
+            return lambda: {"Accept-Encoding": "identity"}
         try:
             made = self._signer.headers(request.method, request.path, request.body, self._clock.now())
         except NotSentError as error:  # the clock has no time
@@ -337,10 +342,6 @@ class Sender:
             raise SlotTimeoutError(
                 f"{request.label}: no connection free within max_wait; nothing was sent", key=attempt.key
             )
-
-
-def _unsigned() -> Mapping[str, str]:
-    return {"Accept-Encoding": "identity"}
 
 
 def _withhold(request: ApiRequest, attempt: AttemptState, slots: tuple[Slot, ...]) -> NoReturn:

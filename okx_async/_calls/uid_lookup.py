@@ -114,12 +114,10 @@ class UidLookup:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _learn(self, user_id: str) -> None:
-        if self._given is None:
-            self._identity.learn(user_id)
-        elif self._given != user_id:
+        self._identity.learn(user_id)
+        if self._given is not None and self._given != user_id:
             logger.error(
-                "user_id=%r was given, but the exchange counts this key under %r: its limits are not shared "
-                "with other clients of that user",
+                "user_id=%r was given, but the exchange counts this key under %r, and so does this client from now on",
                 self._given,
                 user_id,
             )

@@ -120,6 +120,8 @@ def wire_caller(
         timeout=timeout,
         wall_clock=wall_clock,
         clock=clock,
+        # Of a caller's session it is not certain that the write can be seen, so the way to it counts too.
+        lasting=timeout if session is None else connect_timeout + timeout,
     )
 
     async def fetch_user_id() -> str:

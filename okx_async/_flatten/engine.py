@@ -11,22 +11,24 @@ from math import inf
 from typing import Final
 
 from okx_async._calls.caller import Caller
-from okx_async._calls.on_wire import CloseTurn, address_named
+from okx_async._calls.on_wire import CloseTurn, SharedClose, address_named
 from okx_async._calls.sender import WithheldError
 from okx_async._errors import (
     AuthenticationError,
     InvalidRequestError,
     NotSentError,
     OkxError,
+    OutcomeUnknownError,
     SlotTimeoutError,
     without_frames,
 )
 from okx_async._flatten.guard import Observation, Reading
 from okx_async._flatten.leg import Leg, Move
 from okx_async._flatten.readings import PositionReader
-from okx_async._models import Attempt, ClosePosition, Outcome, Position
+from okx_async._models import Attempt, ClosedPosition, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest import requests
+from okx_async._rest.records import closed_position
 from okx_async._rest.responses import Answer
 
 logger = logging.getLogger("okx_async")
@@ -79,6 +81,8 @@ class CloseEngine:
         self._reads_over = False
         """Whether nothing can be read any more either."""
         self._requests: dict[Leg, ClosePosition] = {}
+        self._shared: dict[Leg, SharedClose] = {}
+        """The closes of a flatten that other calls may join."""
 
     def add_leg(self, before: Position, reading: Reading, request: ClosePosition) -> Leg:
         """Return a new leg for a position that `reading` lists."""
@@ -114,6 +118,8 @@ class CloseEngine:
             if leg.pending and not getattr(cancelled, "__notes__", None):
                 cancelled.add_note(unproven_note(leg.before.inst_id))
             raise
+        finally:
+            self._end_shared(leg, None)
         leg.done_at = loop.time()
 
     def stop(self, error: OkxError) -> None:
@@ -151,8 +157,16 @@ class CloseEngine:
         """Note the end of another close of the position by this client."""
         now = asyncio.get_running_loop().time()
         leg.heard(outcome, now)
-        if self._confirm_timeout is not None and not self._was_answered and outcome is not Outcome.NOT_SENT:
-            self.read_by = min(self.read_by, now + self._confirm_timeout)  # there may be no close of ours
+        if outcome is not Outcome.NOT_SENT:
+            self._begin_confirming(now, ours=False)  # there may be no close of ours
+
+    def _begin_confirming(self, now: float, *, ours: bool) -> None:
+        """Begin the time to confirm, at the end of a close: the first of ours begins it anew."""
+        if self._confirm_timeout is None:
+            return
+        by = now + self._confirm_timeout
+        self.read_by = by if ours and not self._was_answered else min(self.read_by, by)
+        self._was_answered = self._was_answered or ours
 
     async def _read(self, leg: Leg) -> None:
         """Have positions read, for one leg."""
@@ -168,6 +182,38 @@ class CloseEngine:
         loop = asyncio.get_running_loop()
         request = self._requests[leg]
         turn = self.turn(request)
+        self._share(leg, turn, request)
+        try:
+            outcome, failure, attempts = await self._call(leg, request, turn)
+        except asyncio.CancelledError:
+            if turn.was_written:
+                text = f"{request.inst_id}: the flatten whose close was joined was cancelled after it was sent"
+                self._end_shared(leg, OutcomeUnknownError(f"{text}; look at positions, do not blindly repeat it"))
+            raise
+        now = loop.time()
+        if outcome is None:
+            leg.withheld(now, attempts)
+            return
+        self._begin_confirming(now, ours=True)
+        if self._confirm_timeout is not None:
+            # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
+            self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.read_by)
+        leg.answered(outcome, failure, attempts, now, self._calls.draw(), auto_cxl=request.auto_cxl)
+        if outcome is not Outcome.NOT_SENT and leg.step(now).move is not Move.SEND:
+            self._end_shared(leg, failure or closed_position(self.answers[leg], request, attempts))
+        if isinstance(failure, AuthenticationError):
+            self.stop(failure)
+        self.check_stopped()
+        self._notify_change(leg)
+
+    async def _call(
+        self, leg: Leg, request: ClosePosition, turn: CloseTurn
+    ) -> tuple[Outcome | None, OkxError | None, tuple[Attempt, ...]]:
+        """Make the call of a close; return how it ended (None: withheld), its error, and its attempts.
+
+        An acceptance is kept.
+        """
+        loop = asyncio.get_running_loop()
         on_wire = blind = forbidden = False
 
         async def permit() -> float | None:
@@ -183,8 +229,6 @@ class CloseEngine:
             forbidden = not self._writing(leg, turn, blind=blind)
             return not forbidden
 
-        outcome, attempts = Outcome.ACCEPTED, tuple[Attempt, ...]()
-        failure: OkxError | None = None
         try:
             max_wait = None if self.send_by == inf else max(0.0, self.send_by - loop.time())
             self.answers[leg], attempts = await self._calls.call(
@@ -198,36 +242,34 @@ class CloseEngine:
                 turn=turn,
             )
         except WithheldError:
-            leg.withheld(loop.time())
-            return
+            return None, None, ()
         except InvalidRequestError as error:
-            outcome, failure = Outcome.FATAL, error
+            return Outcome.FATAL, error, ()
         except OkxError as error:
-            attempts, failure = error.attempts, without_frames(error)
+            attempts = error.attempts
             outcome = attempts[-1].outcome if attempts else Outcome.NOT_SENT
+            withheld = forbidden and outcome is Outcome.NOT_SENT
+            return None if withheld else outcome, without_frames(error), attempts
         finally:
             if on_wire:
                 self.reader.close_ended()
-        now = loop.time()
-        if forbidden and outcome is Outcome.NOT_SENT:
-            leg.withheld(now, attempts)
-            return
-        self._bound_proof(now, failure)
-        leg.answered(outcome, failure, attempts, now, self._calls.draw(), auto_cxl=request.auto_cxl)
-        if isinstance(failure, AuthenticationError):
-            self.stop(failure)
-        self.check_stopped()
-        self._notify_change(leg)
+        return Outcome.ACCEPTED, None, attempts
 
-    def _bound_proof(self, now: float, failure: OkxError | None) -> None:
-        """With a time to confirm in, start it at the first end of a close, and shorten what is left at the others."""
-        if self._confirm_timeout is None:
+    def _share(self, leg: Leg, turn: CloseTurn, request: ClosePosition) -> None:
+        """Let other calls join the close that a flatten is about to make."""
+        if self._confirm_timeout is not None:
             return
-        by = now + self._confirm_timeout
-        self.read_by = min(self.read_by, by) if self._was_answered else by
-        self._was_answered = True
-        # Without a slot in the time that is left, the error is raised at once and not at the end of that time.
-        self.send_by = now if isinstance(failure, SlotTimeoutError) else min(self.send_by, self.read_by)
+        shared = self._shared.get(leg)
+        if shared is None:
+            self._shared[leg] = SharedClose(self._calls.on_wire, turn, request)
+        else:
+            turn.failure = shared.turn.failure  # of the try before
+            shared.turn = turn
+
+    def _end_shared(self, leg: Leg, closed: ClosedPosition | OkxError | None) -> None:
+        """Hand a result to the calls that have joined the close of a leg."""
+        if (shared := self._shared.pop(leg, None)) is not None:
+            shared.end(closed)
 
     async def _permit(self, leg: Leg, turn: CloseTurn) -> tuple[float | None, bool]:
         """Return until when a close may be written, None if not at all, and whether it goes out without a reading.

@@ -22,7 +22,7 @@ from okx_async._flatten.guard import Observation, Reading, address_of, is_flat
 from okx_async._flatten.leg import PROOF_GAP, Leg, Move, newcomers
 from okx_async._flatten.open_orders import open_orders
 from okx_async._flatten.order_cancels import OrderCancels
-from okx_async._flatten.order_roles import stands_at
+from okx_async._flatten.order_roles import MAY_OPEN, role_of, stands_at
 from okx_async._flatten.report import FLAT_STATES, FlattenReport, FlattenRow, FlattenState
 from okx_async._flatten.unreadable import unreadable_rows
 from okx_async._models import ClosePosition, MgnMode, OpenOrder, Position, PosSide
@@ -281,6 +281,9 @@ class FlattenRun:
 
     def _report(self) -> FlattenReport:
         now, legs, last = self._loop.time(), self._engine.legs, self._last
+        latest = self._engine.reader.latest_complete
+        if last is not None and latest is not None and latest.started > last.started:
+            last = self._last = latest  # it came after its time, while orders were read
         rows = [leg.row(leg.state(self._in_filter), (leg.done_at or now) - self._begun) for leg in legs]
         appeared = [] if last is None else newcomers(last, legs, self._in_filter)
         rows += [
@@ -303,8 +306,18 @@ class FlattenRun:
             cancelled=tuple(cancels.taken.values()),
             cancel_codes=dict(cancels.codes),
             appeared=tuple(self._appeared),
-            notes=tuple(cancels.notes),
+            notes=(*cancels.notes, *self._note_orders_left()),
         )
+
+    def _note_orders_left(self) -> list[str]:
+        """Say in words that orders in the filter are pending which may open a position."""
+        held = () if self._last is None else self._last.positions
+        left = [
+            order
+            for order in self._orders or ()
+            if role_of(order, held) in MAY_OPEN and (not order.inst_id or self._order_wanted(order))
+        ]
+        return [f"orders that may open a position are still pending: {len(left)}"] if left else []
 
     def _orders_left(self, rows: Sequence[FlattenRow]) -> tuple[OpenOrder, ...] | None:
         """Return the pending orders on the instruments of the filter and of the rows; of all, if there are neither.

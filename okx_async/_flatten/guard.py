@@ -185,11 +185,15 @@ class Guard:
 
     def observe(self, reading: Reading) -> bool:
         """Learn from a reading; return whether it counts."""
-        if self._on_wire or reading.started < self._answered_at or not reading.covers(self.before.inst_id):
-            return False
-        if reading.started < self.observed_at:
+        if reading.started < self.observed_at or not reading.covers(self.before.inst_id):
             return False
         observation, listed = self._compare(reading)
+        if self._on_wire or reading.started < self._answered_at:
+            # Begun before a close was answered, it allows nothing. But another position stays another one: the same
+            # address may list the old side and cTime again, once it was turned twice.
+            if observation is Observation.OTHER and listed is not None and not self._stale(listed):
+                self.superseded = True
+            return False
         if listed is not None and listed.pos_id == self.before.pos_id:
             if self._stale(listed):
                 self._still_since = self._last_state = None

@@ -10,7 +10,7 @@ may protect what was opened meanwhile, so it stays too. What counts as protectiv
   turn the position, so it is an entry.
 
 An order that trades without margin (``tdMode`` cash) opens no position, and a record that does not name its instrument
-and its id cannot be cancelled: both are left alone.
+and its id cannot be cancelled: both are left alone, and the report tells of the second.
 https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order
 """
 
@@ -32,14 +32,22 @@ class Role(Enum):
     """It could open a position, or add to one."""
     PROTECTIVE = auto()
     """It only closes."""
+    UNNAMED = auto()
+    """It may open a position, and cannot be cancelled: its record does not say which order it is."""
     OTHER = auto()
-    """It opens no position, or cannot be cancelled."""
+    """It opens no position."""
+
+
+MAY_OPEN: Final = frozenset({Role.ENTRY, Role.UNNAMED})
+"""The roles of orders that may open a position while they are pending."""
 
 
 def role_of(order: OpenOrder, positions: Iterable[Position]) -> Role:
     """Return the role of an order beside these positions."""
-    if not order.inst_id or not (order.ord_id or order.algo_id) or _word(order, "tdMode") in _WITHOUT_MARGIN:
+    if _word(order, "tdMode") in _WITHOUT_MARGIN:
         return Role.OTHER
+    if not order.inst_id or not (order.ord_id or order.algo_id):
+        return Role.UNNAMED
     beside = [position for position in positions if not is_flat(position) and stands_at(order, position)]
     if _word(order, "closeFraction") or any(_is_stop_of(position, order) for position in beside):
         return Role.PROTECTIVE

@@ -59,6 +59,12 @@ class PositionReader:
         self.failure: OkxError | None = None
         """The error of the last reading, None if it did not fail."""
 
+    @property
+    def latest_complete(self) -> Reading | None:
+        """The last reading if it covers the filter."""
+        latest = self.latest
+        return latest if latest is not None and latest.started == self._complete_begun else None
+
     async def read_first(self, max_wait: float) -> Reading:
         """Return a reading of the filter; it is repeated like any call and raises the error of the last attempt."""
         return await self._ask(self._filter, max_wait, once=False)

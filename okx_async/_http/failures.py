@@ -40,7 +40,7 @@ def futile(exc: BaseException) -> bool:
     """Return whether a repeat would meet the same: what is wrong does not pass by itself."""
     if isinstance(exc, aiohttp.ClientHttpProxyError):
         return exc.status in _LOGIN_WANTED
-    return isinstance(
+    return _socks_login(exc) or isinstance(
         exc, aiohttp.ClientConnectorCertificateError | aiohttp.ServerFingerprintMismatch | aiohttp.InvalidURL
     )
 
@@ -61,8 +61,18 @@ def _own(exc: BaseException) -> str:
             return f"{type(exc).__name__}: the URL of the session's proxy cannot be used"
         case UnreadableBodyError():
             return str(exc)
+        case _ if _socks_login(exc):
+            step = "give the proxy's URL the right user name and password"
+            return f"the SOCKS proxy refuses the login ({hide_logins(str(exc))}): {step}"
         case _:
             return _remedy(exc)
+
+
+def _socks_login(exc: BaseException) -> bool:
+    """Return whether a SOCKS proxy wants another login, by the words of the packages that speak to it."""
+    kind = type(exc)
+    theirs = kind.__name__ == "ProxyError" and kind.__module__.startswith(("aiohttp_socks", "python_socks"))
+    return theirs and "authentication" in str(exc).lower()
 
 
 def _proxy(exc: aiohttp.ClientHttpProxyError) -> str:

@@ -4,10 +4,28 @@ import asyncio
 from collections.abc import Callable
 from math import inf
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
+from okx_async._errors import NotSentError
 from okx_async._http.sockets import readable, reset
 from okx_async._http.timeouts import TURNS, TimeoutGroup, TimeoutQueue
+
+
+class Held(Protocol):
+    """What a request needs to be written: a slot."""
+
+    def check(self, seconds: float | None = None) -> None:
+        """Raise NotSentError unless it is kept for so long."""
+
+
+def why_lost(held: tuple[Held, ...], seconds: float) -> str:
+    """Return why a slot is not kept for so many seconds, "" if all are."""
+    for each in held:
+        try:
+            each.check(seconds)
+        except NotSentError as lost:
+            return str(lost).removesuffix("; nothing was sent") or "its slot was lost"
+    return ""
 
 
 class InFlight:
@@ -29,6 +47,7 @@ class InFlight:
         "expired",
         "failure",
         "futile",
+        "held",
         "loop",
         "may_have_left",
         "may_send_until",
@@ -58,6 +77,8 @@ class InFlight:
         """Until when it waits for its connection, by the loop's clock; `connecting` has a time of its own besides."""
         self.confirm_write: Callable[[], bool] | None = None
         """Called in the step of the write; False: it must not be written after all."""
+        self.held: tuple[Held, ...] = ()
+        """Its slots: in the step of the write they must be kept until its time for an answer is over."""
         self.may_have_left = False
         """Whether a byte of it may have left this machine."""
         self.sent: float | None = None
@@ -140,6 +161,8 @@ class InFlight:
         """Return why it may not be written after all, "" if it may. Call it once, in the step of the write."""
         if self.may_send_until < inf and self.late:
             return "connected too late to be sent"
+        if lost := why_lost(self.held, self.timeout):
+            return lost
         if self.confirm_write is not None and not self.confirm_write():
             return "what was heard while it waited for its connection forbids it"
         return ""
@@ -152,12 +175,20 @@ class InFlight:
         """Note that it is handed to a caller's session, which limits the time to connect by itself."""
         self._connecting(self._group.answering, self.timeout)
 
-    def connected(self, transport: asyncio.BaseTransport | None) -> None:
-        """Note that it is written now, so it may have left from here on, and start the time of the answer."""
+    def awaiting(self) -> None:
+        """Start the time of the answer: before its slots are checked, which must outlast it."""
+        self._within(self._group.answering, self.timeout)
+
+    def written(self, transport: asyncio.BaseTransport | None) -> None:
+        """Note that it is written now, so it may have left from here on."""
         self.sent = self._wall_clock()
         self.may_have_left = True
         self._carry(transport)
-        self._within(self._group.answering, self.timeout)
+
+    def connected(self, transport: asyncio.BaseTransport | None) -> None:
+        """Note that it is written, or that this must be presumed, and start the time of the answer."""
+        self.written(transport)
+        self.awaiting()
 
     def not_connected(self) -> None:
         """Take `connected` back, on a session where it could only be presumed."""

@@ -27,8 +27,10 @@ def time_is_over(
     request: InFlight, session: aiohttp.ClientSession | None, route: Route, connect_timeout: float, *, own: bool
 ) -> str:
     """Return what was awaited when the time to connect was over; `own`: on the client's own session."""
-    limit = f"connect_timeout={connect_timeout:g} s" if own else f"timeout={request.timeout:g} s"
+    limit = f"connect_timeout={connect_timeout:g} s"
     early = request.connect_until <= request.loop.time() + EARLY
+    if not own and not early:  # aiohttp keeps the other limit
+        limit = f"timeout={request.timeout:g} s"
     text = f"no connection before max_wait was over ({limit})" if early else f"no connection within {limit}"
     asking, trouble = _names(session)
     if asking:

@@ -147,6 +147,7 @@ class WriteGate:
         asked = protocol if isinstance(protocol, AskedProtocol) else None  # which ends as soon as it is spoilt
         if transport.is_closing() or (asked.readable() if asked else readable(transport) or protocol.should_close):
             return self._refuse(SPOILT)
+        wire.awaiting()
         try:
             forbidden = wire.forbidden()
         except Exception as error:  # noqa: BLE001 - it is this request's, and others are written in this step
@@ -156,7 +157,7 @@ class WriteGate:
             return self._refuse(forbidden)
         if asked is not None:
             asked.asker = self
-        wire.connected(transport)
+        wire.written(transport)
         return True
 
     def hand_over(self) -> None:

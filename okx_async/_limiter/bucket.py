@@ -105,9 +105,14 @@ class Bucket:
 
     def take(self, now: float, *, panic: bool = False) -> bool:
         """Take a token if one may be used at `now`; only with `panic` may it be one of the reserve."""
-        self.reclaim(now)
-        if now < self.blocked_until or self.free <= self._spare(self._unused(now), panic=panic):
+        if self._cooling and self._cooling[0] <= now:
+            self.reclaim(now)
+        if now < self.blocked_until or not self.free:
             return False
+        if self._given_up or self.rule.quota.reserve:  # else there is nothing to spare
+            spare = self._spare(self._unused(now), panic=panic)
+            if self.free <= spare:
+                return False
         self.free -= 1
         self.in_flight += 1
         return True

@@ -1,4 +1,4 @@
-"""The limiter of one process and its slots.
+"""The limiter of one process, for all its event loops and threads, and its slots.
 
 A free slot is given without suspending. Each slot's token is booked exactly once, by a mark or at the end of the block:
 settled, refunded or in doubt. A second mark is an error that changes nothing.
@@ -13,15 +13,18 @@ from contextlib import suppress
 from functools import lru_cache
 from math import inf
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from okx_async._errors import InvalidRequestError, NotSentError, SlotTimeoutError
 from okx_async._limiter.bucket import Bucket, Rule
-from okx_async._limiter.queue import Queue, Verdict
-from okx_async._limiter.registry import KeyRegistry
+from okx_async._limiter.queue import Queue
+from okx_async._limiter.registry import KeyRegistry, every
 from okx_async._limiter.slots import Statistics
+from okx_async._limiter.waiters import Verdict
 from okx_async._quota import Priority, Quota
 from okx_async._validation import check_pause, check_priority, check_wait
+
+PANIC: Final = Priority.PANIC
 
 
 class Limiter:
@@ -85,7 +88,7 @@ class Limiter:
             SlotTimeoutError: At once if no answer and no end of a window can bring a slot within `max_wait`. (A refund
                 or a waiter that gives up could, and is not waited for.)
             ValueError: The key is in use with another quota.
-            RuntimeError: Another running loop uses the key, or it was in use when this process was forked.
+            RuntimeError: The limiter is closed.
         """
         if max_wait is not None:
             check_wait(max_wait)
@@ -97,46 +100,57 @@ class Limiter:
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
         """Grant nothing for `key` in the next `seconds`, see SlotSource; a block only moves later."""
         check_pause(seconds)
-        queue = self._registry.queue(key)
-        if refused:
-            queue.refuse(seconds)
-        else:
-            queue.block(seconds)
+        with self._registry.lock:
+            queue = self._registry.queue(key)
+            if refused:
+                queue.refuse(seconds)
+            else:
+                queue.block(seconds)
 
     async def aclose(self) -> None:
         """End every waiter in NotSentError; later requests for a slot raise RuntimeError."""
         here = get_running_loop()
-        for queue in self._registry.close():
-            if queue.loop is here:
-                queue.close()
-                continue
-            with suppress(RuntimeError):  # that loop is closed by now, its waiters never run again
-                queue.loop.call_soon_threadsafe(queue.close)
+        with self._registry.lock:
+            for queue in self._registry.close():
+                if queue.loop is here:
+                    queue.close()
+                    continue
+                with suppress(RuntimeError):  # that loop is closed by now, its waiters never run again
+                    queue.loop.call_soon_threadsafe(queue.close)
+
+    def keys(self) -> list[Hashable]:
+        """Return the keys in use, from any thread."""
+        with self._registry.lock:
+            return [queue.key for queue in self._registry]
 
     def statistics(self, key: Hashable) -> Statistics:
-        """Return the state of `key`, from any thread; of an unknown or idle key, a full bucket and zeros."""
-        queue = self._registry.known(key)
-        bucket = Bucket(self._rule) if queue is None else queue.bucket
-        now = self._clock()
-        free, in_flight, cooling = bucket.snapshot(now)
-        return Statistics(
-            limit=bucket.rule.quota.limit,
-            usable=bucket.usable(now),
-            free=free,
-            in_flight=in_flight,
-            cooling=cooling,
-            waiting=0 if queue is None else queue.waiting(),
-            granted=0 if queue is None else queue.granted,
-            refused=0 if queue is None else queue.refused,
-            blocked_until=0.0 if bucket.blocked_until == -inf else bucket.blocked_until,
-        )
+        """Return the state of `key`, over all loops and from any thread; of an idle key, a full bucket and zeros."""
+        with self._registry.lock:
+            queue = self._registry.known(key)
+            queues = [] if queue is None else every(queue)
+            bucket = Bucket(self._rule) if queue is None else queue.bucket
+            now = self._clock()
+            free, in_flight, cooling = bucket.snapshot(now)
+            return Statistics(
+                limit=bucket.rule.quota.limit,
+                usable=bucket.usable(now),
+                free=free,
+                in_flight=in_flight,
+                cooling=cooling,
+                waiting=sum(each.own_waiting() for each in queues),
+                granted=sum(each.granted for each in queues),
+                refused=sum(each.refused for each in queues),
+                blocked_until=0.0 if bucket.blocked_until == -inf else bucket.blocked_until,
+            )
 
     def __repr__(self) -> str:
-        queues = list(self._registry)
+        with self._registry.lock:
+            queues = list(self._registry)
+            in_flight = sum(queue.bucket.in_flight for queue in queues)
+            waiting = sum(each.own_waiting() for queue in queues for each in every(queue))
         return (
-            f"<Limiter {self.quota.limit} per {self.quota.per:g} s: {len(queues)} keys, "
-            f"{sum(queue.bucket.in_flight for queue in queues)} in flight, "
-            f"{sum(queue.waiting() for queue in queues)} waiting>"
+            f"<Limiter {self.quota.limit} per {self.quota.per:g} s: {len(queues)} keys, {in_flight} in flight, "
+            f"{waiting} waiting>"
         )
 
 
@@ -162,25 +176,54 @@ class LimiterSlot:
         if self._entered:
             raise RuntimeError("a slot is for a single use")
         self._entered = True
-        queue = self._registry.queue(self._key, self._quota)
-        priority, max_wait = self._priority, self._max_wait
-        if not queue.take(priority):
-            if max_wait is not None and not queue.possible(priority, max_wait):
-                raise self._too_late(queue)
-            waiter = queue.join(priority, max_wait)
+        registry, key, priority, max_wait = self._registry, self._key, self._priority, self._max_wait
+        deadline = None
+        while True:
+            registry.acquire()
+            try:
+                queue = registry.queues.get(key)
+                if queue is None or queue.quota is not self._quota or queue.loop is not get_running_loop():
+                    queue = registry.queue(key, self._quota)
+                if (
+                    queue.bucket.take(registry.clock(), panic=priority is PANIC)
+                    if queue.lanes is None and queue.shared is None
+                    else queue.take(priority)
+                ):
+                    queue.granted += 1
+                    self._queue = queue
+                    return self
+                if max_wait is not None:
+                    if not queue.possible(priority, max_wait):
+                        raise self._too_late(queue)
+                    deadline = registry.clock() + max_wait
+                waiter = queue.join(priority, max_wait)
+            finally:
+                registry.release()
             try:
                 await waiter
             except BaseException:
-                queue.leave(priority, waiter)
-                self._registry.forget(queue)
+                with registry.lock:
+                    queue.leave(priority, waiter)
+                    registry.forget(queue)
                 raise
-            if waiter.result() is Verdict.EXPIRED:
+            if self._served(queue, waiter.result()):
+                return self
+            # This loop was silent for too long, and lost its place in line or the token that it was handed.
+            if deadline is not None:
+                max_wait = max(0.0, deadline - registry.clock())
+
+    def _served(self, queue: Queue, verdict: Verdict) -> bool:
+        """Return whether a wait ended with a token; raise unless it ended so, or is to begin anew."""
+        with queue.lock:
+            if verdict is Verdict.EXPIRED:
                 raise self._too_late(queue)
-            if waiter.result() is Verdict.CLOSED:
+            if verdict is Verdict.CLOSED:
                 raise NotSentError(f"{self._key!r}: the limiter was closed, nothing was sent", key=self._key)
-        queue.granted += 1
-        self._queue = queue
-        return self
+            if verdict is Verdict.AGAIN or queue.lost:
+                return False
+            queue.granted += 1
+            self._queue = queue
+            return True
 
     async def __aexit__(
         self,
@@ -188,25 +231,55 @@ class LimiterSlot:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._queue is not None:
-            queue = self._give_back()
-            if exc_type is None:
-                queue.settle()
-            else:
-                queue.doubt()
+        queue = self._queue
+        if queue is not None:
+            self._queue = None
+            registry = self._registry
+            registry.acquire()
+            try:
+                if exc_type is None:
+                    if queue.lanes is None and queue.shared is None:
+                        queue.bucket.settle(registry.clock())
+                    else:
+                        queue.settle()
+                else:
+                    queue.doubt()
+            finally:
+                registry.release()
 
-    def check(self) -> None:
-        """Do nothing: a slot of this process's own limiter cannot be lost."""
+    def check(self, seconds: float | None = None) -> None:  # noqa: ARG002 - kept until it is given back, if not lost
+        """Raise NotSentError if the slot was lost; call it right before the write, with nothing awaited in between.
+
+        A slot is lost if its loop was stopped, or hung for seconds, while another loop needed the key, and in a
+        forked child if it is the parent's.
+
+        Args:
+            seconds: From now to the latest moment at which the request is given up. A slot that is not lost is kept
+                for any time.
+        """
+        queue = self._queue
+        if queue is None:
+            raise RuntimeError("the slot is not held, or was marked before")
+        if queue.lost:
+            raise NotSentError(
+                f"{self._key!r}: the slot was lost while its loop did not run; nothing was sent", key=self._key
+            )
 
     def settle(self) -> None:
         """Mark that the answer has arrived, now. Raises RuntimeError if a mark was made before."""
-        self._give_back().settle()
+        registry = self._registry
+        registry.acquire()
+        try:
+            self._give_back().settle()
+        finally:
+            registry.release()
 
     def refund(self) -> None:
         """Mark that nothing was sent. Raises RuntimeError if a mark was made before."""
-        queue = self._give_back()
-        queue.refund()
-        self._registry.forget(queue)
+        with self._registry.lock:
+            queue = self._give_back()
+            queue.refund()
+            self._registry.forget(queue)
 
     def _give_back(self) -> Queue:
         """Return the queue to book the token at, once."""

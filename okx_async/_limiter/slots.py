@@ -1,6 +1,6 @@
 """The interface of every limiter, SlotSource and Slot, and the Statistics of one key."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,8 +16,15 @@ class Slot(Protocol):
     A mark made before overrides both; the first mark counts, a second raises RuntimeError.
     """
 
-    def check(self) -> None:
-        """Raise NotSentError if the slot was lost; call it right before the write."""
+    def check(self, seconds: float | None = None) -> None:
+        """Raise NotSentError unless the slot is kept; call it right before the write, with nothing awaited in between.
+
+        Nothing was sent then: refund the slot, and ask for another one.
+
+        Args:
+            seconds: For how long from now it must be kept: until the request is given up at the latest. None: for as
+                long as any request may take that the source is meant for.
+        """
 
     def settle(self) -> None:
         """Mark that the answer has arrived, now."""
@@ -27,7 +34,11 @@ class Slot(Protocol):
 
 
 class SlotSource(Protocol):
-    """A limiter, for one process or for many."""
+    """A limiter, for one process or for many; it serves all event loops and threads of a process."""
+
+    @property
+    def linger(self) -> float:
+        """Seconds after the end of a request with unknown outcome until it cannot matter any more."""
 
     def slot(
         self,
@@ -57,6 +68,12 @@ class SlotSource(Protocol):
             seconds: The length of the block, on the limiter's own clock.
             refused: Whether the exchange refused a request for rate. False for a pause without a refusal.
         """
+
+    def statistics(self, key: Hashable) -> "Statistics":
+        """Return the state of `key` as far as it is known here; any thread may ask."""
+
+    def keys(self) -> Sequence[Hashable]:
+        """Return the keys in use as far as they are known here; any thread may ask."""
 
     async def aclose(self) -> None:
         """End every waiter in NotSentError; later requests for a slot raise RuntimeError."""

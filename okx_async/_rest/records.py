@@ -89,6 +89,11 @@ def positions(answer: Answer) -> Listing:
     return listing
 
 
+def is_unreadable(record: Mapping[str, Any]) -> bool:
+    """Return whether a record of a list of positions does not say which position it is of."""
+    return bool(_faults(record))
+
+
 def unreadable_positions(records: Sequence[Unreadable]) -> OutcomeUnknownError:
     """Return the error for a list of positions with records that cannot be read."""
     more = f", and {len(records) - 1} more" if len(records) > 1 else ""

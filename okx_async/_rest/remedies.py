@@ -212,7 +212,7 @@ _BY_STEP: Final[tuple[tuple[str, _Step], ...]] = (
     ("50113", "check the secret key"),
     (
         "50119",
-        f"check region= ({', '.join(REGIONS)}) and base_url first: a key is known to its home only; then if it lives",
+        f"check region= ({', '.join(REGIONS)}) and base_url first (a key has one home), then if it was revoked",
     ),
     ("50120", "give the API key the Trade permission"),
     ("51001", "check inst_id; an expired or delisted instrument answers so as well"),

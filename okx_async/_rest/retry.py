@@ -20,6 +20,8 @@ BASE: Final = 0.25
 CAP: Final = 15.0
 GUARDED_PAUSES: Final = (0.25, 1.0, 3.0, 7.0, 15.0)
 """Bounds (s) of the pauses of a guarded close. Six sends then cover at least 13 s of a flatten's usual 30 s."""
+UNCOUNTED_CAP: Final = 3.0
+"""Longest pause (s) before a repeat that is not counted: an exit has 30 s, and must not sleep through its end."""
 SPREAD: Final = 0.15
 """The random part of a throttled key's pause, as a share of the window."""
 QUIET: Final = 60.0
@@ -90,7 +92,7 @@ class RetryPolicy:
     def unbounded_pause(self, draw: float) -> float:
         """Return the seconds before a repeat that is not counted: only the deadline ends such repeats."""
         self._unsent += 1
-        return draw * min(CAP, BASE * 2.0 ** min(self._unsent - 1, 10))
+        return draw * min(UNCOUNTED_CAP, BASE * 2.0 ** min(self._unsent - 1, 10))
 
     def taken(self) -> None:
         """Begin to count anew: the exchange took a close, and what follows is another one."""

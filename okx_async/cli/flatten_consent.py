@@ -17,10 +17,10 @@ from okx_async import (
     Quota,
 )
 from okx_async._flatten.open_orders import Listed, read_lists
-from okx_async._flatten.order_roles import Role, role_of
+from okx_async._flatten.order_roles import MAY_OPEN, Role, role_of
 from okx_async._flatten.survey import survey
 from okx_async._rest.rate_keys import check_filter_id
-from okx_async._rest.records import Unreadable
+from okx_async._rest.records import Unreadable, is_unreadable
 from okx_async._rest.requests import ORDER_LISTS
 
 _SECOND_READING: Final = 0.25
@@ -67,6 +67,10 @@ class FlattenOptions:
         """Whether a record that cannot be read may be meant: nothing that it says is certainly outside."""
         of = {"--mgn-mode": position.mgn_mode, "--pos-side": position.pos_side, "--inst-type": position.inst_type}
         return all(value in {None, of[option]} or of[option] not in words for option, value, words in self._filters())
+
+    def untyped(self, position: Position) -> bool:
+        """Whether `position` is outside of the filters only because it does not say of which type it is."""
+        return self.inst_type is not None and not position.inst_type and self.may_hold(position)
 
     def holds_order(self, order: OpenOrder) -> bool:
         """Whether `order` is in the filters; one that does not name a thing may be of any."""
@@ -136,6 +140,11 @@ async def find(client: Client, options: FlattenOptions) -> Found:
     async def read() -> Found:
         listed, pending = await asyncio.gather(survey(calls, options.inst_ids), orders())
         odd = [one for one in listed.unreadable if options.may_hold(one.position)]
+        odd += [
+            Unreadable(position, f"the record of {position.inst_id}: it does not say of which type it is")
+            for position in listed.positions
+            if options.untyped(position)
+        ]
         roles = [(role_of(order, listed.positions), order) for order in pending.orders if options.holds_order(order)]
         return Found(
             [position for position in listed.positions if options.holds(position)],
@@ -161,7 +170,7 @@ class Consent:
     """The positions that the question showed, None if no question was asked."""
     shown_orders: frozenset[tuple[str, str]] = frozenset()
     left_alone: dict[tuple[object, ...], Position] = field(default_factory=dict)
-    """Positions that match and appeared after the question."""
+    """Positions that match and appeared after the question, or may match: they do not say of which type they are."""
 
     def give(self, found: Found) -> None:
         """Note that the question showed these."""
@@ -170,11 +179,12 @@ class Consent:
 
     def holds(self, position: Position) -> bool:
         """Whether `position` may be closed."""
-        if not _is_readable(position):
+        if is_unreadable(position.raw):
             return self.options.may_hold(position)  # it is not closed, and a row of its own
-        if not self.options.holds(position):
+        untyped = self.options.untyped(position)
+        if not (untyped or self.options.holds(position)):
             return False
-        if self.shown is None or _identity(position) in self.shown:
+        if not untyped and (self.shown is None or _identity(position) in self.shown):
             return True
         self.left_alone[_identity(position)] = position
         return False
@@ -192,14 +202,8 @@ class Consent:
         return [
             order
             for order in report.open_orders or ()
-            if self.options.holds_order(order) and role_of(order, open_now) is Role.ENTRY
+            if self.options.holds_order(order) and role_of(order, open_now) in MAY_OPEN
         ]
-
-
-def _is_readable(position: Position) -> bool:
-    """Return whether mode and side are those of the record; flatten asks about each one that may be meant."""
-    side = position.raw.get("posSide")
-    return position.raw.get("mgnMode") == position.mgn_mode and side in {position.pos_side, "", None}
 
 
 def _identity(position: Position) -> tuple[object, ...]:

@@ -95,7 +95,8 @@ def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]
         if row.error is not None:
             lines.add_row("", plain(str(row.error)))
     for position in left_alone:
-        text = f"{_name(position)}: {_size(position)}, appeared after you were asked; left alone"
+        why = "appeared after you were asked" if position.inst_type else "does not say of which type it is"
+        text = f"{_name(position)}: {_size(position)}, {why}; left alone"
         lines.add_row(Text(*_WORDS[FlattenState.SUPERSEDED]), plain(text))
     nothing = "nothing was open" if report.flat else "nothing was open at first, and positions could not be read again"
     page.print(lines if report.rows or left_alone else nothing)

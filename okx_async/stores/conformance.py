@@ -11,7 +11,6 @@ its own, so one store may serve all checks. No test framework is needed; with py
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, TypeAlias
@@ -19,76 +18,23 @@ from typing import Any, Final, TypeAlias
 from okx_async._errors import InvalidRequestError, NotSentError, SlotTimeoutError
 from okx_async._limiter.slots import SlotSource
 from okx_async._quota import Priority, Quota
+from okx_async.stores.subject import PER, QUOTA, ConformanceError, Key, Make, Subject, demand, fill, free, now
 
-Key: TypeAlias = tuple[str, ...]
-Make: TypeAlias = Callable[[Quota], SlotSource]
-PER: Final = 0.4
-"""Seconds of the windows of the checks."""
-QUOTA: Final = Quota(3, PER)
-
-
-class ConformanceError(AssertionError):
-    """A source does not keep the contract."""
-
-
-class Subject:
-    """Sources under test, and by how many seconds a call of them may be late."""
-
-    def __init__(self, make: Make, slack: float) -> None:
-        self.make = make
-        self.slack = slack
-        self.sources: list[SlotSource] = []
-
-    def source(self, quota: Quota = QUOTA) -> SlotSource:
-        """Return a new source, to be closed at the end."""
-        self.sources.append(self.make(quota))
-        return self.sources[-1]
-
-    def key(self) -> Key:
-        """Return a key that nothing else uses."""
-        return ("conformance", os.urandom(6).hex())
-
+__all__ = ["CHECKS", "Check", "ConformanceError", "Key", "Make", "Subject", "run", "verify"]
 
 Check: TypeAlias = Callable[[Subject], Awaitable[None]]
-
-
-def demand(holds: object, text: str) -> None:
-    """Raise ConformanceError unless the demand is met."""
-    if not holds:
-        raise ConformanceError(text)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-async def _free(source: SlotSource, key: Key, **options: Any) -> bool:
-    """Return whether a slot is free now, and give it back."""
-    try:
-        async with source.slot(key, max_wait=0, **options) as slot:
-            slot.refund()
-    except SlotTimeoutError:
-        return False
-    return True
-
-
-async def _fill(source: SlotSource, key: Key, count: int = QUOTA.limit) -> None:
-    """Use slots up, settled at once."""
-    for _ in range(count):
-        async with source.slot(key):
-            pass
 
 
 async def grants_the_limit_and_no_more(subject: Subject) -> None:
     """Check that the limit is granted at once, one more is not."""
     source, key = subject.source(), subject.key()
-    begun = _now()
+    begun = now()
     async with AsyncExitStack() as stack:
         for _ in range(QUOTA.limit):
             await stack.enter_async_context(source.slot(key))
-        demand(_now() - begun < QUOTA.limit * (subject.slack + 0.05), "free slots are granted at once")
-        demand(not await _free(source, key), "more slots than the limit were granted")
-        demand(await _free(source, subject.key()), "another key has slots of its own")
+        demand(now() - begun < QUOTA.limit * (subject.slack + 0.05), "free slots are granted at once")
+        demand(not await free(source, key), "more slots than the limit were granted")
+        demand(await free(source, subject.key()), "another key has slots of its own")
 
 
 async def a_settled_slot_comes_back_after_the_window(subject: Subject) -> None:
@@ -99,10 +45,10 @@ async def a_settled_slot_comes_back_after_the_window(subject: Subject) -> None:
             await asyncio.sleep(0.1)
             if mark:
                 slot.settle()
-            settled = _now()
-        demand(not await _free(source, key), "a settled slot was free at once")
+            settled = now()
+        demand(not await free(source, key), "a settled slot was free at once")
         async with source.slot(key) as slot:
-            waited = _now() - settled
+            waited = now() - settled
             slot.refund()
         demand(waited > PER, f"a settled slot came back after {waited:.3f} s of {PER:g} s")
         demand(waited < PER + 0.2 + subject.slack, f"a settled slot came back only after {waited:.3f} s")
@@ -128,7 +74,7 @@ async def leaving_by_an_exception_leaves_it_in_doubt(subject: Subject) -> None:
         else:
             demand(False, "the block's own exception was swallowed")  # noqa: FBT003 - nothing else to say
         await asyncio.sleep(PER + 0.1 + subject.slack)
-        demand(not await _free(source, key), "a slot in doubt came back after the window")
+        demand(not await free(source, key), "a slot in doubt came back after the window")
 
 
 async def the_first_mark_counts(subject: Subject) -> None:
@@ -138,7 +84,7 @@ async def the_first_mark_counts(subject: Subject) -> None:
         slot.settle()
         _refused(slot.refund, "a second mark")
     _refused(slot.settle, "a mark after the block")
-    demand(not await _free(source, key), "a settled slot was given back by a second mark")
+    demand(not await free(source, key), "a settled slot was given back by a second mark")
 
 
 async def a_mark_decides_though_the_block_raises(subject: Subject) -> None:
@@ -148,7 +94,7 @@ async def a_mark_decides_though_the_block_raises(subject: Subject) -> None:
         async with source.slot(key) as slot:
             slot.refund()
             raise ValueError
-    demand(await _free(source, key), "a refunded slot was kept because the block raised")
+    demand(await free(source, key), "a refunded slot was kept because the block raised")
 
 
 def _refused(act: Callable[[], object], what: str) -> None:
@@ -163,25 +109,60 @@ async def check_lets_a_fresh_slot_pass(subject: Subject) -> None:
     """Check that `check` says nothing of a slot that was granted just now, and works until a mark."""
     async with subject.source().slot(subject.key()) as slot:
         slot.check()
+        slot.check(0.1)
+
+
+async def leaving_waits_for_nothing(subject: Subject) -> None:
+    """Check that the end of the block suspends nowhere, so that no cancellation can lose what became of the slot."""
+    source = subject.source()
+    for mark in (None, "settle", "refund"):
+        block = source.slot(subject.key())
+        slot = await block.__aenter__()
+        if mark:
+            getattr(slot, mark)()
+        turns: list[int] = []
+        asyncio.get_running_loop().call_soon(turns.append, 1)  # run as soon as this task lets the loop go on
+        await block.__aexit__(None, None, None)
+        demand(not turns, "leaving the block waited for something")
+
+
+async def every_loop_and_thread_has_one_limit(subject: Subject) -> None:
+    """Check that a loop in another thread shares the limit, and gets what is given back in this one."""
+    source, key = subject.source(Quota(1, PER)), subject.key()
+
+    async def there(max_wait: float) -> bool:
+        try:
+            async with source.slot(key, max_wait=max_wait):
+                return True
+        except SlotTimeoutError:
+            return False
+
+    async with source.slot(key) as slot:
+        demand(not await asyncio.to_thread(asyncio.run, there(0)), "another loop has a limit of its own")
+        waiting = asyncio.create_task(asyncio.to_thread(asyncio.run, there(20 * PER + subject.slack)))
+        await asyncio.sleep(0.05 + subject.slack)
+        slot.refund()
+        demand(await waiting, "a slot that came back did not reach the waiter of another loop")
+    demand(not await free(source, key), "a slot that another loop used is free at once")
 
 
 async def max_wait_zero_asks_only(subject: Subject) -> None:
     """Check that with `max_wait=0` an answer comes at once, and its `wait` says how far the earliest slot is."""
     source, key = subject.source(), subject.key()
-    await _fill(source, key)
-    begun = _now()
+    await fill(source, key)
+    begun = now()
     wait = await _too_late(source, key, 0.0)
-    demand(_now() - begun < 0.05 + subject.slack, "max_wait=0 must not wait")
+    demand(now() - begun < 0.05 + subject.slack, "max_wait=0 must not wait")
     demand(0 < wait < PER + 0.1, f"the earliest slot is not {wait:.3f} s away")
 
 
 async def what_cannot_come_in_time_is_refused_at_once(subject: Subject) -> None:
     """Check that SlotTimeoutError comes at once if no slot can come within `max_wait`, waiters ahead counted."""
     source, key = subject.source(), subject.key()
-    await _fill(source, key)
-    begun = _now()
+    await fill(source, key)
+    begun = now()
     await _too_late(source, key, PER / 4)
-    demand(_now() - begun < 0.1 + subject.slack, "a wait that is hopeless must end at once")
+    demand(now() - begun < 0.1 + subject.slack, "a wait that is hopeless must end at once")
     async with source.slot(key, max_wait=2 * PER + subject.slack) as slot:
         slot.refund()
 
@@ -219,8 +200,8 @@ async def the_reserve_is_for_panic(subject: Subject) -> None:
     """Check that the last `reserve` slots only PANIC may take."""
     source, key = subject.source(Quota(2, PER, 1)), subject.key()
     async with source.slot(key, max_wait=0):
-        demand(not await _free(source, key), "NORMAL took the reserve")
-        demand(await _free(source, key, priority=Priority.PANIC), "PANIC was refused the reserve")
+        demand(not await free(source, key), "NORMAL took the reserve")
+        demand(await free(source, key, priority=Priority.PANIC), "PANIC was refused the reserve")
 
 
 async def a_cancelled_waiter_takes_nothing(subject: Subject) -> None:
@@ -241,21 +222,21 @@ async def a_cancelled_waiter_takes_nothing(subject: Subject) -> None:
 async def a_block_holds_for_all(subject: Subject) -> None:
     """Check that nothing is granted during a block, and a shorter one lifts no longer one."""
     source, key = subject.source(), subject.key()
-    begun = _now()
+    begun = now()
     await source.block(key, 2 * PER, refused=False)
     await source.block(key, 0.01, refused=False)
-    demand(_now() - begun < PER + subject.slack, "block must not wait for its end")
-    demand(not await _free(source, key), "a slot was granted during a block")
+    demand(now() - begun < PER + subject.slack, "block must not wait for its end")
+    demand(not await free(source, key), "a slot was granted during a block")
     async with source.slot(key) as slot:
         slot.refund()
-    demand(_now() - begun > 2 * PER, "a shorter block lifted a longer one")
+    demand(now() - begun > 2 * PER, "a shorter block lifted a longer one")
 
 
 async def an_own_quota_is_kept(subject: Subject) -> None:
     """Check that a key may be given another quota than the source's."""
     source, key, quota = subject.source(), subject.key(), Quota(1, PER)
     async with source.slot(key, quota=quota):
-        demand(not await _free(source, key, quota=quota), "the key's own quota was not kept")
+        demand(not await free(source, key, quota=quota), "the key's own quota was not kept")
 
 
 async def wrong_arguments_are_refused(subject: Subject) -> None:
@@ -273,7 +254,7 @@ async def wrong_arguments_are_refused(subject: Subject) -> None:
 async def closing_ends_every_wait(subject: Subject) -> None:
     """Check that `aclose` ends waiters in NotSentError; afterwards slots are refused with RuntimeError."""
     source, key = subject.source(Quota(1, 60.0)), subject.key()
-    await _fill(source, key, 1)
+    await fill(source, key, 1)
     task = asyncio.create_task(source.slot(key).__aenter__())
     await asyncio.sleep(0.05 + subject.slack)
     await source.aclose()  # again at the end of the check: it may be called twice
@@ -287,10 +268,8 @@ async def closing_ends_every_wait(subject: Subject) -> None:
 
 async def statistics_add_up(subject: Subject) -> None:
     """Check that ``free + in_flight + cooling == limit``, and keys in use are listed."""
-    source: Any = subject.source()
-    key = subject.key()
-    if not hasattr(source, "statistics"):
-        return
+    source, key = subject.source(), subject.key()
+    demand(source.linger >= 0, "linger is a number of seconds")
     async with source.slot(key):
         async with source.slot(key):
             pass
@@ -298,7 +277,7 @@ async def statistics_add_up(subject: Subject) -> None:
         found = source.statistics(key)
         demand(found.free + found.in_flight + found.cooling == found.limit, f"{found} does not add up")
         demand((found.in_flight, found.cooling) == (1, 1), f"one slot is held and one settled, but {found}")
-        demand(not hasattr(source, "keys") or key in list(source.keys()), "a key in use is not among keys()")
+        demand(key in list(source.keys()), "a key in use is not among keys()")
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -309,6 +288,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     the_first_mark_counts,
     a_mark_decides_though_the_block_raises,
     check_lets_a_fresh_slot_pass,
+    leaving_waits_for_nothing,
+    every_loop_and_thread_has_one_limit,
     max_wait_zero_asks_only,
     what_cannot_come_in_time_is_refused_at_once,
     waiters_are_served_in_order,

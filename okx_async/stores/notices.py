@@ -4,6 +4,8 @@ import logging
 
 from okx_async._quota import Quota
 
+SAME = 1.0
+"""Seconds within which two ends of a pause are those of one."""
 logger = logging.getLogger("okx_async")
 
 
@@ -24,7 +26,7 @@ class Notices:
 
     def pause(self, until: float, seconds: float) -> None:
         """Tell that a store which has lost its memory grants nothing for a while."""
-        if until != self._paused_at:
+        if until > self._paused_at + SAME:  # a server has an epoch for each part of its keys, all of one moment
             self._paused_at = until
             logger.warning(
                 "the limits were lost, so nothing is granted for %.1f s: programs that are not known may still send",

@@ -126,7 +126,7 @@ class RedisWorker(Worker):
         if seen.agreed:
             self._notices.quota(key, local.quota, seen.bucket.quota)
         if waits and seen.pause:
-            self._notices.pause(seen.opens, seen.pause)
+            self._notices.pause(seen.opens / 1e6, seen.pause)
         self._pausing = {*self._pausing, key} if seen.pause else self._pausing - {key}
         out = seen.out
         if self._eras.get(key) not in {None, seen.since}:  # it has forgotten this key: it is told in the next turn

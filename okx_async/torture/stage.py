@@ -39,6 +39,7 @@ class Stage:
         self.calls = Calls(loop.clock, self.end_hook)
         self.flattens: dict[str, FlattenRecord] = {}
         self.witness = Witness(loop.clock)
+        network.on_data = self.witness.hear
         clock = Clock(loop.clock, rate=plan.exchange.rate)
         self.wall_clock = Clock(loop.clock, start=EPOCH, rate=plan.exchange.rate)
         self.exchange = SimulatedExchange(

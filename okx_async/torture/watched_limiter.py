@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Self
 
-from okx_async import Limiter, Priority, Quota, SlotSource
+from okx_async import Limiter, Priority, Quota, SlotSource, Statistics
 
 CURRENT_CALL: ContextVar[str] = ContextVar("okx_async_torture_call", default="")
 """The name of the call that runs in this context."""
@@ -67,8 +67,8 @@ class _WatchedSlot:
         self.wait.ended = self._watch.now()
         await self._inner.__aexit__(exc_type, *exc)
 
-    def check(self) -> None:
-        self._inner.check()
+    def check(self, seconds: float | None = None) -> None:
+        self._inner.check(seconds)
 
     def settle(self) -> None:
         self._inner.settle()
@@ -117,6 +117,14 @@ class WatchedLimiter:
         """Pass on, and record the key."""
         self.blocked.add(key)
         await self.limiter.block(key, seconds, refused=refused)
+
+    def statistics(self, key: Hashable) -> Statistics:
+        """Pass on."""
+        return self.limiter.statistics(key)
+
+    def keys(self) -> list[Hashable]:
+        """Pass on."""
+        return self.limiter.keys()
 
     async def aclose(self) -> None:
         """Pass on."""

@@ -3,6 +3,7 @@
 The exchange's journal keeps neither the content of a reading nor the position that a close addressed.
 """
 
+import re
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
@@ -22,6 +23,11 @@ from okx_async.simulator.http.messages import Answer, Request
 
 CANCEL_PATHS = {"/api/v5/trade/cancel-batch-orders", "/api/v5/trade/cancel-algos"}
 OK = 200
+ACCEPTANCE = re.compile(
+    rb'HTTP/1\.1 200 .*\r\n\r\n\{"code":"0","data":\[\{[^][}]*"clOrdId":"(\w+)"[^][}]*\}\],"msg":""\}', re.DOTALL
+)
+MOST_ACCEPTED = 2000
+"""Bytes of a short answer that comes twice; longer ones are of positions."""
 
 
 class Address(NamedTuple):
@@ -137,6 +143,13 @@ class Witness:
     executed: list[ExecutedClose] = field(default_factory=list)
     cancels: dict[str, float] = field(default_factory=dict)
     """When the exchange answered the last request to cancel an order, by its id and the loop's clock."""
+    accepted: dict[str, float] = field(default_factory=dict)
+    """When a client was given a whole answer that accepts a close, by the close's name and the loop's clock."""
+
+    def hear(self, data: bytes) -> None:
+        """Keep when an acceptance came to a client; ignore all else, and answers in pieces."""
+        if len(data) < MOST_ACCEPTED and (found := ACCEPTANCE.match(data)):
+            self.accepted.setdefault(found[1].decode(), self.now())
 
     def observe(self, request: Request, answer: Answer, row: JournalRow) -> None:
         """Keep a positions answer, an executed close or executed cancels; ignore all else."""

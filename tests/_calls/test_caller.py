@@ -22,7 +22,7 @@ from okx_async import (
     UnavailableError,
 )
 from okx_async._calls.attempt import AttemptState
-from okx_async._calls.caller import Caller, _unforeseen
+from okx_async._calls.caller import BLOCK_WAIT, Caller, _unforeseen
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
@@ -85,7 +85,7 @@ class Script:
     ) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(pause)
-        flight.begun = loop.time()
+        flight.begun, flight.deadline = loop.time(), deadline
         assert priority is Priority.PANIC
         if deadline is not None and self.until > deadline:
             raise SlotTimeoutError(f"{job.label}: no slot", wait=self.until - loop.time())
@@ -167,6 +167,24 @@ async def test_under_two_keys_both_are_blocked() -> None:
     script.keys = (("live", "key:0af1", "BTC-USDT-SWAP"), KEY)
     await call(script)
     assert script.blocked == list(script.keys)
+
+
+async def test_all_blocks_of_one_refusal_have_one_time_and_no_more_than_the_call() -> None:
+    script = Script((429, "50011"), (200, "0"))
+    script.keys = (("live", "key:0af1", "BTC-USDT-SWAP"), KEY)
+
+    async def block(*_: object, **__: object) -> None:
+        await asyncio.sleep(1_000.0)
+
+    script.block = block  # type: ignore[method-assign]
+    await call(script)
+    assert script.sent[1] - script.sent[0] < 2 * 0.1 + BLOCK_WAIT + 0.01
+    script = Script((429, "50011"))
+    script.block = block  # type: ignore[method-assign]
+    begun = asyncio.get_running_loop().time()
+    with pytest.raises(OkxError):
+        await call(script, max_wait=0.3)
+    assert asyncio.get_running_loop().time() - begun == pytest.approx(0.4)  # the last answer's time is its own
 
 
 async def test_the_pauses_after_a_refusal_for_rate_are_spread_by_chance() -> None:
@@ -508,3 +526,20 @@ async def test_what_was_not_foreseen_says_whether_it_may_have_been_sent() -> Non
     with attempt.wire:
         attempt.wire.connected(None)
         assert isinstance(_unforeseen(ValueError("x"), CLOSE, attempt), OutcomeUnknownError)
+
+
+@pytest.mark.parametrize("raised", [ValueError("x"), asyncio.CancelledError("of another task")])
+async def test_what_was_not_foreseen_has_its_attempts(raised: BaseException) -> None:
+    script = Script((429, "50011"), (200, "0"))
+    attempt = script.attempt
+
+    async def fails(job: ApiRequest, flight: AttemptState, *arguments: Any, **options: Any) -> None:
+        await attempt(job, flight, *arguments, **options)
+        if len(script.sent) == 2:
+            flight.answer, flight.classified, flight.token = None, None, "in doubt"
+            raise raised
+
+    script.attempt = fails  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknownError, match=type(raised).__name__) as caught:
+        await call(script)
+    assert [one.outcome.value for one in caught.value.attempts] == ["RATE", "UNKNOWN"]

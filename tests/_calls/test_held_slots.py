@@ -16,7 +16,7 @@ pytestmark = pytest.mark.virtual
 class Broken:
     """A slot whose marks fail."""
 
-    def check(self) -> None:
+    def check(self, seconds: float | None = None) -> None:
         pass
 
     def settle(self) -> None:

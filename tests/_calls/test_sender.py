@@ -151,8 +151,9 @@ async def test_a_slot_that_is_no_longer_ours_sends_nothing(sending: type[Subject
     class Lost:
         marks: ClassVar[list[str]] = []
 
-        def check(self) -> None:
-            raise NotSentError("the lease is gone")
+        def check(self, seconds: float) -> None:
+            assert seconds == 5.0
+            raise NotSentError("the lease is gone; nothing was sent")
 
         def refund(self) -> None:
             self.marks.append("refunded")
@@ -167,8 +168,8 @@ async def test_a_slot_that_is_no_longer_ours_sends_nothing(sending: type[Subject
 
     subject = sending()
     subject.sender._limiter = cast("Limiter", Store())
-    with pytest.raises(NotSentError, match="the lease is gone"):
-        await subject.attempt()
+    attempt = await subject.attempt()
+    assert (attempt.outcome, attempt.token, attempt.wire.failure) == (Outcome.NOT_SENT, "refunded", "the lease is gone")
     assert (Lost.marks, subject.wire.sent, subject.capacity.taken) == (["refunded"], [], 0)
 
 

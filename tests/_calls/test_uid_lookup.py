@@ -136,7 +136,7 @@ async def test_one_that_is_given_is_compared_behind_the_close(
     assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
 
 
-async def test_a_mismatch_changes_nothing_but_is_told(
+async def test_of_a_mismatch_is_told_and_the_exchange_is_believed(
     discover: Callable[..., UidLookup], caplog: pytest.LogCaptureFixture
 ) -> None:
     discovery = discover(Config((0.1, "123")), "987")
@@ -144,7 +144,7 @@ async def test_a_mismatch_changes_nothing_but_is_told(
     await asyncio.sleep(5)
     (record,) = caplog.records
     assert (record.levelname, "'987'" in record.message, "'123'" in record.message) == ("ERROR", True, True)
-    assert discovery._identity.user_id == "987"
+    assert discovery._identity.user_id == "123"
 
 
 async def test_one_that_is_given_is_taken_on_trust_in_the_end(discover: Callable[..., UidLookup]) -> None:

@@ -1,7 +1,8 @@
 """Whole flattens against the simulated exchange, on a network in memory and in virtual time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
 
 import pytest
@@ -110,6 +111,18 @@ def test_pending_orders_that_are_being_cancelled_are_waited_for(happen: Happen, 
     assert (report.flat, len(report.rows[0].attempts)) == (True, 9)
 
 
+def test_pending_orders_that_are_cancelled_late_leave_time_to_close(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code="51117", times=None)
+        world.at(16.0, world.exchange.clear_faults)
+        return await client.flatten(deadline=20.0)
+
+    report = happen(story)
+    assert report.flat
+    assert report.seconds < 19.5
+
+
 def test_without_auto_cxl_pending_orders_end_it(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)
@@ -171,6 +184,52 @@ def test_a_second_cancellation_keeps_the_notes(happen: Happen, turns: int) -> No
 
     notes = happen(story, fill_delay=3.0)
     assert sorted(note.partition(":")[0] for note in notes) == [BTC, ETH]
+
+
+class Cancelling(okx.Limiter):
+    """A limiter that awaits, for the closes of BTC, what another task has cancelled."""
+
+    step = ""
+
+    def slot(self, key: Any, **options: Any) -> Any:
+        inner = super().slot(key, **options)
+        return self._slot(inner) if self.step == "slot" and key[-1] == BTC else inner
+
+    @asynccontextmanager
+    async def _slot(self, _inner: object) -> AsyncIterator[Any]:
+        await self._cancelled()
+        yield None
+
+    async def block(self, key: Any, seconds: float, *, refused: bool = True) -> None:
+        if self.step == "block":
+            await self._cancelled()
+        await super().block(key, seconds, refused=refused)
+
+    @staticmethod
+    async def _cancelled() -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+
+@pytest.mark.parametrize("step", ["slot", "block"])
+def test_a_limiter_that_is_cancelled_by_another_task_ends_no_flatten(happen: Happen, step: str) -> None:
+    async def story(world: World, _: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.open_position(ETH, 3)
+        world.exchange.inject(code="50011", inst_id=BTC)
+        limiter = Cancelling(clock=world.loop.clock)
+        limiter.step = step
+        async with world.client(limiter=limiter) as client:
+            if step == "slot":
+                with pytest.raises(okx.NotSentError, match="CancelledError"):
+                    await client.close_position(BTC, "cross")
+            return await client.flatten(deadline=3.0)
+
+    report = happen(story)
+    states = {row.position.inst_id: row.state for row in report.rows}
+    assert states[ETH] is okx.FlattenState.CLOSED
+    assert states[BTC] is (okx.FlattenState.DEADLINE if step == "slot" else okx.FlattenState.CLOSED)
 
 
 def test_late_proofs_share_the_time_of_the_last_reading(happen: Happen) -> None:
@@ -256,3 +315,15 @@ async def test_by_a_last_reading_that_does_not_count_nothing_is_flat() -> None:
         run._last = Reading(at, records)
         leg.observe(run._last, at)
         assert run._report().flat is flat
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize("complete", [True, False])
+async def test_a_reading_that_came_after_its_time_speaks_for_the_report(*, complete: bool) -> None:
+    run = run_of()
+    run._last = Reading(1.0, [listed()])
+    run._engine.reader.latest = Reading(2.0, [])
+    run._engine.reader._complete_begun = 2.0 if complete else 1.0
+    report = run._report()
+    assert report.flat is complete
+    assert len(report.rows) == (0 if complete else 1)

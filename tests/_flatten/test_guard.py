@@ -86,6 +86,33 @@ def test_the_first_close_relies_on_the_first_reading_for_a_second() -> None:
     assert Guard(BEFORE, 5.0).may_send_until() == 5.0 + FRESH
 
 
+@pytest.mark.parametrize("on_wire", [True, False])
+@pytest.mark.parametrize(
+    ("listed", "gone"),
+    [
+        ({"pos": "-3", "uTime": "2000"}, True),  # turned, and its cTime kept
+        ({"cTime": "2000", "uTime": "2000"}, True),
+        ({"pos": "-3", "cTime": "500", "uTime": "500"}, False),  # an older one, from books that lag
+        ({"pos": "-3", "uTime": "999"}, False),
+        ({"pos": "2", "uTime": "2000"}, False),
+        ({"pos": "0"}, False),
+    ],
+)
+def test_another_position_is_seen_by_a_reading_that_allows_nothing_too(
+    listed: dict[str, str], *, gone: bool, on_wire: bool
+) -> None:
+    guard = Guard(BEFORE, 0.0)
+    guard.close_started()
+    if not on_wire:
+        guard.answered(Outcome.NEEDS, 5.0)
+    assert not guard.observe(reading(4.0, position(**listed)))
+    if on_wire:
+        guard.answered(Outcome.NEEDS, 5.0)
+    assert guard.superseded is gone
+    assert guard.observe(reading(6.0, position(uTime="3000")))  # as before, or turned once more
+    assert (guard.may_send_until() is None) is gone
+
+
 @pytest.mark.parametrize("outcome", [Outcome.RATE, Outcome.LATER, Outcome.CLOCK, Outcome.NEEDS])
 def test_after_a_refusal_it_takes_a_reading_begun_after_it(outcome: Outcome) -> None:
     guard = after(outcome)

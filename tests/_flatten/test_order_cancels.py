@@ -387,3 +387,31 @@ def test_wrong_arguments_are_refused(happen: Happen, options: dict[str, Any]) ->
         assert len(world.exchange.journal) == before
 
     happen(story)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"instId": BTC, "ordType": "limit"},
+        {"ordId": "7", "ordType": "limit"},
+        {"instId": BTC, "ordId": 7},
+        {"instId": BTC, "ordId": "7", "side": "buy", "posSide": "net", "tdMode": "cross"},  # cancels find it not
+        None,
+    ],
+)
+@pytest.mark.parametrize("cash", [False, True])
+def test_an_order_that_is_listed_all_the_same_is_noted(
+    happen: Happen, record: dict[str, Any] | None, *, cash: bool
+) -> None:
+    listed = [record if record is None or not cash else {**record, "tdMode": "cash"}]
+    body = orjson.dumps({"code": "0", "data": listed, "msg": ""}).decode()
+
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=PENDING, body=body, times=None)
+        return await client.flatten(cancel_orders="entries")
+
+    report = happen(story)
+    assert len(report.open_orders) == 1
+    opens_nothing = cash and record is not None
+    assert report.notes == (() if opens_nothing else ("orders that may open a position are still pending: 1",))

@@ -79,8 +79,8 @@ STOPS = [{"algoId": "9", "slTriggerPx": "1"}]
         # neither
         ({"tdMode": "cash"}, [], Role.OTHER),
         ({"tdMode": "cash", "side": "sell"}, [PAIR], Role.OTHER),
-        ({"instId": ""}, [], Role.OTHER),
-        ({"ordId": ""}, [], Role.OTHER),
+        ({"instId": ""}, [], Role.UNNAMED),
+        ({"ordId": ""}, [], Role.UNNAMED),
     ],
 )
 def test_the_role_of_an_order(fields: dict[str, Any], beside: list[Position], role: Role) -> None:

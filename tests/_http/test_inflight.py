@@ -1,7 +1,9 @@
 import asyncio
+from typing import ClassVar
 
 import pytest
 
+from okx_async import NotSentError
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
 
@@ -242,6 +244,32 @@ async def test_what_was_heard_meanwhile_may_forbid_the_write(confirmed: bool) ->
     one = in_flight()
     one.confirm_write = lambda: confirmed
     assert (one.forbidden() == "") is confirmed
+
+
+@pytest.mark.parametrize("text", ["gone; nothing was sent", ""])
+async def test_a_slot_that_was_lost_forbids_the_write_before_it_is_noted(text: str) -> None:
+    class Slot:
+        asked: ClassVar[list[float | None]] = []
+
+        def check(self, seconds: float | None = None) -> None:
+            self.asked.append(seconds)
+            if len(self.asked) == 2:
+                raise NotSentError(text)
+
+    one = in_flight()
+    one.held = (Slot(), Slot())
+    one.confirm_write = lambda: pytest.fail("it was noted as written")
+    assert one.forbidden() == ("gone" if text else "its slot was lost")
+    assert Slot.asked == [one.timeout] * 2
+
+
+async def test_the_time_of_the_answer_begins_before_its_slots_are_checked() -> None:
+    one = in_flight()
+    with one:
+        one.awaiting()
+        assert one.queue is one._group.answering
+        one.written(None)
+        assert one.may_have_left
 
 
 async def test_a_connection_that_failed_after_all_carried_nothing() -> None:

@@ -41,6 +41,7 @@ async def test_what_was_awaited_is_named() -> None:
         "no connection through the proxy http://p:1 within connect_timeout=2 s"
     )
     wire.connect_until = wire.loop.time()
+    assert "max_wait was over (connect_timeout=2 s)" in time_is_over(wire, None, DIRECT, 2.0, own=False)
     assert time_is_over(wire, None, DIRECT, 2.0, own=True) == (
         "no connection before max_wait was over (connect_timeout=2 s)"
     )

@@ -8,12 +8,14 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from itertools import chain, repeat
+from threading import RLock
 
 import pytest
 
 from okx_async import Limiter, Quota
 from okx_async._limiter.bucket import Bucket, Rule
-from okx_async._limiter.queue import Queue, Verdict, Waiter
+from okx_async._limiter.queue import Queue
+from okx_async._limiter.waiters import Verdict, Waiter
 from tests._limiter.scenes import NORMAL, PANIC, Clock
 
 pytestmark = pytest.mark.virtual
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.virtual
 
 def queue(clock: Clock, limit: int = 1) -> Queue:
     rule = Rule(Quota(limit, 2.0), guard=0.0)
-    return Queue("k", Bucket(rule), asyncio.get_running_loop(), clock)
+    return Queue("k", Bucket(rule), asyncio.get_running_loop(), clock, RLock())
 
 
 async def test_a_timer_that_fires_early_grants_nothing_and_is_armed_again() -> None:
@@ -79,19 +81,19 @@ async def test_the_timer_is_left_alone_while_its_moment_stays() -> None:
 
 async def test_the_timer_waits_for_the_token_that_the_lane_may_take() -> None:
     clock = Clock()
-    subject = Queue("k", Bucket(Rule(Quota(2, 2.0, 1), guard=0.0)), asyncio.get_running_loop(), clock)
+    subject = Queue("k", Bucket(Rule(Quota(2, 2.0, 1), guard=0.0)), asyncio.get_running_loop(), clock, RLock())
     assert subject.take(NORMAL)
     assert subject.take(PANIC)
     subject.settle()
     clock.now += 1.0
     subject.settle()
     normal = subject.join(NORMAL, None)
-    assert subject._timer_at == 103.0  # the one that is back at 102 is the reserve
+    assert subject.looks_at == 103.0  # the one that is back at 102 is the reserve
     panic = subject.join(PANIC, None)
-    assert subject._timer_at == 102.0
+    assert subject.looks_at == 102.0
     clock.now += 1.0
     subject.grant()
-    assert (panic.done(), normal.done(), subject._timer_at) == (True, False, math.inf)
+    assert (panic.done(), normal.done(), subject.looks_at) == (True, False, math.inf)
     subject.close()
 
 
@@ -145,7 +147,7 @@ async def test_close_ends_every_wait() -> None:
 
 async def test_a_closed_loop_does_not_break_giving_back() -> None:
     loop = asyncio.new_event_loop()
-    subject = Queue("k", Bucket(Rule(Quota(1, 2.0))), loop, Clock())
+    subject = Queue("k", Bucket(Rule(Quota(1, 2.0))), loop, Clock(), RLock())
     assert subject.take(NORMAL)
     waiter = subject.join(NORMAL, None)
     waiter.add_done_callback(lambda _: None)  # as a task has that waits for it
@@ -160,7 +162,7 @@ async def test_a_closed_loop_does_not_break_giving_back() -> None:
 async def test_waiters_that_are_collected_after_their_loop_hand_on_nothing() -> None:
     loop = asyncio.new_event_loop()
     clock = Clock()
-    subject = Queue("k", Bucket(Rule(Quota(1, 2.0))), loop, clock)
+    subject = Queue("k", Bucket(Rule(Quota(1, 2.0))), loop, clock, RLock())
     assert subject.take(NORMAL)
     subject.settle()
     waiters = [subject.join(NORMAL, None) for _ in range(2)]

@@ -1,24 +1,22 @@
-"""The owner of a key: loops one after another, at once, in threads, and across a fork."""
+"""The loops that use a key: one after another, at once, in threads, and across a fork."""
 
 import asyncio
-import multiprocessing
 import threading
 import time
-import warnings
-from collections.abc import Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 
 import pytest
 
-from okx_async import Limiter, NotSentError, Quota
+from okx_async import Limiter, NotSentError, Quota, Slot, SlotTimeoutError
 from okx_async._limiter import limiter as _limiter
+from okx_async._limiter import shared_key
 from okx_async._limiter.bucket import Rule
 from okx_async._limiter.limiter import default_limiter
 from okx_async._limiter.registry import KeyRegistry
-from tests._limiter.scenes import Clock
-
-REMEDY = "give each its own Limiter"
+from tests._limiter.scenes import Clock, Elsewhere, hold, in_a_new_loop, steps, take
 
 
 @pytest.fixture
@@ -31,24 +29,10 @@ def limiter(clock: Clock) -> Limiter:
     return Limiter(Quota(3, 2.0), clock=clock)
 
 
-def in_a_new_loop(job: Coroutine[object, object, None]) -> None:
-    with asyncio.Runner() as runner:
-        runner.run(job)
-
-
-async def hold(limiter: Limiter, key: str = "k") -> None:
-    await limiter.slot(key).__aenter__()
-
-
-async def use(limiter: Limiter, key: str = "k") -> None:
-    async with limiter.slot(key, max_wait=0):
-        pass
-
-
 def test_a_new_loop_adopts_what_a_closed_one_left_with_its_tokens_in_doubt(limiter: Limiter, clock: Clock) -> None:
-    in_a_new_loop(use(limiter))
+    in_a_new_loop(take(limiter))
     in_a_new_loop(hold(limiter))  # in flight when its loop was closed
-    in_a_new_loop(use(limiter))
+    in_a_new_loop(take(limiter))
     statistics = limiter.statistics("k")
     assert (statistics.free, statistics.in_flight, statistics.cooling) == (0, 0, 3)
     clock.now += 2.1
@@ -64,61 +48,219 @@ def test_a_late_mark_of_a_closed_loops_slot_changes_nothing_for_the_new_owner(li
         await slot.__aenter__()
 
     in_a_new_loop(enter())
-    in_a_new_loop(use(limiter))
+    in_a_new_loop(take(limiter))
     slot.refund()  # late: its token is in doubt already
     statistics = limiter.statistics("k")
     assert (statistics.free, statistics.in_flight, statistics.cooling) == (1, 0, 2)
 
 
-def test_a_stopped_loop_hands_over_cooling_tokens_but_nothing_in_flight(limiter: Limiter) -> None:
+def test_a_stopped_loop_has_lost_what_it_had_in_flight(limiter: Limiter, clock: Clock) -> None:
     stopped = asyncio.new_event_loop()
-    stopped.run_until_complete(use(limiter))
-    in_a_new_loop(use(limiter))
+    slot = limiter.slot("k")
+    stopped.run_until_complete(slot.__aenter__())
+    in_a_new_loop(take(limiter))
     assert limiter.statistics("k").cooling == 2
-    stopped.run_until_complete(hold(limiter, "other"))
-    with pytest.raises(RuntimeError, match=REMEDY):
-        in_a_new_loop(use(limiter, "other"))
+    with pytest.raises(NotSentError, match="lost while its loop did not run"):
+        slot.check()
+    slot.refund()  # it is in doubt already, and stays so
+    clock.now += 2.1
+    assert limiter.statistics("k").free == 2
+    clock.now += 5.0
+    assert limiter.statistics("k").free == 3
     stopped.close()
 
 
-def test_a_second_running_loop_is_refused_but_for_its_own_keys(limiter: Limiter) -> None:
-    async def first() -> None:
-        await hold(limiter)
-        await use(limiter, "cooling")
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1) as pool:
-            for key in ("k", "cooling"):
-                with pytest.raises(RuntimeError, match=REMEDY):
-                    await loop.run_in_executor(pool, in_a_new_loop, use(limiter, key))
-            await loop.run_in_executor(pool, in_a_new_loop, use(limiter, "free for all"))
-
-    in_a_new_loop(first())
+def test_a_stopped_loop_keeps_its_slot_if_no_other_asks(limiter: Limiter) -> None:
+    stopped = asyncio.new_event_loop()
+    slot = limiter.slot("k")
+    stopped.run_until_complete(slot.__aenter__())
+    in_a_new_loop(take(limiter, "another"))
+    slot.check(5.0)
+    slot.refund()
+    assert limiter.statistics("k").free == 3
+    stopped.close()
 
 
-def test_an_idle_key_may_move_to_another_running_loop(limiter: Limiter, clock: Clock) -> None:
-    async def first() -> None:
-        await use(limiter)
+def test_the_waits_of_a_loop_that_was_stopped_begin_anew_when_it_runs_again() -> None:
+    limiter = Limiter(Quota(1, 0.05))
+    with Elsewhere() as first:
+        first.run(hold(limiter))
+        waiter = first.begin(take(limiter, max_wait=None))
+        late = first.begin(take(limiter, max_wait=7.5))  # as long as the token is in doubt, at least
+        first.run(steps())
+        first.stop()
+        in_a_new_loop(take(limiter, max_wait=9.0))
+        assert not waiter.done()
+        first.go_on(asyncio.wait_for(asyncio.wrap_future(waiter, loop=first.loop), 10))
+        first.go_on(asyncio.wait_for(asyncio.wrap_future(late, loop=first.loop), 10))
+
+
+def test_two_loops_that_run_at_once_have_one_bucket(limiter: Limiter) -> None:
+    with Elsewhere() as one, Elsewhere() as two:
+        one.run(hold(limiter))
+        two.run(hold(limiter))
+        one.run(hold(limiter))
+        for loop in (one, two):
+            with pytest.raises(SlotTimeoutError):
+                loop.run(take(limiter))
+        found = limiter.statistics("k")
+        assert (found.in_flight, found.granted, found.free) == (3, 3, 0)
+        assert limiter.keys() == ["k"]
+
+
+def test_a_refund_in_one_thread_serves_the_waiter_of_another() -> None:
+    limiter = Limiter(Quota(1, 1000.0))
+    with Elsewhere() as one, Elsewhere() as two:
+        slot = one.run(limiter.slot("k").__aenter__())
+        waiter = two.begin(limiter.slot("k").__aenter__())
+        two.run(steps())
+
+        async def refund() -> None:
+            slot.refund()
+
+        one.run(refund())
+        assert waiter.result(10) is not None
+
+
+def test_a_thread_gets_its_slot_while_the_main_loop_hangs() -> None:
+    limiter = Limiter(Quota(1, 0.05))
+    with Elsewhere() as main, Elsewhere() as watchdog:
+        main.run(take(limiter))
+        waiting = main.begin(take(limiter, max_wait=None))
+        main.run(steps())
+        goes_on = main.hang()
+        watchdog.run(take(limiter, max_wait=5.0))
+        goes_on.set()
+        waiting.result(10)
+
+
+def test_a_thread_gets_what_a_hung_loop_had_in_flight_when_it_cannot_count_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared_key, "HUNG", 0.3)
+    monkeypatch.setattr(shared_key, "PATIENCE", 0.02)
+    limiter = Limiter(Quota(1, 0.05), doubt_grace=0.2)
+    with Elsewhere() as main, Elsewhere() as watchdog:
+        slot = main.run(limiter.slot("k").__aenter__())
+        goes_on = main.hang()
+        watchdog.run(take(limiter, max_wait=9.0))
+        goes_on.set()
+
+        async def check() -> None:
+            slot.check()
+
+        with pytest.raises(NotSentError, match="lost"):
+            main.run(check())
+        main.run(take(limiter, max_wait=5.0))
+
+
+def test_a_token_that_was_lost_before_its_waiter_ran_is_asked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_key, "HUNG", 0.3)
+    monkeypatch.setattr(shared_key, "PATIENCE", 0.02)
+    limiter = Limiter(Quota(1, 0.05), doubt_grace=0.2)
+    hanging, goes_on = threading.Event(), threading.Event()
+    with Elsewhere() as main, Elsewhere() as watchdog:
+        slot = main.run(limiter.slot("k").__aenter__())
+        waiter = main.begin(limiter.slot("k").__aenter__())
+        main.run(steps())
+
+        def hand_over_and_hang() -> None:
+            slot.refund()
+            hanging.set()
+            goes_on.wait(10)
+
+        main.loop.call_soon_threadsafe(hand_over_and_hang)
+        assert hanging.wait(10)
+        watchdog.run(take(limiter, max_wait=9.0))
+        goes_on.set()
+        served = waiter.result(10)
+
+        async def check() -> None:
+            served.check()
+            served.refund()
+
+        main.run(check())
+
+
+def test_threads_that_hammer_a_key_keep_one_window() -> None:
+    limit, per, each = 5, 0.05, 30
+    limiter = Limiter(Quota(limit, per))
+    taken: list[float] = []
+    settled: list[float] = []
+
+    async def close(mark: Callable[[Slot], None]) -> None:
+        async with limiter.slot("k") as slot:
+            taken.append(time.monotonic())
+            await asyncio.sleep(0)
+            settled.append(time.monotonic())
+            mark(slot)
+
+    async def closes(mark: Callable[[Slot], None]) -> None:
+        await asyncio.gather(*(close(mark) for _ in range(each)))
+
+    with Elsewhere() as one, Elsewhere() as two, Elsewhere() as three:
+        begun = [
+            loop.begin(closes(mark)) for loop, mark in ((one, Slot.settle), (two, lambda _: None), (three, Slot.settle))
+        ]
+        for job in begun:
+            job.result(60)
+    taken.sort()
+    settled.sort()
+    # Of any `limit` + 1 requests two used one token, so the second was taken a window after the first was settled.
+    assert all(later - earlier > per for earlier, later in zip(settled, taken[limit:], strict=False))
+    assert limiter.statistics("k").in_flight == 0
+    assert taken[-1] - taken[0] < 4 * per * len(taken) / limit
+
+
+def test_an_idle_key_may_be_forgotten_by_any_loop(limiter: Limiter, clock: Clock) -> None:
+    with Elsewhere() as one, Elsewhere() as two:
+        one.run(take(limiter))
         clock.now += 2.1
-        await use(limiter, "another")  # forgets the idle "k"
-        await asyncio.get_running_loop().run_in_executor(None, in_a_new_loop, use(limiter))
+        two.run(take(limiter, "another"))
+        assert list(limiter._registry.queues) == ["another"]
+        one.run(take(limiter))
+        assert limiter.statistics("k").cooling == 1
 
-    in_a_new_loop(first())
+
+def test_every_key_is_looked_at_again_whichever_loops_used_it(limiter: Limiter, clock: Clock) -> None:
+    with Elsewhere() as one, Elsewhere() as two:
+        for _ in range(3):
+            one.run(take(limiter))
+            two.run(take(limiter, "other"))
+            two.run(take(limiter))
+            clock.now += 2.1
+        assert len(limiter._registry._sweep_order) <= 3
+    assert limiter.keys() == []
+    assert not limiter._registry.queues
+
+
+def test_a_coroutine_that_is_collected_in_another_thread_gives_its_token_back(limiter: Limiter) -> None:
+    async def hang() -> None:
+        async with limiter.slot("k"):
+            await asyncio.get_running_loop().create_future()
+
+    with Elsewhere() as one:
+        coroutine = hang()
+
+        async def begin() -> None:
+            coroutine.send(None)
+
+        one.run(begin())
+        assert limiter.statistics("k").in_flight == 1
+        coroutine.close()  # in this thread
+        assert limiter.statistics("k").cooling == 1
+
+
+def test_what_is_collected_in_the_midst_of_a_grant_can_give_its_slot_back(limiter: Limiter) -> None:
+    slot = limiter.slot("k")
+
+    async def both() -> None:
+        await slot.__aenter__()
+        with limiter._registry.lock:  # as it is held while a queue allocates
+            slot.settle()
+
+    in_a_new_loop(both())
     assert limiter.statistics("k").cooling == 1
-
-
-def test_an_idle_key_is_forgotten_by_its_own_loop_only(limiter: Limiter, clock: Clock) -> None:
-    async def look() -> None:
-        limiter._registry.sweep(9)
-
-    async def first() -> None:
-        await use(limiter)
-        clock.now += 2.1
-        await asyncio.get_running_loop().run_in_executor(None, in_a_new_loop, look())
-        assert "k" in limiter._registry.queues  # this loop's thread may be about to take a token of it
-        await look()
-        assert not limiter._registry.queues
-
-    in_a_new_loop(first())
 
 
 def test_a_key_is_forgotten_with_the_loop_in_which_it_was_waited_for(limiter: Limiter) -> None:
@@ -174,37 +316,18 @@ def test_closing_ends_the_waits_of_every_loop(limiter: Limiter) -> None:
     assert not tasks[0].done()
 
 
-def test_a_loop_that_moved_to_another_thread_keeps_its_keys() -> None:
-    limiter = Limiter(Quota(2, 1000.0))
-    first = asyncio.new_event_loop()
-    first.run_until_complete(limiter.slot("k", max_wait=0).__aenter__())
-    elsewhere = threading.Thread(target=first.run_forever)
-    elsewhere.start()
-    try:
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), first).result(5)
-        with pytest.raises(RuntimeError, match=REMEDY):
-            in_a_new_loop(use(limiter))
-        assert limiter.statistics("k").in_flight == 1
-    finally:
-        first.call_soon_threadsafe(first.stop)
-        elsewhere.join()
-        first.close()
-
-
-def test_threads_making_keys_at_once_get_one_owner_for_each() -> None:
+def test_threads_making_keys_at_once_get_one_bucket_for_each() -> None:
     limiter = Limiter(Quota(1, 1000.0))
     barrier = threading.Barrier(4)
     owned: list[str] = []
 
     async def claim() -> None:
-        barrier.wait()
+        barrier.wait(10)
         for i in range(200):
-            try:
+            with suppress(SlotTimeoutError):
                 await limiter.slot(f"k{i}", max_wait=0).__aenter__()
-            except (RuntimeError, TimeoutError):
-                continue
-            owned.append(f"k{i}")
-        barrier.wait()  # all loops run until all have tried: a closed loop's keys may be adopted
+                owned.append(f"k{i}")
+        barrier.wait(10)  # all loops run until all have tried: what a closed loop had is in doubt
 
     threads = [threading.Thread(target=in_a_new_loop, args=(claim(),)) for _ in range(4)]
     for thread in threads:
@@ -212,63 +335,6 @@ def test_threads_making_keys_at_once_get_one_owner_for_each() -> None:
     for thread in threads:
         thread.join()
     assert sorted(owned) == sorted(f"k{i}" for i in range(200))
-
-
-def _child(limiter: Limiter, results: "multiprocessing.Queue[str]") -> None:
-    for key in ("parent's", "idle", "new"):
-        try:
-            in_a_new_loop(use(limiter, key))
-            results.put("ok")
-        except RuntimeError as exc:
-            results.put(str(exc))
-
-
-@pytest.mark.parametrize("running", [False, True], ids=["between runs", "inside a running loop"])
-def test_a_forked_child_is_refused_the_keys_that_its_parent_uses(
-    limiter: Limiter, clock: Clock, *, running: bool
-) -> None:
-    context = multiprocessing.get_context("fork")
-    results = context.Queue()
-
-    async def parent() -> None:
-        await use(limiter, "idle")
-        await use(limiter, "parent's")
-        clock.now += 1.5
-        await use(limiter, "parent's")
-        clock.now += 1.0  # both are known still, one of them is idle
-        assert "idle" in limiter._registry.queues
-        if running:
-            fork()
-
-    def fork() -> None:
-        child = context.Process(target=_child, args=(limiter, results))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: forking with threads; that is the subject
-            child.start()
-        child.join()
-
-    in_a_new_loop(parent())
-    if not running:
-        fork()
-    refused, *granted = (results.get(timeout=10) for _ in range(3))
-    assert "when this process was forked" in refused
-    assert REMEDY in refused
-    assert granted == ["ok", "ok"]
-    results.close()
-
-
-async def test_a_key_with_waiters_only_is_refused_after_a_fork(limiter: Limiter, clock: Clock) -> None:
-    await limiter.block("k", 1.0, refused=False)
-    waiter = asyncio.ensure_future(hold(limiter))
-    await asyncio.sleep(0)
-    clock.now += 1.1  # its time has come, the timer has not fired: no token is out, no block stands
-    registry = limiter._registry
-    assert registry.queues["k"].bucket.idle(clock.now)
-    registry.after_fork()
-    with pytest.raises(RuntimeError, match="when this process was forked"):
-        registry.queue("k")
-    waiter.cancel()
-    await asyncio.wait([waiter])
 
 
 def test_the_default_limiter_is_one_for_the_process() -> None:

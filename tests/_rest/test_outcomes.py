@@ -167,7 +167,7 @@ def test_text_names_the_thing_the_reason_and_the_next_step(status: int, body: st
         ("50105", ["passphrase"]),
         ("50110", ["IP address"]),
         ("50113", ["secret key"]),
-        ("50119", ["check region= (global, eea, us, app, au, tr)", "base_url", "if it lives"]),
+        ("50119", ["check region= (global, eea, us, app, au, tr)", "base_url", "revoked"]),
         ("50120", ["Trade permission"]),
         ("50102", ["clock"]),
         ("51023", ["mgn_mode", "pos_side"]),

@@ -31,6 +31,7 @@ def run(folder: Path, program: str, *options: str, table: str = "") -> Any:
     ("table", "options"),
     [
         ("slots", ["--rounds", "1", "--calls", "100"]),
+        ("loops", ["--rounds", "1", "--calls", "100"]),
         ("grants", ["--rounds", "1", "--seconds", "0.2"]),
         ("memory", ["--many", "200"]),
     ],
@@ -147,7 +148,7 @@ def test_the_tables_are_put_into_the_page(tmp_path: Path) -> None:
 
 def test_the_exit_is_timed_alone_and_beside_rivals(tmp_path: Path) -> None:
     raw = run(tmp_path, "exit", "--seeds", "1")["raw"]
-    assert len(raw) == 9  # books of three sizes, beside three kinds of rivals
+    assert len(raw) == 12  # books of three sizes, beside three kinds of rivals, and with orders resting
     for name, [[seconds, first]] in raw.items():
         assert 0 < first < seconds, name
         assert seconds < 30.0, name

@@ -3,9 +3,11 @@
 import json
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+import okx_async as okx
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
 from okx_async.cli.exits import ExitCode
@@ -128,11 +130,70 @@ async def test_orders_that_could_not_be_cancelled_are_exit_1(
     assert "1 order that may open a position could not be cancelled" in err
 
 
-def test_a_position_that_cannot_be_read_did_not_appear_after_the_question() -> None:
-    record = {"instId": BTC, "mgnMode": "new", "posSide": "net", "pos": "3"}
-    [odd] = positions(Answer(200, "0", data=[record], listed=True, envelope=True)).positions
-    consent = Consent(ALL)
+def listed(**changes: Any) -> okx.Position:
+    """Return a position as listed, which may be one that cannot be read."""
+    record = {"instId": BTC, "instType": "SWAP", "mgnMode": "cross", "posSide": "net", "pos": "3", **changes}
+    plain, odd = positions(Answer(200, "0", data=[record], listed=True, envelope=True))
+    return plain[0] if plain else odd[0].position
+
+
+ODD: list[dict[str, Any]] = [
+    {"mgnMode": ""},
+    {"mgnMode": None, "instType": ""},
+    {"posSide": 7, "instType": None},
+    {"instType": "MARGIN", "ccy": 7},
+    {"instId": None, "posId": "7", "instType": "EVENTS"},
+]
+
+
+@pytest.mark.parametrize("changes", ODD)
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_position_that_cannot_be_read_did_not_appear_after_the_question(
+    changes: dict[str, Any], *, asked: bool
+) -> None:
+    odd = listed(**changes)
+    inst_type = "MARGIN" if changes.get("instType") == "MARGIN" else "SWAP"
+    consent = Consent(replace(ALL, inst_type=inst_type))
+    if asked:
+        consent.give(Found([], [], [], [], []))
+    for mgn_mode in ("cross", "isolated"):  # flatten asks about each mode that may be meant
+        assert consent.holds(replace(odd, mgn_mode=odd.mgn_mode or mgn_mode))
+    assert consent.left_alone == {}
+    other = Consent(replace(ALL, inst_type="OPTION"))
+    assert other.holds(odd) is (odd.inst_type not in {"SWAP", "MARGIN"})  # it says that it is none
+
+
+def test_a_position_that_appeared_after_the_question_is_left_alone() -> None:
+    consent, new = Consent(ALL), listed(mgnMode="new")
     consent.give(Found([], [], [], [], []))
-    assert not consent.holds(odd)
-    assert consent.holds(replace(odd, mgn_mode="cross"))  # flatten asks about each mode that may be meant
-    assert list(consent.left_alone.values()) == [odd]
+    assert not consent.holds(new)
+    assert list(consent.left_alone.values()) == [new]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_position_without_a_type_is_not_closed_by_one_and_not_left_out(*, asked: bool) -> None:
+    consent, untyped = Consent(replace(ALL, inst_type="SWAP", mgn_mode="cross")), listed(instType="")
+    if asked:
+        consent.give(Found([], [], [], [], []))
+    assert not consent.holds(untyped)
+    assert not consent.holds(listed(instType="EVENTS"))
+    assert not consent.holds(listed(instType="", mgnMode="isolated"))
+    assert list(consent.left_alone.values()) == [untyped]
+    assert Consent(ALL).holds(untyped)
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("way", [{"dry_run": True}, {}])
+async def test_nothing_but_a_position_without_a_type_is_not_flat(
+    exchange: SimulatedExchange,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    way: dict[str, Any],
+) -> None:
+    exchange.odd_records.append({"instId": BTC, "mgnMode": "cross", "posSide": "net", "pos": "3"})
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert await run(exchange, replace(ALL, inst_type="SWAP", **way), yes=False) is ExitCode.FAILED
+    assert "it does not say of which type it is" in capsys.readouterr().err
+    if not way:
+        assert await run(exchange, replace(ALL, inst_type="SWAP"), yes=True) is ExitCode.FAILED
+        assert "does not say of which type it is; left alone" in " ".join(capsys.readouterr().out.split())

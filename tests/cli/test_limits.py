@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from okx_async import Client, Credentials
 from okx_async.stores import SqliteLimiter
 from tests.cli.conftest import Process
 from tests.stores.servers import Server
@@ -30,18 +32,17 @@ def test_a_command_and_a_program_share_one_limit(
     async def hold_all() -> str:
         """Take what the commands may use, and let one of them ask."""
         limiter = SqliteLimiter()
-        [positions] = [key for key in await seen() if key[-1] == "BTC-USDT-SWAP"]
+        keys = (command.environment[f"OKX_{name}"] for name in ("API_KEY", "SECRET_KEY", "PASSPHRASE"))
+        async with Client(Credentials(*keys), base_url=record["base_url"], limiter=limiter) as client:
+            await client.warm_up(1)  # learns the user id
+            key = client.limiter_key("BTC-USDT-SWAP")
         async with asyncio.TaskGroup() as group:
-            held = [group.create_task(limiter.slot(tuple(positions)).__aenter__()) for _ in range(20)]
+            held = [group.create_task(limiter.slot(key).__aenter__()) for _ in range(20)]
         refused = await asyncio.to_thread(command, *CLOSE, *where, "--max-wait", "0.3")
         for slot in held:
             slot.result().refund()
         await limiter.aclose()
         return refused.stderr
-
-    async def seen() -> list[list[str]]:
-        shown = await asyncio.to_thread(command, "limits", "--json")
-        return [key["key"] for key in json.loads(shown.stdout)["keys"]]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", command.environment["XDG_STATE_HOME"])
@@ -51,15 +52,20 @@ def test_a_command_and_a_program_share_one_limit(
         assert "no slot within max_wait" in asyncio.run(hold_all())
 
 
-def test_limits_are_shown_for_people_and_for_machines(
-    simulate: Callable[..., dict[str, Any]], command: Process, file: Path
-) -> None:
+def test_limits_are_shown_for_people_and_for_machines(command: Process, file: Path) -> None:
+    async def shown_while_one_is_held() -> str:  # what cools is free again after 2 s, however long the command starts
+        limiter = SqliteLimiter()
+        async with limiter.slot(("live", "123", "BTC-USDT-SWAP")):
+            shown = await asyncio.to_thread(command, "limits")
+        await limiter.aclose()
+        return shown.stdout
+
     assert command("limits").stdout == f"{file}: 0 keys in use\n"
-    record = simulate("--position", "BTC-USDT-SWAP:1")
-    assert command(*CLOSE, "--base-url", record["base_url"]).returncode == 0
-    shown = command("limits").stdout
-    assert "BTC-USDT-SWAP\n  19 free, 0 in flight, 1 cooling, of 20 in 2 s; the next comes back within" in shown
-    assert "held by process" in shown
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", command.environment["XDG_STATE_HOME"])
+        shown = asyncio.run(shown_while_one_is_held())
+    assert "BTC-USDT-SWAP\n  19 free, 1 in flight, 0 cooling, of 20 in 2 s" in shown
+    assert f"held by process {os.getpid()}" in shown
     command.environment["OKX_LIMITS"] = f"sqlite://{file}"
     assert json.loads(command("limits", "--json").stdout)["path"] == str(file)
     assert json.loads(command("limits", "--vouch", "--json").stdout)["paused"] == 0.0

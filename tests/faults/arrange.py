@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from okx_async.simulator import Wire
 from okx_async.simulator.faults.catalogue import CATALOGUE
+from okx_async.simulator.virtual.links import Control
 from tests.faults.world import STRUCK, World
 
 Arrange: TypeAlias = Callable[[World], Awaitable[None]]
@@ -97,3 +98,31 @@ async def mended(world: World) -> None:
 async def revoke(world: World) -> None:
     """Delete the API key."""
     world.exchange.revoke(world.exchange.credentials)
+
+
+def hang_up(seconds: float) -> Arrange:
+    """Let the server hang up on each connection of the next `seconds` in the turn of the loop in which it is made."""
+
+    async def arrange(world: World) -> None:
+        network: Any = world.network
+        join = network.join
+
+        def joined(*arguments: Any) -> Any:
+            transport, protocol = join(*arguments)
+            if world.loop.time() < end:
+                transport.arrive(Control.FIN)
+            return transport, protocol
+
+        end = world.loop.time() + seconds
+        network.join = joined
+
+    return arrange
+
+
+def cancelled(*after: float) -> Arrange:
+    """Cancel the call: `after` has the seconds from the call, and from each cancellation to the next."""
+
+    async def arrange(world: World) -> None:
+        world.cancels = after
+
+    return arrange

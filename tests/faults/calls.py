@@ -49,7 +49,12 @@ async def flatten(world: World) -> Ends:
 
     deadline = DEADLINE if world.max_wait is None else world.max_wait
     try:
-        report = await world.client.flatten(deadline=deadline, on_progress=on_progress)
+        report = await world.client.flatten(
+            deadline=deadline,
+            on_progress=on_progress,
+            cancel_orders="entries" if world.cancel_orders else None,
+            look_again=0.5,
+        )
     except okx.OkxError as error:  # of the first reading
         return Ends([End(inst_id, type(error).__name__, error.code, ()) for inst_id in world.legs])
     ends = {inst_id: End(inst_id, "no row", "", ()) for inst_id in world.legs}

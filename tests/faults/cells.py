@@ -32,6 +32,8 @@ class Cell:
     """The state of the other legs of a flatten, if it is not "closed"."""
     more: tuple[str, ...] = ()
     """The states of rows of the report that are about no leg."""
+    orders: str = ""
+    """What became of the orders that rest beside a flatten which is to cancel them: see `observe`."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Row:
     """Of the call, s; for a flatten it is the deadline."""
     options: dict[str, Any] = field(default_factory=dict)
     """Of the exchange."""
+    cancel_orders: bool = False
+    """Whether orders rest on `STRUCK`, and a flatten is to cancel them."""
     way: Way | None = None
     """What keeps client and exchange apart, in place of a fault of the exchange."""
 

@@ -102,6 +102,17 @@ def refuted(report: okx.FlattenReport, rows: list[JournalRow], trades: Iterable[
             yield f"{row.state}, while it stood in the books at the last reading"
 
 
+def orders(report: okx.FlattenReport, left: dict[str, str]) -> Iterator[str]:
+    """Yield what the report says of orders that is not so; `left`: which still rest, by id, and of what kind."""
+    cancelled = {order.ord_id or order.algo_id for order in report.cancelled}
+    yield from (f"{left[name]} {name} is told to be cancelled, and rests" for name in cancelled & {*left})
+    if report.open_orders is not None:
+        told = {order.ord_id or order.algo_id for order in report.open_orders}
+        yield from (f"{left[name]} {name} rests, and is not told" for name in {*left} - told)
+    if report.flat and left and not report.notes:
+        yield f"{len(left)} orders rest, and no note says so"
+
+
 def harmful(
     report: okx.FlattenReport, rows: list[JournalRow], trades: Iterable[Trade], meant: set[Identity]
 ) -> Iterator[str]:

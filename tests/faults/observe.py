@@ -14,7 +14,7 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from tests.faults import judge
 from tests.faults.calls import Column
 from tests.faults.cells import Row
-from tests.faults.world import End, Leg, Observed, World
+from tests.faults.world import STRUCK, End, Ends, Leg, Observed, World
 
 EPOCH = 1768519672.0
 TIME_PATH = "/api/v5/public/time"
@@ -57,6 +57,8 @@ def _observe(row: Row, column: Column) -> tuple[Observed, list[str]]:
             world = World(loop, network, exchange, client, limiter, row.max_wait, column.legs, ended)
             for inst_id in column.legs:
                 exchange.open_position(inst_id, 4)
+            if row.cancel_orders:
+                place_orders(world)
             async with client:
                 observed = await _happen(row, world, column)
             if session is not None:
@@ -76,10 +78,11 @@ async def _happen(row: Row, world: World, column: Column) -> Observed:
     await row.arrange(world)
     before, held = len(exchange.journal), judge.held(exchange.trades)
     world.ended.clear()
-    ends = await column.call(world)
+    ends = await _call(world, column)
     told = world.loop.clock()
     if ends.report is not None:
         until_told = [each for each in exchange.journal[before:] if each.at <= told]
+        world.wrong += judge.orders(ends.report, orders_left(world)) if row.cancel_orders else ()
         world.wrong += judge.refuted(ends.report, until_told, exchange.trades)
     await judge.follow_tokens(world, ends, told)
     rows = exchange.journal[before:]
@@ -93,8 +96,59 @@ async def _happen(row: Row, world: World, column: Column) -> Observed:
         asked=sum(each.path == TIME_PATH for each in rows),
         flat=None if ends.report is None else ends.report.flat,
         more=ends.more,
+        orders=_orders(world, ends.report) if row.cancel_orders and ends.report is not None else "",
         wrong=world.wrong,
     )
+
+
+async def _call(world: World, column: Column) -> Ends:
+    """Make the call, and cancel it if that was arranged; what its exception notes of a leg is what it tells of it."""
+    if not world.cancels:
+        return await column.call(world)
+    task = asyncio.ensure_future(column.call(world))
+    for seconds in world.cancels:
+        await asyncio.sleep(seconds)
+        task.cancel()
+    try:
+        return await task
+    except asyncio.CancelledError as error:
+        notes = getattr(error, "__notes__", [])
+    told = {inst_id: [note.removeprefix(f"{inst_id}: ") for note in notes if inst_id in note] for inst_id in world.legs}
+    world.wrong += [f"noted {len(told[inst_id])} times: {told}" for inst_id in told if len(told[inst_id]) > 1]
+    attempts = [attempt for attempt, _ in world.ended]
+    return Ends(
+        [
+            End(
+                inst_id,
+                f"CancelledError: {told[inst_id][0]}" if told[inst_id] else "CancelledError",
+                "",
+                tuple(attempt for attempt in attempts if attempt.request.inst_id == inst_id),
+            )
+            for inst_id in world.legs
+        ]
+    )
+
+
+def place_orders(world: World) -> None:
+    """Let three entries, three algo orders that would add, and a stop rest beside the position of `STRUCK`."""
+    exchange = world.exchange
+    world.cancel_orders = True
+    for _ in range(3):
+        exchange.add_pending_order(STRUCK, side="buy", reduce_only=False)
+        exchange.add_algo_order(STRUCK, "trigger", side="buy", sz="1", reduce_only=False)
+    exchange.add_algo_order(STRUCK)
+
+
+def orders_left(world: World) -> dict[str, str]:
+    """Return the orders that rest: their kinds by their ids."""
+    exchange = world.exchange
+    algos = {order.algo_id: order.ord_type for order in exchange.algo_orders}
+    return {order.ord_id: order.ord_type for order in exchange.pending_orders} | algos
+
+
+def _orders(world: World, report: okx.FlattenReport) -> str:
+    left = len(orders_left(world))
+    return f"{len(report.cancelled)} cancelled, {left} left{', noted' * bool(report.notes)}"
 
 
 def _leg(end: End, rows: list[JournalRow]) -> Leg:

@@ -8,10 +8,10 @@ from pathlib import Path
 from tests.faults.calls import COLUMNS
 from tests.faults.cells import Cell, Row
 from tests.faults.observe import observe
-from tests.faults.rows import answers, flatten, network, strange, ways
+from tests.faults.rows import answers, cancels, flatten, network, strange, ways
 from tests.faults.world import STRUCK, Leg, Observed
 
-ROWS: list[Row] = [*answers.ROWS, *network.ROWS, *strange.ROWS, *ways.ROWS, *flatten.ROWS]
+ROWS: list[Row] = [*answers.ROWS, *network.ROWS, *strange.ROWS, *ways.ROWS, *flatten.ROWS, *cancels.ROWS]
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
 REWRITE = "docs/reliability.md is stale: run `python -m tests.faults.page` and commit what it writes"
@@ -36,6 +36,8 @@ def breaches(row: Row, column: str, observed: Observed) -> list[str]:
         found.append(f"arrived {observed.late} times after the caller was told, not {late}")
     if (observed.flat, observed.more) != (cell.flat, cell.more):
         found.append(f"flat is {observed.flat}, not {cell.flat}; beside the legs {observed.more}, not {cell.more}")
+    if observed.orders != cell.orders:
+        found.append(f"of the orders {observed.orders!r}, not {cell.orders!r}")
     if observed.asked != cell.asked:
         found.append(f"the exchange was asked for its time {observed.asked} times, not {cell.asked}")
     return found
@@ -70,6 +72,8 @@ def _matrix() -> str:
 
 
 def _told(cell: Cell) -> str:
+    if cell.orders:
+        return f"{_told(replace(cell, orders=''))}; orders: {cell.orders}"
     if cell.flat is not None:
         return f"{'flat' if cell.flat else '**not flat**'}: {cell.told} {cell.code}".rstrip()
     return cell.told if cell.told == "accepted" else f"`{cell.told}` {cell.code}".rstrip()

@@ -16,7 +16,7 @@ from tests.faults.calls import COLUMNS
 from tests.faults.cells import Row
 from tests.faults.observe import observe
 from tests.faults.page import PAGE, REWRITE, ROWS, breaches, fresh
-from tests.faults.rows import answers, flatten, network, strange, ways
+from tests.faults.rows import answers, cancels, flatten, network, strange, ways
 
 FILLS = {"The close fills in part", "The close fills late, in part, or never"}
 
@@ -30,7 +30,7 @@ def test_row(row: Row) -> None:
 def test_the_matrix_is_as_large_as_promised() -> None:
     assert len({row.title for row in ROWS}) == len(ROWS) >= 200
     assert all(set(row.cells) == set(COLUMNS) for row in [*answers.ROWS, *network.ROWS, *strange.ROWS, *ways.ROWS])
-    assert all(set(row.cells) == {"flatten"} for row in flatten.ROWS)
+    assert all(set(row.cells) == {"flatten"} for row in [*flatten.ROWS, *cancels.ROWS])
 
 
 def test_no_close_is_ever_to_be_executed_twice_and_sent_only_as_often_as_it_had_slots() -> None:

@@ -40,6 +40,8 @@ class Observed:
     """What the report of a flatten says; None: there is none."""
     more: tuple[str, ...]
     """The states of its rows that are about no leg."""
+    orders: str
+    """What became of the orders that it was to cancel."""
     wrong: list[str]
     """Misplaced tokens, statements that the books refute, and tasks, timers or connections left behind."""
 
@@ -60,6 +62,10 @@ class World:
     wrong: list[str] = field(default_factory=list)
     as_read: Callable[[], object] | None = None
     """To be called once a flatten has made its first reading."""
+    cancel_orders: bool = False
+    """Whether a flatten cancels orders."""
+    cancels: tuple[float, ...] = ()
+    """When the call is cancelled: seconds from the call, and from each cancellation to the next."""
 
     async def warm(self) -> None:
         """Close something else, so that there is a connection and a past."""

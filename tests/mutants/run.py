@@ -39,7 +39,7 @@ class Fault(NamedTuple):
     def twin(self) -> str:
         """The test file of the changed module."""
         module = PurePosixPath(self.path)
-        return f"tests/{module.with_name('test_' + module.name.lstrip('_'))}"
+        return f"tests/{module.with_name('test_' + module.stem.lstrip('_') + '.py')}"
 
 
 def read(text: str) -> list[Fault]:

@@ -41,10 +41,10 @@ async def test_everything_leads_through_it(clients: Clients) -> None:
     ("ends", "words"),
     [
         ("down", "ProxyConnectionError"),
-        ("refused", "ProxyError"),
-        ("methods", "ProxyError"),
+        ("refused", "ProxyError: Connection refused by destination host; trying again is safe"),
+        ("methods", "the SOCKS proxy refuses the login (No acceptable authentication methods were offered)"),
         ("silent", "no connection within connect_timeout=0.3 s"),
-        ("login", "ProxyError"),
+        ("login", "(Username and password authentication failure): give the proxy's URL the right user name"),
     ],
 )
 async def test_before_its_tunnel_stands_nothing_is_sent(
@@ -63,6 +63,7 @@ async def test_before_its_tunnel_stands_nothing_is_sent(
             with pytest.raises(NotSentError):
                 await client.flatten(deadline=0.5)
     assert words in str(caught.value)
+    assert len(caught.value.attempts) == 1 or ends not in {"methods", "login"}
     assert {attempt.token for attempt in caught.value.attempts} == {"refunded"}
     assert clients.fate(client) == "free"
     assert stub.requests == []

@@ -1,7 +1,9 @@
 """The checks find the sources that break the contract."""
 
 import asyncio
-from collections.abc import Callable, Hashable
+import threading
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -47,6 +49,27 @@ class Open(Limiter):
         pass
 
 
+class Waiting(Limiter):
+    """Has slots that take their time to end."""
+
+    @asynccontextmanager
+    async def slot(self, key: Hashable, **options: Any) -> AsyncIterator[Any]:  # type: ignore[override]
+        async with super().slot(key, **options) as slot:
+            yield slot
+        await asyncio.sleep(0)
+
+
+class Narrow(Limiter):
+    """Has a limit for each loop."""
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(quota)
+        self.others: dict[int, Limiter] = {}
+
+    def slot(self, key: Hashable, **options: Any) -> LimiterSlot:
+        return self.others.setdefault(threading.get_ident(), Limiter(self.quota)).slot(key, **options)
+
+
 class Lossy(Limiter):
     """Has slots that are lost at once, and that may be marked twice."""
 
@@ -56,7 +79,7 @@ class Lossy(Limiter):
 
 
 class LossySlot(LimiterSlot):
-    def check(self) -> None:
+    def check(self, seconds: float | None = None) -> None:  # noqa: ARG002 - the interface's
         raise NotSentError("lost")
 
     def refund(self) -> None:
@@ -73,6 +96,8 @@ class LossySlot(LimiterSlot):
         (Deaf, "a_block_holds_for_all: a slot was granted during a block"),
         (Lossy, "check_lets_a_fresh_slot_pass: lost"),
         (Lossy, "the_first_mark_counts: a second mark must raise RuntimeError"),
+        (Waiting, "leaving_waits_for_nothing: leaving the block waited"),
+        (Narrow, "every_loop_and_thread_has_one_limit: another loop has a limit of its own"),
         (Open, "closing_ends_every_wait: a waiter was left waiting"),
     ],
 )

@@ -12,6 +12,7 @@ def test_each_thing_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
         notices.quota(("k",), Quota(20, 2.0), Quota(10, 2.0))
         notices.quota(("k",), Quota(30, 2.0), Quota(10, 2.0))
         notices.pause(110.0, 10.0)
+    notices.pause(110.5, 10.0)  # of another part of the keys of a server
     notices.pause(120.0, 10.0)
     assert len(caplog.records) == 4
     assert {record.levelno for record in caplog.records} == {logging.WARNING}

@@ -71,14 +71,14 @@ class RunForIt:
         plain = {"instId": "F0-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "ccy": "USDT", "pos": "3"}
         return {**plain, "posCcy": "", "posId": "7", "cTime": "1000", "uTime": "1001", **changes}
 
-    def read(self, begun: float, *records: dict[str, Any], ended: float | None = None) -> None:
-        """Let it read positions, within 0.1 s."""
+    def read(self, begun: float, *records: dict[str, Any], ended: float | None = None, asks: str = "") -> None:
+        """Let it read positions, within 0.1 s; `asks`: the query."""
         ended = begun + 0.1 if ended is None else ended
         wait = Wait(("env", "123", "account/positions"), Priority.PANIC, 1000.0 + begun, 1000.0 + begun)
         wait.ended, wait.call, wait.fate = 1000.0 + ended, "e1", "settled"
         self.waits.append(wait)
         body = orjson.dumps({"code": "0", "data": list(records), "msg": ""})
-        self.evidence.witness.answers.append(PositionsAnswer(1000.0 + (begun + ended) / 2, "key", "", body))
+        self.evidence.witness.answers.append(PositionsAnswer(1000.0 + (begun + ended) / 2, "key", asks, body))
 
     def close(
         self,

@@ -103,3 +103,24 @@ def test_a_clock_that_fails_knows_when_the_machine_was_asked_instead() -> None:
     clock.fail(None)
     assert clock() == 503.0
     assert [clock.moment(stamp) for stamp in stamps] == [11.0, 12.0, 13.0]
+
+
+def test_an_acceptance_is_heard_whole_and_once() -> None:
+    times = iter((1.0, 2.0, 3.0))
+    witness = Witness(lambda: next(times))
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+    item = b'{"clOrdId":"c1","instId":"S0-USDT-SWAP","posSide":"net","tag":""}'
+    accepted = head + b'{"code":"0","data":[%s],"msg":""}' % item
+    for data in (
+        accepted[:-20],
+        accepted[:-1],
+        accepted.replace(b'"0"', b'"51000"'),
+        accepted.replace(b"200", b"500"),
+        head + b'{"code":"0","data":[],"msg":""}',
+        b"x" * 5000,
+    ):
+        witness.hear(data)
+    assert witness.accepted == {}
+    witness.hear(accepted + accepted)
+    witness.hear(accepted)
+    assert witness.accepted == {"c1": 1.0}

@@ -47,6 +47,8 @@ class Network:
         """The connections that are open at one end at least, by number."""
         self.made = 0
         """Connections so far."""
+        self.on_data: Callable[[bytes], object] | None = None
+        """Called with the bytes that a client's protocol is about to be given."""
         self._seed = seed
         self._random = Random(f"{seed} connects")
         self._listeners: dict[tuple[str, int], Listener] = {}
@@ -126,6 +128,7 @@ class Network:
             rng=Random(f"{self._seed} wire {self.made}"),
             trace=self.trace,
             on_ended=self._forget,
+            on_data=self.on_data,
         )
         protocol = factory()
         wire.open(protocol, listener.accept)

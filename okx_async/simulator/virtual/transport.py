@@ -81,6 +81,7 @@ class MemoryTransport(asyncio.Transport):
         on_lost: Called when the connection has ended here.
         sock: The client's socket, at the client's end.
         peername: The client's address, at the server's end.
+        on_data: Called with the bytes that the protocol is about to be given.
     """
 
     outbound: Link
@@ -94,9 +95,11 @@ class MemoryTransport(asyncio.Transport):
         *,
         sock: HeldSocket | None = None,
         peername: tuple[str, int] | None = None,
+        on_data: Callable[[bytes], object] | None = None,
     ) -> None:
         super().__init__()
         self.name = name
+        self._on_data = on_data
         self.accept: Callable[[], asyncio.Protocol | None] | None = None
         """At the server's end: returns the protocol of a new connection, None if it is refused."""
         self.made = False
@@ -227,7 +230,7 @@ class MemoryTransport(asyncio.Transport):
     def arrive(self, item: bytes | Control) -> None:
         """Take what came over the wire."""
         if isinstance(item, bytes) and not (self._held or self._closing) and self._protocol is not None:
-            self._protocol.data_received(item)  # the usual case
+            self._deliver(self._protocol, item)  # the usual case
         elif item is Control.OPEN:
             protocol = None if self.accept is None else self.accept()
             if protocol is None:  # the server stopped listening meanwhile
@@ -280,7 +283,12 @@ class MemoryTransport(asyncio.Transport):
             # In the loop's next turn: until then the socket shows the end and the loop has not reported it.
             self._loop.call_soon(self._report_eof)
         elif isinstance(item, bytes):
-            self._protocol.data_received(item)
+            self._deliver(self._protocol, item)
+
+    def _deliver(self, protocol: asyncio.Protocol, data: bytes) -> None:
+        if self._on_data is not None:
+            self._on_data(data)
+        protocol.data_received(data)
 
     def _report_eof(self) -> None:
         if not self._closing and self._protocol is not None and not self._protocol.eof_received():

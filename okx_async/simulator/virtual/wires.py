@@ -21,6 +21,7 @@ class Wire:
         rng: Source of its delays and cuts.
         trace: Takes (time, text) of what happens, if given.
         on_ended: Called with the wire when both ends are lost.
+        on_data: Called with the bytes that the client's protocol is about to be given.
     """
 
     def __init__(
@@ -34,10 +35,11 @@ class Wire:
         rng: Random,
         trace: list[tuple[float, str]] | None,
         on_ended: Callable[["Wire"], object],
+        on_data: Callable[[bytes], object] | None = None,
     ) -> None:
         self.number = number
         self._on_ended = on_ended
-        self.near = near = MemoryTransport(loop, f"client {number}", self._look, sock=sock)
+        self.near = near = MemoryTransport(loop, f"client {number}", self._look, sock=sock, on_data=on_data)
         peername = ("127.0.0.1", 49152 + number % 16384)
         self.far = far = MemoryTransport(loop, f"server {number}", self._look, peername=peername)
         near.outbound = far.inbound = Link(loop, near, far, path=inward, rng=rng, trace=trace)

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from math import floor
 
+from okx_async.simulator import JournalRow
 from okx_async.simulator.api.arrivals import worst_window
 from okx_async.simulator.api.endpoints import CLOSE_PATH, ROUTES
-from okx_async.torture.calls import ACCEPTED, CANCELLED, NOT_SENT, REFUSED, UNKNOWN
+from okx_async.torture.calls import ACCEPTED, CANCELLED, NOT_SENT, REFUSED, UNKNOWN, Call
 from okx_async.torture.evidence import SLACK, Evidence
 from okx_async.torture.stage import EPOCH, FOREIGN
 
@@ -59,10 +60,23 @@ def truth(evidence: Evidence) -> Iterator[str]:
             yield f"{who}: cancelled without a note, but it was executed"
         elif call.told not in {ACCEPTED, REFUSED, NOT_SENT, UNKNOWN, CANCELLED}:
             yield f"{who}: {call.told}"
+        yield from _overheard(evidence, call, rows)
         if executed > 1:
             yield f"{who}: executed {executed} times"
         if len(rows) > sent:
             yield f"{who}: arrived {len(rows)} times, {sent} of {len(call.attempts)} attempts say that they were sent"
+
+
+def _overheard(evidence: Evidence, call: Call, rows: list[JournalRow]) -> Iterator[str]:
+    """Yield a line for a call told as unknown whose acceptance came while it was awaited, and not just as it ended."""
+    heard = evidence.witness.accepted.get(call.name)
+    if call.told != UNKNOWN or heard is None or any(row.fault for row in rows):
+        return
+    late = SLACK + evidence.plan.conditions.freeze
+    most = evidence.plan.seats[call.seat].timeout - late
+    for begun, ended in call.spans:
+        if begun <= heard <= ended and (ended - begun < most or heard < ended - late):
+            yield f"{call.name}: told unknown ({call.words}), but its acceptance had come at {heard:.6f}"
 
 
 def repeats(evidence: Evidence) -> Iterator[str]:
@@ -71,8 +85,10 @@ def repeats(evidence: Evidence) -> Iterator[str]:
         for attempt in call.attempts[:-1]:
             if attempt.outcome.value not in REPEATABLE:
                 yield f"{call.name} {call.request.inst_id}: {attempt.outcome.value} {attempt.code} was sent again"
-        if len(call.attempts) > MOST_ATTEMPTS:
-            yield f"{call.name} {call.request.inst_id}: {len(call.attempts)} attempts"
+        # A close that waits for others is begun anew after one of a higher lane took its place, before it was sent.
+        made = [attempt for attempt in call.attempts if attempt.token != "refunded" or not call.join]
+        if len(made) > MOST_ATTEMPTS:
+            yield f"{call.name} {call.request.inst_id}: {len(made)} attempts"
         for attempt in call.attempts:
             answered = attempt.outcome.value not in {"UNKNOWN", "NOT-SENT"}
             if answered and attempt.token != "settled" and attempt.code:

@@ -139,10 +139,10 @@ def _stood_still(last: Reading, address: Address, target: ListedPosition, moved:
         for reading in known:
             if reading.begun < moved - TOLERANCE or reading.begun > last.begun:
                 continue
-            if listed not in reading.at(address):
+            if listed in reading.at(address):
+                since = reading.begun if since is None else since
+            elif reading.surely_covers(address.inst_id):  # else the answer may have been one that says nothing of it
                 since = None
-            elif since is None:
-                since = reading.begun
         if since is not None and last.begun - since >= STANDSTILL - TOLERANCE:
             return True
     return False

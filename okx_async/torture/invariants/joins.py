@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import NamedTuple
 
-from okx_async.torture.calls import ACCEPTED, CANCELLED, REFUSED
+from okx_async.torture.calls import ACCEPTED, CANCELLED, REFUSED, Call
 from okx_async.torture.evidence import SLACK, Evidence
 from okx_async.torture.invariants.readings import TOLERANCE
 from okx_async.torture.witness import Address, address_of_request
@@ -31,6 +31,8 @@ def joins(evidence: Evidence) -> Iterator[str]:
             yield f"{who}: cancelled, and not by its caller"
         if call.told not in {ACCEPTED, REFUSED} or (call.told == REFUSED and not call.carried):
             continue  # refused without an attempt: its API key is
+        if call.told == ACCEPTED and not call.carried and _by_flatten(evidence, call):
+            continue
         made = evidence.calls.get(call.carried)
         if made is None:
             yield f"{who}: told {call.told} of {call.carried!r}, which no call made"
@@ -43,6 +45,17 @@ def joins(evidence: Evidence) -> Iterator[str]:
         # A call whose time is over is told of the last refusal; the close may go on for others.
         if call.told == REFUSED and any(row.at < call.ended - SLACK for row in executed):
             yield f"{who}: told refused ({call.words}), but {made.name} was executed"
+
+
+def _by_flatten(evidence: Evidence, call: Call) -> bool:
+    """Return whether a flatten of the same client had a close of the position accepted while the call was waiting."""
+    address = address_of_request(call.request)
+    return any(
+        one.attempt.outcome.value == "ACCEPTED" and call.at <= one.ended <= (call.ended or call.at) + TOLERANCE
+        for flatten in evidence.flattens.values()
+        if flatten.seat == call.seat and flatten.request is None
+        for one in flatten.closes.get(address, ())
+    )
 
 
 def overlaps(evidence: Evidence) -> Iterator[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from okx_async.simulator import Wire
 from okx_async.simulator.faults.catalogue import TIME_PATH
-from tests.faults.arrange import Arrange, at_once, in_turn, later, on_wires, pause, strike
-from tests.faults.cells import Table, accepted, left, out, refused, unknown, unread, unsent
+from tests.faults.arrange import Arrange, at_once, cancelled, hang_up, in_turn, later, on_wires, pause, strike
+from tests.faults.cells import Cell, Table, accepted, left, out, refused, unknown, unread, unsent
 from tests.faults.world import STRUCK, World
 
 ROWS = Table()
@@ -109,6 +109,38 @@ row(
     flatten=unread("NotSentError"),
     max_wait=1.0,
 )
+
+row(
+    LINE,
+    "the server hangs up before a byte of the request can have left, for 1 s",
+    accepted(1, "rrs", every_leg=True),
+    hang_up(1.0),
+    flatten=out(every_leg=True),
+)
+row(
+    LINE,
+    "the server hangs up before a byte of the request can have left, for 40 s",
+    unsent("rrrrrr"),
+    hang_up(40.0),
+    flatten=unread("NotSentError"),
+)
+
+# --- cancellation ---
+
+CANCEL = "The caller cancels while the closes are on the wire"
+SENT = Cell("CancelledError: already sent, outcome unknown", "", 1, 1, "d", every_leg=True)
+for words, times in {
+    "once": (0.5,),
+    "twice": (0.5, 0.0),
+    "three times": (0.5, 0.0, 0.0),
+}.items():
+    row(
+        CANCEL,
+        f"cancelled {words}",
+        SENT,
+        in_turn(strike("4.8 s", times=None, inst_id=None), cancelled(*times)),
+        flatten=SENT,
+    )
 
 # --- clocks ---
 

@@ -165,6 +165,30 @@ def test_what_happens_can_be_traced() -> None:
     assert [text for _, text in trace] == ["open reached server 1", "FIN reached server 1", "FIN reached client 1"]
 
 
+def test_what_clients_are_given_can_be_heard() -> None:
+    class Greeter(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            transport.write(b"hello")
+
+    async def script(loop: VirtualLoop, network: Network) -> None:
+        heard: list[bytes] = []
+        network.on_data = heard.append
+        await loop.create_server(Greeter, *ADDRESS)
+        transport, _ = await loop.create_connection(asyncio.Protocol, *ADDRESS)
+        transport.write(b"to the server")
+        await asyncio.sleep(1.0)
+        assert heard == [b"hello"]
+        transport.pause_reading()
+        network.wires[1].far.write(b"again")
+        await asyncio.sleep(1.0)
+        assert heard == [b"hello"]
+        transport.resume_reading()
+        assert heard == [b"hello", b"again"]
+        transport.close()
+
+    play(script, inward=Path(0.1), outward=Path(0.2))
+
+
 def test_a_proxy_that_gave_up_sends_the_request_on_all_the_same() -> None:
     async def main(loop: VirtualLoop) -> list[tuple[float, str, int, bool]]:
         wall = lambda: 1768519672.0 + loop.clock()  # noqa: E731 - two uses

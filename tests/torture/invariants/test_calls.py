@@ -41,6 +41,35 @@ def test_windows_of_other_endpoints_have_their_own_limit(evidence: Evidence) -> 
     assert found(evidence)[0][1].startswith("6 of ours within 2 s")
 
 
+@pytest.mark.parametrize(("join", "sent", "broken"), [(False, 0, True), (True, 0, False), (True, 7, True)])
+def test_what_was_not_sent_of_a_joined_close_is_no_repeat(
+    evidence: Evidence, *, join: bool, sent: int, broken: bool
+) -> None:
+    unsent = attempt(outcome=okx.Outcome.NOT_SENT, token="refunded", code="")
+    call(evidence, NOT_SENT if not sent else UNKNOWN, [RATE] * sent + [unsent] * 7, join=join)
+    assert [words.endswith("7 attempts") for name, words in found(evidence) if name == "repeats"] == [True] * broken
+
+
+@pytest.mark.parametrize(
+    ("heard", "span", "fault", "broken"),
+    [
+        (1000.3, (1000.0, 1000.3), "", True),  # told unknown as the acceptance came
+        (1000.3, (1000.0, 1001.9), "", True),
+        (1002.0, (1000.0, 1002.0), "", False),  # as its time was over
+        (1000.9, (1000.0, 1000.3), "", False),  # later
+        (1000.3, (1000.0, 1000.3), "50004", False),
+        (None, (1000.0, 1000.3), "", False),
+    ],
+)
+def test_an_acceptance_that_came_in_time_is_not_told_as_unknown(
+    evidence: Evidence, heard: float | None, span: tuple[float, float], fault: str, *, broken: bool
+) -> None:
+    evidence.journal = [row(1000.1, cl_ord_id="c1", executed=True, fault=fault)]
+    evidence.witness.accepted = {} if heard is None else {"c1": heard}
+    call(evidence, UNKNOWN, [LOST], spans=[span])
+    assert [name for name, _ in found(evidence)] == ["truth"] * broken
+
+
 @pytest.mark.parametrize(
     ("told", "rows", "attempts", "words"),
     [

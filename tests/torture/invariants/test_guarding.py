@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import okx_async as okx
+from okx_async.torture.witness import PositionsAnswer
 from tests.torture.conftest import RunForIt
 
 OTHER = {"cTime": "3000", "uTime": "3000"}
@@ -66,6 +67,22 @@ def test_after_a_close_that_was_taken_it_must_have_stood_still(
     run_for_it.close(0.5, okx.Outcome.UNKNOWN, "")
     for at, changes in reads:
         run_for_it.read(at, run_for_it.record(**changes))
+    run_for_it.close(2.9)
+    assert bool(guarded(run_for_it)) is not still
+
+
+@pytest.mark.parametrize(("own", "still"), [("instId=F1-USDT-SWAP", True), ("instId=F0-USDT-SWAP", False)])
+def test_another_calls_empty_answer_may_not_have_been_an_answer_of_its_position(
+    run_for_it: RunForIt, own: str, *, still: bool
+) -> None:
+    run_for_it.flatten.taken_up.append(run_for_it.record(instId="F1-USDT-SWAP"))
+    run_for_it.read(0.2, run_for_it.record())
+    run_for_it.close(0.5, okx.Outcome.UNKNOWN, "")
+    run_for_it.read(0.7, run_for_it.record())
+    run_for_it.read(1.5, asks=own)
+    nothing = PositionsAnswer(1001.55, "key", "instId=F0-USDT-SWAP,F1-USDT-SWAP", b'{"code":"0","data":[],"msg":""}')
+    run_for_it.evidence.witness.answers.append(nothing)
+    run_for_it.read(2.7, run_for_it.record())
     run_for_it.close(2.9)
     assert bool(guarded(run_for_it)) is not still
 
