@@ -1,14 +1,19 @@
-"""The address of a Redis or Valkey server, from a URL; the text that names it holds no password."""
+"""The address of a Redis or Valkey server, from a URL; the text that names it holds no password.
+
+Several hosts, divided by commas, are nodes of a cluster or, with ``redis+sentinel://``, sentinels that know the server.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from redis.connection import AbstractConnection, Connection, parse_url
 
 from okx_async._errors import InvalidRequestError
 
 FORMS: Final = "redis://, rediss:// or unix:// as in redis://user:password@host:6379/0"
+SENTINEL_PORT: Final = 26379
 _OURS: Final = {"host", "port", "db", "username", "password", "path", "connection_class"}
 _TLS: Final = {"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
 """What may stand in the query of a URL: the options of the connection that say which server it is, and no others."""
@@ -21,6 +26,23 @@ class Address:
     label: str
     kind: type[AbstractConnection]
     options: Mapping[str, Any] = field(repr=False)
+    others: tuple[tuple[str, int], ...] = ()
+    """Further nodes of the cluster, or further sentinels."""
+    service: str = ""
+    """What sentinels call the server; empty: this is its address."""
+
+    def at(self, host: str, port: int) -> "Address":
+        """Return the address of another server of the same users."""
+        scheme = self.label.partition("://")[0].partition("+")[0]
+        label = f"{scheme}://{_host(host)}:{port}/{self.options['db']}"
+        return Address(label, self.kind, {**self.options, "host": host, "port": port})
+
+    def all(self) -> list["Address"]:
+        """Return this address and those of the others."""
+        if not self.others and not self.service:
+            return [self]
+        hosts = [(self.options["host"], self.options["port"]), *self.others]
+        return [self.at(host, port) for host, port in hosts]
 
 
 def read_address(url: object) -> Address:
@@ -32,25 +54,67 @@ def read_address(url: object) -> Address:
     if not isinstance(url, str):
         raise InvalidRequestError(f"url must be a text, got {type(url).__name__}; it is {FORMS}")
     scheme, _, rest = url.partition("://")
-    if scheme not in {"redis", "rediss", "unix"}:
-        raise InvalidRequestError(f"url must be {FORMS}")
+    sentinels = scheme in {"redis+sentinel", "rediss+sentinel"}
     try:
-        options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
+        if scheme == "unix":
+            return _socket(_options(url))
+        if sentinels or scheme in {"redis", "rediss"}:
+            return _hosts(scheme.partition("+")[0], rest, sentinels=sentinels)
     except (ValueError, TypeError):
         raise InvalidRequestError(f"the url of the limits cannot be read; it must be {FORMS}") from None
-    unknown = sorted(options.keys() - _OURS - (_TLS if scheme == "rediss" else set()))
-    if unknown:
-        raise InvalidRequestError(f"the url of the limits holds what is not known: {', '.join(unknown)}")
+    raise InvalidRequestError(f"url must be {FORMS}")
+
+
+def _socket(options: dict[str, Any]) -> Address:
+    kind = options.pop("connection_class")
+    options.setdefault("db", 0)
+    if not options.get("path"):
+        raise InvalidRequestError("the url of the limits must be unix:///path/of/the/socket")
+    return Address(f"unix://{options['path']}", kind, options)
+
+
+def _hosts(scheme: str, rest: str, *, sentinels: bool) -> Address:
+    whole, mark, query = rest.partition("?")
+    user, at, place = whole.rpartition("@")
+    place, _, path = place.partition("/")
+    service, default = "", 6379
+    if sentinels:
+        service, _, path = path.partition("/")
+        default = SENTINEL_PORT
+        if not service:
+            raise InvalidRequestError(
+                "the url of the limits must name the service of the sentinels: redis+sentinel://host:26379/service/0"
+            )
+    first, *further = place.split(",")
+    options = _options(f"{scheme}://{user}{at}{first}/{path}{mark}{query}")
+    others = tuple(_other(host, default) for host in further)
     kind = options.pop("connection_class", Connection)
     database = options.setdefault("db", 0)
-    path = rest.partition("?")[0].rpartition("@")[2].partition("/")[2]
-    if scheme == "unix":
-        if not options.get("path"):
-            raise InvalidRequestError("the url of the limits must be unix:///path/of/the/socket")
-        where = f"unix://{options['path']}"
-    else:
-        if path and path.strip("/") != str(database):
-            raise InvalidRequestError(f"the url of the limits ends in the number of a database; it must be {FORMS}")
-        host = options.setdefault("host", "localhost")
-        where = f"{scheme}://{f'[{host}]' if ':' in host else host}:{options.setdefault('port', 6379)}"
-    return Address(f"{where}/{database}" if scheme != "unix" else where, kind, options)
+    if path.strip("/") not in {"", str(database)}:
+        raise InvalidRequestError(f"the url of the limits ends in the number of a database; it must be {FORMS}")
+    options.setdefault("host", "localhost")
+    options.setdefault("port", default)
+    named = ",".join(f"{_host(host)}:{port}" for host, port in [(options["host"], options["port"]), *others])
+    where = f"{scheme}+sentinel://{named}/{service}" if sentinels else f"{scheme}://{named}"
+    return Address(f"{where}/{database}", kind, options, others, service)
+
+
+def _options(url: str) -> dict[str, Any]:
+    """Return the options of a connection; raises ValueError."""
+    options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
+    unknown = sorted(options.keys() - _OURS - (_TLS if url.startswith("rediss") else set()))
+    if unknown:
+        raise InvalidRequestError(f"the url of the limits holds what is not known: {', '.join(unknown)}")
+    return options
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _other(text: str, default: int) -> tuple[str, int]:
+    """Return host and port of a further host."""
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or parts.path or "@" in text:
+        raise ValueError(text)
+    return parts.hostname, parts.port or default

@@ -36,6 +36,21 @@ class Call(NamedTuple):
     message: bytes
 
 
+def connection_to(address: Address) -> AbstractConnection:
+    """Return a connection of the library, not opened yet, with time-outs and without its retries."""
+    return address.kind(
+        **{
+            **address.options,
+            "socket_timeout": TIMEOUT,
+            "socket_connect_timeout": TIMEOUT,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+            "driver_info": None,
+            "health_check_interval": 0,
+        }
+    )
+
+
 class Link:
     """A connection, from its first command to its last; a new one is a new object.
 
@@ -55,19 +70,14 @@ class Link:
         self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._numbers = 0
         self._mark = os.urandom(6).hex()
-        self._connection: AbstractConnection = address.kind(
-            **{
-                **address.options,
-                "socket_timeout": TIMEOUT,
-                "socket_connect_timeout": TIMEOUT,
-                "retry": Retry(NoBackoff(), 0),
-                "protocol": 2,
-                "driver_info": None,
-                "health_check_interval": 0,
-            }
-        )
+        self._connection = connection_to(address)
+        self.greeted = False
+        """Whether the epochs of this server are known."""
         self.info: dict[str, str] = {}
         [found] = self.commands([("INFO",)])
+        if isinstance(found, Exception):
+            self.close()
+            raise self._failure(found)
         for line in found.decode(errors="replace").splitlines():
             name, _, value = line.partition(":")
             self.info[name] = value

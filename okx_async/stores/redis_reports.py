@@ -1,7 +1,7 @@
 """What stands in a Redis or Valkey server of limits, and what it says of itself."""
 
 from statistics import median
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, Final
 
 import orjson
@@ -10,8 +10,9 @@ from okx_async._quota import Quota
 from okx_async.stores.lease import Place, SharedBucket, Terms, Token
 from okx_async.stores.records import key_of
 from okx_async.stores.redis_address import read_address
-from okx_async.stores.redis_link import Call, Link
+from okx_async.stores.redis_link import SCRIPT, Call, Link
 from okx_async.stores.redis_messages import NEVER, TAGS, epoch_name, terms_of
+from okx_async.stores.redis_nodes import Nodes
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
 from okx_async.stores.transactions import StoreError
 
@@ -28,20 +29,26 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
         StoreError: It cannot be read now.
         InvalidRequestError: It must not be used.
     """
-    link = Link(read_address(url))
+    address = read_address(url)
+    nodes = Nodes(address, prefix, SCRIPT, monotonic)
+    age, paused = 0.0, 0.0
+    keys: list[KeyReport] = []
     try:
-        if vouch:
-            _calls(link, "vouch", [[epoch_name(prefix, tag)] for tag in range(TAGS)])
-        epochs = _calls(link, "look", [[epoch_name(prefix, tag)] for tag in range(TAGS)])
-        age, paused = 0.0, 0.0
-        for _, _, now, since, unknown, lease, grace, guard in epochs:
-            age = max(age, (now - since) / 1e6)
-            if unknown != NEVER:
-                terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
-                paused = max(paused, (unknown - now) / 1e6 + terms.doubt(Quota()))
-        return StoreReport(link.label, age, paused, tuple(_keys(link, prefix)), _server(link))
+        for tag in range(TAGS):
+            nodes.link(tag)
+        for link in nodes.links:
+            epochs = [[epoch_name(prefix, tag)] for tag in nodes.tags(link)]
+            if vouch:
+                _calls(link, "vouch", epochs)
+            for _, _, now, since, unknown, lease, grace, guard in _calls(link, "look", epochs):
+                age = max(age, (now - since) / 1e6)
+                if unknown != NEVER:
+                    terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
+                    paused = max(paused, (unknown - now) / 1e6 + terms.doubt(Quota()))
+            keys += _keys(link, prefix)
+        return StoreReport(address.label, age, paused, tuple(keys), _server(nodes.link(0)))
     finally:
-        link.close()
+        nodes.close()
 
 
 def _calls(link: Link, what: str, keys: list[list[str]]) -> list[list[Any]]:

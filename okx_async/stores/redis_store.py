@@ -1,12 +1,12 @@
-"""The server that keeps limits, as the agent of one process sees it: visits of keys, epochs, and the server's clock.
+"""The servers that keep limits, as the agent of one process sees it: visits of keys, epochs, and the server's clock.
 
 Each message says what the server's clock may show at most. A server that is ahead of that carries nothing out: either
 the message was late on its way, or its clock was stepped. The round trip tells which. A message on its way for longer
 than the clock is ahead explains it, and is sent once more; a clock that is ahead by more than the way took was stepped.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
 
@@ -27,13 +27,14 @@ from okx_async.stores.redis_messages import (
     terms_of,
     write_visit,
 )
+from okx_async.stores.redis_nodes import NodeError, Nodes
 from okx_async.stores.transactions import BusyError, StoreError
 
 T = TypeVar("T")
+Ask: TypeAlias = Callable[[int, Link, float], Call]
+"""Returns the call of that number, for a server, as of a moment."""
 LATE_TRIES: Final = 3
 """Times that a message is sent before a server whose clock is ahead of all expectation is taken to be stepped."""
-REST: Final = 0.1
-"""Seconds for which a server that failed is left alone: those that ask meanwhile are answered at once."""
 
 
 class RedisStore:
@@ -64,52 +65,36 @@ class RedisStore:
         """Set by another thread: begin nothing."""
         self.met: float | None = None
         """When it last answered; None: not yet."""
-        self.link: Link | None = None
         self.eras: dict[int, int] = {}
         """Since when the epoch of each tag is, in microseconds of the server."""
-        self._address = address
+        self.nodes = Nodes(address, prefix, script, clock)
         self._prefix = prefix
         self._clock = clock
         self._slack = slack
-        self._script = script
-        self._seen: tuple[str, int, float] | None = None  # run id, server's time, when that message was sent
-        self._failed: tuple[float, str] | None = None
+        self._seen: dict[str, tuple[int, float]] = {}  # by run id: server's time, when that message was sent
 
     def transact(self, work: Callable[[Any], T], until: float) -> T:
         """Do `work` with this store, connected; `until` is for stores that have a lock."""
         del until
         if self.yields:
             raise BusyError(f"{self.path}: the process is about to fork")
-        now = self._clock()
-        if self._failed is not None and now < self._failed[0]:
-            raise UnreachableError(self._failed[1])
         try:
-            if self.link is None:
-                self._connect()
             result = work(self)
-        except UnreachableError as error:
-            self.close()
-            self._failed = self._clock() + REST, str(error)
+        except (StoreError, InvalidRequestError) as error:
+            if not isinstance(error, NodeError):
+                self.close()
             raise
-        except (StoreError, InvalidRequestError):
-            self.close()
-            raise
-        self._failed = None
         self.met = self._clock()
         return result
 
     def close(self) -> None:
-        """Close the connection; the next call opens another one."""
-        link, self.link = self.link, None
-        if link is not None:
-            link.close()
+        """Close the connections; the next call opens others."""
+        self.nodes.close()
 
     def abandon(self) -> None:
-        """Forget the connection without a word to the server: this is a forked child, and it is the parent's."""
-        if self.link is not None:
-            _ABANDONED.append(self.link)
-            self.link = None
-        self._seen = None
+        """Forget the connections without a word to the servers: this is a forked child, and they are the parent's."""
+        _ABANDONED.extend(self.nodes.forget())
+        self._seen.clear()
 
     def visit(self, visits: Sequence[Visit], holder: str, sent: float) -> list[Seen]:
         """Say what is to be said of some keys, and return what the server answers.
@@ -120,80 +105,74 @@ class RedisStore:
             sent: When these asks were first sent.
         """
 
-        def calls() -> list[Call]:
-            now = self._clock()
-            expected = self._expected(now)
+        def call(number: int, link: Link, now: float) -> Call:
+            visit = visits[number]
             frame = {
-                **self._frame(),
+                **self._frame(link, now),
                 "holder": holder,
                 # Later than that nothing is granted: nothing waits for it any more.
-                "not_after": self._until(now) + micro(TIMEOUT + self._slack),
-                "expected": expected,
+                "not_after": self._until(link, now) + micro(TIMEOUT + self._slack),
             }
-            return [
-                Call(
-                    [epoch_name(self._prefix, tag_of(visit.key)), bucket_name(self._prefix, visit.key)],
-                    write_visit(visit, now, sent, frame),
-                )
-                for visit in visits
-            ]
+            keys = [epoch_name(self._prefix, tag_of(visit.key)), bucket_name(self._prefix, visit.key)]
+            return Call(keys, write_visit(visit, now, sent, frame))
 
-        replies = self._asked(calls)
+        replies = self._asked([tag_of(visit.key) for visit in visits], call)
         received = self._clock()
         for visit, reply in zip(visits, replies, strict=True):
             self.eras[tag_of(visit.key)] = reply[3]
         return [read_seen(reply, received, holder, self.terms) for reply in replies]
 
     def vouch(self) -> None:
-        """Say that no holder is about that the server knows nothing of."""
-        self._epochs("vouch")
+        """Say that no holder is about that the servers know nothing of."""
+        self._epochs("vouch", range(TAGS))
 
-    def _connect(self) -> None:
-        link = Link(self._address, self._script)
-        self.link = link
-        if self._seen is not None and self._seen[0] != link.run:
-            self._seen = None
-        try:
-            self._epochs("hello")
-        except BaseException:
-            self.close()
-            raise
+    def _epochs(self, what: str, tags: Iterable[int], **more: Any) -> None:
+        """Enter the epochs of tags."""
+        tags = list(tags)
 
-    def _epochs(self, what: str, **more: Any) -> None:
-        """Enter the epoch of each tag."""
-        replies = self._asked(
-            lambda: [
-                Call(
-                    [epoch_name(self._prefix, tag)],
-                    orjson.dumps(
-                        {**self._frame(), "what": what, "expected": self._expected(self._clock()), **more},
-                    ),
-                )
-                for tag in range(TAGS)
-            ]
-        )
-        self.eras = {tag: reply[3] for tag, reply in enumerate(replies)}
+        def call(number: int, link: Link, now: float) -> Call:
+            message = orjson.dumps({**self._frame(link, now), "what": what, **more})
+            return Call([epoch_name(self._prefix, tags[number])], message)
 
-    def _asked(self, calls: Callable[[], Sequence[Call]]) -> list[list[Any]]:
-        """Return the replies of calls that the server carried out."""
+        for tag, reply in zip(tags, self._asked(tags, call), strict=True):
+            self.eras[tag] = reply[3]
+
+    def _asked(self, tags: Sequence[int], call: Ask) -> list[list[Any]]:
+        """Return the replies of calls, each to the server of its tag."""
+        by_server: dict[str, tuple[Link, list[int]]] = {}
+        for number, tag in enumerate(tags):
+            link = self.nodes.link(tag)
+            if not link.greeted:
+                link.greeted = True
+                self._epochs("hello", self.nodes.tags(link))  # at once for all of its tags: the pause is for all
+            by_server.setdefault(link.label, (link, []))[1].append(number)
+        replies: dict[int, list[Any]] = {}
+        for link, numbers in by_server.values():
+            try:
+                replies |= dict(zip(numbers, self._carried_out(link, numbers, call), strict=True))
+            except UnreachableError as error:
+                raise self.nodes.fail(link, error) from None
+        return [replies[number] for number in range(len(tags))]
+
+    def _carried_out(self, link: Link, numbers: Sequence[int], call: Ask) -> list[list[Any]]:
+        """Return the replies of calls that one server carried out."""
         for attempt in range(LATE_TRIES + 1):
-            link = self._linked()
             sent = self._clock()
-            replies = link.script(calls())
+            replies = link.script([call(number, link, sent) for number in numbers])
             way = self._clock() - sent
             late = [reply for reply in replies if reply[1] == b"late"]
             if not late:
                 break
-            ahead = (max(reply[2] for reply in late) - self._until(sent)) / 1e6
+            ahead = (max(reply[2] for reply in late) - self._until(link, sent)) / 1e6
             if ahead > way + self._slack or attempt >= LATE_TRIES - 1:
-                self._seen = None
-                self._epochs("hello", stepped=True)
+                self._seen.pop(link.run, None)
+                self._epochs("hello", self.nodes.tags(link), stepped=True)
         else:
-            raise UnreachableError(f"{self.path}: its clock was stepped")
+            raise UnreachableError(f"{link.label}: its clock was stepped")
         for reply in replies:
             if reply[1] != b"ok":
                 raise self._refused(reply)
-        self._seen = link.run, replies[-1][2], sent
+        self._seen[link.run] = replies[-1][2], sent
         return replies
 
     def _refused(self, reply: list[Any]) -> Exception:
@@ -217,23 +196,14 @@ class RedisStore:
             case _:
                 return StoreError(f"{self.path}: what stands under {self._prefix}: is of another program, or damaged")
 
-    def _linked(self) -> Link:
-        if self.link is None:
-            raise UnreachableError(f"{self.path}: not connected")
-        return self.link
+    def _frame(self, link: Link, now: float) -> dict[str, Any]:
+        expected = self._until(link, now) + micro(self._slack) if link.run in self._seen else NEVER
+        return {"run": link.run, "expected": expected, **terms_of(self.terms)}
 
-    def _frame(self) -> dict[str, Any]:
-        return {"run": self._linked().run, **terms_of(self.terms)}
-
-    def _until(self, now: float) -> int:
-        """Return what the server's clock shows at most if a message takes no longer than the last one."""
-        if self._seen is None:
-            return 0
-        _, at, sent = self._seen
+    def _until(self, link: Link, now: float) -> int:
+        """Return what a server's clock shows at most if a message takes no longer than the last one."""
+        at, sent = self._seen.get(link.run, (0, now))
         return at + micro((now - sent) * (1 + 2 * PPM))
-
-    def _expected(self, now: float) -> int:
-        return NEVER if self._seen is None else self._until(now) + micro(self._slack)
 
 
 _ABANDONED: list[Link] = []

@@ -19,7 +19,7 @@ from okx_async.stores.reports import StoreReport, report
 from okx_async.stores.sqlite import SqliteLimiter
 
 FORMS: Final = "sqlite:, sqlite:///absolute/path, redis://host:6379/0 or process"
-SERVERS: Final = {"redis", "rediss", "unix"}
+SERVERS: Final = {"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"}
 PROCESS: Final = "process"
 
 

@@ -25,9 +25,10 @@ def free_port() -> int:
 class Server:
     """One server; it may be killed and started again at the same port."""
 
-    def __init__(self, *options: str, port: int | None = None) -> None:
+    def __init__(self, *options: str, port: int | None = None, first: str = "", last: str = "") -> None:
         self.port = port or free_port()
         self.options = options
+        self.frame = first, last
         self.process: subprocess.Popen[bytes] | None = None
         self.folder = tempfile.TemporaryDirectory()
         self.start()
@@ -40,6 +41,7 @@ class Server:
         self.process = subprocess.Popen(  # noqa: S603 - the tests' own server
             [
                 str(BINARY),
+                *filter(None, [self.frame[0]]),
                 "--port",
                 str(self.port),
                 "--bind",
@@ -54,6 +56,7 @@ class Server:
                 self.folder.name,
                 *self.options,
                 *options,
+                *filter(None, [self.frame[1]]),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -68,6 +71,13 @@ class Server:
                 return connection.makefile("rb").readline().rstrip()
         except OSError:
             return b""
+
+    def lines(self, *words: str) -> list[bytes]:
+        """Return the lines of what the server says to a command that is answered with a text."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=2.0) as connection:
+            connection.sendall((" ".join(words) + "\r\n").encode())
+            answer = connection.makefile("rb")
+            return answer.read(int(answer.readline()[1:])).splitlines()
 
     def kill(self) -> None:
         if self.process is not None:

@@ -13,6 +13,8 @@ from okx_async.stores.redis_address import read_address
         ("redis://user:s3cret@host:6380/2", "redis://host:6380/2"),
         ("redis://:s3cret@[::1]:6380", "redis://[::1]:6380/0"),
         ("rediss://host/1?ssl_ca_certs=ca.pem", "rediss://host:6379/1"),
+        ("redis://:s3cret@a,b:7,[::1]:8/0", "redis://a:6379,b:7,[::1]:8/0"),
+        ("redis+sentinel://us:s3cret@a,b:7/main/1", "redis+sentinel://a:26379,b:7/main/1"),
         ("unix:///run/valkey.sock", "unix:///run/valkey.sock"),
         ("unix://user:s3cret@/run/valkey.sock?db=3", "unix:///run/valkey.sock"),
     ],
@@ -26,6 +28,14 @@ def test_the_label_says_where_and_holds_no_password(url: str, label: str) -> Non
 def test_user_and_password_reach_the_connection() -> None:
     options = read_address("redis://us%40er:s3%2Fcret@host").options
     assert (options["username"], options["password"]) == ("us@er", "s3/cret")
+
+
+def test_several_hosts_are_addresses_of_the_same_user() -> None:
+    address = read_address("redis+sentinel://:s3cret@a,b:7/main/1")
+    assert (address.service, [one.label for one in address.all()]) == ("main", ["redis://a:26379/1", "redis://b:7/1"])
+    assert address.at("::1", 5).label == "redis://[::1]:5/1"
+    assert all(one.options["password"] == "s3cret" for one in address.all())
+    assert read_address("redis://a").all() == [read_address("redis://a")]
 
 
 def test_the_scheme_chooses_the_connection() -> None:
@@ -42,6 +52,9 @@ def test_the_scheme_chooses_the_connection() -> None:
         "redis://:s3cret@host?retry_on_timeout=yes",
         "redis://host?ssl_ca_certs=s3cret",
         "unix://:s3cret@",
+        "redis://:s3cret@host,",
+        "redis://:s3cret@host,:6379",
+        "redis+sentinel://:s3cret@host",
         "s3cret",
         b"redis://s3cret",
         None,

@@ -70,8 +70,7 @@ def test_a_store_that_was_flushed_pauses_again(scene: Scene) -> None:
     store = scene.store()
     vouch(store)
     assert granted(scene.ask(store))
-    link = store.link
-    assert link is not None
+    [link] = store.nodes.links
     [names] = link.commands([("KEYS", f"{scene.prefix}*")])
     link.commands([("DEL", *names)])
     assert not granted(scene.ask(store))
@@ -81,8 +80,7 @@ def test_a_restarted_server_pauses_again_though_it_kept_its_memory(scene: Scene)
     store, other = scene.store(), scene.store()
     vouch(store)
     assert granted(scene.ask(other))
-    assert other.link is not None
-    other.link.run = "another"
+    other.nodes.links[0].run = "another"
     assert not granted(scene.ask(other))
 
 
@@ -95,9 +93,9 @@ def test_other_terms_are_refused_by_name(scene: Scene) -> None:
 def test_a_record_of_another_program_is_said(scene: Scene) -> None:
     store = scene.store()
     vouch(store)
-    assert store.link is not None
-    [names] = store.link.commands([("KEYS", f"{scene.prefix}*epoch")])
-    store.link.commands([("SET", name, "x") for name in names])
+    [link] = store.nodes.links
+    [names] = link.commands([("KEYS", f"{scene.prefix}*epoch")])
+    link.commands([("SET", name, "x") for name in names])
     with pytest.raises(StoreError, match="of another program, or damaged"):
         scene.ask(store)
 
@@ -107,7 +105,7 @@ def test_a_clock_that_was_set_forward_is_a_loss_of_memory(scene: Scene) -> None:
     vouch(store)
     assert granted(scene.ask(store))
     store.close()
-    store._script = STEPPED
+    store.nodes._script = STEPPED
     assert not granted(scene.ask(store))
     assert CLOCK in STEPPED
 
@@ -143,7 +141,7 @@ def test_an_answer_that_was_lost_leaves_one_token_out_at_most(scene: Scene) -> N
         scene.ask(store)
     with pytest.raises(UnreachableError):  # it is left alone for a moment
         scene.ask(store)
-    store._failed = None
+    store.nodes._failed.clear()
     assert len(scene.ask(store).bucket.tokens) == 2
     proxy.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from okx_async import InvalidRequestError, NotSentError, Priority, Quota, SlotTimeoutError
 from okx_async.stores import RedisLimiter
+from okx_async.stores.redis_reports import report_server
 from tests.stores.proxies import Proxy
 from tests.stores.servers import Server
 
@@ -200,3 +202,27 @@ async def test_a_wrong_server_is_refused_even_in_panic(scene: Scene) -> None:
     for priority in Priority:
         with pytest.raises(InvalidRequestError, match="volatile-ttl"):
             await use(limiter, priority)
+
+
+def child(limiter: RedisLimiter, out: "multiprocessing.SimpleQueue[float]") -> None:
+    async def take() -> None:
+        out.put(await use(limiter))
+        await limiter.aclose()
+
+    asyncio.run(take())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+async def test_a_child_shares_the_limit_of_its_parent(scene: Scene, method: str) -> None:
+    limiter = await scene.ready()
+    context = multiprocessing.get_context(method)
+    out = context.SimpleQueue()
+    process = context.Process(target=child, args=(limiter, out))
+    async with limiter.slot(KEY):
+        process.start()
+        await asyncio.to_thread(process.join)
+        assert out.get() < 5.0
+        await use(limiter)
+    found = await asyncio.to_thread(report_server, scene.server.url)
+    assert process.exitcode == 0
+    assert found.paused == 0.0

@@ -1,0 +1,79 @@
+"""Clusters and sentinels, as real servers."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from okx_async import NotSentError, Quota
+from okx_async.stores import RedisLimiter
+from okx_async.stores.redis_messages import TAGS, tag_of
+from okx_async.stores.redis_reports import report_server
+from tests.stores.servers import Server, wait_for
+
+SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
+
+
+@pytest.fixture
+def cluster() -> Iterator[list[Server]]:
+    servers = [Server("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no") for _ in SLOTS]
+    for server, (first, last) in zip(servers, SLOTS, strict=True):
+        assert server.said("CLUSTER", "ADDSLOTSRANGE", str(first), str(last)) == b"+OK"
+        assert servers[0].said("CLUSTER", "MEET", "127.0.0.1", str(server.port)) == b"+OK"
+    wait_for(lambda: all(len(server.lines("CLUSTER", "NODES")) == 3 for server in servers))
+    wait_for(lambda: all(b"cluster_state:ok" in server.lines("CLUSTER", "INFO") for server in servers))
+    yield servers
+    for server in servers:
+        server.close()
+
+
+async def test_the_keys_of_a_cluster_are_on_all_of_its_nodes(cluster: list[Server]) -> None:
+    url = ",".join([cluster[0].url.removesuffix("/0"), *(f"127.0.0.1:{server.port}" for server in cluster[1:])])
+    limiter = RedisLimiter(url, Quota(2, 0.3), lease=1.0, doubt_grace=0.2)
+    await limiter.vouch()
+    keys = {tag_of(key): key for key in ((str(number),) for number in range(1000))}
+    assert len(keys) == TAGS
+
+    async def use(key: tuple[str, ...]) -> bool:
+        try:
+            async with limiter.slot(key):
+                pass
+        except NotSentError:
+            return False
+        return True
+
+    assert all(await asyncio.gather(*(use(key) for key in keys.values())))
+    report = await asyncio.to_thread(report_server, url)
+    assert {key.key for key in report.keys} == set(keys.values())
+    assert report.paused == 0.0
+    cluster[2].kill()
+    await asyncio.sleep(0.4)
+    used = await asyncio.gather(*(use(key) for key in keys.values()))
+    assert 0.4 * TAGS < sum(used) < 0.9 * TAGS  # the keys of the other nodes are no worse for it
+    await limiter.aclose()
+
+
+@pytest.fixture
+def sentinel(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    server = Server()
+    file = tmp_path / "sentinel.conf"
+    file.write_text(f"sentinel monitor main 127.0.0.1 {server.port} 1\n")
+    watch = Server(first=str(file), last="--sentinel")
+    yield server, watch
+    watch.close()
+    server.close()
+
+
+async def test_sentinels_name_the_server(sentinel: tuple[Server, Server]) -> None:
+    server, watch = sentinel
+    limiter = RedisLimiter(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{watch.port}/main", lease=1.0, doubt_grace=0.2)
+    await limiter.vouch()
+    async with limiter.slot(("key",)):
+        pass
+    assert server.said("EXISTS", "okx-async:{okx-async-0}:epoch") == b":1"
+    await limiter.aclose()
+    unknown = RedisLimiter(f"redis+sentinel://127.0.0.1:{watch.port}/other")
+    with pytest.raises(NotSentError, match="knows no service other"):
+        await unknown.vouch()
+    await unknown.aclose()
