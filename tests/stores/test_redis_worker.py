@@ -215,7 +215,7 @@ def child(limiter: RedisLimiter, out: "multiprocessing.SimpleQueue[float]") -> N
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 async def test_a_child_shares_the_limit_of_its_parent(scene: Scene, method: str) -> None:
     limiter = await scene.ready()
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     out = context.SimpleQueue()
     process = context.Process(target=child, args=(limiter, out))
     async with limiter.slot(KEY):
