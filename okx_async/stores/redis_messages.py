@@ -5,6 +5,7 @@ Pure. A duration that holds something back is rounded up.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import ceil
 from typing import Any, Final, TypeAlias
 from zlib import crc32
@@ -24,16 +25,19 @@ NEVER: Final = -1
 """Stands for a time that is not there."""
 
 
+@lru_cache(maxsize=4096)
 def tag_of(key: Key) -> int:
     """Return the hash tag of a key."""
     return crc32(key_text(key).encode()) % TAGS
 
 
+@lru_cache(maxsize=4096)
 def epoch_name(prefix: str, tag: int) -> str:
     """Return where the epoch of a tag stands."""
     return f"{prefix}:{{{prefix}-{tag}}}:epoch"
 
 
+@lru_cache(maxsize=4096)
 def bucket_name(prefix: str, key: Key) -> str:
     """Return where the bucket of a key stands."""
     return f"{prefix}:{{{prefix}-{tag_of(key)}}}:{key_text(key)}"
@@ -114,6 +118,11 @@ def write_visit(visit: Visit, now: float, sent: float, frame: dict[str, Any]) ->
     )
 
 
+@lru_cache(maxsize=256)
+def _quota(limit: int, per: int, reserve: int) -> Quota:
+    return Quota(limit, per / 1e6, reserve)
+
+
 def _age(now: float, at: float) -> int:
     """Return how long ago something was; too little is safe."""
     return max(0, int((now - at) * 1e6))
@@ -146,7 +155,7 @@ def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> S
         if name:
             out[name] = token
     bucket = SharedBucket(
-        Quota(limit, per / 1e6, reserve),
+        _quota(limit, per, reserve),
         terms,
         found,
         {},

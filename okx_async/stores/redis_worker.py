@@ -25,6 +25,8 @@ logger = logging.getLogger("okx_async")
 T = TypeVar("T")
 SILENT: Final = 0.15
 """Seconds after which a store that is being asked counts as silent."""
+CHUNK: Final = 64
+"""Most keys of one round trip."""
 AGAIN: Final = 0.1
 """Seconds after which a waiter that may go on without the store looks again whether it has come back."""
 
@@ -43,6 +45,8 @@ class RedisWorker(Worker):
         super().__init__(store, quota, clock, wall)
         # Process ids are of a host; the reports show both.
         self.holder = f"{os.getpid()}@{socket.gethostname()[:24]}-{os.urandom(6).hex()}"
+        self.rescues = True
+        self.chunk = CHUNK  # a server carries out each call by itself
         self._store = store
         self._shares = shares
         self._alone: dict[Key, SharedBucket] = {}

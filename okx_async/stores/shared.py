@@ -158,7 +158,7 @@ class SharedSlot:
         panic, worker = self._priority is Priority.PANIC, agent.worker
         waiter = agent.ask(self._key, self._quota, loop, panic=panic, max_wait=max_wait)
         late = None
-        if panic:
+        if panic and worker.rescues:
             waiter.timer = loop.call_later(RESCUE, _rescue, worker, waiter)
         if max_wait is not None and max_wait < inf:
             # The agent ends a wait in time unless it hangs at the store.

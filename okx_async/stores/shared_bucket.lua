@@ -213,8 +213,8 @@ if m.serve then
       end
     end
   end
-  for _, ask in ipairs(m.asks) do
-    for _, part in ipairs(given[ask[1]]) do answers[#answers + 1] = part end
+  for i, ask in ipairs(m.asks) do
+    answers[3 * i - 2], answers[3 * i - 1], answers[3 * i] = unpack(given[ask[1]])
   end
   told = kept
 end
@@ -236,14 +236,14 @@ if m.what ~= 'look' then
     redis.call('DEL', KEYS[2])
   end
 end
-local out = {}
-for _, token in ipairs(tokens) do -- another holder's token is nameless, except to those who look
-  local id = token[ID]
-  if m.what == 'look' then id = token[HOLDER] elseif token[HOLDER] ~= m.holder then id = '' end
-  for _, part in ipairs({id, token[AT], token[FREE], token[COOLING]}) do out[#out + 1] = part end
+local out, looks = {}, m.what == 'look'
+for i, token in ipairs(tokens) do -- another holder's token is nameless, except to those who look
+  local id, n = token[ID], 4 * i
+  if looks then id = token[HOLDER] elseif token[HOLDER] ~= m.holder then id = '' end
+  out[n - 3], out[n - 2], out[n - 1], out[n] = id, token[AT], token[FREE], token[COOLING]
 end
 local waiting = {}
-if m.what == 'look' then
+if looks then
   for _, place in ipairs(line) do if place[UNTIL] >= now then waiting[#waiting + 1] = place[HOLDER] end end
 end
 return {

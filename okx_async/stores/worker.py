@@ -65,6 +65,9 @@ class Worker:
         self.keys: dict[Key, LocalKey] = {}
         self.lock = threading.Lock()
         """Held while the connection is in use."""
+        self.chunk = CHUNK
+        self.rescues = False
+        """Whether `rescue` may give something."""
         self._database = database
         self._quota = quota
         self._clock = clock
@@ -172,7 +175,7 @@ class Worker:
                 while True:
                     inbox.get_nowait()()
             while self._hot:
-                chunk = [self._hot.pop(key) for key in list(islice(self._hot, CHUNK))]
+                chunk = [self._hot.pop(key) for key in list(islice(self._hot, self.chunk))]
                 self._turn(chunk)
             while self._last:
                 self._last.pop(0)()
