@@ -1,6 +1,7 @@
 """Clusters and sentinels, as real servers."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from okx_async.stores.redis_messages import TAGS, tag_of
 from okx_async.stores.redis_reports import report_server
 from tests.stores.servers import Server, wait_for
 
+KEY = ("live", "1", "BTC-USDT-SWAP")
 SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 
 
@@ -77,3 +79,42 @@ async def test_sentinels_name_the_server(sentinel: tuple[Server, Server]) -> Non
     with pytest.raises(NotSentError, match="knows no service other"):
         await unknown.vouch()
     await unknown.aclose()
+
+
+@pytest.mark.long
+async def test_a_failover_is_a_loss_of_memory_and_needs_no_restart(tmp_path: Path) -> None:
+    first = Server("--repl-diskless-sync-delay", "0")
+    second = Server("--replicaof", "127.0.0.1", str(first.port), "--repl-diskless-sync-delay", "0")
+    file = tmp_path / "sentinel.conf"
+    file.write_text(
+        f"sentinel monitor main 127.0.0.1 {first.port} 1\n"
+        "sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 2000\n"
+    )
+    watch = Server(first=str(file), last="--sentinel")
+    try:
+        limiter = RedisLimiter(
+            f"redis+sentinel://127.0.0.1:{watch.port}/main", Quota(2, 0.3), lease=1.0, doubt_grace=0.2
+        )
+        await limiter.vouch()
+        async with limiter.slot(KEY):
+            pass
+        wait_for(lambda: second.said("EXISTS", "okx-async:{okx-async-0}:epoch") == b":1")
+        wait_for(lambda: any(line.startswith(b"slave0:") or b"slaves=1" in line for line in watch.lines("INFO")))
+        first.kill()
+        lost = time.monotonic()
+        while time.monotonic() < lost + 30.0:
+            try:
+                async with limiter.slot(KEY) as slot:
+                    slot.refund()
+            except NotSentError:
+                await asyncio.sleep(0.1)
+                continue
+            break
+        else:
+            pytest.fail("no slot after the failover")
+        assert second.said("ROLE") != b""
+        assert time.monotonic() - lost > 1.5  # the replica had the epoch of another run: nothing for a hold
+        await limiter.aclose()
+    finally:
+        for server in (watch, second, first):
+            server.close()
