@@ -1,6 +1,6 @@
 """The limiter of many processes: what a slot costs, how long it holds the event loop, and if processes share evenly.
 
-Run: python -m benchmarks.stores [--rounds N] [--calls N] [--seconds S] [--processes N] [--folder DIR]
+Run: python -m benchmarks.stores [--rounds N] [--calls N] [--seconds S] [--processes N] [--server URL] [--folder DIR]
 
 *Slots*: a slot of a free key is taken, checked and settled, by one process and by several, at a pace (each 20 a
 second, which is twice what a key grants) and as fast as they can. Each process has keys of its own in one file. The
@@ -9,6 +9,8 @@ long they wait for a core. The last row is the two transactions alone, without t
 
 *Sharing*: each process always has 30 waiters at one key of 20 per 2 s, and uses a slot for 50 ms. The judge counts each
 request at a random moment between its grant and its end.
+
+With --server, a Redis or Valkey server that nothing else uses and that was vouched for, both tables have its rows too.
 """
 
 import asyncio
@@ -25,12 +27,12 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from benchmarks._processes import SPAWN
 from benchmarks._table import Report, arguments, spread
 from okx_async import Limiter, Quota, SlotSource
-from okx_async.stores import SqliteLimiter
+from okx_async.stores import RedisLimiter, SqliteLimiter
 from okx_async.stores.lease import Terms
 from okx_async.stores.line import Ask, serve
 from okx_async.stores.transactions import Database, Transaction
@@ -63,12 +65,18 @@ def watch_callbacks() -> list[tuple[float, float]]:
     return times
 
 
-def source_of(file: Path | None) -> SlotSource:
-    """Return the limiter of that file, or one of this process alone."""
+Place: TypeAlias = Path | str | None
+"""A file, the URL of a server, or this process alone."""
+
+
+def source_of(file: Place) -> SlotSource:
+    """Return the limiter of that place."""
+    if isinstance(file, str):
+        return RedisLimiter(file, Quota(LIMIT, PER))
     return Limiter(Quota(LIMIT, PER)) if file is None else SqliteLimiter(file, Quota(LIMIT, PER))
 
 
-def cost(file: Path | None, number: int, calls: int, pace: float, begin: float) -> Costs:
+def cost(file: Place, number: int, calls: int, pace: float, begin: float) -> Costs:
     """Take slots one after another, in a process of its own."""
 
     async def main() -> Costs:
@@ -95,10 +103,11 @@ def cost(file: Path | None, number: int, calls: int, pace: float, begin: float) 
     return asyncio.run(main())
 
 
-def bare(file: Path | None, number: int, calls: int, pace: float, begin: float) -> Costs:
+def bare(file: Place, number: int, calls: int, pace: float, begin: float) -> Costs:
     """Make the transactions of a take and of a settle in this thread."""
     quota, ident = Quota(LIMIT, PER), f"{number}"
-    database = Database(file or Path(), Terms())
+    assert isinstance(file, Path)  # noqa: S101 - for the type checker
+    database = Database(file, Terms())
 
     def take(transaction: Transaction, key: tuple[str, ...], token: str) -> None:
         bucket = transaction.bucket(key, quota)
@@ -130,7 +139,7 @@ class Shared(NamedTuple):
     waits: list[float]
 
 
-def share(file: Path | None, number: int, seconds: float, begin: float) -> Shared:
+def share(file: Place, number: int, seconds: float, begin: float) -> Shared:
     """Want more than there is, in a process of its own."""
     counted, waits = [], []
 
@@ -157,7 +166,7 @@ def share(file: Path | None, number: int, seconds: float, begin: float) -> Share
     return Shared(counted, waits)
 
 
-def at_once(processes: int, work: Callable[..., Any], file: Path | None, *args: float) -> list[Any]:
+def at_once(processes: int, work: Callable[..., Any], file: Place, *args: float) -> list[Any]:
     """Return what each of several fresh processes found that began at one moment."""
     begin = time.time() + 1.5 + 0.4 * processes
     with ProcessPoolExecutor(processes, SPAWN) as pool:
@@ -178,7 +187,7 @@ def slots(args: Any, folder: Path) -> None:
         ["", "take, check and settle, median us", "99th percentile, us", "longest callback, ms", "of that CPU, ms"],
     )
     many = args.processes
-    scenes: list[tuple[str, Callable[..., Costs], Path | None, int, float]] = [
+    scenes: list[tuple[str, Callable[..., Costs], Place, int, float]] = [
         ("Limiter, 1 process", cost, None, 1, 0.0),
         ("SqliteLimiter, 1 process", cost, folder, 1, 0.0),
         ("SqliteLimiter, 1 process, 20 a second", cost, folder, 1, PACE),
@@ -187,11 +196,17 @@ def slots(args: Any, folder: Path) -> None:
         ("its transactions, 1 process", bare, folder, 1, 0.0),
         (f"its transactions, {many} processes, 20 a second each", bare, folder, many, PACE),
     ]
+    if args.server:
+        scenes += [
+            ("RedisLimiter, 1 process", cost, args.server, 1, 0.0),
+            ("RedisLimiter, 1 process, 20 a second", cost, args.server, 1, PACE),
+            (f"RedisLimiter, {many} processes, 20 a second each", cost, args.server, many, PACE),
+        ]
     raw = report.raw = {}
     for number, (name, work, place, processes, pace) in enumerate(scenes):
         rounds = []
         for turn in range(args.rounds):
-            file = None if place is None else place / f"slots-{number}-{turn}.sqlite3"
+            file = place / f"slots-{number}-{turn}.sqlite3" if isinstance(place, Path) else place
             calls = max(10, args.calls // 10) if pace else args.calls
             rounds.append(at_once(processes, work, file, calls, pace))
         all_slots = [sorted(1e6 * one for found in of for one in found.slots) for of in rounds]
@@ -216,14 +231,20 @@ def sharing(args: Any, folder: Path) -> None:
         "One key, shared by processes",
         ["", "granted a second", "least and most of a process", "longest wait, s", f"worst {PER:g} s"],
     )
-    for processes in dict.fromkeys((1, 2, args.processes)):
-        shared = at_once(processes, share, folder / f"sharing-{processes}.sqlite3", args.seconds)
+    counts = dict.fromkeys((1, 2, args.processes))
+    places: list[tuple[str, int, Place]] = [
+        ("SqliteLimiter", processes, folder / f"sharing-{processes}.sqlite3") for processes in counts
+    ]
+    if args.server:
+        places += [("RedisLimiter", processes, args.server) for processes in counts]
+    for kind, processes, place in places:
+        shared = at_once(processes, share, place, args.seconds)
         counted = [at for one in shared for at in one.counted]
         line_since = min(counted) + PER + 2 * USE  # before, slots were free for all
         each = sorted(sum(at > line_since for at in one.counted) for one in shared)
         rate = (len(counted) - LIMIT) / (max(counted) - min(counted))
         longest = max(wait for one in shared for wait in one.waits)
-        name = f"SqliteLimiter, {processes} process{'es' * (processes > 1)}"
+        name = f"{kind}, {processes} process{'es' * (processes > 1)}"
         report.add(name, f"{rate:.2f}", f"{each[0]}, {each[-1]}", f"{longest:.2f}", f"{worst_window(counted)}")
     fair = LIMIT / (PER + 0.003 + USE)
     report.notes.append(
@@ -235,7 +256,9 @@ def sharing(args: Any, folder: Path) -> None:
 
 def main() -> None:
     """Run the tables."""
-    parser = arguments(__doc__, tables=("stores", "sharing"), rounds=3, calls=2000, seconds=30.0, processes=8)
+    parser = arguments(
+        __doc__, tables=("stores", "sharing"), rounds=3, calls=2000, seconds=30.0, processes=8, server=""
+    )
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     try:
