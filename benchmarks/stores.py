@@ -256,9 +256,8 @@ def sharing(args: Any, folder: Path) -> None:
 
 def main() -> None:
     """Run the tables."""
-    parser = arguments(
-        __doc__, tables=("stores", "sharing"), rounds=3, calls=2000, seconds=30.0, processes=8, server=""
-    )
+    parser = arguments(__doc__, tables=("stores", "sharing"), rounds=3, calls=2000, seconds=30.0, processes=8)
+    parser.add_argument("--server", default="", help="the URL of a Redis or Valkey server")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     try:
