@@ -47,6 +47,7 @@ def test_a_call_that_the_server_refuses_is_no_matter_of_the_connection(link: Lin
 def test_an_answer_to_another_question_ends_the_connection(redis_server: Server) -> None:
     proxy = Proxy(redis_server.port)
     link = Link(read_address(proxy.url))
+    link.script([hello(link)])  # the server knows the script now
     proxy.doubles = 1
     link.script([hello(link)])
     with pytest.raises(UnreachableError, match="another question"):  # noqa: PT012 - whichever notices
