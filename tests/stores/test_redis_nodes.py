@@ -11,7 +11,7 @@ from okx_async import NotSentError, Quota
 from okx_async.stores import RedisLimiter
 from okx_async.stores.redis_messages import TAGS, tag_of
 from okx_async.stores.redis_reports import report_server
-from tests.stores.servers import Server, wait_for
+from tests.stores.servers import Server, free_port, wait_for
 
 KEY = ("live", "1", "BTC-USDT-SWAP")
 SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
@@ -19,13 +19,15 @@ SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 
 @pytest.fixture
 def cluster() -> Iterator[list[Server]]:
-    servers = [Server("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no") for _ in SLOTS]
+    options = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-port")
+    buses = [str(free_port()) for _ in SLOTS]  # by default the port + 10000, which there may not be
+    servers = [Server(*options, bus) for bus in buses]
     try:
         for server, (first, last) in zip(servers, SLOTS, strict=True):
             assert server.said("CLUSTER", "ADDSLOTSRANGE", str(first), str(last)) == b"+OK"
-            for other in servers:
+            for other, bus in zip(servers, buses, strict=True):
                 if other is not server:
-                    assert server.said("CLUSTER", "MEET", "127.0.0.1", str(other.port)) == b"+OK"
+                    assert server.said("CLUSTER", "MEET", "127.0.0.1", str(other.port), bus) == b"+OK"
         wait_for(lambda: all(met(server) for server in servers), 40.0)
         yield servers
     finally:
