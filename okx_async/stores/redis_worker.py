@@ -104,16 +104,21 @@ class RedisWorker(Worker):
             )
             for local, own in zip(chunk, asks, strict=True)
         ]
+        heals = [self._heals(local) for local in chunk]
         found = transaction.visit(visits, self.holder, sent)
         self._warned = False
-        for local, own, seen in zip(chunk, asks, found, strict=True):
-            self._saw(local, seen, waits=bool(own))
+        for local, own, seen, healed in zip(chunk, asks, found, heals, strict=True):
+            self._saw(local, seen, waits=bool(own), healed=healed)
         return 0.0, [seen.answers for seen in found]
+
+    def _heals(self, local: LocalKey) -> bool:
+        """Return whether the store has forgotten this process's tokens of a key, as far as is known."""
+        return self._eras.get(local.key) != self._store.eras.get(tag_of(local.key))
 
     def _held(self, local: LocalKey, now: float) -> Held:
         """Return the tokens that the store may not know of: it has forgotten them, or never gave them."""
         held: Held = {}
-        if self._eras.get(local.key) != self._store.eras.get(tag_of(local.key)):
+        if self._heals(local):
             held |= local.out
         with self._lending:
             alone = self._alone.get(local.key)
@@ -124,7 +129,7 @@ class RedisWorker(Worker):
                     del self._alone[local.key]
         return held
 
-    def _saw(self, local: LocalKey, seen: Seen, *, waits: bool) -> None:
+    def _saw(self, local: LocalKey, seen: Seen, *, waits: bool, healed: bool) -> None:
         """Book what the store says of a key."""
         key, now = local.key, self._clock()
         if seen.agreed:
@@ -133,10 +138,14 @@ class RedisWorker(Worker):
             self._notices.pause(seen.opens / 1e6, seen.pause)
         self._pausing = {*self._pausing, key} if seen.pause else self._pausing - {key}
         out = seen.out
-        if self._eras.get(key) not in {None, seen.since}:  # it has forgotten this key: it is told in the next turn
-            out = {ident: token for ident, token in local.out.items() if token.free_at > now} | out
+        if (
+            not healed and self._eras.get(key, seen.since) != seen.since
+        ):  # it has forgotten: it is told in the next turn
+            ended = {note.token for note in local.notes if note.kind == "refund"}
+            mine = {ident: token for ident, token in local.out.items() if token.free_at > now and ident not in ended}
+            out = mine | out
+            self._eras[key] = NEVER
             self._wake(local, now)
-            self._eras[key] = NEVER if self._eras[key] != NEVER else seen.since
         else:
             self._eras[key] = seen.since
         local.seen, local.told, local.out = seen.bucket, seen.told, out

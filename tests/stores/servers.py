@@ -61,7 +61,11 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for(lambda: self.said("PING") in {b"+PONG", b"-NOAUTH Authentication required."})
+        try:
+            wait_for(lambda: self.said("PING") in {b"+PONG", b"-NOAUTH Authentication required."})
+        except BaseException:
+            self.kill()
+            raise
 
     def said(self, *words: str) -> bytes:
         """Return the first line of what the server says to a command."""
