@@ -33,7 +33,7 @@ FOREIGN_STEP: Final = (
     "no answer of OKX itself: check region= and base_url, and if this IP address and country may use it"
 )
 PROXY_LOGIN_STEP: Final = (
-    "a proxy asks for a login: give the proxy's URL, proxy= or that of your session, the right user name and password"
+    "a proxy asks for a login: put the right user name and password into its URL (proxy=, OKX_PROXY or your session's)"
 )
 NO_SWAPS_STEP: Final = (  # observed in 2026
     "region='eea' has no SWAP ids: its perpetuals are FUTURES, such as BTC-USD_UM_XPERP-310404; take the id as "

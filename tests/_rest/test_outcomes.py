@@ -198,7 +198,7 @@ def test_the_next_step_of_a_code(code: str, words: list[str]) -> None:
 
 
 def test_a_proxy_that_asks_for_a_login_has_a_step_of_its_own() -> None:
-    step = "a proxy asks for a login: give the proxy's URL, proxy= or that of your session, the right user name"
+    step = "a proxy asks for a login: put the right user name and password into its URL (proxy=, OKX_PROXY"
     assert step in text(407, "<html>")
     assert step in text(407, "")
     assert step not in text(407, '{"code":"50119"}')
