@@ -41,6 +41,7 @@ NO_SWAPS_STEP: Final = (  # observed in 2026
     "positions lists it, and check region= if the account is not of the EEA"
 )
 READ_STEP: Final = "nothing was changed by asking: ask again"
+CANCEL_STEP: Final = "it may have been executed: look at pending orders"
 AUTO_CXL_NOTE: Final = "auto_cxl was set: pending orders may have been cancelled"
 
 
