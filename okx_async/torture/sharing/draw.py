@@ -34,7 +34,7 @@ def sharing_plan(seed: int) -> SharingPlan:
         unheard=rng.choice((0.0, 0.0, 0.1)),
         repeated=rng.choice((0.0, 0.2)),
         doubled=rng.choice((0.0, 0.0, 0.05)),
-        late=rng.choice((1.0, 8.0)),
+        late=rng.choice((0.4, 0.4, 8.0)),
     )
     programs = rng.choice((2, 2, 3))
     return SharingPlan(

@@ -68,8 +68,9 @@ async def _take_place(world: World, start: float) -> list[Breach]:
         post.down, post.lost, post.unheard, post.doubled = False, 0.0, 0.0, 0.0
         world.exchange.clear_faults()
         end = loop.clock() + PATIENCE + 2 * plan.longest_hold
-        while loop.clock() < end and any(not task.done() for each in world.programs for task in each.tasks):
-            await asyncio.sleep(1.0)  # noqa: ASYNC110 - programs may be killed, and others begin
+        # Programs may be killed meanwhile, and others begin.
+        while loop.clock() < end and any(not task.done() for each in world.programs for task in each.tasks):  # noqa: ASYNC110
+            await asyncio.sleep(1.0)
         broken = [Breach("progress", text) for program in world.programs for text in _unfinished(program)]
         for program in list(world.programs):
             await _leave(world, program)

@@ -48,7 +48,7 @@ def windows(world: World) -> Iterator[tuple[RateKey, int, int]]:
 
 
 def _small(world: World) -> Iterator[str]:
-    """What was told to the program of the smaller quota holds for all, once what was out when it came is back."""
+    """Say where a smaller quota of one program was not kept by all, once what was out when it came is back."""
     if not world.plan.small or world.failed:
         return
     mine: dict[RateKey, list[float]] = defaultdict(list)

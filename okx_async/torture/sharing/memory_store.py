@@ -9,6 +9,7 @@ from okx_async.stores.epoch import Epoch, check_terms, enter
 from okx_async.stores.lease import SharedBucket, Terms
 from okx_async.stores.line import Answer, Ask, serve
 from okx_async.stores.records import read_bucket, write_bucket
+from okx_async.stores.transactions import StoreError
 from okx_async.stores.waiters import Key, Note
 
 SLACK = 0.02
@@ -63,6 +64,7 @@ class MemoryStore:
         self.run = 1
         """The number of its incarnation; a program's connection ends with it."""
         self.shift = 0.0
+        self._stepped = False  # and not noticed yet
         self.records: dict[Key, tuple[float, bytes]] = {}
         self.epoch: Epoch | None = Epoch("1", clock(), terms)
         self._clock = clock
@@ -82,6 +84,7 @@ class MemoryStore:
         """
         self.run += ends
         self.shift += step
+        self._stepped = bool(step) and not ends
         if forgets:
             self.records.clear()
         if flushes:
@@ -89,9 +92,13 @@ class MemoryStore:
 
     def take(self, message: Message) -> list[Seen]:
         """Carry a message out, whatever became of its sender meanwhile."""
+        if self._stepped:
+            # A newcomer could not know: that no clock is set while only newcomers are about is assumed.
+            if message.estimate is None:
+                raise StoreError("it has no time for newcomers")
+            self._stepped = False
         now = self.clock()
-        late = now > message.not_after  # then it says nothing of the clock
-        estimate, met = None if late else message.estimate, message.met
+        estimate, met = message.estimate, message.met
         epoch = enter(self.epoch, str(self.run), now, message.terms, estimate=estimate, slack=SLACK)
         if epoch is not self.epoch:
             self.epoch = epoch

@@ -32,7 +32,7 @@ def stopped_at_a_grant(world: World, rng: Random) -> str:
     seconds = rng.choice((lease - plan.timeout, lease, lease + grace + 2.0, lease + grace + 2.0)) + rng.uniform(
         0.0, 0.5
     )
-    if rng.random() < 0.3:  # noqa: PLR2004 - right before the end of its time to write
+    if rng.random() < 0.3:
         seconds = lease - plan.timeout - plan.connect_timeout * rng.random() * 0.2
     taken, ends = world.store.take, world.loop.clock() + 3.0
 
