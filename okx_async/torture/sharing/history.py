@@ -18,9 +18,6 @@ REAL_SECONDS = 300.0
 PATIENCE = 240.0
 """Seconds after the span in which every call must have come to its end."""
 
-GRAVE = 30.0
-"""Seconds in which the tasks of dead programs come to their end, after the judgement."""
-
 
 @dataclass(frozen=True, slots=True)
 class SharedHistory:
@@ -77,14 +74,7 @@ async def _take_place(world: World, start: float) -> list[Breach]:
         await asyncio.sleep(plan.longest_hold)
         broken += [Breach("stuck", text) for text in stuck(world)]
     broken += judge(world)
-    world.post.down = True
-    for program in world.gone:
-        program.loop.bury()
-        if program.client is not None:
-            program.tasks.append(program.loop.create_task(program.client.aclose()))
-    await asyncio.sleep(GRAVE)
-    for program in world.gone:
-        program.loop.end()
+    await world.bury()
     return broken
 
 

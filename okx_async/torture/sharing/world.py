@@ -19,6 +19,8 @@ from okx_async.torture.sharing.store_worker import Post, StoreLimiter, StoreWork
 EPOCH = 1768519672.0
 """The start of every history: 2026-01-15T23:27:52Z."""
 LIMIT = 20
+GRAVE = 30.0
+"""Seconds in which the tasks of dead programs come to their end."""
 SMALL = 8
 
 
@@ -141,6 +143,18 @@ class World:
         self.programs.remove(program)
         self.gone.append(program)
         program.loop.kill()
+
+    async def bury(self) -> None:
+        """Let every program come to its end, the dead ones too, when the world is over."""
+        self.post.down = True
+        programs = [*self.programs, *self.gone]
+        for program in programs:
+            program.loop.bury()
+            if program.client is not None:
+                program.tasks.append(program.loop.create_task(program.client.aclose()))
+        await asyncio.sleep(GRAVE)
+        for program in programs:
+            program.loop.end()
 
     async def close(self, program: Program, inst_id: str, priority: Priority, max_wait: float | None) -> None:
         """Close a position, and record the result."""
