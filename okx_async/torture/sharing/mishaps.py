@@ -49,6 +49,24 @@ def stopped_at_a_grant(world: World, rng: Random) -> str:
     return f"{program.name} will be stopped for {seconds:.3f} s when it gets a token"
 
 
+def stopped_while_connecting(world: World, rng: Random) -> str:
+    """Stop a program that has its tokens and waits for a connection, until others have them."""
+    program, terms = _program(world, rng), world.plan.terms
+    loop, seconds = program.loop, terms.lease + terms.doubt_grace + 2.0 + rng.uniform(0.0, 0.5)
+    connect = loop.sock_connect
+
+    async def once(sock: Any, address: Any) -> None:
+        del loop.sock_connect
+        loop.stop_program()
+        loop.main.call_later(seconds, loop.go_on)
+        await connect(sock, address)
+
+    loop.sock_connect = once  # type: ignore[method-assign]
+    for wire in list(world.network.wires.values()):
+        wire.reset()
+    return f"{program.name} will be stopped for {seconds:.3f} s while it connects"
+
+
 def killed(world: World, rng: Random) -> str:
     """Kill a program; another one takes its place."""
     number = rng.randrange(len(world.programs))
@@ -160,10 +178,12 @@ PROGRAMS: tuple[Mishap, ...] = (
     stopped,
     stopped_at_a_grant,
     stopped_at_a_grant,
+    stopped_while_connecting,
+    stopped_while_connecting,
     killed,
     killed,
     restarted,
     cut_off,
     wall_steps,
 )
-LOOPS: tuple[Mishap, ...] = (stopped, stopped, stopped, left, left, wall_steps)
+LOOPS: tuple[Mishap, ...] = (stopped, stopped, stopped, stopped_while_connecting, left, left, wall_steps)

@@ -31,7 +31,7 @@ async def ticks(told: list[float]) -> None:
 def test_what_was_due_while_a_program_was_stopped_runs_when_it_goes_on(state: State) -> None:
     async def scene(_loop: VirtualLoop, side: SideLoop) -> None:
         told: list[float] = []
-        side.create_task(ticks(told))
+        task = side.create_task(ticks(told))
         await asyncio.sleep(1.5)
         side.stop_program(state)
         assert side.is_running() is (state is State.STOPPED)
@@ -40,6 +40,7 @@ def test_what_was_due_while_a_program_was_stopped_runs_when_it_goes_on(state: St
         side.go_on()
         await asyncio.sleep(1.2)
         assert told == [1000.0, 1001.0, 1004.5, 1005.5]
+        assert not task.done()
 
     in_a_world(scene)
 
@@ -47,12 +48,13 @@ def test_what_was_due_while_a_program_was_stopped_runs_when_it_goes_on(state: St
 def test_a_killed_program_does_nothing_any_more() -> None:
     async def scene(_loop: VirtualLoop, side: SideLoop) -> None:
         told: list[float] = []
-        side.create_task(ticks(told))
+        task = side.create_task(ticks(told))
         await asyncio.sleep(0.5)
         side.kill()
         side.go_on()
         await asyncio.sleep(5.0)
         assert told == [1000.0]
+        assert not task.done()
         with pytest.raises(RuntimeError):
             side.call_soon_threadsafe(print)
 

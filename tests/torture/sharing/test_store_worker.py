@@ -44,8 +44,9 @@ async def waited(post: Post, *, stops: bool = False) -> tuple[float, str]:
         except NotSentError as error:
             told.append((world.clock() - begun, str(error)))
 
-    side.create_task(use())
+    task = side.create_task(use())
     await asyncio.sleep(40.0)
+    assert task.done()
     side.kill()
     side.bury()
     await asyncio.sleep(1.0)
