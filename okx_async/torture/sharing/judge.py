@@ -101,7 +101,7 @@ def stuck(world: World) -> Iterator[str]:
         if "/" in key[-1]:
             continue
         asks = tuple(Ask(f"judge{number}", f"judge{number}", stays=False) for number in range(LIMIT))
-        message = Message("judge", world.plan.terms, (Visit(key, quota, (), asks),), None, -inf)
+        message = Message("judge", world.plan.terms, (Visit(key, quota, (), asks),), world.store.clock() + 1.0, -inf)
         [seen] = world.store.take(message)
         granted = sum(answer.at is not None for answer in seen.answers)
         if granted < seen.bucket.quota.limit:

@@ -70,7 +70,7 @@ def stopped_while_connecting(world: World, rng: Random) -> str:
 def killed(world: World, rng: Random) -> str:
     """Kill a program; another one takes its place."""
     number = rng.randrange(len(world.programs))
-    if number == 0 and world.plan.small:
+    if (number == 0 and world.plan.small) or world.loop.clock() > world.start + world.plan.span:
         return ""
     program = world.programs[number]
     world.kill(program)
@@ -78,6 +78,13 @@ def killed(world: World, rng: Random) -> str:
     for each in range(rng.choice((1, 2))):
         world.run(heir, rng.choice(world.strategies), f"{world.plan.seed} heir {heir.name} {each}")
     return f"{program.name} killed, {heir.name} begins"
+
+
+def killed_with_requests_held(world: World, rng: Random) -> str:
+    """Kill a program whose requests are on their way to a proxy that sends them on at the last moment."""
+    text = held(world, rng)
+    world.loop.call_later(rng.uniform(0.05, 0.5), killed, world, rng)
+    return f"{text}, and a program killed"
 
 
 def left(world: World, rng: Random) -> str:
@@ -131,8 +138,9 @@ def wall_steps(world: World, rng: Random) -> str:
 
 def held(world: World, rng: Random) -> str:
     """Let a proxy give up on requests, and send them on within the grace, at the last moment perhaps."""
-    # The grace counts from the answer, which has taken this time at least.
-    after = (world.plan.terms.doubt_grace + world.plan.outward.delay) * rng.choice((1.0, 1.0, rng.random()))
+    # The grace counts from the moment at which a request is given up, which may be that of its write.
+    inward = world.plan.inward
+    after = (world.plan.terms.doubt_grace - inward.delay - inward.jitter) * rng.choice((1.0, 1.0, rng.random()))
     if not world.plan.store:  # the clock of a `Limiter` may be fast, and its grace has no part for that
         after *= 0.99
     world.exchange.inject(HELD, forwarded=after, times=rng.choice((5, 20, 40)))
@@ -182,6 +190,8 @@ PROGRAMS: tuple[Mishap, ...] = (
     stopped_while_connecting,
     killed,
     killed,
+    killed_with_requests_held,
+    killed_with_requests_held,
     restarted,
     cut_off,
     wall_steps,
