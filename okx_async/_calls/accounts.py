@@ -10,6 +10,7 @@ All of it is read and changed under `LOCK`, by any thread.
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
@@ -142,9 +143,9 @@ def accounts_of(limiter: SlotSource) -> Accounts:
         return found
 
 
-def _after_fork_in_child() -> None:
+def _after_fork_in_child(clock: Callable[[], float] = time.monotonic) -> None:
     for accounts in list(_ALL):
-        accounts.begin_in_child(time.monotonic())
+        accounts.begin_in_child(clock())
     LOCK.release()
 
 

@@ -24,7 +24,7 @@ from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._quota import Priority
 from okx_async._rest.outcomes import error
 from okx_async._rest.records import server_time
-from okx_async._rest.remedies import AUTO_CXL_NOTE
+from okx_async._rest.remedies import AUTO_CXL_NOTE, CANCEL_STEP
 from okx_async._rest.requests import PUBLIC_TIME, ApiRequest
 from okx_async._rest.responses import Answer
 from okx_async._rest.retry import RetryPolicy, ThrottleStreaks, block_seconds, closes_throttled, throttled
@@ -328,8 +328,10 @@ def _failure(
         text = f"{request.label}: nothing was sent: {wire.failure}{step}"
         return NotSentError(text, key=key, attempts=attempts)
     else:
-        step = "it may have been executed: ask positions, do not blindly repeat" if request.writes else "ask again"
-        if close is not None and close.auto_cxl:
+        step = "it may have been executed: ask positions, do not blindly repeat"
+        if close is None:
+            step = CANCEL_STEP if request.writes else "ask again"
+        elif close.auto_cxl:
             step = f"{step}; {AUTO_CXL_NOTE}"
         failure = OutcomeUnknownError(f"{request.label}: {wire.failure}; {step}", key=key, attempts=attempts)
     if request.writes and isinstance(failure, OutcomeUnknownError):

@@ -61,7 +61,8 @@ class UidLookup:
             await asyncio.wait({first}, timeout=left)  # a cancelled wait leaves the task alone
         if not first.done():
             level = logging.DEBUG if max_wait == 0 else logging.WARNING  # without time there was no wait in vain
-            logger.log(level, "account/config has not answered yet: closes count under %s", self._identity.fallback)
+            text = "account/config has not answered yet: closes are counted by API key (%s)"
+            logger.log(level, text, self._identity.fallback)
         elif (refused := first.result()) is not None:
             if self._first is first:
                 self._task = None  # the next call asks again: the key may have been mended
@@ -104,7 +105,8 @@ class UidLookup:
                     return
             else:
                 logger.warning(
-                    "account/config has not told the user id (%s): closes count under %s, asking again in %g s",
+                    "account/config has not told the user id (%s): closes are counted by API key until then (%s), "
+                    "asking again in %g s",
                     reason,
                     self._identity.fallback,
                     pause,

@@ -57,7 +57,9 @@ class Wiring:
         """Open connections until so many stand ready, as far as the bound allows; return how many do."""
         wanted = min(connections, self.capacity.bound - self.capacity.taken)
         opened = await self.transport.open(wanted, self.capacity.bound)
-        if opened < wanted:
+        if not self.transport.keeps_connections:
+            logger.warning("warm_up opens no connection: with keepalive=0 none is kept")
+        elif opened < wanted:
             logger.warning("warm_up: only %d of %d connections could be opened", opened, wanted)
         return opened
 

@@ -41,6 +41,8 @@ class FlattenArguments:
     look_again: float = 2.0
     filter_ids: list[str] | None = field(default=None, init=False)
     """`inst_ids` without doubles."""
+    failures: dict[str, None] = field(default_factory=dict, init=False)
+    """Why `cancel_orders` said nothing of an order, in words."""
 
     def __post_init__(self) -> None:
         check_seconds(deadline=self.deadline)
@@ -67,11 +69,13 @@ class FlattenArguments:
             verdict = self.cancel_orders(order)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException:
+        except BaseException as error:
             logger.exception("cancel_orders raised: %s of %s is not cancelled", order.ord_type, order.inst_id)
+            self.failures[f"orders were left alone: cancel_orders raised {type(error).__name__}"] = None
             return False
         if iscoroutine(verdict):  # of a lambda, say; it is always true
             verdict.close()
             logger.error("cancel_orders must be a plain function, got %s", short_repr(self.cancel_orders))
+            self.failures["orders were left alone: cancel_orders must be a plain function"] = None
             return False
         return bool(verdict)

@@ -126,7 +126,7 @@ class CloseEngine:
         """Stop all legs: nothing is sent any more."""
         if self.stop_error is None:
             self.stop_error = error
-            logger.warning("nothing more is sent: %s", error)
+            logger.warning("closing stops here: %s", error)
             for leg in self.legs:
                 leg.halt(_of_leg(error, leg))
 

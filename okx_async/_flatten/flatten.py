@@ -306,7 +306,7 @@ class FlattenRun:
             cancelled=tuple(cancels.taken.values()),
             cancel_codes=dict(cancels.codes),
             appeared=tuple(self._appeared),
-            notes=(*cancels.notes, *self._note_orders_left()),
+            notes=(*cancels.notes, *self._arguments.failures, *self._note_orders_left()),
         )
 
     def _note_orders_left(self) -> list[str]:

@@ -72,14 +72,15 @@ async def read_lists(
             why = f"{which.label} ({which.filter or 'ordinary orders'}) was not read in time"
         except OkxError as failure:
             why = f"{which.label} ({which.filter or 'ordinary orders'}) could not be read: {failure}"
-        logger.warning("pending orders: %s", why)
+        logger.debug("pending orders: %s", why)
         return why
 
     found = await gather_in_turns(read, [(each, named) for each in lists for named in names])
-    return Listed(
-        [order for one in found if not isinstance(one, str) for order in one],
-        [one for one in found if isinstance(one, str)],
-    )
+    unread = [one for one in found if isinstance(one, str)]
+    if unread:  # mostly all for one reason
+        more = f" ({len(unread) - 1} more lists were not read)" if len(unread) > 1 else ""
+        logger.warning("pending orders: %s%s", unread[0], more)
+    return Listed([order for one in found if not isinstance(one, str) for order in one], unread)
 
 
 class _Room:

@@ -139,7 +139,7 @@ class OrderCancels:
             self.in_doubt += getattr(cancelled, "__notes__", ())
             raise
         except OkxError as failure:
-            logger.warning("orders were not cancelled: %s", failure)
+            logger.warning("a cancel of orders failed: %s", failure)
             self.notes[str(failure)] = None
             if isinstance(failure, RejectedError):
                 self.codes[failure.code] += len(batch)

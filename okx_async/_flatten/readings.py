@@ -13,7 +13,7 @@ from typing import Final
 
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import wait_ended
-from okx_async._errors import OkxError
+from okx_async._errors import OkxError, SlotTimeoutError
 from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import read_pause
 from okx_async._models import Position
@@ -142,7 +142,8 @@ class PositionReader:
         except OkxError as failure:
             self.failure = failure
             self._failures += 1
-            logger.warning("positions could not be read: %s", failure)
+            expected = self._calls.closing or isinstance(failure, SlotTimeoutError)  # no fault of the exchange
+            logger.log(logging.DEBUG if expected else logging.WARNING, "positions could not be read: %s", failure)
             return False
         finally:
             self._task = None

@@ -62,7 +62,7 @@ def _own(exc: BaseException) -> str:
         case UnreadableBodyError():
             return str(exc)
         case _ if _socks_login(exc):
-            step = "give the proxy's URL the right user name and password"
+            step = "put the right user name and password into the proxy's URL"
             return f"the SOCKS proxy refuses the login ({hide_logins(str(exc))}): {step}"
         case _:
             return _remedy(exc)
@@ -80,7 +80,7 @@ def _proxy(exc: aiohttp.ClientHttpProxyError) -> str:
     known = exc.status in set(HTTPStatus)
     answer = f"HTTP {exc.status}{f' {HTTPStatus(exc.status).phrase}' if known else ''}"
     if exc.status in _LOGIN_WANTED:
-        step = "give the proxy's URL, proxy= or that of your session, the right user name and password"
+        step = "put the right user name and password into the proxy's URL (proxy=, OKX_PROXY or your session's)"
         return f"the proxy asks for a login ({answer}): {step}"
     text = f"the proxy makes no connection to the exchange ({answer})"
     return f"{text}: its rules must allow CONNECT to the exchange's host and port" if exc.status in _BARRED else text
@@ -115,8 +115,8 @@ def _remedy(exc: BaseException) -> str:
     else:
         kind = "is not trusted"
         file = os.environ.get("SSL_CERT_FILE")
-        unread = " (which cannot be read)" if file and not os.access(file, os.R_OK) else ""
+        unread = " (unreadable)" if file and not os.access(file, os.R_OK) else ""
         step = (
-            f"trust its authority by SSL_CERT_FILE{unread}, --cafile or ssl= if it is your proxy's, else check base_url"
+            f"if it is your proxy's, trust its authority (SSL_CERT_FILE{unread}, --cafile, ssl=), else check base_url"
         )
     return f"the certificate of {exc.host} {kind} ({said}): {step}"

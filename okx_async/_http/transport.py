@@ -225,10 +225,15 @@ class Transport:
             gate.rest()
             response.release()
 
+    @property
+    def keeps_connections(self) -> bool:
+        """Whether a connection is kept once its request has ended."""
+        return not self._own or self._keepalive > 0
+
     async def open(self, count: int, bound: int) -> int:
         """Open connections until `count` stand ready, `bound` at most in all; return how many do."""
-        if self._own and not self._keepalive:
-            return 0  # none would be kept
+        if not self.keeps_connections:
+            return 0
         async with self._opening:
             session = self._session or self._open()
             return await warm(

@@ -101,6 +101,8 @@ def check_base_url(url: str, *, allow_plain_http: bool = False) -> str:
             "base_url must begin with https://: plain http is for loopback addresses, or with "
             f"allow_plain_http=True, got {short_repr(url)}"
         )
+    if parsed.raw_path.rstrip("/").endswith("/api/v5"):
+        raise InvalidRequestError(f"base_url must leave out /api/v5, which is added to it, got {short_repr(url)}")
     # origin() leaves a default port out and writes scheme and host in lower case.
     return f"{parsed.origin()}{parsed.raw_path}".rstrip("/")
 

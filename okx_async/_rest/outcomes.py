@@ -15,7 +15,7 @@ from typing import Final
 from okx_async import _errors
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._rest.codes import CODES, base_code
-from okx_async._rest.remedies import AUTO_CXL_NOTE, NO_SWAPS_STEP, PROXY_LOGIN_STEP, READ_STEP, next_step
+from okx_async._rest.remedies import AUTO_CXL_NOTE, CANCEL_STEP, NO_SWAPS_STEP, PROXY_LOGIN_STEP, READ_STEP, next_step
 from okx_async._rest.responses import Answer
 
 _ACCEPTED, _UNKNOWN = Outcome.ACCEPTED, Outcome.UNKNOWN  # looking a member up through its class costs 50 ns
@@ -82,15 +82,19 @@ def error(
     base = base_code(answer.code)
     known = CODES.get(base)
     words = answer.message.rstrip(" .;") or (known.meaning if known else "no reason given")
-    harmless = reading and outcome is Outcome.UNKNOWN
-    step = READ_STEP if harmless else next_step(outcome, answer.code, words, close)
+    if close is None and outcome is Outcome.UNKNOWN:
+        step = READ_STEP if reading else CANCEL_STEP
+    else:
+        step = next_step(outcome, answer.code, words, close)
     if no_swaps and base == _UNLISTED:
         step = NO_SWAPS_STEP
     elif not answer.code and answer.status == _LOGIN_WANTED:
         step = PROXY_LOGIN_STEP
-    text = f"{_head(answer)} on {label}: {words}; {step}"
-    return _class(outcome, base)(
-        f"{text}; {AUTO_CXL_NOTE}" if close is not None and close.auto_cxl else text,
+    text, kind = f"{_head(answer)} on {label}: {words}; {step}", _class(outcome, base)
+    if close is not None and close.auto_cxl and kind is not _errors.AuthenticationError:
+        text += f"; {AUTO_CXL_NOTE}"
+    return kind(
+        text,
         code=answer.code,
         status=answer.status,
         message=answer.message,

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from okx_async._models import ClosePosition, Outcome
 from okx_async._rest.codes import base_code
 from okx_async._rest.hosts import REGIONS
+from okx_async._words import ListedText
 
 _Step: TypeAlias = str | Callable[[str, ClosePosition | None], str]
 
@@ -33,13 +34,14 @@ FOREIGN_STEP: Final = (
     "no answer of OKX itself: check region= and base_url, and if this IP address and country may use it"
 )
 PROXY_LOGIN_STEP: Final = (
-    "a proxy asks for a login: give the proxy's URL, proxy= or that of your session, the right user name and password"
+    "a proxy asks for a login: put the right user name and password into its URL (proxy=, OKX_PROXY or your session's)"
 )
 NO_SWAPS_STEP: Final = (  # observed in 2026
     "region='eea' has no SWAP ids: its perpetuals are FUTURES, such as BTC-USD_UM_XPERP-310404; take the id as "
     "positions lists it, and check region= if the account is not of the EEA"
 )
 READ_STEP: Final = "nothing was changed by asking: ask again"
+CANCEL_STEP: Final = "it may have been executed: look at pending orders"
 AUTO_CXL_NOTE: Final = "auto_cxl was set: pending orders may have been cancelled"
 
 
@@ -101,6 +103,12 @@ def _missing(words: str, close: ClosePosition | None) -> str:
     return "give what the message names: ccy= for a cross MARGIN position, pos_side= in long/short mode"
 
 
+def _word(name: str, what: str, close: ClosePosition | None) -> str:
+    if close is not None and isinstance(getattr(close, name), ListedText):  # it cannot have been typed
+        return f"the exchange refuses the {name} that it lists itself: {_SUPPORT}"
+    return f"check {name}: the {what} of the position {_LISTED}"
+
+
 def _pos_side(close: ClosePosition | None) -> str:
     if close is None:
         return (
@@ -136,8 +144,8 @@ def _auto_cxl(close: ClosePosition | None) -> str:
 
 
 _ABOUT: Final[Mapping[str, Callable[[ClosePosition | None], str]]] = {
-    "inst_id": lambda _: f"check inst_id: the id of the position {_LISTED}",
-    "mgn_mode": lambda _: f"check mgn_mode: the margin mode of the position {_LISTED}",
+    "inst_id": lambda close: _word("inst_id", "id", close),
+    "mgn_mode": lambda close: _word("mgn_mode", "margin mode", close),
     "pos_side": _pos_side,
     "ccy": _ccy,
     "auto_cxl": _auto_cxl,
@@ -176,6 +184,14 @@ def _exists(_words: str, close: ClosePosition | None) -> str:
     return f"look at positions{again}"
 
 
+def _instrument(_words: str, close: ClosePosition | None) -> str:
+    return _word("inst_id", "id", close)
+
+
+def _unknown(words: str, close: ClosePosition | None) -> str:
+    return f"{_instrument(words, close)}; an expired or delisted instrument answers so as well"
+
+
 def _net_only(_words: str, close: ClosePosition | None) -> str:
     sided = close is None or close.pos_side in {"long", "short"}
     return f"check the account mode{': it has net positions only, leave pos_side out' if sided else ''}"
@@ -191,7 +207,6 @@ _MODE: Final = "check the account mode (acctLv of account/config), and which pos
 _SUPPORT: Final = "look into OKX's app, which may still close it, or ask OKX's support"
 _COLLATERAL: Final = "enable the currency that the message names as collateral"
 _COPY: Final = "close it by copy trading"
-_INSTRUMENT: Final = f"check inst_id: the id of the position {_LISTED}"
 
 _BY_STEP: Final[tuple[tuple[str, _Step], ...]] = (
     ("50005 50046 50062", _LASTING),
@@ -215,8 +230,8 @@ _BY_STEP: Final[tuple[tuple[str, _Step], ...]] = (
         f"check region= ({', '.join(REGIONS)}) and base_url first (a key has one home), then if it was revoked",
     ),
     ("50120", "give the API key the Trade permission"),
-    ("51001", "check inst_id; an expired or delisted instrument answers so as well"),
-    ("51002 51012 51014 51015 51026", _INSTRUMENT),
+    ("51001", _unknown),
+    ("51002 51012 51014 51015 51026", _instrument),
     ("51004 51005 51101 51108 51185 51201 51202 51203 51207", _SLICE),
     ("51008 51119 51127 51131", "add margin, or repay what was borrowed"),
     ("51009 51024 51056 51341", _SUPPORT),

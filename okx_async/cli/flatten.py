@@ -79,7 +79,9 @@ async def _flatten(
         left = [row for row in report.rows if row.state not in FLAT_STATES]
         if not stop.asked or report.flat:
             return report
-        return _stopped([], [attempt for row in left for attempt in row.attempts], stop)
+        ending = _stopped([], [attempt for row in left for attempt in row.attempts], stop)
+        cancelled = f"\norders that were cancelled: {len(report.cancelled)}" if report.cancelled else ""
+        return Stopped(ending.text + cancelled, ending.code)
     except OkxError:
         if stop.asked and not any(attempt.sent for attempt in attempts):  # during the first reading
             return _stopped([], attempts, stop)
@@ -203,7 +205,7 @@ def _ended(
     if isinstance(ending, Stopped):
         say(ending.text)
         if attempts:
-            say(f"{look}\nthen run it again: it begins with a new reading, and closes what is left")
+            say(f"{look}\nthen run it again: it begins with a new reading, and closes and cancels what is left")
         if as_json and ending.code is not ExitCode.USAGE:
             outcome = "unknown" if ending.code is ExitCode.UNKNOWN else "not executed"
             record: dict[str, Any] = {"flat": False, "outcome": outcome, "error": "Stopped", "text": ending.text}

@@ -81,7 +81,7 @@ class FlattenOptions:
 
     def narrowed(self) -> str:
         """Return a sentence that names the filters, "" without any; shown where no position was found."""
-        return f"looked at {self.filter()} only: other positions may be open" if self.filter() else ""
+        return f"looked at {self.filter()} only: other positions and orders may be open" if self.filter() else ""
 
     def filter(self) -> str:
         """Return the filters as they are typed, "" without any."""

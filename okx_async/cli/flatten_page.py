@@ -100,7 +100,8 @@ def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]
         lines.add_row(Text(*_WORDS[FlattenState.SUPERSEDED]), plain(text))
     nothing = "nothing was open" if report.flat else "nothing was open at first, and positions could not be read again"
     page.print(lines if report.rows or left_alone else nothing)
-    for text in (*_cancels(report), *_orders(report.open_orders)):
+    where = " on these instruments" if report.rows else ""
+    for text in (*_cancels(report), *_orders(report.open_orders, where)):
         page.print(plain(text))
     if report.flat and not left_alone:
         verdict = f"FLAT: the exchange itself lists none of them any more; {report.seconds:.2f} s"
@@ -127,7 +128,7 @@ def _now(row: FlattenRow) -> tuple[str, str]:
         return "accepted", "yellow"
     if last.outcome in {Outcome.UNKNOWN, Outcome.NOT_SENT}:
         return ("no answer" if last.outcome is Outcome.UNKNOWN else "not sent"), "yellow"
-    return f"code {last.code or last.status}", "yellow"
+    return f"refused, {f'code {last.code}' if last.code else f'HTTP {last.status}'}", "yellow"
 
 
 def _name(position: Position) -> str:
@@ -147,14 +148,14 @@ def _sizes(row: FlattenRow) -> str:
     return f"{before} → {after}; {closes}, {row.seconds:.2f} s"
 
 
-def _orders(orders: Sequence[OpenOrder] | None) -> Iterator[str]:
+def _orders(orders: Sequence[OpenOrder] | None, where: str) -> Iterator[str]:
     if orders is None:
         yield "Orders still pending there could not be read: look at them."
         return
     if not orders:
-        yield "No orders are pending on these instruments."
+        yield f"No orders are pending{where}."
         return
-    yield f"{len(orders)} orders are still pending on these instruments; one that opens may open a position again:"
+    yield f"Orders that are still pending: {len(orders)}; one that fills may open a position again:"
     yield from order_lines(orders)
 
 
@@ -172,7 +173,7 @@ def _cancels(report: FlattenReport) -> Iterator[str]:
     """Return what became of the orders that were to be cancelled."""
     if report.cancel_codes:
         others = ", ".join(f"{code} ({count})" for code, count in report.cancel_codes.items() if code != "0")
-        yield f"{len(report.cancelled)} orders were cancelled{'; other answers: ' * bool(others)}{others}."
+        yield f"Orders that were cancelled: {len(report.cancelled)}{'; other answers: ' * bool(others)}{others}."
     for position in report.appeared:
         yield f"{_name(position)}: {_size(position)}, found by the second look; left alone"
     yield from report.notes

@@ -95,7 +95,7 @@ def _uvloop() -> Finding:
         have = version("uvloop")
     except PackageNotFoundError:
         return Finding("uvloop", Level.OK, "not installed, and not needed")
-    return Finding("uvloop", Level.OK, f"{have}: usable; slots are timed by a clock of ours, not by its")
+    return Finding("uvloop", Level.OK, f"{have}: usable")
 
 
 def _files_limit() -> int | None:

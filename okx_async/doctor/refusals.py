@@ -42,6 +42,8 @@ _OTHER_ENVIRONMENT: Final[Mapping[bool, str]] = MappingProxyType(
 )
 
 
+_OWN_REMEDY: Final = ("the certificate of ", "the proxy ", "the SOCKS proxy ")  # so begin reasons that end in a step
+
 OF_THE_OTHER: Final = frozenset({"50101", "50038", "50053"})
 """Codes of a key that is of the other environment: of demo trading, or of live trading."""
 
@@ -61,6 +63,9 @@ def environment_finding(counted: str, *, demo: bool) -> Finding:
 
 def no_answer(check: str, what: str, reason: str, *, proxies: bool) -> Finding:
     """Return the finding for a request without an answer; `proxies`: whether the environment names a proxy."""
+    said, ends, step = reason.partition("): ")
+    if ends and reason.startswith(_OWN_REMEDY):
+        return Finding(check, Level.FAIL, f"{what}: no answer: {said})", step)
     remedy = "check the host's name, the network and the firewall"
     if proxies:
         remedy += "; the environment's proxy is not used unless asked for: proxy='env' (--proxy env)"

@@ -72,7 +72,7 @@ async def test_nor_longer_than_the_caller_allows(
     discovery = discover(Config((3.0, "123")))
     with caplog.at_level("DEBUG", logger="okx_async"):
         assert await known(discovery, max_wait) == (max_wait, None)
-    assert f"closes count under {discovery._identity.fallback}" in caplog.text
+    assert f"closes are counted by API key ({discovery._identity.fallback})" in caplog.text
     assert [record.levelname for record in caplog.records if "closes" in record.message] == [
         "WARNING" if max_wait else "DEBUG"
     ]

@@ -34,17 +34,19 @@ def test_the_filter_has_each_id_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("may", "answer"),
+    ("may", "answer", "failure"),
     [
-        ("entries", True),
-        (lambda _: 1, True),
-        (lambda _: "", False),
-        (lambda _: 1 / 0, False),
-        (lambda _: coroutine(), False),
+        ("entries", True, ""),
+        (lambda _: 1, True, ""),
+        (lambda _: "", False, ""),
+        (lambda _: 1 / 0, False, "raised ZeroDivisionError"),
+        (lambda _: coroutine(), False, "must be a plain function"),
     ],
 )
-def test_the_callers_function_decides_of_each_order(may: Any, answer: bool) -> None:  # noqa: FBT001 - a parameter of the table
-    assert FlattenArguments(cancel_orders=may).may_cancel(ORDER) is answer
+def test_the_callers_function_decides_of_each_order(*, may: Any, answer: bool, failure: str) -> None:
+    arguments = FlattenArguments(cancel_orders=may)
+    assert [arguments.may_cancel(ORDER) for _ in range(2)] == [answer] * 2
+    assert list(arguments.failures) == [f"orders were left alone: cancel_orders {failure}"] * bool(failure)
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])

@@ -67,6 +67,13 @@ async def test_a_list_that_cannot_be_read_in_full_is_not_returned_in_part(lists:
     assert await read(lists) is None
 
 
+async def test_lists_that_cannot_be_read_are_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    assert await read(Lists(failure=UnavailableError("no"))) is None
+    [text] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    label = "trade/orders-algo-pending (ordType=conditional,oco)"
+    assert text == f"pending orders: {label} could not be read: no (6 more lists were not read)"
+
+
 async def test_a_record_that_cannot_be_read_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     odd: list[Any] = [None, {"instId": "BTC-USDT-SWAP"}, {"instId": "ETH-USDT-SWAP", "ordId": 5}, {"ordId": "x!"}]
     lists = Lists(ordinary=PAGE + 30)

@@ -153,6 +153,7 @@ def test_a_function_that_fails_cancels_nothing(happen: Happen, caplog: pytest.Lo
         entry(world)
         report = await client.flatten(cancel_orders=lambda order: int(order.inst_id))
         assert left(world) == [f"{BTC} limit"]
+        assert report.notes == ("orders were left alone: cancel_orders raised ValueError",)
         return report
 
     assert happen(story).flat

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from okx_async import AuthenticationError, OkxError, OutcomeUnknownError, Priority
+from okx_async import AuthenticationError, NotSentError, OkxError, OutcomeUnknownError, Priority, SlotTimeoutError
 from okx_async._calls.caller import Caller
 from okx_async._flatten.guard import Reading
 from okx_async._flatten.leg import READ_PAUSES
@@ -28,6 +28,7 @@ class Exchange:
         self.failures = list(failures)
         self.asked: list[tuple[float, str]] = []
         self.in_flight = self.most = 0
+        self.closing = False
 
     async def call(
         self,
@@ -189,6 +190,25 @@ async def test_closing_ends_the_reading() -> None:
     await asyncio.sleep(0.1)
     await subject.aclose()
     assert not await asyncio.wait_for(task, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("failure", "closing", "level"),
+    [
+        (OutcomeUnknownError("HTTP 502"), False, "WARNING"),
+        (SlotTimeoutError("no slot"), False, "DEBUG"),
+        (NotSentError("the client is closed"), True, "DEBUG"),
+    ],
+)
+async def test_a_reading_without_a_slot_or_at_a_closed_client_warns_of_nothing(
+    *, failure: OkxError, closing: bool, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    exchange = Exchange(failure)
+    exchange.closing = closing
+    assert not await readings(exchange).read_since(0.0, 9.0)
+    [record] = [record for record in caplog.records if "could not be read" in record.message]
+    assert record.levelname == level
 
 
 async def test_misuse_is_raised_in_the_waiting_task() -> None:

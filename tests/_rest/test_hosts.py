@@ -156,6 +156,8 @@ def test_base_urls(url: str, clean: str) -> None:
         ("https://[::1", "must be a URL"),
         ("https://www.okx.com/?", "no query and no fragment"),
         ("https://www.okx.com#x", "no query and no fragment"),
+        ("https://www.okx.com/api/v5", "must leave out /api/v5"),
+        ("https://mirror.example/okx/api/v5/", "must leave out /api/v5"),
     ],
 )
 def test_a_wrong_base_url_is_refused(url: str, rule: str) -> None:

@@ -157,7 +157,7 @@ def text(status: int, body: str, **options: object) -> str:
     ],
 )
 def test_text_names_the_thing_the_reason_and_the_next_step(status: int, body: str, expected: str) -> None:
-    assert text(status, body) == expected
+    assert text(status, body, close=REQUEST) == expected
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_the_next_step_of_a_code(code: str, words: list[str]) -> None:
 
 
 def test_a_proxy_that_asks_for_a_login_has_a_step_of_its_own() -> None:
-    step = "a proxy asks for a login: give the proxy's URL, proxy= or that of your session, the right user name"
+    step = "a proxy asks for a login: put the right user name and password into its URL (proxy=, OKX_PROXY"
     assert step in text(407, "<html>")
     assert step in text(407, "")
     assert step not in text(407, '{"code":"50119"}')
@@ -214,6 +214,16 @@ def test_a_note_comes_last() -> None:
     assert text(200, '{"code":"51109"}', close=replace(REQUEST, auto_cxl=True)).endswith(
         "; auto_cxl was set: pending orders may have been cancelled"
     )
+
+
+def test_a_refused_key_has_cancelled_nothing() -> None:
+    assert "auto_cxl" not in text(401, '{"code":"50119"}', close=replace(REQUEST, auto_cxl=True))
+
+
+def test_after_a_cancel_of_orders_orders_are_looked_at() -> None:
+    told = text(200, '{"code":"50004"}')
+    assert told.endswith("; it may have been executed: look at pending orders")
+    assert "positions" in text(200, '{"code":"50004"}', close=REQUEST)
 
 
 def test_a_reading_has_executed_nothing() -> None:

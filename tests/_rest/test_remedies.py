@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from okx_async._models import ClosePosition, Outcome
 from okx_async._rest.codes import CODES
 from okx_async._rest.remedies import CODE_STEPS, FOREIGN_STEP, STEPS, by_option, next_step
+from okx_async._words import ListedText
 
 CLOSE = ClosePosition("BTC-USDT-SWAP", "cross")
 FULL = ClosePosition("BTC-USDT-SWAP", "cross", "long", "USDT", auto_cxl=True, cl_ord_id="c1", tag="t1")
@@ -113,6 +115,23 @@ def test_of_an_id_that_was_not_given() -> None:
     assert "cl_ord_id" in step("51016", "", FULL)
     assert "cl_ord_id" not in step("51016", "", CLOSE)
     assert "cl_ord_id" not in step("51000", "Parameter clOrdId error", CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "name"),
+    [
+        ("51001", "", "inst_id"),
+        ("51015", "", "inst_id"),
+        ("51000", "Parameter instId error", "inst_id"),
+        ("51000", "Parameter mgnMode error", "mgn_mode"),
+    ],
+)
+def test_a_word_that_the_exchange_lists_is_not_to_be_checked(code: str, words: str, name: str) -> None:
+    word: Any = ListedText("比特币")
+    listed = replace(CLOSE, inst_id=word) if name == "inst_id" else replace(CLOSE, mgn_mode=word)
+    assert f"check {name}" in step(code, words, CLOSE)
+    assert f"the exchange refuses the {name} that it lists itself" in step(code, words, listed)
+    assert f"check {name}" not in step(code, words, listed)
 
 
 def test_an_expired_contract_is_nobodys_fault() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from okx_async import Credentials
+from tests.cli.warm import Nursery, WarmPopen
 
 # not -X dev: asyncio's debug mode reports slow callbacks on stderr
 COMMAND = [sys.executable, "-W", "error", "-b", "-m", "okx_async.cli"]
@@ -37,8 +38,9 @@ def variables(keys: Credentials) -> dict[str, str]:
 class Process:
     """Starts `okx-async`, without the variables of the caller's environment that could matter."""
 
-    def __init__(self) -> None:
+    def __init__(self, nursery: Nursery | None = None) -> None:
         self.environment: dict[str, str] = {}
+        self._nursery = nursery
 
     def env(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OKX_", "PYTHON", "COLUMNS"))}
@@ -48,6 +50,14 @@ class Process:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         terminal, hang_up = streams.pop("terminal", None), streams.pop("hang_up", signal.SIG_DFL)
         missing, before = streams.pop("missing", ()), streams.pop("before", "")
+        if (
+            self._nursery is not None
+            and terminal is None
+            and not missing
+            and not before
+            and None not in streams.values()
+        ):
+            return WarmPopen(self._nursery, list(args), self.env(), hang_up, **streams)
         called = [*COMMAND[:-2], "-c", f"{before}\nfrom okx_async.cli import main\nmain()"] if before else COMMAND
 
         def prepare() -> None:
@@ -64,20 +74,24 @@ class Process:
         return subprocess.Popen([*called, *args], env=self.env(), text=True, **streams)  # noqa: S603 - our own command
 
     def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - our own command
-            [*COMMAND, *args],
-            env=self.env(),
-            text=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=LIMIT,
-            check=False,
-        )
+        with self.start(*args) as process:
+            out, err = process.communicate(timeout=LIMIT)
+        return subprocess.CompletedProcess([*COMMAND, *args], process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery | None]:
+    if sys.platform != "linux":
+        yield None
+        return
+    made = Nursery()
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Process:
-    made = Process()
+def command(tmp_path: Path, nursery: Nursery | None) -> Process:
+    made = Process(nursery)
     made.environment["XDG_STATE_HOME"] = str(tmp_path / "state")  # not the limits of whoever runs the tests
     return made
 

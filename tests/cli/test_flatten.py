@@ -151,7 +151,7 @@ async def test_filters_without_a_match_are_named(
     options = replace(ALL, inst_ids=["BTC-USDT"], mgn_mode="isolated", dry_run=dry_run)
     assert await run(exchange, options) is ExitCode.DONE
     err = capsys.readouterr().err
-    assert err == "looked at --inst BTC-USDT --mgn-mode isolated only: other positions may be open\n"
+    assert err == "looked at --inst BTC-USDT --mgn-mode isolated only: other positions and orders may be open\n"
     assert len(exchange.positions) == 2
 
 
@@ -280,8 +280,9 @@ async def test_a_stop_reports_what_is_in_flight(
     command.environment = variables(exchange.credentials)
     book(exchange)
     exchange.inject(delay=30, executed=True, inst_id="BTC-USDT-SWAP")
+    exchange.add_pending_order("SOL-USDT-SWAP", side="buy", reduce_only=False)
     process = command.start("flatten", "--base-url", exchange.base_url, "--json")
-    while len(exchange.positions) != 0:  # noqa: ASYNC110 - the exchange has no event for it
+    while exchange.positions or exchange.pending_orders:  # noqa: ASYNC110 - the exchange has no event for it
         await asyncio.sleep(0.01)
     process.send_signal(stop)
     out, err = await asyncio.to_thread(process.communicate, timeout=20)
@@ -290,6 +291,8 @@ async def test_a_stop_reports_what_is_in_flight(
     word = "interrupted" if stop is signal.SIGINT else f"stopped by {stop.name}"
     assert f"{word}, in flight or not proven:" in err
     assert "BTC-USDT-SWAP: already sent, outcome unknown" in err
+    assert "orders that were cancelled: 1\n" in err
+    assert "could not be read" not in err
     assert f"see what is left: okx-async positions --base-url {exchange.base_url}" in err
     record = json.loads(out)
     assert (record["flat"], record["outcome"]) == (False, "unknown")

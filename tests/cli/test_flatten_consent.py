@@ -42,7 +42,7 @@ async def test_orders_are_shown_and_only_those_are_cancelled(
     assert "Close 1 position and cancel 2 orders? [y/N]" in err
     assert "1 order that may open a position could not be cancelled, or came later" in err
     assert (resting(exchange), exchange.algo_orders, exchange.positions) == ({SOL}, (), ())
-    assert "2 orders were cancelled." in out
+    assert "Orders that were cancelled: 2." in out
     assert SOL in out
 
 
@@ -126,7 +126,7 @@ async def test_orders_that_could_not_be_cancelled_are_exit_1(
     exchange.inject(path=BATCH, code="50030", times=None)
     assert await run(exchange) is ExitCode.FAILED
     out, err = capsys.readouterr()
-    assert "0 orders were cancelled; other answers: 50030 (2)." in out
+    assert "Orders that were cancelled: 0; other answers: 50030 (2)." in out
     assert "1 order that may open a position could not be cancelled" in err
 
 

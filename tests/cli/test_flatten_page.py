@@ -107,6 +107,14 @@ def test_no_rows_are_no_proof_by_themselves(
     assert ("could not be read again" in first) is last.startswith("NOT FLAT") is not flat
 
 
+@pytest.mark.parametrize("rows", [True, False])
+def test_orders_are_told_of_where_they_were_looked_for(*, rows: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    row = FlattenRow(position(), (), None, FlattenState.CLOSED, None, 0.1)
+    flatten_page.print_report(replace(report(flat=True), rows=(row,) if rows else (), open_orders=()), [])
+    where = " on these instruments" if rows else ""
+    assert f"No orders are pending{where}.\n" in capsys.readouterr().out
+
+
 def test_a_hundred_rows_fit_the_screen() -> None:
     board = flatten_page._Board()
     for nth in range(100):
@@ -132,7 +140,7 @@ def test_each_change_of_a_row_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     ):
         board.tell(FlattenRow(position(), attempts, None, state, None, 0.5))
     told = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()]
-    assert told == ["closing", "code 50011", "accepted", "closed"]
+    assert told == ["closing", "refused, code 50011", "accepted", "closed"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from okx_async import Client, Credentials
 from okx_async.stores import SqliteLimiter
 from tests.cli.conftest import Process
 
@@ -29,18 +30,17 @@ def test_a_command_and_a_program_share_one_limit(
     async def hold_all() -> str:
         """Take what the commands may use, and let one of them ask."""
         limiter = SqliteLimiter()
-        [positions] = [key for key in await seen() if key[-1] == "BTC-USDT-SWAP"]
+        keys = (command.environment[f"OKX_{name}"] for name in ("API_KEY", "SECRET_KEY", "PASSPHRASE"))
+        async with Client(Credentials(*keys), base_url=record["base_url"], limiter=limiter) as client:
+            await client.warm_up(1)  # learns the user id
+            key = client.limiter_key("BTC-USDT-SWAP")
         async with asyncio.TaskGroup() as group:
-            held = [group.create_task(limiter.slot(tuple(positions)).__aenter__()) for _ in range(20)]
+            held = [group.create_task(limiter.slot(key).__aenter__()) for _ in range(20)]
         refused = await asyncio.to_thread(command, *CLOSE, *where, "--max-wait", "0.3")
         for slot in held:
             slot.result().refund()
         await limiter.aclose()
         return refused.stderr
-
-    async def seen() -> list[list[str]]:
-        shown = await asyncio.to_thread(command, "limits", "--json")
-        return [key["key"] for key in json.loads(shown.stdout)["keys"]]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", command.environment["XDG_STATE_HOME"])

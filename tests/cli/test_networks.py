@@ -132,7 +132,7 @@ async def test_a_certificate_is_told_by_the_doctor(command: Process) -> None:
     (host, *_) = json.loads(told.stdout)["findings"]
     assert host["level"] == "fail"
     assert "the certificate of localhost is not trusted" in host["text"]
-    assert "--cafile" in host["text"]
+    assert "--cafile" in host["remedy"]
 
 
 def target(**options: Any) -> Target:

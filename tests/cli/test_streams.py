@@ -2,8 +2,9 @@
 
 import io
 import os
-import subprocess
+import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,17 @@ def test_json_that_a_disk_did_not_take_is_no_success(
 
 
 def test_a_simulated_exchange_serves_without_streams(command: Process) -> None:
-    process = command.start("simulate", **MISSING)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(2)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = command.start("simulate", "--port", str(port), **MISSING)
+    by = time.monotonic() + LIMIT
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except ConnectionRefusedError:
+            assert process.poll() is None
+            assert time.monotonic() < by
     process.terminate()
     assert process.wait(LIMIT) == 0
 

@@ -60,3 +60,19 @@ def test_no_answer_says_why_and_what_is_not_used(*, proxies: bool) -> None:
     assert finding.level is Level.FAIL
     assert "no route" in finding.text
     assert ("proxy is not used" in finding.remedy) is proxies
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        (
+            "the certificate of openapi.okx.com is not trusted (self-signed (so to say))",
+            "trust its authority: --cafile",
+        ),
+        ("the proxy asks for a login (HTTP 407 Proxy Authentication Required)", "put in the right password"),
+        ("the SOCKS proxy refuses the login (no)", "put in the right password"),
+    ],
+)
+def test_a_reason_that_says_what_to_do_has_no_other_remedy_beside_it(said: str, step: str) -> None:
+    finding = no_answer("host", "https://openapi.okx.com", f"{said}: {step}", proxies=True)
+    assert (finding.text, finding.remedy) == (f"https://openapi.okx.com: no answer: {said}", step)

@@ -107,7 +107,7 @@ def servers() -> Iterator[Callable[..., Server]]:
 @pytest.mark.parametrize(
     ("name", "by", "until", "said", "remedy"),
     [
-        ("localhost", "a stranger", None, r"is not trusted \(", "SSL_CERT_FILE, --cafile or ssl="),
+        ("localhost", "a stranger", None, r"is not trusted \(", "SSL_CERT_FILE, --cafile, ssl="),
         ("localhost", "", tls.LONG_AGO, r"has expired \(", "date and time"),
         ("other.example", "", None, r"is for another name \(Hostname mismatch", "region, base_url and proxy"),
     ],

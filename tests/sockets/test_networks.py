@@ -188,9 +188,13 @@ async def test_a_connection_that_timed_out_names_the_limit(clients: Clients, *, 
                     await client.close_position("BTC-USDT-SWAP", "cross", max_wait=0.1)
 
 
-async def test_without_keepalive_each_request_has_a_connection_of_its_own(stub: Stub, clients: Clients) -> None:
+async def test_without_keepalive_each_request_has_a_connection_of_its_own(
+    stub: Stub, clients: Clients, caplog: pytest.LogCaptureFixture
+) -> None:
     client = clients(stub.base_url, keepalive=0)
     assert await client.warm_up(3) == 0
+    assert "with keepalive=0 none is kept" in caplog.text
+    assert "could be opened" not in caplog.text
     for _ in range(3):
         await client.close_position("BTC-USDT-SWAP", "cross")
     assert len(stub.connections) == 3

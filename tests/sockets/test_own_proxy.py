@@ -237,7 +237,7 @@ async def test_plain_http_is_given_to_the_proxy_with_its_login(stub: Stub, clien
 @pytest.mark.parametrize(
     ("status", "error", "said"),
     [
-        ("407 no", RejectedError, "a proxy asks for a login: give the proxy's URL"),
+        ("407 no", RejectedError, "a proxy asks for a login: put the right user name"),
         ("403 no", RejectedError, "no answer of OKX itself"),
         ("502 no", okx.OutcomeUnknownError, "may have been executed"),
         ("504 no", okx.OutcomeUnknownError, "may have been executed"),

@@ -57,7 +57,7 @@ def refusal(status: str, *headers: str) -> bytes:
 @pytest.mark.parametrize(
     ("answer", "hang_up", "words", "most"),
     [
-        (refusal("407 alice"), False, r"for a login \(HTTP 407 Proxy Authentication Required\): give the", 1),
+        (refusal("407 alice"), False, r"for a login \(HTTP 407 Proxy Authentication Required\): put the right", 1),
         (refusal("401 no"), False, r"asks for a login \(HTTP 401 Unauthorized\)", 1),
         (refusal("403 no"), False, r"the proxy makes no connection to the exchange \(HTTP 403 Forbidden\)", 9),
         (refusal("429 no", "Retry-After: 5"), False, r"\(HTTP 429 Too Many Requests\)", 9),

@@ -44,7 +44,7 @@ async def test_everything_leads_through_it(clients: Clients) -> None:
         ("refused", "ProxyError: Connection refused by destination host; trying again is safe"),
         ("methods", "the SOCKS proxy refuses the login (No acceptable authentication methods were offered)"),
         ("silent", "no connection within connect_timeout=0.3 s"),
-        ("login", "(Username and password authentication failure): give the proxy's URL the right user name"),
+        ("login", "(Username and password authentication failure): put the right user name"),
     ],
 )
 async def test_before_its_tunnel_stands_nothing_is_sent(

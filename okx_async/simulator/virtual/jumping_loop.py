@@ -159,7 +159,7 @@ class JumpingLoop(asyncio.BaseEventLoop):
             heappop(timers)[2]._scheduled = False
             self._timer_cancelled_count -= 1
         if not timers:
-            raise DeadlockError("nothing is ready and no timer stands: everybody waits for ever")
+            raise DeadlockError("every task waits and no timer is set: nothing can happen any more")
         when = timers[0][0]
         if not self._coarse:
             if when > self._now:

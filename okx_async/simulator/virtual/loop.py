@@ -105,7 +105,9 @@ class VirtualLoop(JumpingLoop):
 
     def run_in_executor(self, *_: Any) -> NoReturn:  # type: ignore[override]  # there is nothing to return
         """Refuse: a thread takes real time."""
-        raise NotImplementedError("no threads in virtual time")
+        raise NotImplementedError(
+            "no threads in virtual time: call the function itself, or, in pytest, leave out the mark okx_virtual"
+        )
 
 
 @contextmanager
