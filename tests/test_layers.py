@@ -35,7 +35,7 @@ FLOORS = [
 ONLY = {
     "simulator": {"_credentials"},  # a judge shares no code with the judged
     "stores": {"_limiter", "_quota", "_errors", "_validation"},
-    "torture": {"okx_async", "simulator"},
+    "torture": {"okx_async", "simulator", "stores"},
     "pytest_plugin": {"okx_async", "simulator"},
 }
 

@@ -150,7 +150,7 @@ class KeyRegistry:
         else:
             queue = Queue(key, old.bucket, here, self.clock, self.lock)
             if old.shared is not None or old.loop.is_running():
-                (old.shared or SharedKey(old)).add(queue)
+                (old.shared or SharedKey(old, self.queues)).add(queue)
             else:
                 old.lose(queue, old.bucket.in_flight, self.clock())
         self.queues[key] = queue

@@ -12,7 +12,7 @@ All of this runs under the limiter's lock.
 """
 
 from asyncio import AbstractEventLoop
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from itertools import count
 from typing import Any, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
@@ -31,6 +31,7 @@ Rank: TypeAlias = tuple[bool, float]
 class LoopQueue(Protocol):
     """The queue of one loop: see Queue."""
 
+    key: Hashable
     loop: AbstractEventLoop
     bucket: Bucket
     tickets: Iterator[int] | None
@@ -54,11 +55,13 @@ class SharedKey(Generic[Q]):
 
     Args:
         first: The queue of the loop that used the key so far.
+        keys: The limiter's queues, one for each key: it must not be one that has lost the key.
     """
 
-    __slots__ = ("_asked", "_out", "queues")
+    __slots__ = ("_asked", "_keys", "_out", "queues")
 
-    def __init__(self, first: Q) -> None:
+    def __init__(self, first: Q, keys: dict[Hashable, Q]) -> None:
+        self._keys = keys
         self.queues: dict[AbstractEventLoop, Q] = {first.loop: first}
         self._out: dict[Q, int] = {first: first.bucket.in_flight}
         self._asked: dict[Q, float] = {}
@@ -136,6 +139,8 @@ class SharedKey(Generic[Q]):
     def lose(self, queue: Q, heir: Q, now: float) -> None:
         """Take the key from a loop that is stopped, closed or hangs."""
         del self.queues[queue.loop]
+        if self._keys.get(queue.key) is queue:
+            self._keys[queue.key] = heir
         self._asked.pop(queue, None)
         queue.lose(heir, self._out.pop(queue), now)
         if len(self.queues) == 1:

@@ -162,11 +162,7 @@ class Worker:
         inbox = self._inbox
         while not self._stopping:
             now = self._clock()
-            while self._due and self._due[0][0] <= now:
-                at, _, local = heappop(self._due)
-                if at == local.due:
-                    local.due = inf
-                    self._hot[local.key] = local
+            self._look_at_due(now)
             with suppress(Empty):
                 if self._hot:
                     inbox.get_nowait()()
@@ -181,6 +177,14 @@ class Worker:
                 self._last.pop(0)()
         with self.lock:
             self._database.close()
+
+    def _look_at_due(self, now: float) -> None:
+        """Have the keys looked at whose time has come."""
+        while self._due and self._due[0][0] <= now:
+            at, _, local = heappop(self._due)
+            if at == local.due:
+                local.due = inf
+                self._hot[local.key] = local
 
     def _stop(self) -> None:
         self._stopping = True
@@ -201,14 +205,26 @@ class Worker:
 
     def _turn(self, chunk: list[LocalKey]) -> None:
         """Tell the store what is to be told of some keys, and ask for tokens for their waiters."""
+        lease, asks = self._prepare(chunk)
+        self._conclude(chunk, lease, asks, self.attempt(lambda transaction: self._visit_all(transaction, chunk, asks)))
+
+    def _prepare(self, chunk: list[LocalKey]) -> tuple[Lease, list[Asks]]:
+        """Return what the waiters of some keys ask for, and the lease of what they will get."""
         self._turns += 1
         asked = self._clock()
         if not self._turns % TIDY:
             self.keys = {key: local for key, local in self.keys.items() if not local.idle(asked)}
         lease = Lease(asked, self._wall(), self._database.terms.lease)  # noted before the ask is sent
-        asks = [self._asks(local, asked) for local in chunk]
+        return lease, [self._asks(local, asked) for local in chunk]
 
-        result = self.attempt(lambda transaction: self._visit_all(transaction, chunk, asks))
+    def _conclude(
+        self,
+        chunk: list[LocalKey],
+        lease: Lease,
+        asks: list[Asks],
+        result: tuple[float, list[list[Answer]]] | Exception,
+    ) -> None:
+        """Book what the store says of some keys."""
         if isinstance(result, Exception):
             if len(chunk) > 1 and not isinstance(result, BusyError):
                 for local in chunk:  # it may be the matter of one of them

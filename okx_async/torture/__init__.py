@@ -7,6 +7,18 @@ from okx_async.torture.evidence import Breach
 from okx_async.torture.history import History, happen, plan_of
 from okx_async.torture.plan import Plan
 from okx_async.torture.run import Totals, run_series
+from okx_async.torture.sharing.history import SharedHistory, happen_shared
 from okx_async.torture.shrink import shrink
 
-__all__ = ["Breach", "History", "Plan", "Totals", "happen", "plan_of", "run_series", "shrink"]
+__all__ = [
+    "Breach",
+    "History",
+    "Plan",
+    "SharedHistory",
+    "Totals",
+    "happen",
+    "happen_shared",
+    "plan_of",
+    "run_series",
+    "shrink",
+]

@@ -85,7 +85,7 @@ def happen(plan: Plan, *, noted: bool = False) -> History:
     start = loop.clock()
     left: list[str] = []
     try:
-        with time_limit(REAL_SECONDS), _diagnostics_captured(loop, left, plan.seed):
+        with time_limit(REAL_SECONDS), diagnostics_captured(loop, left, plan.seed):
             evidence = run(lambda loop: _take_place(Stage(plan, loop, network, notes), left), loop)
     except (DeadlockError, TimeLimitError) as error:  # there is no end that could be judged
         broken = (Breach("progress", str(error)),)
@@ -187,7 +187,7 @@ async def _silence(stage: Stage) -> list[str]:
 
 
 @contextmanager
-def _diagnostics_captured(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
+def diagnostics_captured(loop: VirtualLoop, left: list[str], seed: int) -> Iterator[None]:
     """Collect log errors, warnings and unraisable exceptions in `left`; keep the garbage collector off meanwhile."""
     loop.set_exception_handler(lambda _, context: left.append(f"{context['message']}: {context.get('exception')!r}"))
     handler = _Errors(left)

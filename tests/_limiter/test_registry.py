@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import lru_cache
 
 import pytest
@@ -93,6 +93,30 @@ def test_the_waits_of_a_loop_that_was_stopped_begin_anew_when_it_runs_again() ->
         assert not waiter.done()
         first.go_on(asyncio.wait_for(asyncio.wrap_future(waiter, loop=first.loop), 10))
         first.go_on(asyncio.wait_for(asyncio.wrap_future(late, loop=first.loop), 10))
+
+
+def test_a_stopped_loop_that_used_a_key_last_leaves_no_second_bucket(limiter: Limiter) -> None:
+    async def enter(slot: AbstractAsyncContextManager[Slot]) -> Slot:
+        return await slot.__aenter__()
+
+    async def refund(slot: Slot) -> None:
+        slot.refund()
+
+    with Elsewhere() as one, Elsewhere() as two:
+        held = one.run(enter(limiter.slot("k")))
+        for _ in range(2):
+            two.run(take(limiter))
+        waiting = one.begin(enter(limiter.slot("k")))
+        one.run(steps())
+        with pytest.raises(SlotTimeoutError):
+            two.run(take(limiter))
+        two.stop()
+        one.run(refund(held))
+        waiting.result(10)  # served when the other loop was found stopped
+        with pytest.raises(SlotTimeoutError):
+            one.run(take(limiter))
+        assert limiter.statistics("k").free == 0
+        assert limiter.keys() == ["k"]
 
 
 def test_two_loops_that_run_at_once_have_one_bucket(limiter: Limiter) -> None:

@@ -1,6 +1,7 @@
 """One key in several event loops, which a test steps one by one on a clock that it sets."""
 
 import asyncio
+from collections.abc import Hashable
 from threading import RLock
 from typing import cast
 
@@ -23,6 +24,7 @@ class Key:
         self.clock = Clock()
         self.bucket = Bucket(Rule(Quota(limit, 2.0, reserve), guard=0.0))
         self.queues: list[Queue] = []
+        self.keys: dict[Hashable, Queue] = {}
 
     def loop(self) -> Queue:
         """Return the queue of one more loop."""
@@ -30,7 +32,7 @@ class Key:
         queue = Queue("k", self.bucket, cast("asyncio.AbstractEventLoop", loop), self.clock, RLock())
         if self.queues:
             first = self.queues[0]
-            (first.shared or SharedKey(first)).add(queue)
+            (first.shared or SharedKey(first, self.keys)).add(queue)
         self.queues.append(queue)
         return queue
 

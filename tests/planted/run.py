@@ -14,13 +14,16 @@ from tests.mutants.run import Fault, planted, read
 
 FAULTS = Path(__file__).with_name("faults.txt")
 SECONDS = 600
+SHARED = "shared: "
+"""The beginning of a fault's name that histories of programs that share a limit must find."""
 # Prints the number of seeds that it took, and the breach.
 HUNT = """
 import sys
-from okx_async.torture import happen, plan_of
+from okx_async.torture import happen, happen_shared, plan_of
+shared = sys.argv[2:] == ["shared"]
 for seed in range(int(sys.argv[1])):
     try:
-        broken = happen(plan_of(seed)).broken
+        broken = (happen_shared(seed) if shared else happen(plan_of(seed))).broken
     except Exception as error:
         broken = [repr(error)]
     if broken:
@@ -32,7 +35,7 @@ for seed in range(int(sys.argv[1])):
 def found(fault: Fault, seeds: int) -> tuple[int, str]:
     """Return the number of seeds that it took and the breach; 0 if the fault was not found, and why."""
     with planted(fault) as environment:
-        command = [sys.executable, "-c", HUNT, str(seeds)]
+        command = [sys.executable, "-c", HUNT, str(seeds), *["shared"] * fault.name.startswith(SHARED)]
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter and text
                 command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False

@@ -106,7 +106,7 @@ class Network:
         listener = self._listeners.get((address[0], address[1]))
         refused = self._refusing or listener is None
         if self._silent:
-            await self.loop.create_future()  # until the caller gives up
+            await asyncio.get_running_loop().create_future()  # until the caller gives up
         await asyncio.sleep(there + back + self._slow)
         if refused or listener is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed {address[:2]}")

@@ -1,0 +1,55 @@
+"""Draws the plan of a shared history from its seed."""
+
+from random import Random
+
+from okx_async.simulator import Path
+from okx_async.stores.lease import Terms
+from okx_async.torture.sharing.store_worker import Post
+from okx_async.torture.sharing.world import SharingPlan
+
+_PATHS = (
+    (Path(0.0, 0.0), Path(0.0, 0.0)),
+    (Path(0.002, 0.004), Path(0.002, 0.004)),
+    (Path(0.03, 0.02, cuts=0.1), Path(0.03, 0.02, cuts=0.1)),
+    (Path(0.01, 0.5), Path(0.01, 0.1)),
+    (Path(0.2, 0.02), Path(0.002, 0.002)),
+)
+
+
+def sharing_plan(seed: int) -> SharingPlan:
+    """Return the plan of a seed."""
+    rng = Random(f"okx_async sharing {seed}")
+    store = rng.random() < 0.7
+    inward, outward = rng.choice(_PATHS)
+    timeout, connect_timeout = rng.choice((0.5, 1.0, 2.0)), rng.choice((0.3, 1.0))
+    least = inward.delay + inward.jitter + 1.6  # what an outage may keep
+    terms = Terms(
+        lease=(timeout + connect_timeout) * rng.choice((1.2, 2.0)) if rng.random() < 0.8 else 20.0,
+        doubt_grace=rng.choice((least, 5.0, 30.0)),
+    )
+    delay = rng.choice((0.0, 0.001, 0.05, 0.2))
+    post = Post(
+        delay=delay,
+        lost=rng.choice((0.0, 0.0, 0.1)),
+        unheard=rng.choice((0.0, 0.0, 0.1)),
+        repeated=rng.choice((0.0, 0.2)),
+        doubled=rng.choice((0.0, 0.0, 0.05)),
+        late=rng.choice((0.4, 0.4, 8.0)),
+    )
+    programs = rng.choice((2, 2, 3))
+    return SharingPlan(
+        seed,
+        store,
+        programs,
+        rng.uniform(15.0, 40.0),
+        inward,
+        outward,
+        terms,
+        post,
+        small=store and rng.random() < 0.2,
+        insts=rng.choice((1, 1, 1, 2)),
+        rates=tuple(1 + rng.choice((-240e-6, 240e-6)) for _ in range(2 + programs)),
+        timeout=timeout,
+        connect_timeout=connect_timeout,
+        max_connections=rng.choice((3, 256, 256)),
+    )

@@ -1,0 +1,122 @@
+"""Runs shared histories: several programs at a store, or several event loops at a `Limiter`, under mishaps."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
+from okx_async.torture.evidence import Breach
+from okx_async.torture.history import diagnostics_captured
+from okx_async.torture.sharing.draw import sharing_plan
+from okx_async.torture.sharing.judge import judge, stuck, windows
+from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS, Mishap
+from okx_async.torture.sharing.world import STRATEGIES, Program, SharingPlan, World, leave, siege
+from okx_async.torture.time_limit import TimeLimitError, time_limit
+
+REAL_SECONDS = 300.0
+PATIENCE = 240.0
+"""Seconds after the span in which every call must have come to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedHistory:
+    """The result of a shared history."""
+
+    plan: SharingPlan
+    requests: int
+    worst: int
+    refused: int
+    virtual_seconds: float
+    broken: tuple[Breach, ...]
+    notes: tuple[tuple[float, str], ...]
+
+
+def happen_shared(seed: int) -> SharedHistory:
+    """Run the shared history of a seed, and judge it."""
+    plan = sharing_plan(seed)
+    network = Network(seed=plan.seed, inward=plan.inward, outward=plan.outward)
+    loop = VirtualLoop(network)
+    start, left = loop.clock(), list[str]()
+    world = World(plan, loop, network)
+    try:
+        with time_limit(REAL_SECONDS), diagnostics_captured(loop, left, seed):
+            broken = run(lambda _: _take_place(world, start), loop)
+    except (DeadlockError, TimeLimitError) as error:
+        broken = [Breach("progress", str(error))]
+    journal = world.exchange.journal
+    return SharedHistory(
+        plan,
+        len(journal),
+        max((worst for _, worst, _ in windows(world)), default=0),
+        sum(row.code == "50011" for row in journal),
+        loop.clock() - start,
+        tuple(broken),
+        tuple((at - start, text) for at, text in world.notes),
+    )
+
+
+async def _take_place(world: World, start: float) -> list[Breach]:
+    plan, loop = world.plan, world.loop
+    async with world.exchange:
+        _begin(world, start)
+        await asyncio.sleep(plan.span)
+        post = world.post
+        post.down, post.lost, post.unheard, post.doubled = False, 0.0, 0.0, 0.0
+        world.exchange.clear_faults()
+        end = loop.clock() + PATIENCE + 2 * plan.longest_hold
+        # Programs may be killed meanwhile, and others begin.
+        while loop.clock() < end and any(not task.done() for each in world.programs for task in each.tasks):  # noqa: ASYNC110
+            await asyncio.sleep(1.0)
+        broken = [Breach("progress", text) for program in world.programs for text in _unfinished(program)]
+        for program in list(world.programs):
+            await _leave(world, program)
+        await asyncio.sleep(plan.longest_hold)
+        broken += [Breach("stuck", text) for text in stuck(world)]
+    broken += judge(world)
+    await world.bury()
+    return broken
+
+
+def _begin(world: World, start: float) -> None:
+    """Begin the programs, and set the times of all that happens."""
+    plan, loop = world.plan, world.loop
+    rng = Random(f"okx_async sharing {plan.seed} parts")
+    for number in range(plan.programs):
+        program = world.begin()
+        for part in range(rng.choice((1, 1, 2))):
+            act = siege if plan.small and number == 0 else rng.choice(STRATEGIES)
+            at = start + rng.uniform(0.0, plan.span * 0.3)
+            loop.call_at(at, world.run, program, act, f"{plan.seed} {number} {part}")
+    table = (PROGRAMS if plan.store else LOOPS) + NETWORK
+    for number in range(rng.choice((0, 5, 10, 20))):
+        mishap, at = rng.choice(table), start + rng.uniform(0.0, plan.span)
+        loop.call_at(at, _strike, world, mishap, f"{plan.seed} mishap {number}")
+
+
+def _unfinished(program: Program) -> Iterator[str]:
+    for task in program.tasks:
+        if not task.done():
+            yield f"{program.name} has not come to its end"
+        elif not task.cancelled() and task.exception() is not None:
+            yield f"{program.name} ended in {task.exception()!r}"
+
+
+async def _leave(world: World, program: Program) -> None:
+    """End a program in good order."""
+    program.loop.go_on()
+    world.run(program, leave, "")
+    for _ in range(200):
+        await asyncio.sleep(0.1)
+        if program.tasks[-1].done():
+            break
+    if world.plan.store:
+        await program.limiter.aclose()
+        await asyncio.sleep(2.0)
+    world.kill(program)
+
+
+def _strike(world: World, mishap: Mishap, seed: str) -> None:
+    text = mishap(world, Random(seed))
+    if text:
+        world.note(text)

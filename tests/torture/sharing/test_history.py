@@ -1,0 +1,30 @@
+"""Shared histories: no window holds more than the limit, whatever befalls programs, loops and their store."""
+
+import pytest
+
+from okx_async.torture import happen_shared
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_promise_is_broken(seed: int) -> None:
+    history = happen_shared(seed)
+    assert history.broken == (), history.notes
+    assert history.refused == 0
+    assert history.worst <= 20
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1000, 1400, 50))
+def test_no_promise_is_broken_in_many_histories(first: int) -> None:
+    for seed in range(first, first + 50):
+        assert happen_shared(seed).broken == (), seed
+
+
+def test_a_seed_decides_everything() -> None:
+    one, two = happen_shared(2), happen_shared(2)
+    assert (one.requests, one.worst, one.virtual_seconds, one.notes) == (
+        two.requests,
+        two.worst,
+        two.virtual_seconds,
+        two.notes,
+    )
