@@ -1,5 +1,6 @@
 """What stands in a Redis or Valkey server of limits, and what it says of itself."""
 
+from collections.abc import Callable
 from statistics import median
 from time import monotonic, perf_counter
 from typing import Any, Final
@@ -97,12 +98,12 @@ def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
     return report_key(key, bucket, now / 1e6)
 
 
-def _server(link: Link) -> ServerReport:
+def _server(link: Link, clock: Callable[[], float] = perf_counter) -> ServerReport:
     times = []
     for _ in range(_PINGS):
-        begun = perf_counter()
+        begun = clock()
         link.commands([("PING",)])
-        times.append(perf_counter() - begun)
+        times.append(clock() - begun)
     [wary] = link.commands([("CONFIG", "GET", "min-replicas-to-write")])  # a managed server may refuse to say
     info = link.info
     name = "Valkey" if "valkey_version" in info else "Redis"
