@@ -49,9 +49,8 @@ def test_an_answer_to_another_question_ends_the_connection(redis_server: Server)
     link = Link(read_address(proxy.url))
     link.script([hello(link)])  # the server knows the script now
     proxy.doubles = 1
-    link.script([hello(link)])
     with pytest.raises(UnreachableError, match="another question"):  # noqa: PT012 - whichever notices
-        for _ in range(2):  # the second answer may arrive a moment later
+        for _ in range(3):  # the second answer to the first may arrive a moment later
             link.script([hello(link)])
     link.close()
     proxy.close()
