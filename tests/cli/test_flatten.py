@@ -273,7 +273,14 @@ async def test_wrong_usage_is_exit_2(
     assert exchange.journal == []
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "stop",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
+)
 async def test_a_stop_reports_what_is_in_flight(
     stop: signal.Signals, exchange: SimulatedExchange, command: Process
 ) -> None:

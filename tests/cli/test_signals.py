@@ -11,7 +11,14 @@ from okx_async.cli import signals
 from tests.cli.conftest import WITHOUT_HANDLERS, Process
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "stop",
+    [
+        signal.SIGHUP,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.long),
+    ],
+)
 def test_commands_tell_of_a_signal_on_loops_without_handlers(
     stop: signal.Signals, command: Process, simulate: Callable[..., dict[str, Any]]
 ) -> None:

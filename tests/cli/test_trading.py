@@ -105,7 +105,7 @@ async def stopped(
     return await ended(process, command)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 async def test_interrupted_on_its_way_is_exit_3(
     stop: signal.Signals, exchange: SimulatedExchange, command: Process
 ) -> None:

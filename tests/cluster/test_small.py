@@ -11,6 +11,7 @@ async def test_processes_that_are_killed_at_random_keep_one_limit() -> None:
     assert outcome.killed >= 1
 
 
+@pytest.mark.long
 async def test_they_keep_it_by_a_server_that_is_lost() -> None:
     outcome = await play(processes=3, seconds=6.0, kills=2.0, losses=4.0, seed=2)
     assert (outcome.worst <= 20, outcome.refused) == (True, 0), outcome
