@@ -8,7 +8,7 @@ from math import inf
 from typing import Final, TypeVar
 
 from okx_async._errors import InvalidRequestError
-from okx_async._quota import Priority
+from okx_async._quota import Priority, Quota
 
 _T = TypeVar("_T")
 MOST = sys.float_info.max
@@ -57,6 +57,15 @@ def check_priority(priority: object) -> Priority:
     if not isinstance(priority, Priority):
         raise InvalidRequestError(f"priority must be Priority.NORMAL or Priority.PANIC, got {short_repr(priority)}")
     return priority
+
+
+def check_slot(priority: object, max_wait: object, quota: object) -> None:
+    """Raise InvalidRequestError unless a slot can be asked for by these arguments."""
+    if max_wait is not None:
+        check_wait(max_wait)
+    check_priority(priority)
+    if quota is not None and not isinstance(quota, Quota):
+        raise InvalidRequestError(f"quota must be a Quota or None, got {quota!r}")
 
 
 def check_bool(name: str, value: object, *, or_none: bool = False) -> bool:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from okx_async._limiter.slots import SlotSource
@@ -125,14 +125,13 @@ _ALL: Final[WeakSet[Accounts]] = WeakSet()
 _BY_LIMITER: Final[WeakKeyDictionary[SlotSource, Accounts]] = WeakKeyDictionary()
 _KEPT: Final[list[tuple[SlotSource, Accounts]]] = []
 """Of limiters that cannot be referred to weakly."""
-_Found: TypeAlias = Accounts | None
 
 
 def accounts_of(limiter: SlotSource) -> Accounts:
     """Return what is known among the clients of a limiter."""
     with LOCK:
         try:
-            found: _Found = _BY_LIMITER.get(limiter)
+            found: Accounts | None = _BY_LIMITER.get(limiter)
             if found is None:
                 found = _BY_LIMITER[limiter] = Accounts()
         except TypeError:

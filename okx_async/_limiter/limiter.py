@@ -15,14 +15,14 @@ from math import inf
 from types import TracebackType
 from typing import Final, Self
 
-from okx_async._errors import InvalidRequestError, NotSentError, SlotTimeoutError
+from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._limiter.bucket import Bucket, Rule
 from okx_async._limiter.queue import Queue
 from okx_async._limiter.registry import KeyRegistry, every
 from okx_async._limiter.slots import Statistics
 from okx_async._limiter.waiters import Verdict
 from okx_async._quota import Priority, Quota
-from okx_async._validation import check_pause, check_priority, check_wait
+from okx_async._validation import check_pause, check_slot
 
 PANIC: Final = Priority.PANIC
 
@@ -90,11 +90,7 @@ class Limiter:
             ValueError: The key is in use with another quota.
             RuntimeError: The limiter is closed.
         """
-        if max_wait is not None:
-            check_wait(max_wait)
-        check_priority(priority)
-        if quota is not None and not isinstance(quota, Quota):
-            raise InvalidRequestError(f"quota must be a Quota or None, got {quota!r}")
+        check_slot(priority, max_wait, quota)
         return LimiterSlot(self._registry, key, priority, max_wait, self._quota if quota is None else quota)
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:

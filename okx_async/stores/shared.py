@@ -10,7 +10,7 @@ from typing import Final, Self
 from okx_async._errors import InvalidRequestError, NotSentError, OkxError
 from okx_async._limiter.slots import Statistics
 from okx_async._quota import Priority, Quota
-from okx_async._validation import check_pause, check_priority, check_wait, short_repr
+from okx_async._validation import check_pause, check_slot, short_repr
 from okx_async.stores.agent import Agent
 from okx_async.stores.forks import FLUSH
 from okx_async.stores.lease import Terms
@@ -78,11 +78,7 @@ class SharedLimiter:
             NotSentError: The store cannot be used at this moment.
             InvalidRequestError: The store must not be used.
         """
-        if max_wait is not None:
-            check_wait(max_wait)
-        check_priority(priority)
-        if quota is not None and not isinstance(quota, Quota):
-            raise InvalidRequestError(f"quota must be a Quota or None, got {quota!r}")
+        check_slot(priority, max_wait, quota)
         agreed = self._quota if quota is None else quota
         return SharedSlot(self._agent, _key(key), priority, max_wait, agreed)
 
