@@ -18,30 +18,34 @@ TokenState: TypeAlias = Literal["settled", "refunded", "in doubt"]
 
 
 class Outcome(Enum):
-    """What became of one attempt. `_rest.retry` says which outcomes are followed by another attempt."""
+    """What became of one attempt. `_rest.retry` says which outcomes are followed by another attempt.
 
-    ACCEPTED = "ACCEPTED"
-    """Code 0: the exchange took the request. That is not yet a proof of being flat."""
-    RATE = "RATE"
-    """Throttled, not executed."""
-    LATER = "LATER"
-    """Refused for a passing reason, not executed."""
-    FROZEN = "FROZEN"
-    """Liquidation or auto-deleveraging is at work on the account or position; not executed."""
-    CLOCK = "CLOCK"
-    """The timestamp was too old or too new; not executed."""
-    NOT_SENT = "NOT-SENT"
-    """Never left this machine."""
-    UNKNOWN = "UNKNOWN"
-    """May have been executed or not."""
-    WAIT = "WAIT"
-    """A close of this position is already running."""
-    FLAT = "FLAT?"
-    """The exchange knows no such position; to be verified."""
-    NEEDS = "NEEDS"
-    """Something else must happen first; not executed."""
-    FATAL = "FATAL"
-    """Needs a person or a change of code; not executed."""
+    The values are words for labels and logs, and stay as they are within a major version: the name in lower case,
+    apart from ``maybe_flat``, which must not read as a proof.
+    """
+
+    ACCEPTED = "accepted"
+    """Code 0: the exchange took the request. That is not yet a proof of being flat: look at positions, or `confirm`."""
+    RATE = "rate"
+    """Throttled, not executed: repeated after its window. If it goes on, another program spends the same limit."""
+    LATER = "later"
+    """Refused for a passing reason (settlement, maintenance), not executed: repeated after a pause, then try later."""
+    FROZEN = "frozen"
+    """Liquidation or auto-deleveraging is at work on the account or position; not executed: look at positions."""
+    CLOCK = "clock"
+    """The timestamp was too old or too new; not executed: repeated by the exchange's time. Set this machine's clock."""
+    NOT_SENT = "not_sent"
+    """Never left this machine: repeated after a pause, and safe to try again."""
+    UNKNOWN = "unknown"
+    """May have been executed or not: look at positions, do not blindly send it again."""
+    WAIT = "wait"
+    """A close of this position is already running: watch positions, do not send another."""
+    FLAT = "maybe_flat"
+    """The exchange knows no such position. Look at positions: a wrong margin mode or side is answered so, too."""
+    NEEDS = "needs"
+    """Something else must happen first, as the error says (pending orders, size); not executed."""
+    FATAL = "fatal"
+    """Needs a person or a change of code (key, permission, parameter); not executed, and repeating it cannot help."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -542,4 +542,4 @@ async def test_what_was_not_foreseen_has_its_attempts(raised: BaseException) -> 
     script.attempt = fails  # type: ignore[method-assign]
     with pytest.raises(OutcomeUnknownError, match=type(raised).__name__) as caught:
         await call(script)
-    assert [one.outcome.value for one in caught.value.attempts] == ["RATE", "UNKNOWN"]
+    assert [one.outcome.value for one in caught.value.attempts] == ["rate", "unknown"]
