@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
+from okx_async._record import Record
 from okx_async._words import CCY, INST_ID, MGN_MODE, POS_SIDE, ListedWord, as_listed
 
 MgnMode: TypeAlias = Literal["cross", "isolated"]
@@ -49,7 +50,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ClosePosition:
+class ClosePosition(Record):
     """One position to close, as `POST /api/v5/trade/close-position` names it.
 
     The fields are those of `Client.close_position`. They are checked when it is sent, so that one bad leg of a batch
@@ -88,7 +89,7 @@ class ClosePosition:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Record):
     """One attempt to send a close."""
 
     request: ClosePosition
@@ -110,7 +111,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedPosition:
+class ClosedPosition(Record):
     """A close that the exchange *accepted*; proven only if ``flat``.
 
     ``inst_id``, ``pos_side``, ``cl_ord_id`` and ``tag`` are as answered ("" where the answer has none).
@@ -125,7 +126,7 @@ class ClosedPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Position(Record):
     """One open position, as `GET /api/v5/account/positions` lists it.
 
     ``pos``: contracts for SWAP, FUTURES and OPTION (the sign is the side in net mode), an amount of the base
@@ -154,7 +155,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenOrder:
+class OpenOrder(Record):
     """One order that is still pending, as `trade/orders-pending` or `trade/orders-algo-pending` lists it.
 
     ``algo_id`` is "" for an ordinary order, ``ord_id`` for an algo order (TP/SL, trigger, trailing). ``sz``: None where

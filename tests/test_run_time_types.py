@@ -57,6 +57,14 @@ def test_pydantic_reads_what_it_dumped(record: Any) -> None:
     assert adapter.dump_json(adapter.validate_python(adapter.dump_python(record))) == text
 
 
+@pytest.mark.parametrize("record", [*RECORDS, REFUSED], ids=lambda record: type(record).__name__)
+def test_a_record_writes_itself_as_pydantic_does(record: Any) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(okx.OkxError if record is REFUSED else type(record))
+    written = json.dumps(record.to_dict())
+    assert json.loads(written) == adapter.dump_python(record, mode="json")
+    assert adapter.validate_json(written) is not None
+
+
 def test_pydantic_keeps_that_a_word_was_listed() -> None:
     close = okx.ClosePosition.of(LISTED)
     again: Any = TypeAdapter(dict[str, okx.Position | okx.ClosePosition])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from okx_async._quota import Priority, Quota
+from okx_async._record import Record
 
 
 class Slot(Protocol):
@@ -80,7 +81,7 @@ class SlotSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(Record):
     """The state of one key; ``free + in_flight + cooling == limit``, always.
 
     ``limit`` is the quota's, ``usable`` the part of it that is used; ``cooling`` counts the tokens that wait for the
