@@ -108,6 +108,10 @@ class Attempt(Record):
     outcome: Outcome
     token: TokenState
     """What became of its slot."""
+    url: str = ""
+    """Where it was sent, or was to be sent."""
+    resends: int = 0
+    """How many attempts of the same close were made before it, in the same call."""
 
 
 @dataclass(frozen=True, slots=True)

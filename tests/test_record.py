@@ -38,6 +38,8 @@ def test_an_attempt_is_a_line_of_a_log() -> None:
         "status": None,
         "outcome": "not_sent",
         "token": "refunded",
+        "url": "",
+        "resends": 0,
     }
 
 

@@ -27,6 +27,7 @@ REFUSED = okx.RateLimitedError("50011 on X", code="50011", status=429, message="
 ROW = okx.FlattenRow(POSITION, (ATTEMPT,), None, okx.FlattenState.REFUSED, REFUSED, 1.5)
 PLAIN = [
     *(REQUEST, ATTEMPT, CLOSED, okx.Statistics(20, 20, 18, 1, 1, 0, 2, 0, 0.0), okx.Quota(20, 2.0, 3)),
+    okx.LimitEvent("waited", ("live", "1", "BTC-USDT-SWAP"), "trade/close-position", 0.5, okx.Priority.PANIC),
     *(okx.Credentials(**KEYS), doctor.Finding("clock", doctor.Level.WARN, "late", "set it")),
 ]
 LISTED = replace(POSITION, inst_id="龙虾-USDT-SWAP", mgn_mode="cash", pos_side="yes")  # type: ignore[arg-type]
