@@ -86,7 +86,8 @@ class Statistics(Record):
 
     ``limit`` is the quota's, ``usable`` the part of it that is used; ``cooling`` counts the tokens that wait for the
     end of their window, doubtful ones included; ``waiting`` counts the requests in line. ``granted`` and ``refused``
-    count since the key was last idle. ``blocked_until`` is a time of the limiter's clock, 0.0 if there was no block.
+    count since the key was last idle. ``blocked_until`` is a time of the limiter's clock, 0.0 if there was no block;
+    ``blocked`` are the seconds that the block lasts yet, 0.0 if there is none.
     """
 
     limit: int
@@ -98,3 +99,4 @@ class Statistics(Record):
     granted: int
     refused: int
     blocked_until: float
+    blocked: float = 0.0
