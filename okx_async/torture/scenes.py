@@ -74,12 +74,13 @@ def _newcomer(stage: Stage, position: ScenePosition) -> None:
     rng = Random(f"{stage.plan.seed} {stage.loop.clock()} newcomer")
     if rng.random() < 0.7:
         return
-    inst_id, mgn_mode, after = rng.choice((position.inst_id, "N0-USDT-SWAP")), position.mgn_mode, rng.uniform(0.05, 3.0)
-    if inst_id == position.inst_id:
-        mgn_mode = "isolated" if mgn_mode == "cross" else "cross"
-    newcomer = replace(position, inst_id=inst_id, mgn_mode=mgn_mode)
-    stage.exchange.reopen(inst_id, newcomer.pos, after=after, **newcomer.address)
-    stage.note(f"UPSET {inst_id} {mgn_mode} {position.pos_side}: another trader opens it after {after:.2f} s")
+    two_sided, after = position.account.pos_mode == "long_short_mode", rng.uniform(0.05, 3.0)
+    if rng.random() < 0.5:
+        newcomer = replace(position, inst_id="N0-USDT-SWAP", pos_side="long" if two_sided else "net")
+    else:
+        newcomer = replace(position, mgn_mode="isolated" if position.mgn_mode == "cross" else "cross")
+    stage.exchange.reopen(newcomer.inst_id, newcomer.pos, after=after, **newcomer.address)
+    stage.note(f"UPSET {newcomer.inst_id} {newcomer.mgn_mode}: another trader opens it after {after:.2f} s")
     stage.mishap_count += 1
 
 
