@@ -171,8 +171,6 @@ def test_limits_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def measured() -> bench.Figures:
-        return bench.Figures(1000, 2000, 500, 21, 0, 0.5, 40, 30, 50)
-
-    monkeypatch.setattr(bench, "_measure", measured)
+    for name, value in (("_ROUNDS", 1), ("_SLOTS", 100), ("_CLOSES", 21), ("_SEEDS", 1), ("_BATCHES", 1), ("_LEGS", 3)):
+        monkeypatch.setattr(bench, name, value)
     check("bench", CliRunner().invoke(app, ["bench", "--json"]).stdout)
