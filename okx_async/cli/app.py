@@ -14,6 +14,7 @@ from okx_async.cli.exits import show
 from okx_async.cli.help import HelpCommand, HelpGroup, one_of
 from okx_async.cli.log import log_to_stderr
 from okx_async.cli.options import with_target
+from okx_async.cli.simulated import simulated
 
 if TYPE_CHECKING:
     from okx_async.cli.target import Target
@@ -278,18 +279,24 @@ def simulate(
             "'executed': the position is closed all the same. May be repeated.",
         ),
     ] = None,
+    control: Annotated[
+        bool, typer.Option("--control", help="Other machines may steer it, too, not this one alone; see `simulated`.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Run a simulated exchange until interrupted, and print how to reach it.
 
     For clients in any language: with --json the first line is an object with the address, and the keys of every
-    account. Its keys are made up and open nothing else.
+    account. Its keys are made up and open nothing else. While it runs, `okx-async simulated` steers it.
     """
     from okx_async.cli import simulation  # noqa: PLC0415 - imports the simulator
 
-    options = simulation.Options(host, port, latency, jitter, window, pos_mode, fill_delay, seed)
+    options = simulation.Options(host, port, latency, jitter, window, pos_mode, fill_delay, seed, control)
     scene = simulation.Scene(position or (), account or (), fault or ())
     raise typer.Exit(simulation.run(options, scene, as_json=as_json))
+
+
+app.add_typer(simulated, short_help="Steer a simulated exchange while it runs.")
 
 
 @_command("Judge random histories in virtual time.")
