@@ -12,7 +12,7 @@ from rich.text import Text
 
 from okx_async import FlattenReport, FlattenRow, FlattenState, OpenOrder, Outcome, Position
 from okx_async.cli.exits import say, show
-from okx_async.cli.tables import console, plain
+from okx_async.cli.tables import console, plain, print_hanging
 
 _WORDS = MappingProxyType(
     {
@@ -28,6 +28,7 @@ _WORDS = MappingProxyType(
         FlattenState.CLIENT_CLOSED: ("STOPPED", "bold red"),
     }
 )
+_WORD = max(len(word) for word, _ in _WORDS.values())
 _ENDS = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT, FlattenState.SUPERSEDED})
 """States that cannot change any more while a flatten runs."""
 _SHOWN_ORDERS = 10
@@ -89,30 +90,36 @@ def print_report(report: FlattenReport, left_alone: Sequence[Position]) -> None:
 
 
 def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]) -> None:
-    lines = _grid()
     for row in report.rows:
-        lines.add_row(Text(*_WORDS[row.state]), plain(f"{_name(row.position)}: {_sizes(row)}"))
+        print_hanging(page, _head(*_WORDS[row.state]), plain(f"{_name(row.position)}: {_sizes(row)}"))
         if row.error is not None:
-            lines.add_row("", plain(str(row.error)))
+            print_hanging(page, _head("", ""), plain(str(row.error)))
     for position in left_alone:
         why = "appeared after you were asked" if position.inst_type else "does not say of which type it is"
         text = f"{_name(position)}: {_size(position)}, {why}; left alone"
-        lines.add_row(Text(*_WORDS[FlattenState.SUPERSEDED]), plain(text))
-    nothing = "nothing was open" if report.flat else "nothing was open at first, and positions could not be read again"
-    page.print(lines if report.rows or left_alone else nothing)
+        print_hanging(page, _head(*_WORDS[FlattenState.SUPERSEDED]), plain(text))
+    if not (report.rows or left_alone):
+        nothing = "nothing was open"
+        print_hanging(
+            page, Text(), Text(nothing if report.flat else f"{nothing} at first, and positions could not be read again")
+        )
     where = " on these instruments" if report.rows else ""
     for text in (*_cancels(report), *_orders(report.open_orders, where)):
-        page.print(plain(text))
+        print_hanging(page, Text(" " * (len(text) - len(text.lstrip()))), plain(text.lstrip()))
     if report.flat and not left_alone:
         verdict = f"FLAT: the exchange itself lists none of them any more; {report.seconds:.2f} s"
-        page.print(Text(verdict, "green"))
+        print_hanging(page, Text(), Text(verdict, "green"))
     else:
-        page.print(Text(f"NOT FLAT, or not proven; {report.seconds:.2f} s", "bold red"))
+        print_hanging(page, Text(), Text(f"NOT FLAT, or not proven; {report.seconds:.2f} s", "bold red"))
+
+
+def _head(word: str, style: str) -> Text:
+    return Text(f"{word:{_WORD}} ", style)
 
 
 def _grid() -> Table:
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=max(len(word) for word, _ in _WORDS.values()))
+    grid.add_column(width=_WORD)
     grid.add_column(overflow="fold")
     return grid
 
