@@ -65,6 +65,7 @@ class Link:
 
     def __init__(self, address: Address, script: str = SCRIPT) -> None:
         self.label = address.label
+        self.address = address
         self._script = script
         # A name that the server gives the script, no secret.
         self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()

@@ -5,14 +5,12 @@ from statistics import median
 from time import monotonic, perf_counter
 from typing import Any, Final
 
-import orjson
-
 from okx_async._quota import Quota
 from okx_async.stores.lease import Place, SharedBucket, Terms, Token
 from okx_async.stores.records import key_of
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import SCRIPT, Call, Link
-from okx_async.stores.redis_messages import NEVER, TAGS, epoch_name, terms_of
+from okx_async.stores.redis_messages import NEVER, TAGS, Frame, epoch_name, terms_of, tokens_of, write_epoch
 from okx_async.stores.redis_nodes import Nodes
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
 from okx_async.stores.transactions import StoreError
@@ -54,7 +52,7 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
 
 def _calls(link: Link, what: str, keys: list[list[str]]) -> list[list[Any]]:
     """Return the replies of the script, without those of keys where nothing stands."""
-    message = orjson.dumps({"what": what, "run": link.run, "expected": NEVER, "holder": "", **terms_of(_NOBODYS)})
+    message = write_epoch(what, Frame(link.run, NEVER, terms_of(_NOBODYS)))
     replies = link.script([Call(names, message) for names in keys]) if keys else []
     for reply in replies:
         if reply[1] not in {b"ok", b"nothing"}:
@@ -82,13 +80,13 @@ def _keys(link: Link, prefix: str) -> list[KeyReport]:
 
 def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
     now, limit, per, reserve, blocked, refused, given_up = (reply[n] for n in (2, 6, 7, 8, 11, 12, 13))
-    tokens, waiting = reply[17], reply[18]
+    tokens, waiting = tokens_of(reply)
     bucket = SharedBucket(
         Quota(limit, per / 1e6, reserve),
         Terms(),
         {
-            str(n): Token(tokens[n].decode(), tokens[n + 1] / 1e6, tokens[n + 2] / 1e6, bool(tokens[n + 3]))
-            for n in range(0, len(tokens), 4)
+            str(n): Token(holder.decode(), at / 1e6, free_at / 1e6, bool(cooling))
+            for n, (holder, at, free_at, cooling) in enumerate(tokens)
         },
         {str(n): Place(holder.decode(), False, 0.0, now / 1e6) for n, holder in enumerate(waiting)},  # noqa: FBT003
         blocked / 1e6,

@@ -16,6 +16,7 @@ from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
 from okx_async.stores.lease import Lease, SharedBucket
 from okx_async.stores.line import Answer
+from okx_async.stores.redis_hints import Hints, channel_of
 from okx_async.stores.redis_messages import NEVER, Held, Seen, Visit, tag_of
 from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.waiters import Key, LocalKey, Note, Waiter
@@ -56,6 +57,12 @@ class RedisWorker(Worker):
         self._eras: dict[Key, int] = {}
         self._pausing: frozenset[Key] | set[Key] = frozenset()
         self._warned = False
+        self._hints = Hints(channel_of(store.prefix, self.holder), self._hinted, clock)
+
+    def stop(self, flush: float) -> None:
+        """End every wait, deliver what is to be told within `flush` seconds, and end the threads."""
+        self._hints.end()
+        super().stop(flush)
 
     def note(self, key: Key, note: Note) -> None:
         """Tell the store, and the bucket that a token may have come from without it."""
@@ -86,6 +93,16 @@ class RedisWorker(Worker):
             waiter.token, waiter.lease = ident, Lease(now, self._wall(), self._store.terms.lease)
         self.post(lambda: self._rescued(local, waiter))
         return True
+
+    def _hinted(self, key: Key) -> None:
+        """Have a key looked at again if something waits there; called in the thread of the hints."""
+
+        def look() -> None:
+            local = self.keys.get(key)
+            if local is not None and local.waiting():
+                self._hot[key] = local
+
+        self.post(look)
 
     def _rescued(self, local: LocalKey, waiter: Waiter) -> None:
         local.waiters[waiter.panic].pop(waiter.ident, None)
@@ -166,7 +183,16 @@ class RedisWorker(Worker):
                     answer = self._without(local, ask.token, answer)
                 open_asks.append((waiter, ask))
                 open_answers.append(answer)
-            return super()._answered(local, open_asks, open_answers, lease)
+            granted = super()._answered(local, open_asks, open_answers, lease)
+        if local.waiting():
+            self._listen(local.key)
+        return granted
+
+    def _listen(self, key: Key) -> None:
+        """Hear of tokens that come back early, now that something waits for them."""
+        link = self._store.nodes.known(tag_of(key))
+        if link is not None:
+            self._hints.listen(link.address)
 
     def _without(self, local: LocalKey, ident: str, answer: Answer) -> Answer:
         """Return the answer for a waiter that does not wait for the end of a pause."""

@@ -1,22 +1,19 @@
 from collections.abc import Iterator
 
-import orjson
 import pytest
 
 from okx_async import InvalidRequestError
 from okx_async.stores.lease import Terms
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import Call, Link, UnreachableError
-from okx_async.stores.redis_messages import terms_of
+from okx_async.stores.redis_messages import NEVER, Frame, terms_of, write_epoch
 from okx_async.stores.transactions import StoreError
 from tests.stores.proxies import Proxy
 from tests.stores.servers import Server, free_port
 
 
-def hello(link: Link, **more: object) -> Call:
-    return Call(
-        ["{link}:epoch"], orjson.dumps({"what": "hello", "run": link.run, "expected": -1, **terms_of(Terms()), **more})
-    )
+def hello(link: Link) -> Call:
+    return Call(["{link}:epoch"], write_epoch("hello", Frame(link.run, NEVER, terms_of(Terms()))))
 
 
 @pytest.fixture
