@@ -202,11 +202,11 @@ class RedisWorker(Worker):
         earliest = min(answer.earliest, alone.earliest(now, 0, panic=True))
         return Answer(None, min(answer.again, max(earliest, now + AGAIN)), earliest)
 
-    def _failed(self, local: LocalKey, asks: Asks, error: Exception) -> None:
+    def _failed(self, local: LocalKey, error: Exception) -> None:
         with self._lending:
-            self._failed_alone(local, asks, error)
+            self._failed_alone(local, error)
 
-    def _failed_alone(self, local: LocalKey, asks: Asks, error: Exception) -> None:
+    def _failed_alone(self, local: LocalKey, error: Exception) -> None:
         """Let those wait on that may go on without the store, and end the waits of the others."""
         now = self._clock()
         for waiter in list(local.in_order()):
@@ -226,7 +226,7 @@ class RedisWorker(Worker):
                     self._in_loop(waiter.loop, [(waiter, None)])
                 elif waiter.stays and self._own(local).earliest(now, 0, panic=waiter.panic) <= waiter.deadline:
                     kept[waiter.panic][waiter.ident] = local.waiters[waiter.panic].pop(waiter.ident)
-        super()._failed(local, asks, error)
+        super()._failed(local, error)
         local.waiters = kept
         if any(kept):
             self._wake(local, now + AGAIN)

@@ -60,15 +60,18 @@ async def _take_place(world: World, start: float) -> list[Breach]:
     plan, loop = world.plan, world.loop
     async with world.exchange:
         _begin(world, start)
-        await asyncio.sleep(plan.span)
+        await _watched(world, plan.span)
         post = world.post
         post.down, post.lost, post.unheard, post.doubled = False, 0.0, 0.0, 0.0
         world.exchange.clear_faults()
         end = loop.clock() + PATIENCE + 2 * plan.longest_hold
-        # Programs may be killed meanwhile, and others begin.
-        while loop.clock() < end and any(not task.done() for each in world.programs for task in each.tasks):  # noqa: ASYNC110
-            await asyncio.sleep(1.0)
-        broken = [Breach("progress", text) for program in world.programs for text in _unfinished(program)]
+        await _others_end(world, end)
+        broken = [Breach("progress", text) for program in _others(world) for text in _unfinished(program)]
+        for program in world.hanging:
+            program.loop.go_on()
+        world.hanging.clear()
+        await _others_end(world, loop.clock() + PATIENCE)
+        broken += [Breach("progress", text) for program in world.programs for text in _unfinished(program)]
         for program in list(world.programs):
             await _leave(world, program)
         await asyncio.sleep(plan.longest_hold)
@@ -76,6 +79,25 @@ async def _take_place(world: World, start: float) -> list[Breach]:
     broken += judge(world)
     await world.bury()
     return broken
+
+
+async def _watched(world: World, seconds: float) -> None:
+    """Let time pass, and look at the store meanwhile."""
+    end = world.loop.clock() + seconds
+    while (left := end - world.loop.clock()) > 0.0:
+        await asyncio.sleep(min(1.0, left))
+        world.look()
+
+
+def _others(world: World) -> list[Program]:
+    """Return the programs that do not hang."""
+    return [program for program in world.programs if program not in world.hanging]
+
+
+async def _others_end(world: World, end: float) -> None:
+    """Wait until they have come to their end; programs may be killed meanwhile, and others begin."""
+    while world.loop.clock() < end and any(not task.done() for each in _others(world) for task in each.tasks):
+        await _watched(world, 1.0)
 
 
 def _begin(world: World, start: float) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,8 @@ LIMIT = 20
 GRAVE = 30.0
 """Seconds in which the tasks of dead programs come to their end."""
 SMALL = 8
+TOLD = 10.0
+"""Seconds within which the store hears of the end of a request, though messages are lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Program:
     loop: SideLoop
     limiter: Any
     wall_clock: Clock
+    rate: float = 1.0
+    """Of its host's clock."""
     client: Client | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -89,6 +94,14 @@ class World:
         self.strategies = STRATEGIES
         self.failed = False
         """Whether the store has failed."""
+        self.outage_until = self.calm_until = -inf
+        """Until when the network lets nothing through, and until when it must not begin to."""
+        self.messages_since = loop.time()
+        """Since when messages come through."""
+        self.hanging: list[Program] = []
+        """Those that hang until the others have come to their end."""
+        self.stranded: dict[str, str] = {}
+        """Tokens that are in flight though no request of a program that runs can be, by id."""
         self.limiter = Limiter(Quota(LIMIT), doubt_grace=terms.doubt_grace, clock=Clock(loop.clock, rate=store_rate))
         self.programs: list[Program] = []
         """Those that live; the first one may have the smaller quota."""
@@ -106,7 +119,8 @@ class World:
         loop = SideLoop(self.loop)
         program = Program(f"p{number}", loop, self.limiter, Clock(self.loop.clock, start=EPOCH + self._passed()))
         if plan.store:
-            clock = Clock(self.loop.clock, rate=self._rates[number % len(self._rates)])
+            program.rate = self._rates[number % len(self._rates)]
+            clock = Clock(self.loop.clock, rate=program.rate)
             small = plan.small and number == 0
             quota = Quota(SMALL) if small else Quota(LIMIT)
             rng = Random(f"{plan.seed} post {number}")
@@ -143,6 +157,17 @@ class World:
         self.programs.remove(program)
         self.gone.append(program)
         program.loop.kill()
+
+    def look(self) -> None:
+        """Look for tokens that the store keeps in flight though the requests of their programs are over."""
+        plan, now = self.plan, self.loop.time()
+        longest = plan.connect_timeout + plan.timeout + TOLD
+        if self.failed or now < self.messages_since + longest:
+            return
+        running = {each.name for each in self.programs if now > each.loop.runs_since + longest and each.loop.runs}
+        for key, ident, token in self.store.in_flight(self.store.clock() - longest):
+            if token.holder in running:
+                self.stranded[ident] = f"{token.holder} has {ident} of {key!r} since {longest:g} s and more"
 
     async def bury(self) -> None:
         """Let every program come to its end, the dead ones too, when the world is over."""
