@@ -10,7 +10,8 @@ import pytest
 
 from okx_async.cli import torture
 from okx_async.cli.exits import ExitCode
-from okx_async.torture import plan_of, strategies
+from okx_async.torture import plan_of, sharing_plan, strategies
+from okx_async.torture.sharing import history as shared_history
 
 
 def test_torture_prints_the_same_record_of_each_history_every_time(
@@ -62,3 +63,31 @@ def test_a_broken_history_is_told_and_exit_1(
         assert any(history["broken"] for history in json.loads(out)["histories"])
     else:
         assert ": 0 broken" not in out
+
+
+def test_shared_histories_are_run_and_judged_as_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert torture.run(1, 2, processes=1, shrinks=False, as_json=False, shared=True) is ExitCode.DONE
+    out, err = capsys.readouterr()
+    assert out.startswith(
+        "seeds 2 to 2; one of them again: okx-async torture --shared --seed 2 --seeds 1\n1 histories, "
+    )
+    assert out.endswith(": 0 broken\n")
+    assert err == ""
+
+
+def test_a_broken_shared_history_is_told_without_what_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def crowd(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(
+        shared_history, "STRATEGIES", (*shared_history.STRATEGIES, crowd)
+    )  # the later one of a name counts
+    seed = next(seed for seed in range(100) if any(part.kind == "crowd" for part in sharing_plan(seed).parts))
+    assert torture.run(1, seed, processes=1, shrinks=True, as_json=False, shared=True) is ExitCode.FAILED
+    _, err = capsys.readouterr()
+    assert "broke progress: p" in err
+    assert f"again by: okx-async torture --shared --seed {seed} --seeds 1 --shrink" in err
+    assert re.search(r"^strategies: crowd at seat \d$", err, re.MULTILINE)
+    assert "mishaps: none\n" in err

@@ -262,3 +262,5 @@ PROGRAMS: tuple[Mishap, ...] = (
     wall_steps,
 )
 LOOPS: tuple[Mishap, ...] = (stopped, stopped, stopped, stopped_while_connecting, left, left, hangs, wall_steps)
+MISHAPS: dict[str, Mishap] = {each.__name__: each for each in (*PROGRAMS, *LOOPS, *NETWORK)}
+"""By name."""

@@ -13,6 +13,7 @@ from okx_async import Attempt, Client, ClosePosition, Credentials, Limiter, Prio
 from okx_async.simulator import Clock, Network, Path, SimulatedExchange, VirtualLoop
 from okx_async.stores.lease import Terms
 from okx_async.torture.calls import Calls
+from okx_async.torture.plan import Mishap, Part
 from okx_async.torture.sharing.memory_store import MemoryStore
 from okx_async.torture.sharing.side_loop import SideLoop, State
 from okx_async.torture.sharing.store_worker import Post, StoreLimiter, StoreWorker
@@ -29,7 +30,7 @@ TOLD = 10.0
 
 @dataclass(frozen=True, slots=True)
 class SharingPlan:
-    """Everything that decides a shared history, but for what its parts draw."""
+    """Everything that decides a shared history."""
 
     seed: int
     store: bool
@@ -48,6 +49,9 @@ class SharingPlan:
     timeout: float
     connect_timeout: float
     max_connections: int
+    parts: tuple[Part, ...] = ()
+    """What the programs do; a seat is a program."""
+    mishaps: tuple[Mishap, ...] = ()
 
     @property
     def longest_hold(self) -> float:
@@ -92,6 +96,7 @@ class World:
         self.post = replace(plan.post)
         """How messages fare; it changes."""
         self.strategies = STRATEGIES
+        self.mishap_count = 0
         self.failed = False
         """Whether the store has failed."""
         self.outage_until = self.calm_until = -inf
