@@ -5,6 +5,7 @@ the message was late on its way, or its clock was stepped. The round trip tells 
 than the clock is ahead explains it, and is sent once more; a clock that is ahead by more than the way took was stepped.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -27,10 +28,12 @@ from okx_async.stores.redis_messages import (
     write_epoch,
     write_visit,
 )
+from okx_async.stores.redis_neighbours import MANY, doubts, names_in, size_of
 from okx_async.stores.redis_nodes import NodeError, Nodes
 from okx_async.stores.transactions import BusyError, StoreError
 
 T = TypeVar("T")
+logger = logging.getLogger("okx_async")
 Ask: TypeAlias = Callable[[int, Frame, float], Call]
 """Returns the call of that number, for a server, as of a moment."""
 LATE_TRIES: Final = 3
@@ -116,6 +119,12 @@ class RedisStore:
             self.eras[tag_of(visit.key)] = reply[3]
         return [read_seen(reply, received, holder, self.terms) for reply in replies]
 
+    def doubts(self) -> list[str]:
+        """Return what stands in a server and is likely to be a mistake; it is not looked through if it is large."""
+        return [
+            text for link in self.nodes.links if size_of(link) < MANY for text in doubts(names_in(link), self.prefix)
+        ]
+
     def vouch(self) -> None:
         """Say that no holder is about that the servers know nothing of."""
         self._epochs("vouch", range(TAGS))
@@ -159,6 +168,12 @@ class RedisStore:
                 break
             ahead = (max(reply[2] for reply in late) - self._until(link, sent)) / 1e6
             if ahead > way + self._slack or attempt >= LATE_TRIES - 1:
+                logger.warning(
+                    "%s: its clock was set forward by %.3f s, or the way to it has become so much longer: nothing is "
+                    "granted until no request of before can matter",
+                    link.label,
+                    ahead,
+                )
                 self._seen.pop(link.run, None)
                 self._epochs("hello", self.nodes.tags(link), stepped=True)
         else:

@@ -57,6 +57,7 @@ class RedisWorker(Worker):
         self._eras: dict[Key, int] = {}
         self._pausing: frozenset[Key] | set[Key] = frozenset()
         self._warned = False
+        self._looked = False
         self._hints = Hints(channel_of(store.prefix, self.holder), self._hinted, clock)
 
     def stop(self, flush: float) -> None:
@@ -104,6 +105,12 @@ class RedisWorker(Worker):
 
         self.post(look)
 
+    def _look_around(self) -> None:
+        """Tell what stands in the server and is likely to be a mistake, once."""
+        found = self.attempt(lambda store: store.doubts())
+        for text in [] if isinstance(found, Exception) else found:
+            logger.warning("%s: %s", self._store.path, text)
+
     def _rescued(self, local: LocalKey, waiter: Waiter) -> None:
         local.waiters[waiter.panic].pop(waiter.ident, None)
         self._hot[local.key] = local
@@ -124,6 +131,9 @@ class RedisWorker(Worker):
         heals = [self._heals(local) for local in chunk]
         found = transaction.visit(visits, self.holder, sent)
         self._warned = False
+        if not self._looked:
+            self._looked = True
+            self.at_last(self._look_around)
         for local, own, seen, healed in zip(chunk, asks, found, heals, strict=True):
             self._saw(local, seen, waits=bool(own), healed=healed)
         return 0.0, [seen.answers for seen in found]

@@ -12,6 +12,7 @@ from okx_async.cli import torture
 from okx_async.cli.exits import ExitCode
 from okx_async.torture import plan_of, sharing_plan, strategies
 from okx_async.torture.sharing import history as shared_history
+from okx_async.torture.sharing import world
 
 
 def test_torture_prints_the_same_record_of_each_history_every_time(
@@ -81,9 +82,7 @@ def test_a_broken_shared_history_is_told_without_what_does_not_matter(
     async def crowd(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(
-        shared_history, "STRATEGIES", (*shared_history.STRATEGIES, crowd)
-    )  # the later one of a name counts
+    monkeypatch.setattr(shared_history, "STRATEGIES", (*world.STRATEGIES, crowd))  # the later one of a name counts
     seed = next(seed for seed in range(100) if any(part.kind == "crowd" for part in sharing_plan(seed).parts))
     assert torture.run(1, seed, processes=1, shrinks=True, as_json=False, shared=True) is ExitCode.FAILED
     _, err = capsys.readouterr()

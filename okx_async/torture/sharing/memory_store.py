@@ -68,8 +68,8 @@ class MemoryStore:
         self._stepped = False  # and not noticed yet
         self.records: dict[Key, tuple[float, bytes]] = {}
         self.epoch: Epoch | None = Epoch("1", clock(), terms)
-        self.delayed: list[str] = []
-        """Tokens that a message made come back later than an earlier one said."""
+        self.wrong: list[str] = []
+        """What it did against its rule: tokens that come back later than an earlier message said, and late grants."""
         self._clock = clock
 
     def clock(self) -> float:
@@ -120,11 +120,15 @@ class MemoryStore:
         opens = max(epoch.opens(bucket.quota), met + bucket.rule.cool)
         answers = serve(bucket, now, message.holder, visit.asks, not_before=opens, not_after=message.not_after)
         self.records[visit.key] = bucket.expires(), write_bucket(bucket)
-        self.delayed += [
+        self.wrong += [
             f"{ident} of {visit.key!r} came back at {ends[ident]:.3f}, then at {token.free_at:.3f}"
             for ident, token in bucket.tokens.items()
             if token.free_at > ends.get(ident, inf)
         ]
+        if now > message.not_after and any(answer.at == now for answer in answers):
+            self.wrong.append(
+                f"{visit.key!r} granted at {now:.3f} what is not waited for since {message.not_after:.3f}"
+            )
         return Seen(now, epoch.since, bucket, tuple(answers))
 
     def in_flight(self, before: float) -> Iterator[tuple[Key, str, Token]]:

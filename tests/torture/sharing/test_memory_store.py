@@ -81,14 +81,14 @@ def test_a_token_that_a_repeated_message_delays_is_noted(
     granted(store, notes=(Note("settle", "one", 0.0),))
     host.now += 1.0
     granted(store, notes=(Note("settle", "one", 1.0),))
-    assert not store.delayed
+    assert not store.wrong
 
     def settle(bucket: SharedBucket, now: float, ident: str, *_: object, **__: object) -> None:
         bucket.tokens[ident].free_at = now + 2.003
 
     monkeypatch.setattr(SharedBucket, "settle", settle)
     granted(store, notes=(Note("settle", "one", 1.0),))
-    assert store.delayed == ["one of ('k',) came back at 102.003, then at 103.003"]
+    assert store.wrong == ["one of ('k',) came back at 102.003, then at 103.003"]
 
 
 def test_tokens_in_flight_are_those_taken_before_a_moment(store: MemoryStore, host: Host) -> None:
@@ -98,3 +98,13 @@ def test_tokens_in_flight_are_those_taken_before_a_moment(store: MemoryStore, ho
     assert not list(store.in_flight(host.now))
     host.now += 100.0
     assert not list(store.in_flight(host.now))
+
+
+def test_what_is_granted_too_late_is_noted(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = SharedBucket.take
+    message = Message("a", TERMS, (Visit(KEY, QUOTA, (), (Ask("1", "1", stays=False),)),), store.clock(), -inf, 99.0)
+    store.take(message)
+    assert not store.wrong
+    monkeypatch.setattr(SharedBucket, "take", lambda *args, **_: take(*args))
+    store.take(message)
+    assert store.wrong == ["('k',) granted at 100.000 what is not waited for since 99.000"]
