@@ -75,7 +75,7 @@ bench:
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	test -x .venv-bench/peer/bin/python || $(PYTHON) -m venv .venv-bench/peer
 	.venv-bench/peer/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx-async==0.1.1'
-	for program in micro fairness cancellation strictness simulator client pair batches exit stores; do \
+	for program in micro fairness cancellation strictness simulator client pair batches exit stores servers hosts; do \
 		.venv-bench/bin/python -m benchmarks.$$program --folder build/bench || exit; done
 	.venv-bench/bin/python -m benchmarks.page build/bench
 

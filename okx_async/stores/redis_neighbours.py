@@ -14,6 +14,8 @@ from okx_async.stores.transactions import StoreError
 
 MANY: Final = 10_000
 """Keys of a server from which on a program does not look through them when it starts."""
+SHOWN: Final = 3
+"""Prefixes that are named."""
 _NAME: Final = re.compile(r"(?P<prefix>[A-Za-z0-9-]+):\{(?P=prefix)-\d+\}:(?P<rest>.*)", re.DOTALL)
 _REAL: Final = {"live", "demo"}
 
@@ -51,8 +53,9 @@ def doubts(names: Iterable[str], prefix: str) -> list[str]:
             kinds.update(key_of(found["rest"])[:1])
     told = []
     if others:
+        shown = ", ".join(sorted(others)[:SHOWN]) + (" and more" if len(others) > SHOWN else "")
         told.append(
-            f"programs with another prefix ({', '.join(sorted(others))}) keep limits there too: they and those with "
+            f"programs with another prefix ({shown}) keep limits there too: they and those with "
             f"{prefix} do not see one another; all programs of an account need the same one"
         )
     if kinds >= _REAL:

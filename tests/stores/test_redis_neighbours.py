@@ -9,17 +9,17 @@ from tests.stores.servers import Server
 LIVE, DEMO = ("live", "1", "BTC-USDT-SWAP"), ("demo", "1", "BTC-USDT-SWAP")
 
 
-def test_the_records_of_limits_are_told_from_all_others(redis_server: Server) -> None:
-    link = Link(read_address(redis_server.url))
-    link.commands([("FLUSHALL",)])
+def test_the_records_of_limits_are_told_from_all_others() -> None:
+    server = Server()
+    link = Link(read_address(server.url))
     ours = {bucket_name("a", LIVE), bucket_name("b", DEMO), epoch_name("a", 3)}
     link.commands([("SET", name, "x") for name in [*ours, "a:{b-1}:x", "{a-1}:x", "some:{a-1}:thing", "c"]])
     assert names_in(link) == ours
     link.close()
-    link = Link(read_address(redis_server.url))
-    assert size_of(link) == 7
-    link.commands([("FLUSHALL",)])
+    link = Link(read_address(server.url))
+    assert size_of(link) == 8
     link.close()
+    server.close()
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ def test_the_records_of_limits_are_told_from_all_others(redis_server: Server) ->
         ([epoch_name("a", 1), bucket_name("a", LIVE)], []),
         ([bucket_name("a", LIVE), bucket_name("a", ("http://127.0.0.1:1", "1", "X"))], []),
         ([epoch_name("b", 1), epoch_name("c", 1)], ["another prefix (b, c)"]),
+        ([epoch_name(prefix, 1) for prefix in "bcdef"], ["another prefix (b, c, d and more)"]),
         ([bucket_name("a", LIVE), bucket_name("b", DEMO)], ["another prefix (b)"]),
         ([bucket_name("a", LIVE), bucket_name("a", DEMO)], ["live and demo"]),
     ],
