@@ -17,7 +17,7 @@ def test_the_records_of_limits_are_told_from_all_others() -> None:
     assert names_in(link) == ours
     link.close()
     link = Link(read_address(server.url))
-    assert size_of(link) == 8
+    assert size_of(link) == 7
     link.close()
     server.close()
 

@@ -1,5 +1,6 @@
 """The mishaps of shared histories, as tables: what befalls programs, their store, and the network."""
 
+import asyncio
 from collections.abc import Callable
 from math import inf
 from random import Random
@@ -91,7 +92,12 @@ def last_moment(world: World, rng: Random) -> str:
         if program in world.programs:
             world.kill(program)
             heir = world.begin()
-            world.run(heir, siege, f"{plan.seed} heir {heir.name}")
+            world.run(heir, besiege, f"{plan.seed} heir {heir.name}")
+
+    async def besiege(world: World, heir: Program, rng: Random) -> None:
+        """Fill every window around the moment at which those requests are counted."""
+        await asyncio.sleep(max(0.0, after - 3.0))
+        await siege(world, heir, rng)
 
     _at_a_grant(world, program, stop)
     return f"{program.name} will send at the last moment, and be killed"
