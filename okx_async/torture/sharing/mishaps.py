@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from random import Random
 from typing import Any, TypeAlias
@@ -92,15 +93,16 @@ def last_moment(world: World, rng: Random) -> str:
         if program in world.programs:
             world.kill(program)
             heir = world.begin()
-            world.run(heir, besiege, f"{plan.seed} heir {heir.name}")
-
-    async def besiege(world: World, heir: Program, rng: Random) -> None:
-        """Fill every window around the moment at which those requests are counted."""
-        await asyncio.sleep(max(0.0, after - 3.0))
-        await siege(world, heir, rng)
+            world.run(heir, partial(_besiege, after - 3.0), f"{plan.seed} heir {heir.name}")
 
     _at_a_grant(world, program, stop)
     return f"{program.name} will send at the last moment, and be killed"
+
+
+async def _besiege(after: float, world: World, program: Program, rng: Random) -> None:
+    """Fill every window around the moment at which late requests are counted."""
+    await asyncio.sleep(max(0.0, after))
+    await siege(world, program, rng)
 
 
 def hangs(world: World, rng: Random) -> str:
