@@ -305,17 +305,19 @@ def torture(
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How many histories.")] = 100,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="The first one's seed.")] = 0,
     processes: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="At once.")] = 1,
+    shared: Annotated[bool, typer.Option("--shared", help="Of programs that share a limit.")] = False,
     shrink: Annotated[bool, typer.Option("--shrink", help="Of a broken one, leave out what does not matter.")] = False,
     as_json: _Json = False,
 ) -> None:
     """Let random histories happen in virtual time, and judge them.
 
     Clients, network and simulated exchange, all in memory and decided by a seed: closes, crowds, cancellations,
-    resets, outages, odd answers. Exit code 1 if an invariant was broken; the first such history is told.
+    resets, outages, odd answers. Exit code 1 if an invariant was broken; the first such history is told. With --shared
+    several programs share one limit, and are stopped and killed, as is its store.
     """
     from okx_async.cli.torture import run  # noqa: PLC0415 - imports the simulator
 
-    raise typer.Exit(run(seeds, seed, processes=processes, shrinks=shrink, as_json=as_json))
+    raise typer.Exit(run(seeds, seed, processes=processes, shrinks=shrink, as_json=as_json, shared=shared))
 
 
 @_command("Measure on this machine.")
