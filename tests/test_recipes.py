@@ -44,6 +44,9 @@ RECIPES = {
     "testing your strategy": "../tutorial/testing-your-strategy.md",
     "what to read when the outcome is unknown": "handle-unknown.md#when-the-outcome-is-unknown",
     "closing a part": "close-a-part.md",
+    "migration from python-okx": "migrate-from-python-okx.md",
+    "migration from ccxt": "migrate-from-ccxt.md",
+    "migration from a hand-written aiohttp loop": "migrate-from-aiohttp.md",
 }
 WITH_SESSIONS = (
     "../tutorial/first-close.md",

@@ -31,7 +31,29 @@ PRINTED = {
     ("beside-other-libraries.md", "ccxt"): "BTC/USDT:USDT flat: True",
     ("beside-other-libraries.md", "freqtrade"): "stopping trader ...",
 }
-LIMIT = 100  # s
+LIMIT = 150  # s
+# What the page says of a fault in the row of the client's answer; a code says itself.
+SAID = {
+    "": "0",
+    "refused": "not sent",
+    "59999": "a code ",
+    "51023 in an item": "sCode",
+    "code 1 without an item": "`1` without",
+    **{f"HTML {status}": str(status) for status in (502, 503, 520)},
+    "plain 429": "429",
+    "HTML 403 early": "403",
+    "cut JSON": "cut",
+    "empty 200": "empty",
+    "hang-up": "unknown",
+    "hang-up early": "unknown",
+    "reset": "unknown",
+    "12 s": "unknown",
+}
+CODES = (
+    *("50001", "50004", "50011", "50013", "50020", "50026", "50101", "50102", "50105", "50110", "50113", "50119"),
+    *("50120", "51000", "51001", "51008", "51022", "51023", "51030", "51032", "51054", "51108", "51115", "51149"),
+)
+ONLY_OF = {"51023 in an item": "python-okx", "code 1 without an item": "python-okx", "51008": "ccxt"}
 
 
 def run(environment: str, *args: str, given: str = "", **variables: str) -> str:
@@ -98,3 +120,32 @@ def test_the_notebook_runs_in_a_kernel() -> None:
     assert flat[3] == "True"
     assert flat[4].endswith("True")
     assert "ETH-USDT-SWAP closed" in flat[4]
+
+
+@pytest.mark.timeout(2 * LIMIT)
+@pytest.mark.parametrize("name", ["ccxt", "python-okx"])
+def test_the_table_of_errors_says_what_happens(name: str) -> None:
+    faults = [fault for fault in (*SAID, *CODES) if ONLY_OF.get(fault, name) == name]
+    answers = [json.loads(line) for line in _outcomes(name, faults).splitlines()]
+    assert [fault for fault, _, _ in answers] == faults
+    table = (DOCS / "how-to" / f"migrate-from-{name}.md").read_text().partition("## Error by error")[2]
+    rows = [line for line in table.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    wrong = [
+        (fault, theirs, ours)
+        for fault, theirs, ours in answers
+        if not any(_names(row, theirs) and SAID.get(fault, fault) in row and f"`{ours}`" in row for row in rows)
+    ]
+    assert wrong == []
+
+
+def _outcomes(name: str, faults: list[str]) -> str:
+    return run(name, str(PROGRAMS / "errors.py"), name, given="".join(f"{fault}\n" for fault in faults))
+
+
+def _names(row: str, theirs: str) -> bool:
+    """Whether a row is about this answer of the client's: an exception, a code, or an order without a status."""
+    kind, _, value = theirs.partition(" ")
+    first = row.split(" | ", maxsplit=1)[0]
+    if kind == "code":
+        return not any(word in first for word in ("httpx.", "JSONDecodeError"))
+    return "an order is returned" in first if kind == "status" else kind in first and not value
