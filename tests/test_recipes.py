@@ -51,7 +51,10 @@ RECIPES = {
 WITH_SESSIONS = (
     "../tutorial/first-close.md",
     "fastapi.md",
+    pytest.param("go-live.md", marks=pytest.mark.long),
     "kill-switch.md",
+    "loops.md",
+    "many-processes.md",
     "sub-accounts.md",
     "unattended-flatten.md",
 )
@@ -62,8 +65,20 @@ case " $* " in
 *" --demo "*) export OKX_API_KEY="$DEMO_KEY" OKX_SECRET_KEY="$DEMO_SECRET" OKX_PASSPHRASE="$DEMO_PASSPHRASE" ;;
 *) export OKX_API_KEY="$LIVE_KEY" OKX_SECRET_KEY="$LIVE_SECRET" OKX_PASSPHRASE="$LIVE_PASSPHRASE" ;;
 esac
-case $1 in close | flatten | positions | doctor) set -- "$@" --base-url "$EXCHANGE" ;; esac
+case $1 in
+close | flatten | positions | doctor) set -- "$@" --base-url "$EXCHANGE" ;;
+simulate) exec {python} -c "$UNTIL_IT_SPEAKS" "$@" ;;
+esac
 exec {python} -b -m okx_async.cli "$@"
+"""
+UNTIL_IT_SPEAKS = """
+import subprocess, sys
+command = [sys.executable, "-b", "-m", "okx_async.cli", *sys.argv[1:]]
+with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    print(process.stdout.readline())
+    process.terminate()
+    print(process.stdout.read())
+sys.exit(process.returncode)
 """
 STAND_IN = '#!/bin/sh\necho "$(basename "$0") $*" >>"$CALLS"\n'
 END = "@@ end of a command: "
@@ -182,6 +197,7 @@ class Desk:
             "XDG_STATE_HOME": str(self.folder / "state"),  # not the limits of this user
             "CALLS": str(self.folder / "calls"),
             "EXCHANGE": self.exchange.base_url,
+            "UNTIL_IT_SPEAKS": UNTIL_IT_SPEAKS,
             **_keys("LIVE", self.live.credentials),
             **_keys("DEMO", self.demo.credentials),
         }
