@@ -218,9 +218,9 @@ async def test_the_sessions_of_a_page_go_as_it_says(page: str, tmp_path: Path) -
     assert session
     script = "".join(f"{command.text}\n(code=$?; echo '{END}'$code; exit $code)\n" for command in session)
     async with SimulatedExchange() as exchange:
-        _, printed = await Desk(tmp_path, exchange).run("bash", "-c", script)
+        ended, printed = await Desk(tmp_path, exchange).run("bash", "-c", script)
     parts = re.split(rf"^{END}(\d+)\n", printed, flags=re.MULTILINE)
-    assert len(parts) == 2 * len(session) + 1, printed
+    assert len(parts) == 2 * len(session) + 1, (ended, printed)
     for command, text, code in zip(session, parts[::2], parts[1::2], strict=False):
         assert code == "0", (command.text, text)
         rest = text
