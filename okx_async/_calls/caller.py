@@ -184,6 +184,11 @@ class Caller:
         return self._clock.now()
 
     @property
+    def clock_offset(self) -> float:
+        """Seconds by which the exchange is known to be ahead of this machine."""
+        return self._clock.offset
+
+    @property
     def closing(self) -> bool:
         """Whether the client was closed."""
         return self._sender.closing
