@@ -60,7 +60,7 @@ cluster: $(READY)
 	$(BIN)/python -m tests.cluster.run --losses 40
 
 # Clients that people use today, as published, on the simulated exchange, and the code of pages that needs them; each in an
-# environment of its own (two minutes, five at first).
+# environment of its own (minutes).
 PEERS = python-okx==0.4.4 ccxt==4.5.90 freqtrade-client==2026.9 ipykernel==7.4.0
 interop: $(READY)
 	for peer in $(PEERS); do \
