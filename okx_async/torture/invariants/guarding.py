@@ -29,13 +29,13 @@ MOST_SKEW = 30.0
 """Seconds that a client's clock may be off before the exchange refuses its timestamps."""
 ROUND_TRIP = 5.0
 """Seconds that the question for the exchange's time takes at most."""
-MAY_MOVE = {"ACCEPTED", "UNKNOWN", "WAIT"}
-FINAL = {"NEEDS", "FATAL"}
+MAY_MOVE = {"accepted", "unknown", "wait"}
+FINAL = {"needs", "fatal"}
 LIFTED = {"51112", "51115", "51117", "51125", "51126", "51148", "51168", "51205", "51206"}
 """Refusals because of pending orders, which a close with autoCxl has the exchange cancel."""
 MOST_MISSED = 3
-COUNTED = {"LATER", "FROZEN", "CLOCK"}
-"""Refusals whose repeats are counted; after RATE and NOT-SENT only the deadline ends them."""
+COUNTED = {"later", "frozen", "clock"}
+"""Refusals whose repeats are counted; after `rate` and `not_sent` only the deadline ends them."""
 MOST_REPEATS = 5
 SELDOM_PASS = {"50005": 2, "50046": 3, "50062": 3}
 
@@ -57,7 +57,7 @@ def guard(evidence: Evidence) -> Iterator[str]:
 def _unguarded(closes: list[CloseAttempt]) -> Iterator[str]:
     """Without a reading of the position, only a close that was plainly refused may be sent again."""
     for one in closes[:-1]:
-        if one.attempt.outcome.value not in {"RATE", "LATER", "CLOCK", "NOT-SENT"}:
+        if one.attempt.outcome.value not in {"rate", "later", "clock", "not_sent"}:
             yield f"{one.attempt.outcome.value} {one.attempt.code} was sent again, and nothing was known of a position"
 
 
@@ -69,10 +69,10 @@ def _endless(closes: list[CloseAttempt]) -> Iterator[str]:
         lifted = one.attempt.request.auto_cxl and one.attempt.code.partition("_")[0] in LIFTED
         if one.attempt.outcome.value in FINAL and not lifted:
             yield f"{one.attempt.outcome.value} {one.attempt.code}, and yet another close"
-    if outcomes.count("FLAT?") > MOST_MISSED:
-        yield f"{outcomes.count('FLAT?')} closes of what the exchange does not find"
-    if outcomes.count("CLOCK") > 2:
-        yield f"{outcomes.count('CLOCK')} closes out of time"
+    if outcomes.count("maybe_flat") > MOST_MISSED:
+        yield f"{outcomes.count('maybe_flat')} closes of what the exchange does not find"
+    if outcomes.count("clock") > 2:
+        yield f"{outcomes.count('clock')} closes out of time"
 
 
 def _too_many(closes: list[CloseAttempt]) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _allowed(
     for number, one in enumerate(closes):
         if one.sent is None:
             continue
-        before = [earlier for earlier in closes[:number] if earlier.attempt.outcome.value != "NOT-SENT"]
+        before = [earlier for earlier in closes[:number] if earlier.attempt.outcome.value != "not_sent"]
         heard = max((earlier.ended for earlier in before), default=-inf)
         known = [reading for reading in readings if reading.ended <= one.sent and _counts(reading, before)]
         # A listing from before the last answer no longer allows a close, but a new position stays a new one.

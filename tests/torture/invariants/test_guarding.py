@@ -120,7 +120,7 @@ def test_a_close_that_cancels_orders_may_be_repeated_after_pending_orders(
     for number in range(2):
         run_for_it.read(number, run_for_it.record())
         run_for_it.close(number + 0.2, okx.Outcome.NEEDS, code, auto_cxl=auto_cxl)
-    assert [line.endswith(f"NEEDS {code}, and yet another close") for line in guarded(run_for_it)] == [True] * final
+    assert [line.endswith(f"needs {code}, and yet another close") for line in guarded(run_for_it)] == [True] * final
 
 
 def trade(at: float, before: tuple[str, int], after: tuple[str, int], asked: float | None = None) -> Any:
