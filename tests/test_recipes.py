@@ -103,6 +103,13 @@ def test_the_index_names_every_page_once_and_says_what_it_is_for() -> None:
     assert len({job for job, _ in rows}) == len(rows)
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+def test_code_for_other_packages_is_python_at_least(page: Path) -> None:
+    """`make interop` runs it, which `make test` cannot."""
+    for block in blocks(page, r"python [\w-]+"):
+        compile(block, page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
 async def test_the_cells_of_the_notebook_run() -> None:
     shown: list[object] = []
     names: dict[str, object] = {}
@@ -194,6 +201,7 @@ class Desk:
         return {
             **kept,
             "PATH": f"{self.programs}:{kept['PATH']}",
+            "PYTHONPATH": str(DOCS.parent),
             "XDG_STATE_HOME": str(self.folder / "state"),  # not the limits of this user
             "CALLS": str(self.folder / "calls"),
             "EXCHANGE": self.exchange.base_url,
