@@ -7,7 +7,7 @@ READY   = $(VENV)/.ready
 # The site has an environment of its own: its libraries are none of the tests'.
 DOCS    = .venv-docs
 
-.PHONY: docs docs-po bench-smoke demo test check floor models mutants planted interop cluster soak torture bench clean
+.PHONY: docs docs-check docs-po site-test bench-smoke demo test check floor models mutants planted interop cluster soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -97,6 +97,17 @@ docs: $(DOCS)/.ready
 	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees/en docs build/site/en
 	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees/zh_CN -D language=zh_CN docs build/site/zh_CN
 	cp docs/_root/index.html build/site/index.html
+
+# Links, names and translations of the pages (a minute): what is wrong, and on which page.
+docs-check: docs
+	rm -rf build/gettext
+	$(DOCS)/bin/sphinx-build --quiet -b gettext -d build/doctrees/gettext docs build/gettext
+	$(DOCS)/bin/python -m tests.site.check
+
+# The built site in a real browser, with pictures of it in build/site-test (a minute). Needs Chromium and its driver, which
+# Debian calls chromium and chromium-driver.
+site-test: docs
+	$(DOCS)/bin/python -m pytest --confcutdir tests/site tests/site/scenarios.py
 
 # Brings docs/locale/zh_CN up to the English pages: new paragraphs are empty there, changed ones are marked fuzzy, and both
 # are shown in English until they are translated. The pages that are removed here stay in English.

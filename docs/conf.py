@@ -30,6 +30,7 @@ root_doc = "index"
 exclude_patterns = ["locale", "_*"]
 templates_path = ["_templates"]
 smartquotes_action = "D"  # dashes only: "cross" is typed as it is shown
+smartquotes_excludes: dict[str, list[str]] = {}  # in Chinese, too
 
 # Markdown, as GitHub reads it
 myst_heading_anchors = 4
@@ -54,7 +55,7 @@ default_role = "py:obj"
 
 # Translations: one .po file a page; without line numbers, which would change with every edit of a page
 language = "en"
-locale_dirs = ["locale"]
+locale_dirs = ["locale", "_theme"]  # of the pages, and of the words of the theme
 gettext_compact = False
 gettext_location = False
 gettext_uuid = False
@@ -65,6 +66,7 @@ figure_language_filename = "{path}{root}.{language}{ext}"
 html_theme = "furo"
 html_title = "okx_async"
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False

@@ -51,7 +51,7 @@ class Client:
         allow_plain_http: Whether `http://` is allowed for hosts other than loopback addresses.
         limiter: Grants the slots. None: the limiter that all clients of this process share.
         session: An aiohttp.ClientSession that you own and close. None: one of the client's own.
-        proxy: "http://user:password@host:port" or https, for all connections; "env": as HTTPS_PROXY and NO_PROXY say.
+        proxy: ``http://user:password@host:port`` or https, for all connections; "env": as HTTPS_PROXY and NO_PROXY say.
         ssl: The SSLContext that decides which certificates are trusted. None: SSL_CERT_FILE, else this system's.
         local_addr: The address of this machine that connections leave from.
         family: socket.AF_INET or AF_INET6, for connections by IPv4 or IPv6 only.

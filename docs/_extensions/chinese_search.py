@@ -12,7 +12,7 @@ from sphinx.search.zh import SearchChinese
 jieba.setLogLevel("WARNING")
 
 SPLITTER = r"""
-const splitQuery = (query) => {
+var splitQuery = (query) => {
   const known = (word) => Search._index && (Object.hasOwn(Search._index.terms, word) ||
     Object.hasOwn(Search._index.titleterms, word));
   const cut = (run) => {
@@ -35,6 +35,7 @@ class ChineseSearch(SearchChinese):
     """Sphinx's Chinese search, with a browser part that cuts queries as well."""
 
     lang = "zh_CN"
+    language_name = "English"  # of the stemmer: Sphinx 9.0 looks for a ChineseStemmer, and its search is broken
     js_splitter_code = SPLITTER
 
     def split(self, text: str) -> list[str]:
