@@ -23,12 +23,13 @@ extensions = [
     "sphinx_copybutton",
     "chinese_search",
     "languages",
+    "names",
 ]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
 exclude_patterns = ["locale", "_*"]
 templates_path = ["_templates"]
-nitpicky = False
+smartquotes_action = "D"  # dashes only: "cross" is typed as it is shown
 
 # Markdown, as GitHub reads it
 myst_heading_anchors = 4
@@ -40,13 +41,16 @@ highlight_language = "text"
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
 
-# The reference of names comes from the docstrings
+# The reference of names comes from the docstrings, which are in English in both languages
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 90
 add_module_names = False
 toc_object_entries_show_parents = "hide"
+default_role = "py:obj"
 
 # Translations: one .po file a page; without line numbers, which would change with every edit of a page
 language = "en"
