@@ -16,7 +16,8 @@ DOCS = ROOT / "docs"
 CATALOGUES = DOCS / "locale" / "zh_CN" / "LC_MESSAGES"
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
 GLOSSARY = "reference/glossary"
-PAGES = sorted(path.relative_to(CATALOGUES).with_suffix("").as_posix() for path in CATALOGUES.rglob("*.po"))
+THEME = "sphinx"  # the words of the theme, which are on no page
+PAGES = sorted({path.relative_to(CATALOGUES).with_suffix("").as_posix() for path in CATALOGUES.rglob("*.po")} - {THEME})
 
 FENCED = re.compile(r"^( *)(```+)[^\n]*\n.*?^\1\2 *$|<!--.*?-->|^:::.*?$|^\([\w-]+\)=$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(`+).+?\1")
@@ -60,9 +61,9 @@ def unread(text: str) -> list[str]:
 
 
 def prose(page: str) -> str:
-    """The text of a page on one line, without code and directives, but with the captions of the navigation."""
+    """The text of a page on one line, without code and directives, but with captions and the texts of pictures."""
     text = (DOCS / f"{page}.md").read_text()
-    captions = re.findall(r"^:caption: (.*)$", text, re.MULTILINE)
+    captions = re.findall(r"^:(?:caption|alt): (.*)$", text, re.MULTILINE)
     return " ".join((FENCED.sub("", text) + "\n" + "\n".join(captions)).replace(r"\|", "|").split())
 
 
