@@ -105,6 +105,12 @@ def test_code_links_and_numbers_are_those_of_the_english_page(page: str) -> None
     assert {paragraph: found for paragraph, text in pairs if text and (found := lost(paragraph, text))} == {}
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_translation_is_read_as_one_paragraph(page: str) -> None:
+    """Sphinx leaves the English where the translation is a list or a heading: "1. …" must be written "1\\. …"."""
+    assert [text for text in translated(page).values() if re.match(r"(\d+[.)]|[-+*#>]) ", text)] == []
+
+
 @pytest.mark.parametrize("page", [*PAGES, README_ZH.name])
 def test_one_word_is_used_for_one_thing(page: str) -> None:
     texts = [README_ZH.read_text()] if page == README_ZH.name else list(translated(page).values())
