@@ -39,14 +39,14 @@ class SimulatedExchange(Actors, Injection):
     """An exchange on a loopback socket, with one live account; times are in seconds.
 
     Args:
-        latency: Each way, at least; by default 0.
-        jitter: Each way, more at most, uniform; by default 0.
+        latency: Seconds each way, at least; by default 0.
+        jitter: Seconds each way, more at most, uniform; by default 0.
         window: How arrivals are counted, "sliding" (by default) or "fixed".
-        fill_delay: From the acceptance of a close to the flat position: a number (by default 0), (least, most), or
-            `math.inf` for a close that never ends.
-        fill: The part of the position that a close fills; by default 1.
-        positions_lag: From a change of a position to its appearance in account/positions: a number (by default 0) or
-            (least, most).
+        fill_delay: Seconds from the acceptance of a close to the flat position: a number (by default 0), (least, most),
+            or `math.inf` for a close that never ends.
+        fill: The part of the position that a close fills, from 0 to 1; by default 1.
+        positions_lag: Seconds from a change of a position to its appearance in account/positions: a number (by default
+            0) or (least, most).
         flip_keeps_c_time: Whether a net position that changes sign in one trade keeps its ``cTime``; by default not.
         auto_cxl_algos: Whether ``autoCxl`` cancels algo orders as well as limit orders; by default not.
         pos_mode: The position mode of the default account, "net_mode" (by default) or "long_short_mode".
@@ -60,7 +60,7 @@ class SimulatedExchange(Actors, Injection):
         control: From where it may be steered by HTTP, under ``/simulated``: "here" (by default), from this machine
             alone, "everywhere" or "nowhere".
         journal_cap: Rows and trades that are kept, by default 1,000,000; None: all.
-        clock: Measures; by default `time.monotonic`.
+        clock: Measures, in seconds; by default `time.monotonic`.
         wall_clock: The server's time in Unix seconds; by default `time.time`. A skewed clock makes a skewed server.
     """
 
@@ -242,7 +242,11 @@ class SimulatedExchange(Actors, Injection):
         return self._accounts.add_key(account or self._account, perm=perm, ip=ip, credentials=credentials)
 
     def revoke(self, credentials: Credentials) -> None:
-        """Delete an API key: from now on its requests are answered 50119."""
+        """Delete an API key: from now on its requests are answered 50119.
+
+        Args:
+            credentials: The key.
+        """
         self._accounts.revoke(credentials)
 
     # --- the journal ---
@@ -258,7 +262,11 @@ class SimulatedExchange(Actors, Injection):
         return list(self._gateway.journal)
 
     def listen(self, tell: Callable[[Request, Answer, JournalRow], object]) -> None:
-        """Call `tell` with each request that is decided, its answer and its row of the journal."""
+        """Call `tell` with each request that is decided, its answer and its row of the journal.
+
+        Args:
+            tell: A plain function of the three.
+        """
         self._gateway.listeners.append(tell)
 
     @property
