@@ -14,14 +14,8 @@ from okx_async.simulator.http.messages import Answer, Request
 from tests.rehearsal.world import INST, World, play, stage_of
 
 QUICK = frozenset({"closing-nothing-is-51023"})
-FEW = frozenset(
-    {
-        "resting-close-order-is-51115",
-        "overlapping-closes-never-turn-a-position",
-        "c-time-is-new-after-a-turn",
-        "sides-are-closed-apart",
-    }
-)
+FEW = frozenset({"resting-close-order-is-51115", "c-time-is-new-after-a-turn", "sides-are-closed-apart"})
+"""Between them there are all kinds of steps: an opening, a second one, a resting order, closes, and the clean-up."""
 GONE = Answer(0, b"", "")
 THEIRS = "SOL-USDT-SWAP"
 

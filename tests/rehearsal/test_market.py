@@ -19,7 +19,7 @@ def chosen(folder: Path, prepare: Any, **options: Any) -> str:
         prepare(world)
         return (await world.rehearse(ids=QUICK, **options)).inst_id
 
-    return play(main, folder)
+    return str(play(main, folder))
 
 
 def test_a_suspended_instrument_is_passed_over(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Whole rehearsals against the simulated exchange, in virtual time and on real sockets."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,11 @@ def test_a_stop_in_the_middle_of_a_trial_leaves_nothing(tmp_path: Path) -> None:
     async def main(world: World) -> Any:
         rehearsal = world.rehearsal(ids=frozenset({"accepted-close-goes-flat", "batch-closes"}))
 
+        stops: list[asyncio.Task[None]] = []
+
         def stop(request: Any, _answer: Any, row: Any) -> None:
             if row.executed and request.raw_path == "/api/v5/trade/order":
-                world.loop.create_task(rehearsal.stop())
+                stops.append(world.loop.create_task(rehearsal.stop()))
 
         world.exchange.listen(stop)
         return await rehearsal.run(), world.exchange.positions, len(world.exchange.trades)

@@ -31,7 +31,7 @@ def test_an_opening_is_noted_before_it_is_sent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("51008", "no money"), ("51024", "the opening order was not accepted"), ("51010", "not accepted")],
+    [("51008", "no money"), ("51024", "order was not accepted"), ("51010", "not accepted")],
 )
 def test_an_opening_that_is_refused_is_no_trial(tmp_path: Path, code: str, words: str) -> None:
     async def main(world: World) -> None:

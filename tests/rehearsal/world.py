@@ -114,9 +114,14 @@ async def stage_of(world: World) -> AsyncIterator[Stage]:
         account = await examine(wire, demo=True, live_uid=None)
         chosen = await choose(wire, None)
         client = ObservedClient(
-            world.account.credentials, bool, base_url=base_url, wall_clock=world.wall, demo=True, limiter=limiter,
+            world.account.credentials,
+            world.seen.append,
+            base_url=base_url,
+            wall_clock=world.wall,
+            demo=True,
+            limiter=limiter,
             user_id=account.user_id,
-        )  # fmt: skip
+        )
         with open_ledger(world.folder, base_url, account.user_id) as ledger:
             async with client:
                 yield Stage(wire, client, account, chosen[0], ledger, "test", chosen[1])
