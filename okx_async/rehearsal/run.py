@@ -136,13 +136,18 @@ class Rehearsal:
         self._base_url = host_of(options.region, options.base_url)
         self._route = make_route(self._base_url, options.network)
         self._environment = environment(self._base_url, demo=options.demo, counts_as=options.counts_as)
-        self._limiter = limiter or default_limiter()
+        self._limiter = default_limiter() if limiter is None else limiter
         self._observer = observer
         self._on_trial = on_trial
         self._on_result = on_result
         self._wall_clock = wall_clock
         self._task: asyncio.Future[Any] | None = None
         self._stopped = ""
+
+    @property
+    def plan(self) -> Plan:
+        """The trials that it makes."""
+        return self._plan
 
     async def stop(self, why: str = "interrupted") -> None:
         """Begin no further trial, and go the way back."""
