@@ -57,7 +57,9 @@ async def choose(wire: Wire, wanted: str | None, mine: Sequence[str] = ()) -> li
         else:
             reasons.append(f"{inst_id}: {instrument}")
     if not found:
-        raise CannotRehearseError(f"no instrument to rehearse on; nothing was opened. {'; '.join(reasons)}")
+        raise CannotRehearseError(
+            f"no instrument to rehearse on; nothing was opened. Name another one with --inst. {'; '.join(reasons)}"
+        )
     return found
 
 

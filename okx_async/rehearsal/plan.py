@@ -11,6 +11,8 @@ from okx_async.rehearsal.market import Instrument
 
 _FRAME: Final = 30
 """About how many requests come before the first trial and after the last one."""
+_REPEATED: Final = 1.2
+"""Readings are repeated until they show what they should."""
 _FRAME_SECONDS: Final = 5.0
 
 
@@ -28,7 +30,7 @@ class Plan:
     @property
     def requests(self) -> int:
         """About how many requests are sent."""
-        return _FRAME + sum(one.requests for one in self.assumptions)
+        return _FRAME + round(_REPEATED * sum(one.requests for one in self.assumptions))
 
     @property
     def seconds(self) -> float:

@@ -21,6 +21,7 @@ from okx_async._errors import OkxError
 from okx_async._http.route import NetworkOptions, make_route
 from okx_async._limiter.slots import SlotSource
 from okx_async._rest.hosts import REGIONS, environment, host_of
+from okx_async._rest.rate_keys import check_inst_id
 from okx_async.rehearsal.assumption import Assumption
 from okx_async.rehearsal.cleanup import Cleaner, Left
 from okx_async.rehearsal.environment import Account, examine
@@ -133,6 +134,8 @@ class Rehearsal:
         self._credentials = credentials
         self._options = options
         self._plan = make_plan(options.ids)
+        if options.inst_id is not None:
+            check_inst_id(options.inst_id)
         self._base_url = host_of(options.region, options.base_url)
         self._route = make_route(self._base_url, options.network)
         self._environment = environment(self._base_url, demo=options.demo, counts_as=options.counts_as)
@@ -198,9 +201,11 @@ class Rehearsal:
             self._second_name(),
         )
         results: list[TrialResult] = []
+        left = None
         with suppress(StoppedError):
-            await self._stoppable(self._try_all(stage, cleaner, results, began + self._options.deadline))
-        left = await cleaner.clean()
+            left = await self._stoppable(self._try_all(stage, cleaner, results, began + self._options.deadline))
+        if left is None:
+            left = await cleaner.clean()
         if left.flat:
             left = await cleaner.prove(stage.instrument.inst_id, left)
         done = {result.id for result in results}
@@ -210,13 +215,13 @@ class Rehearsal:
         seconds = round(loop.time() - began, 3)
         return Report(self._environment, stage.instrument.inst_id, tuple(results), left, found, self._stopped, seconds)
 
-    async def _try_all(self, stage: Stage, cleaner: Cleaner, results: list[TrialResult], until: float) -> None:
-        """Try one assumption after the other; between two of them the account is flat."""
+    async def _try_all(self, stage: Stage, cleaner: Cleaner, results: list[TrialResult], until: float) -> Left | None:
+        """Try one assumption after the other; between two of them the account is flat. Return what is left if not."""
         loop = asyncio.get_running_loop()
         for assumption in self._plan.assumptions:
             if loop.time() >= until:
                 self._stopped = "the deadline"
-                return
+                return None
             notify(self._on_trial, assumption)
             self._tell(results, await self._try(assumption, stage, until))
             if stage.flat and not stage.resting:
@@ -225,8 +230,9 @@ class Rehearsal:
             left = await cleaner.clean()
             if not left.flat:
                 self._stopped = f"after {assumption.id} the account was not flat"
-                return
+                return left
             stage.flat, stage.resting = True, False
+        return None
 
     async def _try(self, assumption: Assumption, stage: Stage, until: float) -> TrialResult:
         loop = asyncio.get_running_loop()
