@@ -7,6 +7,7 @@ program. Not collected by `make test`.
 import asyncio
 import json
 import os
+import re
 import subprocess
 from base64 import b64decode
 from pathlib import Path
@@ -107,6 +108,16 @@ async def test_the_code_of_a_page_runs_beside_a_package(page: Path, name: str, t
         await runner.cleanup()
     assert PRINTED[page.name, name] in printed
     assert asked == [("POST", "/api/v1/stop", "freqtrader:made-up")]
+
+
+@pytest.mark.parametrize("environment", ["ccxt", "python-okx", "freqtrade-client"])
+def test_foreign_names_are_spelled_as_their_packages_have_them(environment: str) -> None:
+    packages = json.loads((Path(__file__).parent / "names.json").read_text())[environment]
+    [site] = (ENVIRONMENTS / environment / "lib").glob("python*/site-packages")
+    for package, names in packages.items():
+        files = [path for path in site.glob(f"{package}/**/*") if path.suffix == ".py" or path.name == "METADATA"]
+        words = {word for path in files for word in re.findall(r"\w+", path.read_text())}
+        assert [name for name in names if name not in words] == []
 
 
 def test_the_notebook_runs_in_a_kernel() -> None:
