@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: bench-smoke demo test check floor models mutants planted interop cluster soak torture bench clean
+.PHONY: bench-smoke demo test check dist floor models mutants planted interop cluster soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -29,6 +29,12 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+# Source distribution and wheel, checked as a package index checks them.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 # The oldest aiohttp that pyproject.toml allows; outside .ci/run.
 floor:
