@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from okx_async import FlattenReport, FlattenRow, FlattenState, OpenOrder, Outcome, Position
@@ -44,7 +43,9 @@ def progress() -> Iterator[Callable[[FlattenRow], object]]:
     if not page.is_terminal or page.is_dumb_terminal:
         yield board.tell
         return
-    with Live(get_renderable=lambda: board.page(page.height), console=page, refresh_per_second=8, transient=True):
+    with Live(
+        get_renderable=lambda: board.page(page.height, page.width), console=page, refresh_per_second=8, transient=True
+    ):
         yield board.take
 
 
@@ -69,16 +70,18 @@ class _Board:
             word, _ = _now(row)
             say(f"{row.seconds:7.2f} s  {_name(row.position)}: {word}")
 
-    def page(self, height: int) -> Group:
-        """Return the rows that fit a terminal of `height` lines, open positions first."""
+    def page(self, height: int, width: int) -> Group:
+        """Return the rows that fit a terminal of `height` lines and `width` columns, open positions first."""
         rows = [*self._rows.values()]  # a copy: rich draws in a thread of its own while rows arrive
         rows.sort(key=lambda row: row.state in _ENDS)
         ended = sum(row.state in _ENDS for row in rows)
-        lines = _grid()
-        for row in rows[: max(1, height - _FRAME)]:
-            lines.add_row(Text(*_now(row)), plain(_name(row.position)))
+        room = max(1, height - _FRAME)
+        lines = [_head(*_now(row)) + plain(_name(row.position)) for row in rows[:room]]
+        if max(map(len, lines), default=0) > width:  # the word above the name, so that no id is broken
+            pairs = [(Text(*_now(row)), Text("  ") + plain(_name(row.position))) for row in rows[: max(1, room // 2)]]
+            lines = [line for pair in pairs for line in pair]
         head = f"{ended} of {len(rows)} ended, {time.monotonic() - self._began:.1f} s; Ctrl-C stops"
-        return Group(lines, Text(head))
+        return Group(*lines, Text(head))
 
 
 def print_report(report: FlattenReport, left_alone: Sequence[Position]) -> None:
@@ -115,13 +118,6 @@ def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]
 
 def _head(word: str, style: str) -> Text:
     return Text(f"{word:{_WORD}} ", style)
-
-
-def _grid() -> Table:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=_WORD)
-    grid.add_column(overflow="fold")
-    return grid
 
 
 def _now(row: FlattenRow) -> tuple[str, str]:
