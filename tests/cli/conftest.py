@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from okx_async import Credentials
-from tests.cli.schemas import check
 from tests.cli.warm import Nursery, WarmPopen
+from tests.schemas import check
 
 # not -X dev: asyncio's debug mode reports slow callbacks on stderr
 COMMAND = [sys.executable, "-W", "error", "-b", "-m", "okx_async.cli"]

@@ -23,7 +23,7 @@ from okx_async.cli.streams import Page
 from okx_async.cli.target import Target
 from okx_async.simulator import SimulatedExchange
 from tests.cli.conftest import STRANGER, Process, variables
-from tests.cli.schemas import check
+from tests.schemas import check
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 POSITIONS_PATH = "/api/v5/account/positions"

@@ -19,7 +19,7 @@ from okx_async.cli.signals import Stop
 from okx_async.cli.trading import _stopped
 from okx_async.simulator import JournalRow, SimulatedExchange
 from tests.cli.conftest import STRANGER, Process, variables
-from tests.cli.schemas import check
+from tests.schemas import check
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 CLOSE = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross")

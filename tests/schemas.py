@@ -1,4 +1,4 @@
-"""The schemas of `--json`, taken strictly: an output must have no field that its schema does not describe."""
+"""The schemas of `--json` and `to_dict()`, taken strictly: no field may be there that a schema does not describe."""
 
 import json
 from functools import cache
@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "reference" / "schemas"
 
 
@@ -24,15 +24,15 @@ def _strict(node: Any) -> Any:
 
 
 @cache
-def validator(command: str, *, strict: bool = True) -> Draft202012Validator:
-    """Return the validator of a command's output."""
+def validator(name: str, *, strict: bool = True, part: str = "") -> Draft202012Validator:
+    """Return the validator of a schema, that of a command's output, or of a part of it."""
     schemas = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")}
     if strict:
         schemas = {name: _strict(schema) for name, schema in schemas.items()}
     resources = [(name, Resource.from_contents(schema)) for name, schema in schemas.items()]
     registry: Registry[Any] = Registry().with_resources(resources)
     # By reference: what it refers to lies in the same folder.
-    return Draft202012Validator({"$ref": f"{command}.json"}, registry=registry)
+    return Draft202012Validator({"$ref": f"{name}.json{part}"}, registry=registry)
 
 
 def check(command: str, output: str) -> dict[str, Any]:
