@@ -17,7 +17,7 @@ _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:py|md|lua|toml)")
 _WORD = re.compile(r"(?<!\w)(?:[A-Za-z_]\w*_\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+|OKX_[A-Z_]+)")
 _CODE = re.compile(r"5[01]\d{3}")
 # Names of other libraries, systems and of the exchange that no source of ours mentions.
-FOREIGN = frozenset({"RetryClient"})
+FOREIGN = frozenset({"RetryClient", "full_liquidation"})
 
 
 def pages() -> list[Path]:
