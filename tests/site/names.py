@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("okx_async", "okx_async.simulator", "okx_async.doctor", "okx_async.stores")
+PACKAGES = (
+    "okx_async",
+    "okx_async.simulator",
+    "okx_async.doctor",
+    "okx_async.stores",
+    "okx_async.instrumentation",
+)
 FENCED = re.compile(r"^( *)(```+|~~~+)[^\n]*\n.*?^\1\2 *$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
