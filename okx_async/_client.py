@@ -215,7 +215,7 @@ class Client:
     ) -> list[CloseResult]:
         """Close many positions at once; the results are in the order of `requests`.
 
-        A leg's failure is in its result and stops no other. If cancelled, `on_result` has had each leg that was decided.
+        A leg's failure is in its result and stops no other. Cancelled, it has told `on_result` each decided leg.
 
         Args:
             requests: The positions to close.
@@ -259,7 +259,7 @@ class Client:
             deadline: Seconds from this call to the last close, above 0. What is on the wire by then is awaited.
             priority: The lane in which closes and readings wait.
             on_progress: A plain function, called with each row that changes, and at the end; its errors are logged.
-            unread: A first close whose reading is too old, with none to be had: "close" sends it, "leave" waits for one.
+            unread: A first close whose reading is old, with none to be had: "close" sends it, "leave" waits for one.
             cancel_orders: "entries": orders that could open a position or add to one are cancelled at once, algo orders
                 included, on `inst_ids` (with `where`: beside its positions); protective ones after all is proven flat.
                 A plain function of an OpenOrder: only those for which it is true. None: only what `auto_cxl` does.
