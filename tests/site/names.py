@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from okx_async._rest.codes import CODES
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
     "okx_async",
@@ -23,7 +25,16 @@ _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:py|md|lua|toml)")
 _WORD = re.compile(r"(?<!\w)(?:[A-Za-z_]\w*_\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+|OKX_[A-Z_]+)")
 _CODE = re.compile(r"5[01]\d{3}")
 # Names of other libraries, systems and of the exchange that no source of ours mentions.
-FOREIGN = frozenset({"RetryClient", "full_liquidation"})
+FOREIGN = frozenset(
+    {
+        "RetryClient",  # aiohttp-retry
+        "eager_task_factory",  # asyncio
+        "full_liquidation",  # OKX
+        "suppress_health_check",  # Hypothesis, and the next two
+        "HealthCheck",
+        "function_scoped_fixture",
+    }
+)
 
 
 def pages() -> list[Path]:
@@ -49,17 +60,21 @@ def commands(text: str) -> Iterator[tuple[int, str]]:
 
 @cache
 def source() -> str:
-    """Return everything that a name can be found in: code, tests, programs, settings."""
-    files = [path for folder in ("okx_async", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.*")]
+    """Return everything that a name can be found in: code, programs, settings, and what tests define."""
+    folders = ("okx_async", "benchmarks", "tests/interop")  # the last has the names of other clients
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.*")]
     files += [ROOT / "_okx_async_pytest.py", ROOT / "pyproject.toml", ROOT / "Makefile"]
-    return "\n".join(path.read_text() for path in files if path.suffix in {".py", ".lua", ".toml", ".json", ""})
+    texts = [path.read_text() for path in files if path.suffix in {".py", ".lua", ".toml", ".json", ""}]
+    for path in (ROOT / "tests").rglob("*.py"):
+        texts += re.findall(r"(?:def |class |^)(\w+)(?=.* = |\(|:)", path.read_text(), re.MULTILINE)
+    return "\n".join(texts)
 
 
 @cache
 def words() -> frozenset[str]:
     """Return the words of the source, and the names of its files."""
     files = [path.stem for folder in ("okx_async", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
-    return frozenset(re.findall(r"\w+", source())) | frozenset(files)
+    return frozenset(re.findall(r"\w+", source())) | frozenset(files) | frozenset(CODES)
 
 
 @cache
