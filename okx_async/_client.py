@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractResolver
 
 from okx_async._calls.batch import CloseResult, run_batch
 from okx_async._calls.identity import Key
+from okx_async._calls.reports import LimitEvent
 from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
 from okx_async._errors import OkxError, hides_arguments, without_frames
@@ -62,6 +63,7 @@ class Client:
         keepalive: Seconds for which an idle connection is kept. 0: each request has a connection of its own.
         join: Whether closes of one position are joined, unless a call says otherwise: see `close_position`.
         on_attempt: A plain function, called with an `Attempt` after each attempt of a close. What it raises is logged.
+        on_limit: Likewise, called with a `LimitEvent` after each wait for a slot, and when a key pauses.
         wall_clock: The time in Unix seconds, for signatures and records.
 
     Raises:
@@ -92,6 +94,7 @@ class Client:
         keepalive: float = 15.0,
         join: bool = False,
         on_attempt: Callable[[Attempt], object] | None = None,
+        on_limit: Callable[[LimitEvent], object] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         base = host_of(region, base_url, allow_plain_http=allow_plain_http)
@@ -110,6 +113,7 @@ class Client:
             route=make_route(base, own, session),
             counts_as=counts_as,
             on_attempt=on_attempt,
+            on_limit=on_limit,
             wall_clock=wall_clock,
         )
         self._caller = self._wiring.caller
@@ -181,8 +185,7 @@ class Client:
         Raises:
             InvalidRequestError: A parameter is wrong; nothing was sent.
             NotSentError: Nothing was sent.
-            RejectedError: The exchange refused it, nothing was executed; with `confirm` also if another position
-                stands in its place.
+            RejectedError: Refused, nothing was executed; with `confirm` also if another position stands in its place.
             OutcomeUnknownError: It may have been executed, or is not proven in time: ask positions.
 
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
@@ -212,8 +215,7 @@ class Client:
     ) -> list[CloseResult]:
         """Close many positions at once; the results are in the order of `requests`.
 
-        A leg's failure is in its result: it neither raises nor stops another leg. If this call is cancelled,
-        `on_result` has been called with the result of every leg that was decided.
+        A leg's failure is in its result and stops no other. Cancelled, it has told `on_result` each decided leg.
 
         Args:
             requests: The positions to close.
@@ -257,16 +259,14 @@ class Client:
             deadline: Seconds from this call to the last close, above 0. What is on the wire by then is awaited.
             priority: The lane in which closes and readings wait.
             on_progress: A plain function, called with each row that changes, and at the end; its errors are logged.
-            unread: What becomes of a first close if its reading is older than 1 s and positions cannot be read any
-                more: "close" sends it (its row has ``unread``), "leave" waits for a reading until the deadline.
+            unread: A first close whose reading is old, with none to be had: "close" sends it, "leave" waits for one.
             cancel_orders: "entries": orders that could open a position or add to one are cancelled at once, algo orders
                 included, on `inst_ids` (with `where`: beside its positions); protective ones after all is proven flat.
                 A plain function of an OpenOrder: only those for which it is true. None: only what `auto_cxl` does.
             look_again: With `cancel_orders`: seconds until a second look for what was opened meanwhile. 0: none.
 
         Raises:
-            OkxError: What the first reading met, as `positions` raises it, before anything was sent; likewise any error
-                of `where` in it. All else is in the report.
+            OkxError: The first reading or `where` in it failed; nothing was sent. All else is in the report.
         """
         self._bind()
         arguments = FlattenArguments(

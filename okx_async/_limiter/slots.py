@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from okx_async._quota import Priority, Quota
+from okx_async._record import Record
 
 
 class Slot(Protocol):
@@ -84,7 +85,7 @@ class SlotSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(Record):
     """The state of one key; ``free + in_flight + cooling == limit``, always."""
 
     limit: int
@@ -105,3 +106,5 @@ class Statistics:
     """Refusals for rate since the key was last idle."""
     blocked_until: float
     """The end of the last block, in seconds of the limiter's clock; 0.0 if there was no block."""
+    blocked: float = 0.0
+    """Seconds that the block lasts yet, 0.0 if there is none."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from okx_async._record import Record
+
 
 class Level(StrEnum):
     """The severity of a finding."""
@@ -18,7 +20,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Record):
     """The result of one check."""
 
     check: str

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("okx_async", "okx_async.simulator", "okx_async.doctor", "okx_async.stores")
+PACKAGES = (
+    "okx_async",
+    "okx_async.simulator",
+    "okx_async.doctor",
+    "okx_async.stores",
+    "okx_async.instrumentation",
+)
 FENCED = re.compile(r"^( *)(```+|~~~+)[^\n]*\n.*?^\1\2 *$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
@@ -17,7 +23,7 @@ _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:py|md|lua|toml)")
 _WORD = re.compile(r"(?<!\w)(?:[A-Za-z_]\w*_\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+|OKX_[A-Z_]+)")
 _CODE = re.compile(r"5[01]\d{3}")
 # Names of other libraries, systems and of the exchange that no source of ours mentions.
-FOREIGN = frozenset({"RetryClient"})
+FOREIGN = frozenset({"RetryClient", "full_liquidation"})
 
 
 def pages() -> list[Path]:
