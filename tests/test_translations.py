@@ -18,8 +18,7 @@ DOCS = ROOT / "docs"
 CATALOGUES = DOCS / "locale" / "zh_CN" / "LC_MESSAGES"
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
 GLOSSARY = "reference/glossary"
-THEME = "sphinx"  # the words of the theme, which are on no page
-PAGES = sorted({path.relative_to(CATALOGUES).with_suffix("").as_posix() for path in CATALOGUES.rglob("*.po")} - {THEME})
+PAGES = sorted(path.relative_to(CATALOGUES).with_suffix("").as_posix() for path in CATALOGUES.rglob("*.po"))
 
 FENCED = re.compile(r"^( *)(```+)[^\n]*\n.*?^\1\2 *$|<!--.*?-->|^:::.*?$|^\([\w-]+\)=$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(`+).+?\1")
