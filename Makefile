@@ -62,14 +62,15 @@ cluster: $(READY)
 	$(BIN)/python -m tests.cluster.run
 	$(BIN)/python -m tests.cluster.run --losses 40
 
-# Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute, three at first).
+# Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute,
+# three at first). And a real Prometheus, if there is one (Debian's package prometheus).
 interop: $(READY)
 	test -x .venv-interop/python-okx/bin/python || $(PYTHON) -m venv .venv-interop/python-okx
 	.venv-interop/python-okx/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx==0.4.4'
 	test -x .venv-interop/ccxt/bin/python || $(PYTHON) -m venv .venv-interop/ccxt
 	.venv-interop/ccxt/bin/python -m pip install --quiet --disable-pip-version-check 'ccxt==4.5.90'
 	! command -v npm >/dev/null || npm install --prefix .venv-interop/okx-api --no-save --no-package-lock --silent okx-api@3.2.3
-	$(BIN)/python -X dev -m pytest tests/interop/scenarios.py
+	$(BIN)/python -X dev -m pytest tests/interop/scenarios.py tests/interop/metrics.py
 
 # Ours beside the limiters and clients that people use today, in a .venv-bench of its own; half an hour, alone on the machine.
 bench:

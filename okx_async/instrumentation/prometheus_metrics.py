@@ -12,7 +12,7 @@ from typing import Final, cast
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from okx_async import Attempt, LimitEvent, Outcome, SlotSource
+from okx_async import Attempt, LimitEvent, Outcome, Priority, SlotSource
 from okx_async.instrumentation.hooks import Registry, check_also
 from okx_async.instrumentation.labels import CLOSE, also_of, code_label, environment_of
 from okx_async.instrumentation.limiter_state import KEYS, SLOTS, Watched
@@ -88,6 +88,8 @@ class PrometheusMetrics:
         for environment in environments:
             self._pauses.labels(environment, CLOSE)
             self._paused.labels(environment, CLOSE)
+            for lane in Priority:
+                self._waits.labels("gave_up", lane.name.lower(), environment, CLOSE)
             if not also:
                 self._begin(environment)
 
