@@ -62,15 +62,18 @@ cluster: $(READY)
 	$(BIN)/python -m tests.cluster.run
 	$(BIN)/python -m tests.cluster.run --losses 40
 
-# Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute,
-# three at first). And a real Prometheus, if there is one (Debian's package prometheus).
+# Clients that people use today, as published, on the simulated exchange, and the code of pages that needs them; each in an
+# environment of its own (minutes). And a real Prometheus, if there is one (Debian's package prometheus).
+PEERS = python-okx==0.4.4 ccxt==4.5.90 freqtrade-client==2026.9 ipykernel==7.4.0
 interop: $(READY)
-	test -x .venv-interop/python-okx/bin/python || $(PYTHON) -m venv .venv-interop/python-okx
-	.venv-interop/python-okx/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx==0.4.4'
-	test -x .venv-interop/ccxt/bin/python || $(PYTHON) -m venv .venv-interop/ccxt
-	.venv-interop/ccxt/bin/python -m pip install --quiet --disable-pip-version-check 'ccxt==4.5.90'
+	for peer in $(PEERS); do \
+		folder=.venv-interop/$${peer%%==*}; \
+		test -x $$folder/bin/python || $(PYTHON) -m venv $$folder || exit; \
+		$$folder/bin/python -m pip install --quiet --disable-pip-version-check $$peer --editable . || exit; \
+	done
+	.venv-interop/ipykernel/bin/python -m pip install --quiet --disable-pip-version-check 'nbclient==0.11.0' || exit
 	! command -v npm >/dev/null || npm install --prefix .venv-interop/okx-api --no-save --no-package-lock --silent okx-api@3.2.3
-	$(BIN)/python -X dev -m pytest tests/interop/scenarios.py tests/interop/metrics.py
+	$(BIN)/python -X dev -m pytest tests/interop/scenarios.py tests/interop/metrics.py tests/interop/pages.py
 
 # Ours beside the limiters and clients that people use today, in a .venv-bench of its own; half an hour, alone on the machine.
 bench:
