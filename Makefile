@@ -7,7 +7,7 @@ READY   = $(VENV)/.ready
 # The site has an environment of its own: its libraries are none of the tests'.
 DOCS    = .venv-docs
 
-.PHONY: docs docs-check docs-po site-test bench-smoke demo test check floor models mutants planted interop cluster soak torture bench clean
+.PHONY: docs docs-check docs-po site-test bench-smoke demo test check dist floor models mutants planted interop cluster soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -32,6 +32,12 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+# Source distribution and wheel, checked as a package index checks them.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 # The oldest aiohttp that pyproject.toml allows; outside .ci/run.
 floor:

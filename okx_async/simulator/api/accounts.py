@@ -117,6 +117,11 @@ class Accounts:
         """Delete a key: from now on its requests are answered 50119."""
         del self._keys[credentials.api_key]
 
+    @property
+    def all(self) -> tuple[Account, ...]:
+        """The accounts, in the order in which they were opened."""
+        return tuple(self._accounts)
+
     def owner(self, api_key: str) -> str:
         """Return the user id of an API key; "": there is no such key."""
         key = self._keys.get(api_key)
