@@ -1,5 +1,7 @@
 """The code names in the prose of pages: each that looks like one of ours is spelled as it is in the source."""
 
+import asyncio
+import builtins
 import importlib
 import inspect
 import re
@@ -7,6 +9,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from okx_async._rest.codes import CODES
 
@@ -27,6 +31,7 @@ _CODE = re.compile(r"5[01]\d{3}")
 # Names of other libraries, systems and of the exchange that no source of ours mentions.
 FOREIGN = frozenset(
     {
+        "NO_COLOR",  # no-color.org
         "RetryClient",  # aiohttp-retry
         "eager_task_factory",  # asyncio
         "full_liquidation",  # OKX
@@ -98,6 +103,13 @@ def targets() -> frozenset[str]:
     return frozenset(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
+def known(word: str) -> bool:
+    """Whether a word is a name of ours, or one of those that we use."""
+    if word in words() or word.removesuffix("_total") in words() or word in FOREIGN:  # Prometheus names counters so
+        return True
+    return any(hasattr(module, word) for module in (builtins, asyncio, aiohttp))
+
+
 def has(owner: Any, member: str) -> bool:
     """Whether a public thing has such a member: in its class, or as a field, or set by its constructor."""
     if hasattr(owner, member) or member in getattr(owner, "__annotations__", {}):
@@ -132,12 +144,13 @@ def complaint(span: str, page: Path = ROOT / "README.md") -> str:
     if span.startswith(("okx-async ", "make ")) or " --" in f" {span}":
         return line_complaint(span)
     for dotted in re.findall(r"\b(?:okx_async|okx)\.[\w.]*\w", span):
-        if not re.search(r"\.(py|toml|json)$", dotted) and not resolves(re.sub(r"^okx\.", "okx_async.", dotted)):
+        named = re.search(r"\.(py|toml|json)$", dotted) or f'"{dotted}"' in source()  # a file, or a name in telemetry
+        if not named and not resolves(re.sub(r"^okx\.", "okx_async.", dotted)):
             return f"no {dotted}"
     for owner, member in re.findall(r"(?<![\w.])([A-Z]\w+)\.(\w+)", span):
         if owner in public() and not has(public()[owner], member):
             return f"{owner} has no {member}"
-    unknown = [word for word in _WORD.findall(span) if word not in words() and word not in FOREIGN]
+    unknown = [word for word in _WORD.findall(span) if not known(word)]
     unknown += [code for code in re.findall(r"(?<!\w)\d+(?!\w)", span) if _CODE.fullmatch(code) and code not in words()]
     return f"not in the source: {', '.join(unknown)}" if unknown else ""
 
