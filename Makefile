@@ -53,11 +53,12 @@ mutants: $(READY)
 planted: $(READY)
 	$(BIN)/python -m tests.planted.run
 
-# 10,000 random histories in virtual time (a quarter of an hour), by seeds that were not run before: they begin with the
+# 10,000 random histories in virtual time and 1,000 of programs that share a limit (twenty minutes), by seeds that were not run before: they begin with the
 # date and the minute. `make torture FIRST=0` takes other ones; the output says how to run one again.
 torture: FIRST ?= $(shell date -u +%y%m%d%H%M)0000
 torture: $(READY)
 	$(BIN)/okx-async torture --seeds 10000 --seed $(FIRST) --processes 2 --shrink
+	$(BIN)/okx-async torture --shared --seeds 1000 --seed $(FIRST) --processes 2 --shrink
 
 # 100,000 closes on real sockets while everything goes wrong (minutes).
 soak: $(READY)
@@ -87,7 +88,7 @@ bench:
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	test -x .venv-bench/peer/bin/python || $(PYTHON) -m venv .venv-bench/peer
 	.venv-bench/peer/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx-async==0.1.1'
-	for program in micro fairness cancellation strictness simulator client pair batches exit stores; do \
+	for program in micro fairness cancellation strictness simulator client pair batches exit stores servers hosts; do \
 		.venv-bench/bin/python -m benchmarks.$$program --folder build/bench || exit; done
 	.venv-bench/bin/python -m benchmarks.page build/bench
 

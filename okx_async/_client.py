@@ -172,15 +172,14 @@ class Client:
             cl_ord_id: Your own id of the order: 1 to 32 ASCII letters and digits.
             tag: Your own tag of the order: 1 to 16 ASCII letters and digits.
             priority: The lane in which it waits for its slot. PANIC goes ahead of every NORMAL waiter of its key.
-            max_wait: Seconds from this call to the last send, at least 0; SlotTimeoutError at once if that is
-                impossible. None: no bound on the first send, 30 s from there for repeats.
+            max_wait: Seconds, at least 0, from this call to the last send; SlotTimeoutError at once if that cannot be.
+                None: no bound on the first send, 30 s from there for repeats.
             confirm: Whether to return only once the exchange no longer lists the position (``closed.flat``). It is
                 read first; as in `flatten`, the close is repeated only if a reading lists the very same position.
             confirm_timeout: Seconds from the first answer within which that must be proven; above 0.
-            join: Whether to await a close of the same position (`inst_id`, `mgn_mode`, `pos_side`, `ccy`) that is in
-                flight by `join` or by a flatten of this client, and return its result; `max_wait` and cancellation stay
-                each caller's own, the rest is the first caller's. With `confirm` a plain close is awaited, then
-                confirmed. None: as the client's.
+            join: Whether to await a close of the same position (`inst_id`, `mgn_mode`, `pos_side`, `ccy`) in flight by
+                `join` or a flatten of this client, and return its result; `max_wait` and cancellation stay the caller's
+                own. With `confirm` a plain close is awaited, then confirmed. None: as the client's.
 
         Raises:
             InvalidRequestError: A parameter is wrong; nothing was sent.
@@ -272,11 +271,9 @@ class Client:
         arguments = FlattenArguments(
             inst_ids, where, auto_cxl, tag, deadline, priority, on_progress, unread, cancel_orders, look_again
         )
-        flattening = FlattenRun(self._caller, arguments)
         try:
-            return await flattening.run()
+            return await FlattenRun(self._caller, arguments).run()
         except OkxError as error:
-            del flattening
             raise without_frames(error) from None
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:

@@ -4,7 +4,6 @@ Each command imports the module that does its work when it runs, so that --help 
 """
 
 from collections.abc import Callable
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -13,8 +12,9 @@ from okx_async import ClosePosition, __version__
 from okx_async.cli.exits import show
 from okx_async.cli.help import HelpCommand, HelpGroup, one_of
 from okx_async.cli.log import log_to_stderr
-from okx_async.cli.options import with_target
+from okx_async.cli.options import Json, seconds, with_target
 from okx_async.cli.simulated import simulated
+from okx_async.cli.workbench import bench, demo, simulate, torture
 
 if TYPE_CHECKING:
     from okx_async.cli.target import Target
@@ -40,19 +40,12 @@ def _command(summary: str) -> Callable[[_F], _F]:
     return app.command(cls=HelpCommand, short_help=summary)
 
 
-def _seconds(value: float | None) -> float | None:
-    if value is not None and not (isfinite(value) and value >= 0):
-        raise typer.BadParameter("must be a number of seconds, 0 or more")
-    return value
-
-
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
     if asked:
         show(f"okx-async {__version__}")
         raise typer.Exit
 
 
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 _Insts = Annotated[list[str] | None, typer.Option("--inst", metavar="INST_ID", help="Only this one; may be repeated.")]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
 
@@ -70,28 +63,7 @@ def _options(
     log_to_stderr(verbose=verbose)
 
 
-@_command("Close 140 positions on a simulated exchange: no keys needed.")
-def demo(
-    *,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the book and of the simulated network.")] = 1,
-    latency: Annotated[
-        float, typer.Option(min=0, max=0.2, callback=_seconds, metavar="SECONDS", help="Seconds, each way.")
-    ] = 0.02,
-    jitter: Annotated[
-        float, typer.Option(min=0, max=0.2, callback=_seconds, metavar="SECONDS", help="Up to so much more.")
-    ] = 0.03,
-    compare: Annotated[bool, typer.Option("--compare", help="The same book once more, without a limiter.")] = False,
-    as_json: _Json = False,
-) -> None:
-    """Close a book of 140 positions on a simulated exchange: no keys, no network.
-
-    Eight strategies share one client; the simulated exchange counts, and its count is shown. Exit code 1 if a 2 s
-    window of any key held more than 20 requests, if anything was refused or if anything is left open.
-    """
-    from okx_async.cli.demo import run  # noqa: PLC0415 - imports the simulator
-    from okx_async.cli.runs import Settings  # noqa: PLC0415 - not needed for --help
-
-    raise typer.Exit(run(Settings(seed, latency, jitter), compare=compare, as_json=as_json))
+_command("Close 140 positions on a simulated exchange: no keys needed.")(demo)
 
 
 @_command("Close one position at market.")
@@ -110,12 +82,12 @@ def close(
     cl_ord_id: Annotated[str | None, typer.Option(metavar="ID", help="Your id: up to 32 letters and digits.")] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Order tag: up to 16 letters and digits.")] = None,
     max_wait: Annotated[
-        float | None, typer.Option(callback=_seconds, metavar="SECONDS", help="Seconds to the last send.")
+        float | None, typer.Option(callback=seconds, metavar="SECONDS", help="Seconds to the last send.")
     ] = None,
     confirm: Annotated[bool, typer.Option("--confirm", help="Return once the exchange no longer lists it.")] = False,
     target: "Target",
     yes: _Yes = False,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Close the whole position of one instrument at market.
 
@@ -162,7 +134,7 @@ def flatten(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be closed, and send nothing.")] = False,
     target: "Target",
     yes: _Yes = False,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Close all positions at market, and prove that they are gone.
 
@@ -186,7 +158,7 @@ def positions(
     *,
     inst: _Insts = None,
     target: "Target",
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """List the open positions.
 
@@ -205,7 +177,7 @@ def doctor(
         str | None, typer.Option(metavar="UID", help="The UID that your clients are given, to be compared.")
     ] = None,
     target: "Target",
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Look at everything that could stand between you and the exit, and say what to do about it.
 
@@ -218,6 +190,42 @@ def doctor(
     raise typer.Exit(examine(target, user_id, as_json=as_json))
 
 
+@_command("Try on demo trading what is assumed of the exchange.")
+@with_target
+def rehearse(
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="Only this assumption; may be repeated.")
+    ] = None,
+    inst: Annotated[
+        str | None, typer.Option("--inst", metavar="INST_ID", help="Trade this instrument; by default a liquid swap.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="With real money; needs --live-uid.")] = False,
+    live_uid: Annotated[
+        str | None, typer.Option("--live-uid", metavar="UID", help="The account that --live may trade on.")
+    ] = None,
+    deadline: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds until no further trial begins.")] = 300.0,
+    list_only: Annotated[bool, typer.Option("--list", help="Print the assumptions and how each is tried.")] = False,
+    target: "Target",
+    yes: _Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Try on demo trading what the library assumes of the exchange, and say for each assumption whether it held.
+
+    Opens the smallest positions it needs on an instrument where the account has nothing, and closes them; ends with
+    the proof that nothing is left. After a crash the next start closes first what is left. Keys come from OKX_API_KEY,
+    OKX_SECRET_KEY and OKX_PASSPHRASE only. Shows what it will do and asks, unless --yes is given. Exit code 0 if
+    nothing was found wrong and all is flat, 1 if an assumption did not hold, not all was tried or something is left, 3
+    if it cannot be told what is left.
+    """
+    from okx_async.cli import rehearse as command  # noqa: PLC0415 - not needed for --help
+
+    if list_only:
+        raise typer.Exit(command.list_assumptions(as_json=as_json))
+    options = command.RehearseOptions(live, live_uid, inst, tuple(only or ()), deadline)
+    raise typer.Exit(command.rehearse(options, target, yes=yes, as_json=as_json))
+
+
 @_command("Show the limits that programs share.")
 def limits(
     *,
@@ -228,7 +236,7 @@ def limits(
     vouch: Annotated[
         bool, typer.Option("--vouch", help="No program of this account ran lately: end the pause after a loss.")
     ] = False,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Show the limits that programs share, on this machine or by a server.
 
@@ -241,89 +249,13 @@ def limits(
     raise typer.Exit(run(store, vouch=vouch, as_json=as_json))
 
 
-@_command("Run a simulated exchange.")
-def simulate(
-    *,
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST",
-            help="Where to listen; 0.0.0.0 in a container. Every client that reaches it may trade on it.",
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0: any free one.")] = 0,
-    latency: Annotated[float, typer.Option(callback=_seconds, metavar="SECONDS", help="Seconds, each way.")] = 0.0,
-    jitter: Annotated[float, typer.Option(callback=_seconds, metavar="SECONDS", help="Up to so much more.")] = 0.0,
-    window: Annotated[str, typer.Option(help="How it counts.", **one_of("sliding", "fixed"))] = "sliding",
-    pos_mode: Annotated[str, typer.Option(help="Position mode.", **one_of("net_mode", "long_short_mode"))] = "net_mode",
-    fill_delay: Annotated[
-        float, typer.Option(callback=_seconds, metavar="SECONDS", help="Seconds from accepted to flat.")
-    ] = 0.0,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Of everything that is random.")] = None,
-    position: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="INST:POS:MODE:SIDE",
-            help="An open position, MODE and SIDE optional; 2@INST... of the second account; may be repeated.",
-        ),
-    ] = None,
-    account: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KINDS", help="One more: net, long-short, demo, sub, read-only, lead; may be repeated."),
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME:TIMES:executed",
-            help="A fault of the catalogue, for the next close or the next TIMES ('always' is a number too); "
-            "'executed': the position is closed all the same. May be repeated.",
-        ),
-    ] = None,
-    control: Annotated[
-        bool, typer.Option("--control", help="Other machines may steer it, too, not this one alone; see `simulated`.")
-    ] = False,
-    as_json: _Json = False,
-) -> None:
-    """Run a simulated exchange until interrupted, and print how to reach it.
-
-    For clients in any language: with --json the first line is an object with the address, and the keys of every
-    account. Its keys are made up and open nothing else. While it runs, `okx-async simulated` steers it.
-    """
-    from okx_async.cli import simulation  # noqa: PLC0415 - imports the simulator
-
-    options = simulation.Options(host, port, latency, jitter, window, pos_mode, fill_delay, seed, control)
-    scene = simulation.Scene(position or (), account or (), fault or ())
-    raise typer.Exit(simulation.run(options, scene, as_json=as_json))
+_command("Run a simulated exchange.")(simulate)
 
 
 app.add_typer(simulated, short_help="Steer a simulated exchange while it runs.")
 
 
-@_command("Judge random histories in virtual time.")
-def torture(
-    *,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How many histories.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The first one's seed.")] = 0,
-    processes: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="At once.")] = 1,
-    shrink: Annotated[bool, typer.Option("--shrink", help="Of a broken one, leave out what does not matter.")] = False,
-    as_json: _Json = False,
-) -> None:
-    """Let random histories happen in virtual time, and judge them.
-
-    Clients, network and simulated exchange, all in memory and decided by a seed: closes, crowds, cancellations,
-    resets, outages, odd answers. Exit code 1 if an invariant was broken; the first such history is told.
-    """
-    from okx_async.cli.torture import run  # noqa: PLC0415 - imports the simulator
-
-    raise typer.Exit(run(seeds, seed, processes=processes, shrinks=shrink, as_json=as_json))
+_command("Judge random histories in virtual time.")(torture)
 
 
-@_command("Measure on this machine.")
-def bench(*, as_json: _Json = False) -> None:
-    """Measure on this machine, within a minute: a free slot, the rate through jitter, a batch of 100.
-
-    Against the simulated exchange only. Exit code 1 if a 2 s window held more than 20 or anything was refused.
-    """
-    from okx_async.cli.bench import run  # noqa: PLC0415 - imports the simulator
-
-    raise typer.Exit(run(as_json=as_json))
+_command("Measure on this machine.")(bench)

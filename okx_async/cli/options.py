@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,16 @@ from okx_async.cli.help import one_of
 
 if TYPE_CHECKING:
     from okx_async.cli.target import Target
+
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+
+
+def seconds(value: float | None) -> float | None:
+    """Return an option's number of seconds, checked."""
+    if value is not None and not (isfinite(value) and value >= 0):
+        raise typer.BadParameter("must be a number of seconds, 0 or more")
+    return value
 
 
 def exchange(

@@ -26,6 +26,7 @@ def test_every_reply_is_that_of_the_rule(link: Link, history: list[Step]) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @given(history=histories)
 @settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_reply_is_that_of_the_rule_in_many_histories(link: Link, history: list[Step]) -> None:

@@ -30,6 +30,8 @@ def judge(world: World) -> list[Breach]:
     ]
     refused = [row for row in world.exchange.journal if row.code == "50011"]
     found += [Breach("refused", f"{row.cl_ord_id or row.path} at {row.at - start:.3f}") for row in refused]
+    found += [Breach("stranded", text) for text in world.stranded.values()]
+    found += [Breach("store", text) for text in world.store.wrong]
     found += [Breach("quota", text) for text in _small(world)]
     found += [Breach("truth", text) for text in _truth(world)]
     return found

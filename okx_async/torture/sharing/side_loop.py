@@ -46,8 +46,15 @@ class SideLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.main = main
         self.state = State.RUNNING
+        self.runs_since = main.time()
+        """When it began, or last went on."""
         self._resting: list[asyncio.Handle] = []
         self._ends: WeakSet[MemoryTransport] = WeakSet()
+
+    @property
+    def runs(self) -> bool:
+        """Whether its program runs now."""
+        return self.state is State.RUNNING
 
     # --- what becomes of the program ---
 
@@ -62,6 +69,7 @@ class SideLoop(asyncio.BaseEventLoop):
         """Run what was due meanwhile."""
         if self.state in {State.STOPPED, State.LEFT}:
             self.state = State.RUNNING
+            self.runs_since = self.main.time()
             for end in list(self._ends):
                 self.inside(end.release, "the program is stopped")
             resting, self._resting = self._resting, []
