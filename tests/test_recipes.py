@@ -41,6 +41,7 @@ RECIPES = {
     "networks and proxies": "networks.md",
     "audit log as JSON lines": "audit-log.md",
     "alerts": "alerts.md",
+    "metrics": "metrics.md",
     "testing your strategy": "../tutorial/testing-your-strategy.md",
     "what to read when the outcome is unknown": "handle-unknown.md#when-the-outcome-is-unknown",
     "closing a part": "close-a-part.md",
