@@ -214,8 +214,7 @@ class Client:
     ) -> list[CloseResult]:
         """Close many positions at once; the results are in the order of `requests`.
 
-        A leg's failure is in its result: it neither raises nor stops another leg. If this call is cancelled,
-        `on_result` has been called with the result of every leg that was decided.
+        A leg's failure is in its result and stops no other. Cancelled, it has told `on_result` each decided leg.
 
         Args:
             requests: The positions to close.
@@ -259,16 +258,14 @@ class Client:
             deadline: Seconds from this call to the last close, above 0. What is on the wire by then is awaited.
             priority: The lane in which closes and readings wait.
             on_progress: A plain function, called with each row that changes, and at the end; its errors are logged.
-            unread: What becomes of a first close if its reading is older than 1 s and positions cannot be read any
-                more: "close" sends it (its row has ``unread``), "leave" waits for a reading until the deadline.
+            unread: A first close whose reading is old, with none to be had: "close" sends it, "leave" waits for one.
             cancel_orders: "entries": orders that could open a position or add to one are cancelled at once, algo orders
                 included, on `inst_ids` (with `where`: beside its positions); protective ones after all is proven flat.
                 A plain function of an OpenOrder: only those for which it is true. None: only what `auto_cxl` does.
             look_again: With `cancel_orders`: seconds until a second look for what was opened meanwhile. 0: none.
 
         Raises:
-            OkxError: What the first reading met, as `positions` raises it, before anything was sent; likewise any error
-                of `where` in it. All else is in the report.
+            OkxError: The first reading or `where` in it failed; nothing was sent. All else is in the report.
         """
         self._bind()
         arguments = FlattenArguments(

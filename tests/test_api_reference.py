@@ -14,7 +14,13 @@ from okx_async import FlattenState, Outcome, TokenState
 
 ROOT = Path(__file__).parent.parent
 PAGES = {page: page.read_text() for page in sorted((ROOT / "docs" / "reference" / "api").glob("*.md"))}
-PACKAGES = ("okx_async", "okx_async.simulator", "okx_async.doctor", "okx_async.stores")
+PACKAGES = (
+    "okx_async",
+    "okx_async.simulator",
+    "okx_async.doctor",
+    "okx_async.stores",
+    "okx_async.instrumentation",
+)
 PUBLIC: dict[str, Any] = {
     f"{package}.{name}": getattr(importlib.import_module(package), name)
     for package in PACKAGES

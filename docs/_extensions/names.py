@@ -14,7 +14,13 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from docutils import nodes
 
-PACKAGES = ("okx_async", "okx_async.simulator", "okx_async.doctor", "okx_async.stores")
+PACKAGES = (
+    "okx_async",
+    "okx_async.simulator",
+    "okx_async.doctor",
+    "okx_async.stores",
+    "okx_async.instrumentation",
+)
 _SECTIONS = {"Args:": "param", "Raises:": "raises"}
 _ENTRY = re.compile(r"    ((?:\*{0,2}\w+, )*\*{0,2}\w+): (.*)")
 

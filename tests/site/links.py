@@ -18,6 +18,7 @@ _FETCHED = {
     ("use", "href"),
 }
 _NOT_FETCHED = {"next", "prev", "index", "search", "author", "canonical"}
+_OF_STYLE = re.compile(r"url\(\s*[\"']?([^\"')]+)|@import\s+[\"']([^\"']+)")
 _OUTSIDE = re.compile(r"(?:https?:)?//")
 
 
@@ -84,6 +85,6 @@ def _leads(path: Path, address: str, pages: dict[Path, Page]) -> bool:
 
 def _of_styles(site: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(site.rglob("*.css")):
-        for address in re.findall(r"(?:url\(|@import )[\"']?([^\"')]+)", path.read_text()):
-            if _OUTSIDE.match(address):
-                yield path, address
+        for match in _OF_STYLE.finditer(path.read_text()):
+            if _OUTSIDE.match(match[1] or match[2]):
+                yield path, match[1] or match[2]

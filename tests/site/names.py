@@ -1,5 +1,7 @@
 """The code names in the prose of pages: each that looks like one of ours is spelled as it is in the source."""
 
+import asyncio
+import builtins
 import importlib
 import inspect
 import re
@@ -8,8 +10,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
+from okx_async._rest.codes import CODES
+
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("okx_async", "okx_async.simulator", "okx_async.doctor", "okx_async.stores")
+PACKAGES = (
+    "okx_async",
+    "okx_async.simulator",
+    "okx_async.doctor",
+    "okx_async.stores",
+    "okx_async.instrumentation",
+)
 FENCED = re.compile(r"^( *)(```+|~~~+)[^\n]*\n.*?^\1\2 *$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
@@ -17,7 +29,17 @@ _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:py|md|lua|toml)")
 _WORD = re.compile(r"(?<!\w)(?:[A-Za-z_]\w*_\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+|OKX_[A-Z_]+)")
 _CODE = re.compile(r"5[01]\d{3}")
 # Names of other libraries, systems and of the exchange that no source of ours mentions.
-FOREIGN = frozenset({"RetryClient"})
+FOREIGN = frozenset(
+    {
+        "NO_COLOR",  # no-color.org
+        "RetryClient",  # aiohttp-retry
+        "eager_task_factory",  # asyncio
+        "full_liquidation",  # OKX
+        "suppress_health_check",  # Hypothesis, and the next two
+        "HealthCheck",
+        "function_scoped_fixture",
+    }
+)
 
 
 def pages() -> list[Path]:
@@ -43,17 +65,21 @@ def commands(text: str) -> Iterator[tuple[int, str]]:
 
 @cache
 def source() -> str:
-    """Return everything that a name can be found in: code, tests, programs, settings."""
-    files = [path for folder in ("okx_async", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.*")]
+    """Return everything that a name can be found in: code, programs, settings, and what tests define."""
+    folders = ("okx_async", "benchmarks", "tests/interop")  # the last has the names of other clients
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.*")]
     files += [ROOT / "_okx_async_pytest.py", ROOT / "pyproject.toml", ROOT / "Makefile"]
-    return "\n".join(path.read_text() for path in files if path.suffix in {".py", ".lua", ".toml", ".json", ""})
+    texts = [path.read_text() for path in files if path.suffix in {".py", ".lua", ".toml", ".json", ""}]
+    for path in (ROOT / "tests").rglob("*.py"):
+        texts += re.findall(r"(?:def |class |^)(\w+)(?=.* = |\(|:)", path.read_text(), re.MULTILINE)
+    return "\n".join(texts)
 
 
 @cache
 def words() -> frozenset[str]:
     """Return the words of the source, and the names of its files."""
     files = [path.stem for folder in ("okx_async", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
-    return frozenset(re.findall(r"\w+", source())) | frozenset(files)
+    return frozenset(re.findall(r"\w+", source())) | frozenset(files) | frozenset(CODES)
 
 
 @cache
@@ -75,6 +101,13 @@ def reference() -> tuple[frozenset[str], frozenset[str]]:
 def targets() -> frozenset[str]:
     """Return what `make` can be asked for."""
     return frozenset(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def known(word: str) -> bool:
+    """Whether a word is a name of ours, or one of those that we use."""
+    if word in words() or word.removesuffix("_total") in words() or word in FOREIGN:  # Prometheus names counters so
+        return True
+    return any(hasattr(module, word) for module in (builtins, asyncio, aiohttp))
 
 
 def has(owner: Any, member: str) -> bool:
@@ -111,12 +144,13 @@ def complaint(span: str, page: Path = ROOT / "README.md") -> str:
     if span.startswith(("okx-async ", "make ")) or " --" in f" {span}":
         return line_complaint(span)
     for dotted in re.findall(r"\b(?:okx_async|okx)\.[\w.]*\w", span):
-        if not re.search(r"\.(py|toml|json)$", dotted) and not resolves(re.sub(r"^okx\.", "okx_async.", dotted)):
+        named = re.search(r"\.(py|toml|json)$", dotted) or f'"{dotted}"' in source()  # a file, or a name in telemetry
+        if not named and not resolves(re.sub(r"^okx\.", "okx_async.", dotted)):
             return f"no {dotted}"
     for owner, member in re.findall(r"(?<![\w.])([A-Z]\w+)\.(\w+)", span):
         if owner in public() and not has(public()[owner], member):
             return f"{owner} has no {member}"
-    unknown = [word for word in _WORD.findall(span) if word not in words() and word not in FOREIGN]
+    unknown = [word for word in _WORD.findall(span) if not known(word)]
     unknown += [code for code in re.findall(r"(?<!\w)\d+(?!\w)", span) if _CODE.fullmatch(code) and code not in words()]
     return f"not in the source: {', '.join(unknown)}" if unknown else ""
 

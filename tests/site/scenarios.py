@@ -41,9 +41,10 @@ SEARCHES = (
     ("zh_CN", "结果未知", "how-to/handle-unknown"),
     ("zh_CN", "全平", "how-to/flatten"),
     ("zh_CN", "模拟盘", "how-to/go-live"),
-    ("zh_CN", "flatten", "how-to/flatten"),
+    ("zh_CN", "flatten", "reference/api/flatten"),
 )
-LOOKS = list(product(LANGUAGES, SIZES, SCHEMES))
+LOOKS = list(product(SIZES, SCHEMES))
+WIDE = [("wide", "light")]
 
 
 class Recorder(SimpleHTTPRequestHandler):
@@ -66,19 +67,12 @@ class Recorder(SimpleHTTPRequestHandler):
 
 @dataclass
 class Browser:
-    """One browser, the address of the site, and what was asked for in vain."""
+    """One browser with its screen, the address of the site, and what was asked for in vain."""
 
     driver: Any
     site: str
+    look: str
     missing: list[str] = field(default_factory=list)
-
-    def look(self, size: str, scheme: str) -> None:
-        """Take the size and colours of a screen."""
-        width, height = SIZES[size]
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "narrow"}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
 
     def open(self, path: str) -> None:
         """Open a page of the site."""
@@ -118,15 +112,20 @@ class Browser:
         return said + left + missing
 
 
+@pytest.fixture(scope="module", autouse=True)
+def pictures() -> None:
+    shutil.rmtree(PICTURES, ignore_errors=True)
+    PICTURES.mkdir(parents=True)
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    size, scheme = request.param
     chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
     if not (chromium and driver):
         pytest.fail("there is no Chromium with its driver: apt-get install chromium chromium-driver")
     if not (SITE / "index.html").is_file():
         pytest.fail("there is no site: run `make docs`")
-    shutil.rmtree(PICTURES, ignore_errors=True)
-    PICTURES.mkdir(parents=True)
     missing: list[str] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Recorder, directory=str(SITE), missing=missing))
     Thread(target=server.serve_forever, daemon=True).start()
@@ -145,32 +144,37 @@ def browser() -> Iterator[Browser]:
     ):
         options.add_argument(argument)
     driving = webdriver.Chrome(options=options, service=Service(driver))
+    width, height = SIZES[size]
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    driving.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    driving.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     try:
-        yield Browser(driving, f"http://127.0.0.1:{server.server_port}", missing)
+        yield Browser(driving, f"http://127.0.0.1:{server.server_port}", f"{size}-{scheme}", missing)
     finally:
         driving.quit()
         server.shutdown()
         server.server_close()
 
 
-@pytest.mark.parametrize(("language", "size", "scheme"), LOOKS)
+@pytest.mark.parametrize("browser", LOOKS, indirect=True, ids="-".join)
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_whole(browser: Browser, page: str, language: str, size: str, scheme: str) -> None:
-    browser.look(size, scheme)
+def test_a_page_is_whole(browser: Browser, page: str, language: str) -> None:
     browser.open(f"{language}/{PAGES[page]}")
-    browser.picture(f"{page}-{language}-{size}-{scheme}")
+    browser.picture(f"{page}-{language}-{browser.look}")
     run = browser.driver.execute_script
     assert run("return document.documentElement.scrollWidth - innerWidth") <= 0, "the page must be moved sideways"
     pictures = run("return [...document.images].filter(i => i.offsetParent).map(i => [i.src, i.naturalWidth])")
     assert [source for source, width in pictures if not width] == []
     if page == "landing":
-        assert [source.endswith(f"-{scheme}.svg") for source, _ in pictures] == [True]
+        assert [source.endswith(f"-{browser.look.partition('-')[2]}.svg") for source, _ in pictures] == [True]
     assert browser.complaints() == []
 
 
+@pytest.mark.parametrize("browser", WIDE, indirect=True, ids="-".join)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_leads_to_itself_in_the_other_language(browser: Browser, page: str) -> None:
-    browser.look("wide", "light")
     browser.open(f"en/{PAGES[page]}")
     browser.driver.find_element(By.CSS_SELECTOR, ".languages a").click()
     assert browser.driver.current_url == f"{browser.site}/zh_CN/{PAGES[page]}"
@@ -179,29 +183,31 @@ def test_a_page_leads_to_itself_in_the_other_language(browser: Browser, page: st
     assert browser.complaints() == []
 
 
+@pytest.mark.parametrize("browser", WIDE, indirect=True, ids="-".join)
 @pytest.mark.parametrize(("language", "words", "page"), SEARCHES)
 def test_a_search_finds_the_page(browser: Browser, language: str, words: str, page: str) -> None:
-    browser.look("wide", "light")
     assert page in browser.results(language, words)[:8]
     browser.picture(f"search-{language}-{words.replace(' ', '-')}")
     assert browser.complaints() == []
 
 
-@pytest.mark.parametrize(("language", "size", "scheme"), LOOKS)
-def test_a_search_can_be_read(browser: Browser, language: str, size: str, scheme: str) -> None:
-    browser.look(size, scheme)
+@pytest.mark.parametrize("browser", LOOKS, indirect=True, ids="-".join)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_search_can_be_read(browser: Browser, language: str) -> None:
     assert browser.results(language, "OutcomeUnknownError")
-    browser.picture(f"search-{language}-{size}-{scheme}")
+    browser.picture(f"search-{language}-{browser.look}")
     assert browser.driver.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
     assert browser.complaints() == []
 
 
+@pytest.mark.parametrize("browser", WIDE, indirect=True, ids="-".join)
 def test_the_root_leads_to_the_readers_language(browser: Browser) -> None:
     browser.open("")
     WebDriverWait(browser.driver, 10).until(lambda driver: driver.current_url.endswith("/en/index.html"))
     assert browser.complaints() == []
 
 
+@pytest.mark.parametrize("browser", WIDE, indirect=True, ids="-".join)
 def test_what_is_asked_of_other_machines_would_be_seen(browser: Browser) -> None:
     browser.open("en/index.html")
     browser.driver.execute_script("document.body.append(Object.assign(new Image(), {src: 'http://example.invalid/x'}))")
