@@ -46,6 +46,11 @@ class Ledger:
         self.openings.append(opening)
         self._write()
 
+    def drop(self, opening: Opening) -> None:
+        """Drop one note: its order was refused."""
+        self.openings.remove(opening)
+        self._write()
+
     def clear(self) -> None:
         """Drop all notes: the exchange was seen flat."""
         if self.openings:

@@ -22,7 +22,7 @@ from okx_async._http.route import NetworkOptions, make_route
 from okx_async._limiter.slots import SlotSource
 from okx_async._rest.hosts import REGIONS, environment, host_of
 from okx_async._rest.rate_keys import check_inst_id
-from okx_async.rehearsal.assumption import Assumption
+from okx_async.rehearsal.assumption import Assumption, Danger
 from okx_async.rehearsal.cleanup import Cleaner, Left
 from okx_async.rehearsal.environment import Account, examine
 from okx_async.rehearsal.exchanges import Observer, current_trial
@@ -31,7 +31,7 @@ from okx_async.rehearsal.library import ObservedClient
 from okx_async.rehearsal.market import Instrument, choose
 from okx_async.rehearsal.plan import Plan, make_plan
 from okx_async.rehearsal.results import TrialResult, Value, Verdict
-from okx_async.rehearsal.stage import NotTriedError, Stage
+from okx_async.rehearsal.stage import NotOpenedError, NotTriedError, Stage
 from okx_async.rehearsal.trials.table import TRIALS
 from okx_async.rehearsal.wire import Wire
 
@@ -146,6 +146,8 @@ class Rehearsal:
         self._wall_clock = wall_clock
         self._task: asyncio.Future[Any] | None = None
         self._stopped = ""
+        self._barred = ""
+        """Why nothing can be opened; "": it can."""
 
     @property
     def plan(self) -> Plan:
@@ -212,13 +214,16 @@ class Rehearsal:
         for assumption in self._plan.assumptions:
             if assumption.id not in done:
                 self._tell(results, TrialResult(assumption.id, Verdict.NOT_TRIED, self._stopped or "not reached"))
-        seconds = round(loop.time() - began, 3)
-        return Report(self._environment, stage.instrument.inst_id, tuple(results), left, found, self._stopped, seconds)
+        why, seconds = self._stopped or self._barred, round(loop.time() - began, 3)
+        return Report(self._environment, stage.instrument.inst_id, tuple(results), left, found, why, seconds)
 
     async def _try_all(self, stage: Stage, cleaner: Cleaner, results: list[TrialResult], until: float) -> Left | None:
         """Try one assumption after the other; between two of them the account is flat. Return what is left if not."""
         loop = asyncio.get_running_loop()
         for assumption in self._plan.assumptions:
+            if self._barred and assumption.danger is Danger.OPENS:
+                self._tell(results, TrialResult(assumption.id, Verdict.NOT_TRIED, self._barred))
+                continue
             if loop.time() >= until:
                 self._stopped = "the deadline"
                 return None
@@ -243,6 +248,8 @@ class Rehearsal:
         try:
             async with asyncio.timeout_at(until):
                 seen = await TRIALS[assumption.id](stage)
+        except NotOpenedError as reason:
+            evidence = self._barred = str(reason)
         except NotTriedError as reason:
             evidence = str(reason)
         except TimeoutError:

@@ -12,8 +12,9 @@ from typing import Any, Final, Self
 import orjson
 
 from okx_async._client import Client
-from okx_async._models import Position, PosSide
+from okx_async._models import Outcome, Position, PosSide
 from okx_async._quota import Quota
+from okx_async._rest.outcomes import classify
 from okx_async._rest.records import positions as read_records
 from okx_async._rest.requests import CLOSE_PATH, ApiRequest, positions
 from okx_async.rehearsal.environment import Account
@@ -34,6 +35,10 @@ _STRAIGHT: Final = Twist()
 
 class NotTriedError(Exception):
     """A trial that could not be made, with the reason."""
+
+
+class NotOpenedError(NotTriedError):
+    """A trial that could not be made because the exchange does not let the account open anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +108,22 @@ class Stage:
             mgn_mode: "cross" or "isolated".
 
         Raises:
-            NotTriedError: It was refused, or was not filled.
+            NotOpenedError: It was refused.
+            NotTriedError: It was not filled.
         """
         pos_side, size = self.account.pos_side(side), f"{(self.instrument.min_sz * times).normalize():f}"
         cl_ord_id = self.new_id()
         opening = Opening(cl_ord_id, self.instrument.inst_id, mgn_mode, pos_side, side, size, self.wire.now())
+        was_flat, self.flat = self.flat, False
         self.ledger.note(opening)
-        self.flat = False
         body = {"tdMode": mgn_mode, "side": side, "ordType": "market", "sz": size, "clOrdId": cl_ord_id}
         expires = {"expTime": str(round(1000 * (opening.sent + _EXPIRY)))}
         reply = await self.order(body | self.side_field(pos_side), Twist(headers=expires))
         if reply.code != "0":
-            raise NotTriedError(_not_opened(reply))
+            if classify(reply.answer) is not Outcome.UNKNOWN:  # the exchange has refused it, nothing can come of it
+                self.ledger.drop(opening)
+                self.flat = was_flat
+            raise NotOpenedError(_not_opened(reply))
         record = await self._filled(cl_ord_id)
         return Opened(pos_side, record, asyncio.get_running_loop().time())
 
