@@ -20,8 +20,10 @@ from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 from okx_async.rehearsal.assumption import Assumption
 from okx_async.rehearsal.assumptions import ASSUMPTIONS, BY_ID
+from okx_async.rehearsal.options import Options
+from okx_async.rehearsal.report import Report, Survey
 from okx_async.rehearsal.results import TrialResult, Verdict
-from okx_async.rehearsal.run import Options, Rehearsal, Report, StoppedError, Survey
+from okx_async.rehearsal.run import Rehearsal, StoppedError
 
 _Callbacks = tuple[Callable[[Assumption], object], Callable[[TrialResult], object]]
 

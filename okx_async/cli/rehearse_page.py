@@ -12,8 +12,8 @@ from rich.text import Text
 from okx_async.cli.tables import console, plain
 from okx_async.rehearsal.assumption import Assumption
 from okx_async.rehearsal.assumptions import BY_ID
+from okx_async.rehearsal.report import Report
 from okx_async.rehearsal.results import TrialResult, Verdict
-from okx_async.rehearsal.run import Report
 
 _STYLES = MappingProxyType({Verdict.HELD: "green", Verdict.NOT_HELD: "bold red", Verdict.NOT_TRIED: "yellow"})
 _VERDICT = 9

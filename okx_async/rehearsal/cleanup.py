@@ -5,6 +5,7 @@ order's time, and no larger than what was filled. Anything else belongs to the u
 """
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +23,8 @@ from okx_async.rehearsal.ledger import Ledger, Opening
 from okx_async.rehearsal.market import PREFIX
 from okx_async.rehearsal.stage import ORDER_QUOTA
 from okx_async.rehearsal.wire import Wire, get
+
+logger = logging.getLogger("okx_async")
 
 STEP: Final = "clean-up"
 _NEAR_MS: Final = 2_000
@@ -72,11 +75,17 @@ class Cleaner:
             return await self._clean()
         except OkxError as error:
             return Left(flat=False, certain=False, words=(f"the exchange could not be asked: {error}",))
+        except Exception as error:  # an answer in a form of its own is no proof of anything
+            logger.exception("the clean-up failed")
+            return Left(flat=False, certain=False, words=(f"the clean-up itself failed: {type(error).__name__}",))
         finally:
             current_trial.reset(token)
 
     async def prove(self, inst_id: str, left: Left) -> Left:
-        """Read everything once more, and return `left` if nothing is open on an instrument."""
+        """Read everything once more, and return `left` with what others have open on an instrument.
+
+        What the rehearsal opened was seen gone before; what is there now is of another program.
+        """
         token = current_trial.set(STEP)
         try:
             listing = read_records((await self._wire.ask(positions(None))).answer)
@@ -84,11 +93,14 @@ class Cleaner:
             return Left(flat=False, certain=False, words=(f"the last reading failed: {error}",), closed=left.closed)
         finally:
             current_trial.reset(token)
-        here = [one for one in listing.positions if one.inst_id == inst_id and one.pos != 0]
         doubtful = [record.reason for record in listing.unreadable]
-        if not here and not doubtful:
-            return left
-        return Left(flat=False, certain=True, words=(*map(_words, here), *doubtful, *left.words), closed=left.closed)
+        foreign = [
+            f"{_words(one)}: opened by another program meanwhile, left alone"
+            for one in listing.positions
+            if one.inst_id == inst_id and one.pos != 0
+        ]
+        words = (*left.words, *doubtful, *foreign)
+        return Left(flat=not doubtful, certain=True, words=words, closed=left.closed)
 
     async def _clean(self) -> Left:
         loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ A trial opens only through `Stage.open`, which notes the order in the ledger bef
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from types import MappingProxyType
 from typing import Any, Final, Self
 
@@ -29,12 +30,18 @@ PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
 _FILL_TIME: Final = 5.0
 _EXPIRY: Final = 5.0
 """Seconds after which the exchange may not take an opening order any more (its expTime)."""
+_FRESH: Final = 1.0
+"""Seconds for which a reading without positions is relied on."""
 _NO_MONEY: Final = frozenset({"51008", "51119", "51127", "51131"})
 _STRAIGHT: Final = Twist()
 
 
 class NotTriedError(Exception):
     """A trial that could not be made, with the reason."""
+
+
+class NotAloneError(NotTriedError):
+    """A trial that was not made because another program has opened something on the instrument meanwhile."""
 
 
 class NotOpenedError(NotTriedError):
@@ -90,6 +97,8 @@ class Stage:
     """What one trial has found out for others."""
     flat: bool = True
     """Whether the last reading, since the last order, has shown nothing."""
+    looked: float = -inf
+    """The loop's time of the last reading of the instrument."""
     resting: bool = False
     """Whether an order was put on the book that may rest there."""
     numbers: int = 0
@@ -108,14 +117,19 @@ class Stage:
             mgn_mode: "cross" or "isolated".
 
         Raises:
-            NotOpenedError: It was refused.
+            NotOpenedError: It was refused, or could not be noted.
             NotTriedError: It was not filled.
         """
         pos_side, size = self.account.pos_side(side), f"{(self.instrument.min_sz * times).normalize():f}"
         cl_ord_id = self.new_id()
         opening = Opening(cl_ord_id, self.instrument.inst_id, mgn_mode, pos_side, side, size, self.wire.now())
+        try:
+            self.ledger.note(opening)
+        except OSError as error:
+            raise NotOpenedError(
+                f"{self.ledger.path} cannot be written: {error.strerror}; nothing was opened"
+            ) from None
         was_flat, self.flat = self.flat, False
-        self.ledger.note(opening)
         body = {"tdMode": mgn_mode, "side": side, "ordType": "market", "sz": size, "clOrdId": cl_ord_id}
         expires = {"expTime": str(round(1000 * (opening.sent + _EXPIRY)))}
         reply = await self.order(body | self.side_field(pos_side), Twist(headers=expires))
@@ -186,7 +200,19 @@ class Stage:
         listing = read_records((await self.reading()).answer)
         here = [one for one in listing.positions if one.inst_id == self.instrument.inst_id and one.pos != 0]
         self.flat = not here and not listing.unreadable
+        self.looked = asyncio.get_running_loop().time()
         return here
+
+    async def check_alone(self) -> None:
+        """Raise NotAloneError if something is open on the instrument that no noted order can have opened."""
+        if self.ledger.openings or asyncio.get_running_loop().time() - self.looked < _FRESH:
+            return
+        if here := await self.held():
+            found = here[0]
+            self.flat = True  # of the rehearsal's own nothing is there
+            raise NotAloneError(
+                f"another program has opened {found.inst_id} {found.mgn_mode} {found.pos_side}: {found.pos}"
+            )
 
     async def until(self, wanted: Callable[[Sequence[Position]], bool], seconds: float) -> float | None:
         """Read until `wanted`, and return the loop's time after that reading; None: not within `seconds`."""

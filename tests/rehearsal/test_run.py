@@ -9,8 +9,10 @@ import pytest
 
 from okx_async import InvalidRequestError, Limiter
 from okx_async.rehearsal.assumptions import ASSUMPTIONS
+from okx_async.rehearsal.ledger import Ledger
+from okx_async.rehearsal.options import Options
 from okx_async.rehearsal.results import Verdict
-from okx_async.rehearsal.run import Options, Rehearsal, StoppedError
+from okx_async.rehearsal.run import Rehearsal, StoppedError
 from okx_async.simulator import SimulatedExchange
 from okx_async.simulator.api.codes import error_body
 from okx_async.simulator.http.messages import Answer, Request
@@ -207,3 +209,42 @@ def test_maintenance_in_the_middle_is_waited_for(tmp_path: Path) -> None:
     assert report.left.flat
     assert verdicts(report)["not held"] == set()
     assert "flatten-proves-flat" in verdicts(report)["held"]
+
+
+@pytest.mark.parametrize("trial", ["closing-nothing-is-51023", "batch-closes", "window-is-sliding"])
+def test_what_another_program_opens_meanwhile_ends_it_and_stays(tmp_path: Path, trial: str) -> None:
+    async def main(world: World) -> Any:
+        def opens(assumption: Any) -> None:
+            if assumption.id == "unknown-order-is-51603":
+                world.exchange.reopen(INST, "5", after=3.0, account=world.account)
+
+        def waits(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+            answer = decide()
+            return answer._replace(delay=4.0) if "clOrdId" in request.raw_path and answer.code == "51603" else answer
+
+        world.alteration = waits
+        report = await world.rehearse(ids=frozenset({"unknown-order-is-51603", trial}), on_trial=opens)
+        return report, world.exchange.positions, [row.method for row in world.exchange.journal]
+
+    report, positions, methods = play(main, tmp_path)
+    assert "POST" not in methods
+    assert len(positions) == 1
+    assert "another program has opened" in report.stopped
+    assert report.left.flat
+    assert "left alone" in report.left.words[0]
+    assert not report
+
+
+@pytest.mark.parametrize("failing", ["note", "clear"])
+def test_a_disk_that_is_full_keeps_nothing_open(tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def main(world: World) -> Any:
+        monkeypatch.setattr(Ledger, failing, full)
+        report = await world.rehearse(ids=frozenset({"batch-closes", "flatten-proves-flat"}))
+        return report, world.exchange.positions
+
+    report, positions = play(main, tmp_path)
+    assert positions == ()
+    assert not report
