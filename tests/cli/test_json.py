@@ -171,8 +171,9 @@ def test_limits_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def measured() -> bench.Figures:
-        return bench.Figures(1000, 2000, 500, 21, 0, 0.5, 40, 30, 50)
+    async def measure(measured: bench._Measured) -> bool:
+        measured.slots, measured.runs, measured.batches = [(1000, 2000, 500)], [(21, 0, 0.5)], [30, 40, 50]
+        return True
 
-    monkeypatch.setattr(bench, "_measure", measured)
+    monkeypatch.setattr(bench, "_measure", measure)
     check("bench", CliRunner().invoke(app, ["bench", "--json"]).stdout)
