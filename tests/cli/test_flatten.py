@@ -402,7 +402,7 @@ async def test_a_terminal_of_40_columns_shows_rows_as_they_change(
     plain = re.sub(rb"\x1b\[[?0-9;]*[A-Za-z]", b"", shown)
     logged = [line.rpartition(b"\r")[2] for line in plain.split(b"\r\n") if b"debug: " in line]
     assert logged
-    assert all(line.startswith(b"debug: ") for line in logged)
+    assert all(re.match(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z debug: ", line) for line in logged)
     assert max(map(len, out.splitlines())) <= 40
     assert "FLAT" in out
 

@@ -112,7 +112,7 @@ def test_a_server_is_shown_with_what_it_says_of_itself(command: Process) -> None
     assert shown.returncode == 0, shown.stderr
     first, second = shown.stdout.splitlines()
     assert first == f"{server.url}: 0 keys in use"
-    assert re.fullmatch(r"Valkey \S+, \S+ ms away, noeviction, not kept on disk, 0 replicas", second)
+    assert re.fullmatch(r"(Valkey|Redis) \S+, \S+ ms away, noeviction, not kept on disk, 0 replicas", second)
     found = json.loads(command("limits", "--store", server.url, "--json").stdout)
     assert found["server"]["policy"] == "noeviction"
     server.kill()
