@@ -61,6 +61,21 @@ async def test_it_runs_on_real_sockets(tmp_path: Path) -> None:
         assert exchange.positions == ()
 
 
+@pytest.mark.long
+@pytest.mark.timeout(240)
+async def test_the_whole_of_it_runs_on_real_sockets(tmp_path: Path) -> None:
+    """In real time: it exhausts rate limits and waits for idle connections."""
+    async with SimulatedExchange(seed=1, fill_delay=0.1) as exchange:
+        account = exchange.add_account(demo=True)
+        other = exchange.base_url.replace("127.0.0.1", "localhost")
+        options = Options(base_url=exchange.base_url, folder=tmp_path, other_base_url=other)
+        report = await Rehearsal(account.credentials, options, limiter=Limiter()).run()
+        assert verdicts(report)["not held"] == set()
+        assert verdicts(report)["not tried"] == MODES["net_mode"]
+        assert report
+        assert exchange.positions == ()
+
+
 def test_only_some_assumptions_are_tried(tmp_path: Path) -> None:
     async def main(world: World) -> Any:
         return await world.rehearse(ids=frozenset({"closing-nothing-is-51023"})), world.exchange.trades
