@@ -105,14 +105,41 @@ async def _besiege(after: float, world: World, program: Program, rng: Random) ->
     await siege(world, program, rng)
 
 
+def _while_it_waits(world: World, rng: Random, program: Program, act: Callable[[], object]) -> None:
+    """Do something to a loop while answers to its requests are late, if it runs then and is not the only one."""
+    delay = world.plan.timeout * 0.9
+    world.exchange.inject(delay=delay, times=25)
+
+    def strike() -> None:
+        if program.loop.runs and sum(each.loop.runs for each in world.programs) > 1:
+            act()
+
+    world.loop.call_later(rng.uniform(0.2, 1.0) * delay, strike)
+
+
 def hangs(world: World, rng: Random) -> str:
     """Let a loop hang until the others have come to their end."""
     program = _program(world, rng)
-    if world.hanging or program.loop.state is not State.RUNNING or len(world.programs) < 2:
-        return ""
-    world.hanging.append(program)
-    program.loop.stop_program()
-    return f"{program.name} hangs"
+
+    def hang() -> None:
+        if not world.hanging:
+            world.hanging.append(program)
+            program.loop.stop_program()
+
+    _while_it_waits(world, rng, program, hang)
+    return f"{program.name} will hang"
+
+
+def left_waiting(world: World, rng: Random) -> str:
+    """Let a loop be left while it waits for answers, and entered again."""
+    program, seconds = _program(world, rng), rng.choice((0.3, rng.uniform(1.0, 10.0)))
+
+    def leave() -> None:
+        program.loop.stop_program(State.LEFT)
+        world.loop.call_later(seconds, program.loop.go_on)
+
+    _while_it_waits(world, rng, program, leave)
+    return f"{program.name}: its loop will be left for {seconds:.3f} s while it waits for answers"
 
 
 def stopped_while_connecting(world: World, rng: Random) -> str:
@@ -269,6 +296,17 @@ PROGRAMS: tuple[Mishap, ...] = (
     cut_off,
     wall_steps,
 )
-LOOPS: tuple[Mishap, ...] = (stopped, stopped, stopped, stopped_while_connecting, left, left, hangs, wall_steps)
+LOOPS: tuple[Mishap, ...] = (
+    stopped,
+    stopped,
+    stopped,
+    stopped_while_connecting,
+    left,
+    left,
+    left_waiting,
+    left_waiting,
+    hangs,
+    wall_steps,
+)
 MISHAPS: dict[str, Mishap] = {each.__name__: each for each in (*PROGRAMS, *LOOPS, *NETWORK)}
 """By name."""
