@@ -106,15 +106,22 @@ async def _besiege(after: float, world: World, program: Program, rng: Random) ->
 
 
 def _while_it_waits(world: World, rng: Random, program: Program, act: Callable[[], object]) -> None:
-    """Do something to a loop while answers to its requests are late, if it runs then and is not the only one."""
-    delay = world.plan.timeout * 0.9
+    """Do something to a loop soon after a request of it was counted, while its answer is late."""
+    delay, ends = world.plan.timeout * 0.9, world.loop.clock() + 5.0
     world.exchange.inject(delay=delay, times=25)
+    seen = len(world.exchange.journal)
 
     def strike() -> None:
         if program.loop.runs and sum(each.loop.runs for each in world.programs) > 1:
             act()
 
-    world.loop.call_later(rng.uniform(0.2, 1.0) * delay, strike)
+    def look() -> None:
+        if any(row.cl_ord_id.startswith(f"{program.name}x") for row in world.exchange.journal[seen:]):
+            world.loop.call_later(rng.uniform(0.0, 0.5) * delay, strike)
+        elif world.loop.clock() < ends:
+            world.loop.call_later(0.02, look)
+
+    look()
 
 
 def hangs(world: World, rng: Random) -> str:
