@@ -27,8 +27,9 @@ FLOORS = [
     {"_client"},
     {"okx_async"},  # the public names, __init__.py
     {"simulator", "doctor", "instrumentation"},
-    {"torture", "pytest_plugin"},
+    {"torture", "pytest_plugin", "rehearsal"},
     {"cli"},
+    {"__main__"},
 ]
 
 # Rooms that use less than their floor allows.
@@ -122,7 +123,7 @@ def test_importing_the_package_imports_no_extra_and_no_command() -> None:
     absent = (
         {"sqlite3", "typer", "rich", "redis", "yaml", "pytest", "aiohttp.web", "uvloop"}
         | {"prometheus_client", "opentelemetry"}
-        | {f"okx_async.{name}" for name in ("simulator", "torture", "doctor", "instrumentation", "cli")}
+        | {f"okx_async.{name}" for name in ("simulator", "torture", "doctor", "instrumentation", "rehearsal", "cli")}
     )
     code = f"import sys, okx_async; print(*{absent!r} & sys.modules.keys())"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - our own

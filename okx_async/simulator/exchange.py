@@ -13,7 +13,7 @@ from decimal import Decimal
 from math import inf
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from okx_async._credentials import Credentials
 from okx_async.simulator.actors import Actors
@@ -24,6 +24,7 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.books.books import Books
 from okx_async.simulator.books.instruments import listing
 from okx_async.simulator.books.orders import Orders
+from okx_async.simulator.control import Control
 from okx_async.simulator.faults.faults import Faults
 from okx_async.simulator.gateway import Gateway
 from okx_async.simulator.http.connections import Connections
@@ -38,14 +39,14 @@ class SimulatedExchange(Actors, Injection):
     """An exchange on a loopback socket, with one live account; times are in seconds.
 
     Args:
-        latency: Each way, at least; by default 0.
-        jitter: Each way, more at most, uniform; by default 0.
+        latency: Seconds each way, at least; by default 0.
+        jitter: Seconds each way, more at most, uniform; by default 0.
         window: How arrivals are counted, "sliding" (by default) or "fixed".
-        fill_delay: From the acceptance of a close to the flat position: a number (by default 0), (least, most), or
-            `math.inf` for a close that never ends.
-        fill: The part of the position that a close fills; by default 1.
-        positions_lag: From a change of a position to its appearance in account/positions: a number (by default 0) or
-            (least, most).
+        fill_delay: Seconds from the acceptance of a close to the flat position: a number (by default 0), (least, most),
+            or `math.inf` for a close that never ends.
+        fill: The part of the position that a close fills, from 0 to 1; by default 1.
+        positions_lag: Seconds from a change of a position to its appearance in account/positions: a number (by default
+            0) or (least, most).
         flip_keeps_c_time: Whether a net position that changes sign in one trade keeps its ``cTime``; by default not.
         auto_cxl_algos: Whether ``autoCxl`` cancels algo orders as well as limit orders; by default not.
         pos_mode: The position mode of the default account, "net_mode" (by default) or "long_short_mode".
@@ -56,8 +57,10 @@ class SimulatedExchange(Actors, Injection):
         body_first: Whether the body's form is checked before authentication (by default), or after it.
         rate_first: Whether a request is counted before its signature is checked, or after it (by default).
         lenient_booleans: Whether ``"true"`` is taken for ``true``; by default not.
+        control: From where it may be steered by HTTP, under ``/simulated``: "here" (by default), from this machine
+            alone, "everywhere" or "nowhere".
         journal_cap: Rows and trades that are kept, by default 1,000,000; None: all.
-        clock: Measures; by default `time.monotonic`.
+        clock: Measures, in seconds; by default `time.monotonic`.
         wall_clock: The server's time in Unix seconds; by default `time.time`. A skewed clock makes a skewed server.
     """
 
@@ -80,6 +83,7 @@ class SimulatedExchange(Actors, Injection):
         body_first: bool = True,
         rate_first: bool = False,
         lenient_booleans: bool = False,
+        control: Literal["here", "everywhere", "nowhere"] = "here",
         journal_cap: int | None = 1_000_000,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -88,6 +92,8 @@ class SimulatedExchange(Actors, Injection):
             raise ValueError("latency and jitter must be finite numbers of seconds and not negative")
         if not 0 <= fill <= 1:
             raise ValueError(f"fill must be from 0 to 1, got {fill}")
+        if control not in {"here", "everywhere", "nowhere"}:
+            raise ValueError(f'control must be "here", "everywhere" or "nowhere", got {control!r}')
         self._latency, self._jitter = latency, jitter
         self._host, self._port = host, port
         self._wall_clock = wall_clock
@@ -116,7 +122,22 @@ class SimulatedExchange(Actors, Injection):
         )
         Actors.__init__(self, venue, self._accounts.add(pos_mode=pos_mode), clock=clock, wall_ms=self._ms)
         Injection.__init__(self, faults, gateway)
-        self._frontend = HttpFrontend(gateway, clock=clock, wall_clock=wall_clock, latency=self._one_way)
+        steering = Control(
+            self,
+            self,
+            self._accounts,
+            journal=lambda: gateway.journal,
+            worst_window=self.worst_window,
+            clock=clock,
+            everywhere=control == "everywhere",
+        )
+        self._frontend = HttpFrontend(
+            gateway,
+            clock=clock,
+            wall_clock=wall_clock,
+            latency=self._one_way,
+            control=None if control == "nowhere" else steering.answer,
+        )
         self._origin = ""
 
     # --- addresses ---
@@ -221,7 +242,11 @@ class SimulatedExchange(Actors, Injection):
         return self._accounts.add_key(account or self._account, perm=perm, ip=ip, credentials=credentials)
 
     def revoke(self, credentials: Credentials) -> None:
-        """Delete an API key: from now on its requests are answered 50119."""
+        """Delete an API key: from now on its requests are answered 50119.
+
+        Args:
+            credentials: The key.
+        """
         self._accounts.revoke(credentials)
 
     # --- the journal ---
@@ -237,7 +262,11 @@ class SimulatedExchange(Actors, Injection):
         return list(self._gateway.journal)
 
     def listen(self, tell: Callable[[Request, Answer, JournalRow], object]) -> None:
-        """Call `tell` with each request that is decided, its answer and its row of the journal."""
+        """Call `tell` with each request that is decided, its answer and its row of the journal.
+
+        Args:
+            tell: A plain function of the three.
+        """
         self._gateway.listeners.append(tell)
 
     @property

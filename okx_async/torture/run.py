@@ -1,6 +1,7 @@
 """Runs many histories in several processes and adds up what they covered."""
 
 import gc
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -87,5 +88,10 @@ def _records(seeds: Iterable[int], processes: int, run: Callable[[int], dict[str
         yield from map(run, seeds)
         return
     # Spawned: a forked child would have the parent's limiters and loops.
-    with get_context("spawn").Pool(processes) as pool:
+    with get_context("spawn").Pool(processes, _leave_ctrl_c) as pool:
         yield from pool.imap(run, seeds, chunksize=4)
+
+
+def _leave_ctrl_c() -> None:
+    """Ignore Ctrl-C, which a terminal sends to all processes: the first one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

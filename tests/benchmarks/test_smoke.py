@@ -176,3 +176,9 @@ def test_the_exit_is_timed_alone_and_beside_rivals(tmp_path: Path) -> None:
         assert 0 < first < seconds, name
         assert seconds < 30.0, name
     assert raw["three pollers, 1"][0][0] < 0.5
+
+
+def test_metrics_and_traces_are_timed_beside_the_sdk_alone(tmp_path: Path) -> None:
+    raw = run(tmp_path, "instrumentation", "--rounds", "1", "--calls", "100")["raw"]
+    assert len(raw) == 6
+    assert all(us > 0 for [us] in raw.values())

@@ -88,7 +88,7 @@ def test_a_damaged_file_is_an_error(command: Process, tmp_path: Path) -> None:
     path.chmod(0o600)
     shown = command("limits", "--json", "--store", f"sqlite://{path}")
     assert shown.returncode == 1
-    assert "damaged" in json.loads(shown.stdout)["error"]
+    assert "damaged" in json.loads(shown.stdout)["text"]
 
 
 @pytest.mark.parametrize("obstacle", ["link", "file"])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Callable
 from subprocess import CompletedProcess
 from typing import Any
@@ -22,6 +23,7 @@ def test_torture_prints_the_same_record_of_each_history_every_time(
     assert first.returncode == 0
     assert first.stderr == ""
     assert first.stdout == again.stdout
+    assert json.loads(first.stdout)["finished"] is True
     histories = json.loads(first.stdout)["histories"]
     assert [history["seed"] for history in histories] == [3, 4]
     for history in histories:
@@ -64,6 +66,53 @@ def test_a_broken_history_is_told_and_exit_1(
         assert any(history["broken"] for history in json.loads(out)["histories"])
     else:
         assert ": 0 broken" not in out
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_stop_says_what_was_done_and_what_was_not(
+    *, as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_series(seeds: range, processes: int, told: Callable[[dict[str, Any]], None], **_: object) -> None:
+        del processes
+        for seed in seeds:
+            if seed == 5:
+                signal.raise_signal(signal.SIGTERM)  # in the midst of a history, which ends all the same
+            told({"seed": seed, "requests": 7, "faults": 1, "virtual_seconds": 1.0, "cpu_seconds": 0.1, "broken": []})
+
+    monkeypatch.setattr(torture, "run_series", run_series)
+    before = signal.getsignal(signal.SIGTERM)
+    assert torture.run(10, 3, processes=1, shrinks=False, as_json=as_json) is ExitCode.FAILED
+    assert signal.getsignal(signal.SIGTERM) == before
+    out, err = capsys.readouterr()
+    assert err == "stopped by SIGTERM after 3 of 10 histories; the others: okx-async torture --seed 6 --seeds 7\n"
+    if as_json:
+        record = json.loads(out)
+        assert record["finished"] is False
+        assert [history["seed"] for history in record["histories"]] == [3, 4, 5]
+    else:
+        assert out.splitlines()[-1].startswith("3 histories, 21 requests, 3 faults")
+
+
+def test_a_stop_ends_other_processes_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_series(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)  # not Ctrl-C, which a run in the background ignores
+        raise AssertionError  # a second signal would be needed
+
+    monkeypatch.setattr(torture, "run_series", run_series)
+    assert torture.run(10, 3, processes=2, shrinks=False, as_json=False) is ExitCode.FAILED
+    assert capsys.readouterr().err.startswith("stopped by SIGTERM after 0 of 10 histories")
+
+
+def test_a_second_signal_does_not_wait_for_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_series(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError
+
+    monkeypatch.setattr(torture, "run_series", run_series)
+    assert torture.run(10, 3, processes=1, shrinks=False, as_json=False) is ExitCode.FAILED
 
 
 def test_shared_histories_are_run_and_judged_as_the_others(capsys: pytest.CaptureFixture[str]) -> None:

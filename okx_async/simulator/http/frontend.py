@@ -26,6 +26,7 @@ class HttpFrontend:
         clock: The exchange's clock, in seconds.
         wall_clock: The server's time, in Unix seconds.
         latency: Returns the seconds that a request, or an answer, is under way.
+        control: Returns the answer to a request that steers the exchange, None for any other; by default there is none.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class HttpFrontend:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         latency: Callable[[], float],
+        control: Callable[[Request], Answer | None] | None = None,
     ) -> None:
         self._gateway = gateway
         self._clock = clock
         self._wall_clock = wall_clock
         self._latency = latency
+        self._control = control
         self._timers: set[asyncio.TimerHandle] = set()
         self._server: asyncio.Server | None = None
         self._connections: Connections | None = None
@@ -78,6 +81,9 @@ class HttpFrontend:
         self._server = self._connections = None
 
     def _serve(self, connection: HttpConnection, request: Request) -> None:
+        if self._control is not None and (answer := self._control(request)) is not None:
+            self._send(connection, request, answer)
+            return
         way_in, way_out = self._latency(), self._latency()
         self._after(way_in, self._decide, connection, request, way_out)
 
