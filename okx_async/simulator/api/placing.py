@@ -118,7 +118,7 @@ def _place(venue: Venue, call: Call) -> PendingOrder:
     venue.orders.add(order)
     call.executed = True
     if fills:
-        position = position or venue.books.position_at(
+        position = venue.books.position_at(
             call.user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=call.now, ms=call.ms
         )
         pos = position.pos + (size if side == "buy" else -size)

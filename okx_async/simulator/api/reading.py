@@ -21,7 +21,7 @@ def positions(venue: Venue, call: Call) -> list[Any]:
     listed: list[Any] = [
         position.row(state, [order.attached() for order in venue.orders.attached(position) if order.close_fraction])
         for position, state in venue.books.shown(call.user_id, call.now, call.ms)
-        if (state.pos or inst_ids or pos_ids)
+        if (state.pos or ((inst_ids or pos_ids) and venue.behaviour.lists_flat))
         and (not inst_type or position.instrument.inst_type == inst_type)
         and (not inst_ids or position.instrument.inst_id in inst_ids)
         and (not pos_ids or position.pos_id in pos_ids)
