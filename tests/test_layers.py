@@ -27,7 +27,7 @@ FLOORS = [
     {"_client"},
     {"okx_async"},  # the public names, __init__.py
     {"simulator", "doctor"},
-    {"torture", "pytest_plugin"},
+    {"torture", "pytest_plugin", "rehearsal"},
     {"cli"},
 ]
 
@@ -119,7 +119,7 @@ def test_a_pure_part_takes_its_time_as_an_argument(name: str) -> None:
 
 def test_importing_the_package_imports_no_extra_and_no_command() -> None:
     absent = {"sqlite3", "typer", "rich", "redis", "yaml", "pytest", "aiohttp.web", "uvloop"} | {
-        f"okx_async.{name}" for name in ("simulator", "torture", "doctor", "cli")
+        f"okx_async.{name}" for name in ("simulator", "torture", "doctor", "rehearsal", "cli")
     }
     code = f"import sys, okx_async; print(*{absent!r} & sys.modules.keys())"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - our own

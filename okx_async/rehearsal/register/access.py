@@ -1,0 +1,91 @@
+"""What is assumed of environment, connections, clock and signature."""
+
+from typing import Final
+
+from okx_async.rehearsal.assumption import Assumption, Danger
+
+ACCESS: Final = (
+    Assumption(
+        "environment-is-checked",
+        "A key of one environment is refused in the other with 50101: demo keys without x-simulated-trading: 1.",
+        "asks account/config once more as the other environment",
+        ("doctor.refusals", "_rest.codes", "rehearsal.environment"),
+        "observed",
+        Danger.READS,
+        1,
+    ),
+    Assumption(
+        "query-is-signed-as-sent",
+        "A query with a raw comma is accepted if it is signed as it is sent.",
+        "asks account/positions for two instruments",
+        ("_rest.requests", "_rest.signing"),
+        "observed",
+        Danger.READS,
+        1,
+    ),
+    Assumption(
+        "positions-can-be-read",
+        "Records of account/positions have the fields and forms that the decoder needs.",
+        "reads an open position and decodes it",
+        ("_rest.records", "_flatten.readings"),
+        "documented",
+        Danger.OPENS,
+        6,
+        1,
+    ),
+    Assumption(
+        "answers-have-short-heads",
+        "Lines of an answer's head stay below 8 KiB; 64 KiB are read.",
+        "measures every answer of the rehearsal's own requests",
+        ("_http.protocol",),
+        "assumed",
+        Danger.READS,
+        2,
+    ),
+    Assumption(
+        "idle-connections-last-16-s",
+        "The server keeps an idle connection for longer than the client does (15 s).",
+        "sends a request, waits 16 s, and sends another one over the same connection",
+        ("_client", "_http.connector"),
+        "assumed",
+        Danger.READS,
+        2,
+        seconds=16.5,
+    ),
+    Assumption(
+        "timestamp-of-25-s-is-taken",
+        "A timestamp 25 s old is accepted: 30 s are allowed.",
+        "asks account/config with such a timestamp",
+        ("_calls.exchange_clock", "simulator.api.accounts"),
+        "documented",
+        Danger.READS,
+        1,
+    ),
+    Assumption(
+        "old-timestamp-is-50102",
+        "A timestamp 60 s old is refused with 50102, after which the client asks public/time and signs anew.",
+        "asks account/config with such a timestamp",
+        ("_rest.codes", "_calls.caller"),
+        "documented",
+        Danger.AUTHENTICATION,
+        1,
+    ),
+    Assumption(
+        "wrong-signature-is-50113",
+        "A wrong signature is refused with 50113.",
+        "asks account/config with such a signature",
+        ("_rest.codes", "doctor.refusals"),
+        "documented",
+        Danger.AUTHENTICATION,
+        1,
+    ),
+    Assumption(
+        "body-is-read-before-signature",
+        "Of a close that is no JSON and wrongly signed, the JSON is refused (50002): the body's form is checked first.",
+        "sends such a request",
+        ("simulator.gateway",),
+        "assumed",
+        Danger.AUTHENTICATION,
+        1,
+    ),
+)

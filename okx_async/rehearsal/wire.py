@@ -1,0 +1,277 @@
+"""The rehearsal's own requests: each is sent once and observed, right ones and those that are wrong on purpose.
+
+The library's client sends no wrong request and shows no headers of answers, so trials that need either send here. The
+slots are those of the client's limiter: whatever else counts under the user id knows of these requests.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Final, Self
+
+import aiohttp
+from aiohttp.hdrs import CONTENT_ENCODING, PROXY_AUTHORIZATION
+from yarl import URL
+
+from okx_async._calls.identity import Identity, identity_of
+from okx_async._credentials import Credentials
+from okx_async._errors import NotSentError, OkxError, OutcomeUnknownError
+from okx_async._http.bodies import UnreadableBodyError, read_body, unpack
+from okx_async._http.failures import words
+from okx_async._http.protocol import LIMITS
+from okx_async._http.route import DIRECT, Route
+from okx_async._limiter.slots import SlotSource
+from okx_async._quota import Quota
+from okx_async._rest.requests import CLOSE_PATH, ApiRequest
+from okx_async._rest.responses import Answer, one_line, parse, parse_items
+from okx_async._rest.signing import SIGN, Signer
+from okx_async.rehearsal.exchanges import HttpExchange, Observer, current_trial
+
+_PATIENCE: Final = 30.0
+"""Seconds to wait for a slot."""
+_WRONG: Final = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+"""A signature in the right form, of nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer that was read to its end."""
+
+    answer: Answer
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    sent: float
+    """The loop's time before the write."""
+    received: float
+    """The loop's time after the end of the answer."""
+
+    @property
+    def code(self) -> str:
+        """The code that decides, or "HTTP 404" where there is none."""
+        return self.answer.code or f"HTTP {self.answer.status}"
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.answer.status
+
+    @property
+    def data(self) -> list[Mapping[str, Any]]:
+        """The records of the answer."""
+        return self.answer.data
+
+    def told(self) -> str:
+        """Return code and status as evidence shows them."""
+        return f"{self.code} under HTTP {self.status}" if self.answer.code else self.code
+
+
+@dataclass(frozen=True, slots=True)
+class Twist:
+    """What is wrong with a request on purpose."""
+
+    age: float = 0.0
+    """Seconds by which its timestamp is too old."""
+    wrong_signature: bool = False
+    other_environment: bool = False
+    """Whether it has the header of demo trading though it is for live trading, or the other way round."""
+    uncounted: bool = False
+    """Whether it takes no slot: the trial is about the exchange's own count."""
+    base_url: str = ""
+    """Another host; "": the usual one."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers to be set in addition."""
+
+
+_STRAIGHT: Final = Twist()
+
+
+class Wire:
+    """Sends requests over a session of its own; use it as an asynchronous context manager.
+
+    Args:
+        credentials: The API key.
+        base_url: Where to, checked.
+        demo: Whether requests have the header of demo trading.
+        environment: The part of limiter keys that tells exchanges apart.
+        limiter: Grants the slots.
+        route: The way there: proxy, certificates, addresses.
+        observer: Is told every exchange.
+        timeout: Seconds from a request to its answer.
+        wall_clock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        base_url: str,
+        *,
+        demo: bool,
+        environment: str,
+        limiter: SlotSource,
+        route: Route = DIRECT,
+        observer: Observer = lambda _: None,
+        timeout: float = 5.0,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._base_url = base_url
+        self._signers = {demo: Signer(credentials, demo=demo), not demo: Signer(credentials, demo=not demo)}
+        self._demo = demo
+        self._limiter = limiter
+        self._identity = identity_of(environment, credentials.api_key, None, limiter)
+        self._route = route
+        self._observe = observer
+        self._timeout = timeout
+        self._wall_clock = wall_clock
+        self._session: aiohttp.ClientSession | None = None
+        self.offset = 0.0
+        """Seconds by which the exchange's clock is ahead."""
+        self.connections = 0
+        """How many were made."""
+
+    @property
+    def identity(self) -> Identity:
+        """The user id that requests are counted by, as far as it is known."""
+        return self._identity
+
+    async def __aenter__(self) -> Self:
+        self._session = self._open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def now(self) -> float:
+        """Return the exchange's time, Unix seconds."""
+        return self._wall_clock() + self.offset
+
+    async def ask(self, request: ApiRequest, twist: Twist = _STRAIGHT) -> Reply:
+        """Send a request in a slot of its limit, and return the answer.
+
+        Raises:
+            NotSentError: It never left.
+            OutcomeUnknownError: There was no whole answer.
+        """
+        if twist.uncounted:
+            return await self._send(request, twist)
+        async with self._limiter.slot(self.key(request), max_wait=_PATIENCE, quota=request.quota):
+            return await self._send(request, twist)
+
+    def key(self, request: ApiRequest) -> tuple[str, ...]:
+        """Return the limiter's key of a request."""
+        return self._identity.key(request.label, endpoint=request.path != CLOSE_PATH)
+
+    async def _send(self, request: ApiRequest, twist: Twist) -> Reply:
+        session = self._session
+        if session is None:
+            raise RuntimeError("use it as `async with`")
+        headers = self._headers(request, twist)
+        base_url = twist.base_url or self._base_url
+        loop, started = asyncio.get_running_loop(), self._wall_clock()
+        sent, status, answered, body, failure = loop.time(), 0, {}, b"", ""
+        error: OkxError | None = None
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                session.request(
+                    request.method,
+                    URL(base_url + request.path, encoded=True),
+                    data=request.body or None,
+                    headers={**headers, **self._login()},
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    **self._options(),
+                ) as response,
+            ):
+                status, answered = response.status, dict(response.headers)
+                body = await read_body(response.content)
+                if encodings := response.headers.get(CONTENT_ENCODING):
+                    body = unpack(body, encodings)
+        except aiohttp.ClientConnectorError as lost:
+            failure = one_line(words(lost))
+            error = NotSentError(f"{request.label}: not sent: {failure}")
+        except (aiohttp.ClientError, OSError, TimeoutError, UnreadableBodyError) as lost:
+            failure = "no answer in time" if isinstance(lost, TimeoutError) else one_line(words(lost))
+            error = OutcomeUnknownError(f"{request.label}: no whole answer: {failure}")
+        except asyncio.CancelledError:
+            failure = "cancelled"
+            raise
+        finally:
+            self._observe(
+                HttpExchange(
+                    current_trial.get(),
+                    base_url,
+                    request.method,
+                    request.path,
+                    headers,
+                    request.body,
+                    0 if failure else status,
+                    answered,
+                    body,
+                    started,
+                    self._wall_clock(),
+                    failure,
+                )
+            )
+        if error is not None:
+            raise error from None
+        read = parse_items if request.itemized else parse
+        return Reply(read(status, body), answered, body, sent, loop.time())
+
+    def _headers(self, request: ApiRequest, twist: Twist) -> dict[str, str]:
+        if not request.signed:
+            return {"Accept-Encoding": "identity"}
+        signer = self._signers[self._demo is not twist.other_environment]
+        headers = dict(signer.headers(request.method, request.path, request.body, self.now() - twist.age))
+        if twist.wrong_signature:
+            headers[SIGN] = _WRONG
+        return {**headers, **twist.headers}
+
+    def _login(self) -> dict[str, str]:
+        """Return the login for a proxy that gets the request itself, and no CONNECT before it."""
+        proxy = self._route.proxy
+        if proxy is None or proxy.authorization is None or self._base_url.startswith("https:"):
+            return {}
+        return {PROXY_AUTHORIZATION: proxy.authorization}
+
+    def _options(self) -> dict[str, Any]:
+        """Return what a request needs beside itself: wide limits of the answer's head, and the proxy."""
+        proxy = self._route.proxy
+        if proxy is None:
+            return LIMITS
+        login = None if proxy.authorization is None else {PROXY_AUTHORIZATION: proxy.authorization}
+        return {**LIMITS, "proxy": proxy.url, "proxy_headers": login}
+
+    def _open(self) -> aiohttp.ClientSession:
+        route = self._route
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_create_end.append(self._count)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=True if route.ssl is None else route.ssl,
+                family=route.family,
+                local_addr=None if route.local_addr is None else (route.local_addr, 0),
+                resolver=route.resolver,
+                keepalive_timeout=60.0,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trust_env=False,
+            auto_decompress=False,
+            trace_configs=[tracing],
+        )
+
+    async def _count(self, *_: SimpleNamespace | object) -> None:
+        self.connections += 1
+
+
+def post(path: str, body: bytes, label: str, quota: Quota, *, itemized: bool = False) -> ApiRequest:
+    """Return a request that changes something, other than a close."""
+    return ApiRequest("POST", f"/api/v5/{path}", body, label, quota, itemized=itemized)
+
+
+def get(path: str, label: str, quota: Quota, *, signed: bool = True) -> ApiRequest:
+    """Return a request that reads."""
+    return ApiRequest("GET", f"/api/v5/{path}", b"", label, quota, needs_user_id=signed, signed=signed)
