@@ -58,14 +58,16 @@ class SimulatedExchange(Actors, Injection):
 
             Checks: ``body_first``: whether the body's form is checked before authentication, or after it;
             ``rate_first``: whether a request is counted before its signature is checked, or after it; the orders
-            ``auth_checks`` and ``close_checks``; ``max_age`` of a timestamp; ``refusals`` by situation.
+            ``auth_checks`` and ``close_checks``; ``max_age`` of a timestamp; ``empty_is_absent``;
+            ``refusals`` by situation.
 
             Closes: ``lenient_booleans``: whether ``"true"`` is taken for ``true``; ``pos_side_echo``;
             ``cl_ord_id_kept`` and ``cl_ord_id_reusable``; ``auto_cxl_algos``: whether ``autoCxl`` cancels algo orders
             as well as limit orders; ``fill_delay``: from the acceptance of a close to the flat position, a number,
             (least, most), or `math.inf` for a close that never ends.
 
-            Positions: ``positions_lag``: from a change to its appearance in account/positions; ``lists_flat``;
+            Positions: ``positions_lag``, ``opening_lag`` and ``history_lag``: from a change to its appearance;
+            ``lists_flat``;
             ``flip_keeps_c_time``: whether a net position that changes sign in one trade keeps its ``cTime``;
             ``reopen_keeps_c_time`` and ``reopen_keeps_pos_id``.
 
@@ -105,6 +107,7 @@ class SimulatedExchange(Actors, Injection):
             listing(self._ms()),
             Books(
                 self._drawn(behaviour.positions_lag),
+                self._drawn(behaviour.opening_lag),
                 flip_is_new=not behaviour.flip_keeps_c_time,
                 reopening_is_new=not behaviour.reopen_keeps_c_time,
                 keeps_pos_id=behaviour.reopen_keeps_pos_id,

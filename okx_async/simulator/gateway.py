@@ -72,6 +72,7 @@ class Gateway:
             part=self._venue.fill,
             fault="forwarded" if forwarded else "",
             by_family=self._behaviour.options_by_family,
+            empty_is_absent=self._behaviour.empty_is_absent,
         )
         answer = self._answer(request, call, forwarded=forwarded)
         if self._venue.books.watching and request.raw_path == CLOSE_PATH and not forwarded:

@@ -134,6 +134,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "close_checks": _sequence,
     "fill_delay": _seconds,
     "positions_lag": _seconds,
+    "opening_lag": _seconds,
     "limits": _mapping,
     "refusals": _refusals,
 }

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from math import inf
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from okx_async.simulator.api.arrivals import WINDOWS, Window
 from okx_async.simulator.api.codes import SHAPES, Shape
 
 Seconds: TypeAlias = float | tuple[float, float]
 """A number of seconds, or (least, most) of which each is drawn."""
+
+ListsFlat: TypeAlias = Literal["named", "never", "always"]
 
 AUTH_CHECKS = ("timestamp", "key", "environment", "passphrase", "ip", "signature")
 CLOSE_CHECKS = (
@@ -67,6 +69,7 @@ class Settings(TypedDict, total=False):
     auth_checks: tuple[str, ...]
     close_checks: tuple[str, ...]
     max_age: float
+    empty_is_absent: bool
     lenient_booleans: bool
     pos_side_echo: str
     cl_ord_id_kept: bool
@@ -74,7 +77,9 @@ class Settings(TypedDict, total=False):
     auto_cxl_algos: bool
     fill_delay: Seconds
     positions_lag: Seconds
-    lists_flat: bool
+    opening_lag: Seconds
+    history_lag: float
+    lists_flat: ListsFlat
     flip_keeps_c_time: bool
     reopen_keeps_c_time: bool
     reopen_keeps_pos_id: bool
@@ -110,6 +115,8 @@ class Behaviour:
     """The order of the checks of a close."""
     max_age: float = 30.0
     """By how much a timestamp may differ from the server's time, either way."""
+    empty_is_absent: bool = True
+    """Whether an empty parameter counts as absent; if not, it is refused."""
     lenient_booleans: bool = False
     """Whether ``autoCxl`` may be the text ``"true"``."""
     pos_side_echo: str = "net"
@@ -124,8 +131,12 @@ class Behaviour:
     """From the acceptance of a close to the flat position; `math.inf`: it never ends."""
     positions_lag: Seconds = 0.0
     """From a change of a position to its appearance in account/positions."""
-    lists_flat: bool = True
-    """Whether account/positions lists a flat position that is asked for by instId or posId."""
+    opening_lag: Seconds = 0.0
+    """The same for a position at an address that never had one."""
+    history_lag: float = 0.0
+    """From a change of a position to its appearance in account/positions-history."""
+    lists_flat: ListsFlat = "named"
+    """Whether account/positions lists flat positions: if "named" by instId or posId, "never" or "always"."""
     flip_keeps_c_time: bool = False
     """Whether a net position that changes sign in one trade keeps its ``cTime``."""
     reopen_keeps_c_time: bool = False
@@ -156,6 +167,16 @@ def _check_boolean(name: str, value: Any) -> None:
 def _check_window(name: str, value: Any) -> None:
     if value not in WINDOWS:
         raise ValueError(f'{name} must be "sliding" or "fixed", got {value!r}')
+
+
+def _check_flat(name: str, value: Any) -> None:
+    if value not in get_args(ListsFlat):
+        raise ValueError(f'{name} must be "named", "never" or "always", got {value!r}')
+
+
+def _check_lag(name: str, value: Any) -> None:
+    if not (_is_number(value) and 0 <= value < inf):
+        raise ValueError(f"{name} must be a number of seconds and not negative, got {value!r}")
 
 
 def _check_delay(name: str, value: Any) -> None:
@@ -210,6 +231,9 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "pos_side_echo": _check_side,
     "fill_delay": _check_delay,
     "positions_lag": _check_delay,
+    "opening_lag": _check_delay,
+    "history_lag": _check_lag,
+    "lists_flat": _check_flat,
     "refusals": _check_refusals,
     "keepalive": _check_time,
     "max_head": _check_head,

@@ -1,7 +1,4 @@
-"""One request on its way through the checks, its parameters, and the state that endpoints work on.
-
-An empty parameter counts as absent, since some clients send such.
-"""
+"""One request on its way through the checks, its parameters, and the state that endpoints work on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,6 +49,8 @@ class Call:
     fault: str = ""
     by_family: bool = True
     """Whether options are counted by family."""
+    empty_is_absent: bool = True
+    """Whether an empty parameter counts as absent; some clients send such. If not, it is refused."""
 
     @property
     def key(self) -> ApiKey:
@@ -87,7 +86,7 @@ class Call:
         value = self.params.get(name)
         if value is None:
             return ""
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not (value or self.empty_is_absent):
             raise parameter_error(name)
         return value
 

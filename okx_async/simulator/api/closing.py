@@ -190,7 +190,7 @@ def _order_recorder(venue: Venue, position: Position, call: Call) -> Callable[[D
 
 def _auto_cxl(venue: Venue, call: Call) -> bool:
     value = call.params.get("autoCxl")
-    if value is None or value == "":
+    if value is None or (value == "" and call.empty_is_absent):
         return False
     if venue.behaviour.lenient_booleans and isinstance(value, str) and value in {"true", "false"}:
         return value == "true"

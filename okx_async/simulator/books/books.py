@@ -59,6 +59,7 @@ class Books:
 
     Args:
         lag: Returns the seconds until a change is shown; by default 0.
+        opening_lag: The same for a position at an address that never had one.
         flip_is_new: Whether a net position that changes sign in one trade begins a new holding period.
         reopening_is_new: Whether a position that is opened anew gets a new ``cTime``.
         keeps_pos_id: Whether a position that is opened anew keeps its ``posId``.
@@ -68,13 +69,14 @@ class Books:
     def __init__(
         self,
         lag: Callable[[], float] = lambda: 0.0,
+        opening_lag: Callable[[], float] = lambda: 0.0,
         *,
         flip_is_new: bool = True,
         reopening_is_new: bool = True,
         keeps_pos_id: bool = True,
         trades_cap: int | None = None,
     ) -> None:
-        self._lag = lag
+        self._lag, self._opening_lag = lag, opening_lag
         self._flip_is_new = flip_is_new
         self._reopening_is_new = reopening_is_new
         self._keeps_pos_id = keeps_pos_id
@@ -186,7 +188,7 @@ class Books:
             forced=cause in {"liquidation", "adl"},
         )
         after = position.holding()
-        position.show(at + (self._lag() if before.c_time else 0.0), at)  # a new position is shown at once
+        position.show(at + (self._lag if before.c_time else self._opening_lag)(), at)
         self.trades.append(Trade(at, before, after, cause, asked, px))
         return after
 

@@ -33,12 +33,14 @@ def test_an_exchange_shows_its_settings() -> None:
         ({"unheard_of": 1}, TypeError),
         ({"window": "round"}, ValueError),
         ({"window": ["sliding"]}, ValueError),
-        *(({name: value}, TypeError) for name in ("rate_first", "lists_flat") for value in (1, "true", None)),
+        *(({name: value}, TypeError) for name in ("rate_first", "body_first") for value in (1, "true", None)),
         *(({name: value}, TypeError) for name in ("fill_delay", "positions_lag") for value in ("1", True, (1, "2"))),
         *(({name: value}, ValueError) for name in ("fill_delay", "positions_lag") for value in (-1, nan, (2, 1))),
         ({"positions_lag": inf}, ValueError),
         *(({name: value}, ValueError) for name in ("max_age", "keepalive") for value in (0, -1, inf, nan, "1", True)),
         *(({"max_head": value}, ValueError) for value in (0, 1e6, True, "4096")),
+        *(({"history_lag": value}, ValueError) for value in (-1, inf, "1", True)),
+        *(({"lists_flat": value}, ValueError) for value in ("sometimes", True)),
         *(({"pos_side_echo": value}, ValueError) for value in ("both", None)),
         *(({"limits": value}, ValueError) for value in ({"trade/order": 0}, {"trade/order": 1.5}, {1: 1})),
         *(({"refusals": value}, TypeError) for value in ({"no position": "51023"}, {1: Refusal("51023")})),
@@ -155,13 +157,46 @@ def test_a_client_s_id_may_be_refused_the_second_time(open_desk: Callable[..., D
         assert desk.close(clOrdId="c2").code == ("51023" if reusable else "0")
 
 
-def test_flat_positions_may_be_left_out(open_desk: Callable[..., Desk]) -> None:
-    for lists_flat in (True, False):
-        desk = open_desk(lists_flat=lists_flat)
-        desk.exchange.open_position(SWAP, 3)
-        desk.close()
-        assert desk.pos(f"?instId={SWAP}") == ({f"{SWAP}/cross/net": "0"} if lists_flat else {})
-        assert desk.pos() == {}
+@pytest.mark.parametrize(
+    ("lists_flat", "named", "unnamed"), [("named", True, False), ("never", False, False), ("always", True, True)]
+)
+def test_flat_positions_may_be_left_out(
+    open_desk: Callable[..., Desk], lists_flat: str, *, named: bool, unnamed: bool
+) -> None:
+    desk = open_desk(lists_flat=lists_flat)
+    desk.exchange.open_position(SWAP, 3)
+    desk.close()
+    assert [bool(desk.pos(query)) for query in (f"?instId={SWAP}", "")] == [named, unnamed]
+
+
+def test_a_new_position_may_be_listed_late(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(opening_lag=1.0, positions_lag=3.0)
+    desk.exchange.open_position(SWAP, 3)
+    assert desk.pos(f"?instId={SWAP}") == {}  # not even a flat one
+    desk.advance(1.0)
+    assert desk.pos() == {f"{SWAP}/cross/net": "3"}
+
+
+def test_the_history_may_lag(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(history_lag=2.0)
+    desk.exchange.open_position(SWAP, 3)
+    desk.close()
+    for wait, rows in ((1.9, 0), (0.2, 1)):
+        desk.advance(wait)
+        assert len(desk.get("account/positions-history").data) == rows
+
+
+@pytest.mark.parametrize(("absent", "code"), [(True, "51023"), (False, "51000")])
+def test_empty_parameters(open_desk: Callable[..., Desk], code: str, *, absent: bool) -> None:
+    desk = open_desk(empty_is_absent=absent)
+    assert [desk.close(tag="").code, desk.close(ccy="").code, desk.close(autoCxl="").code] == [code, code, code]
+    assert desk.close().code == "51023"
+
+
+def test_refusals_of_orders_have_other_codes_too(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(refusals={"order gone": Refusal("51410")})
+    reply = desk.post(b'[{"instId":"BTC-USDT-SWAP","ordId":"1"}]', "/api/v5/trade/cancel-batch-orders")
+    assert (reply.code, reply.data[0]["sCode"]) == ("1", "51410")
 
 
 @pytest.mark.parametrize("keeps_c_time", [True, False])
