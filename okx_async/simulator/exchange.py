@@ -183,6 +183,16 @@ class SimulatedExchange(Actors, Injection):
         """
         return self._frontend.factory()
 
+    def decide(self, request: Request, at: float, ms: int) -> Answer:
+        """Answer one request without a connection, and add its row to the journal.
+
+        Args:
+            request: The request as it arrives.
+            at: The exchange's clock, in seconds; never earlier than at the request before.
+            ms: The server's time, Unix milliseconds.
+        """
+        return self._gateway.decide(request, at, ms)
+
     # --- accounts ---
 
     @property
