@@ -4,6 +4,7 @@ https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
 """
 
 from okx_async._calls.batch import CloseResult
+from okx_async._calls.reports import LimitEvent, LimitEventKind
 from okx_async._client import Client
 from okx_async._credentials import Credentials
 from okx_async._errors import (
@@ -54,6 +55,8 @@ __all__ = [
     "FlattenRow",
     "FlattenState",
     "InvalidRequestError",
+    "LimitEvent",
+    "LimitEventKind",
     "Limiter",
     "MgnMode",
     "NotSentError",

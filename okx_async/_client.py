@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractResolver
 
 from okx_async._calls.batch import CloseResult, run_batch
 from okx_async._calls.identity import Key
+from okx_async._calls.reports import LimitEvent
 from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
 from okx_async._errors import OkxError, hides_arguments, without_frames
@@ -57,12 +58,12 @@ class Client:
         family: socket.AF_INET or AF_INET6, for connections by IPv4 or IPv6 only.
         resolver: Looks up host names, an aiohttp.abc.AbstractResolver that you own and close.
         connect_timeout: Seconds to a usable connection, for each attempt.
-        timeout: Seconds from a usable connection to the complete answer, for each attempt; with your own session, from
-            the call.
+        timeout: Seconds from a usable connection to the complete answer, per attempt; with your session from the call.
         max_connections: Most requests on the wire at once.
         keepalive: Seconds for which an idle connection is kept. 0: each request has a connection of its own.
         join: Whether closes of one position are joined, unless a call says otherwise: see `close_position`.
         on_attempt: A plain function, called with an Attempt after each attempt of a close. What it raises is logged.
+        on_limit: Likewise, called with a LimitEvent after each wait for a slot, and when a key pauses.
         wall_clock: The time in Unix seconds, for signatures and records.
 
     Raises:
@@ -93,6 +94,7 @@ class Client:
         keepalive: float = 15.0,
         join: bool = False,
         on_attempt: Callable[[Attempt], object] | None = None,
+        on_limit: Callable[[LimitEvent], object] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         base = host_of(region, base_url, allow_plain_http=allow_plain_http)
@@ -111,6 +113,7 @@ class Client:
             route=make_route(base, own, session),
             counts_as=counts_as,
             on_attempt=on_attempt,
+            on_limit=on_limit,
             wall_clock=wall_clock,
         )
         self._caller = self._wiring.caller
@@ -178,8 +181,7 @@ class Client:
         Raises:
             InvalidRequestError: A parameter is wrong; nothing was sent.
             NotSentError: Nothing was sent.
-            RejectedError: The exchange refused it, nothing was executed; with `confirm` also if another position
-                stands in its place.
+            RejectedError: Refused, nothing was executed; with `confirm` also if another position stands in its place.
             OutcomeUnknownError: It may have been executed, or is not proven in time: ask positions.
 
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions

@@ -23,6 +23,7 @@ from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from okx_async._models import Attempt
+from okx_async._record import Record
 
 
 class OkxError(Exception):
@@ -49,6 +50,10 @@ class OkxError(Exception):
         self.message = message
         self.key = key
         self.attempts = attempts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as plain values, which `json.dumps` takes: the name of its class, its words, its fields."""
+        return _to_record(self).to_dict()
 
     def __reduce__(self) -> tuple[Callable[..., "OkxError"], tuple[Any, ...]]:
         # Exception's own __reduce__ forgets keyword-only arguments, and errors cross process borders.
@@ -170,8 +175,8 @@ class OutcomeUnknownError(OkxError):
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorRecord:
-    """An error as pydantic and FastAPI write it to JSON: ``error`` is the name of its class, ``text`` its words.
+class ErrorRecord(Record):
+    """An error as `to_dict`, pydantic and FastAPI write it: ``error`` is the name of its class, ``text`` its words.
 
     The other fields are the error's own; ``wait`` is 0 unless it is a SlotTimeoutError.
     """

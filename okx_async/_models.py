@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
+from okx_async._record import Record
 from okx_async._words import CCY, INST_ID, MGN_MODE, POS_SIDE, ListedWord, as_listed
 
 MgnMode: TypeAlias = Literal["cross", "isolated"]
@@ -18,34 +19,38 @@ TokenState: TypeAlias = Literal["settled", "refunded", "in doubt"]
 
 
 class Outcome(Enum):
-    """What became of one attempt. `_rest.retry` says which outcomes are followed by another attempt."""
+    """What became of one attempt. `_rest.retry` says which outcomes are followed by another attempt.
 
-    ACCEPTED = "ACCEPTED"
-    """Code 0: the exchange took the request. That is not yet a proof of being flat."""
-    RATE = "RATE"
-    """Throttled, not executed."""
-    LATER = "LATER"
-    """Refused for a passing reason, not executed."""
-    FROZEN = "FROZEN"
-    """Liquidation or auto-deleveraging is at work on the account or position; not executed."""
-    CLOCK = "CLOCK"
-    """The timestamp was too old or too new; not executed."""
-    NOT_SENT = "NOT-SENT"
-    """Never left this machine."""
-    UNKNOWN = "UNKNOWN"
-    """May have been executed or not."""
-    WAIT = "WAIT"
-    """A close of this position is already running."""
-    FLAT = "FLAT?"
-    """The exchange knows no such position; to be verified."""
-    NEEDS = "NEEDS"
-    """Something else must happen first; not executed."""
-    FATAL = "FATAL"
-    """Needs a person or a change of code; not executed."""
+    The values are words for labels and logs, and stay as they are within a major version: the name in lower case,
+    apart from ``maybe_flat``, which must not read as a proof.
+    """
+
+    ACCEPTED = "accepted"
+    """Code 0: the exchange took the request. That is not yet a proof of being flat: look at positions, or `confirm`."""
+    RATE = "rate"
+    """Throttled, not executed: repeated after its window. If it goes on, another program spends the same limit."""
+    LATER = "later"
+    """Refused for a passing reason (settlement, maintenance), not executed: repeated after a pause, then try later."""
+    FROZEN = "frozen"
+    """Liquidation or auto-deleveraging is at work on the account or position; not executed: look at positions."""
+    CLOCK = "clock"
+    """The timestamp was too old or too new; not executed: repeated by the exchange's time. Set this machine's clock."""
+    NOT_SENT = "not_sent"
+    """Never left this machine: repeated after a pause, and safe to try again."""
+    UNKNOWN = "unknown"
+    """May have been executed or not: look at positions, do not blindly send it again."""
+    WAIT = "wait"
+    """A close of this position is already running: watch positions, do not send another."""
+    FLAT = "maybe_flat"
+    """The exchange knows no such position. Look at positions: a wrong margin mode or side is answered so, too."""
+    NEEDS = "needs"
+    """Something else must happen first, as the error says (pending orders, size); not executed."""
+    FATAL = "fatal"
+    """Needs a person or a change of code (key, permission, parameter); not executed, and repeating it cannot help."""
 
 
 @dataclass(frozen=True, slots=True)
-class ClosePosition:
+class ClosePosition(Record):
     """One position to close, as `POST /api/v5/trade/close-position` names it.
 
     The fields are those of `Client.close_position`. They are checked when it is sent, so that one bad leg of a batch
@@ -84,7 +89,7 @@ class ClosePosition:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Record):
     """One attempt to send a close."""
 
     request: ClosePosition
@@ -103,10 +108,14 @@ class Attempt:
     outcome: Outcome
     token: TokenState
     """What became of its slot."""
+    url: str = ""
+    """Where it was sent, or was to be sent."""
+    resends: int = 0
+    """How many attempts of the same close were made before it, in the same call."""
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedPosition:
+class ClosedPosition(Record):
     """A close that the exchange *accepted*; proven only if ``flat``.
 
     ``inst_id``, ``pos_side``, ``cl_ord_id`` and ``tag`` are as answered ("" where the answer has none).
@@ -121,7 +130,7 @@ class ClosedPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Position(Record):
     """One open position, as `GET /api/v5/account/positions` lists it.
 
     ``pos``: contracts for SWAP, FUTURES and OPTION (the sign is the side in net mode), an amount of the base
@@ -150,7 +159,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenOrder:
+class OpenOrder(Record):
     """One order that is still pending, as `trade/orders-pending` or `trade/orders-algo-pending` lists it.
 
     ``algo_id`` is "" for an ordinary order, ``ord_id`` for an algo order (TP/SL, trigger, trailing). ``sz``: None where

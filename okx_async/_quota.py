@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from okx_async._errors import InvalidRequestError
+from okx_async._record import Record
 
 
 class Priority(IntEnum):
@@ -15,7 +16,7 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Record):
     """``limit`` requests in any ``per`` seconds; the last ``reserve`` tokens only PANIC may take."""
 
     limit: int = 20

@@ -96,6 +96,7 @@ def test_whose_limits_count(arguments: dict[str, Any], key: tuple[str, str, str]
         ({"max_connections": 0}, "max_connections must be an integer ≥ 1"),
         ({"max_connections": True}, "max_connections must be an integer ≥ 1"),
         ({"on_attempt": "print"}, "on_attempt must be callable"),
+        ({"on_limit": "print"}, "on_limit must be callable"),
         ({"session": object()}, r"session must be an aiohttp\.ClientSession"),
     ],
 )

@@ -5,10 +5,12 @@ from importlib.metadata import version
 from typing import Any, get_type_hints
 
 import okx_async
-from okx_async import doctor, simulator
+from okx_async import doctor, instrumentation, simulator
 
 PUBLIC: dict[str, Any] = {
-    name: getattr(package, name) for package in (okx_async, simulator, doctor) for name in package.__all__
+    name: getattr(package, name)
+    for package in (okx_async, simulator, doctor, instrumentation)
+    for name in package.__all__
 }
 CLASSES = {name: each for name, each in PUBLIC.items() if inspect.isclass(each)}
 

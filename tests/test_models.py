@@ -92,8 +92,8 @@ def test_result_of_a_leg() -> None:
 def test_enums() -> None:
     assert Priority.PANIC > Priority.NORMAL
     assert {outcome.value for outcome in Outcome} == {
-        *("ACCEPTED", "RATE", "LATER", "FROZEN", "CLOCK", "NOT-SENT"),
-        *("UNKNOWN", "WAIT", "FLAT?", "NEEDS", "FATAL"),
+        *("accepted", "rate", "later", "frozen", "clock", "not_sent"),
+        *("unknown", "wait", "maybe_flat", "needs", "fatal"),
     }
 
 

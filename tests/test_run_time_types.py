@@ -27,6 +27,7 @@ REFUSED = okx.RateLimitedError("50011 on X", code="50011", status=429, message="
 ROW = okx.FlattenRow(POSITION, (ATTEMPT,), None, okx.FlattenState.REFUSED, REFUSED, 1.5)
 PLAIN = [
     *(REQUEST, ATTEMPT, CLOSED, okx.Statistics(20, 20, 18, 1, 1, 0, 2, 0, 0.0), okx.Quota(20, 2.0, 3)),
+    okx.LimitEvent("waited", ("live", "1", "BTC-USDT-SWAP"), "trade/close-position", 0.5, okx.Priority.PANIC),
     *(okx.Credentials(**KEYS), doctor.Finding("clock", doctor.Level.WARN, "late", "set it")),
 ]
 LISTED = replace(POSITION, inst_id="龙虾-USDT-SWAP", mgn_mode="cash", pos_side="yes")  # type: ignore[arg-type]
@@ -55,6 +56,14 @@ def test_pydantic_reads_what_it_dumped(record: Any) -> None:
     assert adapter.dump_json(adapter.validate_json(text)) == text
     assert adapter.dump_json(adapter.validate_python(adapter.dump_python(record, mode="json"))) == text
     assert adapter.dump_json(adapter.validate_python(adapter.dump_python(record))) == text
+
+
+@pytest.mark.parametrize("record", [*RECORDS, REFUSED], ids=lambda record: type(record).__name__)
+def test_a_record_writes_itself_as_pydantic_does(record: Any) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(okx.OkxError if record is REFUSED else type(record))
+    written = json.dumps(record.to_dict())
+    assert json.loads(written) == adapter.dump_python(record, mode="json")
+    assert adapter.validate_json(written) is not None
 
 
 def test_pydantic_keeps_that_a_word_was_listed() -> None:

@@ -135,7 +135,7 @@ def test_a_refusal_whose_repeat_finds_no_connection_is_told_as_the_refusal() -> 
                 loop.call_later(1.0, network.refuse, 10.0)
                 with pytest.raises(okx.RateLimitedError) as refused:
                     await client.close_position("BTC-USDT-SWAP", "cross")
-        assert {attempt.outcome.value for attempt in refused.value.attempts} == {"RATE", "NOT-SENT"}
+        assert {attempt.outcome.value for attempt in refused.value.attempts} == {"rate", "not_sent"}
 
     network = simulator.Network()
     simulator.run(main, simulator.VirtualLoop(network))

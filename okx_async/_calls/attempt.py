@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from okx_async._calls.held_slots import SlotWaits
 from okx_async._calls.identity import Key
 from okx_async._http.inflight import InFlight
 from okx_async._models import Attempt, ClosePosition, Outcome, TokenState
@@ -27,6 +28,7 @@ class AttemptState:
         "permit",
         "retry_after",
         "settled",
+        "slot_waits",
         "started",
         "token",
         "waited",
@@ -50,6 +52,8 @@ class AttemptState:
         """Whether it had its slot, and so counts as an attempt."""
         self.waited = 0.0
         """Seconds that it waited for its slot."""
+        self.slot_waits: SlotWaits | None = None
+        """Its waits for slots, if they are to be told."""
         self.answer: Answer | None = None
         self.classified: Outcome | None = None
         """What the answer says."""
@@ -80,8 +84,15 @@ class AttemptState:
         self.started = True
         self.waited = self.wire.loop.time() - self.begun
 
-    def record(self, request: ClosePosition) -> Attempt:
-        """Return the record of it for the caller."""
+    def record(self, request: ClosePosition, url: str = "", resends: int = 0) -> Attempt:
+        """Return the record of it for the caller.
+
+        Args:
+            request: The close.
+            url: Where it was to be sent.
+            resends: How often the close was tried before.
+        """
         answer, wire = self.answer, self.wire
         code, status = ("", None) if answer is None else (answer.code, answer.status)
-        return Attempt(request, self.key, self.waited, wire.sent, self.settled, code, status, self.outcome, self.token)
+        times = self.waited, wire.sent, self.settled
+        return Attempt(request, self.key, *times, code, status, self.outcome, self.token, url, resends)

@@ -7,10 +7,11 @@ from okx_async._callbacks import notify
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import OkxError, without_frames
 from okx_async._models import ClosedPosition, ClosePosition
+from okx_async._record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class CloseResult:
+class CloseResult(Record):
     """The result of one leg of a batch: exactly one of ``closed`` and ``error`` is set."""
 
     request: ClosePosition

@@ -11,11 +11,11 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from okx_async._callbacks import notify
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.gather import is_being_cancelled
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
+from okx_async._calls.reports import Reports
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import AuthenticationError, NotSentError, OkxError, OutcomeUnknownError, SlotTimeoutError
@@ -49,7 +49,7 @@ class Caller:
         limiter: Blocks the keys that the exchange throttles.
         uid_lookup: Finds out the user id.
         clock: The exchange's clock, set after a refused timestamp.
-        on_attempt: Called with the record of each attempt of a close; None: not at all.
+        reports: Tells the user's functions.
         has_swaps: Whether the account's home has SWAP ids.
     """
 
@@ -59,7 +59,7 @@ class Caller:
         limiter: SlotSource,
         uid_lookup: UidLookup,
         clock: ExchangeClock,
-        on_attempt: Callable[[Attempt], object] | None,
+        reports: Reports,
         *,
         has_swaps: bool = True,
     ) -> None:
@@ -71,7 +71,7 @@ class Caller:
         self._sender = sender
         self._limiter = limiter
         self._uid_lookup = uid_lookup
-        self._on_attempt = on_attempt
+        self._reports = reports
         self.on_wire = ClosesOnWire()
 
     async def call(
@@ -85,6 +85,7 @@ class Caller:
         permit: Callable[[], Awaitable[float | None]] | None = None,
         confirm_write: Callable[[], bool] | None = None,
         turn: CloseTurn | None = None,
+        made: int = 0,
     ) -> tuple[Answer, tuple[Attempt, ...]]:
         """Return the acceptance and all attempts; raise everything else.
 
@@ -98,6 +99,7 @@ class Caller:
                 not at all, which raises WithheldError.
             confirm_write: Called in the step of the write; False: it must not be written after all.
             turn: Told when an attempt is written and ends; asked instead of `confirm_write` if that is None.
+            made: The attempts of this close in earlier calls, for the records.
         """
         deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
         attempts: list[Attempt] = []
@@ -106,12 +108,13 @@ class Caller:
         pause: float | None = 0.0
         while pause is not None:
             attempt = self._sender.new_attempt(permit)
+            self._reports.watch(attempt)
             attempt.wire.confirm_write = turn.write if confirm_write is None and turn is not None else confirm_write
             asked = self._clock.asked
             try:
                 try:
                     await self._try(
-                        request, attempt, close, attempts, priority=priority, deadline=deadline, pause=pause
+                        request, attempt, close, attempts, made, priority=priority, deadline=deadline, pause=pause
                     )
                 finally:
                     if turn is not None:
@@ -132,7 +135,7 @@ class Caller:
                 failure.attempts = tuple(attempts)
             if turn is not None:
                 turn.failed(failure)
-            await self._throttle(request, attempt)
+            await self._throttle(request, attempt, priority)
             if deadline is None:
                 deadline = attempt.begun + attempt.waited + REPEAT_FOR
             pause = await self._pause(attempt, retry, asked, deadline, once=once)
@@ -147,6 +150,7 @@ class Caller:
         attempt: AttemptState,
         close: ClosePosition | None,
         attempts: list[Attempt],
+        made: int,
         *,
         priority: Priority,
         deadline: float | None,
@@ -171,9 +175,10 @@ class Caller:
             raise failed from unforeseen
         finally:
             if close is not None and attempt.started:
-                attempts.append(self._record(attempt.record(close)))
+                attempts.append(self._reports.attempt(attempt, request, close, made + len(attempts)))
             if failed is not None:
                 failed.attempts = tuple(attempts)
+            self._reports.waits(attempt, request, priority)
 
     def draw(self) -> float:
         """Return a random number from 0 to 1, for a pause."""
@@ -182,6 +187,11 @@ class Caller:
     def exchange_time(self) -> float:
         """Return the exchange's time as far as it is known, Unix seconds."""
         return self._clock.now()
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds by which the exchange is known to be ahead of this machine."""
+        return self._clock.offset
 
     @property
     def closing(self) -> bool:
@@ -202,14 +212,7 @@ class Caller:
             return None
         return None if once else pause  # a caller that repeats by its own rule finds the clock set
 
-    def _record(self, attempt: Attempt) -> Attempt:
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s", attempt)
-        if self._on_attempt is not None:
-            notify(self._on_attempt, attempt)
-        return attempt
-
-    async def _throttle(self, request: ApiRequest, attempt: AttemptState) -> None:
+    async def _throttle(self, request: ApiRequest, attempt: AttemptState, priority: Priority) -> None:
         """Block the key if the exchange says that it is asked too often."""
         answer = attempt.answer
         if answer is None or not throttled(answer, attempt.outcome):
@@ -230,6 +233,7 @@ class Caller:
                 if isinstance(failure, asyncio.CancelledError) and is_being_cancelled():
                     raise
                 logger.exception("%s: the limiter failed to block %r", request.label, key)
+        self._reports.block(attempt, request, priority, seconds)
 
     async def _in_time(self, answer: Coroutine[Any, Any, bool], deadline: float) -> bool:
         """Return the answer if it comes before the call has no time left to use it."""
@@ -254,7 +258,7 @@ class Caller:
             except NotSentError:
                 self._clock.missed()
                 return False
-            await self._throttle(PUBLIC_TIME, attempt)
+            await self._throttle(PUBLIC_TIME, attempt, Priority.PANIC)
             time = None if attempt.answer is None else server_time(attempt.answer)
             if time is None or attempt.wire.sent is None or attempt.settled is None:
                 self._clock.missed()

@@ -1,8 +1,10 @@
 """The slots that an attempt holds. A limiter that fails to take one back must not change the attempt's outcome."""
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
+from typing import NamedTuple
 
 from okx_async._limiter.slots import Slot
 
@@ -27,24 +29,61 @@ def refund(slots: tuple[Slot, ...]) -> None:
             logger.exception("the limiter failed to take a slot back")
 
 
+class SlotWait(NamedTuple):
+    """One wait for a slot: for that of which key (its place among the attempt's), how long, and whether it came."""
+
+    place: int
+    seconds: float
+    granted: bool
+
+
+class SlotWaits:
+    """The waits of one attempt for its slots.
+
+    Args:
+        clock: Seconds, of the loop.
+    """
+
+    __slots__ = ("clock", "waits")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.waits: list[SlotWait] = []
+
+
 class HeldSlot:
     """The block of one slot, taken beside others that are held already; it gives all of them.
 
     If the slot is not granted, the others are refunded: nothing was sent.
+
+    Args:
+        block: The block.
+        others: The slots that are held, those of the keys before.
+        waits: Where the wait is noted; None: nowhere.
     """
 
-    __slots__ = ("_block", "_others")
+    __slots__ = ("_block", "_others", "_waits")
 
-    def __init__(self, block: AbstractAsyncContextManager[Slot], others: tuple[Slot, ...]) -> None:
+    def __init__(
+        self, block: AbstractAsyncContextManager[Slot], others: tuple[Slot, ...], waits: SlotWaits | None = None
+    ) -> None:
         self._block = block
         self._others = others
+        self._waits = waits
 
     async def __aenter__(self) -> tuple[Slot, ...]:
+        waits, granted = self._waits, False
+        begun = 0.0 if waits is None else waits.clock()
         try:
-            return *self._others, await self._block.__aenter__()
+            slot = await self._block.__aenter__()
+            granted = True
         except BaseException:
             refund(self._others)
             raise
+        finally:
+            if waits is not None:
+                waits.waits.append(SlotWait(len(self._others), waits.clock() - begun, granted))
+        return *self._others, slot
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None

@@ -26,12 +26,15 @@ def address_named(request: ClosePosition) -> Address:
 class ClosesOnWire:
     """The closes of one client that may have left and are not answered."""
 
-    __slots__ = ("_followers", "_idle", "_turns", "shared")
+    __slots__ = ("_followers", "_guarded", "_idle", "_plain", "shared")
 
     def __init__(self) -> None:
         self.shared: dict[Address, SharedClose] = {}
         """The closes that flattens are making, for calls that join them."""
-        self._turns: dict[Address, list[CloseTurn]] = {}
+        # At one address there are plain closes on the wire or one guarded close, and no list of them: the work for one
+        # close must not grow with the others.
+        self._plain: dict[Address, int] = {}
+        self._guarded: dict[Address, CloseTurn] = {}
         self._idle: dict[Address, asyncio.Future[None]] = {}
         self._followers: dict[Address, dict[object, Callable[[Outcome], object]]] = {}
 
@@ -53,8 +56,10 @@ class ClosesOnWire:
 
     def busy(self, turn: "CloseTurn") -> bool:
         """Whether a close is on the wire that this one must not overlap."""
-        turns = self._turns.get(turn.address)
-        return turns is not None and any(other is not turn and (turn.guarded or other.guarded) for other in turns)
+        other = self._guarded.get(turn.address)
+        if other is None:
+            return turn.who is not None and turn.address in self._plain
+        return other is not turn
 
     async def idle(self, turn: "CloseTurn", by: float = inf) -> bool:
         """Wait until `turn` overlaps no other close; return False if that is not so at `by`, by the loop's clock."""
@@ -70,19 +75,24 @@ class ClosesOnWire:
 
     def written(self, turn: "CloseTurn") -> None:
         """Note that a close is written now."""
-        self._turns.setdefault(turn.address, []).append(turn)
+        if turn.who is None:
+            self._plain[turn.address] = self._plain.get(turn.address, 0) + 1
+        else:
+            self._guarded[turn.address] = turn
 
     def ended(self, turn: "CloseTurn", outcome: Outcome) -> None:
         """Note how a close ended that was written."""
-        turns = self._turns[turn.address]
-        turns.remove(turn)
-        if not turns:
-            del self._turns[turn.address]
-        followers = self._followers.get(turn.address)
-        for who, heard in list(followers.items()) if followers else ():
+        address = turn.address
+        if turn.who is not None:
+            del self._guarded[address]
+        elif left := self._plain[address] - 1:
+            self._plain[address] = left
+        else:
+            del self._plain[address]
+        for who, heard in list(self._followers.get(address, {}).items()) if self._followers else ():
             if who is not turn.who:
                 heard(outcome)
-        idle = self._idle.pop(turn.address, None)
+        idle = self._idle.pop(address, None)
         if idle is not None and not idle.done():
             idle.set_result(None)
 

@@ -12,6 +12,7 @@ from okx_async._calls.capacity import CapacityLimiter
 from okx_async._calls.default_source import default_limiter
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.identity import Identity, identity_of
+from okx_async._calls.reports import LimitEvent, Reports
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._credentials import Credentials
@@ -88,6 +89,7 @@ def wire_caller(
     route: Route = DIRECT,
     counts_as: str | None = None,
     on_attempt: Callable[[Attempt], object] | None = None,
+    on_limit: Callable[[LimitEvent], object] | None = None,
     wall_clock: Callable[[], float] = time.time,
     transport: Transport | None = None,
 ) -> Wiring:
@@ -101,6 +103,7 @@ def wire_caller(
     check_pause(keepalive, "keepalive")
     check_count("max_connections", max_connections, least=1)
     check_callback("on_attempt", on_attempt)
+    check_callback("on_limit", on_limit)
     if limiter is not None and (isinstance(limiter, type) or not callable(getattr(limiter, "slot", None))):
         raise InvalidRequestError(f"limiter must be a SlotSource, such as a Limiter, got {short_repr(limiter)}")
     check_callable("wall_clock", wall_clock)
@@ -135,7 +138,8 @@ def wire_caller(
         return found
 
     uid_lookup = UidLookup(identity, fetch_user_id)
-    caller = Caller(sender, limiter, uid_lookup, clock, on_attempt, has_swaps=not is_eea(base_url))
+    reports = Reports(on_attempt, on_limit, base_url)
+    caller = Caller(sender, limiter, uid_lookup, clock, reports, has_swaps=not is_eea(base_url))
     return Wiring(caller, sender, uid_lookup, identity, transport, capacity, clock, limiter)
 
 

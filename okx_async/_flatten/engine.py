@@ -240,6 +240,7 @@ class CloseEngine:
                 permit=permit,
                 confirm_write=writing,
                 turn=turn,
+                made=len(leg.attempts),
             )
         except WithheldError:
             return None, None, ()

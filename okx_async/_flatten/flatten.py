@@ -51,8 +51,8 @@ class FlattenRun:
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
         self._deadline = self._begun + arguments.deadline
-        self._opened_before = calls.exchange_time()
-        """Positions that were opened later than this, by the exchange's clock, are left alone."""
+        self._called_at = calls.exchange_time() - calls.clock_offset
+        """When the flatten was called, by this machine's clock."""
         self._engine = CloseEngine(
             calls,
             inst_ids,
@@ -73,6 +73,13 @@ class FlattenRun:
         self._first: Reading | None = None
         self._last: Reading | None = None
         """The last reading, None while legs have work to do."""
+
+    def _opened_before(self) -> float:
+        """Return until when a position must have been opened to be taken up late, by the exchange's clock.
+
+        That clock may become known with the first reading.
+        """
+        return self._called_at + self._calls.clock_offset
 
     async def run(self) -> FlattenReport:
         """Flatten and return the report; raises the errors of the first reading only.
@@ -197,7 +204,7 @@ class FlattenRun:
         return over or all(self._finished(leg) for leg in engine.legs)
 
     def _opened_before_the_call(self, position: Position) -> bool:
-        return 0 < position.c_time <= self._opened_before * 1000 and self._in_filter(position)
+        return 0 < position.c_time <= self._opened_before() * 1000 and self._in_filter(position)
 
     def _unreadable_at_first(self, position: Position) -> bool:
         listed = self._first is not None and self._first.may_list(address_of(position), position.pos_id)

@@ -38,7 +38,7 @@ class OrderCancels:
         inst_ids: The instruments of the filter, None for all.
         priority: The lane of every request.
         wanted: Tells whether an order is in the filter.
-        begun: When the flatten began, by the exchange's clock, in Unix seconds.
+        begun: Returns when the flatten began, by the exchange's clock as far as it is known, in Unix seconds.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class OrderCancels:
         inst_ids: Collection[str] | None,
         priority: Priority,
         wanted: Callable[[OpenOrder], bool],
-        begun: float,
+        begun: Callable[[], float],
     ) -> None:
         self._calls = calls
         self._priority = priority
@@ -114,11 +114,11 @@ class OrderCancels:
         for pause in (*PAUSES, None):
             listed = await read_lists(self._calls, lists, self._inst_ids, self._priority, by)
             self.notes |= dict.fromkeys(listed.unread)
-            due = orders_to_cancel(listed.orders, positions, self._wanted, flat=flat, begun=self._begun)
+            due = orders_to_cancel(listed.orders, positions, self._wanted, flat=flat, begun=self._begun())
             due = [order for order in due if (order.ord_id, order.algo_id) not in self.taken]
             decided = await gather_in_turns(lambda batch: self._send(batch, by), cancel_batches(due))
             if all(decided):
-                later = orders_to_cancel(listed.orders, (), self._wanted, flat=True, begun=self._begun)
+                later = orders_to_cancel(listed.orders, (), self._wanted, flat=True, begun=self._begun())
                 return not listed.unread and all((order.ord_id, order.algo_id) in self.taken for order in later)
             if pause is None or loop.time() + pause >= by or self._calls.closing:
                 self.notes["some orders could not be cancelled, or it is not known whether they are"] = None

@@ -7,6 +7,7 @@ from typing import Final
 
 from okx_async._errors import OkxError
 from okx_async._models import Attempt, OpenOrder, Position
+from okx_async._record import Record
 
 
 class FlattenState(Enum):
@@ -39,7 +40,7 @@ FLAT_STATES: Final = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT})
 
 
 @dataclass(frozen=True, slots=True)
-class FlattenRow:
+class FlattenRow(Record):
     """One position: as it was first read (``before``), its ``attempts``, and as it was last read (``after``).
 
     ``before`` is None for a position that appeared meanwhile; ``after`` is None if the exchange lists nothing any more,
@@ -66,7 +67,7 @@ class FlattenRow:
 
 
 @dataclass(frozen=True, slots=True)
-class FlattenReport:
+class FlattenReport(Record):
     """The result of a flatten; true only if ``flat``.
 
     ``flat``: the last reading was complete, was begun after every close was answered, and lists no position in the

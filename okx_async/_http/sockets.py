@@ -18,7 +18,10 @@ RESET: Final = struct.pack("ii", 1, 0)
 _POLLS: Final = hasattr(select, "poll")  # not on Windows
 _NEWS: Final = (select.POLLIN | getattr(select, "POLLRDHUP", 0)) if _POLLS else 0
 TURNS: Final = 5
-"""Turns of the loop in which a TLS connection is read before a request: reading takes two on asyncio's own loop."""
+"""Turns of the loop in which a TLS connection is read before a request: it has session tickets, which are no answer.
+
+Reading takes two turns on asyncio's own loop.
+"""
 
 
 def extra_info(transport: asyncio.BaseTransport, name: str) -> Any:
@@ -44,16 +47,6 @@ def watch(transport: asyncio.BaseTransport) -> Callable[[], bool]:
     poll = select.poll()
     poll.register(number, _NEWS)
     return lambda: bool(poll.poll(0))
-
-
-async def settle(transport: asyncio.BaseTransport) -> None:
-    """Let the loop read what came over a TLS connection: its session tickets are readable, and no answer."""
-    if extra_info(transport, "ssl_object") is None:
-        return
-    for _ in range(TURNS):
-        if not readable(transport):
-            break
-        await asyncio.sleep(0)
 
 
 def reset(transport: asyncio.BaseTransport | None) -> None:

@@ -15,7 +15,7 @@ from aiohttp.connector import Connection
 
 from okx_async._http.inflight import InFlight
 from okx_async._http.protocol import AskedProtocol
-from okx_async._http.sockets import TURNS, extra_info, readable, settle
+from okx_async._http.sockets import TURNS, extra_info, readable
 from okx_async._http.write_batch import WriteBatch
 
 NOT_REPEATED = "the connection was lost, and is not repeated here"
@@ -105,7 +105,6 @@ class WriteGate:
             raise aiohttp.ClientConnectionError(wire.forbidden())
         if protocol is not None and (transport := protocol.transport) is not None:
             if extra_info(transport, "ssl_object") is not None:
-                await settle(transport)
                 self._turns = TURNS
             self._protocol, self._transport, self.is_closing = protocol, transport, transport.is_closing
             if protocol.should_close and not isinstance(protocol, AskedProtocol):
@@ -136,16 +135,18 @@ class WriteGate:
         stand_in: Any = self
         if protocol is None or protocol.transport is not stand_in:
             return False  # lost meanwhile
-        if self._turns and self._request is not None and readable(transport):
-            # Session tickets come in the turn after the handshake: let the loop read them, as `settle` did before.
+        asked = protocol if isinstance(protocol, AskedProtocol) else None  # which ends as soon as it is spoilt
+        closing = transport.is_closing()
+        news = not closing and (readable(transport) if asked is None else asked.readable())
+        if news and self._turns and self._request is not None:
+            # Session tickets come in the turn after the handshake: let the loop read them.
             self._turns -= 1
             self._batch.add(self, wire.loop)
             return False
         protocol.transport = transport
         if self._request is None or wire.given_up:
             return False
-        asked = protocol if isinstance(protocol, AskedProtocol) else None  # which ends as soon as it is spoilt
-        if transport.is_closing() or (asked.readable() if asked else readable(transport) or protocol.should_close):
+        if closing or news or (asked is None and protocol.should_close):
             return self._refuse(SPOILT)
         wire.awaiting()
         try:

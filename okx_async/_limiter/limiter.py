@@ -137,6 +137,7 @@ class Limiter:
                 granted=sum(each.granted for each in queues),
                 refused=sum(each.refused for each in queues),
                 blocked_until=0.0 if bucket.blocked_until == -inf else bucket.blocked_until,
+                blocked=max(0.0, bucket.blocked_until - now),
             )
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from okx_async._quota import Priority, Quota
+from okx_async._record import Record
 
 
 class Slot(Protocol):
@@ -80,12 +81,13 @@ class SlotSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(Record):
     """The state of one key; ``free + in_flight + cooling == limit``, always.
 
     ``limit`` is the quota's, ``usable`` the part of it that is used; ``cooling`` counts the tokens that wait for the
     end of their window, doubtful ones included; ``waiting`` counts the requests in line. ``granted`` and ``refused``
-    count since the key was last idle. ``blocked_until`` is a time of the limiter's clock, 0.0 if there was no block.
+    count since the key was last idle. ``blocked_until`` is a time of the limiter's clock, 0.0 if there was no block;
+    ``blocked`` are the seconds that the block lasts yet, 0.0 if there is none.
     """
 
     limit: int
@@ -97,3 +99,4 @@ class Statistics:
     granted: int
     refused: int
     blocked_until: float
+    blocked: float = 0.0

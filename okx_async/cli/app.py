@@ -188,6 +188,42 @@ def doctor(
 
 
 @app.command()
+@with_target
+def rehearse(
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="Only this assumption; may be repeated.")
+    ] = None,
+    inst: Annotated[
+        str | None, typer.Option("--inst", metavar="INST_ID", help="Trade this instrument; by default a liquid swap.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="With real money; needs --live-uid.")] = False,
+    live_uid: Annotated[
+        str | None, typer.Option("--live-uid", metavar="UID", help="The account that --live may trade on.")
+    ] = None,
+    deadline: Annotated[float, typer.Option(help="Seconds until no further trial begins.")] = 300.0,
+    list_only: Annotated[bool, typer.Option("--list", help="Print the assumptions and how each is tried.")] = False,
+    target: "Target",
+    yes: _Yes = False,
+    as_json: _Json = False,
+) -> None:
+    """Try on demo trading what the library assumes of the exchange, and say for each assumption whether it held.
+
+    Opens the smallest positions it needs on an instrument where the account has nothing, and closes them; ends with
+    the proof that nothing is left. After a crash the next start closes first what is left. Keys come from OKX_API_KEY,
+    OKX_SECRET_KEY and OKX_PASSPHRASE only. Shows what it will do and asks, unless --yes is given. Exit code 0 if
+    nothing was found wrong and all is flat, 1 if an assumption did not hold, not all was tried or something is left, 3
+    if it cannot be told what is left.
+    """
+    from okx_async.cli import rehearse as command  # noqa: PLC0415 - not needed for --help
+
+    if list_only:
+        raise typer.Exit(command.list_assumptions(as_json=as_json))
+    options = command.RehearseOptions(live, live_uid, inst, tuple(only or ()), deadline)
+    raise typer.Exit(command.rehearse(options, target, yes=yes, as_json=as_json))
+
+
+@app.command()
 def limits(
     *,
     store: Annotated[

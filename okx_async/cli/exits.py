@@ -85,7 +85,7 @@ def failure_record(error: OkxError) -> dict[str, Any]:
     """Return the JSON record of a call that failed."""
     match error:
         case InvalidRequestError() | NotSentError():
-            outcome = "not sent"
+            outcome = "not_sent"
         case OutcomeUnknownError():
             outcome = "unknown"
         case _:

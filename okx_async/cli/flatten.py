@@ -144,7 +144,7 @@ def _nothing_sent(found: Found, options: FlattenOptions, *, as_json: bool) -> Ex
     if as_json:
         positions = [dict(position.raw) for position in found.positions]
         odd = [dict(record.position.raw) for record in found.unreadable]
-        record: dict[str, Any] = {"outcome": "not sent", "dry_run": options.dry_run, "flat": not found.open}
+        record: dict[str, Any] = {"outcome": "not_sent", "dry_run": options.dry_run, "flat": not found.open}
         if not options.keep_orders:
             record["cancels"] = [dict(order.raw) for order in found.orders]
             record["unread_orders"] = found.unread
@@ -192,7 +192,7 @@ def _failed(error: OkxError, target: Target, attempts: Sequence[Attempt], *, as_
     if hint := target.doctor_hint(error):
         say(hint)
     if as_json:
-        emit({"flat": False} | failure_record(error) | {"outcome": "unknown" if sent else "not sent"})
+        emit({"flat": False} | failure_record(error) | {"outcome": "unknown" if sent else "not_sent"})
     return ExitCode.UNKNOWN if sent else ExitCode.FAILED
 
 
@@ -207,7 +207,7 @@ def _ended(
         if attempts:
             say(f"{look}\nthen run it again: it begins with a new reading, and closes and cancels what is left")
         if as_json and ending.code is not ExitCode.USAGE:
-            outcome = "unknown" if ending.code is ExitCode.UNKNOWN else "not executed"
+            outcome = "unknown" if ending.code is ExitCode.UNKNOWN else "not_executed"
             record: dict[str, Any] = {"flat": False, "outcome": outcome, "error": "Stopped", "text": ending.text}
             emit(record | {"attempts": [_attempt(attempt) for attempt in attempts]})
         return ending.code

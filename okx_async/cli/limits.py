@@ -45,7 +45,7 @@ def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:
     except StoreError as error:
         say(f"error: {error}")
         if as_json:
-            emit({"outcome": "not read", "error": str(error)})
+            emit({"outcome": "not_read", "error": str(error)})
         return ExitCode.FAILED
     if as_json:
         emit({**asdict(found), "path": str(found.path)})

@@ -93,6 +93,10 @@ class Target:
         """Return the command that lists what is left, of some instruments or of all."""
         return self._command("positions", *(word for inst_id in inst_ids for word in ("--inst", inst_id)))
 
+    def flatten_command(self, *inst_ids: str) -> str:
+        """Return the command that closes what is left, of some instruments or of all."""
+        return self._command("flatten", *(word for inst_id in inst_ids for word in ("--inst", inst_id)))
+
     def doctor_hint(self, error: OkxError) -> str:
         """Return the advice to run `doctor` for an error of network, keys or clock; "" for any other error."""
         explains = isinstance(error, NotSentError | AuthenticationError | ClockSkewError)

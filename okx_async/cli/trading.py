@@ -66,7 +66,7 @@ def positions(inst_ids: list[str] | None, target: Target, *, as_json: bool) -> E
     if listed is None:
         say(f"{stop.word}: the positions were not read")
         if as_json:
-            emit({"outcome": "not read", "error": "Interrupted"})
+            emit({"outcome": "not_read", "error": "Interrupted"})
         return ExitCode.FAILED
     if as_json:
         emit({"positions": [dict(position.raw) for position in listed]})
@@ -170,7 +170,7 @@ def _ended(
             record |= failure_record(ending)
         case Stopped(text, code):
             say(text)
-            outcome = "unknown" if code is ExitCode.UNKNOWN else "not executed"
+            outcome = "unknown" if code is ExitCode.UNKNOWN else "not_executed"
             record |= {"outcome": outcome, "error": "Stopped", "text": text.strip()}
         case _:
             code = ExitCode.DONE

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from okx_async._record import Record
+
 
 class Level(StrEnum):
     """The severity of a finding."""
@@ -17,7 +19,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Record):
     """One checked thing: ``check`` is its name, ``text`` the result, ``remedy`` what to do ("" if nothing)."""
 
     check: str

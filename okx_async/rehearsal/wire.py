@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final, Self
 
@@ -115,6 +116,18 @@ class Wire:
         timeout: float = 5.0,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        self._again = partial(
+            Wire,
+            credentials,
+            base_url,
+            demo=demo,
+            environment=environment,
+            limiter=limiter,
+            route=route,
+            observer=observer,
+            timeout=timeout,
+            wall_clock=wall_clock,
+        )
         self._base_url = base_url
         self._signers = {demo: Signer(credentials, demo=demo), not demo: Signer(credentials, demo=not demo)}
         self._demo = demo
@@ -129,6 +142,8 @@ class Wire:
         """Seconds by which the exchange's clock is ahead."""
         self.connections = 0
         """How many were made."""
+        self.longest_line = 0
+        """Bytes of the longest line in the heads of all answers."""
 
     @property
     def identity(self) -> Identity:
@@ -143,9 +158,19 @@ class Wire:
         if self._session is not None:
             await self._session.close()
 
+    def again(self) -> "Wire":
+        """Return another one like this, with connections of its own."""
+        other = self._again()
+        other.offset = self.offset
+        return other
+
     def now(self) -> float:
         """Return the exchange's time, Unix seconds."""
         return self._wall_clock() + self.offset
+
+    async def block(self, request: ApiRequest, seconds: float) -> None:
+        """Keep all others from the limit of a request for some seconds: the exchange has counted what no slot has."""
+        await self._limiter.block(self.key(request), seconds)
 
     async def ask(self, request: ApiRequest, twist: Twist = _STRAIGHT) -> Reply:
         """Send a request in a slot of its limit, and return the answer.
@@ -186,6 +211,8 @@ class Wire:
                 ) as response,
             ):
                 status, answered = response.status, dict(response.headers)
+                lines = (len(name) + len(value) for name, value in response.raw_headers)
+                self.longest_line = max(self.longest_line, *lines, 0)
                 body = await read_body(response.content)
                 if encodings := response.headers.get(CONTENT_ENCODING):
                     body = unpack(body, encodings)

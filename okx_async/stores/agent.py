@@ -100,6 +100,7 @@ class Agent:
             granted=bucket.granted,
             refused=bucket.refusals,
             blocked_until=bucket.blocked_until,
+            blocked=max(0.0, bucket.blocked_until - now),
         )
 
     def keys(self) -> list[Key]:

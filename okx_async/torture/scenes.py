@@ -6,6 +6,7 @@ Each scene opens some positions, lets position events happen to them, and then c
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from random import Random
 from typing import TypeAlias
 
@@ -49,6 +50,8 @@ async def _positions(stage: Stage, desk: Desk, rng: Random, *, pairs: bool = Tru
         _apply_events(stage, rng, position)
         positions.append(position)
     _refused_for_long(stage, positions[-1])
+    _newcomer(stage, positions[0])
+    _slow_to_connect(stage, positions[-1])
     await _overtaken(stage, desk, positions[0])
     return positions
 
@@ -61,6 +64,39 @@ def _refused_for_long(stage: Stage, position: ScenePosition) -> None:
         stage.exchange.inject(code=code, inst_id=position.inst_id, user_id=position.account.user_id, times=9)
         stage.note(f"UPSET {position.inst_id}: {code}, nine times")
         stage.mishap_count += 1
+
+
+def _newcomer(stage: Stage, position: ScenePosition) -> None:
+    """Now and then open a position at an address that held nothing when the flatten began.
+
+    The draws are separate, so that everything else happens as it would without it.
+    """
+    rng = Random(f"{stage.plan.seed} {stage.loop.clock()} newcomer")
+    if rng.random() < 0.7:
+        return
+    two_sided, after = position.account.pos_mode == "long_short_mode", rng.uniform(0.05, 3.0)
+    if rng.random() < 0.5:
+        newcomer = replace(position, inst_id="N0-USDT-SWAP", pos_side="long" if two_sided else "net")
+    else:
+        newcomer = replace(position, mgn_mode="isolated" if position.mgn_mode == "cross" else "cross")
+    stage.exchange.reopen(newcomer.inst_id, newcomer.pos, after=after, **newcomer.address)
+    stage.note(f"UPSET {newcomer.inst_id} {newcomer.mgn_mode}: another trader opens it after {after:.2f} s")
+    stage.mishap_count += 1
+
+
+def _slow_to_connect(stage: Stage, position: ScenePosition) -> None:
+    """Now and then let a close wait for its connection until others were closed, and its position was replaced.
+
+    The draws are separate, so that everything else happens as it would without it.
+    """
+    rng = Random(f"{stage.plan.seed} {stage.loop.clock()} slow to connect")
+    if rng.random() < 0.7:
+        return
+    by, after, pos = rng.uniform(0.2, 0.9), rng.uniform(0.0, 0.2), rng.choice((0, position.pos))
+    stage.network.slow_down(0.5, by)
+    stage.exchange.reopen(position.inst_id, pos, after=after, **position.address)
+    stage.note(f"UPSET {position.inst_id}: connecting takes {by:.2f} s more, reopened as {pos} after {after:.2f} s")
+    stage.mishap_count += 1
 
 
 async def _overtaken(stage: Stage, desk: Desk, position: ScenePosition) -> None:

@@ -24,6 +24,7 @@ from okx_async import (
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.caller import BLOCK_WAIT, Caller, _unforeseen
 from okx_async._calls.exchange_clock import ExchangeClock
+from okx_async._calls.reports import Reports
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._http.inflight import InFlight
@@ -132,7 +133,7 @@ def make(script: Script, told: list[Attempt] | None = None) -> Caller:
         cast("SlotSource", script),
         cast("UidLookup", None),
         ExchangeClock(asyncio.get_running_loop().time),
-        None if told is None else told.append,
+        Reports(None if told is None else told.append),
     )
     calls._random = lambda: 1.0  # the longest of the pauses
     return calls
@@ -542,4 +543,4 @@ async def test_what_was_not_foreseen_has_its_attempts(raised: BaseException) -> 
     script.attempt = fails  # type: ignore[method-assign]
     with pytest.raises(OutcomeUnknownError, match=type(raised).__name__) as caught:
         await call(script)
-    assert [one.outcome.value for one in caught.value.attempts] == ["RATE", "UNKNOWN"]
+    assert [one.outcome.value for one in caught.value.attempts] == ["rate", "unknown"]

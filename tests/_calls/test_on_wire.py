@@ -1,6 +1,7 @@
 """The turns of closes of one position: which may overlap, and what those that follow the position are told."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -155,3 +156,25 @@ async def test_a_turn_keeps_the_last_failure() -> None:
     turn.failed(NotSentError("another"))
     turn.failed(failure)
     assert turn.failure is failure
+
+
+async def test_the_work_for_a_close_does_not_grow_with_those_on_the_wire() -> None:
+    closes = ClosesOnWire()
+
+    def work() -> int:
+        called = 0
+
+        def count(*_: object) -> None:
+            nonlocal called
+            called += 1
+
+        turn = CloseTurn(closes, BTC)
+        sys.setprofile(count)
+        try:
+            turn.write()
+        finally:
+            sys.setprofile(None)
+        return called
+
+    alone, *_, last = (work() for _ in range(1000))
+    assert last <= alone

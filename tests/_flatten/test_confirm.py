@@ -257,7 +257,7 @@ def test_refused_is_not_said_once_a_close_was_taken(happen: Happen, first: str) 
         with pytest.raises(okx.OutcomeUnknownError, match="an earlier close was taken") as unknown:
             await client.close_position(BTC, "cross", confirm=True)
         assert unknown.value.code == "51120"
-        assert [attempt.outcome.value for attempt in unknown.value.attempts] == ["ACCEPTED", "NEEDS"]
+        assert [attempt.outcome.value for attempt in unknown.value.attempts] == ["accepted", "needs"]
 
     happen(story)
 

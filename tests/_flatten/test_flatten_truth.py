@@ -282,6 +282,8 @@ def test_of_many_instruments_only_the_named_are_closed(happen: Happen) -> None:
 class Idle:
     """In place of the client's calls, where none is made."""
 
+    clock_offset = 0.0
+
     def __init__(self) -> None:
         self.on_wire = ClosesOnWire()
 
@@ -303,6 +305,15 @@ def run_of() -> FlattenRun:
 async def test_only_a_position_that_is_known_to_be_older_than_the_call_is_closed_late() -> None:
     run, times = run_of(), {"9000": True, "10000": True, "10001": False, "0": False}
     assert {time: run._opened_before_the_call(listed(cTime=time)) for time in times} == times
+
+
+@pytest.mark.virtual
+async def test_the_time_of_the_call_is_corrected_once_the_exchange_s_clock_is_known() -> None:
+    calls = Idle()
+    run = FlattenRun(cast("Caller", calls), FlattenArguments(auto_cxl=False, deadline=5.0))
+    calls.clock_offset = -4.0
+    assert not run._opened_before_the_call(listed(cTime="9000"))
+    assert run._opened_before_the_call(listed(cTime="6000"))
 
 
 @pytest.mark.virtual

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from okx_async._http import sockets
-from okx_async._http.sockets import extra_info, readable, reset, settle
+from okx_async._http.sockets import extra_info, readable, reset
 
 
 class Reached(asyncio.Transport):
@@ -69,33 +69,6 @@ def test_a_tls_transport_that_has_ended_knows_nothing() -> None:
     assert not readable(ended)
     reset(ended)
     assert ended.aborted == 1
-
-
-async def turns_until_settled(transport: asyncio.BaseTransport, read_after: int, ours: socket.socket) -> int:
-    turns = 0
-
-    def turn() -> None:
-        nonlocal turns
-        turns += 1
-        if turns == read_after:
-            ours.recv(100)
-        asyncio.get_running_loop().call_soon(turn)
-
-    asyncio.get_running_loop().call_soon(turn)
-    await settle(transport)
-    settled, turns = turns, -(10**9)  # the chain ends with the loop
-    return settled
-
-
-@pytest.mark.parametrize(("tls", "read_after", "turns"), [(True, 2, 2), (True, 99, 5), (False, 2, 0)])
-async def test_tls_connections_are_read_before_a_request(
-    pair: tuple[socket.socket, socket.socket], *, tls: bool, read_after: int, turns: int
-) -> None:
-    ours, theirs = pair
-    theirs.send(b"x")
-    select.select([ours], [], [], 1.0)
-    transport = Reached(socket=ours, **({"ssl_object": object()} if tls else {}))
-    assert await turns_until_settled(transport, read_after, ours) == turns
 
 
 class Foreign:

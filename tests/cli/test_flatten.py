@@ -106,7 +106,7 @@ async def test_json_is_one_object(exchange: SimulatedExchange, capsys: pytest.Ca
         "-3",
         None,
     )
-    assert [attempt["outcome"] for attempt in row["attempts"]] == ["ACCEPTED"]
+    assert [attempt["outcome"] for attempt in row["attempts"]] == ["accepted"]
     assert [holding.inst_id for holding in exchange.positions] == ["ETH-USDT-SWAP"]
 
 
@@ -190,7 +190,7 @@ async def test_consent_covers_only_what_was_shown(
     else:
         assert closes(exchange) == []
         assert "not confirmed: nothing was sent" in err
-        assert json.loads(out)["outcome"] == "not executed" if as_json else out == ""
+        assert json.loads(out)["outcome"] == "not_executed" if as_json else out == ""
 
 
 @pytest.mark.usefixtures("keys")
@@ -241,7 +241,7 @@ async def test_positions_that_cannot_be_read_are_exit_1(
     assert await run(exchange, as_json=True) is ExitCode.FAILED
     out, err = capsys.readouterr()
     record = json.loads(out)
-    assert (record["flat"], record["outcome"], record["error"]) == (False, "not sent", "AuthenticationError")
+    assert (record["flat"], record["outcome"], record["error"]) == (False, "not_sent", "AuthenticationError")
     assert "no close was sent" in err
     assert f"see what is wrong: okx-async doctor --base-url {exchange.base_url}" in err
 

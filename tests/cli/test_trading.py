@@ -80,7 +80,7 @@ def test_an_unreachable_host_is_exit_1(args: tuple[str, ...], command: Process) 
     command.environment = variables(STRANGER)
     result = checked(command(*args, *NOWHERE, "--json"), command)
     assert result.returncode == 1
-    assert json.loads(result.stdout)["outcome"] == "not sent"
+    assert json.loads(result.stdout)["outcome"] == "not_sent"
     assert "nothing was sent" in result.stderr
 
 
@@ -207,7 +207,7 @@ async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, com
     if answer == "y":
         assert (result.returncode, told["outcome"], len(closes(exchange))) == (0, "accepted", 1)
     else:
-        assert (result.returncode, told["outcome"], len(closes(exchange))) == (1, "not executed", 0)
+        assert (result.returncode, told["outcome"], len(closes(exchange))) == (1, "not_executed", 0)
         words = {"n": "not confirmed", "interrupt": "\ninterrupted", "terminate": "\nstopped by SIGTERM"}
         assert f"{words[answer]}: nothing was sent" in result.stderr
 

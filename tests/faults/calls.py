@@ -8,11 +8,11 @@ from tests.faults.cells import Cell
 from tests.faults.world import STRUCK, End, Ends, World
 
 LEGS = (STRUCK, "ETH-USDT-SWAP", "SOL-USDT-SWAP")
-REPEATABLE = frozenset({"RATE", "LATER", "CLOCK", "NOT-SENT"})
+REPEATABLE = frozenset({"rate", "later", "clock", "not_sent"})
 """Outcomes that rule out that a close was executed."""
 DEADLINE = 20.0
 """s that a flatten has: more than the 15 s for which a dead connection may seem usable."""
-REPEATABLE_BY_READINGS = REPEATABLE | {"ACCEPTED", "UNKNOWN", "FLAT?", "WAIT", "FROZEN", "NEEDS"}
+REPEATABLE_BY_READINGS = REPEATABLE | {"accepted", "unknown", "maybe_flat", "wait", "frozen", "needs"}
 """Outcomes after which a flatten may close again, if its readings allow it: see `judge`."""
 
 

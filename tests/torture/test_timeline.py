@@ -19,7 +19,7 @@ def test_it_tells_who_sent_what_when_it_arrived_and_what_came_back(calm: Plan) -
         "c1 at seat 0: close S0-USDT-SWAP NORMAL max_wait=None",
         "/api/v5/trade/close-position ARRIVED at the exchange",  # before the body was looked at
         "answered nothing and cut, fault hang-up early",
-        "attempt: UNKNOWN",
+        "attempt: unknown",
         "told: unknown OutcomeUnknownError",
         "c4 ARRIVED at the exchange",
         "answered 0 200, executed",

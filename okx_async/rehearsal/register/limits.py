@@ -12,7 +12,7 @@ LIMITS: Final = (
         ("_quota", "_limiter.bucket", "_rest.codes"),
         "documented",
         Danger.LOAD,
-        24,
+        45,
         seconds=6.0,
     ),
     Assumption(
@@ -22,7 +22,7 @@ LIMITS: Final = (
         ("simulator.api.arrivals",),
         "assumed",
         Danger.LOAD,
-        20,
+        1,
     ),
     Assumption(
         "refused-requests-count",
@@ -31,7 +31,8 @@ LIMITS: Final = (
         ("simulator.api.arrivals",),
         "assumed",
         Danger.LOAD,
-        1,
+        41,
+        seconds=6.5,
     ),
     Assumption(
         "signature-is-checked-before-rate",

@@ -35,11 +35,11 @@ REFUSALS: Final = (
     Assumption(
         "empty-parameters-count-as-absent",
         "An empty parameter counts as absent.",
-        "closes nothing with an empty tag and ccy",
+        "closes nothing, without and with an empty tag and ccy",
         ("simulator.api.calls",),
         "observed",
         Danger.REFUSED,
-        1,
+        2,
     ),
     Assumption(
         "auto-cxl-as-text-is-51000",

@@ -13,7 +13,7 @@ from okx_async.torture.stage import EPOCH, FOREIGN
 
 EXPIRY = 30.0
 """Seconds that a signature may be off."""
-REPEATABLE = {"RATE", "LATER", "CLOCK", "NOT-SENT"}
+REPEATABLE = {"rate", "later", "clock", "not_sent"}
 MOST_ATTEMPTS = 6
 JOIN_LOOK = 0.05
 """Seconds that may pass until a call whose time is over sees that the close it joined is on the wire no more."""
@@ -90,7 +90,7 @@ def repeats(evidence: Evidence) -> Iterator[str]:
         if len(made) > MOST_ATTEMPTS:
             yield f"{call.name} {call.request.inst_id}: {len(made)} attempts"
         for attempt in call.attempts:
-            answered = attempt.outcome.value not in {"UNKNOWN", "NOT-SENT"}
+            answered = attempt.outcome.value not in {"unknown", "not_sent"}
             if answered and attempt.token != "settled" and attempt.code:
                 yield f"{call.name}: answered {attempt.code}, but its token is {attempt.token}"
             if not answered and attempt.token == "settled":

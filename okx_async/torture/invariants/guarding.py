@@ -8,7 +8,7 @@ written in time.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from math import inf
 from typing import Any
@@ -25,13 +25,17 @@ STANDSTILL = 2.0
 """Seconds for which a position must be listed unchanged before a close that may have been executed is repeated."""
 LAST_READING = 1.0
 """Seconds after the deadline for a last reading."""
-MAY_MOVE = {"ACCEPTED", "UNKNOWN", "WAIT"}
-FINAL = {"NEEDS", "FATAL"}
+MOST_SKEW = 30.0
+"""Seconds that a client's clock may be off before the exchange refuses its timestamps."""
+ROUND_TRIP = 5.0
+"""Seconds that the question for the exchange's time takes at most."""
+MAY_MOVE = {"accepted", "unknown", "wait"}
+FINAL = {"needs", "fatal"}
 LIFTED = {"51112", "51115", "51117", "51125", "51126", "51148", "51168", "51205", "51206"}
 """Refusals because of pending orders, which a close with autoCxl has the exchange cancel."""
 MOST_MISSED = 3
-COUNTED = {"LATER", "FROZEN", "CLOCK"}
-"""Refusals whose repeats are counted; after RATE and NOT-SENT only the deadline ends them."""
+COUNTED = {"later", "frozen", "clock"}
+"""Refusals whose repeats are counted; after `rate` and `not_sent` only the deadline ends them."""
 MOST_REPEATS = 5
 SELDOM_PASS = {"50005": 2, "50046": 3, "50062": 3}
 
@@ -53,7 +57,7 @@ def guard(evidence: Evidence) -> Iterator[str]:
 def _unguarded(closes: list[CloseAttempt]) -> Iterator[str]:
     """Without a reading of the position, only a close that was plainly refused may be sent again."""
     for one in closes[:-1]:
-        if one.attempt.outcome.value not in {"RATE", "LATER", "CLOCK", "NOT-SENT"}:
+        if one.attempt.outcome.value not in {"rate", "later", "clock", "not_sent"}:
             yield f"{one.attempt.outcome.value} {one.attempt.code} was sent again, and nothing was known of a position"
 
 
@@ -65,10 +69,10 @@ def _endless(closes: list[CloseAttempt]) -> Iterator[str]:
         lifted = one.attempt.request.auto_cxl and one.attempt.code.partition("_")[0] in LIFTED
         if one.attempt.outcome.value in FINAL and not lifted:
             yield f"{one.attempt.outcome.value} {one.attempt.code}, and yet another close"
-    if outcomes.count("FLAT?") > MOST_MISSED:
-        yield f"{outcomes.count('FLAT?')} closes of what the exchange does not find"
-    if outcomes.count("CLOCK") > 2:
-        yield f"{outcomes.count('CLOCK')} closes out of time"
+    if outcomes.count("maybe_flat") > MOST_MISSED:
+        yield f"{outcomes.count('maybe_flat')} closes of what the exchange does not find"
+    if outcomes.count("clock") > 2:
+        yield f"{outcomes.count('clock')} closes out of time"
 
 
 def _too_many(closes: list[CloseAttempt]) -> Iterator[str]:
@@ -95,7 +99,7 @@ def _allowed(
     for number, one in enumerate(closes):
         if one.sent is None:
             continue
-        before = [earlier for earlier in closes[:number] if earlier.attempt.outcome.value != "NOT-SENT"]
+        before = [earlier for earlier in closes[:number] if earlier.attempt.outcome.value != "not_sent"]
         heard = max((earlier.ended for earlier in before), default=-inf)
         known = [reading for reading in readings if reading.ended <= one.sent and _counts(reading, before)]
         # A listing from before the last answer no longer allows a close, but a new position stays a new one.
@@ -150,10 +154,7 @@ def _stood_still(last: Reading, address: Address, target: ListedPosition, moved:
 
 def kills(evidence: Evidence) -> Iterator[str]:
     """No late repeat of a close hits a position that was opened while another was being closed."""
-    opened: dict[tuple[str, str, bool], float] = {}
-    for trade in evidence.trades:
-        if trade.after.pos:
-            opened.setdefault(_identity(trade.after), _moment(evidence, trade.at))
+    opened = _openings(evidence)
     asked = {(one.counted, one.user_id, *one.address[:3]): one for one in evidence.witness.executed}
     by_address: dict[tuple[str, Address], list[tuple[FlattenRecord, CloseAttempt, bool]]] = defaultdict(list)
     mine = {
@@ -189,6 +190,15 @@ def kills(evidence: Evidence) -> Iterator[str]:
             yield f"{flatten.name} {cause.address.inst_id}: {what}"
 
 
+def _openings(evidence: Evidence) -> dict[tuple[str, str, bool], float]:
+    """Return when each position was opened or turned, by the loop's clock; without those that stood at the start."""
+    opened: dict[tuple[str, str, bool], float] = {}
+    for trade in evidence.trades:
+        if trade.after.pos:
+            opened.setdefault(_identity(trade.after), _moment(evidence, trade.at))
+    return opened
+
+
 def _identity(holding: Any) -> tuple[str, str, bool]:
     return holding.pos_id, str(holding.c_time), holding.pos > 0
 
@@ -213,7 +223,9 @@ def _moment(evidence: Evidence, at: float) -> float:
 def filters(evidence: Evidence) -> Iterator[str]:
     """Nothing outside of the filter is closed, and no address is taken up for two positions."""
     closes: dict[tuple[str, Address], list[CloseAttempt]] = defaultdict(list)
+    opened = {identity[:2]: at for identity, at in reversed(_openings(evidence).items())}
     for flatten in evidence.flattens.values():
+        yield from _late(evidence, flatten, opened)
         addresses: dict[Address, tuple[str, str, str]] = {}
         for record in flatten.taken_up:
             address, listed = address_of(record), listed_position(record)
@@ -228,6 +240,21 @@ def filters(evidence: Evidence) -> Iterator[str]:
     for one in evidence.witness.executed:
         if not one.name and not any(may_be(made, one) for made in closes[one.api_key, one.address]):
             yield f"{one.address.inst_id} {one.address.pos_side}: closed at {one.at:.6f} without an attempt"
+
+
+def _late(evidence: Evidence, flatten: FlattenRecord, openings: Mapping[tuple[str, str], float]) -> Iterator[str]:
+    """Yield what was taken up late: not listed by the first reading, and opened after the call."""
+    readings = readings_of(evidence, flatten)
+    first = next((number for number, reading in enumerate(readings, 1) if reading.sure), len(readings))
+    skew = evidence.plan.seats[flatten.seat].skew
+    # A clock that is farther off is corrected, by the answer to a question: as exact as that one's round trip.
+    fast = SLACK + (max(0.0, skew) if abs(skew) < MOST_SKEW else ROUND_TRIP)
+    for record in flatten.taken_up:
+        address, listed = address_of(record), listed_position(record)
+        opened = openings.get((listed.pos_id, listed.c_time), -inf)
+        if opened > flatten.at + fast and not any(one.may_list(address, listed) for one in readings[:first]):
+            what = f"taken up, although it was opened {opened - flatten.at:.3f} s after the call"
+            yield f"{flatten.name} {address.inst_id} {address.pos_side}: {what}, and not in the first reading"
 
 
 def deadlines(evidence: Evidence) -> Iterator[str]:

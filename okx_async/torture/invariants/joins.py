@@ -51,7 +51,7 @@ def _by_flatten(evidence: Evidence, call: Call) -> bool:
     """Return whether a flatten of the same client had a close of the position accepted while the call was waiting."""
     address = address_of_request(call.request)
     return any(
-        one.attempt.outcome.value == "ACCEPTED" and call.at <= one.ended <= (call.ended or call.at) + TOLERANCE
+        one.attempt.outcome.value == "accepted" and call.at <= one.ended <= (call.ended or call.at) + TOLERANCE
         for flatten in evidence.flattens.values()
         if flatten.seat == call.seat and flatten.request is None
         for one in flatten.closes.get(address, ())

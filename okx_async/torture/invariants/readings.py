@@ -81,8 +81,10 @@ def _spans(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
         if wait.served is None or wait.ended is None or wait.fate != "settled":
             continue
         if last is not None and last.served is not None and last.ended is not None:
-            # Under two keys a question has two slots, one inside the other.
-            inside = last.key != wait.key and wait.joined <= last.ended and wait.ended <= last.ended
+            # Under two keys a question has two slots, one inside the other; the next question, under one key again,
+            # may begin and end at the moment at which this one has ended.
+            within = wait.joined < last.ended or last.served == last.ended
+            inside = last.key != wait.key and within and wait.ended <= last.ended
             if not inside:
                 yield last.served, last.ended
         last = wait

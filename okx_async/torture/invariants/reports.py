@@ -19,7 +19,7 @@ from okx_async.torture.witness import (
 
 DOUBT_READING_GAP = 0.2
 """Least seconds between two readings that prove a doubtful position gone."""
-DOUBTFUL = {"UNKNOWN", "FLAT?", "WAIT", "FROZEN"}
+DOUBTFUL = {"unknown", "maybe_flat", "wait", "frozen"}
 DUST = {"51020", "51120", "51121", "51132"}
 GONE = {"closed", "already_flat"}
 
@@ -56,7 +56,7 @@ def _still_listed(told: PositionsAnswer, flatten: FlattenRecord) -> list[str]:
 def _unproven(flatten: FlattenRecord, address: Address, readings: list[Reading]) -> Iterator[str]:
     """Yield each gap in the proof that a position is gone, which takes two readings in a row without it."""
     closes = flatten.closes.get(address, [])
-    heard = max((one.ended for one in closes if one.attempt.outcome.value != "NOT-SENT"), default=-inf)
+    heard = max((one.ended for one in closes if one.attempt.outcome.value != "not_sent"), default=-inf)
     after = [reading for reading in readings if reading.begun >= heard - TOLERANCE and reading.covers(address.inst_id)]
     absent: list[Reading] = []
     for reading in reversed(after):
@@ -73,7 +73,7 @@ def _unproven(flatten: FlattenRecord, address: Address, readings: list[Reading])
         yield f"{who}: said to be gone after {len(absent)} readings that do not list it"
     else:
         outcomes = {one.attempt.outcome.value for one in closes}
-        doubtful = outcomes & DOUBTFUL or "ACCEPTED" not in outcomes
+        doubtful = outcomes & DOUBTFUL or "accepted" not in outcomes
         if doubtful and absent[0].begun - absent[-1].begun < DOUBT_READING_GAP - TOLERANCE:
             yield f"{who}: in doubt, and said to be gone by two readings less than {DOUBT_READING_GAP:g} s apart"
 
@@ -140,8 +140,8 @@ def _state(flatten: FlattenRecord, row: Any, address: Address, readings: list[Re
         "superseded": any(superseded({listed}, target) for reading in after for listed in reading.at(address)),
         "partial": taken and smaller,
         "dust": code in DUST,
-        "refused": row.error is not None or bool({*outcomes} & (FINAL | {"FLAT?", "CLOCK"})),
-        "in_progress": bool({*outcomes} & {"ACCEPTED", "WAIT"}),
+        "refused": row.error is not None or bool({*outcomes} & (FINAL | {"maybe_flat", "clock"})),
+        "in_progress": bool({*outcomes} & {"accepted", "wait"}),
     }
     if not right.get(state, True):
         yield f"the closes came to {outcomes}, the last with {code}, and the last reading lists {last}"
@@ -160,7 +160,7 @@ def _confirmed(flatten: FlattenRecord, address: Address, readings: list[Reading]
         if mine is not None and (target is None or not any(superseded({listed}, target) for listed in candidates)):
             yield f"{who}: no reading lists another position"
     elif (flatten.told == GONE_BEFORE and taken) or (
-        flatten.told in {REFUSED, NOTHING} and {"ACCEPTED", "UNKNOWN"} & {*outcomes}
+        flatten.told in {REFUSED, NOTHING} and {"accepted", "unknown"} & {*outcomes}
     ):
         yield f"{who}: the closes came to {outcomes}"
 
@@ -176,14 +176,14 @@ def _truth(evidence: Evidence, flatten: FlattenRecord) -> Iterator[str]:
                 if one.sent is not None and one.sent - TOLERANCE <= cause.at <= one.ended + TOLERANCE
             ]
             outcome = one.attempt.outcome.value
-            if outcome == "ACCEPTED" and not hits:
+            if outcome == "accepted" and not hits:
                 yield f"{flatten.name} {address.inst_id}: accepted, and not executed"
-            elif outcome not in {"ACCEPTED", "UNKNOWN"} and one.sent is not None:
+            elif outcome not in {"accepted", "unknown"} and one.sent is not None:
                 others = [
                     other
                     for made in evidence.flattens.values()
                     for other in made.closes.get(address, ())
-                    if other is not one and other.attempt.outcome.value in {"ACCEPTED", "UNKNOWN"}
+                    if other is not one and other.attempt.outcome.value in {"accepted", "unknown"}
                 ]
                 for cause in hits:
                     if not cause.name and not any(may_be(other, cause) for other in others):

@@ -181,14 +181,14 @@ def raising(error: BaseException) -> Arrange:
     """Let `on_attempt` raise."""
 
     def arrange(world: World) -> None:
-        told = world.client._caller._on_attempt
+        told = world.client._caller._reports._on_attempt
         assert told is not None
 
         def raises(attempt: Any) -> None:
             told(attempt)
             raise error
 
-        world.client._caller._on_attempt = raises
+        world.client._caller._reports._on_attempt = raises
 
     return at_once(arrange)
 

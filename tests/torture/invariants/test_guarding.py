@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -119,7 +120,7 @@ def test_a_close_that_cancels_orders_may_be_repeated_after_pending_orders(
     for number in range(2):
         run_for_it.read(number, run_for_it.record())
         run_for_it.close(number + 0.2, okx.Outcome.NEEDS, code, auto_cxl=auto_cxl)
-    assert [line.endswith(f"NEEDS {code}, and yet another close") for line in guarded(run_for_it)] == [True] * final
+    assert [line.endswith(f"needs {code}, and yet another close") for line in guarded(run_for_it)] == [True] * final
 
 
 def trade(at: float, before: tuple[str, int], after: tuple[str, int], asked: float | None = None) -> Any:
@@ -161,6 +162,32 @@ def test_what_is_outside_of_the_filter_is_left_alone(run_for_it: RunForIt) -> No
     assert "closed, and never taken up" in run_for_it.breaches()[-1][1]
     run_for_it.flatten.closes.clear()
     assert run_for_it.breaches()[-1][1] == "F0-USDT-SWAP net: closed at 1000.550000 without an attempt"
+
+
+@pytest.mark.parametrize(
+    ("opened", "skew", "first", "late"),
+    [
+        (-0.5, 0.0, False, False),
+        (0.5, 0.0, False, True),
+        (0.5, 0.0, True, False),
+        (0.5, 0.6, False, False),
+        (0.5, -0.6, False, True),
+        (4.0, 3600.0, False, False),
+        (6.0, 3600.0, False, True),
+    ],
+)
+def test_what_was_opened_after_the_call_is_taken_up_by_the_first_reading_only(
+    run_for_it: RunForIt, opened: float, skew: float, *, first: bool, late: bool
+) -> None:
+    plan, record = run_for_it.evidence.plan, run_for_it.record(cTime="3000")
+    run_for_it.evidence.plan = replace(plan, seats=(replace(plan.seats[0], skew=skew),))
+    run_for_it.flatten.taken_up[:] = [record]
+    run_for_it.evidence.trades = [trade(opened, ("1000", 0), ("3000", 3))]
+    run_for_it.read(0.2, *[record] * first)
+    run_for_it.read(7.0, record)
+    run_for_it.flatten.ended = 1007.5
+    words = [words for name, words in run_for_it.breaches() if name == "filters"]
+    assert ["opened" in line for line in words] == [True] * late
 
 
 @pytest.mark.parametrize(("sent", "ended", "late"), [(7.9, 11.5, 0), (8.1, 11.5, 1), (7.9, 12.1, 1)])

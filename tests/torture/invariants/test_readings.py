@@ -38,6 +38,13 @@ def test_a_question_under_two_keys_is_one(run_for_it: RunForIt) -> None:
     assert readings_of(run_for_it.evidence, run_for_it.flatten) == []
 
 
+def test_a_question_that_begins_where_one_under_two_keys_ended_is_another(run_for_it: RunForIt) -> None:
+    run_for_it.read(0.2, run_for_it.record())
+    run_for_it.waits[0].key = ("env", "key:1", "account/positions")
+    run_for_it.read(0.3, ended=0.3)
+    assert [reading.begun for reading in readings_of(run_for_it.evidence, run_for_it.flatten)] == [1000.2, 1000.3]
+
+
 def test_what_a_confirmed_close_is_about_is_what_it_read_first(run_for_it: RunForIt) -> None:
     run_for_it.read(0.2, run_for_it.record())
     readings = readings_of(run_for_it.evidence, run_for_it.flatten)

@@ -1,0 +1,120 @@
+"""The file in which a rehearsal notes what it is about to open, so that a second start finds what a crash left behind.
+
+One file for each account and environment, for this user alone. A note is on the disk before its order is sent, and goes
+once the exchange was seen flat again. While a rehearsal runs it holds the lock of its file: there is one at a time.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from okx_async._errors import InvalidRequestError
+from okx_async.stores.places import default_path
+
+_FORM = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One order that may have opened a position, as noted before it was sent."""
+
+    cl_ord_id: str
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    side: str
+    sz: str
+    sent: float
+    """Unix seconds by the exchange's clock."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The notes of one account, and the file that keeps them."""
+
+    path: Path
+    openings: list[Opening] = field(default_factory=list)
+
+    def note(self, opening: Opening) -> None:
+        """Keep an opening; it is on the disk when this returns."""
+        self._write([*self.openings, opening])
+
+    def drop(self, opening: Opening) -> None:
+        """Drop one note: its order was refused."""
+        self._write([one for one in self.openings if one != opening])
+
+    def clear(self) -> None:
+        """Drop all notes: the exchange was seen flat."""
+        if self.openings:
+            self._write([])
+
+    def _write(self, openings: list[Opening]) -> None:
+        fresh = self.path.with_suffix(".new")
+        text = orjson.dumps({"form": _FORM, "openings": [asdict(opening) for opening in openings]})
+        with fresh.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+        self.openings = openings
+
+
+def default_folder() -> Path:
+    """Return the folder of this user's ledgers."""
+    return default_path().parent / "rehearsals"
+
+
+@contextmanager
+def open_ledger(folder: Path, environment: str, user_id: str) -> Iterator[Ledger]:
+    """Open the ledger of an account, and keep it locked during the block.
+
+    Raises:
+        InvalidRequestError: It cannot be used, or another rehearsal of the account is running.
+    """
+    name = hashlib.sha256(f"{environment} {user_id}".encode()).hexdigest()[:16]
+    path = folder / f"{name}.json"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise InvalidRequestError(f"no place for notes of what is opened: {folder}: {error.strerror}") from None
+    try:
+        _lock(lock)
+        yield Ledger(path, _read(path))
+    finally:
+        os.close(lock)
+
+
+def _lock(file: int) -> None:
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+    except ModuleNotFoundError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise InvalidRequestError("another rehearsal of this account is running on this machine") from None
+
+
+def _read(path: Path) -> list[Opening]:
+    """Return the notes of a file, none if there is no file."""
+    text = b""
+    with suppress(FileNotFoundError):
+        text = path.read_bytes()
+    if not text:
+        return []
+    try:
+        record: dict[str, Any] = orjson.loads(text)
+        if record["form"] != _FORM:
+            raise InvalidRequestError(f"{path} was written by another version of this program")
+        return [Opening(**opening) for opening in record["openings"]]
+    except (ValueError, KeyError, TypeError):
+        raise InvalidRequestError(
+            f"{path} cannot be read; it notes what an earlier rehearsal opened: look at your positions, then delete it"
+        ) from None

@@ -1,0 +1,170 @@
+"""The way back: wherever a rehearsal is cut off, the next start leaves nothing open and touches nothing else."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from okx_async import OkxError
+from okx_async.rehearsal import cleanup
+from okx_async.rehearsal.results import Verdict
+from okx_async.simulator import JournalRow
+from okx_async.simulator.http.messages import Answer, Request
+from tests.rehearsal.world import INST, World, play, stage_of
+
+QUICK = frozenset({"closing-nothing-is-51023"})
+FEW = frozenset({"resting-close-order-is-51115", "c-time-is-new-after-a-turn", "sides-are-closed-apart"})
+"""Between them there are all kinds of steps: an opening, a second one, a resting order, closes, and the clean-up."""
+PARTS = 4
+"""Tests that share the requests, each within the time-out of a slow machine."""
+GONE = Answer(0, b"", "")
+THEIRS = "SOL-USDT-SWAP"
+
+
+class Cut:
+    """Cuts the program off from the exchange at its n-th request, before or after that is carried out."""
+
+    def __init__(self, number: int, *, executed: bool) -> None:
+        self.left = number
+        self.executed = executed
+        self.over = False
+
+    def __call__(self, _world: World, _request: Request, decide: Callable[[], Answer]) -> Answer:
+        if self.over:
+            return decide()
+        self.left -= 1
+        if self.left > 0:
+            return decide()
+        if self.left == 0 and self.executed:
+            decide()
+        return GONE
+
+
+def requests_of(ids: frozenset[str], folder: Path, pos_mode: str) -> int:
+    async def main(world: World) -> int:
+        await world.rehearse(ids=ids)
+        return len(world.exchange.journal)
+
+    return play(main, folder, pos_mode=pos_mode)
+
+
+async def killed_and_started_again(world: World, number: int, *, executed: bool, ids: frozenset[str] | None) -> Any:
+    cut = Cut(number, executed=executed)
+    world.alteration = cut
+    side = "long" if world.account.pos_mode == "long_short_mode" else "net"
+    world.exchange.open_position(THEIRS, 7, pos_side=side, account=world.account)
+    world.exchange.add_pending_order(THEIRS, cl_ord_id="theirs", pos_side=side, account=world.account)
+    before = world.exchange.positions, world.exchange.pending_orders
+    first: Any = None
+    try:
+        first = await world.rehearse(ids=ids)
+    except OkxError as error:
+        first = error
+    cut.over = True
+    after_first = [one for one in world.exchange.positions if one.inst_id != THEIRS]
+    if after_first:
+        assert not first.left.flat, "it says that nothing is left"
+    second = await world.rehearse(ids=QUICK)
+    return before, (world.exchange.positions, world.exchange.pending_orders), second, bool(after_first)
+
+
+@pytest.mark.parametrize("executed", [False, True])
+@pytest.mark.parametrize("pos_mode", ["net_mode", "long_short_mode"])
+@pytest.mark.parametrize("part", range(PARTS))
+def test_cut_off_at_every_request_it_leaves_nothing_once_it_is_started_again(
+    tmp_path: Path, pos_mode: str, part: int, monkeypatch: pytest.MonkeyPatch, *, executed: bool
+) -> None:
+    monkeypatch.setattr(cleanup, "_TIME", 8.0)  # of the first start, which cannot reach the exchange any more
+    total = requests_of(FEW, tmp_path / "whole", pos_mode)
+    assert total > 60
+    found_open = 0
+    for number in range(1 + part, total + 1, PARTS):
+
+        async def main(world: World, number: int = number) -> Any:
+            return await killed_and_started_again(world, number, executed=executed, ids=FEW)
+
+        before, after, second, was_open = play(main, tmp_path / str(number), pos_mode=pos_mode)
+        assert before == after, f"cut off at request {number}"
+        assert second.left.flat, f"cut off at request {number}"
+        assert second.results[0].verdict is Verdict.HELD, f"cut off at request {number}"
+        found_open += was_open
+    assert found_open >= total // PARTS // 4  # else the test proves nothing
+
+
+async def crashed(world: World) -> None:
+    """Open a position as a rehearsal that then crashes."""
+    async with stage_of(world) as stage:
+        await stage.open()
+
+
+def test_what_a_crash_left_is_closed_and_told(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        await crashed(world)
+        return await world.rehearse(ids=QUICK), world.exchange.positions
+
+    report, positions = play(main, tmp_path)
+    assert positions == ()
+    assert report.found.closed == 1
+    assert report
+
+
+def test_a_position_that_another_program_opened_meanwhile_stays(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        await crashed(world)
+        world.exchange.open_position(INST, 0, account=world.account)
+        await asyncio.sleep(10)
+        world.exchange.open_position(INST, "0.01", account=world.account)
+        return await world.rehearse(ids=QUICK), world.exchange.positions
+
+    report, positions = play(main, tmp_path)
+    assert len(positions) == 1
+    assert report.found.flat
+    assert "another program" in report.found.words[0]
+    assert report.inst_id != INST
+
+
+def test_a_position_that_another_program_added_to_is_told_and_stays(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        await crashed(world)
+        world.exchange.open_position(INST, 5, account=world.account)
+        return await world.rehearse(ids=QUICK), world.exchange.positions
+
+    report, positions = play(main, tmp_path)
+    assert len(positions) == 1
+    assert not report
+    assert (report.left.flat, report.left.certain) == (False, True)
+    assert "may have opened a part" in report.left.words[0]
+    assert report.results == ()
+
+
+def test_an_order_that_may_still_come_is_waited_for(tmp_path: Path) -> None:
+    """Its answer is lost, and the exchange gets it seconds later."""
+
+    async def main(world: World) -> Any:
+        world.exchange.inject("HTML 502 early", path="/api/v5/trade/order", forwarded=4.0)
+        report = await world.rehearse(ids=frozenset({"batch-closes"}))
+        return report, world.exchange.positions, len(world.exchange.trades)
+
+    report, positions, trades = play(main, tmp_path)
+    assert trades == 2
+    assert positions == ()
+    assert report.left.flat
+    assert report.results[0].verdict is Verdict.NOT_TRIED
+
+
+def test_an_exchange_that_cannot_be_asked_is_no_proof(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        def opened(request: Request, _answer: Answer, row: JournalRow) -> None:
+            if row.executed and request.raw_path == "/api/v5/trade/order":
+                world.exchange.inject("50026", path=None, times=None)
+
+        world.exchange.listen(opened)
+        return await world.rehearse(ids=frozenset({"batch-closes", "flatten-proves-flat"}))
+
+    report = play(main, tmp_path)
+    assert (report.left.flat, report.left.certain) == (False, False)
+    assert "could not be asked" in report.left.words[0]
+    assert report.stopped == "after batch-closes the account was not flat"
+    assert {result.verdict for result in report.results} == {Verdict.NOT_TRIED}

@@ -1,0 +1,77 @@
+"""The notes of what a rehearsal opens."""
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from okx_async import InvalidRequestError
+from okx_async.rehearsal.ledger import Opening, default_folder, open_ledger
+
+OPENING = Opening("okxrehearse1", "BTC-USDT-SWAP", "cross", "net", "buy", "0.01", 1_768_519_672.5)
+
+
+def test_a_note_outlives_the_program(tmp_path: Path) -> None:
+    with open_ledger(tmp_path / "new", "demo", "1") as ledger:
+        assert ledger.openings == []
+        ledger.note(OPENING)
+    with open_ledger(tmp_path / "new", "demo", "1") as ledger:
+        assert ledger.openings == [OPENING]
+        ledger.clear()
+    with open_ledger(tmp_path / "new", "demo", "1") as ledger:
+        assert ledger.openings == []
+
+
+def test_one_note_is_dropped_alone(tmp_path: Path) -> None:
+    other = replace(OPENING, cl_ord_id="okxrehearse2")
+    with open_ledger(tmp_path, "demo", "1") as ledger:
+        ledger.note(OPENING)
+        ledger.note(other)
+        ledger.drop(OPENING)
+    with open_ledger(tmp_path, "demo", "1") as ledger:
+        assert ledger.openings == [other]
+
+
+def test_accounts_and_environments_have_ledgers_of_their_own(tmp_path: Path) -> None:
+    with open_ledger(tmp_path, "demo", "1") as ledger:
+        ledger.note(OPENING)
+        for environment, user_id in (("live", "1"), ("demo", "2")):
+            with open_ledger(tmp_path, environment, user_id) as other:
+                assert other.openings == []
+
+
+def test_only_this_user_may_read_the_folder(tmp_path: Path) -> None:
+    with open_ledger(tmp_path / "new", "demo", "1"):
+        assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+def test_two_rehearsals_of_one_account_exclude_each_other(tmp_path: Path) -> None:
+    with (
+        open_ledger(tmp_path, "demo", "1"),
+        pytest.raises(InvalidRequestError, match="another rehearsal of this account is running"),
+        open_ledger(tmp_path, "demo", "1"),
+    ):
+        pass
+    with open_ledger(tmp_path, "demo", "1"):
+        pass
+
+
+@pytest.mark.parametrize("text", ["nonsense", "{}", '{"form":1,"openings":[{}]}', '{"form":2,"openings":[]}'])
+def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path: Path, text: str) -> None:
+    with open_ledger(tmp_path, "demo", "1") as ledger:
+        ledger.note(OPENING)
+        ledger.path.write_text(text)
+    with pytest.raises(InvalidRequestError, match="json"), open_ledger(tmp_path, "demo", "1"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidRequestError, match="no place"), open_ledger(tmp_path / "file" / "x", "demo", "1"):
+        pass
+
+
+def test_the_folder_is_beside_the_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert default_folder() == tmp_path / "okx-async" / "rehearsals"

@@ -1,0 +1,63 @@
+"""Exchanges that refuse in another way: each is named, and nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from okx_async.simulator.api.codes import error_body
+from okx_async.simulator.http.messages import Answer, Request
+from tests.rehearsal.world import Alteration, World, body_of, is_close, named
+
+
+def refuse(code: str, status: int = 200) -> Answer:
+    return Answer(status, error_body(code), code)
+
+
+def other_word_for_nothing(world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+    answer = decide()
+    open_here = any(one.inst_id == body_of(request).get("instId") for one in world.exchange.positions)
+    return refuse("51169") if is_close(request) and answer.code == "51023" and not open_here else answer
+
+
+def side_is_ignored(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+    answer = decide()
+    wrong = is_close(request) and body_of(request).get("posSide") == "long" and answer.code == "51000"
+    return refuse("51023") if wrong else answer
+
+
+def empty_is_wrong(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+    return refuse("51000", 400) if is_close(request) and body_of(request).get("tag") == "" else decide()
+
+
+def cancel_without_item(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+    answer = decide()
+    return refuse("51400") if request.raw_path.endswith("cancel-batch-orders") and answer.code == "51400" else answer
+
+
+@pytest.mark.parametrize(
+    ("wrong", "alteration"),
+    [
+        ("closing-nothing-is-51023", other_word_for_nothing),
+        ("wrong-side-is-51000", side_is_ignored),
+        ("empty-parameters-count-as-absent", empty_is_wrong),
+        ("cancel-of-nothing-is-51400", cancel_without_item),
+    ],
+)
+def test_an_altered_refusal_is_named(tmp_path: Path, wrong: str, alteration: Alteration) -> None:
+    assert named(tmp_path, alteration) == ({wrong}, True, ())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "other"),
+    [("unknown-instrument-is-51001", "51001", "51015"), ("unknown-order-is-51603", "51603", "51001")],
+)
+def test_another_code_is_named(tmp_path: Path, wrong: str, code: str, other: str) -> None:
+    def restyle(world: World) -> None:
+        world.exchange.restyle(code, to=other)
+
+    assert named(tmp_path, prepare=restyle) == ({wrong}, True, ())
+
+
+def test_booleans_as_text_are_named(tmp_path: Path) -> None:
+    assert named(tmp_path, lenient_booleans=True) == ({"auto-cxl-as-text-is-51000"}, True, ())
