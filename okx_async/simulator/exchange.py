@@ -106,15 +106,15 @@ class SimulatedExchange(Actors, Injection):
         venue = Venue(
             listing(self._ms()),
             Books(
-                self._drawn(behaviour.positions_lag),
-                self._drawn(behaviour.opening_lag),
+                self._drawn("positions_lag", behaviour.positions_lag),
+                self._drawn("opening_lag", behaviour.opening_lag),
                 flip_is_new=not behaviour.flip_keeps_c_time,
                 reopening_is_new=not behaviour.reopen_keeps_c_time,
                 keeps_pos_id=behaviour.reopen_keeps_pos_id,
                 trades_cap=journal_cap,
             ),
             Orders(),
-            self._drawn(behaviour.fill_delay),
+            self._drawn("fill_delay", behaviour.fill_delay),
             behaviour,
             Decimal(str(fill)),
         )
@@ -313,7 +313,8 @@ class SimulatedExchange(Actors, Injection):
             return 0.0
         return self._latency + self._random.uniform(0, self._jitter)
 
-    def _drawn(self, seconds: Seconds) -> Callable[[], float]:
+    def _drawn(self, _name: str, seconds: Seconds) -> Callable[[], float]:
+        """Return what draws the seconds of a setting, each time anew."""
         least, most = seconds if isinstance(seconds, tuple) else (seconds, seconds)
         return (lambda: least) if least == most else (lambda: self._random.uniform(least, most))
 

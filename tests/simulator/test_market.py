@@ -119,5 +119,5 @@ def test_an_instrument_has_sizes_of_its_own(desk: Desk) -> None:
     (row,) = desk.get("public/instruments?instType=SWAP&instId=BTC-USDT-SWAP").data
     assert (row["lotSz"], row["state"]) == ("0.5", "suspend")
     for wrong in ({"lot_sz": "0"}, {"tick_sz": "-1"}, {"ct_val": "x"}):
-        with pytest.raises(ValueError, match="positive|number"):
+        with pytest.raises(ValueError, match=r"positive|number"):
             desk.exchange.list_instrument("BTC-USDT-SWAP", **wrong)  # type: ignore[arg-type]

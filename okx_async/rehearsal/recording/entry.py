@@ -76,14 +76,8 @@ class Entry:
 
     @property
     def code(self) -> str:
-        """The code that decides: that of the first refused item under an outer 0, 1 or 2, else the outer one."""
-        outer = str(self.body.get("code", ""))
-        data = self.body.get("data")
-        if outer in {"0", "1", "2", ""} and isinstance(data, list):
-            for item in data:
-                if isinstance(item, dict) and item.get("sCode") not in {None, "", "0"}:
-                    return str(item["sCode"])
-        return outer
+        """The answer's code that decides."""
+        return deciding_code(self.body)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON has it; what has its default is left out."""
@@ -105,6 +99,22 @@ _LOGIN: Final = {
     "signature": ("right", "wrong", "none"),
     "demo": (True, False),
 }
+
+
+def deciding_code(body: Any) -> str:
+    """Return the code that decides: that of the first refused item under an outer 0, 1 or 2, else the outer one."""
+    if not isinstance(body, dict):
+        return ""
+    outer, data = str(body.get("code", "")), body.get("data")
+    if outer in {"0", "1", "2", ""} and isinstance(data, list):
+        for item in data:
+            if isinstance(item, dict) and item.get("sCode", "0") not in (
+                None,
+                "",
+                "0",
+            ):  # a tuple: it need not be hashable
+                return str(item["sCode"])
+    return outer
 
 
 def entry_of(given: Any, where: str) -> Entry:

@@ -30,6 +30,7 @@ class Secrets:
         self._by_start: dict[str, list[str]] = {}
         self._known: set[str] = set()
         self._seen: dict[str, bool] = {}
+        self._folded: dict[str, tuple[str, str, str, str]] = {}
 
     def __repr__(self) -> str:
         return f"<Secrets: {len(self._known)}>"
@@ -72,11 +73,15 @@ class Secrets:
         if not self._by_start:
             return set()
         hit: set[int] = set()
-        folds = [(*folded(text), *folded(_unescaped(text))) for text in texts]
+        done = set()
+        folds = [self._folds(text) for text in texts]
         for number in range(4):
             pieces = [forms[number] for forms in folds]
-            ends = list(accumulate(map(len, pieces)))
             whole = "".join(pieces)
+            if whole in done:  # nothing was escaped, or there are no blanks
+                continue
+            done.add(whole)
+            ends = list(accumulate(map(len, pieces)))
             for start, form in self._hits(whole):
                 end = start + len(form)
                 hit |= {
@@ -85,6 +90,15 @@ class Secrets:
                     if piece and piece_end > start and piece_end - len(piece) < end
                 }
         return hit
+
+    def _folds(self, text: str) -> tuple[str, str, str, str]:
+        """Return a text folded in both ways, as it stands and unescaped."""
+        found = self._folded.get(text)
+        if found is None:
+            if len(self._folded) >= _KEPT:
+                self._folded.clear()
+            found = self._folded[text] = (*folded(text), *folded(_unescaped(text)))
+        return found
 
     def _note(self, form: str) -> None:
         at_start = self._by_start.setdefault(form[:SHORTEST], [])
