@@ -10,6 +10,7 @@ POSITIONS: Final = "/api/v5/account/positions"
 HISTORY: Final = "/api/v5/account/positions-history"
 
 # Assumptions that a difference may be about, whichever trial shows it.
+IDLE: Final = "idle-connections-last-16-s"
 GOES_FLAT: Final = "accepted-close-goes-flat"
 LISTED_AT_ONCE: Final = "filled-order-is-listed-at-once"
 FLAT_BY_NAME: Final = "flat-is-listed-by-name"
@@ -22,6 +23,7 @@ C_TIME_TURNED: Final = "c-time-is-new-after-a-turn"
 ECHO: Final = "echo-names-the-side"
 OWNERS: Final = frozenset(
     {
+        IDLE,
         GOES_FLAT,
         LISTED_AT_ONCE,
         FLAT_BY_NAME,

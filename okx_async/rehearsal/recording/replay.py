@@ -15,7 +15,7 @@ from okx_async._credentials import Credentials
 from okx_async._rest.signing import sign
 from okx_async.rehearsal.recording.compare import Simulated, compare, text_of
 from okx_async.rehearsal.recording.delays import arrival, delays
-from okx_async.rehearsal.recording.differences import CLOSE, HISTORY, POSITIONS, Difference, Found, Kind, gathered
+from okx_async.rehearsal.recording.differences import CLOSE, HISTORY, IDLE, POSITIONS, Difference, Found, Kind, gathered
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry, Login, deciding_code
 from okx_async.rehearsal.recording.names import kind_of
@@ -31,6 +31,8 @@ from okx_async.simulator.recorded import RecordingError
 _OTHER: Final = Credentials("0f4b2c5e-1111-4222-8333-444455556666", "another-secret", "another-passphrase")
 _WRONG: Final = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 _ADDRESS: Final = "192.0.2.1"
+_IDLE: Final = 16.0
+"""Seconds for which the trial leaves a connection idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class _Run:
 
     def __init__(self, recording: Recording, settings: Settings) -> None:
         self._entries = recording.entries
+        self._results = recording.results
         self._since_ms = int(recording.started * 1000)
         self._stage, self._account = stage_of(recording, settings)
         self._relations = Relations()
@@ -102,6 +105,7 @@ class _Run:
                 if simulated.situation:
                     self._situations.append((place + 1, simulated.situation))
                 self._compare(place, simulated)
+        self._found += self._of_connections()
         uniform = _uniform(self._entries, self._found, self._situations)
         return Replay(
             gathered(sorted(self._found, key=lambda each: each[0]), uniform),
@@ -110,6 +114,15 @@ class _Run:
             tuple(self._found),
             tuple(self._situations),
         )
+
+    def _of_connections(self) -> Iterator[tuple[int, str, Found]]:
+        """Yield how connections behave if they do so differently: the trial has told, the requests do not."""
+        kept = next((result.observed.get("kept_idle") for result in self._results if result.id == IDLE), None)
+        keepalive = self._stage.behaviour.keepalive
+        number = max((number for number, entry in enumerate(self._entries, 1) if entry.trial == IDLE), default=0)
+        if number and isinstance(kept, bool) and kept is not (keepalive > _IDLE):
+            words = ("closed", "kept") if keepalive > _IDLE else ("kept", "closed")
+            yield number, IDLE, Found(Kind.TIMING, f"a connection idle for {_IDLE:g} s", *words)
 
     def _answer(self, place: int) -> Simulated:
         entry, stage = self._entries[place], self._stage

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any, Final, cast
 
 from okx_async.rehearsal.recording.delays import delays, range_of
-from okx_async.rehearsal.recording.differences import BY_SITUATION, Found, Kind
+from okx_async.rehearsal.recording.differences import BY_SITUATION, IDLE, Found, Kind
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry
 from okx_async.rehearsal.recording.replay import Replay, replay
@@ -41,6 +41,8 @@ VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 """The other settings with few values, the default first."""
 _ROUNDS: Final = 3
+_SHORT: Final = 15.0
+"""Seconds after which idle connections end if one of 16 s was gone: when exactly is not measured."""
 _LIMIT: Final = "50011"
 _OLD: Final = "50102"
 _CLOSE: Final = "trade/close-position"
@@ -128,10 +130,11 @@ class _Search:
 def _measured(recording: Recording) -> Iterator[tuple[str, Any]]:
     """Yield settings with values that the recording measures."""
     for result in recording.results:
-        for name in ("keepalive", "positions_lag"):
-            value = result.observed.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf:
-                yield name, float(value)
+        lag = result.observed.get("positions_lag")
+        if isinstance(lag, int | float) and not isinstance(lag, bool) and 0 < lag < inf:
+            yield "positions_lag", float(lag)
+        if result.id == IDLE and result.observed.get("kept_idle") is False:
+            yield "keepalive", _SHORT
     if (seconds := range_of([*delays(recording.entries).values()])) is not None:
         yield "fill_delay", seconds
     if (age := _max_age(recording.entries)) is not None:

@@ -257,3 +257,5 @@ def test_whatever_the_secret_and_its_spelling_the_file_is_without_it(
         assert form.casefold() not in joined
     for each in (KEYS.api_key, KEYS.secret_key):
         assert each not in text
+    parts = [signature[start : start + 10].casefold() for start in range(len(signature) - 9)]
+    assert not [part for part in parts if part in joined]

@@ -164,6 +164,8 @@ def test_no_secret_is_left_that_is_split_over_fields(secret: str, data: st.DataO
 def test_numbers_are_searched_too(number: int) -> None:
     made = done({"known": number, "big": -number, "other": float(number)}, str(number))
     assert str(number) not in orjson.dumps(made).decode()
+    assert [type(each) for each in made.values()] == [int, int, float]
+    assert -made["big"] == made["known"]
 
 
 def test_long_secrets_are_found_by_their_parts() -> None:

@@ -13,6 +13,7 @@ from okx_async.rehearsal.recording.document import Recording, recording_of
 from okx_async.rehearsal.recording.entry import Entry, Login
 from okx_async.rehearsal.recording.recorder import Recorder
 from okx_async.rehearsal.recording.replay import replay
+from okx_async.rehearsal.results import TrialResult, Verdict
 from okx_async.simulator import RecordingError, Refusal, Settings
 from tests.rehearsal.recording.conftest import TRIALS
 from tests.rehearsal.world import World, play
@@ -119,6 +120,19 @@ def test_a_whole_rehearsal_shows_the_differences_of_its_exchange(tmp_path: Path)
         "echo-names-the-side",
         "auto-cxl-as-text-is-51000",
     }
+
+
+@pytest.mark.parametrize(
+    ("kept", "keepalive", "words"), [(False, 75.0, ("closed", "kept")), (True, 9.0, ("kept", "closed"))]
+)
+def test_idle_connections_are_compared_by_what_the_trial_has_told(
+    keepalive: float, words: tuple[str, str], *, kept: bool
+) -> None:
+    result = TrialResult("idle-connections-last-16-s", Verdict.HELD, "", {"kept_idle": kept})
+    recording = Recording(1e9, (entry(trial="idle-connections-last-16-s"),), (result,))
+    (difference,) = replay(recording, Settings(keepalive=keepalive)).differences
+    assert (difference.assumption, difference.recorded, difference.simulated) == (result.id, *words)
+    assert replay(recording, Settings(keepalive=84.0 - keepalive)).differences == ()
 
 
 # --- what is odd ---

@@ -77,3 +77,11 @@ def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehea
     assert settle(late).settings["positions_lag"] == 0.3
     at_once = replace(rehearsed(["c-time-is-new-after-a-turn"]), results=(result,))
     assert "positions_lag" not in settle(at_once).settings
+
+
+def test_a_connection_that_did_not_last_settles_how_long_they_do(rehearsed: Rehearsed) -> None:
+    recording = rehearsed(["closing-nothing-is-51023"])
+    entries = (*recording.entries, replace(recording.entries[-1], trial="idle-connections-last-16-s"))
+    for kept, settled in ((False, 15.0), (True, None)):
+        result = TrialResult("idle-connections-last-16-s", Verdict.HELD, "", {"kept_idle": kept})
+        assert settle(replace(recording, entries=entries, results=(result,))).settings.get("keepalive") == settled
