@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import inf
+from statistics import median
 from typing import Any
 
 from okx_async import Credentials, InvalidRequestError, OkxError
@@ -198,6 +199,12 @@ def _code(report: Report) -> ExitCode:
     return ExitCode.DONE if report else ExitCode.FAILED
 
 
+def round_trips(report: Report) -> dict[str, float]:
+    """Return the shortest, the middle and the longest round trip, in seconds; nothing if there was none."""
+    trips = report.round_trips
+    return {"least_s": trips[0], "median_s": median(trips), "most_s": trips[-1]} if trips else {}
+
+
 def _record(report: Report) -> dict[str, Any]:
     counts = Counter(result.verdict.value for result in report.results)
     return {
@@ -210,6 +217,7 @@ def _record(report: Report) -> dict[str, Any]:
         "stopped": report.stopped,
         "counts": {verdict.value: counts[verdict.value] for verdict in Verdict},
         "results": [_result(one) for one in report.results],
+        "round_trips": {name: round(seconds, 6) for name, seconds in round_trips(report).items()},
         "seconds": report.seconds,
     }
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from statistics import median
 from types import MappingProxyType
 
 from rich.status import Status
@@ -68,6 +69,10 @@ def print_report(report: Report) -> None:
         one = BY_ID[result.id]
         what = "the simulated exchange alone" if one.about_simulator else ", ".join(one.rests)
         page.print(plain(f"{one.id}: {one.statement} That did not hold; on it rests {what}."))
+    if trips := report.round_trips:
+        least, middle, most = (f"{seconds * 1000:.1f} ms" for seconds in (trips[0], median(trips), trips[-1]))
+        words = f"round trips: {least} at least, {middle} in the middle, {most} at most, of {len(trips)}"
+        page.print(plain(words))
     if report.found is not None:
         words = "; ".join(report.found.words)
         page.print(plain(f"of an earlier rehearsal: {report.found.closed} closed{f'; {words}' if words else ''}"))

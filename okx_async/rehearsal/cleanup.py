@@ -31,12 +31,15 @@ _NEAR_MS: Final = 2_000
 """By which the time of a position may differ from that of its order."""
 _LATE: Final = 7.0
 """Seconds after an order was sent until it can be taken no more: its expTime, and two clocks."""
+_UNLISTED: Final = 3.0
+"""Seconds for which what an order has opened may be missing from readings."""
 _TIME: Final = 30.0
 _BETWEEN: Final = 0.3
 """Seconds between two looks."""
 _LOOKS: Final = 2
 """How often nothing must be found: one reading may come from a copy of the books that lags."""
-_NO_ORDER: Final = "51603"
+_NO_ORDER: Final = frozenset({"51603", "51503", "51001"})
+"""Codes by which the exchange does not know an order, or its instrument any more."""
 _ENDED: Final = frozenset({"filled", "canceled", "mmp_canceled"})
 
 
@@ -149,7 +152,7 @@ class Cleaner:
             path = f"trade/order?instId={opening.inst_id}&clOrdId={opening.cl_ord_id}"
             reply = await self._wire.ask(get(path, f"trade/order? {opening.inst_id}", ORDER_QUOTA))
             known = reply.code == "0" and reply.data
-            if not known and reply.code.partition("_")[0] != _NO_ORDER:
+            if not known and reply.code.partition("_")[0] not in _NO_ORDER:
                 raise OutcomeUnknownError(f"trade/order answered {reply.told()}", code=reply.answer.code)
             found[opening.cl_ord_id] = reply.data[0] if known else {}
         return found
@@ -199,12 +202,16 @@ class Cleaner:
         return any(begun - _NEAR_MS <= position.c_time <= ended + _NEAR_MS for begun, ended in times)
 
     def _may_come(self, orders: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether the exchange may still take one of the noted orders, or fill it."""
-        return any(
-            self._wire.now() - one.sent < _LATE
-            for one in self._ledger.openings
-            if orders[one.cl_ord_id].get("state") not in _ENDED
-        )
+        """Whether the exchange may still take one of the noted orders, fill it, or list what it has filled."""
+        now = self._wire.now()
+        for opening in self._ledger.openings:
+            order = orders[opening.cl_ord_id]
+            if order.get("state") not in _ENDED:
+                if now - opening.sent < _LATE:
+                    return True
+            elif now - _ms(order.get("uTime")) / 1000 < _UNLISTED:
+                return True
+        return False
 
 
 def _address(opening: Opening) -> tuple[str, str, str]:

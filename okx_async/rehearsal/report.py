@@ -35,6 +35,8 @@ class Report:
     stopped: str = ""
     """Why not all trials were made; "": they were."""
     seconds: float = 0.0
+    round_trips: tuple[float, ...] = ()
+    """Seconds from each request of the rehearsal itself to the end of its answer, the shortest first."""
 
     @property
     def wrong(self) -> tuple[TrialResult, ...]:

@@ -163,7 +163,8 @@ class Rehearsal:
             if assumption.id not in done:
                 self._tell(results, TrialResult(assumption.id, Verdict.NOT_TRIED, self._stopped or "not reached"))
         why, seconds = self._stopped or self._barred or self._failed, round(loop.time() - began, 3)
-        return Report(self._environment, stage.instrument.inst_id, tuple(results), left, found, why, seconds)
+        trips = tuple(sorted(wire.round_trips))
+        return Report(self._environment, stage.instrument.inst_id, tuple(results), left, found, why, seconds, trips)
 
     async def _try_all(self, stage: Stage, cleaner: Cleaner, results: list[TrialResult], until: float) -> Left | None:
         """Try one assumption after the other; between two of them the account is flat. Return what is left if not."""

@@ -28,6 +28,7 @@ ORDER_QUOTA: Final = Quota(60, 2.0)
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
 """Seconds between readings; the last one again and again."""
 _FILL_TIME: Final = 5.0
+_LIST_TIME: Final = 10.0
 _EXPIRY: Final = 5.0
 """Seconds after which the exchange may not take an opening order any more (its expTime)."""
 _FRESH: Final = 1.0
@@ -76,6 +77,8 @@ class Opened:
     """The order, as trade/order told it once it was filled."""
     filled: float
     """The loop's time when that was told."""
+    position: Position | None
+    """The position, as the first reading listed it; None: that was not waited for."""
 
 
 @dataclass(slots=True)
@@ -96,7 +99,9 @@ class Stage:
     notes: dict[str, Any] = field(default_factory=dict)
     """What one trial has found out for others."""
     flat: bool = True
-    """Whether the last reading, since the last order, has shown nothing."""
+    """Whether the last reading has shown nothing after an earlier one has listed what the last order opened."""
+    listed: bool = True
+    """Whether a reading has listed something since the last order: before that, nothing listed means nothing."""
     looked: float = -inf
     """The loop's time of the last reading of the instrument."""
     resting: bool = False
@@ -108,38 +113,54 @@ class Stage:
         self.numbers += 1
         return f"{PREFIX}{self.run_id}{self.numbers:03}"
 
-    async def open(self, side: str = "buy", *, times: int = 1, mgn_mode: str = "cross") -> Opened:
-        """Open the smallest position, or trade against one, and return once the order is told to be filled.
+    async def open(self, side: str = "buy", *, times: int = 1, listed: bool = True) -> Opened:
+        """Open the smallest position, or trade against one, and return once it is listed.
 
         Args:
             side: "buy" or "sell".
             times: How many times the smallest size.
-            mgn_mode: "cross" or "isolated".
+            listed: Whether to wait until a reading lists it; if not, only until the order is told to be filled.
 
         Raises:
             NotOpenedError: It was refused, or could not be noted.
-            NotTriedError: It was not filled.
+            NotTriedError: It was not filled, or is not listed in time.
         """
         pos_side, size = self.account.pos_side(side), f"{(self.instrument.min_sz * times).normalize():f}"
         cl_ord_id = self.new_id()
-        opening = Opening(cl_ord_id, self.instrument.inst_id, mgn_mode, pos_side, side, size, self.wire.now())
+        opening = Opening(cl_ord_id, self.instrument.inst_id, "cross", pos_side, side, size, self.wire.now())
         try:
             self.ledger.note(opening)
         except OSError as error:
             raise NotOpenedError(
                 f"{self.ledger.path} cannot be written: {error.strerror}; nothing was opened"
             ) from None
-        was_flat, self.flat = self.flat, False
-        body = {"tdMode": mgn_mode, "side": side, "ordType": "market", "sz": size, "clOrdId": cl_ord_id}
+        before = self.flat, self.listed
+        self.flat = self.listed = False
+        body = {"tdMode": "cross", "side": side, "ordType": "market", "sz": size, "clOrdId": cl_ord_id}
         expires = {"expTime": str(round(1000 * (opening.sent + _EXPIRY)))}
         reply = await self.order(body | self.side_field(pos_side), Twist(headers=expires))
         if reply.code != "0":
             if classify(reply.answer) is not Outcome.UNKNOWN:  # the exchange has refused it, nothing can come of it
                 self.ledger.drop(opening)
-                self.flat = was_flat
+                self.flat, self.listed = before
             raise NotOpenedError(_not_opened(reply))
         record = await self._filled(cl_ord_id)
-        return Opened(pos_side, record, asyncio.get_running_loop().time())
+        filled = asyncio.get_running_loop().time()
+        if not listed:
+            return Opened(pos_side, record, filled, None)
+        found: list[Position] = []
+
+        def there(here: Sequence[Position]) -> bool:
+            found[:] = [
+                one
+                for one in here
+                if one.pos_side == pos_side and (pos_side != "net" or (one.pos > 0) == (side == "buy"))
+            ]
+            return bool(found)
+
+        if await self.until(there, _LIST_TIME) is None:
+            raise NotTriedError(f"the position is not listed {_LIST_TIME:g} s after its order was told to be filled")
+        return Opened(pos_side, record, filled, found[0])
 
     async def rest(self, px: str) -> str:
         """Put an order on the book that would reduce a long position at the price `px`; return its clOrdId."""
@@ -199,7 +220,8 @@ class Stage:
         """Read the open positions of the instrument."""
         listing = read_records((await self.reading()).answer)
         here = [one for one in listing.positions if one.inst_id == self.instrument.inst_id and one.pos != 0]
-        self.flat = not here and not listing.unreadable
+        self.listed = self.listed or bool(here)
+        self.flat = not here and not listing.unreadable and self.listed
         self.looked = asyncio.get_running_loop().time()
         return here
 

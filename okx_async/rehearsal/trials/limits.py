@@ -152,7 +152,7 @@ async def _experiment(stage: Stage) -> _Burst:
     if (await stage.close()).code == _REFUSED:
         raise NotTriedError("another program exhausts the limit of this instrument")
     other = await _other(stage)
-    await _many(stage, 5)  # opens connections
+    await _many(stage, _LIMIT)  # opens the connections: requests over new ones arrive too far apart
     await _align(stage)
     first = await _many(stage, _LIMIT)
     began = min((reply.sent + reply.received) / 2 for reply in first)
