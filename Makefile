@@ -4,7 +4,10 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: bench-smoke demo test check floor models mutants planted interop cluster soak torture bench clean
+# The site has an environment of its own: its libraries are none of the tests'.
+DOCS    = .venv-docs
+
+.PHONY: docs docs-check docs-po site-test bench-smoke demo test check dist floor models mutants planted interop cluster soak torture bench clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml
@@ -30,6 +33,12 @@ check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
+# Source distribution and wheel, checked as a package index checks them.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
 # The oldest aiohttp that pyproject.toml allows; outside .ci/run.
 floor:
 	$(PYTHON) -m venv .venv-floor
@@ -44,11 +53,12 @@ mutants: $(READY)
 planted: $(READY)
 	$(BIN)/python -m tests.planted.run
 
-# 10,000 random histories in virtual time (a quarter of an hour), by seeds that were not run before: they begin with the
+# 10,000 random histories in virtual time and 1,000 of programs that share a limit (twenty minutes), by seeds that were not run before: they begin with the
 # date and the minute. `make torture FIRST=0` takes other ones; the output says how to run one again.
 torture: FIRST ?= $(shell date -u +%y%m%d%H%M)0000
 torture: $(READY)
 	$(BIN)/okx-async torture --seeds 10000 --seed $(FIRST) --processes 2 --shrink
+	$(BIN)/okx-async torture --shared --seeds 1000 --seed $(FIRST) --processes 2 --shrink
 
 # 100,000 closes on real sockets while everything goes wrong (minutes).
 soak: $(READY)
@@ -59,14 +69,18 @@ cluster: $(READY)
 	$(BIN)/python -m tests.cluster.run
 	$(BIN)/python -m tests.cluster.run --losses 40
 
-# Clients that people use today, as published, on the simulated exchange; each in an environment of its own (a minute, three at first).
+# Clients that people use today, as published, on the simulated exchange, and the code of pages that needs them; each in an
+# environment of its own (minutes). And a real Prometheus, if there is one (Debian's package prometheus).
+PEERS = python-okx==0.4.4 ccxt==4.5.90 freqtrade-client==2026.9 ipykernel==7.4.0
 interop: $(READY)
-	test -x .venv-interop/python-okx/bin/python || $(PYTHON) -m venv .venv-interop/python-okx
-	.venv-interop/python-okx/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx==0.4.4'
-	test -x .venv-interop/ccxt/bin/python || $(PYTHON) -m venv .venv-interop/ccxt
-	.venv-interop/ccxt/bin/python -m pip install --quiet --disable-pip-version-check 'ccxt==4.5.90'
+	for peer in $(PEERS); do \
+		folder=.venv-interop/$${peer%%==*}; \
+		test -x $$folder/bin/python || $(PYTHON) -m venv $$folder || exit; \
+		$$folder/bin/python -m pip install --quiet --disable-pip-version-check $$peer --editable . || exit; \
+	done
+	.venv-interop/ipykernel/bin/python -m pip install --quiet --disable-pip-version-check 'nbclient==0.11.0' || exit
 	! command -v npm >/dev/null || npm install --prefix .venv-interop/okx-api --no-save --no-package-lock --silent okx-api@3.2.3
-	$(BIN)/python -X dev -m pytest tests/interop/scenarios.py
+	$(BIN)/python -X dev -m pytest tests/interop/scenarios.py tests/interop/metrics.py tests/interop/pages.py
 
 # Ours beside the limiters and clients that people use today, in a .venv-bench of its own; half an hour, alone on the machine.
 bench:
@@ -74,7 +88,7 @@ bench:
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	test -x .venv-bench/peer/bin/python || $(PYTHON) -m venv .venv-bench/peer
 	.venv-bench/peer/bin/python -m pip install --quiet --disable-pip-version-check 'python-okx-async==0.1.1'
-	for program in micro fairness cancellation strictness simulator client pair batches exit stores; do \
+	for program in micro fairness cancellation strictness simulator client pair batches exit stores servers hosts; do \
 		.venv-bench/bin/python -m benchmarks.$$program --folder build/bench || exit; done
 	.venv-bench/bin/python -m benchmarks.page build/bench
 
@@ -82,5 +96,38 @@ bench:
 bench-smoke: $(READY)
 	$(BIN)/python -m pytest -n 2 tests/benchmarks
 
+$(DOCS)/.ready: pyproject.toml
+	rm -rf $(DOCS)
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
+# The site in English and Chinese, from nothing, into build/site (half a minute); needs no network once .venv-docs is there.
+docs: $(DOCS)/.ready
+	rm -rf build/site build/doctrees
+	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees/en docs build/site/en
+	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees/zh_CN -D language=zh_CN docs build/site/zh_CN
+	cp docs/_root/index.html build/site/index.html
+
+# Links, names and translations of the pages (a minute): what is wrong, and on which page.
+docs-check: docs
+	rm -rf build/gettext
+	$(DOCS)/bin/sphinx-build --quiet -b gettext -d build/doctrees/gettext docs build/gettext
+	$(DOCS)/bin/python -m tests.site.check
+
+# The built site in a real browser, with pictures of it in build/site-test (a minute). Needs Chromium and its driver, which
+# Debian calls chromium and chromium-driver.
+site-test: docs
+	$(DOCS)/bin/python -m pytest --confcutdir tests/site tests/site/scenarios.py
+
+# Brings docs/locale/zh_CN up to the English pages: new paragraphs are empty there, changed ones are marked fuzzy, and both
+# are shown in English until they are translated. The pages that are removed here stay in English.
+docs-po: $(DOCS)/.ready
+	rm -rf build/gettext
+	$(DOCS)/bin/sphinx-build --quiet -b gettext -d build/doctrees/gettext docs build/gettext
+	cd build/gettext && rm -rf explanation project reference/codes.pot reference/simulator.pot benchmarks.pot reliability.pot
+	find build/gettext/reference/api -type f ! -name errors.pot -delete
+	$(DOCS)/bin/sphinx-intl update --no-obsolete --line-width 0 -p build/gettext -d docs/locale -l zh_CN
+
 clean:
-	rm -rf .venv .venv-bench .venv-floor .venv-interop dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-docs .venv-bench .venv-floor .venv-interop dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

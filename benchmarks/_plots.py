@@ -1,4 +1,4 @@
-"""The two pictures of docs/benchmarks.md."""
+"""The pictures of docs/benchmarks.md, and that of docs/index.md."""
 
 import statistics
 from bisect import bisect_left, bisect_right
@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 
 mpl.use("Agg")
+mpl.rcParams.update({"svg.hashsalt": "okx_async", "svg.fonttype": "none"})  # one drawing, one file; text as text
 LIMIT, PER = 20, 2.0
 
 
@@ -40,8 +41,7 @@ def windows(runs: Sequence[tuple[str, str, Sequence[float]]], path: Path) -> Non
     )
     for limiter, profile, arrivals in runs:
         axes = grid[limiters.index(limiter)][profiles.index(profile)]
-        moments = sorted([*arrivals, *(at + PER for at in arrivals)])  # at which the count changes
-        held = [bisect_right(arrivals, at) - bisect_left(arrivals, at - PER + 1e-9) for at in moments]
+        moments, held = _counts(arrivals)
         axes.axhline(LIMIT, color="black", linewidth=0.7, linestyle="--")
         over = [n > LIMIT for n in held]
         axes.fill_between(moments, held, LIMIT, where=over, step="post", color="tab:red", alpha=0.6, linewidth=0)
@@ -58,3 +58,47 @@ def windows(runs: Sequence[tuple[str, str, Sequence[float]]], path: Path) -> Non
     figure.suptitle("Arrivals at the exchange in the last 2 s; above the line: over the limit of 20", fontsize=9)
     figure.tight_layout(pad=0.5, rect=(0, 0, 1, 0.99))
     figure.savefig(path, dpi=100)
+
+
+SHOWN = ("okx_async", "aiolimiter", "ccxt-rolling", "limits", "pyrate-limiter")
+_INKS = {"light": ("#1b1b1f", "#1f6feb"), "dark": ("#d4d4d8", "#58a6ff")}
+
+
+def landing(runs: Sequence[tuple[str, str, Sequence[float]]], folder: Path, profile: str = "jitter") -> None:
+    """Draw the same for some limiters over one network, once for light pages and once for dark ones."""
+    drawn = {limiter: arrivals for limiter, network, arrivals in runs if network == profile and limiter in SHOWN}
+    names = [name for name in SHOWN if name in drawn]
+    for theme, (ink, ours) in _INKS.items() if names else ():
+        figure, _ = plt.subplots(len(names), 1, figsize=(7.2, 0.9 * len(names)), sharex=True, sharey=True)
+        for axes, name in zip(figure.axes, names, strict=True):
+            moments, held = _counts(drawn[name])
+            over = [n > LIMIT for n in held]
+            axes.fill_between(moments, held, LIMIT, where=over, step="post", color="#e5484d", linewidth=0)
+            axes.step(moments, held, where="post", linewidth=1.2, color=ours if name == "okx_async" else ink)
+            axes.axhline(LIMIT, color=ink, linewidth=0.8, linestyle="--")
+            worst = max(held)
+            axes.text(
+                1.01,
+                0.5,
+                f"{worst}",
+                transform=axes.transAxes,
+                va="center",
+                fontsize=13,
+                weight="bold",
+                color="#e5484d" if worst > LIMIT else ours,
+            )
+            axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11, color=ink)
+            axes.set_yticks([0, LIMIT, 2 * LIMIT])
+            axes.tick_params(labelsize=8, colors=ink)
+            for spine in axes.spines.values():
+                spine.set_visible(False)
+        figure.axes[-1].set_xlabel("s", fontsize=9, color=ink)
+        figure.tight_layout(pad=0.4)
+        figure.savefig(folder / f"arrivals-{theme}.svg", transparent=True, metadata={"Date": None})
+        plt.close(figure)
+
+
+def _counts(arrivals: Sequence[float]) -> tuple[list[float], list[int]]:
+    """Return the moments at which the count of arrivals in the last 2 s changes, and the count at each."""
+    moments = sorted([*arrivals, *(at + PER for at in arrivals)])
+    return moments, [bisect_right(arrivals, at) - bisect_left(arrivals, at - PER + 1e-9) for at in moments]

@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import random
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -48,3 +49,10 @@ def serving(serve: Callable[..., Coroutine[Any, Any, None]], *args: object) -> I
 
 def _run(serve: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
     asyncio.run(serve(*args))
+
+
+def at_once(processes: int, work: Callable[..., Any], place: object, *args: float) -> list[Any]:
+    """Return what each of several fresh processes found that began at one moment."""
+    begin = time.time() + 1.5 + 0.4 * processes
+    with ProcessPoolExecutor(processes, SPAWN) as pool:
+        return [job.result() for job in [pool.submit(work, place, n, *args, begin) for n in range(processes)]]

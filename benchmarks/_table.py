@@ -16,8 +16,12 @@ from pathlib import Path
 
 from benchmarks.clients import Subject
 from benchmarks.peers import Peer
+from benchmarks.peers.shared import SharedPeer
 
 BEGAN, LOAD = datetime.now(UTC), os.getloadavg()[0]  # of this run, before any work
+
+_PLACES = {Subject: "subjects", Peer: "peers", SharedPeer: "shared-peers"}
+"""The tables of docs/benchmarks.md that say what was measured."""
 
 
 @dataclass(slots=True)
@@ -27,7 +31,7 @@ class Report:
     name: str
     title: str
     columns: Sequence[str]
-    subjects: Sequence[Peer] | Sequence[Subject] = ()
+    subjects: Sequence[Peer] | Sequence[Subject] | Sequence[SharedPeer] = ()
     rows: list[Sequence[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     raw: object = None
@@ -60,7 +64,7 @@ class Report:
         print("\n".join(["", self.title, "", *self.lines(), "", *provenance]))
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            place = "subjects" if any(isinstance(one, Subject) for one in self.subjects) else "peers"
+            place = next((_PLACES[type(one)] for one in self.subjects), "")
             subjects = [(one.name, one.how) for one in self.subjects]
             record = {"table": self.lines(), "provenance": provenance, "place": place, "subjects": subjects}
             (folder / f"{self.name}.json").write_text(json.dumps({**record, "raw": self.raw}, indent=1) + "\n")

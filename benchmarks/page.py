@@ -36,7 +36,7 @@ def main() -> None:
             page = filled(page, record["place"], ["| name | what was built |", "|---|---|", *rows])
     PAGE.write_text(page)
     PICTURES.mkdir(exist_ok=True)
-    for picture in folder.glob("*.png"):
+    for picture in (*folder.glob("*.png"), *folder.glob("*.svg")):
         shutil.copyfile(picture, PICTURES / picture.name)
 
 

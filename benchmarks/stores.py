@@ -1,6 +1,7 @@
 """The limiter of many processes: what a slot costs, how long it holds the event loop, and if processes share evenly.
 
-Run: python -m benchmarks.stores [--rounds N] [--calls N] [--seconds S] [--processes N] [--server URL] [--folder DIR]
+Run: python -m benchmarks.stores [--rounds N] [--calls N] [--seconds S] [--processes N] [--folder DIR]
+    [--crowds N ...] [--server URL]
 
 *Slots*: a slot of a free key is taken, checked and settled, by one process and by several, at a pace (each 20 a
 second, which is twice what a key grants) and as fast as they can. Each process has keys of its own in one file. The
@@ -23,13 +24,12 @@ import tempfile
 import time
 from asyncio import events
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from benchmarks._processes import SPAWN
+from benchmarks._processes import at_once
 from benchmarks._table import Report, arguments, spread
 from okx_async import Limiter, Quota, SlotSource
 from okx_async.stores import RedisLimiter, SqliteLimiter
@@ -166,13 +166,6 @@ def share(file: Place, number: int, seconds: float, begin: float) -> Shared:
     return Shared(counted, waits)
 
 
-def at_once(processes: int, work: Callable[..., Any], file: Place, *args: float) -> list[Any]:
-    """Return what each of several fresh processes found that began at one moment."""
-    begin = time.time() + 1.5 + 0.4 * processes
-    with ProcessPoolExecutor(processes, SPAWN) as pool:
-        return [job.result() for job in [pool.submit(work, file, n, *args, begin) for n in range(processes)]]
-
-
 def worst_window(counted: list[float]) -> int:
     """Count the most in any window."""
     at = sorted(counted)
@@ -193,6 +186,10 @@ def slots(args: Any, folder: Path) -> None:
         ("SqliteLimiter, 1 process, 20 a second", cost, folder, 1, PACE),
         (f"SqliteLimiter, {many} processes, 20 a second each", cost, folder, many, PACE),
         (f"SqliteLimiter, {many} processes, as fast as they can", cost, folder, many, 0.0),
+        *(
+            (f"SqliteLimiter, {crowd} processes, 20 a second each", cost, folder, crowd, PACE)
+            for crowd in args.crowds[-1:]
+        ),
         ("its transactions, 1 process", bare, folder, 1, 0.0),
         (f"its transactions, {many} processes, 20 a second each", bare, folder, many, PACE),
     ]
@@ -231,7 +228,7 @@ def sharing(args: Any, folder: Path) -> None:
         "One key, shared by processes",
         ["", "granted a second", "least and most of a process", "longest wait, s", f"worst {PER:g} s"],
     )
-    counts = dict.fromkeys((1, 2, args.processes))
+    counts = dict.fromkeys((1, 2, args.processes, *args.crowds))
     places: list[tuple[str, int, Place]] = [
         ("SqliteLimiter", processes, folder / f"sharing-{processes}.sqlite3") for processes in counts
     ]
@@ -258,6 +255,8 @@ def main() -> None:
     """Run the tables."""
     parser = arguments(__doc__, tables=("stores", "sharing"), rounds=3, calls=2000, seconds=30.0, processes=8)
     parser.add_argument("--server", default="", help="the URL of a Redis or Valkey server")
+    crowds = "further numbers of processes; slots are taken by the last of them"
+    parser.add_argument("--crowds", nargs="*", type=int, default=[10, 16], help=crowds)
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     try:

@@ -151,11 +151,11 @@ def main() -> None:
     report.raw = {"runs": [asdict(run) for run in runs]}
     report.publish(args.folder)
     if args.folder and find_spec("matplotlib"):
-        from benchmarks._plots import windows  # noqa: PLC0415 - matplotlib need not be installed
+        from benchmarks._plots import landing, windows  # noqa: PLC0415 - matplotlib need not be installed
 
-        windows(
-            [(run.limiter, run.profile, run.arrivals) for run in runs if run.seed == 1], args.folder / "windows.png"
-        )
+        drawn = [(run.limiter, run.profile, run.arrivals) for run in runs if run.seed == 1]
+        windows(drawn, args.folder / "windows.png")
+        landing(drawn, args.folder)
 
 
 if __name__ == "__main__":

@@ -52,18 +52,18 @@ class Client:
         allow_plain_http: Whether `http://` is allowed for hosts other than loopback addresses.
         limiter: Grants the slots. None: the limiter that all clients of this process share.
         session: An aiohttp.ClientSession that you own and close. None: one of the client's own.
-        proxy: "http://user:password@host:port" or https, for all connections; "env": as HTTPS_PROXY and NO_PROXY say.
+        proxy: ``http://user:password@host:port`` or https, for all connections; "env": as HTTPS_PROXY and NO_PROXY say.
         ssl: The SSLContext that decides which certificates are trusted. None: SSL_CERT_FILE, else this system's.
         local_addr: The address of this machine that connections leave from.
         family: socket.AF_INET or AF_INET6, for connections by IPv4 or IPv6 only.
         resolver: Looks up host names, an aiohttp.abc.AbstractResolver that you own and close.
-        connect_timeout: Seconds to a usable connection, for each attempt.
-        timeout: Seconds from a usable connection to the complete answer, per attempt; with your session from the call.
-        max_connections: Most requests on the wire at once.
+        connect_timeout: Seconds to a usable connection, for each attempt; above 0.
+        timeout: Seconds, above 0, from there to the complete answer; with your own session, from the call.
+        max_connections: Most requests on the wire at once, at least 1.
         keepalive: Seconds for which an idle connection is kept. 0: each request has a connection of its own.
         join: Whether closes of one position are joined, unless a call says otherwise: see `close_position`.
-        on_attempt: A plain function, called with an Attempt after each attempt of a close. What it raises is logged.
-        on_limit: Likewise, called with a LimitEvent after each wait for a slot, and when a key pauses.
+        on_attempt: A plain function, called with an `Attempt` after each attempt of a close. What it raises is logged.
+        on_limit: Likewise, called with a `LimitEvent` after each wait for a slot, and when a key pauses.
         wall_clock: The time in Unix seconds, for signatures and records.
 
     Raises:
@@ -135,6 +135,9 @@ class Client:
         """Return the limiter's key of `inst_id`, as the next close would use it: ("live", user id, scope).
 
         Until the user id is known, a name made from the API key stands in its place.
+
+        Args:
+            inst_id: The instrument, such as "BTC-USDT-SWAP".
         """
         return self._wiring.identity.key(inst_id)
 
@@ -166,17 +169,17 @@ class Client:
             pos_side: "long" or "short" in long/short mode, else None or "net".
             ccy: The margin currency, needed for a cross MARGIN position.
             auto_cxl: Whether the exchange shall cancel pending orders that are in the way.
-            cl_ord_id, tag: Your own id and tag of the order: 1 to 32 and 1 to 16 ASCII letters and digits.
+            cl_ord_id: Your own id of the order: 1 to 32 ASCII letters and digits.
+            tag: Your own tag of the order: 1 to 16 ASCII letters and digits.
             priority: The lane in which it waits for its slot. PANIC goes ahead of every NORMAL waiter of its key.
-            max_wait: Seconds from this call to the last send; SlotTimeoutError at once if that is impossible. None: no
-                bound on the first send, 30 s from there for repeats.
-            confirm: Whether to return only once the exchange no longer lists the position (``closed.flat``). It is read
-                first; as in `flatten`, the close is repeated only if a reading lists the very same position.
-            confirm_timeout: Seconds from the first answer within which that must be proven.
-            join: Whether to await a close of the same position (`inst_id`, `mgn_mode`, `pos_side`, `ccy`) that is in
-                flight by `join` or by a flatten of this client, and return its result; `max_wait` and cancellation stay
-                each caller's own, the rest is the first caller's. With `confirm` a plain close is awaited, then
-                confirmed. None: as the client's.
+            max_wait: Seconds, at least 0, from this call to the last send; SlotTimeoutError at once if that cannot be.
+                None: no bound on the first send, 30 s from there for repeats.
+            confirm: Whether to return only once the exchange no longer lists the position (``closed.flat``). It is
+                read first; as in `flatten`, the close is repeated only if a reading lists the very same position.
+            confirm_timeout: Seconds from the first answer within which that must be proven; above 0.
+            join: Whether to await a close of the same position (`inst_id`, `mgn_mode`, `pos_side`, `ccy`) in flight by
+                `join` or a flatten of this client, and return its result; `max_wait` and cancellation stay the caller's
+                own. With `confirm` a plain close is awaited, then confirmed. None: as the client's.
 
         Raises:
             InvalidRequestError: A parameter is wrong; nothing was sent.
@@ -211,13 +214,12 @@ class Client:
     ) -> list[CloseResult]:
         """Close many positions at once; the results are in the order of `requests`.
 
-        A leg's failure is in its result: it neither raises nor stops another leg. If this call is cancelled,
-        `on_result` has been called with the result of every leg that was decided.
+        A leg's failure is in its result and stops no other. Cancelled, it has told `on_result` each decided leg.
 
         Args:
             requests: The positions to close.
             priority: The lane in which they wait.
-            max_wait: Seconds from this call to the last send of each leg, None: as in `close_position`.
+            max_wait: Seconds from this call to the last send of each leg, at least 0; None: as in `close_position`.
             on_result: A plain function, called with each result as it arrives. What it raises is logged.
             join: As in `close_position`, for each leg; legs of one position have one result.
         """
@@ -253,30 +255,25 @@ class Client:
             where: A plain function of a Position; only positions for which it is true are closed.
             auto_cxl: Whether the exchange shall cancel pending orders that are in the way.
             tag: Your own tag of each close, as in `close_position`.
-            deadline: Seconds from this call to the last close. What is on the wire by then is awaited.
+            deadline: Seconds from this call to the last close, above 0. What is on the wire by then is awaited.
             priority: The lane in which closes and readings wait.
-            on_progress: A plain function, called with a position's row whenever it changes, and at the end. What it
-                raises is logged.
-            unread: What becomes of a first close if its reading is older than 1 s and positions cannot be read any
-                more: "close" sends it (its row has ``unread``), "leave" waits for a reading until the deadline.
+            on_progress: A plain function, called with each row that changes, and at the end; its errors are logged.
+            unread: A first close whose reading is old, with none to be had: "close" sends it, "leave" waits for one.
             cancel_orders: "entries": orders that could open a position or add to one are cancelled at once, algo orders
                 included, on `inst_ids` (with `where`: beside its positions); protective ones after all is proven flat.
                 A plain function of an OpenOrder: only those for which it is true. None: only what `auto_cxl` does.
-            look_again: With `cancel_orders`, seconds until a second look for what was opened meanwhile. 0: none.
+            look_again: With `cancel_orders`: seconds until a second look for what was opened meanwhile. 0: none.
 
         Raises:
-            OkxError: What the first reading met, as `positions` raises it, before anything was sent; likewise any error
-                of `where` in it. All else is in the report.
+            OkxError: The first reading or `where` in it failed; nothing was sent. All else is in the report.
         """
         self._bind()
         arguments = FlattenArguments(
             inst_ids, where, auto_cxl, tag, deadline, priority, on_progress, unread, cancel_orders, look_again
         )
-        flattening = FlattenRun(self._caller, arguments)
         try:
-            return await flattening.run()
+            return await FlattenRun(self._caller, arguments).run()
         except OkxError as error:
-            del flattening
             raise without_frames(error) from None
 
     async def positions(self, inst_ids: Iterable[str] | None = None) -> list[Position]:
@@ -304,7 +301,7 @@ class Client:
         connections close after `keepalive` seconds; call again to replace them. Failures are logged.
 
         Args:
-            connections: How many are to stand ready.
+            connections: How many are to stand ready, at least 0.
 
         Raises:
             AuthenticationError: The exchange refuses the API key.

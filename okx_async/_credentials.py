@@ -9,7 +9,16 @@ from okx_async._errors import InvalidRequestError
 
 @dataclass(frozen=True, slots=True, init=False)
 class Credentials:
-    """An API key of OKX. Neither ``repr`` nor any error or log line shows the secret key or the passphrase."""
+    """An API key of OKX. Neither ``repr`` nor any error or log line shows the secret key or the passphrase.
+
+    Args:
+        api_key: The key's id: printable ASCII without blanks at its ends, as for the other two.
+        secret_key: Its secret, which requests are signed with.
+        passphrase: The passphrase that was chosen when the key was made.
+
+    Raises:
+        InvalidRequestError: A value cannot be one; no value is shown.
+    """
 
     api_key: str
     secret_key: str = field(repr=False)
@@ -32,7 +41,8 @@ class Credentials:
     def from_env(cls) -> "Credentials":
         """Read ``OKX_API_KEY``, ``OKX_SECRET_KEY`` and ``OKX_PASSPHRASE``.
 
-        Raises InvalidRequestError that names every variable that is missing or empty.
+        Raises:
+            InvalidRequestError: It names every variable that is missing or empty.
         """
         names = ("OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE")
         missing = [name for name in names if not os.environ.get(name)]

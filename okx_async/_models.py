@@ -51,10 +51,18 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ClosePosition(Record):
-    """One position to close, as `POST /api/v5/trade/close-position` names it.
+    """One position to close, as ``POST /api/v5/trade/close-position`` names it.
 
-    The fields are those of `Client.close_position`. They are checked when it is sent, so that one bad leg of a batch
-    stops no other.
+    The fields are checked when it is sent, so that one bad leg of a batch stops no other.
+
+    Args:
+        inst_id: The instrument, such as "BTC-USDT-SWAP".
+        mgn_mode: "cross" or "isolated".
+        pos_side: "long" or "short" in long/short mode, else None or "net".
+        ccy: The margin currency, needed for a cross MARGIN position.
+        auto_cxl: Whether the exchange shall cancel pending orders that are in the way.
+        cl_ord_id: Your own id of the order: 1 to 32 ASCII letters and digits.
+        tag: Your own tag of the order: 1 to 16 ASCII letters and digits.
 
     https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
     """
@@ -93,6 +101,7 @@ class Attempt(Record):
     """One attempt to send a close."""
 
     request: ClosePosition
+    """The close, as the call named it."""
     key: tuple[str, ...] | None
     """The rate key that it was counted under."""
     waited: float
@@ -106,6 +115,7 @@ class Attempt(Record):
     status: int | None
     """The HTTP status, None if there was no answer."""
     outcome: Outcome
+    """What became of it."""
     token: TokenState
     """What became of its slot."""
     url: str = ""
@@ -116,65 +126,89 @@ class Attempt(Record):
 
 @dataclass(frozen=True, slots=True)
 class ClosedPosition(Record):
-    """A close that the exchange *accepted*; proven only if ``flat``.
-
-    ``inst_id``, ``pos_side``, ``cl_ord_id`` and ``tag`` are as answered ("" where the answer has none).
-    """
+    """A close that the exchange *accepted*; proven only if ``flat``."""
 
     inst_id: str
+    """The instrument as answered; "" where the answer has none, as for the next three."""
     pos_side: str
+    """The side as answered."""
     cl_ord_id: str
+    """Your own id of the order as answered."""
     tag: str
+    """Your own tag of the order as answered."""
     attempts: tuple[Attempt, ...] = ()
+    """Every attempt, in order; the last one was accepted."""
     flat: bool = False
+    """Whether a reading proved that the exchange lists the position no more; only ``confirm=True`` asks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position(Record):
-    """One open position, as `GET /api/v5/account/positions` lists it.
+    """One open position, as ``GET /api/v5/account/positions`` lists it.
 
-    ``pos``: contracts for SWAP, FUTURES and OPTION (the sign is the side in net mode), an amount of the base
-    currency for MARGIN; NaN where the exchange's text is no number. ``avg_px``, ``mark_px``, ``upl``: None
-    where the exchange leaves them empty. ``c_time``, ``u_time``: Unix milliseconds, 0 where empty. ``raw``: the
-    record as received.
     https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"allow_inf_nan": True}  # `pos` may be NaN
 
     inst_id: str
+    """The instrument, such as "BTC-USDT-SWAP"."""
     inst_type: str
+    """ "SWAP", "FUTURES", "OPTION" or "MARGIN"."""
     pos_id: str
+    """The exchange's id of the position; it stays when the position is closed and opened again."""
     pos: Decimal
+    """Contracts for SWAP, FUTURES and OPTION (the sign is the side in net mode), an amount of the base currency for
+    MARGIN; NaN where the exchange's text is no number."""
     pos_side: Annotated[PosSide, ListedWord()]
+    """ "net", or "long" or "short" in long/short mode."""
     pos_ccy: str
+    """Of MARGIN: the currency of the position; "" otherwise."""
     mgn_mode: Annotated[MgnMode, ListedWord()]
+    """ "cross" or "isolated"."""
     ccy: str
+    """The margin currency."""
     avg_px: Decimal | None
+    """The average open price, in the quote currency; None where the exchange leaves it empty."""
     mark_px: Decimal | None
+    """The mark price, in the quote currency; None where it is empty."""
     upl: Decimal | None
+    """The unrealized profit or loss, in the margin currency; None where it is empty."""
     c_time: int
+    """When the position was opened, in Unix milliseconds; 0 where it is empty."""
     u_time: int
+    """When it last changed, in Unix milliseconds; 0 where it is empty."""
     raw: Mapping[str, Any] = field(repr=False, compare=False)
+    """The record as received."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder(Record):
-    """One order that is still pending, as `trade/orders-pending` or `trade/orders-algo-pending` lists it.
+    """One order that is still pending, as ``trade/orders-pending`` or ``trade/orders-algo-pending`` lists it.
 
-    ``algo_id`` is "" for an ordinary order, ``ord_id`` for an algo order (TP/SL, trigger, trailing). ``sz``: None where
-    the exchange names no number, as for orders that close a whole position. A record that cannot be read has "" for the
-    instrument or the ids that it does not name. ``raw``: the record as received, but for fields above 1,000 bytes.
+    A record that cannot be read has "" for the instrument or the ids that it does not name.
     """
 
     inst_id: str
+    """The instrument; "" if the record names none."""
     ord_type: str
+    """The exchange's ordType, such as "limit", "conditional" or "oco"."""
     side: str
+    """ "buy" or "sell"."""
     pos_side: Annotated[PosSide, ListedWord()]
+    """ "net", "long" or "short"."""
     sz: Decimal | None
+    """The size, in contracts or the base currency; None where the exchange names no number, as for orders that close a
+    whole position."""
     reduce_only: bool
+    """Whether it can only reduce a position."""
     state: str
+    """The exchange's word, such as "live" or "partially_filled"."""
     ord_id: str
+    """The id of an ordinary order; "" for an algo order."""
     algo_id: str
+    """The id of an algo order (TP/SL, trigger, trailing); "" for an ordinary one."""
     cl_ord_id: str
+    """Your own id of it; "" if it has none."""
     raw: Mapping[str, Any] = field(repr=False, compare=False)
+    """The record as received, but for fields above 1,000 bytes."""

@@ -17,7 +17,16 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quota(Record):
-    """``limit`` requests in any ``per`` seconds; the last ``reserve`` tokens only PANIC may take."""
+    """``limit`` requests in any ``per`` seconds; the last ``reserve`` tokens only PANIC may take.
+
+    Args:
+        limit: Requests, at least 1.
+        per: Seconds of the window, above 0.
+        reserve: Tokens kept for PANIC, from 0 to ``limit - 1``.
+
+    Raises:
+        InvalidRequestError: A value cannot work.
+    """
 
     limit: int = 20
     per: float = 2.0

@@ -14,9 +14,10 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 ROOT = Path(__file__).parent.parent
-README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+README, README_ZH, CONTRIBUTING = ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CONTRIBUTING.md"
 ARCHITECTURE = ROOT / "docs" / "explanation" / "architecture.md"
-PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OTHERS = [CONTRIBUTING, ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]
+PAGES = [README, README_ZH, *OTHERS, *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_EXAMPLES = [page for page in PAGES if "\n```python\n" in page.read_text()]
 WITH_TESTS = [page for page in WITH_EXAMPLES if re.search(r"^async def test_", page.read_text(), re.MULTILINE)]
 SYBIL = Sybil([PythonCodeBlockParser(future_imports=["annotations"])])
@@ -32,7 +33,7 @@ def name(page: Path) -> str:
 def test_the_examples_of_a_page_run(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for example in SYBIL.parse(page).examples():
         example.evaluate()
-    if page == README:
+    if page in {README, README_ZH}:
         assert capsys.readouterr().out == "accepted: BTC-USDT-SWAP, still open: []\n"
 
 
@@ -62,9 +63,14 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_the_readme_can_be_read_outside_of_a_checkout() -> None:
-    text = README.read_text()
-    assert re.findall(r"\]\((?!https://)[^)]*\)", text) == []
-    assert [page for page in re.findall(r"`([\w/-]+\.md)`", text) if not (ROOT / page).is_file()] == []
+    assert re.findall(r"\]\((?!https://)[^)]*\)", README.read_text()) == []
+
+
+@pytest.mark.parametrize("page", [README, README_ZH], ids=name)
+def test_pages_that_a_readme_names_are_there(page: Path) -> None:
+    pages = re.findall(r"`([\w/.-]+\.md)`", page.read_text())
+    assert pages
+    assert [named for named in pages if not (ROOT / named).is_file()] == []
 
 
 @pytest.mark.parametrize(

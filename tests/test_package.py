@@ -1,14 +1,18 @@
 """What a user installs: the wheel, built from the sdist, holds the package and nothing else."""
 
+import email
+import os
 import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from email.message import Message
 from importlib.metadata import metadata, requires
 from pathlib import Path
 
 import pytest
+from readme_renderer import markdown
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,3 +54,66 @@ def test_only_two_libraries_are_required() -> None:
     core = [requirement for requirement in requires("okx-async") or [] if "extra ==" not in requirement]
     assert sorted(re.split("[<>=]", requirement)[0] for requirement in core) == ["aiohttp", "orjson"]
     assert metadata("okx-async")["Requires-Python"] == ">=3.11"
+
+
+def headers(built: Path) -> Message:
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return email.message_from_string(archive.read(name).decode())
+
+
+def test_an_index_would_take_both(built: Path) -> None:
+    files = [str(path) for path in built.iterdir() if path.suffix in {".whl", ".gz"}]
+    command = [sys.executable, "-W", "ignore", "-m", "twine", "--no-color", "check", "--strict", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PASSED") == len(files) == 2
+
+
+def test_the_page_of_the_package_says_what_it_is(built: Path) -> None:
+    told = headers(built)
+    assert 20 < len(told["Summary"]) < 100
+    assert told["Description-Content-Type"] == "text/markdown"
+    assert told["License-Expression"] == "MIT"
+    assert told["Requires-Python"] == ">=3.11"
+    assert "rate limit" in told["Keywords"].split(",")
+    classifiers = told.get_all("Classifier") or []
+    assert {"Framework :: AsyncIO", "Framework :: Pytest", "Typing :: Typed"} <= set(classifiers)
+    assert told.get_payload() == (ROOT / "README.md").read_text()
+
+
+def test_the_readme_is_a_page_without_dead_links() -> None:
+    page = markdown.render((ROOT / "README.md").read_text())
+    assert page is not None
+    assert page.count("<table>") >= 2  # as an index shows it
+    assert page.count("<pre") >= 5
+    links = re.findall(r'(?:href|src)="([^"]*)"', page)
+    assert not [link for link in links if not link.startswith(("https://", "#user-content-"))]
+
+
+def test_the_wheel_that_the_readme_names_is_the_one_that_is_built(built: Path) -> None:
+    [wheel] = built.glob("*.whl")
+    named = re.findall(r"dist/(okx_async-\S+\.whl)\[cli\]", (ROOT / "README.md").read_text())
+    assert named == [wheel.name]
+    extras = set(headers(built).get_all("Provides-Extra") or []) - {"bench", "dev", "docs"}
+    assert [extra for extra in extras if f"`{extra}`" not in (ROOT / "README.md").read_text()] == []
+
+
+def test_the_wheel_runs_without_a_checkout(built: Path, tmp_path: Path) -> None:
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:  # what installing a pure wheel does to its modules
+        archive.extractall(tmp_path)  # noqa: S202 - our own
+    code = "import okx_async, runpy, sys; print(okx_async.__file__); sys.argv[1:] = ['--version']; "
+    code += "runpy.run_module('okx_async', run_name='__main__')"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    where, version = done.stdout.splitlines()
+    assert Path(where).is_relative_to(tmp_path)
+    assert version == f"okx-async {headers(built)['Version']}"

@@ -1,7 +1,7 @@
 """The public records in programs that read types at run time: pydantic, FastAPI, cattrs."""
 
 import json
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import okx_async as okx
 from okx_async import doctor
+from tests.schemas import FOLDER, validator
 
 KEYS = {"api_key": "k", "secret_key": "hunter2", "passphrase": "hunter3"}
 REQUEST = okx.ClosePosition("BTC-USDT-SWAP", "cross")
@@ -63,7 +64,19 @@ def test_a_record_writes_itself_as_pydantic_does(record: Any) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(okx.OkxError if record is REFUSED else type(record))
     written = json.dumps(record.to_dict())
     assert json.loads(written) == adapter.dump_python(record, mode="json")
+    name = "ErrorRecord" if record is REFUSED else type(record).__name__
+    validator("records", part=f"#/$defs/{name}").validate(json.loads(written))
     assert adapter.validate_json(written) is not None
+
+
+def test_the_schema_of_a_record_has_all_its_fields_and_words() -> None:
+    parts = json.loads((FOLDER / "records.json").read_text(encoding="utf-8"))["$defs"]
+    kinds: set[Any] = {type(record) for record in RECORDS}
+    for kind in kinds:
+        schema = parts[kind.__name__]
+        assert list(schema["properties"]) == schema["required"] == [field.name for field in fields(kind)]
+    for words in (okx.Outcome, okx.FlattenState, okx.Priority, doctor.Level):
+        assert parts[words.__name__]["enum"] == [one.value for one in words]
 
 
 def test_pydantic_keeps_that_a_word_was_listed() -> None:

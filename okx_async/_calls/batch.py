@@ -15,8 +15,11 @@ class CloseResult(Record):
     """The result of one leg of a batch: exactly one of ``closed`` and ``error`` is set."""
 
     request: ClosePosition
+    """The close that was asked for."""
     closed: ClosedPosition | None = None
+    """What `Client.close_position` would have returned; None if it failed."""
     error: OkxError | None = None
+    """What it would have raised; None if the exchange accepted the close."""
 
     @property
     def ok(self) -> bool:

@@ -28,19 +28,20 @@ _FELT: Final = 0.001
 
 @dataclass(frozen=True, slots=True)
 class LimitEvent(Record):
-    """One limit that a client felt, for requests of every kind.
-
-    ``kind`` is "waited": a request waited more than a millisecond for its slot, and had it; "gave_up": it had none
-    when its `max_wait` was over, or when it was cancelled; "blocked": the key pauses, since the exchange refused a
-    request for rate. ``key`` is the limiter's, ``endpoint`` such as "trade/close-position", ``seconds`` the length of
-    the wait or of the pause, ``priority`` the lane of the request.
-    """
+    """One limit that a client felt, for requests of every kind."""
 
     kind: LimitEventKind
+    """ "waited": a request waited more than a millisecond for its slot, and had it; "gave_up": it had none when its
+    `max_wait` was over, or when it was cancelled; "blocked": the key pauses, since the exchange refused a request for
+    rate."""
     key: tuple[str, ...]
+    """The limiter's key."""
     endpoint: str
+    """The path of the request without its beginning, such as "trade/close-position"."""
     seconds: float
+    """The length of the wait or of the pause, in seconds."""
     priority: Priority
+    """The lane of the request."""
 
 
 class Reports:

@@ -41,21 +41,23 @@ FLAT_STATES: Final = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT})
 
 @dataclass(frozen=True, slots=True)
 class FlattenRow(Record):
-    """One position: as it was first read (``before``), its ``attempts``, and as it was last read (``after``).
-
-    ``before`` is None for a position that appeared meanwhile; ``after`` is None if the exchange lists nothing any more,
-    or if no reading succeeded since the last close. ``error`` is that of the last close, or what stopped it.
-    ``seconds`` run from the call to the end of the position. ``unread``: a close went out though positions could not be
-    read.
-    """
+    """One position: as it was first read (``before``), its ``attempts``, and as it was last read (``after``)."""
 
     before: Position | None
+    """The position as it was first read; None for one that appeared meanwhile."""
     attempts: tuple[Attempt, ...]
+    """Every close that was attempted, in order."""
     after: Position | None
+    """The position as it was last read; None if the exchange lists nothing any more, or if no reading succeeded since
+    the last close."""
     state: FlattenState
+    """What became of the position."""
     error: OkxError | None
+    """The error of the last close, or what stopped it; None if there was none."""
     seconds: float
+    """From the call to the end of the position, in seconds."""
     unread: bool = False
+    """Whether a close went out though positions could not be read."""
 
     @property
     def position(self) -> Position:
@@ -68,25 +70,26 @@ class FlattenRow(Record):
 
 @dataclass(frozen=True, slots=True)
 class FlattenReport(Record):
-    """The result of a flatten; true only if ``flat``.
-
-    ``flat``: the last reading was complete, was begun after every close was answered, and lists no position in the
-    filter; positions that appeared meanwhile count. ``open_orders`` are still pending on these instruments, without
-    any on all, and None if not every list of orders could be read. ``seconds`` run from the call to the report.
-
-    With ``cancel_orders``: ``cancelled`` are the orders whose cancel the exchange took, ``cancel_codes`` says how many
-    cancels it answered by each of its codes ("0": taken), ``appeared`` are the positions in the filter that only the
-    second look found, and ``notes`` say in words what could not be done.
-    """
+    """The result of a flatten; true only if ``flat``."""
 
     flat: bool
+    """Whether the last reading was complete, was begun after every close was answered, and lists no position in the
+    filter; positions that appeared meanwhile count."""
     rows: tuple[FlattenRow, ...]
+    """A row for each position that was closed or to be closed."""
     open_orders: tuple[OpenOrder, ...] | None
+    """Orders that are still pending on these instruments, without any instruments on all; None if not every list of
+    orders could be read."""
     seconds: float
+    """From the call to the report, in seconds."""
     cancelled: tuple[OpenOrder, ...] = ()
+    """With ``cancel_orders``: the orders whose cancel the exchange took."""
     cancel_codes: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """With ``cancel_orders``: how many cancels it answered by each of its codes ("0": taken)."""
     appeared: tuple[Position, ...] = ()
+    """With ``cancel_orders``: the positions in the filter that only the second look found."""
     notes: tuple[str, ...] = ()
+    """What could not be done, in words."""
 
     def __bool__(self) -> bool:
         return self.flat

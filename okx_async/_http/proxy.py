@@ -17,6 +17,8 @@ ENVIRONMENT: Final = "env"
 """The argument that stands for the proxy that the environment names."""
 EXAMPLE: Final = "http://user:password@host:port"
 HIDDEN: Final = "(not shown here: it may hold a password)"
+SOCKS_STEP: Final = "pass a session= whose connector leads through it, for instance that of the package aiohttp-socks"
+"""What a program can do about a SOCKS proxy."""
 _PORTS: Final = {"http": 80, "https": 443}
 _VARIABLES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
@@ -33,12 +35,13 @@ class Proxy:
     """The texts that nothing may show."""
 
 
-def read_proxy(proxy: object, base_url: str) -> Proxy | None:
+def read_proxy(proxy: object, base_url: str, *, socks_step: str = SOCKS_STEP) -> Proxy | None:
     """Return the proxy that an argument of Client names, None for none.
 
     Args:
         proxy: A URL, "env" for what the environment names for `base_url`, or None.
         base_url: Where requests go to.
+        socks_step: What the caller can do about a SOCKS proxy, for the text of the error; by default `SOCKS_STEP`.
 
     Raises:
         InvalidRequestError: It cannot be used; the text shows no part of the URL that may be secret.
@@ -47,10 +50,10 @@ def read_proxy(proxy: object, base_url: str) -> Proxy | None:
         return None
     if proxy == ENVIRONMENT:
         found = environment_proxy(base_url)
-        return None if found is None else _read(found[1].strip(), f"proxy='env': {found[0]}")
+        return None if found is None else _read(found[1].strip(), f"proxy='env': {found[0]}", socks_step)
     if not isinstance(proxy, str):
         raise InvalidRequestError(f"proxy must be a URL such as {EXAMPLE}, or 'env', got {type(proxy).__name__}")
-    return _read(proxy, "proxy")
+    return _read(proxy, "proxy", socks_step)
 
 
 def environment_proxy(base_url: str) -> tuple[str, str] | None:
@@ -90,16 +93,13 @@ def session_secrets(session: aiohttp.ClientSession) -> tuple[str, ...]:
     return tuple(secrets)
 
 
-def _read(text: str, name: str) -> Proxy:
+def _read(text: str, name: str, socks_step: str) -> Proxy:
     scheme, found, rest = text.partition("://")
     if not found:  # as curl, pip and others read it
         scheme, rest = "http", text
     scheme = scheme.lower()
     if re.fullmatch(r"socks[0-9]?[ah]?", scheme):
-        raise InvalidRequestError(
-            f"{name} is a SOCKS proxy: pass a session= whose connector leads through it, for instance that of the "
-            f"package aiohttp-socks {HIDDEN}"
-        )
+        raise InvalidRequestError(f"{name} is a SOCKS proxy: {socks_step} {HIDDEN}")
     if scheme not in _PORTS:
         raise InvalidRequestError(f"{name} must begin with http:// or https://, as {EXAMPLE} {HIDDEN}")
     parts = None if re.search(r"[\s\x00-\x1f\x7f]", text) else _split(f"{scheme}://{rest}")

@@ -1,5 +1,7 @@
 """Why a request got no connection, in words that name what was awaited and the limit that was over."""
 
+import re
+
 import aiohttp
 
 from okx_async._http.connector import Connector
@@ -13,11 +15,11 @@ def reason(exc: Exception, session: aiohttp.ClientSession | None, route: Route, 
     """Return what an error of aiohttp says, and what is wrong beside it."""
     if isinstance(exc, aiohttp.ConnectionTimeoutError):
         return f"no connection within connect_timeout={connect_timeout:g} s"
-    text = words(exc)
+    text = _with_role(words(exc), route)
     if isinstance(exc, aiohttp.ClientConnectorError):
         if route.local_addr is not None and "bind on address" in text:
             return f"no connection from local_addr={route.local_addr}, which is no address of this machine now"
-        trouble = _names(session)[1]
+        trouble = _with_role(_names(session)[1], route)
         if trouble and trouble not in text:
             return f"{trouble}, and its last known address does not answer: {text}"
     return text
@@ -34,12 +36,20 @@ def time_is_over(
     text = f"no connection before max_wait was over ({limit})" if early else f"no connection within {limit}"
     asking, trouble = _names(session)
     if asking:
-        return f"DNS does not answer for {asking}: {text}"
+        return f"{_with_role(f'DNS does not answer for {asking}', route)}: {text}"
     if trouble:
-        return f"{trouble}, and its last known address does not answer: {text}"
+        return f"{_with_role(trouble, route)}, and its last known address does not answer: {text}"
     if route.proxy is not None:
         return text.replace("no connection", f"no connection through the proxy {route.proxy.url.origin()}")
     return text
+
+
+def _with_role(text: str, route: Route) -> str:
+    """Return what is wrong with DNS; of a proxy's host it says whose host that is."""
+    if route.proxy is None:
+        return text
+    host = re.escape(route.proxy.url.raw_host or "")
+    return re.sub(rf"^(DNS (?:cannot look up|does not answer for) {host})(?![\w.-])", r"\1, the proxy's host", text)
 
 
 def _names(session: aiohttp.ClientSession | None) -> tuple[str, str]:

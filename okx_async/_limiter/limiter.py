@@ -26,18 +26,22 @@ from okx_async._validation import check_pause, check_slot
 
 PANIC: Final = Priority.PANIC
 
+FINE_CLOCK: Final = time.perf_counter if sys.platform == "win32" else time.monotonic
+"""A monotonic clock, in seconds; on Windows `time.monotonic` moves in steps of 16 ms."""
+
 
 class Limiter:
     """At most ``quota.limit`` requests in any ``quota.per`` seconds, for each key, by the exchange's own count.
 
     Args:
         quota: The quota of every key that is not given another one.
-        rtt_floor: Seconds, a lower bound that you vouch for on the least time from a write to its being counted plus
-            the least time from there to the answer. Never a measured round trip; 0 is always right.
-        doubt_grace: Seconds within which a request whose outcome is unknown is counted, if ever.
-        guard: Seconds against clocks that differ by 500 ppm and times cut to milliseconds. 0.003 is right for every
-            quota, since what a window longer than 2 s needs more is added to it.
-        clock: Returns monotonic seconds.
+        rtt_floor: Seconds from 0 to below ``quota.per + guard``, a lower bound that you vouch for on the least time
+            from a write to its being counted plus the least time from there to the answer. Never a measured round trip;
+            0 is always right.
+        doubt_grace: Seconds within which a request whose outcome is unknown is counted, if ever; at least 0.
+        guard: Seconds, at least 0, against clocks that differ by 500 ppm and times cut to milliseconds. 0.003 is right
+            for every quota, since what a window longer than 2 s needs more is added to it.
+        clock: Returns monotonic seconds; by default `time.monotonic`, on Windows `time.perf_counter`.
 
     Raises:
         InvalidRequestError: A value cannot work.
@@ -50,7 +54,7 @@ class Limiter:
         rtt_floor: float = 0.0,
         doubt_grace: float = 5.0,
         guard: float = 0.003,
-        clock: Callable[[], float] = time.perf_counter if sys.platform == "win32" else time.monotonic,
+        clock: Callable[[], float] = FINE_CLOCK,
     ) -> None:
         self._rule = Rule(quota, rtt_floor, doubt_grace, guard)
         self._quota = quota
@@ -94,7 +98,13 @@ class Limiter:
         return LimiterSlot(self._registry, key, priority, max_wait, self._quota if quota is None else quota)
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
-        """Grant nothing for `key` in the next `seconds`, see SlotSource; a block only moves later."""
+        """Grant nothing for `key` in the next `seconds`; a block only moves later.
+
+        Args:
+            key: What requests are counted by.
+            seconds: Seconds of the block, at least 0.
+            refused: Whether the exchange refused a request for rate. False for a pause without a refusal.
+        """
         check_pause(seconds)
         with self._registry.lock:
             queue = self._registry.queue(key)
@@ -120,7 +130,11 @@ class Limiter:
             return [queue.key for queue in self._registry]
 
     def statistics(self, key: Hashable) -> Statistics:
-        """Return the state of `key`, over all loops and from any thread; of an idle key, a full bucket and zeros."""
+        """Return the state of `key`, over all loops and from any thread; of an idle key, a full bucket and zeros.
+
+        Args:
+            key: What requests are counted by.
+        """
         with self._registry.lock:
             queue = self._registry.known(key)
             queues = [] if queue is None else every(queue)

@@ -23,8 +23,8 @@ class Slot(Protocol):
         Nothing was sent then: refund the slot, and ask for another one.
 
         Args:
-            seconds: For how long from now it must be kept: until the request is given up at the latest. None: for as
-                long as any request may take that the source is meant for.
+            seconds: Seconds from now for which it must be kept: until the request is given up at the latest. None: for
+                as long as any request may take that the source is meant for.
         """
 
     def settle(self) -> None:
@@ -54,7 +54,7 @@ class SlotSource(Protocol):
         Args:
             key: What requests are counted by.
             priority: PANIC goes ahead of every NORMAL waiter of the key.
-            max_wait: Seconds to wait at most; None waits without limit.
+            max_wait: Seconds to wait at most, at least 0; None waits without limit.
             quota: Another quota than the limiter's for this key.
 
         Raises:
@@ -66,12 +66,16 @@ class SlotSource(Protocol):
 
         Args:
             key: What requests are counted by.
-            seconds: The length of the block, on the limiter's own clock.
+            seconds: Seconds of the block on the limiter's own clock, at least 0.
             refused: Whether the exchange refused a request for rate. False for a pause without a refusal.
         """
 
     def statistics(self, key: Hashable) -> "Statistics":
-        """Return the state of `key` as far as it is known here; any thread may ask."""
+        """Return the state of `key` as far as it is known here; any thread may ask.
+
+        Args:
+            key: What requests are counted by.
+        """
 
     def keys(self) -> Sequence[Hashable]:
         """Return the keys in use as far as they are known here; any thread may ask."""
@@ -82,21 +86,25 @@ class SlotSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Statistics(Record):
-    """The state of one key; ``free + in_flight + cooling == limit``, always.
-
-    ``limit`` is the quota's, ``usable`` the part of it that is used; ``cooling`` counts the tokens that wait for the
-    end of their window, doubtful ones included; ``waiting`` counts the requests in line. ``granted`` and ``refused``
-    count since the key was last idle. ``blocked_until`` is a time of the limiter's clock, 0.0 if there was no block;
-    ``blocked`` are the seconds that the block lasts yet, 0.0 if there is none.
-    """
+    """The state of one key; ``free + in_flight + cooling == limit``, always."""
 
     limit: int
+    """The quota's limit, in requests."""
     usable: int
+    """The part of `limit` that is used: repeated refusals lower it."""
     free: int
+    """Tokens that may be taken now."""
     in_flight: int
+    """Tokens of requests that are not answered yet."""
     cooling: int
+    """Tokens that wait for the end of their window, doubtful ones included."""
     waiting: int
+    """Requests in line."""
     granted: int
+    """Slots that were given since the key was last idle."""
     refused: int
+    """Refusals for rate since the key was last idle."""
     blocked_until: float
+    """The end of the last block, in seconds of the limiter's clock; 0.0 if there was no block."""
     blocked: float = 0.0
+    """Seconds that the block lasts yet, 0.0 if there is none."""

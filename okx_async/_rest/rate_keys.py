@@ -29,7 +29,12 @@ def rate_key(user_id: str, inst_id: str) -> tuple[str, str]:
     >>> rate_key("123", "BTC-USD-260327-60000-C")
     ('123', 'BTC-USD')
 
-    Raises InvalidRequestError for an id that can be none of OKX's.
+    Args:
+        user_id: The UID, as text.
+        inst_id: The instrument, such as "BTC-USDT-SWAP".
+
+    Raises:
+        InvalidRequestError: An id that can be none of OKX's.
     """
     check_user_id(user_id)
     if not isinstance(inst_id, str):  # asked here: the cache below needs something hashable

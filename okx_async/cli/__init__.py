@@ -14,6 +14,7 @@ def main() -> None:
 
         from okx_async.cli.app import app  # noqa: PLC0415 - the same
         from okx_async.cli.exits import finish  # noqa: PLC0415 - the same
+        from okx_async.cli.log import finish_log  # noqa: PLC0415 - the same
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("okx_async"):
             raise  # a bug of this package, not a missing extra
@@ -27,6 +28,7 @@ def main() -> None:
     try:
         app()
     except SystemExit as end:
+        finish_log()
         finish(end.code)
 
 

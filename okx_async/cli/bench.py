@@ -6,7 +6,7 @@ It measures this package alone, against the simulated exchange; `make bench` in 
 import asyncio
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from statistics import fmean, median
 from typing import Final
@@ -15,7 +15,8 @@ import aiohttp
 
 from okx_async import Client, ClosePosition, Limiter, Quota, __version__
 from okx_async.cli.exits import ExitCode, emit, say
-from okx_async.cli.loops import run as run_in_loop
+from okx_async.cli.signals import Stop
+from okx_async.cli.signals import run as run_until_stopped
 from okx_async.simulator import SimulatedExchange
 
 _ROUNDS: Final = 7
@@ -32,24 +33,60 @@ _ROUND_TRIP: Final = 0.030
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The measured figures: medians of interleaved rounds, each in the unit that its name ends with."""
+    """The measured figures: medians of interleaved rounds, each in the unit that its name ends with.
 
-    slot_one_key_ns: float
-    slot_many_keys_ns: float
-    semaphore_ns: float
-    worst_window: int
-    refused: int
-    share_of_best_rate: float
-    batch_ms: float
-    batch_least_ms: float
-    batch_most_ms: float
+    None: not measured.
+    """
+
+    slot_one_key_ns: float | None = None
+    slot_many_keys_ns: float | None = None
+    semaphore_ns: float | None = None
+    worst_window: int | None = None
+    refused: int | None = None
+    share_of_best_rate: float | None = None
+    batch_ms: float | None = None
+    batch_least_ms: float | None = None
+    batch_most_ms: float | None = None
+
+
+@dataclass(slots=True)
+class _Measured:
+    """What was measured so far."""
+
+    slots: list[tuple[float, float, float]] = field(default_factory=list)
+    """Of each round: ns for a slot of one key, of many keys, and for a semaphore."""
+    runs: list[tuple[int, int, float]] = field(default_factory=list)
+    """Of each run through jitter: its worst window, refusals, and share of the best rate."""
+    batches: list[float] = field(default_factory=list)
+    """Milliseconds of each batch."""
+
+    def figures(self) -> Figures:
+        """Return the figures; None where nothing was measured."""
+        figures = Figures()
+        if self.slots:
+            one, many, semaphore = (median(column) for column in zip(*self.slots, strict=True))
+            figures = replace(figures, slot_one_key_ns=one, slot_many_keys_ns=many, semaphore_ns=semaphore)
+        if self.runs:
+            figures = replace(
+                figures,
+                worst_window=max(worst for worst, _, _ in self.runs),
+                refused=sum(refused for _, refused, _ in self.runs),
+                share_of_best_rate=median(share for _, _, share in self.runs),
+            )
+        if self.batches:
+            least, most = min(self.batches), max(self.batches)
+            figures = replace(figures, batch_ms=median(self.batches), batch_least_ms=least, batch_most_ms=most)
+        return figures
 
 
 def run(*, as_json: bool) -> ExitCode:
-    """Measure and print; return FAILED if a window held more than the limit or anything was refused."""
+    """Measure and print; return FAILED if a window held more than the limit, a close was refused, or it was stopped."""
     if not as_json:
         say("measuring: about half a minute, best with nothing else running")
-    figures = run_in_loop(_measure())
+    stop = Stop()
+    measured = _Measured()
+    finished = run_until_stopped(_measure(measured), stop) is not None
+    figures = measured.figures()
     about = {
         "okx_async": __version__,
         "aiohttp": aiohttp.__version__,
@@ -59,45 +96,50 @@ def run(*, as_json: bool) -> ExitCode:
         "command": "okx-async bench",
     }
     if as_json:
-        emit({"about": about, "figures": asdict(figures)})
-    else:
+        emit({"finished": finished, "about": about, "figures": asdict(figures)})
+    elif rows := _rows(figures):
         from okx_async.cli.tables import print_figures  # noqa: PLC0415 - not for JSON
 
-        print_figures(_rows(figures), about)
-    return ExitCode.DONE if figures.worst_window <= _LIMIT and not figures.refused else ExitCode.FAILED
+        print_figures(rows, about)
+    if not finished:
+        counts = f"{len(measured.slots)} of {_ROUNDS} rounds, {len(measured.runs)} of {_SEEDS} runs through jitter"
+        say(f"{stop.word}: measured so far: {counts}, {len(measured.batches)} of {_BATCHES} batches")
+        return ExitCode.FAILED
+    kept = (figures.worst_window or 0) <= _LIMIT and not figures.refused
+    return ExitCode.DONE if kept else ExitCode.FAILED
 
 
 def _rows(figures: Figures) -> list[tuple[str, str]]:
-    return [
-        ("a free slot, one key", f"{figures.slot_one_key_ns:,.0f} ns"),
-        ("a free slot, 10,000 keys", f"{figures.slot_many_keys_ns:,.0f} ns"),
-        ("an asyncio.Semaphore beside it", f"{figures.semaphore_ns:,.0f} ns"),
-        (f"{_CLOSES} closes on one key, 10 to 250 ms each way: most in 2 s", f"{figures.worst_window} of {_LIMIT}"),
-        ("… refused", str(figures.refused)),
-        ("… rate, of the best that can be proven", f"{figures.share_of_best_rate:.3f}"),
-        (
-            f"{_LEGS} instruments at once, 30 ms round trip, warm",
-            f"{figures.batch_ms:.0f} ms ({figures.batch_least_ms:.0f} to {figures.batch_most_ms:.0f})",
-        ),
-    ]
+    """Return the figures that were measured, with their names."""
+    rows: list[tuple[str, str]] = []
+    for name, value in (
+        ("a free slot, one key", figures.slot_one_key_ns),
+        ("a free slot, 10,000 keys", figures.slot_many_keys_ns),
+        ("an asyncio.Semaphore beside it", figures.semaphore_ns),
+    ):
+        if value is not None:
+            rows.append((name, f"{value:,.0f} ns"))
+    if figures.worst_window is not None:
+        rows += [
+            (f"{_CLOSES} closes on one key, 10 to 250 ms each way: most in 2 s", f"{figures.worst_window} of {_LIMIT}"),
+            ("… refused", str(figures.refused)),
+            ("… rate, of the best that can be proven", f"{figures.share_of_best_rate:.3f}"),
+        ]
+    if figures.batch_ms is not None:
+        took = f"{figures.batch_ms:.0f} ms ({figures.batch_least_ms:.0f} to {figures.batch_most_ms:.0f})"
+        rows.append((f"{_LEGS} instruments at once, 30 ms round trip, warm", took))
+    return rows
 
 
-async def _measure() -> Figures:
-    slots = [(await _one_key(), await _many_keys(), await _semaphore()) for _ in range(_ROUNDS)]
-    runs = await asyncio.gather(*(_close_through_jitter(seed) for seed in range(_SEEDS)))
-    batches = await _batches()
-    one, many, semaphore = (median(column) for column in zip(*slots, strict=True))
-    return Figures(
-        slot_one_key_ns=one,
-        slot_many_keys_ns=many,
-        semaphore_ns=semaphore,
-        worst_window=max(worst for worst, _, _ in runs),
-        refused=sum(refused for _, refused, _ in runs),
-        share_of_best_rate=median(share for _, _, share in runs),
-        batch_ms=median(batches),
-        batch_least_ms=min(batches),
-        batch_most_ms=max(batches),
-    )
+async def _measure(measured: _Measured) -> bool:
+    """Measure all; what is stopped half way leaves behind what it has."""
+    for _ in range(_ROUNDS):
+        measured.slots.append((await _one_key(), await _many_keys(), await _semaphore()))
+        await asyncio.sleep(0)  # signals are heard
+    for run_ in asyncio.as_completed([_close_through_jitter(seed) for seed in range(_SEEDS)]):
+        measured.runs.append(await run_)
+    await _batches(measured.batches)
+    return True
 
 
 async def _one_key() -> float:
@@ -146,20 +188,19 @@ async def _close_through_jitter(seed: int) -> tuple[int, int, float]:
         return exchange.worst_window(), len(exchange.rejections), rate * (2.0 + fmean(trips)) / _LIMIT
 
 
-async def _batches() -> list[float]:
-    """Return the milliseconds of each batch with one close per key, after one that warms the connections."""
+async def _batches(took: list[float]) -> None:
+    """Add the milliseconds of each batch with one close per key, after one that warms the connections."""
     legs = [ClosePosition(f"X{i}-USDT-SWAP", "cross") for i in range(_LEGS)]
-    took = []
     async with SimulatedExchange(latency=_ROUND_TRIP / 2, seed=1) as exchange, _client(exchange) as client:
-        for _ in range(_BATCHES + 1):
+        for nth in range(_BATCHES + 1):
             for leg in legs:
                 exchange.open_position(leg.inst_id, 1)
             began = time.perf_counter()
             for result in await client.close_positions(legs):
                 result.result()
-            took.append((time.perf_counter() - began) * 1000)
+            if nth:
+                took.append((time.perf_counter() - began) * 1000)
             await asyncio.sleep(0.25)  # keeps each key below 20 in 2 s
-    return took[1:]
 
 
 def _client(exchange: SimulatedExchange) -> Client:

@@ -1,9 +1,8 @@
 """The demo on screen: progress bars on a terminal, and a report that fits 40 columns."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -11,22 +10,21 @@ from rich.text import Text
 from okx_async import ClosePosition, rate_key
 from okx_async.cli.book import group_of
 from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Pace, Run, Settings
-from okx_async.cli.tables import console
+from okx_async.cli.tables import console, new_table, plain, print_hanging, print_table
 
 _SHOWN_FAILURES = 3
-_TABLE = 76
-"""Columns that the table of counts needs; narrower screens get lines."""
+_BARS = 60
+"""Columns from which on there is room for bars."""
 
 
 @contextmanager
 def progress(sizes: Mapping[str, int], title: str) -> Iterator[Callable[[ClosePosition], None]]:
     """Show a bar for each group during the block, on a terminal only; yield the function to call after each close."""
     page = console()
+    drawn = [BarColumn(None), MofNCompleteColumn(), TimeElapsedColumn()]
     bars = Progress(
         TextColumn("{task.description}"),
-        BarColumn(None),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        *(drawn if page.width >= _BARS else [MofNCompleteColumn()]),
         console=page,
         transient=True,
         disable=not page.is_terminal or page.is_dumb_terminal,
@@ -41,29 +39,34 @@ def print_demo(settings: Settings, ours: Run, pace: Pace, other: Run | None) -> 
     page = console()
     total = ours.total
     least, most = settings.latency * 1000, (settings.latency + settings.jitter) * 1000
-    page.print(
+    text = (
         f"{STRATEGIES} strategies, one client, {total.requests} closes. "
         f"The simulated exchange is {least:g} to {most:g} ms away each way (seed {settings.seed})."
     )
-    if page.width < _TABLE:
-        page.print("\n".join(_demo_lines(ours)))
-    else:
-        page.print(_demo_table(ours))
+    print_hanging(page, Text(), Text(text))
+    page.print()
+    print_table(page, _demo_table(ours), map(Text, _demo_lines(ours)))
+    page.print()
     promises = (
         f"no {QUOTA.per:g} s window of any key above {QUOTA.limit}: the worst held {ours.worst_window}",
         f"nothing refused: {ours.refused} of {total.requests}",
         f"nothing left open: the exchange lists {ours.positions_left} positions",
     )
     for held, text in zip(ours.promises().values(), promises, strict=True):
-        page.print(Text(" ok " if held else " NO ", "green" if held else "bold red"), text)
+        print_hanging(page, Text(" ok  " if held else " NO  ", "green" if held else "bold red"), Text(text))
     for failure in ours.failures[:_SHOWN_FAILURES]:
-        page.print(Text(f"     {failure}"))
+        print_hanging(page, Text("     "), plain(failure))
     page.print()
-    page.print(_pace_text(ours, pace))
+    print_hanging(page, Text(), Text(_pace_text(ours, pace)))
     if other is not None:
         page.print()
-        page.print("The same book once more, every close sent at once, without a limiter:")
-        page.print(_compare_table(ours, other))
+        print_hanging(page, Text(), Text("The same book once more, every close sent at once, without a limiter:"))
+        page.print()
+        rows = _compared(ours, other)
+        lines = (
+            Text(line) for name, one, two in rows for line in (f"{name}:", f"  okx_async {one}", f"  no limiter {two}")
+        )
+        print_table(page, _compare_table(rows), lines)
 
 
 def _demo_lines(run: Run) -> list[str]:
@@ -80,7 +83,8 @@ def _demo_lines(run: Run) -> list[str]:
 
 
 def _demo_table(run: Run) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True)
+    table = new_table()
+    table.show_footer = True
     total = run.total
     table.add_column("as counted there", footer="all")
     for name, footer in (
@@ -97,20 +101,27 @@ def _demo_table(run: Run) -> Table:
     return table
 
 
-def _compare_table(ours: Run, other: Run) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
+def _compared(ours: Run, other: Run) -> list[tuple[str, str, str]]:
+    def row(name: str, value: Callable[[Run], object]) -> tuple[str, str, str]:
+        return name, str(value(ours)), str(value(other))
+
+    return [
+        row("requests", lambda run: run.total.requests),
+        row("most in 2 s, any key", lambda run: _window(run.total)),
+        row("refused", lambda run: run.refused),
+        row("positions closed", lambda run: run.total.closed),
+        row("positions left open", lambda run: run.positions_left),
+        row("seconds", lambda run: f"{run.took_s:.2f}"),
+    ]
+
+
+def _compare_table(rows: Iterable[tuple[str, str, str]]) -> Table:
+    table = new_table()
     table.add_column("as counted there")
     for name in ("okx_async", "no limiter"):
         table.add_column(name, justify="right")
-    for name, cells in (
-        ("requests", [str(run.total.requests) for run in (ours, other)]),
-        ("most in 2 s, any key", [_window(run.total) for run in (ours, other)]),
-        ("refused", [str(run.refused) for run in (ours, other)]),
-        ("positions closed", [str(run.total.closed) for run in (ours, other)]),
-        ("positions left open", [str(run.positions_left) for run in (ours, other)]),
-        ("seconds", [f"{run.took_s:.2f}" for run in (ours, other)]),
-    ):
-        table.add_row(name, *cells)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

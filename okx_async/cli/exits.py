@@ -3,7 +3,6 @@
 Exit code 2 (the command was never begun) is the only one that leaves stdout empty under ``--json``.
 """
 
-import logging
 import sys
 from enum import IntEnum
 from typing import Any, TextIO
@@ -98,22 +97,3 @@ def failure_record(error: OkxError) -> dict[str, Any]:
         "status": error.status,
         "message": error.message,
     }
-
-
-class _Stderr(logging.Handler):
-    """A log handler that writes to the current ``sys.stderr``, one line a record."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        # A record that is only an OkxError is raised as well, and the command prints it.
-        if not (record.msg == "%s" and isinstance(record.args, tuple) and isinstance(record.args[0], OkxError)):
-            say(f"{record.levelname.lower()}: {self.format(record)}")
-
-
-_HANDLER = _Stderr()
-
-
-def log_to_stderr(*, verbose: bool) -> None:
-    """Send the library's log to stderr: warnings and above, or all of it if `verbose`."""
-    logger = logging.getLogger("okx_async")
-    logger.addHandler(_HANDLER)  # adding it again has no effect
-    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)

@@ -7,12 +7,11 @@ from types import MappingProxyType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from okx_async import FlattenReport, FlattenRow, FlattenState, OpenOrder, Outcome, Position
 from okx_async.cli.exits import say, show
-from okx_async.cli.tables import console, plain
+from okx_async.cli.tables import console, plain, print_hanging
 
 _WORDS = MappingProxyType(
     {
@@ -28,6 +27,7 @@ _WORDS = MappingProxyType(
         FlattenState.CLIENT_CLOSED: ("STOPPED", "bold red"),
     }
 )
+_WORD = max(len(word) for word, _ in _WORDS.values())
 _ENDS = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT, FlattenState.SUPERSEDED})
 """States that cannot change any more while a flatten runs."""
 _SHOWN_ORDERS = 10
@@ -43,7 +43,9 @@ def progress() -> Iterator[Callable[[FlattenRow], object]]:
     if not page.is_terminal or page.is_dumb_terminal:
         yield board.tell
         return
-    with Live(get_renderable=lambda: board.page(page.height), console=page, refresh_per_second=8, transient=True):
+    with Live(
+        get_renderable=lambda: board.page(page.height, page.width), console=page, refresh_per_second=8, transient=True
+    ):
         yield board.take
 
 
@@ -68,16 +70,18 @@ class _Board:
             word, _ = _now(row)
             say(f"{row.seconds:7.2f} s  {_name(row.position)}: {word}")
 
-    def page(self, height: int) -> Group:
-        """Return the rows that fit a terminal of `height` lines, open positions first."""
+    def page(self, height: int, width: int) -> Group:
+        """Return the rows that fit a terminal of `height` lines and `width` columns, open positions first."""
         rows = [*self._rows.values()]  # a copy: rich draws in a thread of its own while rows arrive
         rows.sort(key=lambda row: row.state in _ENDS)
         ended = sum(row.state in _ENDS for row in rows)
-        lines = _grid()
-        for row in rows[: max(1, height - _FRAME)]:
-            lines.add_row(Text(*_now(row)), plain(_name(row.position)))
+        room = max(1, height - _FRAME)
+        lines = [_head(*_now(row)) + plain(_name(row.position)) for row in rows[:room]]
+        if max(map(len, lines), default=0) > width:  # the word above the name, so that no id is broken
+            pairs = [(Text(*_now(row)), Text("  ") + plain(_name(row.position))) for row in rows[: max(1, room // 2)]]
+            lines = [line for pair in pairs for line in pair]
         head = f"{ended} of {len(rows)} ended, {time.monotonic() - self._began:.1f} s; Ctrl-C stops"
-        return Group(lines, Text(head))
+        return Group(*lines, Text(head))
 
 
 def print_report(report: FlattenReport, left_alone: Sequence[Position]) -> None:
@@ -89,32 +93,31 @@ def print_report(report: FlattenReport, left_alone: Sequence[Position]) -> None:
 
 
 def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]) -> None:
-    lines = _grid()
     for row in report.rows:
-        lines.add_row(Text(*_WORDS[row.state]), plain(f"{_name(row.position)}: {_sizes(row)}"))
+        print_hanging(page, _head(*_WORDS[row.state]), plain(f"{_name(row.position)}: {_sizes(row)}"))
         if row.error is not None:
-            lines.add_row("", plain(str(row.error)))
+            print_hanging(page, _head("", ""), plain(str(row.error)))
     for position in left_alone:
         why = "appeared after you were asked" if position.inst_type else "does not say of which type it is"
         text = f"{_name(position)}: {_size(position)}, {why}; left alone"
-        lines.add_row(Text(*_WORDS[FlattenState.SUPERSEDED]), plain(text))
-    nothing = "nothing was open" if report.flat else "nothing was open at first, and positions could not be read again"
-    page.print(lines if report.rows or left_alone else nothing)
+        print_hanging(page, _head(*_WORDS[FlattenState.SUPERSEDED]), plain(text))
+    if not (report.rows or left_alone):
+        nothing = "nothing was open"
+        print_hanging(
+            page, Text(), Text(nothing if report.flat else f"{nothing} at first, and positions could not be read again")
+        )
     where = " on these instruments" if report.rows else ""
     for text in (*_cancels(report), *_orders(report.open_orders, where)):
-        page.print(plain(text))
+        print_hanging(page, Text(" " * (len(text) - len(text.lstrip()))), plain(text.lstrip()))
     if report.flat and not left_alone:
         verdict = f"FLAT: the exchange itself lists none of them any more; {report.seconds:.2f} s"
-        page.print(Text(verdict, "green"))
+        print_hanging(page, Text(), Text(verdict, "green"))
     else:
-        page.print(Text(f"NOT FLAT, or not proven; {report.seconds:.2f} s", "bold red"))
+        print_hanging(page, Text(), Text(f"NOT FLAT, or not proven; {report.seconds:.2f} s", "bold red"))
 
 
-def _grid() -> Table:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=max(len(word) for word, _ in _WORDS.values()))
-    grid.add_column(overflow="fold")
-    return grid
+def _head(word: str, style: str) -> Text:
+    return Text(f"{word:{_WORD}} ", style)
 
 
 def _now(row: FlattenRow) -> tuple[str, str]:

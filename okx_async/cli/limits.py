@@ -6,7 +6,7 @@ from dataclasses import asdict
 from okx_async import InvalidRequestError, SlotSource
 from okx_async._calls.default_source import VARIABLE
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, show
-from okx_async.doctor.limits import server_words
+from okx_async.doctor.limits import server_problems, server_words
 from okx_async.stores.places import default_path, prepare
 from okx_async.stores.reports import KeyReport, StoreReport
 from okx_async.stores.transactions import StoreError
@@ -45,7 +45,7 @@ def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:
     except StoreError as error:
         say(f"error: {error}")
         if as_json:
-            emit({"outcome": "not_read", "error": str(error)})
+            emit({"outcome": "not_read", "error": type(error).__name__, "text": str(error)})
         return ExitCode.FAILED
     if as_json:
         emit({**asdict(found), "path": str(found.path)})
@@ -58,6 +58,7 @@ def _lines(found: StoreReport) -> list[str]:
     lines = [f"{found.path}: {len(found.keys)} keys in use"]
     if found.server is not None:
         lines.append(server_words(found.server))
+        lines += [f"warning: {text}; {remedy}" for _, text, remedy in server_problems(found.server)]
     if found.paused:
         lines.append(
             f"it lost its memory {found.age:.1f} s ago, nothing is granted for {found.paused:.1f} s; if no program of "

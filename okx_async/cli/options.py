@@ -2,27 +2,43 @@
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from okx_async import InvalidRequestError
+from okx_async.cli.exits import say
+from okx_async.cli.help import one_of
+
 if TYPE_CHECKING:
     from okx_async.cli.target import Target
+
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+
+
+def seconds(value: float | None) -> float | None:
+    """Return an option's number of seconds, checked."""
+    if value is not None and not (isfinite(value) and value >= 0):
+        raise typer.BadParameter("must be a number of seconds, 0 or more")
+    return value
 
 
 def exchange(
     *,
     demo: Annotated[bool, typer.Option("--demo", help="Demo trading; needs an API key of demo trading.")] = False,
     region: Annotated[
-        str, typer.Option("--region", metavar="global|eea|us|app|au|tr", help="The account's home.")
+        str, typer.Option("--region", help="The account's home.", **one_of("global", "eea", "us", "app", "au", "tr"))
     ] = "global",
     base_url: Annotated[
-        str | None, typer.Option("--base-url", help="Another host, for instance `okx-async simulate`.")
+        str | None, typer.Option("--base-url", metavar="URL", help="Another host, for instance `okx-async simulate`.")
     ] = None,
     counts_as: Annotated[
         str | None,
-        typer.Option("--counts-as", metavar="live|demo", help="That host leads to OKX: one UID has one limit."),
+        typer.Option("--counts-as", help="That host leads to OKX: one UID has one limit.", **one_of("live", "demo")),
     ] = None,
     proxy: Annotated[
         str | None,
@@ -41,15 +57,19 @@ def exchange(
         str | None, typer.Option("--local-addr", metavar="IP", help="This machine's address to connect from.")
     ] = None,
     family: Annotated[
-        str | None, typer.Option("--family", metavar="ipv4|ipv6", help="Connect by IPv4 or IPv6 only.")
+        str | None, typer.Option("--family", help="Connect by IPv4 or IPv6 only.", **one_of("ipv4", "ipv6"))
     ] = None,
-    connect_timeout: Annotated[float, typer.Option("--connect-timeout", help="Seconds to a usable connection.")] = 2.0,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds from there to the answer.")] = 5.0,
+    connect_timeout: Annotated[
+        float, typer.Option("--connect-timeout", metavar="SECONDS", help="Seconds to a usable connection.")
+    ] = 2.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="Seconds from there to the answer.")
+    ] = 5.0,
 ) -> "Target":
     """Return the exchange that a command talks to."""
     from okx_async.cli.target import Target  # noqa: PLC0415 - not needed for --help
 
-    return Target(
+    target = Target(
         demo,
         region,
         base_url,
@@ -61,6 +81,10 @@ def exchange(
         connect_timeout=connect_timeout,
         timeout=timeout,
     )
+    with suppress(InvalidRequestError):  # an address that cannot be used: the command says so
+        if note := target.route_note():
+            say(note)
+    return target
 
 
 def with_target(command: Callable[..., None]) -> Callable[..., None]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from okx_async.cli.log import stop_log
 from okx_async.cli.loops import run as run_in_loop
 
 _T = TypeVar("_T")
@@ -39,6 +40,7 @@ class Stop:
         self.asked = True
         if name != _CTRL_C:
             self.word = f"stopped by {name}"
+        stop_log(self.word)
 
 
 def _signals(*names: str) -> dict[signal.Signals, str]:
@@ -105,13 +107,18 @@ def _handled(terminate: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(stop: Stop) -> Iterator[None]:
-    """Let signals raise KeyboardInterrupt, as Ctrl-C does, while the block waits for input without an event loop."""
-    names = _signals(*_NAMES)
+def interruptible(stop: Stop, *, at_once: bool = True) -> Iterator[None]:
+    """Let signals raise KeyboardInterrupt, as Ctrl-C does, while the block waits or works without an event loop.
+
+    Without `at_once` the first signal is only noted: the block looks at ``stop.asked`` where it can end.
+    """
+    names = _signals(*_NAMES) if at_once else _signals(_CTRL_C, *_NAMES)
 
     def terminate(number: int, _: object) -> None:
+        again = stop.asked
         stop.by(names[signal.Signals(number)])
-        raise KeyboardInterrupt
+        if at_once or again:
+            raise KeyboardInterrupt
 
     before = {}
     try:

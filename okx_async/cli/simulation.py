@@ -32,6 +32,7 @@ class Options:
     pos_mode: str
     fill_delay: float
     seed: int | None
+    control: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def _exchange(options: Options) -> SimulatedExchange:
         pos_mode=options.pos_mode,  # type: ignore[arg-type]  # the same
         fill_delay=options.fill_delay,
         seed=options.seed,
+        control="everywhere" if options.control else "here",
         journal_cap=_JOURNAL,
     )
 
@@ -194,6 +196,7 @@ def _words(exchange: SimulatedExchange, accounts: Sequence[Account]) -> str:
             f"{'# ' * (number > 1)}export {name}={shlex.quote(value)}"
             for name, value in _variables(account.credentials).items()
         ]
+    lines += ["", "# okx-async simulated steers it:", f"export OKX_SIMULATED={exchange.base_url}"]
     lines += ["", f"okx-async positions --base-url {exchange.base_url}"]
     held = [one for one in exchange.positions if one.user_id == exchange.user_id]
     if held:

@@ -23,12 +23,16 @@ from okx_async import (
     SlotTimeoutError,
 )
 from okx_async._http.certificates import context_of
-from okx_async._http.proxy import ENVIRONMENT, read_proxy
+from okx_async._http.proxy import ENVIRONMENT, environment_proxy, read_proxy
 from okx_async._http.route import NetworkOptions, make_route
 from okx_async._rest.hosts import environment, host_of
 from okx_async._validation import check_seconds, short_repr
 from okx_async.cli.limits import command_limits
 
+_SOCKS_STEP: Final = (
+    "the command line goes through HTTP proxies only; give the address of one that leads on to it, such as Privoxy "
+    "(forward-socks5)"
+)
 _FAMILIES: Final = {None: 0, "ipv4": int(socket.AF_INET), "ipv6": int(socket.AF_INET6)}
 
 
@@ -55,6 +59,7 @@ class Target:
         """Return the arguments of Client and of `examine_exchange`; raises InvalidRequestError for wrong options."""
         if self.family not in _FAMILIES:
             raise InvalidRequestError(f"family must be ipv4 or ipv6, got {short_repr(self.family)}")
+        read_proxy(self.proxy, self.url(), socks_step=_SOCKS_STEP)  # Client would advise an argument of its own
         return {
             "demo": self.demo,
             "region": self.region,
@@ -67,6 +72,18 @@ class Target:
             "connect_timeout": self.connect_timeout,
             "timeout": self.timeout,
         }
+
+    def route_note(self) -> str:
+        """Return why `--proxy env` leads through no proxy; "" if it does, or was not given."""
+        if self.proxy != ENVIRONMENT or environment_proxy(self.url()) is not None:
+            return ""
+        url = urlsplit(self.url())
+        names = f"{url.scheme.upper()}_PROXY", "ALL_PROXY"
+        if any(os.environ.get(name) or os.environ.get(name.lower()) for name in names):
+            why = f"NO_PROXY excepts {url.hostname}"
+        else:
+            why = f"neither {names[0]} nor {names[1]} is set"
+        return f"--proxy env: {why}, so the command connects directly"
 
     def check(self) -> None:
         """Raise InvalidRequestError for wrong options."""

@@ -64,9 +64,10 @@ def positions(inst_ids: list[str] | None, target: Target, *, as_json: bool) -> E
             emit(failure_record(error))
         return exit_code(error)
     if listed is None:
-        say(f"{stop.word}: the positions were not read")
+        text = f"{stop.word}: the positions were not read"
+        say(text)
         if as_json:
-            emit({"outcome": "not_read", "error": "Interrupted"})
+            emit({"outcome": "not_read", "error": "Stopped", "text": text})
         return ExitCode.FAILED
     if as_json:
         emit({"positions": [dict(position.raw) for position in listed]})

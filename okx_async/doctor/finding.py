@@ -10,6 +10,7 @@ class Level(StrEnum):
     """The severity of a finding."""
 
     OK = "ok"
+    """Nothing is wrong."""
     WARN = "warn"
     """Closes work, but something deserves attention."""
     FAIL = "fail"
@@ -20,9 +21,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding(Record):
-    """One checked thing: ``check`` is its name, ``text`` the result, ``remedy`` what to do ("" if nothing)."""
+    """The result of one check."""
 
     check: str
+    """The name of the check, such as "clock"."""
     level: Level
+    """How severe the result is."""
     text: str
+    """The result, in words."""
     remedy: str = ""
+    """What to do; "" if nothing."""

@@ -11,6 +11,8 @@ from okx_async.stores.transactions import StoreError
 from okx_async.stores.urls import place_of, report_of
 
 _NAME: Final = "limits"
+_JUMP: Final = 0.002
+"""Seconds: a quarter of a second at 500 ppm is a tenth of a millisecond."""
 _SHOWN: Final = 5
 """Process ids in a line at most."""
 
@@ -41,13 +43,29 @@ def _judged(url: str, found: StoreReport) -> Finding:
     if found.paused:
         remedy = "wait; or, if no program of this account ran lately: okx-async limits --vouch"
         return Finding(_NAME, Level.WARN, f"{text}; it was lost and grants nothing for {found.paused:.1f} s", remedy)
-    if found.server is not None and found.server.replicas and not found.server.wary:
-        remedy = "set min-replicas-to-write 1, and min-replicas-max-lag to the time after which a replica takes over"
-        text += "; if the network splits, it and a replica that took over grant slots beside each other"
-        return Finding(_NAME, Level.WARN, text, remedy)
+    if found.server is not None and (problems := server_problems(found.server)):
+        level, _, remedy = problems[0]
+        return Finding(_NAME, level, "; ".join([text, *(words for _, words, _ in problems)]), remedy)
     if not url:
         return Finding(_NAME, Level.OK, f"{text}; a program shares it with {VARIABLE}=sqlite:")
     return Finding(_NAME, Level.OK, text)
+
+
+def server_problems(server: ServerReport) -> list[tuple[Level, str, str]]:
+    """Return what is wrong with a server, the worst first: how bad, what it is, and the remedy."""
+    found = []
+    if server.multiplexed:
+        words = "a proxy puts several clients on one connection, so that a restart of the server cannot be seen"
+        found.append((Level.FAIL, words, "name the server itself"))
+    if server.jump > _JUMP:
+        words = f"its clock moved by {server.jump:.3f} s beside this host's while it was looked at"
+        found.append((Level.WARN, words, "have it slewed, by 500 ppm at most, and never set"))
+    if server.replicas and not server.wary:
+        words = "if the network splits, it and a replica that took over grant slots beside each other"
+        remedy = "set min-replicas-to-write 1, and min-replicas-max-lag to the time after which a replica takes over"
+        found.append((Level.WARN, words, remedy))
+    found += [(Level.WARN, words, "keep what is apart on servers of its own") for words in server.doubts]
+    return found
 
 
 def server_words(server: ServerReport) -> str:

@@ -21,7 +21,11 @@ _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*>=(?P<least>[\d.]+)")
 
 
 def examine_machine(*, max_connections: int = 256) -> list[Finding]:
-    """Return findings on Python, the packages installed, their compiled parts and the limit of open files."""
+    """Return findings on Python, the packages installed, their compiled parts and the limit of open files.
+
+    Args:
+        max_connections: as Client is given it, compared with the limit of open files.
+    """
     return [
         Finding("python", Level.OK, f"{platform.python_implementation()} {platform.python_version()}, {_system()}"),
         *_packages(),

@@ -16,21 +16,35 @@ class Registry(Protocol):
     """What metrics are registered with: a prometheus_client.CollectorRegistry."""
 
     def register(self, collector: Any) -> None:
-        """Add a collector."""
+        """Add a collector.
+
+        Args:
+            collector: What is asked for metrics when they are collected.
+        """
 
 
 class TracerSource(Protocol):
     """What makes tracers: an opentelemetry.trace.TracerProvider."""
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a tracer."""
+        """Return a tracer.
+
+        Args:
+            *args: As OpenTelemetry has them.
+            **kwargs: As OpenTelemetry has them.
+        """
 
 
 class MeterSource(Protocol):
     """What makes meters: an opentelemetry.metrics.MeterProvider."""
 
     def get_meter(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a meter."""
+        """Return a meter.
+
+        Args:
+            *args: As OpenTelemetry has them.
+            **kwargs: As OpenTelemetry has them.
+        """
 
 
 class Instrumentation(Protocol):
@@ -40,10 +54,18 @@ class Instrumentation(Protocol):
     """
 
     def on_attempt(self, attempt: Attempt) -> None:
-        """Report one attempt of a close: give it to `Client(on_attempt=)`."""
+        """Report one attempt of a close: give it to `Client(on_attempt=)`.
+
+        Args:
+            attempt: The attempt, as the client tells it.
+        """
 
     def on_limit(self, event: LimitEvent) -> None:
-        """Report one wait for a slot, or one pause: give it to `Client(on_limit=)`."""
+        """Report one wait for a slot, or one pause: give it to `Client(on_limit=)`.
+
+        Args:
+            event: The wait or pause, as the client tells it.
+        """
 
     def watch(self, *limiters: SlotSource) -> None:
         """Report the state of limiters too, summed over their keys, whenever metrics are collected.
@@ -62,6 +84,9 @@ def combine(*functions: Callable[[_T], object]) -> Callable[[_T], None]:
     """Return a function that calls each of these in turn: several for one `on_attempt`, `on_limit`, or other hook.
 
     What one of them raises is logged and keeps no other from its call.
+
+    Args:
+        *functions: Plain functions of what the hook tells.
     """
 
     def call(value: _T) -> None:

@@ -29,6 +29,7 @@ _MOST_KINDS: Final = 4096
 class _Kind(NamedTuple):
     """The attributes of attempts that differ in their times only."""
 
+    name: str
     counted: Mapping[str, str | int]
     timed: Mapping[str, str | int]
     span: Mapping[str, str | int]
@@ -116,16 +117,12 @@ class Telemetry:
         begun = ended if attempt.sent is None else attempt.sent
         if attempt.sent is not None:
             self._durations.record(max(0.0, ended - begun), kind.timed)
-        span = self._tracer.start_span(
-            f"POST {kind.span['url.template']}", kind=SpanKind.CLIENT, attributes=kind.span, start_time=_ns(begun)
-        )
-        if span.is_recording():
-            span.set_attribute("okx.token", attempt.token)
-            span.set_attribute("okx.wait.duration", attempt.waited)
-            if attempt.resends:
-                span.set_attribute("http.request.resend_count", attempt.resends)
-            if kind.status is not None:
-                span.set_status(kind.status)
+        own = {"okx.token": attempt.token, "okx.wait.duration": attempt.waited, **kind.span}
+        if attempt.resends:
+            own["http.request.resend_count"] = attempt.resends
+        span = self._tracer.start_span(kind.name, kind=SpanKind.CLIENT, attributes=own, start_time=_ns(begun))
+        if kind.status is not None:
+            span.set_status(kind.status)
         span.end(_ns(max(begun, ended)))
 
     def on_limit(self, event: LimitEvent) -> None:
@@ -189,7 +186,7 @@ def _kind(attempt: Attempt, environment: str, also: Mapping[str, str]) -> _Kind:
         timed["error.type"] = str(attempt.status) if answered else attempt.outcome.value
         status = Status(StatusCode.ERROR, f"{attempt.outcome.value} {code_label(attempt.code)}".rstrip())
     counted = {"okx.outcome": attempt.outcome.value, **place}
-    return _Kind(counted, timed, {**timed, "url.full": target.url}, status)
+    return _Kind(f"POST {target.path}", counted, timed, {**timed, "url.full": target.url}, status)
 
 
 def _ns(seconds: float) -> int:

@@ -81,7 +81,7 @@ class Actors(Market):
             kind: "liquidation" (by default) or "adl".
             code: Answers closes meanwhile; by default 50020 (liquidation) or 50017 (ADL) for this position. 50009,
                 50019 and 50022 freeze the whole account.
-            seconds: How long it takes; by default 1.
+            seconds: Seconds that it takes; by default 1.
             part: The part of the position that it closes; by default all.
             after: Seconds until it begins; by default 0.
             on_close: Count `after` from the answer to the n-th request to close; 0 (by default): from now.

@@ -14,7 +14,7 @@ from math import inf
 from os import PathLike
 from random import Random
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Literal, Self, Unpack
 
 from okx_async._credentials import Credentials
 from okx_async.simulator.actors import Actors
@@ -26,6 +26,7 @@ from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.books.books import Books
 from okx_async.simulator.books.instruments import listing
 from okx_async.simulator.books.orders import Orders
+from okx_async.simulator.control import Control
 from okx_async.simulator.faults.faults import Faults
 from okx_async.simulator.gateway import Gateway
 from okx_async.simulator.http.connections import Connections
@@ -41,15 +42,17 @@ class SimulatedExchange(Actors, Injection):
     """An exchange on a loopback socket, with one live account; times are in seconds.
 
     Args:
-        latency: Each way, at least; by default 0.
-        jitter: Each way, more at most, uniform; by default 0.
-        fill: The part of the position that a close fills; by default 1.
+        latency: Seconds each way, at least; by default 0.
+        jitter: Seconds each way, more at most, uniform; by default 0.
+        fill: The part of the position that a close fills, from 0 to 1; by default 1.
         pos_mode: The position mode of the default account, "net_mode" (by default) or "long_short_mode".
         seed: Decides everything random.
         host: Where it listens; by default "127.0.0.1".
         port: Where it listens; 0 (by default): any free port.
+        control: From where it may be steered by HTTP, under ``/simulated``: "here" (by default), from this machine
+            alone, "everywhere" or "nowhere".
         journal_cap: Rows and trades that are kept, by default 1,000,000; None: all.
-        clock: Measures; by default `time.monotonic`.
+        clock: Measures, in seconds; by default `time.monotonic`.
         wall_clock: The server's time in Unix seconds; by default `time.time`. A skewed clock makes a skewed server.
         settings: What OKX does not document, and a recording can settle: the fields of `Behaviour`, by default its own.
 
@@ -88,6 +91,7 @@ class SimulatedExchange(Actors, Injection):
         seed: int | str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        control: Literal["here", "everywhere", "nowhere"] = "here",
         journal_cap: int | None = 1_000_000,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -97,6 +101,8 @@ class SimulatedExchange(Actors, Injection):
             raise ValueError("latency and jitter must be finite numbers of seconds and not negative")
         if not 0 <= fill <= 1:
             raise ValueError(f"fill must be from 0 to 1, got {fill}")
+        if control not in {"here", "everywhere", "nowhere"}:
+            raise ValueError(f'control must be "here", "everywhere" or "nowhere", got {control!r}')
         self._latency, self._jitter = latency, jitter
         self._host, self._port = host, port
         self._wall_clock = wall_clock
@@ -128,6 +134,15 @@ class SimulatedExchange(Actors, Injection):
         )
         Actors.__init__(self, venue, self._accounts.add(pos_mode=pos_mode), clock=clock, wall_ms=self._ms)
         Injection.__init__(self, faults, gateway)
+        steering = Control(
+            self,
+            self,
+            self._accounts,
+            journal=lambda: gateway.journal,
+            worst_window=self.worst_window,
+            clock=clock,
+            everywhere=control == "everywhere",
+        )
         self._frontend = HttpFrontend(
             gateway,
             clock=clock,
@@ -135,6 +150,7 @@ class SimulatedExchange(Actors, Injection):
             latency=self._one_way,
             keepalive=behaviour.keepalive,
             max_head=behaviour.max_head,
+            control=None if control == "nowhere" else steering.answer,
         )
         self._origin = ""
 
@@ -264,7 +280,11 @@ class SimulatedExchange(Actors, Injection):
         return self._accounts.add_key(account or self._account, perm=perm, ip=ip, credentials=credentials)
 
     def revoke(self, credentials: Credentials) -> None:
-        """Delete an API key: from now on its requests are answered 50119."""
+        """Delete an API key: from now on its requests are answered 50119.
+
+        Args:
+            credentials: The key.
+        """
         self._accounts.revoke(credentials)
 
     @property
@@ -285,7 +305,11 @@ class SimulatedExchange(Actors, Injection):
         return list(self._gateway.journal)
 
     def listen(self, tell: Callable[[Request, Answer, JournalRow], object]) -> None:
-        """Call `tell` with each request that is decided, its answer and its row of the journal."""
+        """Call `tell` with each request that is decided, its answer and its row of the journal.
+
+        Args:
+            tell: A plain function of the three.
+        """
         self._gateway.listeners.append(tell)
 
     @property

@@ -225,14 +225,23 @@ class Market:
         )
 
     def set_price(self, inst_id: str, px: int | str | Decimal) -> None:
-        """Set the price of an instrument: market orders fill at it, profit and loss are shown by it."""
+        """Set the price of an instrument: market orders fill at it, profit and loss are shown by it.
+
+        Args:
+            inst_id: The instrument.
+            px: The price in the quote currency, above 0.
+        """
         price = _amount(px)
         if price <= 0:
             raise ValueError(f"{inst_id}: a price is positive, got {px}")
         self._relist(replace(self._listed(inst_id), price=price))
 
     def delist(self, inst_id: str) -> None:
-        """Remove an instrument from the list: a close is answered 51001."""
+        """Remove an instrument from the list: a close is answered 51001.
+
+        Args:
+            inst_id: The instrument.
+        """
         del self._venue.instruments[inst_id]
 
     @property

@@ -69,6 +69,9 @@ def serve(
     """
     bucket.drop(now)
     line = bucket.line
+    opened = now >= max(bucket.blocked_until, not_before)
+    if not line and opened and now <= not_after and bucket.free(now, panic=False) >= len(asks):
+        return [Answer(bucket.take(now, ask.token, holder)) for ask in asks]  # as most of the time
     by_waiter = {ask.waiter: ask for ask in asks}
     for waiter in [
         waiter
@@ -79,7 +82,6 @@ def serve(
     for ask in asks:
         if ask.waiter not in line:
             line[ask.waiter] = Place(holder, ask.panic, now - ask.age * (1 - PPM), now)
-    opened = now >= max(bucket.blocked_until, not_before)
     answers: dict[str, Answer] = {}
     # No holder has more places than its share of the tokens, so a crowd in one program is no crowd in the others' way.
     share = -(-bucket.quota.limit // len({place.holder for place in line.values()} or {holder}))

@@ -28,10 +28,10 @@ class RedisLimiter(SharedLimiter):
     Args:
         url: The server: ``redis://``, ``rediss://`` (TLS) or ``unix://``. It may hold a user and a password.
         quota: The quota of every key that is not given another one.
-        lease: Seconds for which a slot may be used. Until its end and `doubt_grace` have passed, the slots of a process
-            that died stay out. It must exceed a client's ``connect_timeout + timeout``.
-        doubt_grace, guard: As `Limiter` takes them. All programs that use the server must agree on these and on
-            `lease`.
+        lease: Seconds, above 0, for which a slot may be used. Until its end and `doubt_grace` have passed, the slots of
+            a process that died stay out. It must exceed a client's ``connect_timeout + timeout``.
+        doubt_grace, guard: Seconds, as `Limiter` takes them. All programs that use the server must agree on these and
+            on `lease`.
         clock_slack: Seconds by which the server's clock may be ahead of what is expected before it counts as stepped.
         on_loss: What to do without the server: "refuse", or "local", to go on with ``limit // processes`` in each
             process once no slot of before is out. That keeps the limit only if all processes have lost the server.

@@ -23,6 +23,7 @@ from okx_async.stores.transactions import BusyError, StoreError
 SCRIPT: Final = Path(__file__).with_name("shared_bucket.lua").read_text(encoding="utf-8")
 TIMEOUT: Final = 1.0
 """Seconds after which a server that is silent is out of reach."""
+PROXY: Final = "if this is a proxy that puts many clients on one connection: name the server itself"
 
 
 class UnreachableError(BusyError):
@@ -65,6 +66,7 @@ class Link:
 
     def __init__(self, address: Address, script: str = SCRIPT) -> None:
         self.label = address.label
+        self.address = address
         self._script = script
         # A name that the server gives the script, no secret.
         self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
@@ -74,10 +76,7 @@ class Link:
         self.greeted = False
         """Whether the epochs of this server are known."""
         self.info: dict[str, str] = {}
-        [found] = self.commands([("INFO",)])
-        if isinstance(found, Exception):
-            self.close()
-            raise self._failure(found)
+        found = self._asked_what_it_is()
         for line in found.decode(errors="replace").splitlines():
             name, _, value = line.partition(":")
             self.info[name] = value
@@ -175,6 +174,20 @@ class Link:
         if word in {"MOVED", "ASK", "CLUSTERDOWN"}:
             self.close()
         return UnreachableError(f"{self.label}: {text}")
+
+    def _asked_what_it_is(self) -> bytes:
+        """Return what the server says of itself; a proxy in between may not let that through."""
+        try:
+            [found] = self.commands([("INFO",)])
+        except UnreachableError as error:
+            if "closed by server" in str(error):
+                raise UnreachableError(f"{error}; {PROXY}") from None
+            raise
+        if isinstance(found, bytes):
+            return found
+        self.close()
+        failure = self._failure(found)
+        raise InvalidRequestError(f"{failure}; {PROXY}") if type(failure) is StoreError else failure
 
     def _judge(self) -> None:
         """Refuse a server that forgets keys to make room, or that may not be written to."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from zlib import crc32
 
 import orjson
@@ -82,12 +82,43 @@ class Seen:
     answers: list[Answer]
 
 
-def terms_of(terms: Terms) -> dict[str, int]:
-    """Return what all holders agree upon, as parts of a message."""
-    return {"lease": micro(terms.lease), "grace": micro(terms.doubt_grace), "guard": micro(terms.guard)}
+class Frame(NamedTuple):
+    """What is the same in each message of a turn to one server; times are microseconds of the server."""
+
+    run: str
+    """The incarnation of the server."""
+    expected: int
+    """What its clock shows at most; NEVER: that is not known."""
+    terms: tuple[int, int, int]
+    """What all holders agree upon: see `terms_of`."""
+    holder: str = ""
+    not_after: int = NEVER
+    """When nothing is to be granted any more."""
 
 
-def write_visit(visit: Visit, now: float, sent: float, frame: dict[str, Any]) -> bytes:
+@lru_cache(maxsize=16)
+def terms_of(terms: Terms) -> tuple[int, int, int]:
+    """Return what all holders agree upon, as a part of a message."""
+    return micro(terms.lease), micro(terms.doubt_grace), micro(terms.guard)
+
+
+def write_epoch(what: str, frame: Frame, *, stepped: bool = False) -> bytes:
+    """Return a message about an epoch, or a look: "hello", "vouch" or "look".
+
+    Args:
+        what: What it is.
+        frame: What is the same for each message of a turn.
+        stepped: Whether the server's clock was found to be stepped.
+    """
+    return orjson.dumps(_message(what, frame, int(stepped), (1, 1, 0, 0, (), (), ())))
+
+
+def _message(what: str, frame: Frame, stepped: int, parts: tuple[Any, ...]) -> list[Any]:
+    """Return the parts of a message, in the order in which the script unpacks them."""
+    return [what, stepped, frame.run, frame.expected, *frame.terms, frame.holder, frame.not_after, *parts]
+
+
+def write_visit(visit: Visit, now: float, sent: float, frame: Frame) -> bytes:
     """Return the message of a visit.
 
     Args:
@@ -98,23 +129,27 @@ def write_visit(visit: Visit, now: float, sent: float, frame: dict[str, Any]) ->
     """
     quota = visit.quota
     return orjson.dumps(
-        {
-            "what": "visit",
-            "limit": quota.limit,
-            "per": micro(quota.per),
-            "reserve": quota.reserve,
-            "notes": [[n.kind, n.token, _age(now, n.at), micro(n.seconds)] for n in visit.notes],
-            "adopt": [
-                [ident, _age(now, token.at), micro(token.free_at - now), int(token.cooling)]
-                for ident, token in visit.held.items()
-                if token.free_at > now
-            ],
-            "asks": [
-                [ask.waiter, ask.token, int(ask.panic), _age(now, sent - ask.age), int(ask.stays)] for ask in visit.asks
-            ],
-            "serve": visit.serve,
-            **frame,
-        }
+        _message(
+            "visit",
+            frame,
+            0,
+            (
+                quota.limit,
+                micro(quota.per),
+                quota.reserve,
+                int(visit.serve),
+                [(n.kind, n.token, _age(now, n.at), micro(n.seconds) if n.seconds else 0) for n in visit.notes],
+                [
+                    (ident, _age(now, token.at), micro(token.free_at - now), int(token.cooling))
+                    for ident, token in visit.held.items()
+                    if token.free_at > now
+                ],
+                [
+                    (ask.waiter, ask.token, int(ask.panic), _age(now, sent - ask.age), int(ask.stays))
+                    for ask in visit.asks
+                ],
+            ),
+        )
     )
 
 
@@ -126,6 +161,13 @@ def _quota(limit: int, per: int, reserve: int) -> Quota:
 def _age(now: float, at: float) -> int:
     """Return how long ago something was; too little is safe."""
     return max(0, int((now - at) * 1e6))
+
+
+def tokens_of(reply: list[Any]) -> tuple[list[tuple[bytes, int, int, int]], list[Any]]:
+    """Return the tokens that a reply of the script names, and what comes after them."""
+    end = 17 + 4 * reply[16]
+    tokens = zip(reply[17:end:4], reply[18:end:4], reply[19:end:4], reply[20:end:4], strict=True)
+    return list(tokens), reply[end:]
 
 
 def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> Seen:
@@ -140,20 +182,20 @@ def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> S
     _, _, now, since, _, opens, limit, per, reserve, agreed, told, blocked, refused, given_up, refusals, granted = (
         reply[:16]
     )
-    answers, tokens = reply[16:18]
+    tokens, answers = tokens_of(reply)
 
     def local(at: int) -> float:
         return received + (at - int(now)) / 1e6
 
     found: Held = {}
     out: Held = {}
-    for number in range(0, len(tokens), 4):
-        ident, at, free_at, cooling = tokens[number : number + 4]
-        name = ident.decode()
-        token = Token(holder if name else "", local(at), local(free_at), bool(cooling))
-        found[name or f"?{number}"] = token
-        if name:
-            out[name] = token
+    for number, (ident, at, free_at, cooling) in enumerate(tokens):
+        back = received + (free_at - now) / 1e6
+        if ident:
+            name = ident.decode()
+            out[name] = found[name] = Token(holder, local(at), back, cooling == 1)
+        else:
+            found[f"?{number}"] = Token("", 0.0, back, cooling == 1)
     bucket = SharedBucket(
         _quota(limit, per, reserve),
         terms,

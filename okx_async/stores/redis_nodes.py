@@ -55,6 +55,10 @@ class Nodes:
         place = self._places[tag]
         return self._links.get(place.label) or self._opened(place)
 
+    def known(self, tag: int) -> Link | None:
+        """Return the connection to the server of a tag if there is one."""
+        return self._links.get(self._places[tag].label) if self._places else None
+
     def tags(self, link: Link) -> list[int]:
         """Return the tags that a server keeps."""
         return [tag for tag, place in enumerate(self._places) if place.label == link.label]

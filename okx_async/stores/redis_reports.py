@@ -1,24 +1,26 @@
 """What stands in a Redis or Valkey server of limits, and what it says of itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import median
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, sleep
 from typing import Any, Final
-
-import orjson
 
 from okx_async._quota import Quota
 from okx_async.stores.lease import Place, SharedBucket, Terms, Token
 from okx_async.stores.records import key_of
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import SCRIPT, Call, Link
-from okx_async.stores.redis_messages import NEVER, TAGS, epoch_name, terms_of
+from okx_async.stores.redis_messages import NEVER, TAGS, Frame, epoch_name, terms_of, tokens_of, write_epoch
+from okx_async.stores.redis_neighbours import doubts, names_in
 from okx_async.stores.redis_nodes import Nodes
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
 from okx_async.stores.transactions import StoreError
 
 PREFIX: Final = "okx-async"
 _PINGS: Final = 5
+_PAUSE: Final = 0.05
+"""Seconds between them: a clock that is being set shows that."""
 _NOBODYS: Final = Terms(0.0, 0.0, 0.0)
 """Terms of an epoch that takes those of the first program."""
 
@@ -34,6 +36,7 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
     nodes = Nodes(address, prefix, SCRIPT, monotonic)
     age, paused = 0.0, 0.0
     keys: list[KeyReport] = []
+    told: list[str] = []
     try:
         for tag in range(TAGS):
             nodes.link(tag)
@@ -46,15 +49,18 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
                 if unknown != NEVER:
                     terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
                     paused = max(paused, (unknown - now) / 1e6 + terms.doubt(Quota()))
-            keys += _keys(link, prefix)
-        return StoreReport(address.label, age, paused, tuple(keys), _server(nodes.link(0)))
+            names = names_in(link)
+            keys += _keys(link, prefix, names)
+            told += doubts(names, prefix)
+        server = replace(_server(nodes.link(0)), doubts=tuple(dict.fromkeys(told)))
+        return StoreReport(address.label, age, paused, tuple(keys), server)
     finally:
         nodes.close()
 
 
 def _calls(link: Link, what: str, keys: list[list[str]]) -> list[list[Any]]:
     """Return the replies of the script, without those of keys where nothing stands."""
-    message = orjson.dumps({"what": what, "run": link.run, "expected": NEVER, "holder": "", **terms_of(_NOBODYS)})
+    message = write_epoch(what, Frame(link.run, NEVER, terms_of(_NOBODYS)))
     replies = link.script([Call(names, message) for names in keys]) if keys else []
     for reply in replies:
         if reply[1] not in {b"ok", b"nothing"}:
@@ -62,19 +68,9 @@ def _calls(link: Link, what: str, keys: list[list[str]]) -> list[list[Any]]:
     return [reply for reply in replies if reply[1] == b"ok"]
 
 
-def _keys(link: Link, prefix: str) -> list[KeyReport]:
-    names: set[str] = set()
-    cursor = b"0"
-    while True:
-        [found] = link.commands([("SCAN", cursor, "MATCH", f"{prefix}:{{{prefix}-*", "COUNT", 1000)])
-        if isinstance(found, Exception):
-            raise StoreError(f"{link.label}: {found}")
-        cursor, page = found
-        names |= {name.decode() for name in page if not name.endswith(b"}:epoch")}
-        if cursor == b"0":
-            break
+def _keys(link: Link, prefix: str, names: set[str]) -> list[KeyReport]:
     reports = []
-    for name in sorted(names):
+    for name in sorted(name for name in names if name.startswith(f"{prefix}:") and not name.endswith("}:epoch")):
         for reply in _calls(link, "look", [[name[: name.index("}") + 1] + ":epoch", name]]):
             reports.append(_key(key_of(name[name.index("}") + 2 :]), reply))  # noqa: PERF401 - two loops
     return reports
@@ -82,13 +78,13 @@ def _keys(link: Link, prefix: str) -> list[KeyReport]:
 
 def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
     now, limit, per, reserve, blocked, refused, given_up = (reply[n] for n in (2, 6, 7, 8, 11, 12, 13))
-    tokens, waiting = reply[17], reply[18]
+    tokens, waiting = tokens_of(reply)
     bucket = SharedBucket(
         Quota(limit, per / 1e6, reserve),
         Terms(),
         {
-            str(n): Token(tokens[n].decode(), tokens[n + 1] / 1e6, tokens[n + 2] / 1e6, bool(tokens[n + 3]))
-            for n in range(0, len(tokens), 4)
+            str(n): Token(holder.decode(), at / 1e6, free_at / 1e6, bool(cooling))
+            for n, (holder, at, free_at, cooling) in enumerate(tokens)
         },
         {str(n): Place(holder.decode(), False, 0.0, now / 1e6) for n, holder in enumerate(waiting)},  # noqa: FBT003
         blocked / 1e6,
@@ -99,11 +95,14 @@ def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
 
 
 def _server(link: Link, clock: Callable[[], float] = perf_counter) -> ServerReport:
-    times = []
+    times: list[float] = []
+    moments: list[tuple[float, float]] = []
     for _ in range(_PINGS):
         begun = clock()
-        link.commands([("PING",)])
+        [shown] = link.commands([("TIME",)])
         times.append(clock() - begun)
+        moments.append((begun, int(shown[0]) + int(shown[1]) / 1e6))
+        sleep(_PAUSE)
     [wary] = link.commands([("CONFIG", "GET", "min-replicas-to-write")])  # a managed server may refuse to say
     info = link.info
     name = "Valkey" if "valkey_version" in info else "Redis"
@@ -114,4 +113,35 @@ def _server(link: Link, clock: Callable[[], float] = perf_counter) -> ServerRepo
         info.get("aof_enabled") == "1",
         int(info.get("connected_slaves", 0)),
         not isinstance(wary, Exception) and wary[1:] not in ([], [b"0"]),
+        jump(moments, times),
+        _multiplexed(link),
     )
+
+
+def jump(moments: Sequence[tuple[float, float]], ways: Sequence[float]) -> float:
+    """Return by how many seconds a clock went another way than ours, beyond what the round trips leave open.
+
+    Args:
+        moments: When it was asked, by our clock, and what it showed.
+        ways: The round trips.
+    """
+    (began, first), *others = moments
+    least = ways[0]
+    beyond = max(
+        (
+            abs((at - first) - (asked - began)) - max(least, way)
+            for (asked, at), way in zip(others, ways[1:], strict=True)
+        ),
+        default=0.0,
+    )
+    return max(0.0, beyond)
+
+
+def _multiplexed(link: Link) -> bool:
+    """Return whether a second connection turns out to be the same one for the server."""
+    other = Link(link.address)
+    try:
+        ids = [found for each in (link, other) for found in each.commands([("CLIENT", "ID")])]
+    finally:
+        other.close()
+    return not any(isinstance(found, Exception) for found in ids) and ids[0] == ids[1]

@@ -5,10 +5,9 @@ the message was late on its way, or its clock was stepped. The round trip tells 
 than the clock is ahead explains it, and is sent once more; a clock that is ahead by more than the way took was stepped.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
-
-import orjson
 
 from okx_async._errors import InvalidRequestError
 from okx_async.stores.lease import PPM, Terms
@@ -17,6 +16,7 @@ from okx_async.stores.redis_link import SCRIPT, TIMEOUT, Call, Link, Unreachable
 from okx_async.stores.redis_messages import (
     NEVER,
     TAGS,
+    Frame,
     Seen,
     Visit,
     bucket_name,
@@ -25,13 +25,16 @@ from okx_async.stores.redis_messages import (
     read_seen,
     tag_of,
     terms_of,
+    write_epoch,
     write_visit,
 )
+from okx_async.stores.redis_neighbours import MANY, doubts, names_in, size_of
 from okx_async.stores.redis_nodes import NodeError, Nodes
 from okx_async.stores.transactions import BusyError, StoreError
 
 T = TypeVar("T")
-Ask: TypeAlias = Callable[[int, Link, float], Call]
+logger = logging.getLogger("okx_async")
+Ask: TypeAlias = Callable[[int, Frame, float], Call]
 """Returns the call of that number, for a server, as of a moment."""
 LATE_TRIES: Final = 3
 """Times that a message is sent before a server whose clock is ahead of all expectation is taken to be stepped."""
@@ -68,7 +71,7 @@ class RedisStore:
         self.eras: dict[int, int] = {}
         """Since when the epoch of each tag is, in microseconds of the server."""
         self.nodes = Nodes(address, prefix, script, clock)
-        self._prefix = prefix
+        self.prefix = prefix
         self._clock = clock
         self._slack = slack
         self._seen: dict[str, tuple[int, float]] = {}  # by run id: server's time, when that message was sent
@@ -105,39 +108,38 @@ class RedisStore:
             sent: When these asks were first sent.
         """
 
-        def call(number: int, link: Link, now: float) -> Call:
+        def call(number: int, frame: Frame, now: float) -> Call:
             visit = visits[number]
-            frame = {
-                **self._frame(link, now),
-                "holder": holder,
-                # Later than that nothing is granted: nothing waits for it any more.
-                "not_after": self._until(link, now) + micro(TIMEOUT + self._slack),
-            }
-            keys = [epoch_name(self._prefix, tag_of(visit.key)), bucket_name(self._prefix, visit.key)]
+            keys = (epoch_name(self.prefix, tag_of(visit.key)), bucket_name(self.prefix, visit.key))
             return Call(keys, write_visit(visit, now, sent, frame))
 
-        replies = self._asked([tag_of(visit.key) for visit in visits], call)
+        replies = self._asked([tag_of(visit.key) for visit in visits], call, holder)
         received = self._clock()
         for visit, reply in zip(visits, replies, strict=True):
             self.eras[tag_of(visit.key)] = reply[3]
         return [read_seen(reply, received, holder, self.terms) for reply in replies]
 
+    def doubts(self) -> list[str]:
+        """Return what stands in a server and is likely to be a mistake; it is not looked through if it is large."""
+        return [
+            text for link in self.nodes.links if size_of(link) < MANY for text in doubts(names_in(link), self.prefix)
+        ]
+
     def vouch(self) -> None:
         """Say that no holder is about that the servers know nothing of."""
         self._epochs("vouch", range(TAGS))
 
-    def _epochs(self, what: str, tags: Iterable[int], **more: Any) -> None:
+    def _epochs(self, what: str, tags: Iterable[int], *, stepped: bool = False) -> None:
         """Enter the epochs of tags."""
         tags = list(tags)
 
-        def call(number: int, link: Link, now: float) -> Call:
-            message = orjson.dumps({**self._frame(link, now), "what": what, **more})
-            return Call([epoch_name(self._prefix, tags[number])], message)
+        def call(number: int, frame: Frame, _: float) -> Call:
+            return Call((epoch_name(self.prefix, tags[number]),), write_epoch(what, frame, stepped=stepped))
 
         for tag, reply in zip(tags, self._asked(tags, call), strict=True):
             self.eras[tag] = reply[3]
 
-    def _asked(self, tags: Sequence[int], call: Ask) -> list[list[Any]]:
+    def _asked(self, tags: Sequence[int], call: Ask, holder: str = "") -> list[list[Any]]:
         """Return the replies of calls, each to the server of its tag."""
         by_server: dict[str, tuple[Link, list[int]]] = {}
         for number, tag in enumerate(tags):
@@ -149,22 +151,29 @@ class RedisStore:
         replies: dict[int, list[Any]] = {}
         for link, numbers in by_server.values():
             try:
-                replies |= dict(zip(numbers, self._carried_out(link, numbers, call), strict=True))
+                replies |= dict(zip(numbers, self._carried_out(link, numbers, call, holder), strict=True))
             except UnreachableError as error:
                 raise self.nodes.fail(link, error) from None
         return [replies[number] for number in range(len(tags))]
 
-    def _carried_out(self, link: Link, numbers: Sequence[int], call: Ask) -> list[list[Any]]:
+    def _carried_out(self, link: Link, numbers: Sequence[int], call: Ask, holder: str) -> list[list[Any]]:
         """Return the replies of calls that one server carried out."""
         for attempt in range(LATE_TRIES + 1):
             sent = self._clock()
-            replies = link.script([call(number, link, sent) for number in numbers])
+            frame = self._frame(link, sent, holder)
+            replies = link.script([call(number, frame, sent) for number in numbers])
             way = self._clock() - sent
             late = [reply for reply in replies if reply[1] == b"late"]
             if not late:
                 break
             ahead = (max(reply[2] for reply in late) - self._until(link, sent)) / 1e6
             if ahead > way + self._slack or attempt >= LATE_TRIES - 1:
+                logger.warning(
+                    "%s: its clock was set forward by %.3f s, or the way to it has become so much longer: nothing is "
+                    "granted until no request of before can matter",
+                    link.label,
+                    ahead,
+                )
                 self._seen.pop(link.run, None)
                 self._epochs("hello", self.nodes.tags(link), stepped=True)
         else:
@@ -194,11 +203,13 @@ class RedisStore:
                     f"{self.path}: the limits are kept by a newer version of this library: format {reply[3]}"
                 )
             case _:
-                return StoreError(f"{self.path}: what stands under {self._prefix}: is of another program, or damaged")
+                return StoreError(f"{self.path}: what stands under {self.prefix}: is of another program, or damaged")
 
-    def _frame(self, link: Link, now: float) -> dict[str, Any]:
-        expected = self._until(link, now) + micro(self._slack) if link.run in self._seen else NEVER
-        return {"run": link.run, "expected": expected, **terms_of(self.terms)}
+    def _frame(self, link: Link, now: float, holder: str) -> Frame:
+        until = self._until(link, now)
+        expected = until + micro(self._slack) if link.run in self._seen else NEVER
+        # Later than `not_after` nothing is granted: nothing waits for it any more.
+        return Frame(link.run, expected, terms_of(self.terms), holder, until + micro(TIMEOUT + self._slack))
 
     def _until(self, link: Link, now: float) -> int:
         """Return what a server's clock shows at most if a message takes no longer than the last one."""

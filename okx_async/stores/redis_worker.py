@@ -16,6 +16,7 @@ from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
 from okx_async.stores.lease import Lease, SharedBucket
 from okx_async.stores.line import Answer
+from okx_async.stores.redis_hints import Hints, channel_of
 from okx_async.stores.redis_messages import NEVER, Held, Seen, Visit, tag_of
 from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.waiters import Key, LocalKey, Note, Waiter
@@ -56,6 +57,13 @@ class RedisWorker(Worker):
         self._eras: dict[Key, int] = {}
         self._pausing: frozenset[Key] | set[Key] = frozenset()
         self._warned = False
+        self._looked = False
+        self._hints = Hints(channel_of(store.prefix, self.holder), self._hinted, clock)
+
+    def stop(self, flush: float) -> None:
+        """End every wait, deliver what is to be told within `flush` seconds, and end the threads."""
+        self._hints.end()
+        super().stop(flush)
 
     def note(self, key: Key, note: Note) -> None:
         """Tell the store, and the bucket that a token may have come from without it."""
@@ -87,6 +95,22 @@ class RedisWorker(Worker):
         self.post(lambda: self._rescued(local, waiter))
         return True
 
+    def _hinted(self, key: Key) -> None:
+        """Have a key looked at again if something waits there; called in the thread of the hints."""
+
+        def look() -> None:
+            local = self.keys.get(key)
+            if local is not None and local.waiting():
+                self._hot[key] = local
+
+        self.post(look)
+
+    def _look_around(self) -> None:
+        """Tell what stands in the server and is likely to be a mistake, once."""
+        found = self.attempt(lambda store: store.doubts())
+        for text in [] if isinstance(found, Exception) else found:
+            logger.warning("%s: %s", self._store.path, text)
+
     def _rescued(self, local: LocalKey, waiter: Waiter) -> None:
         local.waiters[waiter.panic].pop(waiter.ident, None)
         self._hot[local.key] = local
@@ -107,6 +131,9 @@ class RedisWorker(Worker):
         heals = [self._heals(local) for local in chunk]
         found = transaction.visit(visits, self.holder, sent)
         self._warned = False
+        if not self._looked:
+            self._looked = True
+            self.at_last(self._look_around)
         for local, own, seen, healed in zip(chunk, asks, found, heals, strict=True):
             self._saw(local, seen, waits=bool(own), healed=healed)
         return 0.0, [seen.answers for seen in found]
@@ -166,7 +193,16 @@ class RedisWorker(Worker):
                     answer = self._without(local, ask.token, answer)
                 open_asks.append((waiter, ask))
                 open_answers.append(answer)
-            return super()._answered(local, open_asks, open_answers, lease)
+            granted = super()._answered(local, open_asks, open_answers, lease)
+        if local.waiting():
+            self._listen(local.key)
+        return granted
+
+    def _listen(self, key: Key) -> None:
+        """Hear of tokens that come back early, now that something waits for them."""
+        link = self._store.nodes.known(tag_of(key))
+        if link is not None:
+            self._hints.listen(link.address)
 
     def _without(self, local: LocalKey, ident: str, answer: Answer) -> Answer:
         """Return the answer for a waiter that does not wait for the end of a pause."""
@@ -176,11 +212,11 @@ class RedisWorker(Worker):
         earliest = min(answer.earliest, alone.earliest(now, 0, panic=True))
         return Answer(None, min(answer.again, max(earliest, now + AGAIN)), earliest)
 
-    def _failed(self, local: LocalKey, asks: Asks, error: Exception) -> None:
+    def _failed(self, local: LocalKey, error: Exception) -> None:
         with self._lending:
-            self._failed_alone(local, asks, error)
+            self._failed_alone(local, error)
 
-    def _failed_alone(self, local: LocalKey, asks: Asks, error: Exception) -> None:
+    def _failed_alone(self, local: LocalKey, error: Exception) -> None:
         """Let those wait on that may go on without the store, and end the waits of the others."""
         now = self._clock()
         for waiter in list(local.in_order()):
@@ -200,7 +236,7 @@ class RedisWorker(Worker):
                     self._in_loop(waiter.loop, [(waiter, None)])
                 elif waiter.stays and self._own(local).earliest(now, 0, panic=waiter.panic) <= waiter.deadline:
                     kept[waiter.panic][waiter.ident] = local.waiters[waiter.panic].pop(waiter.ident)
-        super()._failed(local, asks, error)
+        super()._failed(local, error)
         local.waiters = kept
         if any(kept):
             self._wake(local, now + AGAIN)

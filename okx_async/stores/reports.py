@@ -45,6 +45,12 @@ class ServerReport:
     replicas: int
     wary: bool
     """Whether it stops writing once its replicas are out of reach, so that no second server takes over beside it."""
+    jump: float = 0.0
+    """Seconds by which its clock went another way than this host's while it was looked at, beyond what can be told."""
+    multiplexed: bool = False
+    """Whether a proxy put two connections on one."""
+    doubts: tuple[str, ...] = ()
+    """What stands there and is likely to be a mistake."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,11 @@ class SharedLimiter:
         """Grant nothing for `key` in the next `seconds`, in no program; a block only moves later.
 
         It holds for this process at once, and does not wait for the store.
+
+        Args:
+            key: What requests are counted by.
+            seconds: Seconds of the block, at least 0.
+            refused: Whether the exchange refused a request for rate. False for a pause without a refusal.
         """
         check_pause(seconds)
         self._open()
@@ -93,7 +98,11 @@ class SharedLimiter:
         self._agent.tell(_key(key), Note(kind, "", self._agent.clock(), float(seconds)))
 
     def statistics(self, key: Hashable) -> Statistics:
-        """Return the state of `key` as this process last saw it, from any thread."""
+        """Return the state of `key` as this process last saw it, from any thread.
+
+        Args:
+            key: What requests are counted by.
+        """
         return self._agent.statistics(key)
 
     def keys(self) -> list[Key]:

@@ -26,10 +26,10 @@ class SqliteLimiter(SharedLimiter):
         path: The file, on a local file system, in a folder that only this user may write to. None: one file for all of
             this user's programs, ``okx-async/limits.sqlite3`` in ``$XDG_STATE_HOME`` or else ``~/.local/state``.
         quota: The quota of every key that is not given another one.
-        lease: Seconds for which a slot may be used. Until its end and `doubt_grace` have passed, the slots of a process
-            that died stay out. It must exceed a client's ``connect_timeout + timeout``.
-        rtt_floor, doubt_grace, guard: As `Limiter` takes them. All programs that use the file must agree on these and
-            on `lease` while any key is in use.
+        lease: Seconds, above 0, for which a slot may be used. Until its end and `doubt_grace` have passed, the slots of
+            a process that died stay out. It must exceed a client's ``connect_timeout + timeout``.
+        rtt_floor, doubt_grace, guard: Seconds, as `Limiter` takes them. All programs that use the file must agree on
+            these and on `lease` while any key is in use.
 
     Raises:
         InvalidRequestError: A value cannot work, or the file must not be used: the text says why.

@@ -36,6 +36,8 @@ APPLICATION: Final = 0x6F6B7861
 """Marks a SQLite file as ours."""
 SWEEP: Final = 64
 """Transactions after which keys that are over are deleted."""
+PAGE: Final = 1024
+"""Bytes that a transaction writes at least: a bucket is small."""
 MOST_KNOWN: Final = 1024
 FIRST_NAP, LONGEST_NAP = 0.00005, 0.001
 """Seconds between two tries to get the write lock."""
@@ -124,6 +126,7 @@ class Database:
         boot: Callable[[], str] = boot_id,
     ) -> None:
         self.path = path
+        self._place = str(path)
         self.terms = terms or Terms()
         self._any_terms = terms is None
         self.yields = False
@@ -190,7 +193,7 @@ class Database:
     def _opened(self, until: float) -> sqlite3.Connection:
         if self._connection is not None:
             with suppress(FileNotFoundError):
-                found = os.lstat(self.path)
+                found = os.lstat(self._place)
                 if (found.st_dev, found.st_ino) == self._inode:
                     return self._connection
             self.close()  # the file was replaced
@@ -204,6 +207,7 @@ class Database:
         uri = f"file:{quote(str(self.path))}?mode=rw"
         connection = sqlite3.connect(uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
         try:
+            connection.execute(f"PRAGMA page_size = {PAGE}")  # of a new file
             # A switch to WAL meets the locks of others that open the file at the same moment.
             self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), until)
             connection.execute("PRAGMA synchronous = OFF")
@@ -232,7 +236,9 @@ class Database:
         )
         if not version and not application and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             connection.execute("CREATE TABLE epoch (record BLOB NOT NULL)")
-            connection.execute("CREATE TABLE keys (key TEXT PRIMARY KEY, expires REAL NOT NULL, state BLOB NOT NULL)")
+            connection.execute(
+                "CREATE TABLE keys (key TEXT PRIMARY KEY, expires REAL NOT NULL, state BLOB NOT NULL) WITHOUT ROWID"
+            )
             # A new file has no pause: the first exit on a machine must not wait.
             self.write_epoch(connection, Epoch(self._run, self._clock(), self.terms))
             connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -171,12 +171,15 @@ class Worker:
                 while True:
                     inbox.get_nowait()()
             while self._hot:
-                chunk = [self._hot.pop(key) for key in list(islice(self._hot, self.chunk))]
-                self._turn(chunk)
+                self._turn(self._next_chunk())
             while self._last:
                 self._last.pop(0)()
         with self.lock:
             self._database.close()
+
+    def _next_chunk(self) -> list[LocalKey]:
+        """Return keys that are to be looked at, as many as one message may be about."""
+        return [self._hot.pop(key) for key in list(islice(self._hot, self.chunk))]
 
     def _look_at_due(self, now: float) -> None:
         """Have the keys looked at whose time has come."""
@@ -226,12 +229,16 @@ class Worker:
     ) -> None:
         """Book what the store says of some keys."""
         if isinstance(result, Exception):
+            now = self._clock()
+            for local, own in zip(chunk, asks, strict=True):
+                # Whether a commit or a call that failed was carried out is not known; if so, these tokens are out.
+                local.notes += [Note("refund", ask.token, now) for _, ask in own]
             if len(chunk) > 1 and not isinstance(result, BusyError):
                 for local in chunk:  # it may be the matter of one of them
                     self._turn([local])
             else:
-                for local, own in zip(chunk, asks, strict=True):
-                    self._failed(local, own, result)
+                for local in chunk:
+                    self._failed(local, result)
             return
         self._since, answers = result
         granted: dict[AbstractEventLoop, list[tuple[Waiter, OkxError | None]]] = {}
@@ -314,11 +321,9 @@ class Worker:
         if at < inf:
             heappush(self._due, (at, next(self._numbers), local))
 
-    def _failed(self, local: LocalKey, asks: Asks, error: Exception) -> None:
+    def _failed(self, local: LocalKey, error: Exception) -> None:
         """End the waits at a key that the store could not be asked about, and keep what it is to be told."""
         now = self._clock()
-        # Whether a commit that failed was carried out is not known; if so, these tokens are out.
-        local.notes += [Note("refund", ask.token, now) for _, ask in asks]
         hold = self._database.terms.hold(local.quota)
         local.notes = [note for note in local.notes if now - note.at <= max(hold, note.seconds)]
         for waiter in local.in_order():

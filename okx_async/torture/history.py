@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from random import Random
 from typing import Any
 
 from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
 from okx_async.torture.draw import draw
-from okx_async.torture.evidence import SLACK, Breach, Evidence
+from okx_async.torture.evidence import SLACK, Breach, Evidence, digest
 from okx_async.torture.invariants.table import judge
 from okx_async.torture.mishaps import MISHAPS, strike
 from okx_async.torture.plan import Mishap, Part, Plan
@@ -95,7 +94,7 @@ def happen(plan: Plan, *, noted: bool = False) -> History:
     told.update(flatten.told for flatten in evidence.flattens.values())
     return History(
         plan=plan,
-        hash=_hash(evidence),
+        hash=digest(evidence.journal, evidence.calls.values(), evidence.flattens.values()),
         requests=len(evidence.journal),
         faults=evidence.mishap_count + sum(bool(row.fault) for row in evidence.journal),
         virtual_seconds=loop.clock() - start,
@@ -240,15 +239,3 @@ class _Errors(logging.Handler):
             if record.exc_info
             else "logged: " + record.getMessage()
         )
-
-
-def _hash(evidence: Evidence) -> str:
-    """Return a hash of the exchange's journal and of every caller's result."""
-    digest = sha256()
-    for row in evidence.journal:
-        digest.update(repr(tuple(row)).encode())  # a named tuple's own takes three times as long
-    for call in evidence.calls.values():
-        digest.update(repr((call.name, call.at, call.ended, call.told, call.words)).encode())
-    for flatten in evidence.flattens.values():
-        digest.update(repr((flatten.name, flatten.at, flatten.ended, flatten.told, flatten.words)).encode())
-    return digest.hexdigest()

@@ -1,6 +1,7 @@
 """Runs many histories in several processes and adds up what they covered."""
 
 import gc
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from multiprocessing import get_context
 from typing import Any
 
 from okx_async.torture.history import happen, plan_of
+from okx_async.torture.sharing.draw import sharing_plan
+from okx_async.torture.sharing.history import happen_shared
 
 
 @dataclass(slots=True)
@@ -49,20 +52,46 @@ def run_seed(seed: int) -> dict[str, Any]:
     return record
 
 
-def run_series(seeds: Iterable[int], processes: int, told: Callable[[dict[str, Any]], None] | None = None) -> Totals:
-    """Run the histories of `seeds`; `told` is called with each record, in the order of the seeds."""
+def run_shared_seed(seed: int) -> dict[str, Any]:
+    """Run the shared history of a seed; return its record with its CPU seconds."""
+    begun = time.process_time()
+    record = happen_shared(sharing_plan(seed)).record()
+    record["cpu_seconds"] = time.process_time() - begun
+    return record
+
+
+def run_series(
+    seeds: Iterable[int],
+    processes: int,
+    told: Callable[[dict[str, Any]], None] | None = None,
+    *,
+    shared: bool = False,
+) -> Totals:
+    """Run the histories of `seeds`, and return what they covered.
+
+    Args:
+        seeds: Of the histories.
+        processes: How many run at once.
+        told: Called with each record, in the order of the seeds.
+        shared: Whether they are those of programs that share a limit.
+    """
     totals = Totals()
-    for record in _records(seeds, processes):
+    for record in _records(seeds, processes, run_shared_seed if shared else run_seed):
         totals.add(record)
         if told is not None:
             told(record)
     return totals
 
 
-def _records(seeds: Iterable[int], processes: int) -> Iterator[dict[str, Any]]:
+def _records(seeds: Iterable[int], processes: int, run: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
     if processes == 1:
-        yield from map(run_seed, seeds)
+        yield from map(run, seeds)
         return
     # Spawned: a forked child would have the parent's limiters and loops.
-    with get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(run_seed, seeds, chunksize=4)
+    with get_context("spawn").Pool(processes, _leave_ctrl_c) as pool:
+        yield from pool.imap(run, seeds, chunksize=4)
+
+
+def _leave_ctrl_c() -> None:
+    """Ignore Ctrl-C, which a terminal sends to all processes: the first one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,14 +1,35 @@
 """Reduces a broken history: leaves out strategies and mishaps as long as the same invariant breaks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
-from okx_async.torture.history import History, happen
-from okx_async.torture.plan import Plan
+from okx_async.torture.evidence import Breach
+from okx_async.torture.history import happen
 
 
-def shrink(history: History) -> History:
-    """Return the smallest history found that breaks one of the invariants that `history` breaks."""
+class Judged(Protocol):
+    """A history that was judged."""
+
+    @property
+    def plan(self) -> Any:
+        """What decided it."""
+
+    @property
+    def broken(self) -> tuple[Breach, ...]:
+        """What did not hold."""
+
+
+H = TypeVar("H", bound=Judged)
+
+
+def shrink(history: H, happen: Callable[[Any], H] = happen) -> H:  # type: ignore[assignment]  # of a History
+    """Return the smallest history found that breaks one of the invariants that `history` breaks.
+
+    Args:
+        history: The one that broke it.
+        happen: Runs a plan: `happen`, or `happen_shared` for a shared history.
+    """
     kinds = {breach.invariant for breach in history.broken}
     smallest = history
     more = bool(kinds)
@@ -22,7 +43,7 @@ def shrink(history: History) -> History:
     return smallest
 
 
-def _smaller(plan: Plan) -> Iterator[Plan]:
+def _smaller(plan: Any) -> Iterator[Any]:
     """Yield the plan without a half of its mishaps or strategies, then without a quarter, down to single ones."""
     for name in ("mishaps", "parts"):
         items = getattr(plan, name)

@@ -1,5 +1,6 @@
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from unittest.mock import MagicMock, Mock
 
 import pytest
@@ -52,6 +53,25 @@ async def test_a_limiter_that_fails_changes_no_outcome(
     attempt = await subject.attempt()
     assert attempt.outcome is (Outcome.UNKNOWN if answer is None else Outcome.ACCEPTED)
     assert ("the limiter failed" in caplog.text) == (answer is not None or leaves is not None)
+
+
+@asynccontextmanager
+async def after(seconds: float, error: Exception | None) -> AsyncIterator[Slot]:
+    await asyncio.sleep(seconds)
+    if error is not None:
+        raise error
+    yield Mock()
+
+
+@pytest.mark.parametrize("error", [None, SlotTimeoutError("none")])
+async def test_a_wait_is_noted_with_its_key_its_time_and_its_end(error: Exception | None) -> None:
+    waits = held_slots.SlotWaits(asyncio.get_running_loop().time)
+    other = Mock()
+    with pytest.raises(SlotTimeoutError) if error else nullcontext():
+        async with held_slots.HeldSlot(after(0.5, error), (other,), waits) as slots:
+            assert slots[0] is other
+    assert waits.waits == [held_slots.SlotWait(1, 0.5, granted=error is None)]
+    assert other.refund.called is (error is not None)
 
 
 async def test_slots_that_cannot_be_taken_back_keep_no_other_from_it() -> None:

@@ -85,6 +85,19 @@ def test_a_wait_for_a_connection_is_no_wait_for_a_slot(happen: Happen) -> None:
     assert happen(story) == []
 
 
+def test_a_look_for_a_free_slot_is_no_wait(happen: Happen) -> None:
+    async def story(world: World, _: okx.Client) -> list[LimitEvent]:
+        told: list[LimitEvent] = []
+        async with told_to(world, told, max_connections=1) as client:
+            results = await client.close_positions([okx.ClosePosition(BTC, "cross")] * 21)
+        assert all(result.error is not None and result.error.attempts for result in results)
+        return told
+
+    told = happen(story)  # each waits for the connection, and then looks whether there is a slot; the last finds none
+    assert {event.kind for event in told} == {"waited"}
+    assert max(event.seconds for event in told) > 1.0
+
+
 def test_a_key_that_pauses_is_told_for_readings_too(happen: Happen) -> None:
     async def story(world: World, _: okx.Client) -> list[LimitEvent]:
         told: list[LimitEvent] = []

@@ -66,8 +66,10 @@ class Calls:
         permit: Callable[[], Awaitable[float | None]],
         confirm_write: Callable[[], bool] | None = None,
         turn: CloseTurn | None = None,
+        made: int = 0,
     ) -> tuple[Answer, tuple[Attempt, ...]]:
         assert once
+        assert made in {0, 1}
         assert await permit() is not None
         if request.writes:
             assert confirm_write is not None

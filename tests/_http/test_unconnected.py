@@ -63,3 +63,22 @@ async def test_dns_is_named(monkeypatch: pytest.MonkeyPatch, asking: bool) -> No
     )
     monkeypatch.undo()
     await session.close()
+
+
+async def test_of_a_proxys_host_it_is_said_whose_host_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    connector: Any = Connector(1.0)
+    through = make_route("https://h", NetworkOptions(proxy="http://alice:pw@p.example:1"))
+    unknown = aiohttp.ClientConnectorDNSError(
+        ConnectionKey("p.example", 1, False, True, None, None, None),  # noqa: FBT003 - aiohttp's order
+        OSError(None, "DNS cannot look up p.example (unknown)"),
+    )
+    assert reason(unknown, None, DIRECT, 2.0) == "DNS cannot look up p.example (unknown)"
+    async with aiohttp.ClientSession(connector=connector) as session:
+        assert reason(unknown, session, through, 2.0) == "DNS cannot look up p.example, the proxy's host (unknown)"
+        with monkeypatch.context() as asking:
+            asking.setitem(connector.names._asking, ("p.example", 1, 0), None)
+            told = time_is_over(flight(), session, through, 2.0, own=True)
+        assert told.startswith("DNS does not answer for p.example, the proxy's host: no connection")
+        monkeypatch.setitem(connector.names._troubles, "p.example", "DNS does not answer for p.example")
+        told = time_is_over(flight(), session, through, 2.0, own=True)
+        assert told.startswith("DNS does not answer for p.example, the proxy's host, and its last known address")

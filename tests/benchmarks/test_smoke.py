@@ -117,9 +117,32 @@ def test_every_step_of_a_request_in_virtual_time_is_timed(tmp_path: Path) -> Non
 
 
 def test_limits_that_processes_share_are_measured(tmp_path: Path) -> None:
-    options = ("--rounds", "1", "--calls", "20", "--seconds", "1", "--processes", "2")
+    options = ("--rounds", "1", "--calls", "20", "--seconds", "1", "--processes", "2", "--crowds")
     assert len(run(tmp_path, "stores", *options)["table"]) == 2 + 7
     assert len(run(tmp_path, "stores", *options, "--tables", "sharing", table="sharing")["table"]) == 2 + 2
+
+
+def test_what_limits_cost_a_server_is_measured(tmp_path: Path) -> None:
+    options = ("--rounds", "1", "--calls", "200", "--keys", "100")
+    raw = run(tmp_path, "servers", *options, "--tables", "server", table="server")["raw"]
+    assert len(raw["scenes"]) == 4
+    assert all(trip > 0 for [[trip, _]] in raw["scenes"].values())
+    assert all(0 < lag < 5 for lag in raw["lags"])
+    raw = run(tmp_path, "servers", *options, "--tables", "server-memory", table="server-memory")["raw"]
+    assert all(100 < one["bytes"] < 10_000 for one in raw.values())
+
+
+def test_ours_keeps_the_limit_on_two_hosts(tmp_path: Path) -> None:
+    ours = ("--only", "okx_async, file", "okx_async, server")
+    runs = run(tmp_path, "hosts", *ours, "--seconds", "3")["raw"]["runs"]
+    assert [(one["limiter"], one["failed"]) for one in runs] == [
+        ("okx_async, file", ""),
+        *[("okx_async, server", "")] * 2,
+    ]
+    for one in runs:
+        at = one["arrivals"]
+        assert len(at) > 20
+        assert all(later - first > 2.0 for first, later in zip(at, at[20:], strict=False))
 
 
 def test_large_batches_are_timed(tmp_path: Path) -> None:
@@ -153,3 +176,9 @@ def test_the_exit_is_timed_alone_and_beside_rivals(tmp_path: Path) -> None:
         assert 0 < first < seconds, name
         assert seconds < 30.0, name
     assert raw["three pollers, 1"][0][0] < 0.5
+
+
+def test_metrics_and_traces_are_timed_beside_the_sdk_alone(tmp_path: Path) -> None:
+    raw = run(tmp_path, "instrumentation", "--rounds", "1", "--calls", "100")["raw"]
+    assert len(raw) == 6
+    assert all(us > 0 for [us] in raw.values())

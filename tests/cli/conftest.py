@@ -1,7 +1,6 @@
 """Fixtures of the command line: processes with an environment of their own, and `okx-async simulate`."""
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 from okx_async import Credentials
 from tests.cli.warm import Nursery, WarmPopen
+from tests.schemas import check
 
 # not -X dev: asyncio's debug mode reports slow callbacks on stderr
 COMMAND = [sys.executable, "-W", "error", "-b", "-m", "okx_async.cli"]
@@ -76,6 +76,8 @@ class Process:
     def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:
         with self.start(*args) as process:
             out, err = process.communicate(timeout=LIMIT)
+        if "--json" in args and out:
+            check(args[0], out)
         return subprocess.CompletedProcess([*COMMAND, *args], process.returncode, out, err)
 
 
@@ -105,7 +107,7 @@ def simulate(command: Process) -> Iterator[Callable[..., dict[str, Any]]]:
         process = command.start("simulate", "--json", *args)
         running.append(process)
         assert process.stdout is not None
-        record: dict[str, Any] = json.loads(process.stdout.readline())
+        record = check("simulate", process.stdout.readline())
         command.environment |= record["environment"]
         return record
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 import os
 import pty
 import re
@@ -24,6 +23,7 @@ from okx_async.cli.streams import Page
 from okx_async.cli.target import Target
 from okx_async.simulator import SimulatedExchange
 from tests.cli.conftest import STRANGER, Process, variables
+from tests.schemas import check
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 POSITIONS_PATH = "/api/v5/account/positions"
@@ -97,7 +97,7 @@ async def test_json_is_one_object(exchange: SimulatedExchange, capsys: pytest.Ca
     assert await run(exchange, replace(ALL, inst_ids=["BTC-USDT-SWAP"]), as_json=True) is ExitCode.DONE
     out, err = capsys.readouterr()
     assert err == ""
-    record = json.loads(out)
+    record = check("flatten", out)
     assert (record["flat"], record["outcome"], record["left_alone"], record["open_orders"]) == (True, "known", [], [])
     [row] = record["rows"]
     assert (row["inst_id"], row["state"], row["before"]["pos"], row["after"]) == (
@@ -130,7 +130,7 @@ async def test_a_dry_run_sends_nothing_that_trades(
     out, err = capsys.readouterr()
     assert {row.method for row in exchange.journal} == {"GET"}
     if as_json:
-        record = json.loads(out)
+        record = check("flatten", out)
         assert (record["dry_run"], record["flat"]) == (True, False)
         assert sorted(one["instId"] for one in record["positions"]) == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
     else:
@@ -186,11 +186,11 @@ async def test_consent_covers_only_what_was_shown(
     if answer == "y\n":
         assert sorted(closes(exchange)) == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
         assert "SOL-USDT-SWAP" in out
-        assert (json.loads(out)["flat"] is False) if as_json else ("left alone" in out)
+        assert (check("flatten", out)["flat"] is False) if as_json else ("left alone" in out)
     else:
         assert closes(exchange) == []
         assert "not confirmed: nothing was sent" in err
-        assert json.loads(out)["outcome"] == "not_executed" if as_json else out == ""
+        assert check("flatten", out)["outcome"] == "not_executed" if as_json else out == ""
 
 
 @pytest.mark.usefixtures("keys")
@@ -224,7 +224,8 @@ async def test_a_refused_close_stops_no_other(
     assert "see what is left: okx-async positions --base-url" in err
     if as_json:
         states = {
-            row["inst_id"]: (row["state"], row["error"] and row["error"]["code"]) for row in json.loads(out)["rows"]
+            row["inst_id"]: (row["state"], row["error"] and row["error"]["code"])
+            for row in check("flatten", out)["rows"]
         }
         assert states == {"BTC-USDT-SWAP": ("refused", "51156"), "ETH-USDT-SWAP": ("closed", None)}
     else:
@@ -240,7 +241,7 @@ async def test_positions_that_cannot_be_read_are_exit_1(
     monkeypatch.setenv("OKX_PASSPHRASE", "WRONGPASSPHRASE")
     assert await run(exchange, as_json=True) is ExitCode.FAILED
     out, err = capsys.readouterr()
-    record = json.loads(out)
+    record = check("flatten", out)
     assert (record["flat"], record["outcome"], record["error"]) == (False, "not_sent", "AuthenticationError")
     assert "no close was sent" in err
     assert f"see what is wrong: okx-async doctor --base-url {exchange.base_url}" in err
@@ -301,7 +302,7 @@ async def test_a_stop_reports_what_is_in_flight(
     assert "orders that were cancelled: 1\n" in err
     assert "could not be read" not in err
     assert f"see what is left: okx-async positions --base-url {exchange.base_url}" in err
-    record = json.loads(out)
+    record = check("flatten", out)
     assert (record["flat"], record["outcome"]) == (False, "unknown")
     assert {"BTC-USDT-SWAP", "ETH-USDT-SWAP"} == {attempt["inst_id"] for attempt in record["attempts"]}
 
@@ -338,7 +339,7 @@ async def test_a_closed_terminal_stops_it_with_exit_3(
     out, _ = await asyncio.to_thread(process.communicate, timeout=20)
     assert process.returncode == 3
     if as_json:
-        record = json.loads(out)
+        record = check("flatten", out)
         assert (record["flat"], record["outcome"]) == (False, "unknown")
         assert record["text"].startswith("stopped by SIGHUP, in flight or not proven:\n")
         assert record["text"].count("accepted, not proven closed") == 2
@@ -354,7 +355,7 @@ async def test_with_sighup_ignored_it_outlives_the_terminal(exchange: SimulatedE
     process.send_signal(signal.SIGHUP)
     out, _ = await asyncio.to_thread(process.communicate, timeout=20)
     assert process.returncode == 0
-    assert json.loads(out)["flat"] is True
+    assert check("flatten", out)["flat"] is True
 
 
 async def test_a_reader_that_left_does_not_change_the_exit_code(exchange: SimulatedExchange, command: Process) -> None:
@@ -401,7 +402,7 @@ async def test_a_terminal_of_40_columns_shows_rows_as_they_change(
     plain = re.sub(rb"\x1b\[[?0-9;]*[A-Za-z]", b"", shown)
     logged = [line.rpartition(b"\r")[2] for line in plain.split(b"\r\n") if b"debug: " in line]
     assert logged
-    assert all(line.startswith(b"debug: ") for line in logged)
+    assert all(re.match(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z debug: ", line) for line in logged)
     assert max(map(len, out.splitlines())) <= 40
     assert "FLAT" in out
 
@@ -441,7 +442,7 @@ async def test_a_dry_run_with_an_odd_record_is_not_flat(
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
     options = replace(ALL, dry_run=dry_run)
     assert await run(exchange, options, yes=False, as_json=True) is ExitCode.FAILED
-    record = json.loads(capsys.readouterr().out)
+    record = check("flatten", capsys.readouterr().out)
     assert (record["flat"], record["positions"], record["unreadable"]) == (False, [], [ODD])
     assert await run(exchange, options, yes=False) is ExitCode.FAILED
     out, err = capsys.readouterr()

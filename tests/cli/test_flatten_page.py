@@ -121,11 +121,25 @@ def test_a_hundred_rows_fit_the_screen() -> None:
         state = FlattenState.CLOSED if nth < 60 else FlattenState.DEADLINE
         board.take(FlattenRow(position(f"COIN{nth}-USDT-SWAP"), (), None, state, None, 0.1))
     page = io.StringIO()
-    Console(file=page, width=40, height=20).print(board.page(20))
+    Console(file=page, width=40, height=20).print(board.page(20, 40))
     lines = page.getvalue().splitlines()
     assert len(lines) <= 20
     assert lines[0].split() == ["closing", "COIN60-USDT-SWAP", "cross", "net"]
     assert lines[-1].startswith("60 of 100 ended")
+
+
+@pytest.mark.parametrize("columns", [40, 60])
+def test_no_id_is_broken_while_it_runs(columns: int) -> None:
+    board = flatten_page._Board()
+    ids = [f"BTC-USD_UM-{nth}70326-1234567-C" for nth in range(8)]
+    for inst_id in ids:
+        board.take(FlattenRow(position(inst_id), (), None, FlattenState.DEADLINE, None, 0.1))
+    page = io.StringIO()
+    Console(file=page, width=columns, height=12).print(board.page(12, columns))
+    lines = page.getvalue().splitlines()
+    assert len(lines) <= 12
+    whole = [line for line in lines if any(f"{inst_id} cross net" in line for inst_id in ids)]
+    assert len(whole) == (4 if columns == 40 else 8)
 
 
 def test_each_change_of_a_row_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,7 +88,7 @@ def test_a_damaged_file_is_an_error(command: Process, tmp_path: Path) -> None:
     path.chmod(0o600)
     shown = command("limits", "--json", "--store", f"sqlite://{path}")
     assert shown.returncode == 1
-    assert "damaged" in json.loads(shown.stdout)["error"]
+    assert "damaged" in json.loads(shown.stdout)["text"]
 
 
 @pytest.mark.parametrize("obstacle", ["link", "file"])
@@ -112,7 +112,7 @@ def test_a_server_is_shown_with_what_it_says_of_itself(command: Process) -> None
     assert shown.returncode == 0, shown.stderr
     first, second = shown.stdout.splitlines()
     assert first == f"{server.url}: 0 keys in use"
-    assert re.fullmatch(r"Valkey \S+, \S+ ms away, noeviction, not kept on disk, 0 replicas", second)
+    assert re.fullmatch(r"(Valkey|Redis) \S+, \S+ ms away, noeviction, not kept on disk, 0 replicas", second)
     found = json.loads(command("limits", "--store", server.url, "--json").stdout)
     assert found["server"]["policy"] == "noeviction"
     server.kill()

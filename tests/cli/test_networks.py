@@ -157,3 +157,57 @@ def test_a_command_to_be_typed_again_names_the_way(monkeypatch: pytest.MonkeyPat
     assert target(proxy="http://[::1]:1").positions_command() == "okx-async positions --proxy 'http://[::1]:1'"
     with pytest.raises(InvalidRequestError):
         target(family="x").check()
+
+
+SOCKS = f"socks5://{LOGIN}@proxy.example:1080"
+
+
+@pytest.mark.parametrize("how", ["option", "OKX_PROXY", "env"])
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_what_is_advised_about_a_socks_proxy_can_be_done(monkeypatch: pytest.MonkeyPatch, name: str, how: str) -> None:
+    for variable, value in variables(SimulatedExchange().credentials).items():
+        monkeypatch.setenv(variable, value)
+    for variable in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("OKX_PROXY" if how == "OKX_PROXY" else "ALL_PROXY", SOCKS)
+    options = {"option": ["--proxy", SOCKS], "OKX_PROXY": [], "env": ["--proxy", "env"]}[how]
+    result = CliRunner().invoke(app, [*COMMANDS[name], *options])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "give the address of one that leads on to it" in result.stderr
+    assert "session=" not in result.stderr
+    assert PASSWORD not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("set_to", "why"),
+    [
+        ({}, "--proxy env: neither HTTP_PROXY nor ALL_PROXY is set, so the command connects directly"),
+        ({"HTTPS_PROXY": "http://h:1"}, "--proxy env: neither HTTP_PROXY nor ALL_PROXY is set, so the command"),
+        ({"ALL_PROXY": "http://h:1", "NO_PROXY": "127.0.0.1"}, "--proxy env: NO_PROXY excepts 127.0.0.1, so the"),
+        ({"ALL_PROXY": "http://127.0.0.1:9"}, ""),
+    ],
+)
+@pytest.mark.parametrize("how", ["option", "OKX_PROXY"])
+async def test_an_environment_that_names_no_proxy_is_told(
+    command: Process, monkeypatch: pytest.MonkeyPatch, set_to: dict[str, str], why: str, how: str
+) -> None:
+    for variable in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.lower(), raising=False)
+    async with SimulatedExchange() as exchange:
+        command.environment |= variables(exchange.credentials)
+        command.environment |= set_to
+        command.environment |= {"OKX_PROXY": "env"} if how == "OKX_PROXY" else {}
+        options = ["--proxy", "env"] if how == "option" else []
+        where = ("--base-url", exchange.base_url, "--connect-timeout", "1")
+        args = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", "--max-wait", "0.1", *where, *options)
+        told = await asyncio.to_thread(command, *args)
+    first = told.stderr.splitlines()[0]
+    assert first.startswith(why)
+    assert (told.stderr.count("--proxy env:") == 1) is bool(why)
+    assert bool(exchange.journal) is bool(why)
+
+
+def test_a_wrong_address_is_told_once() -> None:
+    result = CliRunner().invoke(app, ["doctor", "--proxy", "env", "--base-url", "nonsense"])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)

@@ -36,9 +36,20 @@ def section(name: str, command: Any) -> str:
     )
 
 
+def sections(group: Any, before: str = "") -> list[str]:
+    found = []
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            words = [" ".join(paragraph.split()) for paragraph in command.help.split("\n\n")]
+            found += ["\n".join([f"## {before}{name}", "", "\n\n".join(words), ""])]
+            found += sections(command, f"{before}{name} ")
+        else:
+            found.append(section(f"{before}{name}", command))
+    return found
+
+
 def reference() -> str:
-    group: Any = typer.main.get_command(app)
-    return "\n".join(section(name, command) for name, command in group.commands.items())
+    return "\n".join(sections(typer.main.get_command(app)))
 
 
 def test_the_page_says_what_help_says() -> None:

@@ -19,6 +19,7 @@ from okx_async.cli.signals import Stop
 from okx_async.cli.trading import _stopped
 from okx_async.simulator import JournalRow, SimulatedExchange
 from tests.cli.conftest import STRANGER, Process, variables
+from tests.schemas import check
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 CLOSE = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross")
@@ -53,7 +54,7 @@ def test_positions_and_close_against_simulate(simulate: Callable[..., dict[str, 
         f"BTC-USDT-SWAP: accepted. That is not yet proof of being flat;\nsee what is left: {look}\n"
     )
     again = checked(command(*CLOSE, *where, "--json"), command)
-    told = json.loads(again.stdout)
+    told = check("close", again.stdout)
     assert again.returncode == 1
     assert (told["outcome"], told["error"], told["code"]) == ("refused", "NothingToCloseError", "51023")
     assert again.stderr.startswith("error: 51023 on BTC-USDT-SWAP")
@@ -80,7 +81,7 @@ def test_an_unreachable_host_is_exit_1(args: tuple[str, ...], command: Process) 
     command.environment = variables(STRANGER)
     result = checked(command(*args, *NOWHERE, "--json"), command)
     assert result.returncode == 1
-    assert json.loads(result.stdout)["outcome"] == "not_sent"
+    assert check(args[0], result.stdout)["outcome"] == "not_sent"
     assert "nothing was sent" in result.stderr
 
 
@@ -116,7 +117,7 @@ async def test_interrupted_on_its_way_is_exit_3(
     word = "interrupted" if stop is signal.SIGINT else "stopped by SIGTERM"
     assert f"{word}: BTC-USDT-SWAP: already sent, outcome unknown; it may have been executed" in result.stderr
     assert f"okx-async positions --inst BTC-USDT-SWAP --base-url {exchange.base_url}" in result.stderr
-    told = json.loads(result.stdout)
+    told = check("close", result.stdout)
     assert told["outcome"] == "unknown"
     assert [attempt["token"] for attempt in told["attempts"]] == ["in doubt"]
     assert not exchange.positions  # it was executed
@@ -131,7 +132,7 @@ async def test_the_answer_to_what_is_on_the_wire_is_awaited(
     result = await stopped(exchange, command, stop, "--json")
     assert result.returncode == 0
     assert "its answer was awaited" in result.stderr
-    assert json.loads(result.stdout)["outcome"] == "accepted"
+    assert check("close", result.stdout)["outcome"] == "accepted"
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -175,7 +176,7 @@ async def test_an_unknown_outcome_is_exit_3(exchange: SimulatedExchange, command
     command.environment = variables(exchange.credentials)
     result = await ended(command.start(*CLOSE, "--base-url", exchange.base_url, "--json"), command)
     assert result.returncode == 3
-    assert json.loads(result.stdout)["error"] == "OutcomeUnknownError"
+    assert check("close", result.stdout)["error"] == "OutcomeUnknownError"
     assert result.stderr.count("do not blindly repeat") == 1  # not repeated by the log
     assert "see what is left: okx-async positions" in result.stderr
 
@@ -203,7 +204,7 @@ async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, com
         result = await ended(process, command)
     finally:
         os.close(ours)
-    told = json.loads(result.stdout)
+    told = check("close", result.stdout)
     if answer == "y":
         assert (result.returncode, told["outcome"], len(closes(exchange))) == (0, "accepted", 1)
     else:

@@ -1,10 +1,15 @@
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from okx_async.doctor import Level, examine_limits
+from okx_async.doctor.limits import server_problems
 from okx_async.stores import SqliteLimiter
 from okx_async.stores.redis_reports import report_server
+from okx_async.stores.reports import ServerReport
 from tests.stores.servers import Server
 
 
@@ -71,7 +76,25 @@ def test_a_server_is_described_without_its_password(monkeypatch: pytest.MonkeyPa
     report_server(url, vouch=True)
     finding = examine_limits()
     assert finding.level is Level.OK
-    assert f"OKX_LIMITS names redis://127.0.0.1:{server.port}/0 (Valkey " in finding.text
+    assert re.search(rf"OKX_LIMITS names redis://127.0.0.1:{server.port}/0 \((Valkey|Redis) ", finding.text)
     assert "hunter2" not in finding.text
     server.close()
     assert examine_limits().level is Level.FAIL
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "words"),
+    [
+        ({}, None, ""),
+        ({"multiplexed": True}, Level.FAIL, "one connection"),
+        ({"jump": 0.0015}, None, ""),
+        ({"jump": 0.4}, Level.WARN, "moved by 0.400 s"),
+        ({"replicas": 1}, Level.WARN, "if the network splits"),
+        ({"doubts": ("live and demo",)}, Level.WARN, "live and demo"),
+    ],
+)
+def test_what_is_wrong_with_a_server_is_said(changes: dict[str, Any], level: Level | None, words: str) -> None:
+    sound = ServerReport("Valkey 9", 0.001, "noeviction", False, 0, False)  # noqa: FBT003
+    found = server_problems(replace(sound, **changes))
+    assert [found[0] for found in found] == ([] if level is None else [level])
+    assert all(words in text for _, text, _ in found)

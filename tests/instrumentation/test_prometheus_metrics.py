@@ -69,6 +69,9 @@ def test_every_counter_stands_at_0_before_anything_happens(registry: CollectorRe
             assert registry.get_sample_value("okx_async_attempts_total", {"outcome": outcome.value, **place}) == 0
     assert registry.get_sample_value("okx_async_pauses_total", LIVE) == 0
     assert registry.get_sample_value("okx_async_resends_total", LIVE) == 0
+    for lane in ("normal", "panic"):
+        gave_up = {"result": "gave_up", "priority": lane, **LIVE}
+        assert registry.get_sample_value("okx_async_slot_wait_duration_seconds_count", gave_up) == 0
 
 
 def test_no_label_names_an_instrument_or_a_user_unless_asked(registry: CollectorRegistry, attempt: Make) -> None:
@@ -116,6 +119,10 @@ async def test_limiters_are_read_at_each_scrape(registry: CollectorRegistry) -> 
 def test_asked_again_it_is_the_same(registry: CollectorRegistry) -> None:
     assert prometheus(registry) is prometheus(registry)
     assert prometheus(CollectorRegistry()) is not prometheus(registry)
+    unknown = {"outcome": "unknown", **LIVE, "environment": "https://mirror.example"}
+    assert registry.get_sample_value("okx_async_attempts_total", unknown) is None
+    prometheus(registry, environments=["https://mirror.example"])
+    assert registry.get_sample_value("okx_async_attempts_total", unknown) == 0
     with pytest.raises(ValueError, match="already"):
         prometheus(registry, also=["inst_id"])
     wrong: Any = ["desk"]

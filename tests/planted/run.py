@@ -19,11 +19,11 @@ SHARED = "shared: "
 # Prints the number of seeds that it took, and the breach.
 HUNT = """
 import sys
-from okx_async.torture import happen, happen_shared, plan_of
+from okx_async.torture import happen, happen_shared, plan_of, sharing_plan
 shared = sys.argv[2:] == ["shared"]
 for seed in range(int(sys.argv[1])):
     try:
-        broken = (happen_shared(seed) if shared else happen(plan_of(seed))).broken
+        broken = (happen_shared(sharing_plan(seed)) if shared else happen(plan_of(seed))).broken
     except Exception as error:
         broken = [repr(error)]
     if broken:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-import orjson
 from hypothesis import strategies as st
 
 from okx_async import Quota
@@ -17,14 +16,14 @@ from okx_async.stores.epoch import Epoch, enter
 from okx_async.stores.lease import PPM, SharedBucket, Terms, Token
 from okx_async.stores.line import Ask, serve
 from okx_async.stores.redis_link import SCRIPT, Call, Link
-from okx_async.stores.redis_messages import Seen, Visit, read_seen, terms_of, write_visit
+from okx_async.stores.redis_messages import Frame, Seen, Visit, read_seen, terms_of, write_epoch, write_visit
 from okx_async.stores.waiters import Note
 
 TERMS = Terms(lease=2.0004, doubt_grace=1.0, guard=0.0030005)
 QUOTAS = (Quota(3, 2.0001), Quota(3, 2.0001, 1), Quota(2, 2.0001), Quota(3, 2.5002, 1))
 CLOCK = "redis.call('TIME')"
-SET_CLOCK = SCRIPT.replace(CLOCK, "{m.clock, 0}")
-"""The script, with the time that the message says."""
+SET_CLOCK = SCRIPT.replace(CLOCK, "{0, expected}").replace("now > expected", "false")
+"""The script, with the time that the message expects."""
 TOLERANCE = 1e-5
 KEY = ("history",)
 
@@ -112,10 +111,10 @@ class World:
     def vouch(self) -> None:
         now = self.now / 64
         self.epoch = replace(enter(self.epoch, str(self.run), now, TERMS), unknown_until=None)
-        self.link.script([Call([f"{self.name}:epoch"], orjson.dumps({**self.frame(), "what": "vouch"}))])
+        self.link.script([Call([f"{self.name}:epoch"], write_epoch("vouch", self.frame()))])
 
-    def frame(self) -> dict[str, Any]:
-        return {**terms_of(TERMS), "run": str(self.run), "clock": self.now / 64, "expected": -1}
+    def frame(self) -> Frame:
+        return Frame(str(self.run), self.now * 1_000_000 // 64, terms_of(TERMS))
 
     def visit(self, step: Step) -> Visit:
         if step.repeats and step.holder in self.last:
@@ -143,7 +142,7 @@ class World:
         return replace(ask, token=f"t{next(self.numbers)}")
 
     def script(self, visit: Visit, holder: str, not_after: float) -> Seen:
-        frame = {**self.frame(), "holder": holder, "not_after": not_after * 1e6}
+        frame = self.frame()._replace(holder=holder, not_after=round(not_after * 1e6))
         now = self.now / 64
         [reply] = self.link.script(
             [Call([f"{self.name}:epoch", f"{self.name}:bucket"], write_visit(visit, now, now, frame))]

@@ -5,6 +5,8 @@ import threading
 import time
 from contextlib import suppress
 
+from hiredis import Reader
+
 
 class Proxy:
     """Connections to `port` go on to `target`."""
@@ -66,3 +68,54 @@ class Proxy:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+class Multiplexer:
+    """A proxy that puts all of its clients on one connection to the server; `refuses`: what it says to INFO instead."""
+
+    def __init__(self, target: int, refuses: bytes | None = None) -> None:
+        self.refuses = refuses
+        self._far = socket.create_connection(("127.0.0.1", target))
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def close(self) -> None:
+        for end in (self._listener, self._far):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with suppress(OSError), near:
+            asked, said = Reader(), Reader()
+            while data := near.recv(65536):
+                asked.feed(data)
+                questions = []
+                while question := asked.gets():
+                    questions.append(question)
+                if self.refuses is not None and [b"INFO"] in questions:
+                    if not self.refuses:
+                        return
+                    near.sendall(self.refuses)
+                    continue
+                with self._lock:
+                    self._far.sendall(data)
+                    left = len(questions)
+                    while left:
+                        answer = self._far.recv(65536)
+                        near.sendall(answer)
+                        said.feed(answer)
+                        while said.gets() is not False:
+                            left -= 1

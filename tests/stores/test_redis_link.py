@@ -1,22 +1,19 @@
 from collections.abc import Iterator
 
-import orjson
 import pytest
 
 from okx_async import InvalidRequestError
 from okx_async.stores.lease import Terms
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import Call, Link, UnreachableError
-from okx_async.stores.redis_messages import terms_of
+from okx_async.stores.redis_messages import NEVER, Frame, terms_of, write_epoch
 from okx_async.stores.transactions import StoreError
-from tests.stores.proxies import Proxy
+from tests.stores.proxies import Multiplexer, Proxy
 from tests.stores.servers import Server, free_port
 
 
-def hello(link: Link, **more: object) -> Call:
-    return Call(
-        ["{link}:epoch"], orjson.dumps({"what": "hello", "run": link.run, "expected": -1, **terms_of(Terms()), **more})
-    )
+def hello(link: Link) -> Call:
+    return Call(["{link}:epoch"], write_epoch("hello", Frame(link.run, NEVER, terms_of(Terms()))))
 
 
 @pytest.fixture
@@ -82,3 +79,16 @@ def test_a_wrong_password_is_said_and_not_shown() -> None:
         assert "wr0ng" not in str(caught.value)
     Link(read_address(f"redis://:r1ght@127.0.0.1:{server.port}")).close()
     server.close()
+
+
+@pytest.mark.parametrize(
+    ("refuses", "error"),
+    [(b"-ERR unsupported command 'info'\r\n", InvalidRequestError), (b"", UnreachableError)],
+)
+def test_a_proxy_that_lets_no_info_through_is_named(
+    redis_server: Server, refuses: bytes, error: type[Exception]
+) -> None:
+    proxy = Multiplexer(redis_server.port, refuses)
+    with pytest.raises(error, match="puts many clients on one connection: name the server itself"):
+        Link(read_address(proxy.url))
+    proxy.close()

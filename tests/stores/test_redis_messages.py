@@ -5,13 +5,16 @@ from okx_async import Quota
 from okx_async.stores.lease import Terms, Token
 from okx_async.stores.line import Ask
 from okx_async.stores.redis_messages import (
+    NEVER,
     TAGS,
+    Frame,
     Visit,
     bucket_name,
     epoch_name,
     micro,
     read_seen,
     tag_of,
+    terms_of,
     write_visit,
 )
 from okx_async.stores.waiters import Note
@@ -39,19 +42,19 @@ def test_ages_count_until_the_moment_of_the_message() -> None:
         [Ask("w", "u", panic=True)],
         held={"a": Token("me", 8.0, 12.0), "gone": Token("me", 1.0, 10.0)},
     )
-    message = orjson.loads(write_visit(visit, 10.0, 9.75, {"run": "r"}))
-    assert message["notes"] == [["settle", "t", 500_000, 0], ["settle", "t", 0, 0]]
-    assert message["asks"] == [["w", "u", 1, 250_000, 1]]
-    assert message["adopt"] == [["a", 2_000_000, 2_000_000, 0]]
-    assert message["run"] == "r"
+    frame = Frame("r", NEVER, terms_of(Terms()), "me", 7)
+    what, _, run, *_, notes, adopted, asks = orjson.loads(write_visit(visit, 10.0, 9.75, frame))
+    assert (what, run) == ("visit", "r")
+    assert notes == [["settle", "t", 500_000, 0], ["settle", "t", 0, 0]]
+    assert asks == [["w", "u", 1, 250_000, 1]]
+    assert adopted == [["a", 2_000_000, 2_000_000, 0]]
 
 
 def test_times_of_a_reply_count_from_its_arrival() -> None:
     reply = [
         b"n", b"ok", 5_000_000, 1, -1, 9_000_000, 3, 2_000_000, 1, 0, 1, 6_000_000, -1, 0, 2, 7,
-        [5_000_000, 0, 0, -1, 5_500_000, 6_500_000],
-        [b"mine", 4_000_000, 8_000_000, 0, b"", 3_000_000, 5_250_000, 1],
-        [],
+        2, b"mine", 4_000_000, 8_000_000, 0, b"", 3_000_000, 5_250_000, 1,
+        5_000_000, 0, 0, -1, 5_500_000, 6_500_000,
     ]  # fmt: skip
     seen = read_seen(reply, 100.0, "me", Terms())
     assert [(answer.at, answer.again, answer.earliest) for answer in seen.answers] == [

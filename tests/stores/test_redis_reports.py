@@ -5,9 +5,10 @@ import pytest
 
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import RedisLimiter
-from okx_async.stores.redis_reports import report_server
+from okx_async.stores.redis_reports import jump, report_server
 from okx_async.stores.transactions import BusyError
 from okx_async.stores.urls import report_of
+from tests.stores.proxies import Multiplexer
 from tests.stores.servers import Server, free_port
 
 KEY = ("live", "1", "BTC-USDT-SWAP")
@@ -39,9 +40,11 @@ def test_it_describes_the_server_and_its_pause() -> None:
     found = report_of(server.url)
     assert (found.path, found.keys, found.paused, found.age) == (server.url, (), 0.0, 0.0)
     assert found.server is not None
-    assert found.server.version.startswith("Valkey ")
+    assert found.server.version.startswith(("Valkey ", "Redis "))
     assert 0 < found.server.round_trip < 1.0
-    assert astuple(found.server)[2:] == ("noeviction", False, 0, False)
+    assert astuple(found.server)[2:6] == ("noeviction", False, 0, False)
+    assert found.server.jump < 0.05
+    assert (found.server.multiplexed, found.server.doubts) == (False, ())
     server.close()
 
 
@@ -65,3 +68,36 @@ async def test_vouching_ends_the_pause_and_lets_programs_have_other_terms() -> N
 def test_a_server_that_is_not_there_is_an_error() -> None:
     with pytest.raises(BusyError, match="redis://127"):
         report_of(f"redis://:hunter2@127.0.0.1:{free_port()}")
+
+
+def test_a_proxy_that_puts_clients_on_one_connection_is_seen(redis_server: Server) -> None:
+    proxy = Multiplexer(redis_server.port)
+    found = report_of(proxy.url)
+    assert found.server is not None
+    assert found.server.multiplexed
+    proxy.close()
+
+
+def test_other_prefixes_are_seen() -> None:
+    server = Server()
+    for prefix in ("mine", "other"):
+        report_server(server.url, vouch=True, prefix=prefix)
+    found = report_server(server.url, prefix="mine")
+    assert found.server is not None
+    assert "other" in "".join(found.server.doubts)
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("moments", "ways", "found"),
+    [
+        ([(0.0, 500.0), (1.0, 501.0)], [0.001, 0.001], 0.0),
+        ([(0.0, 500.0), (1.0, 501.4), (2.0, 502.4)], [0.001, 0.1, 0.002], 0.398),
+        ([(0.0, 500.0), (1.0, 500.9)], [0.001, 0.001], 0.099),
+        ([(0.0, 500.0)], [0.001], 0.0),
+    ],
+)
+def test_a_clock_that_jumps_is_told_from_a_slow_way(
+    moments: list[tuple[float, float]], ways: list[float], found: float
+) -> None:
+    assert jump(moments, ways) == pytest.approx(found)

@@ -238,3 +238,13 @@ async def test_the_user_whom_the_manual_names_may_do_all_that_is_needed(scene: S
     found = await asyncio.to_thread(report_server, url)
     assert len(found.keys) == 1
     assert found.server is not None
+
+
+async def test_what_is_likely_to_be_a_mistake_is_told_at_the_start(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    await scene.ready(prefix="other")
+    with caplog.at_level(logging.WARNING, "okx_async"):
+        limiter = await scene.ready()
+        await limiter.vouch()  # by then all that is done at the start is done
+    assert caplog.text.count("programs with another prefix (other) keep limits there too") == 1

@@ -8,7 +8,7 @@ import pytest
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import transactions as module
 from okx_async.stores.lease import PPM, Terms
-from okx_async.stores.transactions import BusyError, Database, StoreError, Transaction
+from okx_async.stores.transactions import PAGE, BusyError, Database, StoreError, Transaction
 
 KEY = ("live", "1", "BTC-USDT-SWAP")
 QUOTA = Quota(2, 2.0)
@@ -225,3 +225,14 @@ def test_a_connection_that_a_fork_left_behind_is_refused_and_not_closed(host: Ho
     with pytest.raises(StoreError, match="make the limiter after the fork"):
         database.transact(opens, 0.0)
     connection.execute("SELECT 1")
+
+
+def test_a_page_that_is_damaged_is_named(host: Host) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    database.close()  # the last one writes everything into the file itself
+    record = bytearray(host.path.read_bytes())
+    record[PAGE:] = b"\xff" * (len(record) - PAGE)
+    host.path.write_bytes(record)
+    with pytest.raises(StoreError, match="it is damaged: delete it while no program uses it"):
+        host.open().transact(take("b"), 0.0)

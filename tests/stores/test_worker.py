@@ -11,7 +11,7 @@ import pytest
 from okx_async import InvalidRequestError, NotSentError, Quota, SlotTimeoutError
 from okx_async.stores.lease import Terms
 from okx_async.stores.transactions import BusyError, Database, StoreError
-from okx_async.stores.waiters import Note, Waiter
+from okx_async.stores.waiters import Key, Note, Waiter
 from okx_async.stores.worker import RETRY, SOON, Worker
 
 KEY = ("k",)
@@ -40,11 +40,13 @@ class Host:
         database = Counted(self.path, terms, clock=lambda: self.now, boot=lambda: "boot")
         return Worker(database, QUOTA, lambda: self.now, lambda: self.wall)
 
-    def waiter(self, worker: Worker, deadline: float = inf, *, panic: bool = False, stays: bool = True) -> Waiter:
+    def waiter(
+        self, worker: Worker, deadline: float = inf, *, panic: bool = False, stays: bool = True, key: Key = KEY
+    ) -> Waiter:
         loop = asyncio.get_running_loop()
         self.numbers += 1
         waiter = Waiter(
-            f"{worker.holder}.{self.numbers:012}", KEY, QUOTA, panic, deadline, stays, loop, loop.create_future()
+            f"{worker.holder}.{self.numbers:012}", key, QUOTA, panic, deadline, stays, loop, loop.create_future()
         )
         worker.join(waiter)
         return waiter

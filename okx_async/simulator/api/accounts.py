@@ -37,12 +37,15 @@ class Account:
     """
 
     user_id: str
+    """Its UID, by which limits are counted."""
     credentials: Credentials
     """Its first API key."""
     pos_mode: PosMode
+    """ "net_mode" or "long_short_mode"."""
     acct_lv: str
     """ "1" Spot, "2" Futures, "3" Multi-currency, "4" Portfolio."""
     demo: bool
+    """Whether its keys work with ``x-simulated-trading: 1`` only."""
     main_user_id: str = ""
     """Of a sub-account: the UID of its main account."""
     role_type: str = "0"
@@ -116,6 +119,11 @@ class Accounts:
     def revoke(self, credentials: Credentials) -> None:
         """Delete a key: from now on its requests are answered 50119."""
         del self._keys[credentials.api_key]
+
+    @property
+    def all(self) -> tuple[Account, ...]:
+        """The accounts, in the order in which they were opened."""
+        return tuple(self._accounts)
 
     def owner(self, api_key: str) -> str:
         """Return the user id of an API key; "": there is no such key."""

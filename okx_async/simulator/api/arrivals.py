@@ -33,6 +33,7 @@ class JournalRow(NamedTuple):
     key: RateKey | None
     """The rate limit that counted it; None: none did."""
     method: str
+    """ "GET" or "POST"."""
     path: str
     """As in the request line, with its query."""
     code: str

@@ -19,23 +19,39 @@ class AlgoOrder:
     """One waiting algo order; prices are texts, "" where its kind has none."""
 
     user_id: str
+    """The UID of its account."""
     inst_id: str
+    """Its instrument."""
     inst_type: str
+    """ "SWAP", "FUTURES", "OPTION" or "MARGIN"."""
     inst_family: str
+    """The instrument's family; "" for MARGIN."""
     mgn_mode: str
+    """ "cross" or "isolated"."""
     pos_side: str
+    """ "net", "long" or "short"."""
     side: str
+    """ "buy" or "sell"."""
     ord_type: str
+    """Its ordType, such as "conditional" or "oco"."""
     sz: str
+    """Its size, as text; "" for the whole position."""
     close_fraction: str
     """ "1": it closes the whole position, whatever its size then is, and ``sz`` is ""."""
     reduce_only: bool
+    """Whether it can only reduce a position."""
     tp_trigger_px: str
+    """The trigger price of a take-profit."""
     sl_trigger_px: str
+    """The trigger price of a stop-loss."""
     trigger_px: str
+    """The trigger price of a "trigger"."""
     callback_ratio: str
+    """The ratio of a "move_order_stop"."""
     algo_id: str
+    """The exchange's id of it."""
     c_time: int
+    """When it was placed, in Unix milliseconds."""
 
     @property
     def number(self) -> str:

@@ -28,11 +28,13 @@ class Trade(NamedTuple):
     at: float
     """Time on the exchange's clock, in seconds."""
     before: Holding
+    """The position before the change."""
     after: Holding
+    """The position after the change."""
     cause: str
     """ "close" (by close-position), "order", "hand", "actor", "liquidation" or "adl"."""
     asked: float | None = None
-    """Of a close or an order: when its request was counted (`JournalRow.at`)."""
+    """Of a close or an order: when its request was counted (`JournalRow.at`), in seconds."""
     px: Decimal | None = None
     """None where the change was no trade at a price."""
 

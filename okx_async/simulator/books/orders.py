@@ -18,25 +18,45 @@ class PendingOrder(NamedTuple):
     """One order."""
 
     user_id: str
+    """The UID of its account."""
     inst_id: str
+    """Its instrument."""
     inst_type: str
+    """ "SWAP", "FUTURES", "OPTION" or "MARGIN"."""
     inst_family: str
+    """The instrument's family; "" for MARGIN."""
     mgn_mode: str
+    """ "cross" or "isolated"."""
     pos_side: str
+    """ "net", "long" or "short"."""
     side: str
+    """ "buy" or "sell"."""
     ord_type: str
+    """Its ordType, such as "limit" or "market"."""
     px: str
+    """Its price, as text; "" for a market order."""
     sz: str
+    """Its size, as text: contracts, or an amount of the base currency for MARGIN."""
     reduce_only: bool
+    """Whether it can only reduce a position."""
     cl_ord_id: str
+    """The client's own id of it; "" if it has none."""
     ord_id: str
+    """The exchange's id of it."""
     c_time: int
+    """When it was placed, in Unix milliseconds."""
     tag: str = ""
+    """The client's own tag of it; "" if it has none."""
     ccy: str = ""
+    """The margin currency; "" if the order names none."""
     state: str = "live"
+    """ "live", "filled" or "canceled"."""
     acc_fill_sz: str = "0"
+    """The part of `sz` that is filled, as text."""
     avg_px: str = ""
+    """The price at which it was filled, as text; "" if it was not."""
     u_time: int = 0
+    """When it last changed, in Unix milliseconds; 0: not since it was placed."""
 
     @property
     def number(self) -> str:

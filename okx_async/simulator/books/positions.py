@@ -24,16 +24,27 @@ class Holding(NamedTuple):
     """An immutable picture of one position in the books; ``pos`` is signed: negative is short, in every mode."""
 
     user_id: str
+    """The UID of its account."""
     inst_id: str
+    """Its instrument."""
     mgn_mode: str
+    """ "cross" or "isolated"."""
     pos_side: str
+    """ "net", "long" or "short"."""
     ccy: str
+    """The margin currency."""
     pos: Decimal
+    """Contracts, or an amount of the base currency for MARGIN; negative is short, in every mode."""
     pos_id: str
+    """The id of its address: user, instrument, margin mode, side and currency."""
     c_time: int
+    """When it was opened, in Unix milliseconds."""
     u_time: int
+    """When it last changed, in Unix milliseconds."""
     closing: bool
+    """Whether a close of it is on its way."""
     avg_px: Decimal = Decimal(0)
+    """Its average open price, in the quote currency."""
 
 
 class State(NamedTuple):

@@ -57,43 +57,58 @@ class RequestTraits(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One injected fault; see `SimulatedExchange.inject`. Times are in seconds."""
+    """One injected fault; see `SimulatedExchange.inject`."""
 
     name: str = ""
+    """Its name in the journal; by default the code."""
     times: int | None = 1
     """Requests that it will still strike; None: all, until it is cleared."""
     after: int = 0
     """Requests that match and pass before it strikes the first."""
     path: str | None = CLOSE_PATH
+    """The path of the requests that it strikes; None: any."""
     inst_id: str | None = None
+    """The instrument of the requests that it strikes; None: any."""
     user_id: str | None = None
+    """The UID of the requests that it strikes; None: any."""
     cl_ord_id: str | None = None
+    """The client's own id of the requests that it strikes; None: any."""
     code: str = ""
+    """The code of the answer; "": the usual answer, or `body`."""
     status: int | None = None
+    """The HTTP status of the answer; None: that of the code."""
     message: str = ""
+    """The message of the answer; "": that of the code."""
     shape: Shape | None = None
+    """The form of the answer's body; None: that of the code."""
     body: bytes | str | None = None
+    """The body of the answer; None: made from the code."""
     content_type: str = "application/json"
+    """The Content-Type of the answer."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of the answer beside the usual ones."""
     padding: int = 0
     """Blanks before the body, in bytes."""
     executed: bool = False
+    """Whether the request is carried out, and only its answer lost."""
     if_done: bool = False
     """Whether a request that cannot be executed is answered by its usual refusal instead."""
     counted: bool = True
+    """Whether it answers after authentication and the rate limit, or before any check."""
     forwarded: float | None = None
-    """From an uncounted answer to the late arrival of the request at the exchange."""
+    """Seconds from an uncounted answer to the late arrival of the request at the exchange; None: it never arrives."""
     delay: float = 0.0
-    """Before the answer."""
+    """Seconds before the answer."""
     pause: float = 0.0
-    """Between the answer's headers and its body."""
+    """Seconds between the answer's headers and its body."""
     cut: int | None = None
     """Bytes of the body after which the connection ends."""
     disconnect: bool = False
+    """Whether the connection ends without an answer."""
     reset: bool = False
     """Whether the connection ends in a reset instead of an orderly end."""
     skew: float = 0.0
-    """By which the server's clock is ahead."""
+    """Seconds by which the server's clock is ahead."""
     fill: Decimal | float = 1
     """The part of the position that an executed close fills."""
 
@@ -137,7 +152,11 @@ class Fault:
         return status, error_body(self.code, self.message, self.shape) if self.code else b""
 
     def matches(self, traits: RequestTraits) -> bool:
-        """Whether it selects a request with these traits."""
+        """Whether it selects a request with these traits.
+
+        Args:
+            traits: The request's.
+        """
         return (
             self.path in {None, traits.path}
             and self.user_id in {None, traits.user_id}

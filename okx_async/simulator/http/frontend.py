@@ -28,6 +28,7 @@ class HttpFrontend:
         latency: Returns the seconds that a request, or an answer, is under way.
         keepalive: Seconds that an idle connection is kept; by default 75.
         max_head: Bytes that the first line and the headers of a request may have; by default 32 KiB.
+        control: Returns the answer to a request that steers the exchange, None for any other; by default there is none.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class HttpFrontend:
         latency: Callable[[], float],
         keepalive: float = 75.0,
         max_head: int = 32 * 1024,
+        control: Callable[[Request], Answer | None] | None = None,
     ) -> None:
         self._gateway = gateway
         self._clock = clock
         self._wall_clock = wall_clock
         self._latency = latency
         self._keepalive, self._max_head = keepalive, max_head
+        self._control = control
         self._timers: set[asyncio.TimerHandle] = set()
         self._server: asyncio.Server | None = None
         self._connections: Connections | None = None
@@ -83,6 +86,9 @@ class HttpFrontend:
         self._server = self._connections = None
 
     def _serve(self, connection: HttpConnection, request: Request) -> None:
+        if self._control is not None and (answer := self._control(request)) is not None:
+            self._send(connection, request, answer)
+            return
         way_in, way_out = self._latency(), self._latency()
         self._after(way_in, self._decide, connection, request, way_out)
 

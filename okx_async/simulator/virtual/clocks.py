@@ -7,7 +7,7 @@ class Clock:
     """A clock derived from another one; call it for its time in seconds.
 
     Args:
-        source: The clock that it follows.
+        source: The clock that it follows; returns seconds.
         start: Its first time, in seconds; by default that of `source`.
         rate: Its seconds for each second of `source`; by default 1.
     """
@@ -23,5 +23,9 @@ class Clock:
         return self._start + (self._source() - self._origin) * self._rate
 
     def step(self, seconds: float) -> None:
-        """Set it forward by `seconds`, or back where they are negative."""
+        """Set it forward, or back.
+
+        Args:
+            seconds: Seconds by which it is set forward; negative: back.
+        """
         self._start += seconds

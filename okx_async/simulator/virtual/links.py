@@ -22,7 +22,7 @@ class Path:
         delay: Seconds that each piece takes at least.
         jitter: Seconds that it takes more at most, uniform.
         spikes: Probability that it takes `spike` seconds more.
-        spike: See `spikes`.
+        spike: Seconds that a piece takes more by that probability.
         cuts: Probability that a write is cut into pieces, at any byte.
         window: Bytes that may be in flight or unread at once.
     """

@@ -58,7 +58,11 @@ class Network:
         self._pairs: list[socket.socket] = []
 
     def attach(self, loop: JumpingLoop) -> None:
-        """Belong to this loop."""
+        """Belong to this loop.
+
+        Args:
+            loop: The loop; `VirtualLoop` calls this.
+        """
         self.loop = loop
         # The first stands, over the second came a byte, the third has ended.
         self._pairs = [*socket.socketpair(), *socket.socketpair(), *socket.socketpair()]
@@ -68,22 +72,39 @@ class Network:
     # --- faults; those of one connection are in Wire ---
 
     def refuse(self, seconds: float) -> None:
-        """Refuse every connection in the next `seconds`."""
+        """Refuse every connection in the next `seconds`.
+
+        Args:
+            seconds: Seconds from now.
+        """
         self._refusing += 1
         self.loop.call_later(seconds, self._end_refusing)
 
     def swallow(self, seconds: float) -> None:
-        """Never answer an attempt to connect that is made in the next `seconds`."""
+        """Never answer an attempt to connect that is made in the next `seconds`.
+
+        Args:
+            seconds: Seconds from now.
+        """
         self._silent += 1
         self.loop.call_later(seconds, self._end_silence)
 
     def slow_down(self, seconds: float, by: float) -> None:
-        """Let connecting take `by` s longer in the next `seconds`."""
+        """Let connecting take longer in the next `seconds`.
+
+        Args:
+            seconds: Seconds from now.
+            by: Seconds that each connection takes longer.
+        """
         self._slow += by
         self.loop.call_later(seconds, self._end_slowness, by)
 
     def outage(self, seconds: float) -> None:
-        """Let nothing depart on any wire for `seconds`, and answer no attempt to connect."""
+        """Let nothing depart on any wire for `seconds`, and answer no attempt to connect.
+
+        Args:
+            seconds: Seconds from now.
+        """
         self.swallow(seconds)
         for wire in tuple(self.wires.values()):
             wire.stall(seconds)
@@ -91,7 +112,13 @@ class Network:
     # --- for the loop ---
 
     def listen(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> "Listener":
-        """Return a server that listens at `host` and `port`; port 0: any free one."""
+        """Return a server that listens at `host` and `port`.
+
+        Args:
+            factory: Makes the protocol of each connection.
+            host: Its address.
+            port: Its port; 0: any free one.
+        """
         if not port:
             port = next(p for p in range(_FIRST_PORT, 65536) if (host, p) not in self._listeners)
         if (host, port) in self._listeners:
@@ -100,7 +127,12 @@ class Network:
         return listener
 
     async def connect(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
-        """Connect `sock` to the server at `address`; takes a round trip."""
+        """Connect `sock` to the server at `address`; takes a round trip.
+
+        Args:
+            sock: The client's socket.
+            address: Host and port.
+        """
         rng = self._random
         there, back = (path.delay + path.jitter * rng.random() for path in (self.inward, self.outward))
         listener = self._listeners.get((address[0], address[1]))
@@ -115,7 +147,12 @@ class Network:
     def join(
         self, factory: Callable[[], asyncio.Protocol], sock: socket.socket
     ) -> tuple[MemoryTransport, asyncio.Protocol]:
-        """Make the wire of a connected socket; return the client's transport and protocol."""
+        """Make the wire of a connected socket; return the client's transport and protocol.
+
+        Args:
+            factory: Makes the client's protocol.
+            sock: The socket that `connect` has connected.
+        """
         listener = self._connected.pop(sock)
         self.made += 1
         standing, unread, ended = (pair.fileno() for pair in self._pairs[::2])
@@ -135,7 +172,12 @@ class Network:
         return wire.near, protocol
 
     async def look_up(self, host: str, port: int) -> list[Any]:
-        """Return the addresses of a name, as `loop.getaddrinfo` does."""
+        """Return the addresses of a name, as `loop.getaddrinfo` does.
+
+        Args:
+            host: The name, one of `names`.
+            port: The port that the addresses have.
+        """
         await asyncio.sleep(self.inward.delay + self.outward.delay)
         address = self.names.get(host)
         if address is None:
@@ -150,7 +192,11 @@ class Network:
             sock.close()
 
     def close(self, listener: "Listener") -> None:
-        """Remove a server."""
+        """Remove a server.
+
+        Args:
+            listener: The server, as `listen` returned it.
+        """
         self._listeners.pop(listener.address, None)
 
     def _forget(self, wire: Wire) -> None:

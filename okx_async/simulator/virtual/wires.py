@@ -51,7 +51,12 @@ class Wire:
         return self.near.lost and (self.far.lost or not self.far.made)
 
     def open(self, protocol: asyncio.Protocol, accept: Callable[[], asyncio.Protocol | None]) -> None:
-        """Connect: the client at once, the server when the first segment arrives."""
+        """Connect: the client at once, the server when the first segment arrives.
+
+        Args:
+            protocol: The client's.
+            accept: Makes the server's protocol; None: it was closed meanwhile.
+        """
         self.far.accept = accept
         self.near.make(protocol)
         self.near.outbound.put(Control.OPEN)
@@ -70,7 +75,7 @@ class Wire:
         """Let nothing depart for `seconds`.
 
         Args:
-            seconds: How long.
+            seconds: Seconds from now.
             inward: Whether the direction to the server is stalled.
             outward: Whether the direction to the client is stalled.
         """

@@ -4,8 +4,10 @@ from random import Random
 
 from okx_async.simulator import Path
 from okx_async.stores.lease import Terms
+from okx_async.torture.plan import Mishap, Part
+from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS
 from okx_async.torture.sharing.store_worker import Post
-from okx_async.torture.sharing.world import SharingPlan
+from okx_async.torture.sharing.world import STRATEGIES, SharingPlan, siege
 
 _PATHS = (
     (Path(0.0, 0.0), Path(0.0, 0.0)),
@@ -37,19 +39,38 @@ def sharing_plan(seed: int) -> SharingPlan:
         late=rng.choice((0.4, 0.4, 8.0)),
     )
     programs = rng.choice((2, 2, 3))
+    span, small = rng.uniform(15.0, 40.0), store and rng.random() < 0.2
     return SharingPlan(
         seed,
         store,
         programs,
-        rng.uniform(15.0, 40.0),
+        span,
         inward,
         outward,
         terms,
         post,
-        small=store and rng.random() < 0.2,
+        small=small,
         insts=rng.choice((1, 1, 1, 2)),
         rates=tuple(1 + rng.choice((-240e-6, 240e-6)) for _ in range(2 + programs)),
         timeout=timeout,
         connect_timeout=connect_timeout,
         max_connections=rng.choice((3, 256, 256)),
+        parts=tuple(
+            Part(
+                (siege if small and number == 0 else rng.choice(STRATEGIES)).__name__,
+                number,
+                rng.uniform(0.0, span * 0.3),
+                f"{seed} {number} {part}",
+            )
+            for number in range(programs)
+            for part in range(rng.choice((1, 1, 2)))
+        ),
+        mishaps=tuple(
+            Mishap(
+                rng.choice((PROGRAMS if store else LOOPS) + NETWORK).__name__,
+                rng.uniform(0.0, span),
+                f"{seed} mishap {number}",
+            )
+            for number in range(rng.choice((0, 5, 10, 20)))
+        ),
     )

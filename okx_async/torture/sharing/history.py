@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
-from okx_async.torture.evidence import Breach
+from okx_async.torture.evidence import Breach, digest
 from okx_async.torture.history import diagnostics_captured
-from okx_async.torture.sharing.draw import sharing_plan
 from okx_async.torture.sharing.judge import judge, stuck, windows
-from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS, Mishap
-from okx_async.torture.sharing.world import STRATEGIES, Program, SharingPlan, World, leave, siege
+from okx_async.torture.sharing.mishaps import MISHAPS, Mishap
+from okx_async.torture.sharing.world import STRATEGIES, Program, SharingPlan, World, leave
 from okx_async.torture.time_limit import TimeLimitError, time_limit
 
 REAL_SECONDS = 300.0
@@ -24,30 +24,45 @@ class SharedHistory:
     """The result of a shared history."""
 
     plan: SharingPlan
+    hash: str
     requests: int
+    faults: int
     worst: int
     refused: int
     virtual_seconds: float
     broken: tuple[Breach, ...]
     notes: tuple[tuple[float, str], ...]
+    """The timeline: seconds since the beginning, and what befell programs, store and network."""
+
+    def record(self) -> dict[str, Any]:
+        """Return what `--json` prints of it."""
+        return {
+            "seed": self.plan.seed,
+            "hash": self.hash,
+            "requests": self.requests,
+            "faults": self.faults,
+            "virtual_seconds": round(self.virtual_seconds, 6),
+            "broken": [str(breach) for breach in self.broken],
+        }
 
 
-def happen_shared(seed: int) -> SharedHistory:
-    """Run the shared history of a seed, and judge it."""
-    plan = sharing_plan(seed)
+def happen_shared(plan: SharingPlan) -> SharedHistory:
+    """Run the shared history of a plan, and judge it. The same plan gives the same history."""
     network = Network(seed=plan.seed, inward=plan.inward, outward=plan.outward)
     loop = VirtualLoop(network)
     start, left = loop.clock(), list[str]()
     world = World(plan, loop, network)
     try:
-        with time_limit(REAL_SECONDS), diagnostics_captured(loop, left, seed):
+        with time_limit(REAL_SECONDS), diagnostics_captured(loop, left, plan.seed):
             broken = run(lambda _: _take_place(world, start), loop)
     except (DeadlockError, TimeLimitError) as error:
         broken = [Breach("progress", str(error))]
     journal = world.exchange.journal
     return SharedHistory(
         plan,
+        digest(journal, world.calls.made.values()),
         len(journal),
+        world.mishap_count + sum(bool(row.fault) for row in journal),
         max((worst for _, worst, _ in windows(world)), default=0),
         sum(row.code == "50011" for row in journal),
         loop.clock() - start,
@@ -60,15 +75,18 @@ async def _take_place(world: World, start: float) -> list[Breach]:
     plan, loop = world.plan, world.loop
     async with world.exchange:
         _begin(world, start)
-        await asyncio.sleep(plan.span)
+        await _watched(world, plan.span)
         post = world.post
         post.down, post.lost, post.unheard, post.doubled = False, 0.0, 0.0, 0.0
         world.exchange.clear_faults()
         end = loop.clock() + PATIENCE + 2 * plan.longest_hold
-        # Programs may be killed meanwhile, and others begin.
-        while loop.clock() < end and any(not task.done() for each in world.programs for task in each.tasks):  # noqa: ASYNC110
-            await asyncio.sleep(1.0)
-        broken = [Breach("progress", text) for program in world.programs for text in _unfinished(program)]
+        await _others_end(world, end)
+        broken = [Breach("progress", text) for program in _others(world) for text in _unfinished(program)]
+        for program in world.hanging:
+            program.loop.go_on()
+        world.hanging.clear()
+        await _others_end(world, loop.clock() + PATIENCE)
+        broken += [Breach("progress", text) for program in world.programs for text in _unfinished(program)]
         for program in list(world.programs):
             await _leave(world, program)
         await asyncio.sleep(plan.longest_hold)
@@ -78,20 +96,33 @@ async def _take_place(world: World, start: float) -> list[Breach]:
     return broken
 
 
+async def _watched(world: World, seconds: float) -> None:
+    """Let time pass, and look at the store meanwhile."""
+    end = world.loop.clock() + seconds
+    while (left := end - world.loop.clock()) > 0.0:
+        await asyncio.sleep(min(1.0, left))
+        world.look()
+
+
+def _others(world: World) -> list[Program]:
+    """Return the programs that do not hang."""
+    return [program for program in world.programs if program not in world.hanging]
+
+
+async def _others_end(world: World, end: float) -> None:
+    """Wait until they have come to their end; programs may be killed meanwhile, and others begin."""
+    while world.loop.clock() < end and any(not task.done() for each in _others(world) for task in each.tasks):
+        await _watched(world, 1.0)
+
+
 def _begin(world: World, start: float) -> None:
     """Begin the programs, and set the times of all that happens."""
-    plan, loop = world.plan, world.loop
-    rng = Random(f"okx_async sharing {plan.seed} parts")
-    for number in range(plan.programs):
-        program = world.begin()
-        for part in range(rng.choice((1, 1, 2))):
-            act = siege if plan.small and number == 0 else rng.choice(STRATEGIES)
-            at = start + rng.uniform(0.0, plan.span * 0.3)
-            loop.call_at(at, world.run, program, act, f"{plan.seed} {number} {part}")
-    table = (PROGRAMS if plan.store else LOOPS) + NETWORK
-    for number in range(rng.choice((0, 5, 10, 20))):
-        mishap, at = rng.choice(table), start + rng.uniform(0.0, plan.span)
-        loop.call_at(at, _strike, world, mishap, f"{plan.seed} mishap {number}")
+    strategies = {each.__name__: each for each in STRATEGIES}
+    programs = [world.begin() for _ in range(world.plan.programs)]
+    for part in world.plan.parts:
+        world.loop.call_at(start + part.at, world.run, programs[part.seat], strategies[part.kind], part.seed)
+    for mishap in world.plan.mishaps:
+        world.loop.call_at(start + mishap.at, _strike, world, MISHAPS[mishap.kind], mishap.seed)
 
 
 def _unfinished(program: Program) -> Iterator[str]:
@@ -119,4 +150,5 @@ async def _leave(world: World, program: Program) -> None:
 def _strike(world: World, mishap: Mishap, seed: str) -> None:
     text = mishap(world, Random(seed))
     if text:
+        world.mishap_count += 1
         world.note(text)

@@ -12,8 +12,9 @@ from okx_async.simulator.api.endpoints import ROUTES
 from okx_async.stores.line import Ask
 from okx_async.torture.calls import ACCEPTED, NOT_SENT, REFUSED
 from okx_async.torture.evidence import Breach
+from okx_async.torture.invented import LIMIT
 from okx_async.torture.sharing.memory_store import Message, Visit
-from okx_async.torture.sharing.world import LIMIT, SMALL, World
+from okx_async.torture.sharing.world import SMALL, World
 
 CLOSED = 2001
 """Milliseconds of a window of 2 s that is closed at both ends."""
@@ -30,6 +31,8 @@ def judge(world: World) -> list[Breach]:
     ]
     refused = [row for row in world.exchange.journal if row.code == "50011"]
     found += [Breach("refused", f"{row.cl_ord_id or row.path} at {row.at - start:.3f}") for row in refused]
+    found += [Breach("stranded", text) for text in world.stranded.values()]
+    found += [Breach("store", text) for text in world.store.wrong]
     found += [Breach("quota", text) for text in _small(world)]
     found += [Breach("truth", text) for text in _truth(world)]
     return found

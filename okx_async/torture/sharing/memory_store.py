@@ -1,12 +1,12 @@
 """A store of limits in memory, by the pure rule: a server whose clock, memory and messages may fail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
 
 from okx_async import Quota
 from okx_async.stores.epoch import Epoch, check_terms, enter
-from okx_async.stores.lease import SharedBucket, Terms
+from okx_async.stores.lease import SharedBucket, Terms, Token
 from okx_async.stores.line import Answer, Ask, serve
 from okx_async.stores.records import read_bucket, write_bucket
 from okx_async.stores.transactions import StoreError
@@ -64,9 +64,12 @@ class MemoryStore:
         self.run = 1
         """The number of its incarnation; a program's connection ends with it."""
         self.shift = 0.0
+        self._terms = terms
         self._stepped = False  # and not noticed yet
         self.records: dict[Key, tuple[float, bytes]] = {}
         self.epoch: Epoch | None = Epoch("1", clock(), terms)
+        self.wrong: list[str] = []
+        """What it did against its rule: tokens that come back later than an earlier message said, and late grants."""
         self._clock = clock
 
     def clock(self) -> float:
@@ -111,12 +114,29 @@ class MemoryStore:
     def _visit(self, visit: Visit, message: Message, now: float, epoch: Epoch, met: float) -> Seen:
         bucket = self.bucket(visit.key, visit.quota, message.terms)
         bucket.agree(visit.quota)
+        ends = {ident: token.free_at for ident, token in bucket.tokens.items() if token.cooling}
         for note, age in visit.notes:
             note._replace(at=now - age).apply(bucket, now, message.holder)
         opens = max(epoch.opens(bucket.quota), met + bucket.rule.cool)
         answers = serve(bucket, now, message.holder, visit.asks, not_before=opens, not_after=message.not_after)
         self.records[visit.key] = bucket.expires(), write_bucket(bucket)
+        self.wrong += [
+            f"{ident} of {visit.key!r} came back at {ends[ident]:.3f}, then at {token.free_at:.3f}"
+            for ident, token in bucket.tokens.items()
+            if token.free_at > ends.get(ident, inf)
+        ]
+        if now > message.not_after and any(answer.at == now for answer in answers):
+            self.wrong.append(
+                f"{visit.key!r} granted at {now:.3f} what is not waited for since {message.not_after:.3f}"
+            )
         return Seen(now, epoch.since, bucket, tuple(answers))
+
+    def in_flight(self, before: float) -> Iterator[tuple[Key, str, Token]]:
+        """Yield the tokens that were taken before then and are in flight."""
+        for key, (_, record) in self.records.items():
+            for ident, token in read_bucket(record, self._terms).tokens.items():
+                if not token.cooling and token.at < before and token.free_at > self.clock():
+                    yield key, ident, token
 
     def bucket(self, key: Key, quota: Quota, terms: Terms) -> SharedBucket:
         """Return the bucket of a key, a new one if it is idle."""

@@ -1,12 +1,15 @@
 """The mishaps of shared histories, as tables: what befalls programs, their store, and the network."""
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
+from math import inf
 from random import Random
 from typing import Any, TypeAlias
 
 from okx_async.torture.mishaps import HELD
 from okx_async.torture.sharing.side_loop import State
-from okx_async.torture.sharing.world import Program, World
+from okx_async.torture.sharing.world import Program, World, siege
 
 Mishap: TypeAlias = Callable[[World, Random], str]
 
@@ -24,6 +27,21 @@ def stopped(world: World, rng: Random) -> str:
     return f"{program.name} stopped for {seconds:.3f} s"
 
 
+def _at_a_grant(world: World, program: Program, act: Callable[[], object]) -> None:
+    """Do something in the moment in which the store has given a program a token, if that is soon."""
+    taken, ends = world.store.take, world.loop.clock() + 3.0
+
+    def take(message: Any) -> Any:
+        seen = taken(message)
+        if message.holder == program.name and any(answer.at is not None for each in seen for answer in each.answers):
+            world.store.take = taken  # type: ignore[method-assign]
+            if world.loop.clock() < ends:
+                act()
+        return seen
+
+    world.store.take = take  # type: ignore[method-assign]
+
+
 def stopped_at_a_grant(world: World, rng: Random) -> str:
     """Stop a program in the moment in which the store has given it a token, for about its lease."""
     program, plan = _program(world, rng), world.plan
@@ -34,19 +52,67 @@ def stopped_at_a_grant(world: World, rng: Random) -> str:
     )
     if rng.random() < 0.3:
         seconds = lease - plan.timeout - plan.connect_timeout * rng.random() * 0.2
-    taken, ends = world.store.take, world.loop.clock() + 3.0
 
-    def take(message: Any) -> Any:
-        seen = taken(message)
-        if message.holder == program.name and any(answer.at is not None for each in seen for answer in each.answers):
-            world.store.take = taken  # type: ignore[method-assign]
-            if world.loop.clock() < ends:
-                program.loop.stop_program()
-                world.loop.call_later(max(0.0, seconds), program.loop.go_on)
-        return seen
+    def stop() -> None:
+        program.loop.stop_program()
+        world.loop.call_later(max(0.0, seconds), program.loop.go_on)
 
-    world.store.take = take  # type: ignore[method-assign]
+    _at_a_grant(world, program, stop)
     return f"{program.name} will be stopped for {seconds:.3f} s when it gets a token"
+
+
+def last_moment(world: World, rng: Random) -> str:
+    """Let a program send at the last moment of its lease what arrives at the last moment, and kill it right after."""
+    program, plan, loop = _program(world, rng), world.plan, world.loop
+    if program is world.programs[0] and plan.small:
+        return ""
+    spare = rng.choice((0.0002, 0.001, 0.05))
+    # A proxy that gave up on it sends it on; its sender would give it up at the end of its time-out.
+    way = plan.inward.delay + plan.inward.jitter
+    after = plan.timeout + plan.terms.doubt_grace - way
+
+    def stop() -> None:
+        worker = program.limiter.worker
+        left = worker.asked + plan.terms.lease - worker.clock() - plan.timeout - spare
+        if left > 0.0:
+            program.loop.stop_program()
+            loop.call_later(left / program.rate, sends)
+
+    def sends() -> None:
+        if loop.clock() < world.outage_until:  # which would keep it for longer than that
+            program.loop.go_on()
+            return
+        world.calm_until = loop.clock() + way + 0.1
+        for name, call in world.calls.made.items():
+            if name.startswith(f"{program.name}x") and not call.told:
+                world.exchange.inject(HELD, forwarded=after, delay=plan.timeout / 2, cl_ord_id=name)
+        program.loop.go_on()
+        loop.call_later(min(0.002, plan.timeout / 4), dies)
+
+    def dies() -> None:
+        if program in world.programs:
+            world.kill(program)
+            heir = world.begin()
+            world.run(heir, partial(_besiege, after - 3.0), f"{plan.seed} heir {heir.name}")
+
+    _at_a_grant(world, program, stop)
+    return f"{program.name} will send at the last moment, and be killed"
+
+
+async def _besiege(after: float, world: World, program: Program, rng: Random) -> None:
+    """Fill every window around the moment at which late requests are counted."""
+    await asyncio.sleep(max(0.0, after))
+    await siege(world, program, rng)
+
+
+def hangs(world: World, rng: Random) -> str:
+    """Let a loop hang until the others have come to their end."""
+    program = _program(world, rng)
+    if world.hanging or program.loop.state is not State.RUNNING or len(world.programs) < 2:
+        return ""
+    world.hanging.append(program)
+    program.loop.stop_program()
+    return f"{program.name} hangs"
 
 
 def stopped_while_connecting(world: World, rng: Random) -> str:
@@ -118,10 +184,11 @@ def restarted(world: World, rng: Random) -> str:
 def cut_off(world: World, rng: Random) -> str:
     """Let no message through for a while."""
     seconds = rng.choice((0.3, 2.0, 8.0))
-    world.post.down = True
+    world.post.down, world.messages_since = True, inf
 
     def back() -> None:
         world.post.down = False
+        world.messages_since = world.loop.time()
 
     world.loop.call_later(seconds, back)
     return f"no message comes through for {seconds:g} s"
@@ -176,7 +243,11 @@ def slow(world: World, rng: Random) -> str:
 
 def outage(world: World, rng: Random) -> str:
     """Let nothing through to the exchange."""
-    world.network.outage(rng.choice((0.3, 1.5)))
+    seconds = rng.choice((0.3, 1.5))
+    if world.loop.clock() < world.calm_until:
+        return ""
+    world.outage_until = world.loop.clock() + seconds
+    world.network.outage(seconds)
     return "an outage"
 
 
@@ -188,6 +259,8 @@ PROGRAMS: tuple[Mishap, ...] = (
     stopped_at_a_grant,
     stopped_while_connecting,
     stopped_while_connecting,
+    last_moment,
+    last_moment,
     killed,
     killed,
     killed_with_requests_held,
@@ -196,4 +269,6 @@ PROGRAMS: tuple[Mishap, ...] = (
     cut_off,
     wall_steps,
 )
-LOOPS: tuple[Mishap, ...] = (stopped, stopped, stopped, stopped_while_connecting, left, left, wall_steps)
+LOOPS: tuple[Mishap, ...] = (stopped, stopped, stopped, stopped_while_connecting, left, left, hangs, wall_steps)
+MISHAPS: dict[str, Mishap] = {each.__name__: each for each in (*PROGRAMS, *LOOPS, *NETWORK)}
+"""By name."""

@@ -12,7 +12,7 @@ from okx_async.stores.lease import PPM, Lease, Terms
 from okx_async.stores.line import Answer
 from okx_async.stores.transactions import StoreError
 from okx_async.stores.waiters import Key, LocalKey
-from okx_async.stores.worker import CHUNK, Asks, Worker
+from okx_async.stores.worker import Asks, Worker
 from okx_async.torture.sharing.memory_store import MemoryStore, Message, Seen, Visit
 from okx_async.torture.sharing.side_loop import SideLoop
 
@@ -93,7 +93,13 @@ class StoreWorker(Worker):
         self._timer: Any = None
         self._run_seen = 0
         self._met = 0.0
+        self.asked = 0.0
+        """When the last ask was sent, by the program's clock."""
         self._heard: tuple[float, float] | None = None  # the store's time, and this host's, when it was heard of
+
+    def clock(self) -> float:
+        """Return the time of the program's host."""
+        return self._clock()
 
     def post(self, act: Callable[[], object]) -> None:
         """Have a function called in the worker's turn."""
@@ -118,7 +124,7 @@ class StoreWorker(Worker):
         for act in acts:
             act()
         while self._hot and not self._chunks:
-            self._chunks.append([self._hot.pop(key) for key in list(self._hot)[:CHUNK]])
+            self._chunks.append(self._next_chunk())
         if self._chunks:
             self._send(self._chunks.pop(0))
         elif self._due:
@@ -133,6 +139,7 @@ class StoreWorker(Worker):
         """Send a message, and book its answer, if one comes in time."""
         self._busy = True
         lease, asks = self._prepare(chunk)
+        self.asked = lease.asked
         main, post, rng = self._loop.main, self._post, self._rng
         tries = 2 if rng.random() < post.repeated else 1
         message = self._message(chunk, asks)
@@ -209,7 +216,7 @@ class StoreLimiter(SqliteLimiter):
         self._quota = quota
         self._terms = terms
         self._agent = Agent(nowhere, quota, clock, wall)
-        self._agent.worker = make(self)
+        self.worker = self._agent.worker = make(self)
 
     async def aclose(self) -> None:
         """End every waiter."""

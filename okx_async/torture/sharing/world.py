@@ -4,29 +4,30 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from random import Random
 from typing import Any
-from uuid import UUID
 
-from okx_async import Attempt, Client, ClosePosition, Credentials, Limiter, Priority, Quota
+from okx_async import Attempt, Client, ClosePosition, Limiter, Priority, Quota
 from okx_async.simulator import Clock, Network, Path, SimulatedExchange, VirtualLoop
 from okx_async.stores.lease import Terms
 from okx_async.torture.calls import Calls
+from okx_async.torture.invented import EPOCH, LIMIT, invented_credentials
+from okx_async.torture.plan import Mishap, Part
 from okx_async.torture.sharing.memory_store import MemoryStore
 from okx_async.torture.sharing.side_loop import SideLoop, State
 from okx_async.torture.sharing.store_worker import Post, StoreLimiter, StoreWorker
 
-EPOCH = 1768519672.0
-"""The start of every history: 2026-01-15T23:27:52Z."""
-LIMIT = 20
 GRAVE = 30.0
 """Seconds in which the tasks of dead programs come to their end."""
 SMALL = 8
+TOLD = 10.0
+"""Seconds within which the store hears of the end of a request, though messages are lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharingPlan:
-    """Everything that decides a shared history, but for what its parts draw."""
+    """Everything that decides a shared history."""
 
     seed: int
     store: bool
@@ -45,6 +46,9 @@ class SharingPlan:
     timeout: float
     connect_timeout: float
     max_connections: int
+    parts: tuple[Part, ...] = ()
+    """What the programs do; a seat is a program."""
+    mishaps: tuple[Mishap, ...] = ()
 
     @property
     def longest_hold(self) -> float:
@@ -60,6 +64,8 @@ class Program:
     loop: SideLoop
     limiter: Any
     wall_clock: Clock
+    rate: float = 1.0
+    """Of its host's clock."""
     client: Client | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -81,14 +87,23 @@ class World:
             clock=Clock(loop.clock, rate=exchange_rate),
             wall_clock=Clock(loop.clock, start=EPOCH),
         )
-        self.account = self.exchange.add_account(credentials=self._credentials("account"))
+        self.account = self.exchange.add_account(credentials=invented_credentials(f"{plan.seed} sharing account"))
         self.store = MemoryStore(Clock(loop.clock, rate=store_rate), plan.terms)
         terms = plan.terms
         self.post = replace(plan.post)
         """How messages fare; it changes."""
         self.strategies = STRATEGIES
+        self.mishap_count = 0
         self.failed = False
         """Whether the store has failed."""
+        self.outage_until = self.calm_until = -inf
+        """Until when the network lets nothing through, and until when it must not begin to."""
+        self.messages_since = loop.time()
+        """Since when messages come through."""
+        self.hanging: list[Program] = []
+        """Those that hang until the others have come to their end."""
+        self.stranded: dict[str, str] = {}
+        """Tokens that are in flight though no request of a program that runs can be, by id."""
         self.limiter = Limiter(Quota(LIMIT), doubt_grace=terms.doubt_grace, clock=Clock(loop.clock, rate=store_rate))
         self.programs: list[Program] = []
         """Those that live; the first one may have the smaller quota."""
@@ -106,7 +121,8 @@ class World:
         loop = SideLoop(self.loop)
         program = Program(f"p{number}", loop, self.limiter, Clock(self.loop.clock, start=EPOCH + self._passed()))
         if plan.store:
-            clock = Clock(self.loop.clock, rate=self._rates[number % len(self._rates)])
+            program.rate = self._rates[number % len(self._rates)]
+            clock = Clock(self.loop.clock, rate=program.rate)
             small = plan.small and number == 0
             quota = Quota(SMALL) if small else Quota(LIMIT)
             rng = Random(f"{plan.seed} post {number}")
@@ -144,6 +160,18 @@ class World:
         self.gone.append(program)
         program.loop.kill()
 
+    def look(self) -> None:
+        """Look for tokens that the store keeps in flight though the requests of their programs are over."""
+        plan, now = self.plan, self.loop.time()
+        longest = plan.connect_timeout + plan.timeout + TOLD
+        # A message that arrives twice may bring a token after it was answered that there is none.
+        if self.failed or plan.post.doubled or now < self.messages_since + longest:
+            return
+        running = {each.name for each in self.programs if now > each.loop.runs_since + longest and each.loop.runs}
+        for key, ident, token in self.store.in_flight(self.store.clock() - longest):
+            if token.holder in running:
+                self.stranded[ident] = f"{token.holder} has {ident} of {key!r} since {longest:g} s and more"
+
     async def bury(self) -> None:
         """Let every program come to its end, the dead ones too, when the world is over."""
         self.post.down = True
@@ -172,7 +200,9 @@ class World:
 
     def _client(self, program: Program) -> Client:
         plan = self.plan
-        credentials = self.exchange.add_key(self.account, credentials=self._credentials(program.name))
+        credentials = self.exchange.add_key(
+            self.account, credentials=invented_credentials(f"{plan.seed} sharing {program.name}")
+        )
 
         def attempt(attempt: Attempt) -> None:
             call = self.calls.made.get(attempt.request.cl_ord_id or "")
@@ -189,12 +219,6 @@ class World:
             max_connections=plan.max_connections,
             on_attempt=attempt,
             wall_clock=program.wall_clock,
-        )
-
-    def _credentials(self, name: str) -> Credentials:
-        rng = Random(f"{self.plan.seed} sharing {name}")
-        return Credentials(
-            str(UUID(int=rng.getrandbits(128), version=4)), f"{rng.getrandbits(128):032X}", "Fjord-4711!"
         )
 
 

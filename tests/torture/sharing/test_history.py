@@ -2,12 +2,12 @@
 
 import pytest
 
-from okx_async.torture import happen_shared
+from okx_async.torture import happen_shared, sharing_plan
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_promise_is_broken(seed: int) -> None:
-    history = happen_shared(seed)
+    history = happen_shared(sharing_plan(seed))
     assert history.broken == (), history.notes
     assert history.refused == 0
     assert history.worst <= 20
@@ -17,14 +17,17 @@ def test_no_promise_is_broken(seed: int) -> None:
 @pytest.mark.parametrize("first", range(1000, 1400, 50))
 def test_no_promise_is_broken_in_many_histories(first: int) -> None:
     for seed in range(first, first + 50):
-        assert happen_shared(seed).broken == (), seed
+        assert happen_shared(sharing_plan(seed)).broken == (), seed
 
 
 def test_a_seed_decides_everything() -> None:
-    one, two = happen_shared(2), happen_shared(2)
-    assert (one.requests, one.worst, one.virtual_seconds, one.notes) == (
-        two.requests,
-        two.worst,
-        two.virtual_seconds,
-        two.notes,
-    )
+    one, two = (happen_shared(sharing_plan(2)) for _ in range(2))
+    assert one == two
+    assert one.record() == {
+        "seed": 2,
+        "hash": one.hash,
+        "requests": one.requests,
+        "faults": one.faults,
+        "virtual_seconds": round(one.virtual_seconds, 6),
+        "broken": [],
+    }

@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from okx_async import Quota
-from okx_async.stores.lease import Terms
+from okx_async.stores.lease import SharedBucket, Terms
 from okx_async.stores.line import Ask
 from okx_async.stores.transactions import StoreError
 from okx_async.stores.waiters import Note
@@ -72,3 +72,39 @@ def test_a_message_that_comes_too_late_grants_nothing(store: MemoryStore) -> Non
     visit = Visit(KEY, QUOTA, (), (Ask("1", "1"),))
     [seen] = store.take(Message("a", TERMS, (visit,), store.clock(), -inf, store.clock() - 1.0))
     assert [answer.at for answer in seen.answers] == [None]
+
+
+def test_a_token_that_a_repeated_message_delays_is_noted(
+    store: MemoryStore, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert granted(store, "one") == [True]
+    granted(store, notes=(Note("settle", "one", 0.0),))
+    host.now += 1.0
+    granted(store, notes=(Note("settle", "one", 1.0),))
+    assert not store.wrong
+
+    def settle(bucket: SharedBucket, now: float, ident: str, *_: object, **__: object) -> None:
+        bucket.tokens[ident].free_at = now + 2.003
+
+    monkeypatch.setattr(SharedBucket, "settle", settle)
+    granted(store, notes=(Note("settle", "one", 1.0),))
+    assert store.wrong == ["one of ('k',) came back at 102.003, then at 103.003"]
+
+
+def test_tokens_in_flight_are_those_taken_before_a_moment(store: MemoryStore, host: Host) -> None:
+    assert granted(store, "one", "two") == [True, True]
+    granted(store, notes=(Note("settle", "one", 0.0),))
+    assert [ident for _, ident, _ in store.in_flight(host.now + 1.0)] == ["two"]
+    assert not list(store.in_flight(host.now))
+    host.now += 100.0
+    assert not list(store.in_flight(host.now))
+
+
+def test_what_is_granted_too_late_is_noted(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = SharedBucket.take
+    message = Message("a", TERMS, (Visit(KEY, QUOTA, (), (Ask("1", "1", stays=False),)),), store.clock(), -inf, 99.0)
+    store.take(message)
+    assert not store.wrong
+    monkeypatch.setattr(SharedBucket, "take", lambda *args, **_: take(*args))
+    store.take(message)
+    assert store.wrong == ["('k',) granted at 100.000 what is not waited for since 99.000"]

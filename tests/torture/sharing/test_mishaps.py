@@ -25,6 +25,9 @@ def test_each_mishap_happens_says_so_and_passes(mishap: Mishap) -> None:
             world.begin()
             assert mishap(world, Random(1))
             await asyncio.sleep(200.0)
+            for program in world.hanging:
+                assert program.loop.state is State.STOPPED
+                program.loop.go_on()
             assert [program.loop.state for program in world.programs] == [State.RUNNING] * 2
             assert not world.post.down
         await world.bury()

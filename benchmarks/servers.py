@@ -1,0 +1,190 @@
+"""What the limits of programs cost a Redis or Valkey server: CPU, round trips, memory, and how soon it hears of an end.
+
+Run: python -m benchmarks.servers [--rounds N] [--calls N] [--keys N] [--folder DIR]
+
+*Server*: PING, and the ask for a slot with the end of the last one of its key, by one connection: one by one, and 50 at
+once. CPU is what the server says of its main thread; a core's share is what that leaves room for in a second.
+
+*Memory*: so many keys with one slot out and with all 20, by the server's own account, and what an ask costs among them.
+Slots are kept for an hour here, so that none comes back meanwhile. `--keys 1000000` is for a run of its own.
+"""
+
+import asyncio
+import itertools
+import os
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from benchmarks._table import Report, arguments, spread
+from okx_async import Quota
+from okx_async.stores import RedisLimiter
+from okx_async.stores.clocks import shared_clock
+from okx_async.stores.lease import Terms
+from okx_async.stores.line import Ask
+from okx_async.stores.redis_address import read_address
+from okx_async.stores.redis_link import Link
+from okx_async.stores.redis_messages import Visit, bucket_name
+from okx_async.stores.redis_store import RedisStore
+from okx_async.stores.waiters import Key, Note
+from tests.stores.servers import Server
+
+QUOTA = Quota(20, 2.0)
+HOLDER = f"{os.getpid()}@host.example-000000000000"
+AT_ONCE = 50
+PREFIX = "okx-async"
+
+
+class Client:
+    """One program's connection."""
+
+    def __init__(self, server: Server, lease: float = 8.0) -> None:
+        self.store = RedisStore(read_address(server.url), Terms(lease=lease), PREFIX, clock=shared_clock, slack=1.0)
+        self.store.transact(lambda store: store.vouch(), 0.0)
+        self._last: dict[Key, str] = {}
+        self._numbers = itertools.count()
+
+    @property
+    def link(self) -> Link:
+        """The connection to the one server."""
+        return self.store.nodes.links[0]
+
+    def ping(self, count: int) -> None:
+        """Send so many PINGs in one round trip."""
+        self.link.commands([("PING",)] * count)
+
+    def ask(self, keys: list[Key], *, settles: bool = True) -> None:
+        """Ask for a slot of each key in one round trip, and tell that the last one of it was settled."""
+        visits = []
+        for key in keys:
+            last, token = self._last.get(key), os.urandom(12).hex()
+            notes = (Note("settle", last, shared_clock()),) if last is not None and settles else ()
+            self._last[key] = token
+            waiter = f"{HOLDER}.{next(self._numbers):012}"
+            visits.append(Visit(key, QUOTA, notes, [Ask(waiter, token, stays=False)], serve=True))
+        self.store.transact(lambda store: store.visit(visits, HOLDER, shared_clock()), 0.0)
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that the server's main thread has used."""
+        found = self._info("cpu")
+        return float(found["used_cpu_user_main_thread"]) + float(found["used_cpu_sys_main_thread"])
+
+    def memory(self) -> int:
+        """Return the bytes that the server uses."""
+        return int(self._info("memory")["used_memory"])
+
+    def _info(self, section: str) -> dict[str, str]:
+        [found] = self.link.commands([("INFO", section)])
+        return dict(line.split(":", 1) for line in found.decode().splitlines() if ":" in line)
+
+
+def keys_of(number: int, start: int = 0) -> list[Key]:
+    """Return so many keys as a client has them."""
+    return [("live", "44705892393021636", f"I{start + place}-USDT-SWAP") for place in range(number)]
+
+
+def timed(client: Client, act: Callable[[], object], calls: int, each: int) -> tuple[float, float]:
+    """Return the µs that a call took, and of the server's CPU."""
+    cpu, begun = client.cpu(), time.perf_counter()
+    for _ in range(calls // each):
+        act()
+    took, used = time.perf_counter() - begun, client.cpu() - cpu
+    count = calls // each * each
+    return 1e6 * took / count, 1e6 * used / count
+
+
+def server_costs(args: Any) -> None:
+    """Publish what the server does for an ask, beside a PING."""
+    keys = keys_of(2000)
+    found: dict[str, list[tuple[float, float]]] = {}
+    lags: list[float] = []
+    for _ in range(args.rounds):
+        server = Server()
+        client = Client(server)
+        turn = itertools.cycle(keys)
+        batches = itertools.cycle([keys[at : at + AT_ONCE] for at in range(0, len(keys), AT_ONCE)])
+        scenes: dict[str, tuple[Callable[[], object], int]] = {
+            "PING, one by one": (lambda: client.ping(1), 1),  # noqa: B023 - called in this round
+            "ask and settle, one by one": (lambda: client.ask([next(turn)]), 1),  # noqa: B023
+            f"PING, {AT_ONCE} at once": (lambda: client.ping(AT_ONCE), AT_ONCE),  # noqa: B023
+            f"ask and settle, {AT_ONCE} at once": (lambda: client.ask(next(batches)), AT_ONCE),  # noqa: B023
+        }
+        for name, (act, each) in scenes.items():
+            act()
+            found.setdefault(name, []).append(timed(client, act, args.calls, each))
+        lags += asyncio.run(settle_lags(server, client, args.calls // 100))
+        client.store.close()
+        server.close()
+    columns = ["", "round trip each, us", "of PING's one by one", "server's CPU each, us", "a second and core"]
+    report = Report("server", "What an ask costs a server", columns)
+    ping = [trip for trip, _ in found["PING, one by one"]]
+    for name, figures in found.items():
+        trips, used = [trip for trip, _ in figures], [cpu for _, cpu in figures]
+        ratio = [trip / one for trip, one in zip(trips, ping, strict=True)]
+        core = [1e6 / cpu for cpu in used if cpu]
+        report.add(name, spread(trips, 1), spread(ratio, 2), spread(used, 1), spread(core))
+    milliseconds = sorted(1e3 * lag for lag in lags)
+    report.notes.append(
+        f"{args.rounds} rounds of {args.calls:,} calls. The server hears of the end of a request after "
+        f"{statistics.median(milliseconds):.1f} ms at the median, {milliseconds[-1]:.1f} ms at most "
+        f"({len(milliseconds)} ends one by one)."
+    )
+    report.raw = {"scenes": found, "lags": lags}
+    report.publish(args.folder)
+
+
+async def settle_lags(server: Server, client: Client, count: int) -> list[float]:
+    """Return after how many seconds the server knows of the ends of requests, one by one."""
+    limiter, found = RedisLimiter(server.url, QUOTA, prefix=PREFIX), list[float]()
+    for key in keys_of(max(3, count), 1_000_000):
+        name = bucket_name(PREFIX, key)
+        async with limiter.slot(key):
+            await asyncio.sleep(0.001)
+            [before] = client.link.commands([("GET", name)])
+        begun = time.perf_counter()
+        while client.link.commands([("GET", name)]) == [before]:  # noqa: ASYNC110
+            await asyncio.sleep(0.0002)  # the server is another process
+        found.append(time.perf_counter() - begun)
+    await limiter.aclose()
+    return found
+
+
+def memory(args: Any) -> None:
+    """Publish what keys take."""
+    columns = ["", "bytes a key", "asks a second while they came", "an ask among them, us"]
+    report = Report("server-memory", "What keys take in a server", columns)
+    raw = report.raw = {}
+    for out, count in ((1, args.keys), (QUOTA.limit, max(1, args.keys // QUOTA.limit))):
+        server = Server()
+        client = Client(server, lease=3600.0)
+        keys, empty = keys_of(count), client.memory()
+        begun = time.perf_counter()
+        for _ in range(out):
+            for start in range(0, count, 500):
+                client.ask(keys[start : start + 500], settles=False)
+        took = time.perf_counter() - begun
+        used = (client.memory() - empty) / count
+        turn = itertools.cycle(keys_of(1000, count))
+        trip, _ = timed(client, lambda turn=turn, client=client: client.ask([next(turn)]), 1000, 1)  # type: ignore[misc]
+        name = f"{count:,} keys with {out} slot{'s' * (out > 1)} out"
+        report.add(name, f"{used:,.0f}", f"{count * out / took:,.0f}", f"{trip:.0f}")
+        raw[name] = {"bytes": used, "seconds": took, "us": trip}
+        client.store.close()
+        server.close()
+    report.notes.append("By the server's used_memory, before and after.")
+    report.publish(args.folder)
+
+
+def main() -> None:
+    """Run the tables."""
+    parser = arguments(__doc__, tables=("server", "server-memory"), rounds=5, calls=20_000, keys=20_000)
+    args = parser.parse_args()
+    for name, table in (("server", partial(server_costs, args)), ("server-memory", partial(memory, args))):
+        if name in args.tables:
+            table()
+
+
+if __name__ == "__main__":
+    main()

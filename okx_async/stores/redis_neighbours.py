@@ -1,0 +1,66 @@
+"""What else stands in a server of limits, and what of that is likely to be a mistake.
+
+Programs with different prefixes do not see one another. Live and demo never share a key, but to flush the server for
+the one, or to vouch for it, is to do so for the other.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from okx_async.stores.records import key_of
+from okx_async.stores.redis_link import Link
+from okx_async.stores.transactions import StoreError
+
+MANY: Final = 10_000
+"""Keys of a server from which on a program does not look through them when it starts."""
+SHOWN: Final = 3
+"""Prefixes that are named."""
+_NAME: Final = re.compile(r"(?P<prefix>[A-Za-z0-9-]+):\{(?P=prefix)-\d+\}:(?P<rest>.*)", re.DOTALL)
+_REAL: Final = {"live", "demo"}
+
+
+def names_in(link: Link) -> set[str]:
+    """Return the names of all records of limits in a server, whatever their prefix; raises StoreError."""
+    names: set[str] = set()
+    cursor = b"0"
+    while True:
+        [found] = link.commands([("SCAN", cursor, "MATCH", "*:{*-*}:*", "COUNT", 1000)])
+        if isinstance(found, Exception):
+            raise StoreError(f"{link.label}: {found}")
+        cursor, page = found
+        names |= {name.decode(errors="replace") for name in page}
+        if cursor == b"0":
+            return {name for name in names if _NAME.fullmatch(name)}
+
+
+def size_of(link: Link) -> int:
+    """Return how many keys the server had when the connection was opened."""
+    found = re.match(r"keys=(\d+)", link.info.get(f"db{link.address.options.get('db', 0)}", ""))
+    return int(found[1]) if found else 0
+
+
+def doubts(names: Iterable[str], prefix: str) -> list[str]:
+    """Return what is likely to be a mistake, in words, for a program with that prefix."""
+    others, kinds = set[str](), set[str]()
+    for name in names:
+        found = _NAME.fullmatch(name)
+        if found is None:
+            continue
+        if found["prefix"] != prefix:
+            others.add(found["prefix"])
+        elif found["rest"] != "epoch":
+            kinds.update(key_of(found["rest"])[:1])
+    told = []
+    if others:
+        shown = ", ".join(sorted(others)[:SHOWN]) + (" and more" if len(others) > SHOWN else "")
+        told.append(
+            f"programs with another prefix ({shown}) keep limits there too: they and those with "
+            f"{prefix} do not see one another; all programs of an account need the same one"
+        )
+    if kinds >= _REAL:
+        told.append(
+            "live and demo programs keep their limits there: to flush it or to vouch for it for the one is to do so "
+            "for the other"
+        )
+    return told
