@@ -5,7 +5,7 @@ It imports nothing of okx_async but `Credentials`, so that it shares no code wit
 
 from okx_async.simulator.api.accounts import Account
 from okx_async.simulator.api.arrivals import JournalRow
-from okx_async.simulator.api.behaviour import Behaviour, Refusal, Settings
+from okx_async.simulator.api.behaviour import Behaviour, Refusal
 from okx_async.simulator.books.algos import AlgoOrder
 from okx_async.simulator.books.books import Trade
 from okx_async.simulator.books.orders import PendingOrder
@@ -36,7 +36,6 @@ __all__ = [
     "PendingOrder",
     "RecordingError",
     "Refusal",
-    "Settings",
     "SimulatedExchange",
     "Trade",
     "VirtualLoop",

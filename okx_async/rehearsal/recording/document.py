@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from okx_async.rehearsal.recording.entry import Entry, entry_of, is_number
 from okx_async.rehearsal.results import TrialResult, Value, Verdict
-from okx_async.simulator import Settings
+from okx_async.simulator.api.behaviour import Settings
 from okx_async.simulator.recorded import (
     FORMAT,
     VERSION,

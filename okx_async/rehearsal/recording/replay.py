@@ -23,7 +23,7 @@ from okx_async.rehearsal.recording.positions import compare_history, compare_pos
 from okx_async.rehearsal.recording.relations import Relations
 from okx_async.rehearsal.recording.scene import follow, stage_of
 from okx_async.rehearsal.recording.timestamps import timestamp_of
-from okx_async.simulator import Settings
+from okx_async.simulator.api.behaviour import Settings
 from okx_async.simulator.api.situations import situation_of
 from okx_async.simulator.http.messages import Request
 from okx_async.simulator.recorded import RecordingError

@@ -14,8 +14,8 @@ from okx_async.rehearsal.recording.delays import covers
 from okx_async.rehearsal.recording.differences import CLOSE, POSITIONS
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry
-from okx_async.simulator import Account, Settings, SimulatedExchange
-from okx_async.simulator.api.behaviour import Seconds
+from okx_async.simulator import Account, SimulatedExchange
+from okx_async.simulator.api.behaviour import Seconds, Settings
 
 _START = 1_000.0
 """The exchange's clock at the beginning of the recording."""

@@ -15,7 +15,8 @@ from okx_async.rehearsal.recording.differences import BY_SITUATION, IDLE, Found,
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry
 from okx_async.rehearsal.recording.replay import Replay, replay
-from okx_async.simulator import Behaviour, Refusal, Settings
+from okx_async.simulator import Behaviour, Refusal
+from okx_async.simulator.api.behaviour import Settings
 from okx_async.simulator.api.codes import Shape, status_of
 from okx_async.simulator.api.situations import situation_of
 

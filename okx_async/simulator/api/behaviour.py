@@ -42,6 +42,7 @@ class Refusal:
     """How the exchange refuses in one situation."""
 
     code: str
+    """The code, 16 letters, digits and underscores at most."""
     status: int | None = None
     """The HTTP status; None: the code's."""
     shape: Shape | None = None
@@ -114,7 +115,7 @@ class Behaviour:
     close_checks: tuple[str, ...] = CLOSE_CHECKS
     """The order of the checks of a close."""
     max_age: float = 30.0
-    """By how much a timestamp may differ from the server's time, either way."""
+    """Seconds by which a timestamp may differ from the server's time, either way."""
     empty_is_absent: bool = True
     """Whether an empty parameter counts as absent; if not, it is refused."""
     lenient_booleans: bool = False
@@ -128,13 +129,13 @@ class Behaviour:
     auto_cxl_algos: bool = False
     """Whether ``autoCxl`` cancels algo orders as well as limit orders."""
     fill_delay: Seconds = 0.0
-    """From the acceptance of a close to the flat position; `math.inf`: it never ends."""
+    """Seconds from the acceptance of a close to the flat position; `math.inf`: it never ends."""
     positions_lag: Seconds = 0.0
-    """From a change of a position to its appearance in account/positions."""
+    """Seconds from a change of a position to its appearance in account/positions."""
     opening_lag: Seconds = 0.0
-    """The same for a position at an address that never had one."""
+    """The same seconds for a position at an address that never had one."""
     history_lag: float = 0.0
-    """From a change of a position to its appearance in account/positions-history."""
+    """Seconds from a change of a position to its appearance in account/positions-history."""
     lists_flat: ListsFlat = "named"
     """Whether account/positions lists flat positions: if "named" by instId or posId, "never" or "always"."""
     flip_keeps_c_time: bool = False
@@ -146,7 +147,7 @@ class Behaviour:
     refusals: Mapping[str, Refusal] = field(default_factory=lambda: MappingProxyType({}))
     """How it refuses, by situation ("no position", "wrong posSide"); of those not named here, the usual codes."""
     keepalive: float = 75.0
-    """After which an idle connection is closed."""
+    """Seconds after which an idle connection is closed."""
     max_head: int = 32 * 1024
     """Bytes that the first line and the headers of a request may have."""
 

@@ -14,7 +14,8 @@ from okx_async.rehearsal.recording.entry import Entry, Login
 from okx_async.rehearsal.recording.recorder import Recorder
 from okx_async.rehearsal.recording.replay import replay
 from okx_async.rehearsal.results import TrialResult, Verdict
-from okx_async.simulator import RecordingError, Refusal, Settings
+from okx_async.simulator import RecordingError, Refusal
+from okx_async.simulator.api.behaviour import Settings
 from tests.rehearsal.recording.conftest import TRIALS
 from tests.rehearsal.world import World, play
 

@@ -8,7 +8,7 @@ import pytest
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry, Login
 from okx_async.rehearsal.recording.scene import follow, stage_of
-from okx_async.simulator import Settings
+from okx_async.simulator.api.behaviour import Settings
 
 SWAP = "BTC-USDT-SWAP"
 LOGIN = Login("own", "own", "right", 0.0, demo=True)
