@@ -1,6 +1,5 @@
 """`okx-async rehearse --record` and `--replay`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from okx_async.cli.recordings import replay_file
 from okx_async.simulator import Account, Behaviour, SimulatedExchange
 from tests.cli.conftest import Process
 from tests.cli.test_rehearse import QUICK, demo, run
+from tests.schemas import check
 
 __all__ = ["demo"]  # the fixture
 SIDE = "wrong-side-is-51000"
@@ -42,7 +42,7 @@ async def test_a_rehearsal_is_recorded_and_held_against_the_simulator(
     assert err == ""
 
     assert replay_file(str(file), as_json=True) is ExitCode.FAILED
-    record = json.loads(capsys.readouterr().out)
+    record = check("rehearse", capsys.readouterr().out)
     (difference,) = record["differences"]
     assert (difference["assumption"], difference["kind"], record["unexplained"]) == (QUICK, "status", [])
     assert record["settings"]["refusals"] == {"no position": {"code": "51023", "status": 404, "shape": "full"}}
