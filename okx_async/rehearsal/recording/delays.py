@@ -11,6 +11,7 @@ from okx_async.rehearsal.recording.entry import Entry
 
 _RUNNING: Final = frozenset({"51032", "51342"})
 """A close is in progress."""
+_AHEAD: Final = 1_000  # requests among which the end of a close is looked for
 _BESIDE: Final = 64  # requests on their way at once, at most
 _STEP: Final = 0.001
 """Seconds by which a position is gone before the reading without it, and open after the one that shows it."""
@@ -39,7 +40,7 @@ def arrival(entry: Entry) -> float:
 def delays(entries: Sequence[Entry]) -> dict[int, Delay]:
     """Return the delays of the accepted closes, by their places in `entries`."""
     return {
-        place: _delay(entry, entry.request, [*_beside(entries, place), *entries[place + 1 :]])
+        place: _delay(entry, entry.request, [*_beside(entries, place), *entries[place + 1 : place + _AHEAD]])
         for place, entry in enumerate(entries)
         if entry.endpoint == CLOSE and entry.code == "0" and isinstance(entry.request, dict)
     }

@@ -26,6 +26,7 @@ from okx_async.simulator.recorded import (
 MAX_REQUESTS: Final = 20_000
 MAX_SECONDS: Final = 24 * 3600.0
 MAX_RESULTS: Final = 1_000
+_LATEST: Final = 4e9  # Unix seconds, in 2096
 _RESULT: Final = {"id": str, "verdict": str, "evidence": str, "observed": dict, "seconds": float}
 
 
@@ -75,7 +76,7 @@ def recording_of(document: Mapping[str, Any]) -> Recording:
     requests = _list(document, "requests", MAX_REQUESTS)
     results = _list(document, "results", MAX_RESULTS)
     started, by = document.get("started", 0.0), document.get("by", "")
-    if not (is_number(started) and started >= 0) or not isinstance(by, str):
+    if not (is_number(started) and 0 <= started <= _LATEST) or not isinstance(by, str):
         raise RecordingError(f'"started" must be Unix seconds and "by" a text, got {shown(started)} and {shown(by)}')
     entries = [entry_of(each, f"request {number}") for number, each in enumerate(requests, 1)]
     for number, entry in enumerate(entries, 1):

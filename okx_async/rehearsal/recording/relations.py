@@ -12,6 +12,7 @@ class Relations:
     def __init__(self) -> None:
         self._simulated: dict[tuple[str, str], str] = {}
         self._recorded: dict[tuple[str, str], str] = {}
+        self._latest: dict[str, str] = {}
         self.sizes: dict[str, Decimal] = {}
         """Of each position the size in the recording's last reading, signed."""
 
@@ -30,6 +31,7 @@ class Relations:
         if learn:
             self._simulated[of, recorded] = simulated
             self._recorded[of, simulated] = recorded
+            self._latest[recorded] = simulated
         if before == (None, None):
             return None
         if before[1] is None:
@@ -40,4 +42,4 @@ class Relations:
 
     def simulated(self, recorded: str) -> str:
         """Return the simulated id that stands for a recorded one, whatever it is of; the same where there is none."""
-        return next((new for (_, old), new in reversed(self._simulated.items()) if old == recorded), recorded)
+        return self._latest.get(recorded, recorded)

@@ -31,6 +31,8 @@ from okx_async.simulator.recorded import RecordingError
 _OTHER: Final = Credentials("0f4b2c5e-1111-4222-8333-444455556666", "another-secret", "another-passphrase")
 _WRONG: Final = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 _ADDRESS: Final = "192.0.2.1"
+_BURST: Final = 256
+"""Requests that are looked at together, at most: a stranger's recording must not take for ever."""
 _IDLE: Final = 16.0
 """Seconds for which the trial leaves a connection idle."""
 
@@ -206,7 +208,7 @@ def _bursts(entries: Sequence[Entry], order: Sequence[int]) -> Iterator[list[int
     until = 0.0
     for place in order:
         entry = entries[place]
-        if burst and (entry.at >= until or not _are_equal(entries[burst[-1]], entry)):
+        if burst and (entry.at >= until or len(burst) >= _BURST or not _are_equal(entries[burst[-1]], entry)):
             yield burst
             burst = []
         burst.append(place)

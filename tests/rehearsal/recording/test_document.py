@@ -61,6 +61,7 @@ RESULT = {"id": "a", "verdict": "held"}
         ({"requests": [{**LEAST.as_json(), "took": 1e6}]}, "request 1: at and took"),
         ({"started": "now"}, '"started"'),
         ({"started": -5}, '"started"'),
+        ({"started": 5e9}, '"started"'),
         ({"by": 1}, '"by"'),
         ({"results": "none"}, '"results" must be a list'),
         ({"results": [{}]}, "result 1: an object"),

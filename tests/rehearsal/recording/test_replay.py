@@ -1,11 +1,15 @@
 """Replays: a recording of the simulator shows no difference to it, and each altered setting shows exactly its own."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from okx_async.rehearsal.assumptions import BY_ID
 from okx_async.rehearsal.recording.differences import Kind
@@ -197,3 +201,49 @@ def test_numbers_that_cannot_be_calculated_with_are_said() -> None:
     placed = entry(method="POST", path="/api/v5/trade/order", login=login, at=1.0, **sent)
     with pytest.raises(RecordingError, match="request 3: its numbers cannot be calculated with"):
         replay(Recording(1e9, (read, placed, replace(read, at=2.0))))
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.sampled_from(["0", "50011", "1e99"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the ways to all values of a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, each in inner for place in _places(each, (*path, key)))]
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_a_stranger_changes_it_is_replayed_or_refused_in_words(
+    rehearsed: Rehearsed, data: st.DataObject
+) -> None:
+    if not _SMALL:
+        _SMALL.append(orjson.dumps(rehearsed(["resting-close-order-is-51115"]).as_json()))
+    changed = orjson.loads(_SMALL[0])
+    places = _places(changed["requests"])[1:]
+    for _ in range(data.draw(st.integers(1, 4))):
+        *way, last = data.draw(st.sampled_from(places))
+        target = changed["requests"]
+        for key in way:
+            target = target[key] if isinstance(target, dict | list) and _has(target, key) else {}
+        if isinstance(target, dict | list) and _has(target, last):
+            target[last] = data.draw(JSON)
+    with suppress(RecordingError):
+        replay(recording_of(orjson.loads(orjson.dumps(changed))))
+
+
+_SMALL: list[bytes] = []
+"""A recording to be changed, once it is made."""
+
+
+def _has(target: Any, key: Any) -> bool:
+    return key in target if isinstance(target, dict) else isinstance(key, int) and key < len(target)
