@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import inf
+from statistics import median
 from typing import Any
 
 from okx_async import Credentials, InvalidRequestError, OkxError
@@ -20,8 +21,10 @@ from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 from okx_async.rehearsal.assumption import Assumption
 from okx_async.rehearsal.assumptions import ASSUMPTIONS, BY_ID
+from okx_async.rehearsal.options import Options
+from okx_async.rehearsal.report import Report, Survey
 from okx_async.rehearsal.results import TrialResult, Verdict
-from okx_async.rehearsal.run import Options, Rehearsal, Report, StoppedError, Survey
+from okx_async.rehearsal.run import Rehearsal, StoppedError
 
 _Callbacks = tuple[Callable[[Assumption], object], Callable[[TrialResult], object]]
 
@@ -173,6 +176,12 @@ def _code(report: Report) -> ExitCode:
     return ExitCode.DONE if report else ExitCode.FAILED
 
 
+def round_trips(report: Report) -> dict[str, float]:
+    """Return the shortest, the middle and the longest round trip, in seconds; nothing if there was none."""
+    trips = report.round_trips
+    return {"least_s": trips[0], "median_s": median(trips), "most_s": trips[-1]} if trips else {}
+
+
 def _record(report: Report) -> dict[str, Any]:
     counts = Counter(result.verdict.value for result in report.results)
     return {
@@ -185,6 +194,7 @@ def _record(report: Report) -> dict[str, Any]:
         "stopped": report.stopped,
         "counts": {verdict.value: counts[verdict.value] for verdict in Verdict},
         "results": [_result(one) for one in report.results],
+        "round_trips": {name: round(seconds, 6) for name, seconds in round_trips(report).items()},
         "seconds": report.seconds,
     }
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from statistics import median
 from types import MappingProxyType
 
 from rich.status import Status
@@ -12,8 +13,8 @@ from rich.text import Text
 from okx_async.cli.tables import console, plain
 from okx_async.rehearsal.assumption import Assumption
 from okx_async.rehearsal.assumptions import BY_ID
+from okx_async.rehearsal.report import Report
 from okx_async.rehearsal.results import TrialResult, Verdict
-from okx_async.rehearsal.run import Report
 
 _STYLES = MappingProxyType({Verdict.HELD: "green", Verdict.NOT_HELD: "bold red", Verdict.NOT_TRIED: "yellow"})
 _VERDICT = 9
@@ -68,6 +69,10 @@ def print_report(report: Report) -> None:
         one = BY_ID[result.id]
         what = "the simulated exchange alone" if one.about_simulator else ", ".join(one.rests)
         page.print(plain(f"{one.id}: {one.statement} That did not hold; on it rests {what}."))
+    if trips := report.round_trips:
+        least, middle, most = (f"{seconds * 1000:.1f} ms" for seconds in (trips[0], median(trips), trips[-1]))
+        words = f"round trips: {least} at least, {middle} in the middle, {most} at most, of {len(trips)}"
+        page.print(plain(words))
     if report.found is not None:
         words = "; ".join(report.found.words)
         page.print(plain(f"of an earlier rehearsal: {report.found.closed} closed{f'; {words}' if words else ''}"))

@@ -38,6 +38,13 @@ _OnClose = Annotated[
 _NUMBERS = {"ignore_unknown_options": True}
 
 
+def _fault_names(incomplete: str) -> list[str]:
+    """Return the names of faults that a shell may complete: those of one word."""
+    from okx_async.simulator import CATALOGUE  # noqa: PLC0415 - imports the simulator
+
+    return [name for name in CATALOGUE if name.startswith(incomplete) and " " not in name]
+
+
 @simulated.callback()
 def _about() -> None:
     """Steer a simulated exchange while it runs.
@@ -207,7 +214,12 @@ def instrument(
 
 @_command("fault", "Let closes meet a fault of the catalogue.")
 def fault(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the catalogue, for instance 50026; see `faults`.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", autocompletion=_fault_names, help="Of the catalogue, for instance 50026; see `faults`."
+        ),
+    ],
     *,
     times: Annotated[
         str | None, typer.Option(metavar="N|always", help="How many closes meet it; by default one, of most faults.")

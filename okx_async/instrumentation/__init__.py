@@ -48,7 +48,7 @@ def prometheus(
     try:
         from okx_async.instrumentation.prometheus_metrics import metrics_of  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        raise _missing(error, "prometheus_client", "prometheus") from None
+        raise _missing(error, "prometheus_client", "prometheus", "prometheus-client") from None
     return metrics_of(registry, tuple(also), tuple(environments), wall_clock)
 
 
@@ -78,12 +78,13 @@ def opentelemetry(
     try:
         from okx_async.instrumentation.otel import Telemetry  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        raise _missing(error, "opentelemetry", "opentelemetry") from None
+        raise _missing(error, "opentelemetry", "opentelemetry", "opentelemetry-api") from None
     return Telemetry(tracer_provider, meter_provider, tuple(also), tuple(environments), wall_clock)
 
 
-def _missing(error: ModuleNotFoundError, package: str, extra: str) -> ImportError:
+def _missing(error: ModuleNotFoundError, package: str, extra: str, distribution: str) -> ImportError:
+    """Return an error that says what to install, unless another package is missing."""
     if not (error.name or "").startswith(package):
         return error
-    text = f"{error.name} is not installed: it comes with the extra, pip install 'okx-async[{extra}]'"
+    text = f"{error.name} is not installed: pip install {distribution}, or okx-async with its extra [{extra}]"
     return ImportError(text, name=error.name)

@@ -31,7 +31,6 @@ class PrometheusMetrics:
     Args:
         registry: Where they are registered.
         also: Further labels of attempts.
-        environments: Those whose counters begin at 0.
         wall_clock: Unix seconds.
     """
 
@@ -39,7 +38,6 @@ class PrometheusMetrics:
         self,
         registry: CollectorRegistry,
         also: tuple[str, ...],
-        environments: tuple[str, ...],
         wall_clock: Callable[[], float],
     ) -> None:
         self.also = also
@@ -85,13 +83,15 @@ class PrometheusMetrics:
         )
         self._limiters = Watched()
         registry.register(LimiterCollector(self._limiters))
-        for environment in environments:
-            self._pauses.labels(environment, CLOSE)
-            self._paused.labels(environment, CLOSE)
-            for lane in Priority:
-                self._waits.labels("gave_up", lane.name.lower(), environment, CLOSE)
-            if not also:
-                self._begin(environment)
+
+    def begin(self, environment: str) -> None:
+        """Have the counters of an environment at 0: an increase from nothing is none that Prometheus sees."""
+        self._pauses.labels(environment, CLOSE)
+        self._paused.labels(environment, CLOSE)
+        for lane in Priority:
+            self._waits.labels("gave_up", lane.name.lower(), environment, CLOSE)
+        if not self.also:
+            self._begin_attempts(environment)
 
     def on_attempt(self, attempt: Attempt) -> None:
         """Count an attempt."""
@@ -119,15 +119,14 @@ class PrometheusMetrics:
         """Read the state of limiters at each scrape."""
         self._limiters.add(*limiters)
 
-    def _begin(self, environment: str, *more: str) -> None:
-        """Have the counters of an environment at 0: an increase from nothing is none that Prometheus sees."""
+    def _begin_attempts(self, environment: str, *more: str) -> None:
         for outcome in Outcome:
             self._attempts.labels(outcome.value, environment, CLOSE, *more)
         self._resends.labels(environment, CLOSE, *more)
 
     def _new(self, labels: tuple[str, ...]) -> tuple[Counter, Histogram, Counter]:
         outcome, code, environment, *more = labels
-        self._begin(environment, *more)
+        self._begin_attempts(environment, *more)
         self._series[labels] = series = (
             self._attempts.labels(outcome, environment, CLOSE, *more),
             self._durations.labels(outcome, code_label(code), environment, CLOSE, *more),
@@ -181,7 +180,9 @@ def metrics_of(
     with _LOCK:
         made = _MADE.get(registry)
         if made is None:
-            made = _MADE[registry] = PrometheusMetrics(registry, wanted, environments, wall_clock)
+            made = _MADE[registry] = PrometheusMetrics(registry, wanted, wall_clock)
         if made.also != wanted:
             raise ValueError(f"this registry has metrics with also={made.also!r} already, asked for {wanted!r}")
+        for environment in environments:
+            made.begin(environment)
         return made

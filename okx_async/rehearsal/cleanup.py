@@ -5,6 +5,7 @@ order's time, and no larger than what was filled. Anything else belongs to the u
 """
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,17 +24,22 @@ from okx_async.rehearsal.market import PREFIX
 from okx_async.rehearsal.stage import ORDER_QUOTA
 from okx_async.rehearsal.wire import Wire, get
 
+logger = logging.getLogger("okx_async")
+
 STEP: Final = "clean-up"
 _NEAR_MS: Final = 2_000
 """By which the time of a position may differ from that of its order."""
 _LATE: Final = 7.0
 """Seconds after an order was sent until it can be taken no more: its expTime, and two clocks."""
+_UNLISTED: Final = 3.0
+"""Seconds for which what an order has opened may be missing from readings."""
 _TIME: Final = 30.0
 _BETWEEN: Final = 0.3
 """Seconds between two looks."""
 _LOOKS: Final = 2
 """How often nothing must be found: one reading may come from a copy of the books that lags."""
-_NO_ORDER: Final = "51603"
+_NO_ORDER: Final = frozenset({"51603", "51503", "51001"})
+"""Codes by which the exchange does not know an order, or its instrument any more."""
 _ENDED: Final = frozenset({"filled", "canceled", "mmp_canceled"})
 
 
@@ -72,11 +78,17 @@ class Cleaner:
             return await self._clean()
         except OkxError as error:
             return Left(flat=False, certain=False, words=(f"the exchange could not be asked: {error}",))
+        except Exception as error:  # an answer in a form of its own is no proof of anything
+            logger.exception("the clean-up failed")
+            return Left(flat=False, certain=False, words=(f"the clean-up itself failed: {type(error).__name__}",))
         finally:
             current_trial.reset(token)
 
     async def prove(self, inst_id: str, left: Left) -> Left:
-        """Read everything once more, and return `left` if nothing is open on an instrument."""
+        """Read everything once more, and return `left` with what others have open on an instrument.
+
+        What the rehearsal opened was seen gone before; what is there now is of another program.
+        """
         token = current_trial.set(STEP)
         try:
             listing = read_records((await self._wire.ask(positions(None))).answer)
@@ -84,11 +96,14 @@ class Cleaner:
             return Left(flat=False, certain=False, words=(f"the last reading failed: {error}",), closed=left.closed)
         finally:
             current_trial.reset(token)
-        here = [one for one in listing.positions if one.inst_id == inst_id and one.pos != 0]
         doubtful = [record.reason for record in listing.unreadable]
-        if not here and not doubtful:
-            return left
-        return Left(flat=False, certain=True, words=(*map(_words, here), *doubtful, *left.words), closed=left.closed)
+        foreign = [
+            f"{_words(one)}: opened by another program meanwhile, left alone"
+            for one in listing.positions
+            if one.inst_id == inst_id and one.pos != 0
+        ]
+        words = (*left.words, *doubtful, *foreign)
+        return Left(flat=not doubtful, certain=True, words=words, closed=left.closed)
 
     async def _clean(self) -> Left:
         loop = asyncio.get_running_loop()
@@ -137,7 +152,7 @@ class Cleaner:
             path = f"trade/order?instId={opening.inst_id}&clOrdId={opening.cl_ord_id}"
             reply = await self._wire.ask(get(path, f"trade/order? {opening.inst_id}", ORDER_QUOTA))
             known = reply.code == "0" and reply.data
-            if not known and reply.code.partition("_")[0] != _NO_ORDER:
+            if not known and reply.code.partition("_")[0] not in _NO_ORDER:
                 raise OutcomeUnknownError(f"trade/order answered {reply.told()}", code=reply.answer.code)
             found[opening.cl_ord_id] = reply.data[0] if known else {}
         return found
@@ -187,12 +202,16 @@ class Cleaner:
         return any(begun - _NEAR_MS <= position.c_time <= ended + _NEAR_MS for begun, ended in times)
 
     def _may_come(self, orders: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether the exchange may still take one of the noted orders, or fill it."""
-        return any(
-            self._wire.now() - one.sent < _LATE
-            for one in self._ledger.openings
-            if orders[one.cl_ord_id].get("state") not in _ENDED
-        )
+        """Whether the exchange may still take one of the noted orders, fill it, or list what it has filled."""
+        now = self._wire.now()
+        for opening in self._ledger.openings:
+            order = orders[opening.cl_ord_id]
+            if order.get("state") not in _ENDED:
+                if now - opening.sent < _LATE:
+                    return True
+            elif now - _ms(order.get("uTime")) / 1000 < _UNLISTED:
+                return True
+        return False
 
 
 def _address(opening: Opening) -> tuple[str, str, str]:

@@ -43,23 +43,26 @@ class Ledger:
 
     def note(self, opening: Opening) -> None:
         """Keep an opening; it is on the disk when this returns."""
-        self.openings.append(opening)
-        self._write()
+        self._write([*self.openings, opening])
+
+    def drop(self, opening: Opening) -> None:
+        """Drop one note: its order was refused."""
+        self._write([one for one in self.openings if one != opening])
 
     def clear(self) -> None:
         """Drop all notes: the exchange was seen flat."""
         if self.openings:
-            self.openings.clear()
-            self._write()
+            self._write([])
 
-    def _write(self) -> None:
+    def _write(self, openings: list[Opening]) -> None:
         fresh = self.path.with_suffix(".new")
-        text = orjson.dumps({"form": _FORM, "openings": [asdict(opening) for opening in self.openings]})
+        text = orjson.dumps({"form": _FORM, "openings": [asdict(opening) for opening in openings]})
         with fresh.open("wb") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)
+        self.openings = openings
 
 
 def default_folder() -> Path:

@@ -9,98 +9,39 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
 from okx_async._callbacks import notify
 from okx_async._calls.default_source import default_limiter
 from okx_async._credentials import Credentials
 from okx_async._errors import OkxError
-from okx_async._http.route import NetworkOptions, make_route
+from okx_async._http.route import make_route
 from okx_async._limiter.slots import SlotSource
 from okx_async._rest.hosts import REGIONS, environment, host_of
 from okx_async._rest.rate_keys import check_inst_id
-from okx_async.rehearsal.assumption import Assumption
+from okx_async.rehearsal.assumption import Assumption, Danger
 from okx_async.rehearsal.cleanup import Cleaner, Left
 from okx_async.rehearsal.environment import Account, examine
 from okx_async.rehearsal.exchanges import Observer, current_trial
 from okx_async.rehearsal.ledger import Ledger, default_folder, open_ledger
 from okx_async.rehearsal.library import ObservedClient
-from okx_async.rehearsal.market import Instrument, choose
+from okx_async.rehearsal.market import choose
+from okx_async.rehearsal.options import Options
 from okx_async.rehearsal.plan import Plan, make_plan
+from okx_async.rehearsal.report import Report, Survey
 from okx_async.rehearsal.results import TrialResult, Value, Verdict
-from okx_async.rehearsal.stage import NotTriedError, Stage
+from okx_async.rehearsal.stage import NotAloneError, NotOpenedError, NotTriedError, Stage
 from okx_async.rehearsal.trials.table import TRIALS
 from okx_async.rehearsal.wire import Wire
 
 _T = TypeVar("_T")
 logger = logging.getLogger("okx_async")
 
+_TOUCHING: Final = frozenset({Danger.REFUSED, Danger.OPENS, Danger.LOAD})
+"""Trials that send closes: of what another program has opened meanwhile, these would be right ones."""
 _OTHER_NAMES: Final = {REGIONS["global"]: "https://www.okx.com"}
 """Second names of hosts that lead to the same accounts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Where and what to rehearse."""
-
-    demo: bool = True
-    live_uid: str | None = None
-    """Of live trading, the user id of the account that may be traded on."""
-    region: str = "global"
-    base_url: str | None = None
-    counts_as: str | None = None
-    inst_id: str | None = None
-    """The instrument to trade; None: one that is liquid and on which the account has nothing."""
-    ids: frozenset[str] | None = None
-    """The assumptions to try; None: all."""
-    deadline: float = 300.0
-    """Seconds after which no further trial begins; what is open then is closed all the same."""
-    connect_timeout: float = 2.0
-    timeout: float = 5.0
-    network: NetworkOptions = field(default_factory=NetworkOptions)
-    folder: Path | None = None
-    """Where the ledger is kept; None: in this user's folder."""
-    other_base_url: str | None = None
-    """A second name of the host; None: the one that is known, if any."""
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What a rehearsal would do, found out without changing anything."""
-
-    account: Account
-    environment: str
-    instrument: Instrument
-    plan: Plan
-    left_behind: int
-    """How many openings of an earlier rehearsal are noted and not known to be closed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The result of a rehearsal; true only if nothing is left and no assumption was found wrong."""
-
-    environment: str
-    inst_id: str
-    """The instrument that was traded, "" if it did not come to that."""
-    results: tuple[TrialResult, ...]
-    left: Left
-    found: Left | None = None
-    """What became of what an earlier rehearsal had left; None: there was nothing."""
-    stopped: str = ""
-    """Why not all trials were made; "": they were."""
-    seconds: float = 0.0
-
-    @property
-    def wrong(self) -> tuple[TrialResult, ...]:
-        """The assumptions that did not hold."""
-        return tuple(result for result in self.results if result.verdict is Verdict.NOT_HELD)
-
-    def __bool__(self) -> bool:
-        return self.left.flat and not self.wrong and not self.stopped
 
 
 class StoppedError(Exception):
@@ -146,6 +87,10 @@ class Rehearsal:
         self._wall_clock = wall_clock
         self._task: asyncio.Future[Any] | None = None
         self._stopped = ""
+        self._barred = ""
+        """Why nothing can be opened; "": it can."""
+        self._failed = ""
+        """How a trial itself failed; "": none did."""
 
     @property
     def plan(self) -> Plan:
@@ -202,8 +147,13 @@ class Rehearsal:
         )
         results: list[TrialResult] = []
         left = None
-        with suppress(StoppedError):
+        try:
             left = await self._stoppable(self._try_all(stage, cleaner, results, began + self._options.deadline))
+        except StoppedError:
+            logger.debug("stopped: %s", self._stopped)
+        except Exception as error:  # whatever it is, it must not keep the rehearsal from the way back
+            logger.exception("the rehearsal itself failed")
+            self._stopped = f"the rehearsal itself failed: {type(error).__name__}"
         if left is None:
             left = await cleaner.clean()
         if left.flat:
@@ -212,13 +162,17 @@ class Rehearsal:
         for assumption in self._plan.assumptions:
             if assumption.id not in done:
                 self._tell(results, TrialResult(assumption.id, Verdict.NOT_TRIED, self._stopped or "not reached"))
-        seconds = round(loop.time() - began, 3)
-        return Report(self._environment, stage.instrument.inst_id, tuple(results), left, found, self._stopped, seconds)
+        why, seconds = self._stopped or self._barred or self._failed, round(loop.time() - began, 3)
+        trips = tuple(sorted(wire.round_trips))
+        return Report(self._environment, stage.instrument.inst_id, tuple(results), left, found, why, seconds, trips)
 
     async def _try_all(self, stage: Stage, cleaner: Cleaner, results: list[TrialResult], until: float) -> Left | None:
         """Try one assumption after the other; between two of them the account is flat. Return what is left if not."""
         loop = asyncio.get_running_loop()
         for assumption in self._plan.assumptions:
+            if self._barred and assumption.danger is Danger.OPENS:
+                self._tell(results, TrialResult(assumption.id, Verdict.NOT_TRIED, self._barred))
+                continue
             if loop.time() >= until:
                 self._stopped = "the deadline"
                 return None
@@ -226,6 +180,8 @@ class Rehearsal:
             self._tell(results, await self._try(assumption, stage, until))
             if stage.flat and not stage.resting:
                 stage.ledger.clear()
+                if self._stopped:
+                    return None
                 continue
             left = await cleaner.clean()
             if not left.flat:
@@ -242,16 +198,22 @@ class Rehearsal:
         token = current_trial.set(assumption.id)
         try:
             async with asyncio.timeout_at(until):
+                if assumption.danger in _TOUCHING:
+                    await stage.check_alone()
                 seen = await TRIALS[assumption.id](stage)
+        except NotAloneError as reason:
+            evidence = self._stopped = str(reason)
+        except NotOpenedError as reason:
+            evidence = self._barred = str(reason)
         except NotTriedError as reason:
             evidence = str(reason)
         except TimeoutError:
             evidence = "the deadline came first"
         except OkxError as error:
             evidence = f"{type(error).__name__}: {error}"
-        except Exception as error:  # an answer that no one foresaw must not keep the rehearsal from the way back
+        except Exception as error:  # an answer of an unforeseen form must not keep the rehearsal from the way back
             logger.exception("the trial %s failed", assumption.id)
-            evidence = f"the trial itself failed: {type(error).__name__}"
+            evidence = self._failed = f"the trial itself failed: {type(error).__name__}"
         else:
             verdict = Verdict.HELD if seen.held else Verdict.NOT_HELD
             evidence, observed = seen.evidence, seen.observed

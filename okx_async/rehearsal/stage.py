@@ -6,14 +6,16 @@ A trial opens only through `Stage.open`, which notes the order in the ledger bef
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 import orjson
 
 from okx_async._client import Client
-from okx_async._models import Position, PosSide
+from okx_async._models import Outcome, Position, PosSide
 from okx_async._quota import Quota
+from okx_async._rest.outcomes import classify
 from okx_async._rest.records import positions as read_records
 from okx_async._rest.requests import CLOSE_PATH, ApiRequest, positions
 from okx_async.rehearsal.environment import Account
@@ -26,14 +28,25 @@ ORDER_QUOTA: Final = Quota(60, 2.0)
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
 """Seconds between readings; the last one again and again."""
 _FILL_TIME: Final = 5.0
+_LIST_TIME: Final = 10.0
 _EXPIRY: Final = 5.0
 """Seconds after which the exchange may not take an opening order any more (its expTime)."""
+_FRESH: Final = 1.0
+"""Seconds for which a reading without positions is relied on."""
 _NO_MONEY: Final = frozenset({"51008", "51119", "51127", "51131"})
 _STRAIGHT: Final = Twist()
 
 
 class NotTriedError(Exception):
     """A trial that could not be made, with the reason."""
+
+
+class NotAloneError(NotTriedError):
+    """A trial that was not made because another program has opened something on the instrument meanwhile."""
+
+
+class NotOpenedError(NotTriedError):
+    """A trial that could not be made because the exchange does not let the account open anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,8 @@ class Opened:
     """The order, as trade/order told it once it was filled."""
     filled: float
     """The loop's time when that was told."""
+    position: Position | None
+    """The position, as the first reading listed it; None: that was not waited for."""
 
 
 @dataclass(slots=True)
@@ -84,7 +99,11 @@ class Stage:
     notes: dict[str, Any] = field(default_factory=dict)
     """What one trial has found out for others."""
     flat: bool = True
-    """Whether the last reading, since the last order, has shown nothing."""
+    """Whether the last reading has shown nothing after an earlier one has listed what the last order opened."""
+    listed: bool = True
+    """Whether a reading has listed something since the last order: before that, nothing listed means nothing."""
+    looked: float = -inf
+    """The loop's time of the last reading of the instrument."""
     resting: bool = False
     """Whether an order was put on the book that may rest there."""
     numbers: int = 0
@@ -94,29 +113,54 @@ class Stage:
         self.numbers += 1
         return f"{PREFIX}{self.run_id}{self.numbers:03}"
 
-    async def open(self, side: str = "buy", *, times: int = 1, mgn_mode: str = "cross") -> Opened:
-        """Open the smallest position, or trade against one, and return once the order is told to be filled.
+    async def open(self, side: str = "buy", *, times: int = 1, listed: bool = True) -> Opened:
+        """Open the smallest position, or trade against one, and return once it is listed.
 
         Args:
             side: "buy" or "sell".
             times: How many times the smallest size.
-            mgn_mode: "cross" or "isolated".
+            listed: Whether to wait until a reading lists it; if not, only until the order is told to be filled.
 
         Raises:
-            NotTriedError: It was refused, or was not filled.
+            NotOpenedError: It was refused, or could not be noted.
+            NotTriedError: It was not filled, or is not listed in time.
         """
         pos_side, size = self.account.pos_side(side), f"{(self.instrument.min_sz * times).normalize():f}"
         cl_ord_id = self.new_id()
-        opening = Opening(cl_ord_id, self.instrument.inst_id, mgn_mode, pos_side, side, size, self.wire.now())
-        self.ledger.note(opening)
-        self.flat = False
-        body = {"tdMode": mgn_mode, "side": side, "ordType": "market", "sz": size, "clOrdId": cl_ord_id}
+        opening = Opening(cl_ord_id, self.instrument.inst_id, "cross", pos_side, side, size, self.wire.now())
+        try:
+            self.ledger.note(opening)
+        except OSError as error:
+            raise NotOpenedError(
+                f"{self.ledger.path} cannot be written: {error.strerror}; nothing was opened"
+            ) from None
+        before = self.flat, self.listed
+        self.flat = self.listed = False
+        body = {"tdMode": "cross", "side": side, "ordType": "market", "sz": size, "clOrdId": cl_ord_id}
         expires = {"expTime": str(round(1000 * (opening.sent + _EXPIRY)))}
         reply = await self.order(body | self.side_field(pos_side), Twist(headers=expires))
         if reply.code != "0":
-            raise NotTriedError(_not_opened(reply))
+            if classify(reply.answer) is not Outcome.UNKNOWN:  # the exchange has refused it, nothing can come of it
+                self.ledger.drop(opening)
+                self.flat, self.listed = before
+            raise NotOpenedError(_not_opened(reply))
         record = await self._filled(cl_ord_id)
-        return Opened(pos_side, record, asyncio.get_running_loop().time())
+        filled = asyncio.get_running_loop().time()
+        if not listed:
+            return Opened(pos_side, record, filled, None)
+        found: list[Position] = []
+
+        def there(here: Sequence[Position]) -> bool:
+            found[:] = [
+                one
+                for one in here
+                if one.pos_side == pos_side and (pos_side != "net" or (one.pos > 0) == (side == "buy"))
+            ]
+            return bool(found)
+
+        if await self.until(there, _LIST_TIME) is None:
+            raise NotTriedError(f"the position is not listed {_LIST_TIME:g} s after its order was told to be filled")
+        return Opened(pos_side, record, filled, found[0])
 
     async def rest(self, px: str) -> str:
         """Put an order on the book that would reduce a long position at the price `px`; return its clOrdId."""
@@ -176,8 +220,21 @@ class Stage:
         """Read the open positions of the instrument."""
         listing = read_records((await self.reading()).answer)
         here = [one for one in listing.positions if one.inst_id == self.instrument.inst_id and one.pos != 0]
-        self.flat = not here and not listing.unreadable
+        self.listed = self.listed or bool(here)
+        self.flat = not here and not listing.unreadable and self.listed
+        self.looked = asyncio.get_running_loop().time()
         return here
+
+    async def check_alone(self) -> None:
+        """Raise NotAloneError if something is open on the instrument that no noted order can have opened."""
+        if self.ledger.openings or asyncio.get_running_loop().time() - self.looked < _FRESH:
+            return
+        if here := await self.held():
+            found = here[0]
+            self.flat = True  # of the rehearsal's own nothing is there
+            raise NotAloneError(
+                f"another program has opened {found.inst_id} {found.mgn_mode} {found.pos_side}: {found.pos}"
+            )
 
     async def until(self, wanted: Callable[[Sequence[Position]], bool], seconds: float) -> float | None:
         """Read until `wanted`, and return the loop's time after that reading; None: not within `seconds`."""

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, Final, Self
 
 import aiohttp
@@ -142,6 +141,8 @@ class Wire:
         """Seconds by which the exchange's clock is ahead."""
         self.connections = 0
         """How many were made."""
+        self.round_trips: list[float] = []
+        """Seconds from each request to the end of its answer, a new connection's included."""
         self.longest_line = 0
         """Bytes of the longest line in the heads of all answers."""
 
@@ -226,6 +227,7 @@ class Wire:
             failure = "cancelled"
             raise
         finally:
+            ended = self._wall_clock()
             self._observe(
                 HttpExchange(
                     current_trial.get(),
@@ -238,12 +240,13 @@ class Wire:
                     answered,
                     body,
                     started,
-                    self._wall_clock(),
+                    ended,
                     failure,
                 )
             )
         if error is not None:
             raise error from None
+        self.round_trips.append(max(0.0, ended - started))  # by the wall clock: uvloop's time is in whole milliseconds
         read = parse_items if request.itemized else parse
         return Reply(read(status, body), answered, body, sent, loop.time())
 
@@ -290,7 +293,7 @@ class Wire:
             trace_configs=[tracing],
         )
 
-    async def _count(self, *_: SimpleNamespace | object) -> None:
+    async def _count(self, *_: object) -> None:
         self.connections += 1
 
 

@@ -60,6 +60,8 @@ def read_address(url: object) -> Address:
             return _socket(_options(url))
         if sentinels or scheme in {"redis", "rediss"}:
             return _hosts(scheme.partition("+")[0], rest, sentinels=sentinels)
+    except InvalidRequestError:  # a ValueError, whose text says more
+        raise
     except (ValueError, TypeError):
         raise InvalidRequestError(f"the url of the limits cannot be read; it must be {FORMS}") from None
     raise InvalidRequestError(f"url must be {FORMS}")
@@ -102,9 +104,11 @@ def _hosts(scheme: str, rest: str, *, sentinels: bool) -> Address:
 def _options(url: str) -> dict[str, Any]:
     """Return the options of a connection; raises ValueError."""
     options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
-    unknown = sorted(options.keys() - _OURS - (_TLS if url.startswith("rediss") else set()))
-    if unknown:
-        raise InvalidRequestError(f"the url of the limits holds what is not known: {', '.join(unknown)}")
+    if options.keys() - _OURS - (_TLS if url.startswith("rediss") else set()):
+        # They are not named: one may be the rest of a password.
+        raise InvalidRequestError(
+            f"the url of the limits holds an option that is not known; rediss:// may have {', '.join(sorted(_TLS))}"
+        )
     return options
 
 

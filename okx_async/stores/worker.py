@@ -171,12 +171,15 @@ class Worker:
                 while True:
                     inbox.get_nowait()()
             while self._hot:
-                chunk = [self._hot.pop(key) for key in list(islice(self._hot, self.chunk))]
-                self._turn(chunk)
+                self._turn(self._next_chunk())
             while self._last:
                 self._last.pop(0)()
         with self.lock:
             self._database.close()
+
+    def _next_chunk(self) -> list[LocalKey]:
+        """Return keys that are to be looked at, as many as one message may be about."""
+        return [self._hot.pop(key) for key in list(islice(self._hot, self.chunk))]
 
     def _look_at_due(self, now: float) -> None:
         """Have the keys looked at whose time has come."""

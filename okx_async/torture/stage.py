@@ -4,7 +4,6 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from uuid import UUID
 
 import aiohttp
 
@@ -12,17 +11,15 @@ from okx_async import Attempt, Client, ClosePosition, Credentials, Limiter, PosS
 from okx_async.simulator import Account, Clock, Network, SimulatedExchange, VirtualLoop
 from okx_async.torture.calls import Call, Calls
 from okx_async.torture.flatten_records import FlattenRecord, FlattenScope
+from okx_async.torture.invented import EPOCH, LIMIT, invented_credentials
 from okx_async.torture.plan import Plan, Seat
 from okx_async.torture.watched_limiter import CURRENT_CALL, WatchedLimiter
 from okx_async.torture.witness import TimedClock, Witness
 
-EPOCH = 1768519672.0
-"""The start of every history: 2026-01-15T23:27:52Z."""
 FOREIGN = "x"
 """The first letter of the names of another program's requests."""
 FLATTEN = "e"
 """The first letter of the names of flattens and confirmed closes."""
-LIMIT = 20
 HOOK_ERROR = "a hook that fails"
 
 
@@ -146,7 +143,9 @@ class Stage:
             home = self.accounts[account]
             found = home.credentials
             if number:
-                found = self.exchange.add_key(home, credentials=self._credentials(f"account {account} key {number}"))
+                found = self.exchange.add_key(
+                    home, credentials=invented_credentials(f"{self.plan.seed} account {account} key {number}")
+                )
             self._keys[account, number] = found
         return found
 
@@ -174,14 +173,8 @@ class Stage:
 
     def _account(self, number: int, *, two_sided: bool) -> Account:
         return self.exchange.add_account(
-            pos_mode="long_short_mode" if two_sided else "net_mode", credentials=self._credentials(f"account {number}")
-        )
-
-    def _credentials(self, name: str) -> Credentials:
-        # Unique to this seed: clients of one API key share what they learn as long as one of them lives.
-        rng = Random(f"{self.plan.seed} {name}")
-        return Credentials(
-            str(UUID(int=rng.getrandbits(128), version=4)), f"{rng.getrandbits(128):032X}", "Fjord-4711!"
+            pos_mode="long_short_mode" if two_sided else "net_mode",
+            credentials=invented_credentials(f"{self.plan.seed} account {number}"),
         )
 
     def _limiter(self) -> WatchedLimiter:

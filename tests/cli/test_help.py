@@ -78,6 +78,8 @@ def path(tmp_path: Path) -> str:
         (["positions", "--reg"], ["--region"]),
         (["positions", "--region", "a"], ["app", "au"]),
         (["simulate", "--window", ""], ["sliding", "fixed"]),
+        (["simulated", "jo"], ["journal"]),
+        (["simulated", "fault", "5002"], ["50026", "50020"]),
     ],
     ids=" ".join,
 )

@@ -97,12 +97,12 @@ def test_a_stop_ends_other_processes_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run_series(*_: object, **__: object) -> None:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)  # not Ctrl-C, which a run in the background ignores
         raise AssertionError  # a second signal would be needed
 
     monkeypatch.setattr(torture, "run_series", run_series)
     assert torture.run(10, 3, processes=2, shrinks=False, as_json=False) is ExitCode.FAILED
-    assert capsys.readouterr().err.startswith("interrupted after 0 of 10 histories")
+    assert capsys.readouterr().err.startswith("stopped by SIGTERM after 0 of 10 histories")
 
 
 def test_a_second_signal_does_not_wait_for_the_history(monkeypatch: pytest.MonkeyPatch) -> None:

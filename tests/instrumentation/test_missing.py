@@ -7,10 +7,10 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("call", "package", "extra"),
-    [("prometheus", "prometheus_client", "prometheus"), ("opentelemetry", "opentelemetry", "opentelemetry")],
+    ("call", "package", "distribution"),
+    [("prometheus", "prometheus_client", "prometheus-client"), ("opentelemetry", "opentelemetry", "opentelemetry-api")],
 )
-def test_the_extra_is_named(call: str, package: str, extra: str) -> None:
+def test_what_to_install_is_named(call: str, package: str, distribution: str) -> None:
     code = f"""
 import sys
 sys.modules[{package!r}] = None
@@ -21,4 +21,6 @@ except ImportError as error:
     print(error)
 """
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - ours
-    assert told.stdout == f"{package} is not installed: it comes with the extra, pip install 'okx-async[{extra}]'\n"
+    assert told.stdout == (
+        f"{package} is not installed: pip install {distribution}, or okx-async with its extra [{call}]\n"
+    )

@@ -119,6 +119,10 @@ async def test_limiters_are_read_at_each_scrape(registry: CollectorRegistry) -> 
 def test_asked_again_it_is_the_same(registry: CollectorRegistry) -> None:
     assert prometheus(registry) is prometheus(registry)
     assert prometheus(CollectorRegistry()) is not prometheus(registry)
+    unknown = {"outcome": "unknown", **LIVE, "environment": "https://mirror.example"}
+    assert registry.get_sample_value("okx_async_attempts_total", unknown) is None
+    prometheus(registry, environments=["https://mirror.example"])
+    assert registry.get_sample_value("okx_async_attempts_total", unknown) == 0
     with pytest.raises(ValueError, match="already"):
         prometheus(registry, also=["inst_id"])
     wrong: Any = ["desk"]

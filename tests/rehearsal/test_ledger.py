@@ -1,6 +1,7 @@
 """The notes of what a rehearsal opens."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,16 @@ def test_a_note_outlives_the_program(tmp_path: Path) -> None:
         ledger.clear()
     with open_ledger(tmp_path / "new", "demo", "1") as ledger:
         assert ledger.openings == []
+
+
+def test_one_note_is_dropped_alone(tmp_path: Path) -> None:
+    other = replace(OPENING, cl_ord_id="okxrehearse2")
+    with open_ledger(tmp_path, "demo", "1") as ledger:
+        ledger.note(OPENING)
+        ledger.note(other)
+        ledger.drop(OPENING)
+    with open_ledger(tmp_path, "demo", "1") as ledger:
+        assert ledger.openings == [other]
 
 
 def test_accounts_and_environments_have_ledgers_of_their_own(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Whole rehearsals against the simulated exchange, in virtual time and on real sockets."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,13 @@ import pytest
 
 from okx_async import InvalidRequestError, Limiter
 from okx_async.rehearsal.assumptions import ASSUMPTIONS
+from okx_async.rehearsal.ledger import Ledger
+from okx_async.rehearsal.options import Options
 from okx_async.rehearsal.results import Verdict
-from okx_async.rehearsal.run import Options, Rehearsal, StoppedError
+from okx_async.rehearsal.run import Rehearsal, StoppedError
 from okx_async.simulator import SimulatedExchange
+from okx_async.simulator.api.codes import error_body
+from okx_async.simulator.http.messages import Answer, Request
 from tests.rehearsal.world import INST, World, play, verdicts
 
 MODES = {"net_mode": {"sides-are-closed-apart"}, "long_short_mode": {"c-time-is-new-after-a-turn"}}
@@ -138,3 +143,108 @@ def test_positions_of_the_user_stay_untouched(tmp_path: Path) -> None:
     assert report.inst_id == "XRP-USDT-SWAP"
     assert verdicts(report)["not held"] == set()
     assert before == after
+
+
+@pytest.mark.parametrize(("code", "words"), [("51008", "no money"), ("51022", "not accepted (51022")])
+def test_an_account_that_cannot_open_is_asked_once_and_the_rest_is_tried(tmp_path: Path, code: str, words: str) -> None:
+    async def main(world: World) -> Any:
+        def refused(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+            if request.method == "POST" and request.raw_path == "/api/v5/trade/order":
+                return Answer(200, error_body(code, shape="item"), code)
+            return decide()
+
+        world.alteration = refused
+        ids = frozenset({"batch-closes", "flatten-proves-flat", "closing-nothing-is-51023", "window-is-sliding"})
+        report = await world.rehearse(ids=ids)
+        return report, sum(one.method == "POST" and one.path.endswith("/order") for one in world.seen)
+
+    report, orders = play(main, tmp_path)
+    assert orders == 1
+    assert verdicts(report)["held"] == {"closing-nothing-is-51023", "window-is-sliding"}
+    assert all(words in result.evidence for result in report.results if result.verdict is Verdict.NOT_TRIED)
+    assert words in report.stopped
+    assert report.left.flat
+    assert not report
+
+
+def test_an_instrument_that_is_suspended_meanwhile_is_told_with_what_is_left(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        def suspend(request: Any, _answer: Any, row: Any) -> None:
+            if row.executed and request.raw_path == "/api/v5/trade/order":
+                world.exchange.list_instrument(INST, state="suspend")
+
+        world.exchange.listen(suspend)
+        report = await world.rehearse(ids=frozenset({"batch-closes", "flatten-proves-flat"}))
+        left = world.exchange.positions
+        world.exchange.list_instrument(INST)
+        return report, left, await world.rehearse(ids=frozenset({"closing-nothing-is-51023"})), world.exchange.positions
+
+    report, left, again, positions = play(main, tmp_path)
+    assert (report.left.flat, report.left.certain) == (False, True)
+    assert report.left.words == (f"{INST} cross net: {left[0].pos}",)
+    assert again.found.closed == 1
+    assert again.left.flat
+    assert positions == ()
+
+
+def test_maintenance_in_the_middle_is_waited_for(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        async def end() -> None:
+            await asyncio.sleep(8.0)
+            world.exchange.clear_faults()
+
+        ends: list[asyncio.Task[None]] = []
+
+        def down(request: Any, _answer: Any, row: Any) -> None:
+            if row.executed and request.raw_path == "/api/v5/trade/order" and not ends:
+                world.exchange.inject("50001", path=None, times=None)
+                ends.append(world.loop.create_task(end()))
+
+        world.exchange.listen(down)
+        report = await world.rehearse(ids=frozenset({"batch-closes", "flatten-proves-flat"}))
+        return report, world.exchange.positions
+
+    report, positions = play(main, tmp_path)
+    assert positions == ()
+    assert report.left.flat
+    assert verdicts(report)["not held"] == set()
+    assert "flatten-proves-flat" in verdicts(report)["held"]
+
+
+@pytest.mark.parametrize("trial", ["closing-nothing-is-51023", "batch-closes", "window-is-sliding"])
+def test_what_another_program_opens_meanwhile_ends_it_and_stays(tmp_path: Path, trial: str) -> None:
+    async def main(world: World) -> Any:
+        def opens(assumption: Any) -> None:
+            if assumption.id == "unknown-order-is-51603":
+                world.exchange.reopen(INST, "5", after=3.0, account=world.account)
+
+        def waits(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+            answer = decide()
+            return answer._replace(delay=4.0) if "clOrdId" in request.raw_path and answer.code == "51603" else answer
+
+        world.alteration = waits
+        report = await world.rehearse(ids=frozenset({"unknown-order-is-51603", trial}), on_trial=opens)
+        return report, world.exchange.positions, [row.method for row in world.exchange.journal]
+
+    report, positions, methods = play(main, tmp_path)
+    assert "POST" not in methods
+    assert len(positions) == 1
+    assert "another program has opened" in report.stopped
+    assert report.left.flat
+    assert "left alone" in report.left.words[0]
+    assert not report
+
+
+@pytest.mark.parametrize("failing", ["note", "clear"])
+def test_a_disk_that_is_full_keeps_nothing_open(tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def main(world: World) -> Any:
+        monkeypatch.setattr(Ledger, failing, full)
+        report = await world.rehearse(ids=frozenset({"batch-closes", "flatten-proves-flat"}))
+        return report, world.exchange.positions
+
+    report, positions = play(main, tmp_path)
+    assert positions == ()
+    assert not report

@@ -14,8 +14,10 @@ from okx_async.rehearsal.exchanges import HttpExchange
 from okx_async.rehearsal.ledger import open_ledger
 from okx_async.rehearsal.library import ObservedClient
 from okx_async.rehearsal.market import choose
+from okx_async.rehearsal.options import Options
+from okx_async.rehearsal.report import Report
 from okx_async.rehearsal.results import TrialResult, Verdict
-from okx_async.rehearsal.run import Options, Rehearsal, Report
+from okx_async.rehearsal.run import Rehearsal
 from okx_async.rehearsal.stage import Stage
 from okx_async.rehearsal.wire import Wire
 from okx_async.simulator import Account, Network, SimulatedExchange, VirtualLoop, run

@@ -201,6 +201,17 @@ def test_a_search_can_be_read(browser: Browser, language: str) -> None:
 
 
 @pytest.mark.parametrize("browser", WIDE, indirect=True, ids="-".join)
+def test_the_chinese_index_is_of_words(browser: Browser) -> None:
+    assert browser.results("zh_CN", "全平")
+    words = browser.driver.execute_script(
+        r"return Object.keys(Search._index.terms).filter(word => /^\p{Script=Han}+$/u.test(word))"
+    )
+    assert {"全平", "限速", "持仓方向", "逐仓", "全仓", "模拟盘", "未知"} <= set(words)
+    assert max(map(len, words)) <= 8, "sentences, not words"
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("browser", WIDE, indirect=True, ids="-".join)
 def test_the_root_leads_to_the_readers_language(browser: Browser) -> None:
     browser.open("")
     WebDriverWait(browser.driver, 10).until(lambda driver: driver.current_url.endswith("/en/index.html"))

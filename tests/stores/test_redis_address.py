@@ -51,6 +51,7 @@ def test_the_scheme_chooses_the_connection() -> None:
         "redis://:s3cret@host/name",
         "redis://:s3cret@host?retry_on_timeout=yes",
         "redis://host?ssl_ca_certs=s3cret",
+        "redis://:pass?s3cret@host",
         "unix://:s3cret@",
         "redis://:s3cret@host,",
         "redis://:s3cret@host,:6379",
@@ -64,3 +65,17 @@ def test_what_is_none_is_refused_without_being_repeated(url: object) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         read_address(url)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("redis://host/name", "ends in the number of a database"),
+        ("redis://host?retry_on_timeout=yes", "an option that is not known"),
+        ("redis+sentinel://host", "must name the service of the sentinels"),
+        ("redis://host:port", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_it_is_said(url: str, words: str) -> None:
+    with pytest.raises(InvalidRequestError, match=words):
+        read_address(url)

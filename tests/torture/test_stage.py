@@ -8,7 +8,8 @@ import pytest
 import okx_async as okx
 from okx_async.simulator import Network, VirtualLoop, run
 from okx_async.torture import Plan
-from okx_async.torture.stage import EPOCH, Stage
+from okx_async.torture.invented import EPOCH
+from okx_async.torture.stage import Stage
 
 
 def play(plan: Plan, script: Callable[[Stage], Awaitable[Any]]) -> None:

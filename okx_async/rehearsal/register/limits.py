@@ -12,7 +12,7 @@ LIMITS: Final = (
         ("_quota", "_limiter.bucket", "_rest.codes"),
         "documented",
         Danger.LOAD,
-        45,
+        60,
         seconds=6.0,
     ),
     Assumption(

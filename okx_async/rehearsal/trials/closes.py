@@ -161,10 +161,9 @@ async def flatten_proves_flat(stage: Stage) -> Observation:
 
 async def _open_with_order(stage: Stage) -> str:
     """Open a position and rest a closing order beside it; return the order's clOrdId."""
-    await stage.open()
-    here = await stage.held()
-    price = here[0].mark_px or here[0].avg_px if here else None
+    position = (await stage.open()).position
+    price = position.mark_px or position.avg_px if position else None
     if not price:
-        raise NotTriedError("the position is not listed, or without a price")
+        raise NotTriedError("the position is listed without a price")
     tick = stage.instrument.tick_sz
     return await stage.rest(f"{(price * _FAR // tick * tick).normalize():f}")

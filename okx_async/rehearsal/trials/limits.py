@@ -151,13 +151,14 @@ async def _experiment(stage: Stage) -> _Burst:
     loop = asyncio.get_running_loop()
     if (await stage.close()).code == _REFUSED:
         raise NotTriedError("another program exhausts the limit of this instrument")
-    await _many(stage, 5)  # opens connections
+    other = await _other(stage)
+    await _many(stage, _LIMIT)  # opens the connections: requests over new ones arrive too far apart
     await _align(stage)
     first = await _many(stage, _LIMIT)
     began = min((reply.sent + reply.received) / 2 for reply in first)
     following = await stage.close(_UNCOUNTED)
     wrongly_signed = await stage.close(Twist(uncounted=True, wrong_signature=True))
-    elsewhere = await stage.close(inst_id=stage.other.inst_id) if stage.other else None
+    elsewhere = await stage.close(inst_id=other) if other else None
     room = None
     while following.code == _REFUSED and loop.time() - began < 2 * _PER:
         probe = await stage.close(_UNCOUNTED)
@@ -167,6 +168,15 @@ async def _experiment(stage: Stage) -> _Burst:
         await asyncio.sleep(_PROBES)
     await _rest(stage)
     return _Burst(tuple(reply.code for reply in first), following, wrongly_signed, elsewhere, room)
+
+
+async def _other(stage: Stage) -> str | None:
+    """Return another instrument on which the account has nothing, by a reading of this moment."""
+    if stage.other is None:
+        return None
+    held = await stage.reading(everything=True)
+    taken = {record.get("instId") for record in held.data}
+    return None if held.code != "0" or stage.other.inst_id in taken else stage.other.inst_id
 
 
 async def _align(stage: Stage) -> None:

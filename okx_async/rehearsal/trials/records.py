@@ -16,7 +16,8 @@ _CLOSED: Final = "2"
 
 async def positions_can_be_read(stage: Stage) -> Observation:
     """Decode the record of a position that was just opened."""
-    opened = await stage.open()
+    opened = await stage.open(listed=False)
+    await stage.until(bool, _LONGEST)  # a record that cannot be read is told below
     listing = read_records((await stage.reading()).answer)
     here = [one for one in listing.positions if one.inst_id == stage.instrument.inst_id and one.pos != 0]
     if listing.unreadable:
@@ -41,7 +42,7 @@ async def positions_can_be_read(stage: Stage) -> Observation:
 
 async def filled_order_is_listed(stage: Stage) -> Observation:
     """Read once, after the order was told to be filled."""
-    opened = await stage.open()
+    opened = await stage.open(listed=False)
     if await stage.held():
         return Observation.confirms("listed by the first reading", {"positions_lag": 0.0})
     seen = await stage.until(bool, _LONGEST)
@@ -88,20 +89,15 @@ async def c_time_after_a_turn(stage: Stage) -> Observation:
     """Compare cTime before and after an order that turns a position."""
     if stage.account.two_sided:
         raise NotTriedError("the account is in long/short mode, where no position turns")
-    await stage.open("buy")
-    before = await _one(stage)
-    await stage.open("sell", times=2)
-    after = await _one(stage)
-    if after.pos >= 0:
-        raise NotTriedError(f"the position did not turn: {before.pos}, then {after.pos}")
+    before = await _opened(stage, "buy")
+    after = await _opened(stage, "sell", times=2)
     new = after.c_time != before.c_time
     return Observation(new, f"cTime is {'another one' if new else 'the same'}", {"flip_keeps_c_time": not new})
 
 
 async def history_names_the_period(stage: Stage) -> Observation:
     """Ask for the history of a position that was just closed."""
-    await stage.open()
-    position = await _one(stage)
+    position = await _opened(stage)
     await stage.close_and_prove()
     loop = asyncio.get_running_loop()
     began, tries = loop.time(), 0
@@ -118,20 +114,19 @@ async def history_names_the_period(stage: Stage) -> Observation:
         tries += 1
 
 
-async def _one(stage: Stage) -> Position:
-    here = await stage.held()
-    if len(here) != 1:
-        raise NotTriedError(f"one position should be open, {len(here)} are listed")
-    return here[0]
+async def _opened(stage: Stage, side: str = "buy", *, times: int = 1) -> Position:
+    """Open, and return the position as it is listed."""
+    position = (await stage.open(side, times=times)).position
+    if position is None:
+        raise AssertionError("open waits for the listing")
+    return position
 
 
 async def _reopen(stage: Stage) -> tuple[Position, Position]:
     """Open, close and open again; return both positions, of an earlier trial if there was one."""
     if "reopened" not in stage.notes:
-        await stage.open()
-        first = await _one(stage)
+        first = await _opened(stage)
         await stage.close_and_prove()
-        await stage.open()
-        stage.notes["reopened"] = first, await _one(stage)
+        stage.notes["reopened"] = first, await _opened(stage)
     found: tuple[Position, Position] = stage.notes["reopened"]
     return found

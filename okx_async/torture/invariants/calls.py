@@ -9,7 +9,8 @@ from okx_async.simulator.api.arrivals import worst_window
 from okx_async.simulator.api.endpoints import CLOSE_PATH, ROUTES
 from okx_async.torture.calls import ACCEPTED, CANCELLED, NOT_SENT, REFUSED, UNKNOWN, Call
 from okx_async.torture.evidence import SLACK, Evidence
-from okx_async.torture.stage import EPOCH, FOREIGN
+from okx_async.torture.invented import EPOCH
+from okx_async.torture.stage import FOREIGN
 
 EXPIRY = 30.0
 """Seconds that a signature may be off."""

@@ -12,8 +12,9 @@ from okx_async.simulator.api.endpoints import ROUTES
 from okx_async.stores.line import Ask
 from okx_async.torture.calls import ACCEPTED, NOT_SENT, REFUSED
 from okx_async.torture.evidence import Breach
+from okx_async.torture.invented import LIMIT
 from okx_async.torture.sharing.memory_store import Message, Visit
-from okx_async.torture.sharing.world import LIMIT, SMALL, World
+from okx_async.torture.sharing.world import SMALL, World
 
 CLOSED = 2001
 """Milliseconds of a window of 2 s that is closed at both ends."""

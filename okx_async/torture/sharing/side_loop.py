@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextvars import Context
 from enum import Enum
 from typing import Any, TypeVarTuple
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from okx_async.simulator import VirtualLoop
 from okx_async.simulator.virtual.transport import MemoryTransport
@@ -49,7 +49,8 @@ class SideLoop(asyncio.BaseEventLoop):
         self.runs_since = main.time()
         """When it began, or last went on."""
         self._resting: list[asyncio.Handle] = []
-        self._ends: WeakSet[MemoryTransport] = WeakSet()
+        # In the order in which they were opened, since a seed decides everything.
+        self._ends: WeakKeyDictionary[MemoryTransport, None] = WeakKeyDictionary()
 
     @property
     def runs(self) -> bool:
@@ -156,7 +157,7 @@ class SideLoop(asyncio.BaseEventLoop):
         """Connect over the network of the world."""
         transport, protocol = await self.main.create_connection(*args, **options)
         transport._loop = self  # type: ignore[assignment]  # what it calls of it is here
-        self._ends.add(transport)
+        self._ends[transport] = None
         return transport, protocol
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from okx_async.stores.lease import PPM, Lease, Terms
 from okx_async.stores.line import Answer
 from okx_async.stores.transactions import StoreError
 from okx_async.stores.waiters import Key, LocalKey
-from okx_async.stores.worker import CHUNK, Asks, Worker
+from okx_async.stores.worker import Asks, Worker
 from okx_async.torture.sharing.memory_store import MemoryStore, Message, Seen, Visit
 from okx_async.torture.sharing.side_loop import SideLoop
 
@@ -124,7 +124,7 @@ class StoreWorker(Worker):
         for act in acts:
             act()
         while self._hot and not self._chunks:
-            self._chunks.append([self._hot.pop(key) for key in list(self._hot)[:CHUNK]])
+            self._chunks.append(self._next_chunk())
         if self._chunks:
             self._send(self._chunks.pop(0))
         elif self._due:

@@ -7,20 +7,17 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from random import Random
 from typing import Any
-from uuid import UUID
 
-from okx_async import Attempt, Client, ClosePosition, Credentials, Limiter, Priority, Quota
+from okx_async import Attempt, Client, ClosePosition, Limiter, Priority, Quota
 from okx_async.simulator import Clock, Network, Path, SimulatedExchange, VirtualLoop
 from okx_async.stores.lease import Terms
 from okx_async.torture.calls import Calls
+from okx_async.torture.invented import EPOCH, LIMIT, invented_credentials
 from okx_async.torture.plan import Mishap, Part
 from okx_async.torture.sharing.memory_store import MemoryStore
 from okx_async.torture.sharing.side_loop import SideLoop, State
 from okx_async.torture.sharing.store_worker import Post, StoreLimiter, StoreWorker
 
-EPOCH = 1768519672.0
-"""The start of every history: 2026-01-15T23:27:52Z."""
-LIMIT = 20
 GRAVE = 30.0
 """Seconds in which the tasks of dead programs come to their end."""
 SMALL = 8
@@ -90,7 +87,7 @@ class World:
             clock=Clock(loop.clock, rate=exchange_rate),
             wall_clock=Clock(loop.clock, start=EPOCH),
         )
-        self.account = self.exchange.add_account(credentials=self._credentials("account"))
+        self.account = self.exchange.add_account(credentials=invented_credentials(f"{plan.seed} sharing account"))
         self.store = MemoryStore(Clock(loop.clock, rate=store_rate), plan.terms)
         terms = plan.terms
         self.post = replace(plan.post)
@@ -203,7 +200,9 @@ class World:
 
     def _client(self, program: Program) -> Client:
         plan = self.plan
-        credentials = self.exchange.add_key(self.account, credentials=self._credentials(program.name))
+        credentials = self.exchange.add_key(
+            self.account, credentials=invented_credentials(f"{plan.seed} sharing {program.name}")
+        )
 
         def attempt(attempt: Attempt) -> None:
             call = self.calls.made.get(attempt.request.cl_ord_id or "")
@@ -220,12 +219,6 @@ class World:
             max_connections=plan.max_connections,
             on_attempt=attempt,
             wall_clock=program.wall_clock,
-        )
-
-    def _credentials(self, name: str) -> Credentials:
-        rng = Random(f"{self.plan.seed} sharing {name}")
-        return Credentials(
-            str(UUID(int=rng.getrandbits(128), version=4)), f"{rng.getrandbits(128):032X}", "Fjord-4711!"
         )
 
 

@@ -203,3 +203,21 @@ row(
     in_turn(raising(CancelledError()), strike("50011")),
     flatten=out("ss"),
 )
+
+
+def limits_raise(world: World) -> None:
+    """Let `on_limit` raise."""
+
+    def raises(_: Any) -> None:
+        raise CancelledError
+
+    world.client._caller._reports._on_limit = raises
+
+
+row(
+    HOOK,
+    "on_limit raises CancelledError, 50011 once",
+    accepted(2, "ss"),
+    in_turn(at_once(limits_raise), strike("50011")),
+    flatten=out("ss"),
+)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from okx_async.simulator.api import endpoints
 from okx_async.simulator.api.codes import error_body
 from okx_async.simulator.http.messages import Answer, Request
 from tests.rehearsal.world import INST, Alteration, World, body_of, is_close, named
@@ -39,12 +38,19 @@ def one_limit_a_host(_world: World, request: Request, decide: Callable[[], Answe
     return Answer(200, error_body("51023"), "51023") if there and answer.code == "50011" else answer
 
 
+def one_limit_an_option(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+    answer = decide()
+    option = is_close(request) and str(body_of(request).get("instId")).count("-") == 4
+    return Answer(200, error_body("51023"), "51023") if option and answer.code == "50011" else answer
+
+
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [
         ("twenty-first-close-is-50011", fifteen),
         ("instruments-are-counted-apart", one_limit_for_all),
         ("hosts-share-one-limit", one_limit_a_host),
+        ("options-are-counted-by-family", one_limit_an_option),
     ],
 )
 def test_an_altered_count_is_named(tmp_path: Path, wrong: str, alteration: Alteration) -> None:
@@ -62,8 +68,3 @@ def test_an_altered_count_is_named(tmp_path: Path, wrong: str, alteration: Alter
 @pytest.mark.parametrize("seed", range(3))
 def test_another_setting_is_named(tmp_path: Path, wrong: str, setting: dict[str, Any], seed: int) -> None:
     assert named(tmp_path, seed=seed, **setting) == ({wrong}, True, ())
-
-
-def test_options_that_are_counted_apart_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "rate_scope", str)
-    assert named(tmp_path) == ({"options-are-counted-by-family"}, True, ())

@@ -91,3 +91,21 @@ def test_a_c_time_that_stays_over_a_turn_is_named(tmp_path: Path) -> None:
 
 def test_the_instrument_of_these_tests_is_the_first_candidate() -> None:
     assert INST == "BTC-USDT-SWAP"
+
+
+def test_with_readings_that_lag_nothing_is_left_open(tmp_path: Path) -> None:
+    """A position that is not listed yet must not be taken for one that is gone."""
+
+    def lag(world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+        answer = decide()
+        if request.method == "POST" and request.raw_path == "/api/v5/trade/order" and answer.code == "0":
+            world.notes["opened"] = world.loop.clock()
+        fresh = world.loop.clock() - world.notes.get("opened", -9) < 1.5
+        if not (fresh and request.raw_path.startswith(WHOLE)):
+            return answer
+        return rewrite(answer, lambda body: body["data"].clear() if isinstance(body["data"], list) else None)
+
+    wrong, flat, left = named(tmp_path, lag)
+    assert "filled-order-is-listed-at-once" in wrong
+    assert flat
+    assert left == ()

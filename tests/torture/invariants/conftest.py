@@ -7,7 +7,7 @@ from okx_async.simulator import JournalRow
 from okx_async.torture.calls import Call
 from okx_async.torture.evidence import Evidence
 from okx_async.torture.invariants.table import judge
-from okx_async.torture.stage import EPOCH
+from okx_async.torture.invented import EPOCH
 
 CLOSE = "/api/v5/trade/close-position"
 KEY = ("123", "S0-USDT-SWAP")

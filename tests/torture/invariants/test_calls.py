@@ -6,8 +6,8 @@ import okx_async as okx
 from okx_async.simulator import JournalRow
 from okx_async.torture.calls import ACCEPTED, CANCELLED, NOT_SENT, REFUSED, UNKNOWN
 from okx_async.torture.evidence import Evidence
+from okx_async.torture.invented import EPOCH
 from okx_async.torture.plan import Mishap
-from okx_async.torture.stage import EPOCH
 from tests.torture.invariants.conftest import LOST, RATE, attempt, call, found, row
 
 ACCEPTED_ROW = row(1000.1, cl_ord_id="c1", executed=True)

@@ -5,10 +5,11 @@ import asyncio
 from okx_async import Quota
 from okx_async.simulator import Network, VirtualLoop
 from okx_async.stores.line import Ask
+from okx_async.torture.invented import LIMIT
 from okx_async.torture.sharing.draw import sharing_plan
 from okx_async.torture.sharing.memory_store import Message, Visit
 from okx_async.torture.sharing.side_loop import State
-from okx_async.torture.sharing.world import LIMIT, SMALL, TOLD, World
+from okx_async.torture.sharing.world import SMALL, TOLD, World
 
 
 def test_programs_at_a_store_have_a_limiter_each_and_loops_share_one() -> None:
