@@ -189,7 +189,9 @@ def _ended(ending: Report | Stopped, results: list[TrialResult], target: Target,
     if not ending.left.flat:
         inst_ids = (ending.inst_id,) if ending.inst_id else ()
         say(f"see what is left: {target.positions_command(*inst_ids)}")
-        say(f"close it: {target.flatten_command(*inst_ids)}; or start the rehearsal again, which does so first")
+        if inst_ids:  # without an instrument it would be everything
+            say(f"close it, after a question: {target.flatten_command(*inst_ids)}")
+        say("or start the rehearsal again: it first closes what is certainly its own")
     return code
 
 

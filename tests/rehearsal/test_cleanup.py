@@ -136,6 +136,7 @@ def test_a_position_that_another_program_added_to_is_told_and_stays(tmp_path: Pa
     assert len(positions) == 1
     assert not report
     assert again.left == report.left, "it is told as long as it is there"
+    assert report.inst_id == INST
     assert (report.left.flat, report.left.certain) == (False, True)
     assert "may have opened a part" in report.left.words[0]
     assert report.results == ()
