@@ -125,7 +125,7 @@ site-test: docs
 docs-po: $(DOCS)/.ready
 	rm -rf build/gettext
 	$(DOCS)/bin/sphinx-build --quiet -b gettext -d build/doctrees/gettext docs build/gettext
-	cd build/gettext && rm -rf explanation project reference/codes.pot reference/simulator.pot benchmarks.pot reliability.pot
+	cd build/gettext && rm -rf explanation project reference/recording.pot reference/simulator.pot benchmarks.pot reliability.pot
 	find build/gettext/reference/api -type f ! -name errors.pot -delete
 	$(DOCS)/bin/sphinx-intl update --no-obsolete --line-width 0 -p build/gettext -d docs/locale -l zh_CN
 

@@ -29,8 +29,7 @@ source_suffix = {".md": "markdown"}
 root_doc = "index"
 exclude_patterns = ["locale", "_*"]
 templates_path = ["_templates"]
-smartquotes_action = "D"  # dashes only: "cross" is typed as it is shown
-smartquotes_excludes: dict[str, list[str]] = {}  # in Chinese, too
+smartquotes = False  # "cross" is typed as it is shown, and --yes is an option, not a dash
 
 # Markdown, as GitHub reads it
 myst_heading_anchors = 4

@@ -1,5 +1,6 @@
 """The checks of the pages find what is wrong: made-up pages with one fault each."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,16 @@ def test_stale_translations_are_listed(tmp_path: Path) -> None:
         ("page", "not translated", "empty"),
         ("page", "changed since", "changed"),
     ]
+
+
+def test_every_page_has_a_place_in_the_navigation() -> None:
+    docs = names.ROOT / "docs"
+    placed = {"index"}
+    for page in (docs / "index.md", docs / "reference" / "api" / "index.md"):
+        for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            entries = re.findall(r"^([\w/-]+)$", tree, re.MULTILINE)
+            placed |= {(page.parent / entry).relative_to(docs).as_posix() for entry in entries}
+    assert placed == {page.relative_to(docs).with_suffix("").as_posix() for page in docs.rglob("*.md")}
 
 
 def test_every_question_of_a_newcomer_has_its_place() -> None:
