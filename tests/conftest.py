@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -39,6 +40,19 @@ sys.path.append(str(Path(__file__).parent.parent))
 T = TypeVar("T")
 TURNS = 50
 """Turns of the loop that a closed thing may take to be gone: an aborted transport needs two."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test marked ``share(n)``, leave each n-th case, from the first on, and mark the others ``long``."""
+    found: Counter[str] = Counter()
+    for item in items:
+        mark = item.get_closest_marker("share")
+        if mark is not None:
+            test = item.nodeid.partition("[")[0]
+            if found[test] % mark.args[0]:
+                item.add_marker("long")
+            found[test] += 1
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

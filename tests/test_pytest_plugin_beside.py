@@ -50,6 +50,7 @@ PROPERTIES = """
 """
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("mark", ["pytest.mark.asyncio", "pytest.mark.anyio", "pytest.mark.okx_virtual"])
 def test_of_hypothesis(mark: str, pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
     pytester.makepyfile(PROPERTIES.format(mark=mark))
@@ -236,6 +237,7 @@ WRAPPED = """
 """
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("version", ["0.23.8", "1.0.0", "0.17.2rc1"])
 def test_beside_an_older_pytest_asyncio(
     version: str, pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]

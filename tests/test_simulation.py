@@ -16,7 +16,7 @@ from okx_async.torture import happen, plan_of
 
 PACKAGE = Path(__file__).parent.parent / "okx_async"
 SEEDS = 100
-IN_EACH_RUN = 40
+IN_EACH_RUN = 20
 """Those of them that `make test` looks at; `make models` takes all, `make torture` 10,000 others."""
 # Seeds whose histories once broke an invariant, and why. What a seed means changes with every new strategy and mishap,
 # so most of these faults have tests of their own beside the code, and some are planted again in tests/planted.

@@ -27,6 +27,7 @@ from okx_async._flatten.report import FLAT_STATES, FlattenReport, FlattenRow, Fl
 from okx_async._flatten.unreadable import unreadable_rows
 from okx_async._models import ClosePosition, MgnMode, OpenOrder, Position, PosSide
 from okx_async._rest.rate_keys import check_listed
+from okx_async._rest.signing import END_OF_TIME
 from okx_async._validation import short_repr
 
 logger = logging.getLogger("okx_async")
@@ -51,8 +52,9 @@ class FlattenRun:
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
         self._deadline = self._begun + arguments.deadline
-        self._called_at = calls.exchange_time() - calls.clock_offset
-        """When the flatten was called, by this machine's clock."""
+        at = calls.exchange_time()
+        self._called_at = at - calls.clock_offset if 0.0 <= at < END_OF_TIME else -inf
+        """When the flatten was called, by this machine's clock; long ago if that has no time."""
         self._engine = CloseEngine(
             calls,
             inst_ids,

@@ -100,6 +100,10 @@ class FlattenRecord:
     closes: dict[Address, list[CloseAttempt]] = field(default_factory=dict)
     taken_up: list[Mapping[str, Any]] = field(default_factory=list)
     """The positions that it took up, as it was told of them."""
+    clock_errors: list[float] = field(default_factory=list)
+    """For each of them, by how many seconds the client then took the call for later than it was."""
+    clock_error: Callable[[], float] = lambda: 0.0
+    """Returns by how many seconds the client's machine is ahead of the exchange's clock."""
     report: FlattenReport | None = None
     told: str = ""
     words: str = ""
@@ -108,6 +112,7 @@ class FlattenRecord:
     orders: list[RestingOrder] = field(default_factory=list)
     """The orders that rested at its beginning, if it was to cancel orders."""
     look_again: float = 0.0
+    _called_late: Callable[[], float] = lambda: 0.0
     end_hook: Callable[[], object] = lambda: None
     """Called at the end of `progress`; may raise."""
 
@@ -124,6 +129,7 @@ class FlattenRecord:
         """Note a position that it took up: `on_progress` of the flatten."""
         if row.before is not None and row.before.raw not in self.taken_up:
             self.taken_up.append(row.before.raw)
+            self.clock_errors.append(self._called_late())
         self.end_hook()
 
     async def flatten(self, client: Client, *, auto_cxl: bool, priority: Priority) -> None:
@@ -131,6 +137,8 @@ class FlattenRecord:
         scope = self.scope
         ending: BaseException | None = None
         mark = CURRENT_CALL.set(self.name)
+        ahead = self.clock_error()
+        self._called_late = lambda: ahead + client._caller.clock_offset  # noqa: SLF001 - what it believes by then
         try:
             self.report = await client.flatten(
                 scope.inst_ids,

@@ -122,6 +122,7 @@ class Stage:
         user_id = self.accounts[seat.account].user_id
         record = FlattenRecord(name, desk.number, user_id, key.api_key, scope, self.loop.clock(), deadline, patience)
         record.end_hook = self.end_hook
+        record.clock_error = lambda: desk.wall_clock.shown() - self.wall_clock()
         self.flattens[name] = record
         self.note(f"{name} at seat {desk.number}: out of {scope} within {deadline:g} s, patience {patience:g} s")
         return record

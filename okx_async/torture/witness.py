@@ -196,6 +196,10 @@ class TimedClock(Clock):
         self._moments[value] = self._source()
         return value
 
+    def shown(self) -> float:
+        """Return what it shows, or would show if it did not raise; this reading is not remembered."""
+        return self._failure if isinstance(self._failure, float) else super().__call__()
+
     def fail(self, failure: float | type[BaseException] | None) -> None:
         """Return this time from now on, or raise this exception; None: work again."""
         self._failure = failure

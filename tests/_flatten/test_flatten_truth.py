@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from math import inf, nan
 from typing import Any, TypeAlias, cast
 
 import pytest
@@ -314,6 +315,15 @@ async def test_the_time_of_the_call_is_corrected_once_the_exchange_s_clock_is_kn
     calls.clock_offset = -4.0
     assert not run._opened_before_the_call(listed(cTime="9000"))
     assert run._opened_before_the_call(listed(cTime="6000"))
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize("time", [inf, nan, -1.0, 1e300])
+async def test_without_a_time_of_the_call_no_position_is_older(time: float) -> None:
+    calls = Idle()
+    calls.exchange_time = lambda: time  # type: ignore[method-assign]
+    run = FlattenRun(cast("Caller", calls), FlattenArguments(auto_cxl=False, deadline=5.0))
+    assert not run._opened_before_the_call(listed(cTime="1"))
 
 
 @pytest.mark.virtual

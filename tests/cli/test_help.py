@@ -24,6 +24,7 @@ def helps(columns: int, *args: str) -> str:
     return result.stdout
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_fits_the_terminal_and_cuts_nothing_off(command: str, columns: int) -> None:
@@ -69,6 +70,7 @@ def path(tmp_path: Path) -> str:
     return f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize(
     ("words", "offered"),
     [

@@ -39,6 +39,7 @@ def cafile(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("how", ["option", "OKX_PROXY", "env"])
 @pytest.mark.parametrize("name", list(COMMANDS))
 async def test_every_command_goes_through_the_proxy(command: Process, cafile: str, name: str, how: str) -> None:
@@ -69,6 +70,7 @@ async def test_every_command_goes_through_the_proxy(command: Process, cafile: st
     assert {row.path.split("/")[3] for row in exchange.journal} <= {"account", "trade", "public"}
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", list(COMMANDS))
 async def test_a_proxy_that_refuses_is_told_without_its_login(command: Process, name: str) -> None:
     command.environment |= variables(SimulatedExchange().credentials)
@@ -162,6 +164,7 @@ def test_a_command_to_be_typed_again_names_the_way(monkeypatch: pytest.MonkeyPat
 SOCKS = f"socks5://{LOGIN}@proxy.example:1080"
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("how", ["option", "OKX_PROXY", "env"])
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_what_is_advised_about_a_socks_proxy_can_be_done(monkeypatch: pytest.MonkeyPatch, name: str, how: str) -> None:

@@ -34,7 +34,7 @@ def _full() -> dict[str, Any]:
     [
         ("missing", True, slice(0, 4)),  # of each kind of output some that write to both streams
         pytest.param("missing", True, slice(4, None), marks=pytest.mark.long),
-        ("missing", False, slice(4, 7)),
+        pytest.param("missing", False, slice(4, 7), marks=pytest.mark.long),
         ("full", False, slice(1, 5, 3)),
         ("no reader", True, slice(2, 6, 3)),
     ],
@@ -63,6 +63,7 @@ def test_exit_codes_do_not_depend_on_the_output(
         assert command("positions", *where[:2]).stdout == "no open positions\n"
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("where", ["device", "file"])
 def test_json_that_a_disk_did_not_take_is_no_success(
     where: str, command: Process, simulate: Callable[..., dict[str, Any]], tmp_path: Path

@@ -64,6 +64,7 @@ class RunForIt:
         evidence.flattens["e1"] = self.flatten
         evidence.limiters = [SimpleNamespace(waits=self.waits, idle=[])]  # type: ignore[list-item]  # a stand-in
         self.flatten.taken_up.append(self.record())
+        self.flatten.clock_errors.append(0.0)
 
     @staticmethod
     def record(**changes: Any) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Client:
     def __init__(self, ending: Any) -> None:
         self.ending = ending
         self.name = ""
+        self._caller = SimpleNamespace(clock_offset=-0.5)
 
     async def flatten(self, *_: Any, on_progress: Any, **__: Any) -> Any:
         self.name = CURRENT_CALL.get()
@@ -71,10 +72,12 @@ def test_what_is_wanted() -> None:
 
 async def test_a_flatten_is_known_by_its_name_and_by_what_it_took_up() -> None:
     one = flatten_record()
+    one.clock_error = lambda: 2.0
     client: Any = Client(SimpleNamespace(rows=(), flat=True))
     await one.flatten(client, auto_cxl=True, priority=okx.Priority.PANIC)
     assert (client.name, CURRENT_CALL.get()) == ("e1", "")
     assert (one.told, one.taken_up, one.ended is not None) == (REPORT, [RECORD], True)
+    assert one.clock_errors == [1.5]
     assert [address.inst_id for address in one.targets] == ["F0-USDT-SWAP"]
 
 

@@ -42,6 +42,7 @@ def mishap_count(calm: Plan) -> Callable[[list[str]], History]:
     return result
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("kind", [kind for kind in MISHAPS if kind not in CATALOGUE])
 def test_each_mishap_happens_and_breaks_nothing(kind: str, mishap_count: Callable[[list[str]], History]) -> None:
     history = mishap_count([kind])
@@ -49,6 +50,7 @@ def test_each_mishap_happens_and_breaks_nothing(kind: str, mishap_count: Callabl
     assert history.faults > 0
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("first", range(GROUPS))
 def test_so_does_each_fault_of_the_catalogue(first: int, mishap_count: Callable[[list[str]], History]) -> None:
     kinds = BY_NAME[first::GROUPS]  # of all kinds: those of one endpoint would be in each other's way
@@ -61,6 +63,7 @@ def test_all_faults_of_the_catalogue_are_mishaps() -> None:
     assert set(CATALOGUE) - set(MISHAPS) == {HELD, LIE}  # the first is what "proxy" does
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("kind", ["wire reset", "silence", "stall", "deaf", "hang-up", "late", "proxy"])
 def test_what_the_worst_of_them_do_to_a_caller_is_an_unknown_outcome(kind: str, calm: Plan) -> None:
     mishaps = tuple(Mishap(kind, number / 10, f"{kind} {number}") for number in range(60))

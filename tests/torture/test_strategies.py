@@ -21,6 +21,7 @@ TOLD = {
 }
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("kind", STRATEGIES)
 def test_each_strategy_comes_to_its_end_and_breaks_nothing(kind: str, calm: Plan) -> None:
     parts = tuple(Part(kind, 0, 0.1 * number, f"{kind} {number}") for number in range(3))

@@ -89,6 +89,8 @@ class Link:
         self._doubles = 0
         self.dead = False
         """Whether nothing arrives any more."""
+        self.dropped = False
+        """Whether bytes were dropped before they left."""
 
     @property
     def backlog(self) -> int:
@@ -123,6 +125,7 @@ class Link:
         """Drop the queue."""
         if self._queue:
             self.note(f"{self._queued} bytes of {self._sender.name} dropped before they left")
+            self.dropped = True
         self._queue.clear()
         self._queued = 0
 

@@ -25,10 +25,6 @@ STANDSTILL = 2.0
 """Seconds for which a position must be listed unchanged before a close that may have been executed is repeated."""
 LAST_READING = 1.0
 """Seconds after the deadline for a last reading."""
-MOST_SKEW = 30.0
-"""Seconds that a client's clock may be off before the exchange refuses its timestamps."""
-ROUND_TRIP = 5.0
-"""Seconds that the question for the exchange's time takes at most."""
 MAY_MOVE = {"accepted", "unknown", "wait"}
 FINAL = {"needs", "fatal"}
 LIFTED = {"51112", "51115", "51117", "51125", "51126", "51148", "51168", "51205", "51206"}
@@ -246,11 +242,9 @@ def _late(evidence: Evidence, flatten: FlattenRecord, openings: Mapping[tuple[st
     """Yield what was taken up late: not listed by the first reading, and opened after the call."""
     readings = readings_of(evidence, flatten)
     first = next((number for number, reading in enumerate(readings, 1) if reading.sure), len(readings))
-    skew = evidence.plan.seats[flatten.seat].skew
-    # A clock that is farther off is corrected, by the answer to a question: as exact as that one's round trip.
-    fast = SLACK + (max(0.0, skew) if abs(skew) < MOST_SKEW else ROUND_TRIP)
-    for record in flatten.taken_up:
+    for record, error in zip(flatten.taken_up, flatten.clock_errors, strict=False):
         address, listed = address_of(record), listed_position(record)
+        fast = SLACK + max(0.0, error)
         opened = openings.get((listed.pos_id, listed.c_time), -inf)
         if opened > flatten.at + fast and not any(one.may_list(address, listed) for one in readings[:first]):
             what = f"taken up, although it was opened {opened - flatten.at:.3f} s after the call"

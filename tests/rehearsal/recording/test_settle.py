@@ -51,6 +51,7 @@ ALTERED: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("altered", ALTERED, ids=str)
 def test_altered_settings_are_found(rehearsed: Rehearsed, altered: dict[str, Any]) -> None:
     recording = settle(rehearsed(**altered))

@@ -34,6 +34,7 @@ def short_life(world: World, request: Request, decide: Callable[[], Answer]) -> 
     return Answer(401, error_body("50102"), "50102") if age > 20 else decide()
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [
@@ -47,6 +48,7 @@ def test_an_altered_answer_is_named(tmp_path: Path, wrong: str, alteration: Alte
     assert named(tmp_path, alteration) == ({wrong}, True, ())
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("wrong", "code", "other"),
     [
@@ -62,6 +64,7 @@ def test_another_code_is_named(tmp_path: Path, wrong: str, code: str, other: str
     assert named(tmp_path, prepare=restyle) == ({wrong}, True, ())
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("wrong", "setting"), [("body-is-read-before-signature", {"body_first": False})])
 def test_another_order_of_checks_is_named(tmp_path: Path, wrong: str, setting: dict[str, Any]) -> None:
     assert named(tmp_path, **setting) == ({wrong}, True, ())

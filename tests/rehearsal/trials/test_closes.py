@@ -84,6 +84,7 @@ def nothing_follows(trial: str) -> Alteration:
     return alteration
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [

@@ -44,6 +44,7 @@ def one_limit_an_option(_world: World, request: Request, decide: Callable[[], An
     return Answer(200, error_body("51023"), "51023") if option and answer.code == "50011" else answer
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [
@@ -57,6 +58,7 @@ def test_an_altered_count_is_named(tmp_path: Path, wrong: str, alteration: Alter
     assert named(tmp_path, alteration) == ({wrong}, True, ())
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("wrong", "setting"),
     [

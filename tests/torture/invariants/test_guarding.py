@@ -1,4 +1,3 @@
-from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -165,7 +164,7 @@ def test_what_is_outside_of_the_filter_is_left_alone(run_for_it: RunForIt) -> No
 
 
 @pytest.mark.parametrize(
-    ("opened", "skew", "first", "late"),
+    ("opened", "error", "first", "late"),
     [
         (-0.5, 0.0, False, False),
         (0.5, 0.0, False, True),
@@ -173,15 +172,13 @@ def test_what_is_outside_of_the_filter_is_left_alone(run_for_it: RunForIt) -> No
         (0.5, 0.6, False, False),
         (0.5, -0.6, False, True),
         (4.0, 3600.0, False, False),
-        (6.0, 3600.0, False, True),
     ],
 )
 def test_what_was_opened_after_the_call_is_taken_up_by_the_first_reading_only(
-    run_for_it: RunForIt, opened: float, skew: float, *, first: bool, late: bool
+    run_for_it: RunForIt, opened: float, error: float, *, first: bool, late: bool
 ) -> None:
-    plan, record = run_for_it.evidence.plan, run_for_it.record(cTime="3000")
-    run_for_it.evidence.plan = replace(plan, seats=(replace(plan.seats[0], skew=skew),))
-    run_for_it.flatten.taken_up[:] = [record]
+    record = run_for_it.record(cTime="3000")
+    run_for_it.flatten.taken_up[:], run_for_it.flatten.clock_errors[:] = [record], [error]
     run_for_it.evidence.trades = [trade(opened, ("1000", 0), ("3000", 3))]
     run_for_it.read(0.2, *[record] * first)
     run_for_it.read(7.0, record)
