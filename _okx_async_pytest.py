@@ -21,7 +21,7 @@ _MARK = (
     " exchange in virtual time; the arguments are those of okx_async.simulator.Network."
 )
 _OPTIONS_MARKS = (
-    "okx_exchange_options(**options): arguments of the SimulatedExchange that okx_exchange is.",
+    "okx_exchange_options(**options): arguments of the SimulatedExchange that okx_exchange is, and recording=FILE.",
     "okx_client_options(**options): arguments of the Client that okx_client is.",
 )
 

@@ -180,7 +180,13 @@ def _fixtures(suffix: str, declare: Callable[..., Any]) -> dict[str, Any]:
         request: pytest.FixtureRequest, okx_exchange_options: dict[str, Any]
     ) -> AsyncIterator[SimulatedExchange]:
         options = {"seed": 0, **okx_exchange_options, **_marked(request, "okx_exchange_options")}
-        async with SimulatedExchange(**options) as exchange:
+        recording = options.pop("recording", None)
+        made = (
+            SimulatedExchange(**options)
+            if recording is None
+            else SimulatedExchange.from_recording(recording, **options)
+        )
+        async with made as exchange:
             yield exchange
 
     @declare(name=f"_okx_client_{suffix}")  # type: ignore[untyped-decorator]  # the same

@@ -1,6 +1,7 @@
 """The pytest plugin in suites of its own, each run by a pytest process."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -170,6 +171,8 @@ def test_a_test_that_cannot_go_on_fails(pytester: pytest.Pytester, run: Callable
 def test_what_client_and_exchange_are_made_with(
     pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
 ) -> None:
+    recording = {"format": "okx-async recording", "version": 1, "settings": {"window": "fixed", "max_age": 5.0}}
+    pytester.makefile(".json", recording=json.dumps(recording))
     pytester.makepyfile(
         """
         import signal
@@ -202,6 +205,12 @@ def test_what_client_and_exchange_are_made_with(
         async def test_parametrized(okx_client):
             assert okx_client.limiter_key("BTC-USDT-SWAP")[1] == "7"
 
+        @pytest.mark.okx_virtual
+        @pytest.mark.okx_exchange_options(recording="recording.json", max_age=9.0)
+        async def test_recorded(okx_exchange):
+            assert okx_exchange.behaviour.window == "fixed"
+            assert okx_exchange.behaviour.max_age == 9.0
+
         @pytest.mark.asyncio
         @pytest.mark.okx_client_options(user_id="8")
         async def test_in_real_time(okx_client):
@@ -219,7 +228,7 @@ def test_what_client_and_exchange_are_made_with(
         """
     )
     done = run(*OPTIONS, "--asyncio-mode", "strict", "--strict-markers", plugins=BOTH)
-    done.assert_outcomes(passed=4, errors=1, failed=1)
+    done.assert_outcomes(passed=5, errors=1, failed=1)
     done.stdout.fnmatch_lines(
         [
             "*okx_client_options takes its arguments by name, as okx_client_options(timeout=1), got 3",

@@ -51,7 +51,7 @@ class Redactor:
 
     def add(self, *secrets: str) -> None:
         """Hide these, too."""
-        self._forms = self._forms.union(*map(_forms, secrets))
+        self._forms = self._forms.union(*map(spellings, secrets))
 
     def hide(self, text: str, signature: str) -> str:
         """Return the beginning of `text`, or words in its place if that holds a secret."""
@@ -72,25 +72,34 @@ class Redactor:
         return replace(answer, data=[], uncut="", message=HIDDEN, code=code)
 
     def _in(self, text: str, signature: str) -> bool:
-        forms = self._forms | _forms(signature)
-        return any(form in each for each in _stages(text) for form in forms)
+        forms = self._forms | spellings(signature)
+        return any(form in each for each in stages(text) for form in forms)
 
 
-def _stages(text: str) -> Iterator[str]:
+def stages(text: str) -> Iterator[str]:
     """Yield the forms of a text: as it stands, and after each round of unescaping.
 
     Of each stage there are two: letters and digits, and all but blanks, for secrets that have few of the former.
     """
     for _ in range(_ROUNDS + 1):
-        folded = text.casefold()
-        yield _NO_WORD.sub("", folded)
-        yield _BLANK.sub("", folded)
+        yield from folded(text)
         if "<" in text:
-            yield _NO_WORD.sub("", _TAG.sub("", folded))
-        plain = _ESCAPED.sub(_unescaped, unquote(html.unescape(text)))
+            yield folded(_TAG.sub("", text))[0]
+        plain = unescape(text)
         if plain == text:
             return
         text = plain
+
+
+def folded(text: str) -> tuple[str, str]:
+    """Return the letters and digits of a text, and all of it but blanks, both without the case of letters."""
+    small = text.casefold()
+    return _NO_WORD.sub("", small), _BLANK.sub("", small)
+
+
+def unescape(text: str) -> str:
+    """Return a text after one round of unescaping."""
+    return _ESCAPED.sub(_unescaped, unquote(html.unescape(text)))
 
 
 def _unescaped(escape: re.Match[str]) -> str:
@@ -98,12 +107,12 @@ def _unescaped(escape: re.Match[str]) -> str:
     return chr(number) if number <= 0x10FFFF else ""  # noqa: PLR2004 - the last character
 
 
-def _forms(secret: str) -> frozenset[str]:
+def spellings(secret: str) -> frozenset[str]:
     """Return what to look for: the secret's own forms, and those of its bytes in hexadecimal and in Base64."""
     if len(secret) < _SHORTEST:
         return frozenset()
     raw = secret.encode("utf-8", "surrogatepass")
-    forms = (*_stages(secret), raw.hex(), *_inside_base64(raw))
+    forms = (*stages(secret), raw.hex(), *_inside_base64(raw))
     return frozenset(form for form in forms if len(form) >= _SHORTEST)
 
 

@@ -206,6 +206,13 @@ def rehearse(
     ] = None,
     deadline: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds until no further trial begins.")] = 300.0,
     list_only: Annotated[bool, typer.Option("--list", help="Print the assumptions and how each is tried.")] = False,
+    record: Annotated[
+        str | None, typer.Option("--record", metavar="FILE", help="Write all requests and answers, without secrets.")
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option("--replay", metavar="FILE", help="Send nothing: hold the simulated exchange against a recording."),
+    ] = None,
     target: "Target",
     yes: _Yes = False,
     as_json: Json = False,
@@ -216,13 +223,17 @@ def rehearse(
     the proof that nothing is left. After a crash the next start closes first what is left. Keys come from OKX_API_KEY,
     OKX_SECRET_KEY and OKX_PASSPHRASE only. Shows what it will do and asks, unless --yes is given. Exit code 0 if
     nothing was found wrong and all is flat, 1 if an assumption did not hold, not all was tried or something is left, 3
-    if it cannot be told what is left.
+    if it cannot be told what is left. With --replay: 1 if the simulated exchange differs, which needs no keys.
     """
     from okx_async.cli import rehearse as command  # noqa: PLC0415 - not needed for --help
 
     if list_only:
         raise typer.Exit(command.list_assumptions(as_json=as_json))
-    options = command.RehearseOptions(live, live_uid, inst, tuple(only or ()), deadline)
+    if replay is not None:
+        from okx_async.cli.recordings import replay_file  # noqa: PLC0415 - imports the simulator
+
+        raise typer.Exit(replay_file(replay, as_json=as_json))
+    options = command.RehearseOptions(live, live_uid, inst, tuple(only or ()), deadline, record)
     raise typer.Exit(command.rehearse(options, target, yes=yes, as_json=as_json))
 
 

@@ -17,11 +17,14 @@ from okx_async._rest.rate_keys import check_user_id
 from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, emit, failure_record, say
 from okx_async.cli.limits import command_limits
+from okx_async.cli.recordings import recorder_for, save
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 from okx_async.rehearsal.assumption import Assumption
 from okx_async.rehearsal.assumptions import ASSUMPTIONS, BY_ID
+from okx_async.rehearsal.exchanges import HttpExchange
 from okx_async.rehearsal.options import Options
+from okx_async.rehearsal.recording.recorder import Recorder
 from okx_async.rehearsal.report import Report, Survey
 from okx_async.rehearsal.results import TrialResult, Verdict
 from okx_async.rehearsal.run import Rehearsal, StoppedError
@@ -38,6 +41,8 @@ class RehearseOptions:
     inst_id: str | None
     ids: tuple[str, ...]
     deadline: float
+    record: str | None = None
+    """The file that a recording is written to."""
 
     def of(self, target: Target) -> Options:
         """Return the options of the rehearsal; raises InvalidRequestError for wrong ones."""
@@ -72,10 +77,13 @@ def rehearse(given: RehearseOptions, target: Target, *, yes: bool, as_json: bool
     """Rehearse, and report."""
     stop = Stop()
     results: list[TrialResult] = []
+    recorder: Recorder | None = None
     try:
         credentials = Credentials.from_env()
         options = given.of(target)
         rehearsal = Rehearsal(credentials, options, limiter=command_limits())
+        if given.record is not None:
+            recorder = recorder_for(given.record, credentials, target)
         ending: Report | Stopped | None = None
         if not yes:
             ending = no_terminal("rehearse")
@@ -89,7 +97,14 @@ def rehearse(given: RehearseOptions, target: Target, *, yes: bool, as_json: bool
                     results.append(result)
                     on_result(result)
 
-                work = Rehearsal(credentials, options, limiter=command_limits(), on_trial=on_trial, on_result=keep)
+                work = Rehearsal(
+                    credentials,
+                    options,
+                    limiter=command_limits(),
+                    observer=recorder or _unobserved,
+                    on_trial=on_trial,
+                    on_result=keep,
+                )
                 stop.gently = lambda: work.stop(stop.word)
                 ending = run(work.run(), stop)
     except StoppedError:
@@ -99,7 +114,15 @@ def rehearse(given: RehearseOptions, target: Target, *, yes: bool, as_json: bool
     if ending is None:
         text = f"{stop.word}: what is open is not known; start it again: it first closes what this run has opened"
         ending = Stopped(text, ExitCode.UNKNOWN)
-    return _ended(ending, results, target, as_json=as_json)
+    code = _ended(ending, results, target, as_json=as_json)
+    begun = isinstance(ending, Report) or bool(results)
+    if recorder is not None and given.record is not None and begun and not save(recorder, results, given.record):
+        return code or ExitCode.FAILED
+    return code
+
+
+def _unobserved(_exchange: HttpExchange) -> None:
+    pass
 
 
 def list_assumptions(*, as_json: bool) -> ExitCode:
@@ -166,7 +189,9 @@ def _ended(ending: Report | Stopped, results: list[TrialResult], target: Target,
     if not ending.left.flat:
         inst_ids = (ending.inst_id,) if ending.inst_id else ()
         say(f"see what is left: {target.positions_command(*inst_ids)}")
-        say(f"close it: {target.flatten_command(*inst_ids)}; or start the rehearsal again, which does so first")
+        if inst_ids:  # without an instrument it would be everything
+            say(f"close it, after a question: {target.flatten_command(*inst_ids)}")
+        say("or start the rehearsal again: it first closes what is certainly its own")
     return code
 
 

@@ -36,7 +36,12 @@ def progress(total: int) -> Iterator[tuple[Callable[[Assumption], object], Calla
             begun += 1
             status.update(plain(f"{begun} of {total}: {assumption.id}"))
 
-        yield on_trial, print_result
+        def on_result(result: TrialResult) -> None:
+            status.stop()  # the line of the status is no place for a result
+            print_result(result)
+            status.start()
+
+        yield on_trial, on_result
 
 
 def print_result(result: TrialResult) -> None:

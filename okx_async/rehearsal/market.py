@@ -11,6 +11,7 @@ from okx_async.rehearsal.environment import CannotRehearseError
 from okx_async.rehearsal.wire import Wire, get
 
 CANDIDATES: Final = ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP", "XRP-USDT-SWAP", "DOGE-USDT-SWAP")
+_X_PERP: Final = "_XPERP-"
 PREFIX: Final = "okxrehearse"
 """With which the clOrdId of each of its orders begins."""
 _PENDING: Final = Quota(60, 2.0)
@@ -56,6 +57,8 @@ async def choose(wire: Wire, wanted: str | None, mine: Sequence[str] = ()) -> li
             found.append(instrument)
         else:
             reasons.append(f"{inst_id}: {instrument}")
+    if not found and wanted is None:
+        found = [one for one in await _x_perps(wire) if one.inst_id not in taken or one.inst_id in mine]
     if not found:
         raise CannotRehearseError(
             f"no instrument to rehearse on; nothing was opened. Name another one with --inst. {'; '.join(reasons)}"
@@ -79,6 +82,16 @@ async def _taken(wire: Wire) -> dict[str, str]:
             if what == "orders" or _size(record.get("pos")) != 0:
                 taken[str(record.get("instId"))] = what
     return taken
+
+
+async def _x_perps(wire: Wire) -> list[Instrument]:
+    """Return the X-Perps, those of BTC first: in the EEA there are no swaps."""
+    path = "public/instruments?instType=FUTURES"
+    reply = await wire.ask(get(path, "public/instruments/FUTURES", _INSTRUMENTS, signed=False))
+    listed = [record for record in reply.data if _X_PERP in str(record.get("instId"))]
+    read = [read_instrument(record) for record in listed]
+    usable = [one for one in read if isinstance(one, Instrument)]
+    return sorted(usable, key=lambda one: not one.inst_id.startswith("BTC-"))
 
 
 async def _look_up(wire: Wire, inst_id: str) -> Instrument | str:

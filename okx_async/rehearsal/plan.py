@@ -11,7 +11,7 @@ from okx_async.rehearsal.market import Instrument
 
 _FRAME: Final = 30
 """About how many requests come before the first trial and after the last one."""
-_REPEATED: Final = 1.2
+_REPEATED: Final = 1.4
 """Readings are repeated until they show what they should."""
 _FRAME_SECONDS: Final = 5.0
 

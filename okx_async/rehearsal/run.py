@@ -133,7 +133,9 @@ class Rehearsal:
         began, cleaner = loop.time(), Cleaner(wire, client, ledger)
         found = await cleaner.clean() if ledger.openings else None
         if found is not None and not found.flat:
-            return Report(self._environment, "", (), found, found, "an earlier rehearsal's positions are in the way")
+            inst_id = ledger.openings[0].inst_id if ledger.openings else ""
+            why = "an earlier rehearsal's positions are in the way"
+            return Report(self._environment, inst_id, (), found, found, why)
         chosen = await self._stoppable(choose(wire, self._options.inst_id))
         stage = Stage(
             wire,

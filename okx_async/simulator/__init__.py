@@ -5,6 +5,7 @@ It imports nothing of okx_async but `Credentials`, so that it shares no code wit
 
 from okx_async.simulator.api.accounts import Account
 from okx_async.simulator.api.arrivals import JournalRow
+from okx_async.simulator.api.behaviour import Behaviour, Refusal
 from okx_async.simulator.books.algos import AlgoOrder
 from okx_async.simulator.books.books import Trade
 from okx_async.simulator.books.orders import PendingOrder
@@ -12,6 +13,7 @@ from okx_async.simulator.books.positions import Holding
 from okx_async.simulator.exchange import SimulatedExchange
 from okx_async.simulator.faults.catalogue import CATALOGUE
 from okx_async.simulator.faults.faults import Fault
+from okx_async.simulator.recorded import RecordingError
 from okx_async.simulator.virtual.clocks import Clock
 from okx_async.simulator.virtual.jumping_loop import DeadlockError
 from okx_async.simulator.virtual.links import Path
@@ -23,6 +25,7 @@ __all__ = [
     "CATALOGUE",
     "Account",
     "AlgoOrder",
+    "Behaviour",
     "Clock",
     "DeadlockError",
     "Fault",
@@ -31,6 +34,8 @@ __all__ = [
     "Network",
     "Path",
     "PendingOrder",
+    "RecordingError",
+    "Refusal",
     "SimulatedExchange",
     "Trade",
     "VirtualLoop",

@@ -11,14 +11,16 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from math import inf
+from os import PathLike
 from random import Random
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
 from okx_async._credentials import Credentials
 from okx_async.simulator.actors import Actors
 from okx_async.simulator.api.accounts import Account, Accounts, PosMode
-from okx_async.simulator.api.arrivals import PER, Arrivals, JournalRow, RateKey, Window, worst_window
+from okx_async.simulator.api.arrivals import PER, Arrivals, JournalRow, RateKey, worst_window
+from okx_async.simulator.api.behaviour import Behaviour, Seconds, Settings
 from okx_async.simulator.api.calls import Venue
 from okx_async.simulator.api.endpoints import CLOSE_PATH
 from okx_async.simulator.books.books import Books
@@ -31,6 +33,7 @@ from okx_async.simulator.http.connections import Connections
 from okx_async.simulator.http.frontend import HttpFrontend
 from okx_async.simulator.http.messages import Answer, Request
 from okx_async.simulator.injection import Injection
+from okx_async.simulator.recorded import read_document, settings_of
 
 _NEAR = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - only if asked for
 
@@ -41,27 +44,41 @@ class SimulatedExchange(Actors, Injection):
     Args:
         latency: Seconds each way, at least; by default 0.
         jitter: Seconds each way, more at most, uniform; by default 0.
-        window: How arrivals are counted, "sliding" (by default) or "fixed".
-        fill_delay: Seconds from the acceptance of a close to the flat position: a number (by default 0), (least, most),
-            or `math.inf` for a close that never ends.
         fill: The part of the position that a close fills, from 0 to 1; by default 1.
-        positions_lag: Seconds from a change of a position to its appearance in account/positions: a number (by default
-            0) or (least, most).
-        flip_keeps_c_time: Whether a net position that changes sign in one trade keeps its ``cTime``; by default not.
-        auto_cxl_algos: Whether ``autoCxl`` cancels algo orders as well as limit orders; by default not.
         pos_mode: The position mode of the default account, "net_mode" (by default) or "long_short_mode".
         seed: Decides everything random.
         host: Where it listens; by default "127.0.0.1".
         port: Where it listens; 0 (by default): any free port.
-        count_rejected: Whether requests refused for rate use up the limit; by default they do.
-        body_first: Whether the body's form is checked before authentication (by default), or after it.
-        rate_first: Whether a request is counted before its signature is checked, or after it (by default).
-        lenient_booleans: Whether ``"true"`` is taken for ``true``; by default not.
         control: From where it may be steered by HTTP, under ``/simulated``: "here" (by default), from this machine
             alone, "everywhere" or "nowhere".
         journal_cap: Rows and trades that are kept, by default 1,000,000; None: all.
         clock: Measures, in seconds; by default `time.monotonic`.
         wall_clock: The server's time in Unix seconds; by default `time.time`. A skewed clock makes a skewed server.
+        settings: What OKX does not document, and a recording can settle: the fields of `Behaviour`, by default its own.
+
+            Limits: ``window``, "sliding" or "fixed"; ``count_rejected``: whether requests refused for rate use up the
+            limit; ``limits`` by endpoint; ``options_by_family``.
+
+            Checks: ``body_first``: whether the body's form is checked before authentication, or after it;
+            ``rate_first``: whether a request is counted before its signature is checked, or after it; the orders
+            ``auth_checks`` and ``close_checks``; ``max_age`` of a timestamp; ``empty_is_absent``;
+            ``refusals`` by situation.
+
+            Closes: ``lenient_booleans``: whether ``"true"`` is taken for ``true``; ``pos_side_echo``;
+            ``cl_ord_id_kept`` and ``cl_ord_id_reusable``; ``auto_cxl_algos``: whether ``autoCxl`` cancels algo orders
+            as well as limit orders; ``fill_delay``: from the acceptance of a close to the flat position, a number,
+            (least, most), or `math.inf` for a close that never ends.
+
+            Positions: ``positions_lag``, ``opening_lag`` and ``history_lag``: from a change to its appearance;
+            ``lists_flat``;
+            ``flip_keeps_c_time``: whether a net position that changes sign in one trade keeps its ``cTime``;
+            ``reopen_keeps_c_time`` and ``reopen_keeps_pos_id``.
+
+            Connections: ``keepalive``, ``max_head``.
+
+    Raises:
+        TypeError: If a setting has another name or type.
+        ValueError: If a value is not possible.
     """
 
     def __init__(
@@ -69,24 +86,16 @@ class SimulatedExchange(Actors, Injection):
         *,
         latency: float = 0.0,
         jitter: float = 0.0,
-        window: Window = "sliding",
-        fill_delay: float | tuple[float, float] = 0.0,
         fill: Decimal | float = 1,
-        positions_lag: float | tuple[float, float] = 0.0,
-        flip_keeps_c_time: bool = False,
-        auto_cxl_algos: bool = False,
         pos_mode: PosMode = "net_mode",
         seed: int | str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        count_rejected: bool = True,
-        body_first: bool = True,
-        rate_first: bool = False,
-        lenient_booleans: bool = False,
         control: Literal["here", "everywhere", "nowhere"] = "here",
         journal_cap: int | None = 1_000_000,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        **settings: Unpack[Settings],
     ) -> None:
         if not (0 <= latency < inf and 0 <= jitter < inf):
             raise ValueError("latency and jitter must be finite numbers of seconds and not negative")
@@ -98,26 +107,29 @@ class SimulatedExchange(Actors, Injection):
         self._host, self._port = host, port
         self._wall_clock = wall_clock
         self._random = Random(seed)
-        self._accounts = Accounts()
+        self._behaviour = behaviour = Behaviour(**settings)
+        self._accounts = Accounts(behaviour)
         venue = Venue(
             listing(self._ms()),
             Books(
-                self._seconds("positions_lag", positions_lag), flip_is_new=not flip_keeps_c_time, trades_cap=journal_cap
+                self._drawn("positions_lag", behaviour.positions_lag),
+                self._drawn("opening_lag", behaviour.opening_lag),
+                flip_is_new=not behaviour.flip_keeps_c_time,
+                reopening_is_new=not behaviour.reopen_keeps_c_time,
+                keeps_pos_id=behaviour.reopen_keeps_pos_id,
+                trades_cap=journal_cap,
             ),
             Orders(),
-            self._seconds("fill_delay", fill_delay),
-            lenient_booleans,
+            self._drawn("fill_delay", behaviour.fill_delay),
+            behaviour,
             Decimal(str(fill)),
-            auto_cxl_algos,
         )
         faults = Faults()
         gateway = Gateway(
             venue,
             self._accounts,
-            Arrivals(window, count_rejected=count_rejected),
+            Arrivals(behaviour.window, count_rejected=behaviour.count_rejected),
             faults,
-            body_first=body_first,
-            rate_first=rate_first,
             journal_cap=journal_cap,
         )
         Actors.__init__(self, venue, self._accounts.add(pos_mode=pos_mode), clock=clock, wall_ms=self._ms)
@@ -136,9 +148,25 @@ class SimulatedExchange(Actors, Injection):
             clock=clock,
             wall_clock=wall_clock,
             latency=self._one_way,
+            keepalive=behaviour.keepalive,
+            max_head=behaviour.max_head,
             control=None if control == "nowhere" else steering.answer,
         )
         self._origin = ""
+
+    @classmethod
+    def from_recording(cls, path: str | PathLike[str], **options: Any) -> Self:
+        """Return an exchange with the settings that a recording of the real one has settled.
+
+        Args:
+            path: The file, written by `okx-async rehearse --record`.
+            options: Arguments of `SimulatedExchange`; they go before what the recording says.
+
+        Raises:
+            OSError: If the file cannot be read.
+            RecordingError: If it is no recording, or one of a newer version.
+        """
+        return cls(**{**settings_of(read_document(path)), **options})
 
     # --- addresses ---
 
@@ -170,6 +198,16 @@ class SimulatedExchange(Actors, Injection):
         ``await factory.shutdown(timeout)`` when done.
         """
         return self._frontend.factory()
+
+    def decide(self, request: Request, at: float, ms: int) -> Answer:
+        """Answer one request without a connection, and add its row to the journal.
+
+        Args:
+            request: The request as it arrives.
+            at: The exchange's clock, in seconds; never earlier than at the request before.
+            ms: The server's time, Unix milliseconds.
+        """
+        return self._gateway.decide(request, at, ms)
 
     # --- accounts ---
 
@@ -249,6 +287,11 @@ class SimulatedExchange(Actors, Injection):
         """
         self._accounts.revoke(credentials)
 
+    @property
+    def behaviour(self) -> Behaviour:
+        """The settings."""
+        return self._behaviour
+
     # --- the journal ---
 
     @property
@@ -294,11 +337,9 @@ class SimulatedExchange(Actors, Injection):
             return 0.0
         return self._latency + self._random.uniform(0, self._jitter)
 
-    def _seconds(self, name: str, given: float | tuple[float, float]) -> Callable[[], float]:
-        least, most = given if isinstance(given, tuple) else (given, given)
-        never = name == "fill_delay" and least == most == inf
-        if not (0 <= least <= most < inf or never):
-            raise ValueError(f"{name} must be finite and not negative, nor its least above its most: {given}")
+    def _drawn(self, _name: str, seconds: Seconds) -> Callable[[], float]:
+        """Return what draws the seconds of a setting, each time anew."""
+        least, most = seconds if isinstance(seconds, tuple) else (seconds, seconds)
         return (lambda: least) if least == most else (lambda: self._random.uniform(least, most))
 
     def _ms(self) -> int:

@@ -7,30 +7,23 @@
     5. key, environment, passphrase, IP
 
 The exchange documents no order. With ``body_first=False`` the body's form is checked after authentication (between 6
-and 7), with ``rate_first=True`` the request is counted before its signature is checked (between 5 and 6).
+and 7), with ``rate_first=True`` the request is counted before its signature is checked (between 5 and 6), and the order
+of 4, 5 and 6 is that of ``auth_checks``.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from okx_async.simulator.api.accounts import Accounts
 from okx_async.simulator.api.arrivals import Arrivals, JournalRow, RateKey
+from okx_async.simulator.api.behaviour import Refusal
 from okx_async.simulator.api.calls import Call, Route, Venue
-from okx_async.simulator.api.codes import Refused, Shape, error_body, http_error_body, status_of
+from okx_async.simulator.api.codes import Refused, error_body, http_error_body, status_of
 from okx_async.simulator.api.endpoints import CLOSE_PATH, PATHS, ROUTES
 from okx_async.simulator.faults.faults import Fault, Faults, RequestTraits
 from okx_async.simulator.http.messages import Answer, Request, accepted, body_of, items_of, query_of
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """Another form of a refusal: its code and the shape of its body."""
-
-    code: str
-    shape: Shape | None
 
 
 class Gateway:
@@ -43,18 +36,18 @@ class Gateway:
         arrivals: Arrivals,
         faults: Faults,
         *,
-        body_first: bool = True,
-        rate_first: bool = False,
         journal_cap: int | None = None,
     ) -> None:
         self._venue = venue
         self._accounts = accounts
         self._arrivals = arrivals
         self._faults = faults
-        self._body_first = body_first
-        self._rate_first = rate_first
+        self._behaviour = behaviour = venue.behaviour
+        self._body_first = behaviour.body_first
+        self._rate_first = behaviour.rate_first
         self._bare_refusal = False
-        self.styles: dict[str, Style] = {}
+        self.styles: dict[str, Refusal] = {}
+        """Other forms of refusals, by their usual code; they go before those of `Behaviour.refusals`."""
         self.journal: deque[JournalRow] = deque(maxlen=journal_cap)
         self.listeners: list[Callable[[Request, Answer, JournalRow], object]] = []
         """Called with each request, its answer and its row of the journal."""
@@ -72,7 +65,15 @@ class Gateway:
             ms: The server's time, in milliseconds.
             forwarded: Whether a proxy, which has answered already, sends it on; the journal calls that a fault.
         """
-        call = Call(now, ms, request.ip, part=self._venue.fill, fault="forwarded" if forwarded else "")
+        call = Call(
+            now,
+            ms,
+            request.ip,
+            part=self._venue.fill,
+            fault="forwarded" if forwarded else "",
+            by_family=self._behaviour.options_by_family,
+            empty_is_absent=self._behaviour.empty_is_absent,
+        )
         answer = self._answer(request, call, forwarded=forwarded)
         if self._venue.books.watching and request.raw_path == CLOSE_PATH and not forwarded:
             traits = self._peek(request, CLOSE_PATH, "")  # a fault may have answered before the request was read
@@ -156,12 +157,16 @@ class Gateway:
         key = call.api_key = self._accounts.identify(headers, call.ms, request.ip)
         if self._rate_first:
             self._count(route, call)
-        self._accounts.verify(key, headers, request.method, request.raw_path, request.body)
+        self._accounts.verify(
+            key, headers, request.method, request.raw_path, request.body, server_ms=call.ms, ip=request.ip
+        )
 
     def _count(self, route: Route, call: Call) -> None:
         call.rate_key = key = (call.user_id or call.ip, route.scope(call))
+        limits = self._behaviour.limits
+        limit = limits.get(route.path.removeprefix("/api/v5/"), route.limit) if limits else route.limit
         for _ in call.items or (None,):
-            if not self._arrivals.admit(key, route.limit, call.now, call.ms, route.per):
+            if not self._arrivals.admit(key, limit, call.now, call.ms, route.per):
                 raise Refused("50011")
 
     def _act(self, route: Route, call: Call) -> Answer:
@@ -188,15 +193,17 @@ class Gateway:
         return answer._replace(delay=fault.delay)
 
     def _refuse(self, refused: Refused) -> Answer:
-        style = self.styles.get(refused.code, Style(refused.code, None))
-        code, shape = style.code, style.shape
+        style = self.styles.get(refused.code) or self._behaviour.refusals.get(refused.situation)
+        style = style or Refusal(refused.code)
+        code, shape, status = style.code, style.shape, style.status
         message = refused.message if code == refused.code else ""
-        status = 200 if shape == "item" else status_of(code)
-        if code == "50011" and shape is None:
+        if status is None:
+            status = 200 if shape == "item" else status_of(code)
+        if code == "50011" and style.status is None and shape is None:
             # Both were observed: HTTP 429 without `data`, and HTTP 200 with the full body.
             self._bare_refusal = not self._bare_refusal
             status, shape = (429, "bare") if self._bare_refusal else (200, "full")
-        return Answer(status, error_body(code, message, shape), code)
+        return Answer(status, error_body(code, message, shape), code, situation=refused.situation)
 
 
 def _faulty(fault: Fault) -> Answer:

@@ -2,10 +2,11 @@
 
 from typing import Unpack
 
+from okx_async.simulator.api.behaviour import Refusal
 from okx_async.simulator.api.codes import Shape
 from okx_async.simulator.faults.catalogue import fault_of
 from okx_async.simulator.faults.faults import Fault, Faults, Options
-from okx_async.simulator.gateway import Gateway, Style
+from okx_async.simulator.gateway import Gateway
 
 
 class Injection:
@@ -48,15 +49,18 @@ class Injection:
         """Remove the injected faults that have not struck yet."""
         self._faults.clear()
 
-    def restyle(self, code: str, *, to: str | None = None, shape: Shape | None = None) -> None:
+    def restyle(
+        self, code: str, *, to: str | None = None, status: int | None = None, shape: Shape | None = None
+    ) -> None:
         """Give a refusal another code (``restyle("51032", to="51342")``) or another shape of body.
 
         Args:
             code: The refusal's usual code.
             to: The code in its place; by default the same.
+            status: Its HTTP status; by default that of the code.
             shape: The shape of its body, see `okx_async.simulator.Fault`; by default the usual one.
         """
-        self._gateway.styles[code] = Style(to or code, shape)
+        self._gateway.styles[code] = Refusal(to or code, status, shape)
 
     def crowd(self, user_id: str, scope: str, requests: float) -> None:
         """Let another program use up a part of a rate limit; its requests are counted and have no other effect.

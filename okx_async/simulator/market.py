@@ -188,16 +188,41 @@ class Market:
             )
         )
 
-    def list_instrument(self, inst_id: str, *, state: str = "live", market_orders: bool = True) -> Instrument:
-        """List an instrument, or change its state.
+    def list_instrument(
+        self,
+        inst_id: str,
+        *,
+        state: str = "live",
+        market_orders: bool = True,
+        lot_sz: str | None = None,
+        tick_sz: str | None = None,
+        ct_val: str | None = None,
+    ) -> Instrument:
+        """List an instrument, or change its state and sizes.
 
         Args:
             inst_id: The instrument.
             state: "live" (by default), or one that refuses a close: suspend 51022, preopen 51021, post_only 51110,
                 settling 51029.
             market_orders: Whether it takes market orders, by default it does; if not, a close is answered 51066.
+            lot_sz: Its lot, which is its least size as well; by default as it is.
+            tick_sz: Its tick; by default as it is.
+            ct_val: The value of one contract; by default as it is.
         """
-        return self._relist(replace(self._listed(inst_id), state=state, market_orders=market_orders))
+        listed = self._listed(inst_id)
+        for given in (lot_sz, tick_sz, ct_val):
+            if given is not None and _amount(given) <= 0:
+                raise ValueError(f"{inst_id}: sizes are positive, got {given!r}")
+        return self._relist(
+            replace(
+                listed,
+                state=state,
+                market_orders=market_orders,
+                lot_sz=lot_sz or listed.lot_sz,
+                tick_sz=tick_sz or listed.tick_sz,
+                ct_val=listed.ct_val if ct_val is None else _amount(ct_val),
+            )
+        )
 
     def set_price(self, inst_id: str, px: int | str | Decimal) -> None:
         """Set the price of an instrument: market orders fill at it, profit and loss are shown by it.

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from okx_async.cli import rehearse_page
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.rehearse import RehearseOptions, rehearse
 from okx_async.cli.target import Target
 from okx_async.rehearsal.assumptions import ASSUMPTIONS
+from okx_async.rehearsal.results import TrialResult, Verdict
 from okx_async.simulator import Account, JournalRow, SimulatedExchange
 from okx_async.simulator.http.messages import Answer, Request
 from tests.cli.conftest import Process, variables
@@ -260,3 +263,20 @@ async def test_no_output_holds_a_secret(
     told = "".join(capsys.readouterr())
     for secret in (demo.credentials.api_key, demo.credentials.secret_key, demo.credentials.passphrase):
         assert secret not in told
+
+
+def test_on_a_terminal_it_shows_what_is_being_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, results = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(
+        rehearse_page,
+        "console",
+        lambda *, to_stderr=False: Console(file=seen if to_stderr else results, force_terminal=to_stderr, width=100),
+    )
+    with rehearse_page.progress(2) as (on_trial, on_result):
+        on_trial(ASSUMPTIONS[0])
+        on_result(TrialResult(ASSUMPTIONS[0].id, Verdict.HELD, "seen"))
+        on_trial(ASSUMPTIONS[1])
+        on_result(TrialResult(ASSUMPTIONS[1].id, Verdict.NOT_TRIED, "why"))
+    assert f"2 of 2: {ASSUMPTIONS[1].id}" in seen.getvalue()
+    lines = [line.rstrip() for line in results.getvalue().splitlines()]
+    assert lines == [f"held      {ASSUMPTIONS[0].id}: seen", f"not tried {ASSUMPTIONS[1].id}: why"]

@@ -12,7 +12,7 @@ from okx_async.rehearsal import cleanup
 from okx_async.rehearsal.results import Verdict
 from okx_async.simulator import JournalRow
 from okx_async.simulator.http.messages import Answer, Request
-from tests.rehearsal.world import INST, World, play, stage_of
+from tests.rehearsal.world import INST, World, play, rewrite, stage_of
 
 QUICK = frozenset({"closing-nothing-is-51023"})
 FEW = frozenset({"resting-close-order-is-51115", "c-time-is-new-after-a-turn", "sides-are-closed-apart"})
@@ -129,11 +129,14 @@ def test_a_position_that_another_program_added_to_is_told_and_stays(tmp_path: Pa
     async def main(world: World) -> Any:
         await crashed(world)
         world.exchange.open_position(INST, 5, account=world.account)
-        return await world.rehearse(ids=QUICK), world.exchange.positions
+        report, again = await world.rehearse(ids=QUICK), await world.rehearse(ids=QUICK)
+        return report, again, world.exchange.positions
 
-    report, positions = play(main, tmp_path)
+    report, again, positions = play(main, tmp_path)
     assert len(positions) == 1
     assert not report
+    assert again.left == report.left, "it is told as long as it is there"
+    assert report.inst_id == INST
     assert (report.left.flat, report.left.certain) == (False, True)
     assert "may have opened a part" in report.left.words[0]
     assert report.results == ()
@@ -168,3 +171,21 @@ def test_an_exchange_that_cannot_be_asked_is_no_proof(tmp_path: Path) -> None:
     assert "could not be asked" in report.left.words[0]
     assert report.stopped == "after batch-closes the account was not flat"
     assert {result.verdict for result in report.results} == {Verdict.NOT_TRIED}
+
+
+def test_positions_that_cannot_be_read_are_no_proof(tmp_path: Path) -> None:
+    def unreadable(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+        answer = decide()
+        if not request.raw_path.startswith("/api/v5/account/positions?"):
+            return answer
+        return rewrite(answer, lambda body: [record.update(mgnMode=7) for record in body["data"]])
+
+    async def main(world: World) -> Any:
+        await crashed(world)
+        world.alteration = unreadable
+        return await world.rehearse(ids=QUICK), world.exchange.positions
+
+    report, positions = play(main, tmp_path)
+    assert len(positions) == 1
+    assert (report.left.flat, report.left.certain) == (False, False)
+    assert report.results == ()

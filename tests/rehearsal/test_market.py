@@ -40,6 +40,26 @@ def test_without_any_instrument_every_reason_is_told(tmp_path: Path) -> None:
         chosen(tmp_path, none)
 
 
+def test_where_there_are_no_swaps_an_x_perp_is_used(tmp_path: Path) -> None:
+    def eea(world: World) -> None:
+        for inst_id in CANDIDATES:
+            world.exchange.delist(inst_id)
+        for inst_id in ("ETH-USD_UM_XPERP-310404", "BTC-USD_UM_XPERP-310404"):
+            world.exchange.list_instrument(inst_id)
+
+    assert chosen(tmp_path, eea) == "BTC-USD_UM_XPERP-310404"
+
+
+def test_a_whole_rehearsal_goes_on_an_x_perp(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        world.exchange.list_instrument("BTC-USD_UM_XPERP-310404")
+        return await world.rehearse(inst_id="BTC-USD_UM_XPERP-310404")
+
+    report = play(main, tmp_path)
+    assert report
+    assert report.inst_id == "BTC-USD_UM_XPERP-310404"
+
+
 def test_the_one_that_was_named_is_used_or_none(tmp_path: Path) -> None:
     assert chosen(tmp_path, bool, inst_id="LTC-USDT-SWAP") == "LTC-USDT-SWAP"
     with pytest.raises(CannotRehearseError, match="NONE-SWAP: not listed"):

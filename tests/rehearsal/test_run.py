@@ -50,10 +50,25 @@ def _danger(result: Any) -> int:
 
 
 async def test_it_runs_on_real_sockets(tmp_path: Path) -> None:
-    ids = {one.id for one in ASSUMPTIONS if not one.danger.words.startswith("exceeds") and one.seconds < 10}
+    ids = {"query-is-signed-as-sent", "wrong-signature-is-50113", "closing-nothing-is-51023", "auto-cxl-cancels-first"}
+    ids |= {"confirm-proves-flat", "batch-closes", "flatten-proves-flat", "pos-id-outlives-a-close"}
     async with SimulatedExchange(seed=1) as exchange:
         account = exchange.add_account(demo=True)
         options = Options(base_url=exchange.base_url, ids=frozenset(ids), folder=tmp_path)
+        report = await Rehearsal(account.credentials, options, limiter=Limiter()).run()
+        assert verdicts(report)["held"] == ids
+        assert report
+        assert exchange.positions == ()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(240)
+async def test_the_whole_of_it_runs_on_real_sockets(tmp_path: Path) -> None:
+    """In real time: it exhausts rate limits and waits for idle connections."""
+    async with SimulatedExchange(seed=1, fill_delay=0.1) as exchange:
+        account = exchange.add_account(demo=True)
+        other = exchange.base_url.replace("127.0.0.1", "localhost")
+        options = Options(base_url=exchange.base_url, folder=tmp_path, other_base_url=other)
         report = await Rehearsal(account.credentials, options, limiter=Limiter()).run()
         assert verdicts(report)["not held"] == set()
         assert verdicts(report)["not tried"] == MODES["net_mode"]

@@ -85,7 +85,7 @@ class Desk:
         self, method: str, raw_path: str, headers: CIMultiDict[str], body: bytes = b"", *, broken: int = 0
     ) -> Reply:
         request = Request(method, raw_path, headers, body, "192.0.2.1", broken)
-        answer = self.exchange._gateway.decide(request, self.now, int(self.wall * 1000))
+        answer = self.exchange.decide(request, self.now, int(self.wall * 1000))
         return Reply(answer.status, answer.body, answer.delay)
 
     def post(self, body: bytes, raw_path: str = CLOSE, *, skew: float = 0.0, **headers: str) -> Reply:

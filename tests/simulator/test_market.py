@@ -109,3 +109,15 @@ def test_profit_and_loss_follow_the_price(desk: Desk) -> None:
 def test_a_kind_of_algo_order_that_does_not_exist(desk: Desk) -> None:
     with pytest.raises(ValueError, match="ord_type"):
         desk.exchange.add_algo_order("BTC-USDT-SWAP", "limit")
+
+
+def test_an_instrument_has_sizes_of_its_own(desk: Desk) -> None:
+    desk.exchange.list_instrument("BTC-USDT-SWAP", lot_sz="0.5", tick_sz="0.5", ct_val="2")
+    (row,) = desk.get("public/instruments?instType=SWAP&instId=BTC-USDT-SWAP").data
+    assert (row["lotSz"], row["minSz"], row["tickSz"], row["ctVal"]) == ("0.5", "0.5", "0.5", "2")
+    desk.exchange.list_instrument("BTC-USDT-SWAP", state="suspend")
+    (row,) = desk.get("public/instruments?instType=SWAP&instId=BTC-USDT-SWAP").data
+    assert (row["lotSz"], row["state"]) == ("0.5", "suspend")
+    for wrong in ({"lot_sz": "0"}, {"tick_sz": "-1"}, {"ct_val": "x"}):
+        with pytest.raises(ValueError, match=r"positive|number"):
+            desk.exchange.list_instrument("BTC-USDT-SWAP", **wrong)  # type: ignore[arg-type]

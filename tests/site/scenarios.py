@@ -6,6 +6,7 @@ reach nothing else, and whatever it asks for is recorded.
 
 import os
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -80,7 +81,10 @@ class Browser:
 
     def picture(self, name: str) -> None:
         """Keep what is seen."""
-        assert self.driver.save_screenshot(str(PICTURES / f"{name}.png"))
+        # once it was painted: before, the browser refuses once in a while
+        self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+        seen = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+        (PICTURES / f"{name}.png").write_bytes(b64decode(seen["data"]))
 
     def results(self, language: str, words: str) -> list[str]:
         """Search by the field of the sidebar, and return the pages that are found, best first."""
@@ -137,6 +141,7 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
         "--disable-gpu",
         "--disable-background-networking",
         "--disable-component-update",
+        "--disable-features=BackForwardCache,Prerender2,RenderDocument",
         "--hide-scrollbars",
         "--lang=en",
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",

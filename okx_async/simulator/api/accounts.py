@@ -14,6 +14,7 @@ from uuid import UUID
 from multidict import istr
 
 from okx_async._credentials import Credentials
+from okx_async.simulator.api.behaviour import Behaviour
 from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.api.signature import signature
 
@@ -21,7 +22,6 @@ PosMode: TypeAlias = Literal["net_mode", "long_short_mode"]
 
 _KEY_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
-_MAX_AGE_MS = 30_000  # either way; exactly 30 s still passes
 # istr: CIMultiDict need not fold them again.
 KEY, PASSPHRASE, SIGN, TIMESTAMP, DEMO = map(
     istr, ("OK-ACCESS-KEY", "OK-ACCESS-PASSPHRASE", "OK-ACCESS-SIGN", "OK-ACCESS-TIMESTAMP", "x-simulated-trading")
@@ -67,9 +67,12 @@ class ApiKey:
 
 
 class Accounts:
-    """All accounts and keys; authenticates requests, in the exchange's order of checks."""
+    """All accounts and keys; authenticates requests, in the order of `Behaviour.auth_checks`."""
 
-    def __init__(self) -> None:
+    def __init__(self, behaviour: Behaviour = Behaviour()) -> None:  # noqa: B008 - frozen
+        self._max_age_ms = round(behaviour.max_age * 1000)
+        signature_at = behaviour.auth_checks.index("signature")
+        self._before, self._after = behaviour.auth_checks[:signature_at], behaviour.auth_checks[signature_at + 1 :]
         self._accounts: list[Account] = []
         self._keys: dict[str, ApiKey] = {}
         self._made = 0
@@ -130,27 +133,48 @@ class Accounts:
     def identify(self, headers: Mapping[str, str], server_ms: int, ip: str) -> ApiKey:
         """Return the key of a request, or raise Refused; the signature is not checked here."""
         name = _needed(headers, KEY, "50103")
-        passphrase = _needed(headers, PASSPHRASE, "50104")
+        _needed(headers, PASSPHRASE, "50104")
         _needed(headers, SIGN, "50106")
-        if abs(_timestamp_ms(_needed(headers, TIMESTAMP, "50107")) - server_ms) > _MAX_AGE_MS:
-            raise Refused("50102")
+        _needed(headers, TIMESTAMP, "50107")
         key = self._keys.get(name)
-        if key is None:
-            raise Refused("50119" if _KEY_FORM.fullmatch(name) else "50111")
-        if (headers.get(DEMO, "0") == "1") != key.account.demo:
-            raise Refused("50101")
-        if passphrase != key.credentials.passphrase:
-            raise Refused("50105")
-        if key.ip and ip not in key.ip.split(","):
-            raise Refused("50110", f"Your IP {ip} is not included in your API key's {key.ip} IP whitelist.")
+        for check in self._before:
+            self._check(check, key, headers, server_ms, ip)
+        assert key is not None, "the key is checked before the signature"  # noqa: S101 - Behaviour checks it
         return key
 
-    @staticmethod
-    def verify(key: ApiKey, headers: Mapping[str, str], method: str, raw_path: str, body: bytes) -> None:
-        """Raise Refused unless the request is signed with the key's secret."""
+    def verify(
+        self,
+        key: ApiKey,
+        headers: Mapping[str, str],
+        method: str,
+        raw_path: str,
+        body: bytes,
+        *,
+        server_ms: int,
+        ip: str,
+    ) -> None:
+        """Raise Refused unless the request is signed with the key's secret, and passes the checks that come after."""
         timestamp = headers[TIMESTAMP]
         if headers[SIGN] != signature(key.credentials.secret_key, timestamp, method, raw_path, body):
             raise Refused("50113")
+        for check in self._after:
+            self._check(check, key, headers, server_ms, ip)
+
+    def _check(self, check: str, key: ApiKey | None, headers: Mapping[str, str], server_ms: int, ip: str) -> None:
+        """Make one check of `Behaviour.auth_checks`."""
+        if check == "timestamp":
+            if abs(_timestamp_ms(headers[TIMESTAMP]) - server_ms) > self._max_age_ms:  # exactly 30 s still passes
+                raise Refused("50102")
+        elif key is None:
+            raise Refused("50119" if _KEY_FORM.fullmatch(headers[KEY]) else "50111")
+        elif check == "environment":
+            if (headers.get(DEMO, "0") == "1") != key.account.demo:
+                raise Refused("50101")
+        elif check == "passphrase":
+            if headers[PASSPHRASE] != key.credentials.passphrase:
+                raise Refused("50105")
+        elif check == "ip" and key.ip and ip not in key.ip.split(","):
+            raise Refused("50110", f"Your IP {ip} is not included in your API key's {key.ip} IP whitelist.")
 
     def _insert(self, key: ApiKey) -> None:
         if key.credentials.api_key in self._keys:

@@ -12,11 +12,12 @@ https://www.okx.com/docs-v5/en/#overview-rate-limits
 from collections import deque
 from collections.abc import Iterable
 from math import inf
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 RateKey: TypeAlias = tuple[str, str]
 """(user id or IP, scope): ``("44705892343619584", "BTC-USDT-SWAP")``, ``("447…", "account/positions")``."""
 Window: TypeAlias = Literal["sliding", "fixed"]
+WINDOWS: tuple[Window, ...] = get_args(Window)
 
 PER = 2.0  # seconds of every limit, but for one
 _SWEEP = 1024  # keys before the first search for idle ones
@@ -56,7 +57,7 @@ class Arrivals:
     """
 
     def __init__(self, window: Window = "sliding", *, count_rejected: bool = True) -> None:
-        if window not in {"sliding", "fixed"}:
+        if window not in WINDOWS:
             raise ValueError(f'window must be "sliding" or "fixed", got {window!r}')
         self._fixed = window == "fixed"
         self._count_rejected = count_rejected

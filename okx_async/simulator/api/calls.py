@@ -1,7 +1,4 @@
-"""One request on its way through the checks, its parameters, and the state that endpoints work on.
-
-An empty parameter counts as absent, since some clients send such.
-"""
+"""One request on its way through the checks, its parameters, and the state that endpoints work on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +7,10 @@ from typing import Any
 
 from okx_async.simulator.api.accounts import ApiKey
 from okx_async.simulator.api.arrivals import PER, RateKey
+from okx_async.simulator.api.behaviour import Behaviour
 from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.books.books import Books
-from okx_async.simulator.books.instruments import INST_TYPES, Instrument
+from okx_async.simulator.books.instruments import INST_TYPES, Instrument, rate_scope
 from okx_async.simulator.books.orders import Orders
 
 
@@ -25,11 +23,9 @@ class Venue:
     orders: Orders
     fill_delay: Callable[[], float]
     """Returns the seconds that the next close takes."""
-    lenient_booleans: bool = False
+    behaviour: Behaviour = Behaviour()  # noqa: RUF009 - frozen
     fill: Decimal = Decimal(1)
     """The part of the position that a close fills, where no fault says otherwise."""
-    auto_cxl_algos: bool = False
-    """Whether ``autoCxl`` cancels algo orders as well."""
     alive: dict[tuple[str, str], object] = field(default_factory=dict)
     """The latest cancel-all-after that is armed, by user and tag."""
     odd_records: list[Any] = field(default_factory=list)
@@ -51,6 +47,10 @@ class Call:
     part: Decimal = Decimal(1)
     executed: bool = False
     fault: str = ""
+    by_family: bool = True
+    """Whether options are counted by family."""
+    empty_is_absent: bool = True
+    """Whether an empty parameter counts as absent; some clients send such. If not, it is refused."""
 
     @property
     def key(self) -> ApiKey:
@@ -71,6 +71,11 @@ class Call:
         return value if isinstance(value, str) else ""
 
     @property
+    def rate_scope(self) -> str:
+        """The instrument, or the option family, that the request is counted by."""
+        return rate_scope(self.inst_id) if self.by_family else self.inst_id
+
+    @property
     def cl_ord_id(self) -> str:
         """The clOrdId of the request, "" where it is no text."""
         value = self.params.get("clOrdId")
@@ -81,14 +86,14 @@ class Call:
         value = self.params.get(name)
         if value is None:
             return ""
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not (value or self.empty_is_absent):
             raise parameter_error(name)
         return value
 
     def need(self, name: str) -> str:
         """Return a required parameter."""
         if not (value := self.text(name)):
-            raise Refused("50014", f"Parameter {name} cannot be empty.")
+            raise Refused("50014", f"Parameter {name} cannot be empty.", f"no {name}")
         return value
 
 
@@ -113,7 +118,7 @@ class Route:
 
 def parameter_error(name: str) -> Refused:
     """Return the refusal of a wrong parameter."""
-    return Refused("51000", f"Parameter {name} error")
+    return Refused("51000", f"Parameter {name} error", f"wrong {name}")
 
 
 def inst_type_of(call: Call) -> str:

@@ -77,7 +77,7 @@ def _cancel(venue: Venue, call: Call, named: Mapping[str, Any]) -> dict[str, str
             venue.orders.cancel([order], call.ms)
             call.executed = True
             ord_id, cl_ord_id = order.ord_id, order.cl_ord_id
-    return order_item(call.ms, refused, ord_id, cl_ord_id)
+    return order_item(venue, call.ms, refused, ord_id, cl_ord_id)
 
 
 def _cancel_algo(venue: Venue, call: Call, named: Mapping[str, Any]) -> dict[str, str]:
@@ -93,7 +93,7 @@ def _cancel_algo(venue: Venue, call: Call, named: Mapping[str, Any]) -> dict[str
         else:
             venue.orders.cancel([order], call.ms)
             call.executed = True
-    item = order_item(call.ms, refused)
+    item = order_item(venue, call.ms, refused)
     return {
         "algoId": algo_id,
         "algoClOrdId": "",

@@ -1,14 +1,14 @@
-"""The endpoint `POST trade/close-position`: its checks, in this order, and its effect."""
+"""The endpoint `POST trade/close-position`: its checks, in the order of `Behaviour.close_checks`, and its effect."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from okx_async.simulator.api.accounts import Account
 from okx_async.simulator.api.calls import Call, Venue, parameter_error
 from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.api.rules import check_order_ids, pos_side_of, tradable
-from okx_async.simulator.books.instruments import decimal_text
+from okx_async.simulator.books.instruments import Instrument, decimal_text, describe
 from okx_async.simulator.books.orders import PendingOrder
 from okx_async.simulator.books.positions import Position
 
@@ -16,42 +16,138 @@ _FUTURES_MODE = "2"
 _LEAD_TRADER = "1"
 
 
+@dataclass(slots=True)
+class _Close:
+    """One close on its way through its checks."""
+
+    venue: Venue
+    call: Call
+    auto_cxl: bool = False
+    pos_side: str = "net"
+
+    @property
+    def inst_id(self) -> str:
+        return self.call.text("instId")
+
+    @property
+    def instrument(self) -> Instrument | None:
+        """The instrument; of an id that is not listed what it would stand for, since sides may be checked earlier."""
+        return self.venue.instruments.get(self.inst_id) or describe(self.inst_id)
+
+    @property
+    def position(self) -> Position | None:
+        """The position at the address, by what the request says."""
+        text = self.call.text
+        side = text("posSide") or "net"
+        found = self.venue.books.find(self.call.user_id, self.inst_id, text("mgnMode"), side, text("ccy"))
+        return found if found is not None and found.pos else None
+
+    @property
+    def blocking(self) -> list[PendingOrder]:
+        """The live orders that would reduce the position."""
+        position = self.position
+        return [] if position is None else self.venue.orders.blocking(position)
+
+
 def close_position(venue: Venue, call: Call) -> list[Any]:
     """Accept a market close of one position; https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions."""
-    inst_id = call.need("instId")
-    mgn_mode = call.need("mgnMode")
-    if mgn_mode not in {"cross", "isolated"}:
-        raise parameter_error("mgnMode")
-    check_order_ids(call)
-    auto_cxl = _auto_cxl(venue, call)
-
-    instrument = tradable(venue, inst_id)
-    pos_side = pos_side_of(call, instrument)
-    ccy = call.text("ccy")
-    futures_mode = call.key.account.acct_lv == _FUTURES_MODE
-    if not instrument.contract and mgn_mode == "cross" and futures_mode and not ccy:
-        raise Refused("50014", "Parameter ccy cannot be empty.")
-
     venue.books.settle(call.now)
-    _may_close(call.key.account, inst_id)
-    position = venue.books.find(call.user_id, inst_id, mgn_mode, pos_side, ccy)
-    if position is None or not position.pos:
-        raise Refused("51023")
-    if position.frozen:
-        raise Refused(position.frozen)
-    if position.running:
-        raise Refused("51032")
-    blocking = venue.orders.blocking(position)
-    if blocking and not auto_cxl:
-        raise Refused("51115")
-
-    venue.orders.cancel(blocking, call.ms)
-    if auto_cxl and venue.auto_cxl_algos:
+    close = _Close(venue, call)
+    for name in venue.behaviour.close_checks:
+        _CHECKS[name](close)
+    position = close.position
+    assert position is not None, "one of the checks"  # noqa: S101 - for the type checker
+    venue.orders.cancel(close.blocking, call.ms)
+    if close.auto_cxl and venue.behaviour.auto_cxl_algos:
         venue.orders.cancel(venue.orders.attached(position), call.ms)
     done = _order_recorder(venue, position, call) if call.cl_ord_id else _record_nothing
     venue.books.close(position, call.now, call.ms, venue.fill_delay(), part=call.part, done=done)
     call.executed = True
-    return [{"clOrdId": call.text("clOrdId"), "instId": inst_id, "posSide": pos_side, "tag": call.text("tag")}]
+    said = call.text("posSide") or venue.behaviour.pos_side_echo
+    return [{"clOrdId": call.text("clOrdId"), "instId": close.inst_id, "posSide": said, "tag": call.text("tag")}]
+
+
+def _check_inst_id(close: _Close) -> None:
+    close.call.need("instId")
+
+
+def _check_mgn_mode(close: _Close) -> None:
+    if close.call.need("mgnMode") not in {"cross", "isolated"}:
+        raise parameter_error("mgnMode")
+
+
+def _check_ids(close: _Close) -> None:
+    check_order_ids(close.call)
+    orders, name = close.venue.orders, close.call.text("clOrdId")
+    if name and not close.venue.behaviour.cl_ord_id_reusable and orders.find(close.call.user_id, cl_ord_id=name):
+        raise Refused("51016")
+
+
+def _check_auto_cxl(close: _Close) -> None:
+    close.auto_cxl = _auto_cxl(close.venue, close.call)
+
+
+def _check_instrument(close: _Close) -> None:
+    tradable(close.venue, close.inst_id)
+
+
+def _check_pos_side(close: _Close) -> None:
+    if (instrument := close.instrument) is not None:
+        pos_side_of(close.call, instrument)
+
+
+def _check_ccy(close: _Close) -> None:
+    instrument, call = close.instrument, close.call
+    cross = call.text("mgnMode") == "cross" and call.key.account.acct_lv == _FUTURES_MODE
+    if instrument is not None and not instrument.contract and cross:
+        call.need("ccy")
+
+
+def _check_account(close: _Close) -> None:
+    """Raise Refused if the account may not close this instrument."""
+    account = close.call.key.account
+    if account.role_type == _LEAD_TRADER and (not account.trader_insts or close.inst_id in account.trader_insts):
+        raise Refused("51156")
+    if account.refusal:
+        raise Refused(account.refusal)
+
+
+def _check_position(close: _Close) -> None:
+    if close.position is None:
+        isolated = close.call.text("mgnMode") == "isolated"
+        raise Refused("51023", situation="no isolated position" if isolated else "")
+
+
+def _check_frozen(close: _Close) -> None:
+    if (position := close.position) is not None and position.frozen:
+        raise Refused(position.frozen)
+
+
+def _check_running(close: _Close) -> None:
+    if (position := close.position) is not None and position.running:
+        raise Refused("51032")
+
+
+def _check_orders(close: _Close) -> None:
+    if not close.auto_cxl and close.blocking:
+        raise Refused("51115")
+
+
+_CHECKS: dict[str, Callable[[_Close], None]] = {
+    "instId": _check_inst_id,
+    "mgnMode": _check_mgn_mode,
+    "ids": _check_ids,
+    "autoCxl": _check_auto_cxl,
+    "instrument": _check_instrument,
+    "posSide": _check_pos_side,
+    "ccy": _check_ccy,
+    "account": _check_account,
+    "position": _check_position,
+    "frozen": _check_frozen,
+    "running": _check_running,
+    "orders": _check_orders,
+}
+"""The checks of a close, by their names in `Behaviour.close_checks`."""
 
 
 def _record_nothing(_filled: Decimal, _ms: int) -> None:
@@ -59,10 +155,7 @@ def _record_nothing(_filled: Decimal, _ms: int) -> None:
 
 
 def _order_recorder(venue: Venue, position: Position, call: Call) -> Callable[[Decimal, int], None]:
-    """Return a callback that adds the order of a close, once it has ended, under the client's clOrdId.
-
-    Whether the exchange gives the order that clOrdId is not documented.
-    """
+    """Return a callback that adds the order of a close, once it has ended, under the client's clOrdId or none."""
     pos, instrument, ord_id = position.pos, position.instrument, venue.orders.new_id()
 
     def done(filled: Decimal, ms: int) -> None:
@@ -80,7 +173,7 @@ def _order_recorder(venue: Venue, position: Position, call: Call) -> Callable[[D
                 "",
                 decimal_text(size),
                 reduce_only=True,
-                cl_ord_id=call.cl_ord_id,
+                cl_ord_id=call.cl_ord_id if venue.behaviour.cl_ord_id_kept else "",
                 ord_id=ord_id,
                 c_time=call.ms,
                 tag=call.text("tag"),
@@ -95,19 +188,11 @@ def _order_recorder(venue: Venue, position: Position, call: Call) -> Callable[[D
     return done
 
 
-def _may_close(account: Account, inst_id: str) -> None:
-    """Raise Refused if the account may not close this instrument."""
-    if account.role_type == _LEAD_TRADER and (not account.trader_insts or inst_id in account.trader_insts):
-        raise Refused("51156")
-    if account.refusal:
-        raise Refused(account.refusal)
-
-
 def _auto_cxl(venue: Venue, call: Call) -> bool:
     value = call.params.get("autoCxl")
-    if value is None or value == "":
+    if value is None or (value == "" and call.empty_is_absent):
         return False
-    if venue.lenient_booleans and isinstance(value, str) and value in {"true", "false"}:
+    if venue.behaviour.lenient_booleans and isinstance(value, str) and value in {"true", "false"}:
         return value == "true"
     if not isinstance(value, bool):
         raise parameter_error("autoCxl")

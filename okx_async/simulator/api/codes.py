@@ -7,13 +7,16 @@ https://www.okx.com/docs-v5/en/#error-code
 """
 
 from http import HTTPStatus
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import orjson
+
+from okx_async.simulator.api.situations import situation_of
 
 Shape: TypeAlias = Literal["full", "bare", "object", "integer", "item", "suffix"]
 """full: ``data`` is ``[]``; bare: no ``data``; object: ``data`` is ``{}``; integer: the code is a number; item: code
 "1" outside, ``sCode`` and ``sMsg`` inside; suffix: ``_1000`` after the code."""
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 _CODES: dict[str, tuple[int, str]] = {
     "50000": (400, "Body for POST request cannot be empty."),
@@ -98,12 +101,19 @@ _BARE = {"50101", "50119"}  # observed without `data`
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the exchange, not a failure of this program
-    """A refusal of the exchange: its ``code``, and a ``message`` in place of the table's, or ""."""
+    """A refusal of the exchange.
 
-    def __init__(self, code: str, message: str = "") -> None:
+    Args:
+        code: Its code.
+        message: A message in place of the table's; "" (by default): the table's.
+        situation: The name of what is wrong; by default what the code usually tells.
+    """
+
+    def __init__(self, code: str, message: str = "", situation: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.message = message
+        self.situation = situation or situation_of(code)
 
 
 def status_of(code: str) -> int:

@@ -12,17 +12,17 @@ from okx_async.simulator.api.pending import order, orders_algo_pending, orders_p
 from okx_async.simulator.api.placing import place_batch_orders, place_order
 from okx_async.simulator.api.reading import config, currencies, positions, public_instruments, public_time
 from okx_async.simulator.api.settings import set_position_mode
-from okx_async.simulator.books.instruments import INST_TYPES, rate_scope
+from okx_async.simulator.books.instruments import INST_TYPES
 
 CLOSE_PATH = "/api/v5/trade/close-position"
 
 
 def _close_scope(call: Call) -> str:
-    return rate_scope(call.inst_id)
+    return call.rate_scope
 
 
 def _inst_scope(name: str) -> Callable[[Call], str]:
-    return lambda call: f"{name}/{rate_scope(call.inst_id)}"
+    return lambda call: f"{name}/{call.rate_scope}"
 
 
 def _instruments_scope(call: Call) -> str:

@@ -31,7 +31,7 @@ def positions_history(venue: Venue, call: Call) -> list[Any]:
     venue.books.settle(call.now)
     rows = [
         period.row()
-        for period in sorted(_periods(venue, call.user_id), key=lambda period: period.u_time, reverse=True)
+        for period in sorted(_periods(venue, call), key=lambda period: period.u_time, reverse=True)
         if (not after or period.u_time < after) and (not before or period.u_time > before)
     ]
     return [row for row in rows if all(not value or row[name] == value for name, value in wanted.items())][:limit]
@@ -99,10 +99,11 @@ class _Period:
         }
 
 
-def _periods(venue: Venue, user_id: str) -> list[_Period]:
+def _periods(venue: Venue, call: Call) -> list[_Period]:
     periods: dict[tuple[str, int], _Period] = {}
+    until = call.now - venue.behaviour.history_lag
     for trade in venue.books.trades:
-        if trade.before.user_id != user_id:
+        if trade.before.user_id != call.user_id or trade.at > until:
             continue
         for holding in (trade.before, trade.after):
             instrument = venue.instruments.get(holding.inst_id) or describe(holding.inst_id)

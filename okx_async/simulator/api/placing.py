@@ -28,8 +28,8 @@ def place_order(venue: Venue, call: Call) -> list[Any]:
     try:
         order = _place(venue, call)
     except Refused as refused:
-        return [order_item(call.ms, refused, cl_ord_id=call.cl_ord_id)]
-    return [order_item(call.ms, None, order.ord_id, order.cl_ord_id, words="Order placed")]
+        return [order_item(venue, call.ms, refused, cl_ord_id=call.cl_ord_id)]
+    return [order_item(venue, call.ms, None, order.ord_id, order.cl_ord_id, words="Order placed")]
 
 
 def place_batch_orders(venue: Venue, call: Call) -> list[Any]:
@@ -47,19 +47,23 @@ def place_batch_orders(venue: Venue, call: Call) -> list[Any]:
 
 
 def order_item(
-    ms: int, refused: Refused | None, ord_id: str = "", cl_ord_id: str = "", *, words: str = ""
+    venue: Venue, ms: int, refused: Refused | None, ord_id: str = "", cl_ord_id: str = "", *, words: str = ""
 ) -> dict[str, str]:
     """Return the item of a reply for one order.
 
     Args:
+        venue: The state of the exchange, for the codes of its refusals.
         ms: The server's time.
         refused: The refusal; None: the order was accepted.
         ord_id: The order's id.
         cl_ord_id: The client's id for it.
         words: The message if it was accepted.
     """
-    code = refused.code if refused else "0"
-    message = (refused.message or words_of(code)) if refused else words
+    code, message = "0", words
+    if refused:
+        style = venue.behaviour.refusals.get(refused.situation)
+        code = style.code if style else refused.code
+        message = (refused.message if code == refused.code else "") or words_of(code)
     return {"clOrdId": cl_ord_id, "ordId": ord_id, "sCode": code, "sMsg": message, "tag": "", "ts": str(ms)}
 
 
@@ -118,7 +122,7 @@ def _place(venue: Venue, call: Call) -> PendingOrder:
     venue.orders.add(order)
     call.executed = True
     if fills:
-        position = position or venue.books.position_at(
+        position = venue.books.position_at(
             call.user_id, instrument, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy, now=call.now, ms=call.ms
         )
         pos = position.pos + (size if side == "buy" else -size)

@@ -10,7 +10,7 @@ _MAX_POS_IDS = 20
 
 
 def positions(venue: Venue, call: Call) -> list[Any]:
-    """List positions; flat ones only if asked for by instId or posId."""
+    """List positions; flat ones usually only if asked for by instId or posId."""
     inst_type = inst_type_of(call)
     inst_ids = comma_list(call, "instId", _MAX_INST_IDS)
     pos_ids = comma_list(call, "posId", _MAX_POS_IDS)
@@ -18,10 +18,12 @@ def positions(venue: Venue, call: Call) -> list[Any]:
         instrument = venue.instruments.get(inst_id)
         if inst_type and instrument and instrument.inst_type != inst_type:
             raise Refused("51015")
+    named = bool(inst_ids or pos_ids)
+    flat_too = {"named": named, "never": False, "always": True}[venue.behaviour.lists_flat]
     listed: list[Any] = [
         position.row(state, [order.attached() for order in venue.orders.attached(position) if order.close_fraction])
         for position, state in venue.books.shown(call.user_id, call.now, call.ms)
-        if (state.pos or inst_ids or pos_ids)
+        if (state.pos or (flat_too and state.c_time))
         and (not inst_type or position.instrument.inst_type == inst_type)
         and (not inst_ids or position.instrument.inst_id in inst_ids)
         and (not pos_ids or position.pos_id in pos_ids)

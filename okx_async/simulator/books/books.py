@@ -61,19 +61,27 @@ class Books:
 
     Args:
         lag: Returns the seconds until a change is shown; by default 0.
+        opening_lag: The same for a position at an address that never had one.
         flip_is_new: Whether a net position that changes sign in one trade begins a new holding period.
+        reopening_is_new: Whether a position that is opened anew gets a new ``cTime``.
+        keeps_pos_id: Whether a position that is opened anew keeps its ``posId``.
         trades_cap: Trades that are kept; by default all.
     """
 
     def __init__(
         self,
         lag: Callable[[], float] = lambda: 0.0,
+        opening_lag: Callable[[], float] = lambda: 0.0,
         *,
         flip_is_new: bool = True,
+        reopening_is_new: bool = True,
+        keeps_pos_id: bool = True,
         trades_cap: int | None = None,
     ) -> None:
-        self._lag = lag
+        self._lag, self._opening_lag = lag, opening_lag
         self._flip_is_new = flip_is_new
+        self._reopening_is_new = reopening_is_new
+        self._keeps_pos_id = keeps_pos_id
         self._by_instrument: dict[
             tuple[str, str], list[Position]
         ] = {}  # (user, instrument): up to four, or one a currency
@@ -149,7 +157,8 @@ class Books:
         """Return the position at an address, a new one where there is none."""
         self.settle(now)
         position = self.find(user_id, instrument.inst_id, mgn_mode, pos_side, ccy)
-        if position is not None and _forgotten(position, ms):
+        ended = position is not None and not position.pos and bool(position.state.c_time)
+        if position is not None and (_forgotten(position, ms) or (ended and not self._keeps_pos_id)):
             self._drop(position)
             position = None
         if position is None:
@@ -172,9 +181,16 @@ class Books:
     ) -> Holding:
         """Change the size of a position to `pos`, signed, and record the Trade; every change goes through here."""
         before = position.holding()
-        position.trade(pos, ms, px, flip_is_new=self._flip_is_new, forced=cause in {"liquidation", "adl"})
+        position.trade(
+            pos,
+            ms,
+            px,
+            flip_is_new=self._flip_is_new,
+            reopening_is_new=self._reopening_is_new,
+            forced=cause in {"liquidation", "adl"},
+        )
         after = position.holding()
-        position.show(at + (self._lag() if before.c_time else 0.0), at)  # a new position is shown at once
+        position.show(at + (self._lag if before.c_time else self._opening_lag)(), at)
         self.trades.append(Trade(at, before, after, cause, asked, px))
         return after
 

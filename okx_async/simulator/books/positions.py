@@ -90,7 +90,14 @@ class Position:
         return self.pos if part == 1 else self.pos * part // lot * lot
 
     def trade(
-        self, pos: Decimal, ms: int, px: Decimal | None = None, *, flip_is_new: bool = True, forced: bool = False
+        self,
+        pos: Decimal,
+        ms: int,
+        px: Decimal | None = None,
+        *,
+        flip_is_new: bool = True,
+        reopening_is_new: bool = True,
+        forced: bool = False,
     ) -> None:
         """Change the size; from flat, or across zero, a new holding period begins.
 
@@ -99,12 +106,13 @@ class Position:
             ms: The server's time.
             px: The price; by default one that leaves some profit or loss.
             flip_is_new: Whether a change of sign begins a new holding period; by default it does.
+            reopening_is_new: Whether an opening from flat gets a new ``cTime``; by default it does.
             forced: Whether the exchange itself trades, which counts no trade id; by default not.
         """
         was = self.state
         c_time, avg_px = was.c_time, was.avg_px
         if pos and was.pos * pos <= 0:
-            if not was.pos or flip_is_new:
+            if (flip_is_new if was.pos else reopening_is_new) or not was.c_time:
                 c_time = max(ms, was.c_time + 1, was.u_time)  # always a new one, even within one millisecond
             avg_px = px or (self.instrument.price * _ENTRY).quantize(Decimal(self.instrument.tick_sz))
         elif px and abs(pos) > abs(was.pos):

@@ -17,9 +17,7 @@ from okx_async.simulator.http.bodies import MAX_BODY, read_body
 from okx_async.simulator.http.heads import Malformed, answer_head, expects, has_begun, head_of, length_of
 from okx_async.simulator.http.messages import Request
 
-_KEEPALIVE = 75.0  # s that an idle connection is kept: far above any client's own idle time
 _LINGER = 1.0  # s in which a client may read why its connection ends before it does
-_MAX_HEAD = 32 * 1024
 _MAX_AHEAD = 64 * 1024  # bytes taken from a client that does not wait for its answer
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop the queue, send RST
 
@@ -29,10 +27,20 @@ class Connections:
 
     Args:
         serve: Called with a connection and each complete request.
+        keepalive: Seconds that an idle connection is kept; by default 75, far above any client's own idle time.
+        max_head: Bytes that the first line and the headers of a request may have; by default 32 KiB.
     """
 
-    def __init__(self, serve: Callable[["HttpConnection", Request], None]) -> None:
+    def __init__(
+        self,
+        serve: Callable[["HttpConnection", Request], None],
+        *,
+        keepalive: float = 75.0,
+        max_head: int = 32 * 1024,
+    ) -> None:
         self.serve = serve
+        self.keepalive = keepalive
+        self.max_head = max_head
         self.open: dict[HttpConnection, None] = {}
         self.emptied = asyncio.Event()
 
@@ -94,7 +102,7 @@ class HttpConnection(asyncio.Protocol):
         self._ip = (transport.get_extra_info("peername") or ("",))[0]
         self._connections.open[self] = None
         self._quiet_since = self._loop.time()
-        self._timer = self._loop.call_later(_KEEPALIVE, self._check_idle)
+        self._timer = self._loop.call_later(self._connections.keepalive, self._check_idle)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the connection; a request that arrived in full is served all the same."""
@@ -182,9 +190,11 @@ class HttpConnection(asyncio.Protocol):
 
     def _check_idle(self) -> None:
         """End a connection that was quiet for long, with a 408 in the middle of a request."""
-        until = self._quiet_since + _KEEPALIVE
+        until = self._quiet_since + self._connections.keepalive
         if self._served or self._loop.time() < until:
-            self._timer = self._loop.call_later(max(until - self._loop.time(), 1.0), self._check_idle)
+            self._timer = self._loop.call_later(
+                max(until - self._loop.time(), min(1.0, self._connections.keepalive)), self._check_idle
+            )
         elif self.begun or self._buffer:
             self._refuse(408)
         else:
@@ -211,13 +221,13 @@ class HttpConnection(asyncio.Protocol):
 
     def _read(self) -> Generator[None, None, None]:
         """Read requests; yields for more bytes, and while a request is served."""
-        buffer = self._buffer
+        buffer, max_head = self._buffer, self._connections.max_head
         while not self._over:
             while (end := buffer.find(b"\r\n\r\n")) < 0:
-                if len(buffer) > _MAX_HEAD or not has_begun(buffer):
+                if len(buffer) > max_head or not has_begun(buffer):
                     raise Malformed
                 yield
-            if end > _MAX_HEAD:
+            if end > max_head:
                 raise Malformed
             text = buffer[:end].decode(errors="surrogateescape")
             del buffer[: end + 4]

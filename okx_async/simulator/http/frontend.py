@@ -26,6 +26,8 @@ class HttpFrontend:
         clock: The exchange's clock, in seconds.
         wall_clock: The server's time, in Unix seconds.
         latency: Returns the seconds that a request, or an answer, is under way.
+        keepalive: Seconds that an idle connection is kept; by default 75.
+        max_head: Bytes that the first line and the headers of a request may have; by default 32 KiB.
         control: Returns the answer to a request that steers the exchange, None for any other; by default there is none.
     """
 
@@ -36,12 +38,15 @@ class HttpFrontend:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         latency: Callable[[], float],
+        keepalive: float = 75.0,
+        max_head: int = 32 * 1024,
         control: Callable[[Request], Answer | None] | None = None,
     ) -> None:
         self._gateway = gateway
         self._clock = clock
         self._wall_clock = wall_clock
         self._latency = latency
+        self._keepalive, self._max_head = keepalive, max_head
         self._control = control
         self._timers: set[asyncio.TimerHandle] = set()
         self._server: asyncio.Server | None = None
@@ -49,7 +54,7 @@ class HttpFrontend:
 
     def factory(self) -> Connections:
         """Return a protocol factory of the running loop: for `loop.create_server`, or for a network in memory."""
-        return Connections(self._serve)
+        return Connections(self._serve, keepalive=self._keepalive, max_head=self._max_head)
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port."""

@@ -44,6 +44,8 @@ class Answer(NamedTuple):
     pause: float = 0.0
     cut: int | None = None
     reset: bool = False
+    situation: str = ""
+    """Of a refusal: what is wrong, whatever code says so."""
 
 
 def accepted(data: list[Any], ms: int) -> Answer:

@@ -105,14 +105,48 @@ async def _besiege(after: float, world: World, program: Program, rng: Random) ->
     await siege(world, program, rng)
 
 
+def _while_it_waits(world: World, rng: Random, program: Program, act: Callable[[], object]) -> None:
+    """Do something to a loop soon after a request of it was counted, while its answer is late."""
+    delay, ends = world.plan.timeout * 0.9, world.loop.clock() + 5.0
+    world.exchange.inject(delay=delay, times=25)
+    seen = len(world.exchange.journal)
+
+    def strike() -> None:
+        if program.loop.runs and sum(each.loop.runs for each in world.programs) > 1:
+            act()
+
+    def look() -> None:
+        if any(row.cl_ord_id.startswith(f"{program.name}x") for row in world.exchange.journal[seen:]):
+            world.loop.call_later(rng.uniform(0.0, 0.5) * delay, strike)
+        elif world.loop.clock() < ends:
+            world.loop.call_later(0.02, look)
+
+    look()
+
+
 def hangs(world: World, rng: Random) -> str:
     """Let a loop hang until the others have come to their end."""
     program = _program(world, rng)
-    if world.hanging or program.loop.state is not State.RUNNING or len(world.programs) < 2:
-        return ""
-    world.hanging.append(program)
-    program.loop.stop_program()
-    return f"{program.name} hangs"
+
+    def hang() -> None:
+        if not world.hanging:
+            world.hanging.append(program)
+            program.loop.stop_program()
+
+    _while_it_waits(world, rng, program, hang)
+    return f"{program.name} will hang"
+
+
+def left_waiting(world: World, rng: Random) -> str:
+    """Let a loop be left while it waits for answers, and entered again."""
+    program, seconds = _program(world, rng), rng.choice((0.3, rng.uniform(1.0, 10.0)))
+
+    def leave() -> None:
+        program.loop.stop_program(State.LEFT)
+        world.loop.call_later(seconds, program.loop.go_on)
+
+    _while_it_waits(world, rng, program, leave)
+    return f"{program.name}: its loop will be left for {seconds:.3f} s while it waits for answers"
 
 
 def stopped_while_connecting(world: World, rng: Random) -> str:
@@ -269,6 +303,17 @@ PROGRAMS: tuple[Mishap, ...] = (
     cut_off,
     wall_steps,
 )
-LOOPS: tuple[Mishap, ...] = (stopped, stopped, stopped, stopped_while_connecting, left, left, hangs, wall_steps)
+LOOPS: tuple[Mishap, ...] = (
+    stopped,
+    stopped,
+    stopped,
+    stopped_while_connecting,
+    left,
+    left,
+    left_waiting,
+    left_waiting,
+    hangs,
+    wall_steps,
+)
 MISHAPS: dict[str, Mishap] = {each.__name__: each for each in (*PROGRAMS, *LOOPS, *NETWORK)}
 """By name."""

@@ -35,10 +35,10 @@ def test_a_key_of_the_exchange_is_known_and_its_signature_verified() -> None:
     made = headers(account.credentials)
     key = accounts.identify(made, MS, "192.0.2.1")
     assert key.account is account
-    accounts.verify(key, made, "GET", "/p", b"")
+    accounts.verify(key, made, "GET", "/p", b"", server_ms=MS, ip="192.0.2.1")
     for method, path, body in (("POST", "/p", b""), ("GET", "/q", b""), ("GET", "/p", b"x")):
         with pytest.raises(Refused, match="50113"):
-            accounts.verify(key, made, method, path, body)
+            accounts.verify(key, made, method, path, body, server_ms=MS, ip="192.0.2.1")
 
 
 @pytest.mark.parametrize(

@@ -51,10 +51,10 @@ class Pipe(asyncio.BaseTransport):
 class Visit:
     """A connection, its transport and its requests, which are answered at once unless `slow`."""
 
-    def __init__(self, *, slow: bool = False) -> None:
+    def __init__(self, *, slow: bool = False, **bounds: Any) -> None:
         self.came: list[Request] = []
         self.slow = slow
-        self.connections = Connections(self.serve)
+        self.connections = Connections(self.serve, **bounds)
         self.connection, self.pipe = self.connections(), Pipe()
         self.pipe.connection = self.connection
         self.connection.connection_made(self.pipe)
@@ -245,6 +245,35 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
     assert fed(GET, wait=74.0).pipe.did == []
     assert fed(GET, wait=76.0).pipe.did == ["close"]
     assert fed(GET, slow=True, wait=200.0).pipe.did == []
+
+
+def test_how_long_an_idle_connection_is_kept_can_be_chosen() -> None:
+    async def main(_: VirtualLoop) -> list[list[str]]:
+        made = Visit(keepalive=0.25)
+        made.connection.data_received(GET)
+        seen: list[list[str]] = []
+        while len(seen) < 3:
+            await asyncio.sleep(0.2)
+            seen.append(made.pipe.did[:])
+        return seen
+
+    assert run(main, VirtualLoop(Network())) == [[], ["close"], ["close"]]
+
+
+def test_how_large_a_head_may_be_can_be_chosen() -> None:
+    def sizes(most: int) -> list[int]:
+        async def main(_: VirtualLoop) -> list[int]:
+            counts = []
+            for size in (most, most + 1):
+                made = Visit(max_head=most)
+                start = b"GET / HTTP/1.1\r\nA: "
+                made.connection.data_received(start + b"x" * (size - len(start)) + b"\r\n\r\n")
+                counts.append(len(made.came))
+            return counts
+
+        return run(main, VirtualLoop(Network()))
+
+    assert sizes(2000) == sizes(40_000) == [1, 0]
 
 
 def test_a_request_whose_client_has_gone_is_served_without_an_answer() -> None:

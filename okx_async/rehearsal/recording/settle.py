@@ -1,0 +1,213 @@
+"""The settings that a recording settles: those with which the simulated exchange answers as the recorded one did.
+
+A setting is settled if one of its values explains the recording better than each other one. Values that a recording
+measures (delays, ages, limits) are taken if the simulated exchange differs less with them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from math import inf
+from typing import Any, Final, cast
+
+from okx_async.rehearsal.recording.delays import delays, range_of
+from okx_async.rehearsal.recording.differences import BY_SITUATION, IDLE, Found, Kind
+from okx_async.rehearsal.recording.document import Recording
+from okx_async.rehearsal.recording.entry import Entry
+from okx_async.rehearsal.recording.replay import Replay, replay
+from okx_async.simulator import Behaviour, Refusal
+from okx_async.simulator.api.behaviour import Settings
+from okx_async.simulator.api.codes import Shape, status_of
+from okx_async.simulator.api.situations import situation_of
+
+OF_LIMITS: Final[Mapping[str, tuple[Any, ...]]] = {
+    "window": ("sliding", "fixed"),
+    "count_rejected": (True, False),
+    "options_by_family": (True, False),
+    "rate_first": (False, True),
+}
+"""Settings of limits and their values, the default first: none means anything without the others."""
+VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "body_first": (True, False),
+    "empty_is_absent": (True, False),
+    "lenient_booleans": (False, True),
+    "pos_side_echo": ("net", "long", "short", ""),
+    "cl_ord_id_kept": (True, False),
+    "cl_ord_id_reusable": (True, False),
+    "auto_cxl_algos": (False, True),
+    "lists_flat": ("named", "never", "always"),
+    "flip_keeps_c_time": (False, True),
+    "reopen_keeps_c_time": (False, True),
+    "reopen_keeps_pos_id": (True, False),
+}
+"""The other settings with few values, the default first."""
+_ROUNDS: Final = 3
+_SHORT: Final = 15.0
+"""Seconds after which idle connections end if one of 16 s was gone: when exactly is not measured."""
+_LIMIT: Final = "50011"
+_OLD: Final = "50102"
+_CLOSE: Final = "trade/close-position"
+_COUNTED: Final = frozenset({Kind.CODE, Kind.STATUS, Kind.VALUE, Kind.TIMING})
+"""Differences that a setting can explain; forms of refusals are a matter of their own."""
+
+
+def settle(recording: Recording) -> Recording:
+    """Return the recording with the settings that it settles."""
+    search = _Search(recording)
+    settings: dict[str, Any] = {}
+    for name, value in _measured(recording):
+        search.adopt(settings, name, value)
+    limits = _of_limits(search, settings)
+    settings |= limits
+    for _ in range(_ROUNDS):
+        before = dict(settings)
+        for name, values in VALUES.items():
+            for value in values:
+                search.adopt(settings, name, value)
+        if settings == before:
+            break
+    if refusals := _refusals(recording, search.run(settings)):
+        search.adopt(settings, "refusals", refusals, even_if_equal=True)
+    for name, values in VALUES.items():
+        costs = {value: search.cost({**settings, name: value}) for value in values}
+        best = min(costs, key=costs.__getitem__)
+        if list(costs.values()).count(costs[best]) == 1:
+            settings[name] = best
+        else:
+            settings.pop(name, None)
+    return replace(recording, settings=cast("Settings", settings))
+
+
+def _of_limits(search: "_Search", settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of limits that explain every answer about a limit, as far as all such ones agree."""
+    names = list(OF_LIMITS)
+    explaining = [
+        dict(zip(names, values, strict=True))
+        for values in product(*OF_LIMITS.values())
+        if not search.wrong_about_limits({**settings, **dict(zip(names, values, strict=True))})
+    ]
+    return {
+        name: explaining[0][name]
+        for name in names
+        if explaining and all(each[name] == explaining[0][name] for each in explaining)
+    }
+
+
+class _Search:
+    """Replays of one recording with different settings."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._replays: dict[str, Replay] = {}
+
+    def run(self, settings: Mapping[str, Any]) -> Replay:
+        """Return the replay with these settings."""
+        defaults = Behaviour()
+        changed = {name: value for name, value in settings.items() if value != getattr(defaults, name)}
+        key = repr(sorted(changed.items()))
+        if key not in self._replays:
+            self._replays[key] = replay(self._recording, cast("Settings", changed))
+        return self._replays[key]
+
+    def cost(self, settings: Mapping[str, Any]) -> int:
+        """Return how many differences there are with these settings."""
+        return sum(each.kind in _COUNTED for _, _, each in self.run(settings).found)
+
+    def wrong_about_limits(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a request is refused for rate on one side only."""
+        limit = f"code {_LIMIT}"
+        return any(
+            each.kind is Kind.CODE and limit in {each.recorded, each.simulated}
+            for _, _, each in self.run(settings).found
+        )
+
+    def adopt(self, settings: dict[str, Any], name: str, value: Any, *, even_if_equal: bool = False) -> None:
+        """Take a value into the settings if there are fewer differences with it."""
+        tried = {**settings, name: value}
+        if self.cost(tried) < self.cost(settings) + even_if_equal:
+            settings[name] = value
+
+
+def _measured(recording: Recording) -> Iterator[tuple[str, Any]]:
+    """Yield settings with values that the recording measures."""
+    for result in recording.results:
+        lag = result.observed.get("positions_lag")
+        if isinstance(lag, int | float) and not isinstance(lag, bool) and 0 < lag < inf:
+            yield "positions_lag", float(lag)
+        if result.id == IDLE and result.observed.get("kept_idle") is False:
+            yield "keepalive", _SHORT
+    if (seconds := range_of([*delays(recording.entries).values()])) is not None:
+        yield "fill_delay", seconds
+    if (age := _max_age(recording.entries)) is not None:
+        yield "max_age", age
+    if (limit := _limit(recording.entries)) is not None:
+        yield "limits", {_CLOSE: limit}
+
+
+def _max_age(entries: Sequence[Entry]) -> float | None:
+    """Return the age between the oldest timestamp that was taken and the youngest that was refused."""
+    taken, refused = 0.0, inf
+    for entry in entries:
+        login = entry.login
+        if login is None or login.age is None or login.key != "own" or not entry.code:
+            continue
+        if entry.code == _OLD:
+            refused = min(refused, abs(login.age))
+        elif entry.code == "0":
+            taken = max(taken, abs(login.age))
+    if taken < Behaviour().max_age < refused:
+        return None
+    return round((taken + refused) / 2, 3) if refused < inf else taken + 1.0
+
+
+def _limit(entries: Sequence[Entry]) -> int | None:
+    """Return how many closes of one trial passed before the first that was refused for rate; None: none was."""
+    passed = 0
+    for entry in entries:
+        if entry.trial == BY_SITUATION["limit exceeded"] and entry.endpoint.endswith(_CLOSE):
+            if entry.code == _LIMIT:
+                return passed or None
+            passed += 1
+    return None
+
+
+def _refusals(recording: Recording, replayed: Replay) -> dict[str, Refusal]:
+    """Return how the recorded exchange refused in each situation, where it always did so and otherwise than usual."""
+    situations: dict[str, list[int]] = {}
+    for number, situation in replayed.situations:
+        situations.setdefault(situation, []).append(number)
+    differing = {each.situation for _, _, each in replayed.found if _is_of_refusal(each)}
+    refusals = {}
+    for situation, numbers in situations.items():
+        told = {_told(recording.entries[number - 1]) for number in numbers}
+        limits = situation == situation_of(_LIMIT) and len(numbers) > 1
+        if len(told) == 1 and (situation in differing or limits):
+            code, status, shape = told.pop()
+            if code not in {"", "0"} and status:
+                refusals[situation] = _refusal(code, status, shape)
+    return refusals
+
+
+def _is_of_refusal(found: Found) -> bool:
+    return bool(found.situation) and found.kind in {Kind.CODE, Kind.STATUS, Kind.FIELDS, Kind.TYPE}
+
+
+def _refusal(code: str, status: int, shape: Shape | None) -> Refusal:
+    return Refusal(code, None if status == status_of(code) and code != _LIMIT else status, shape)
+
+
+def _told(entry: Entry) -> tuple[str, int, Shape | None]:
+    """Return code, status and shape of a refusal."""
+    body, code = entry.body, entry.code
+    shape: Shape | None
+    if "data" not in body:
+        shape = "bare"
+    elif isinstance(body["data"], dict):
+        shape = "object"
+    elif isinstance(body.get("code"), int):
+        shape = "integer"
+    elif code != str(body.get("code")):
+        shape = "item"
+    else:
+        shape = "full"
+    return code, entry.status, shape

@@ -1,0 +1,87 @@
+"""What a recording settles: the settings with which the simulator answers as the recorded exchange did."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from okx_async.rehearsal.recording.document import Recording
+from okx_async.rehearsal.recording.replay import replay
+from okx_async.rehearsal.recording.settle import OF_LIMITS, VALUES, settle
+from okx_async.rehearsal.results import TrialResult, Verdict
+from okx_async.simulator import Behaviour, Refusal
+
+Rehearsed = Callable[..., Recording]
+
+
+def test_the_first_value_of_each_is_the_default() -> None:
+    defaults = Behaviour()
+    assert {name: values[0] for name, values in {**VALUES, **OF_LIMITS}.items()} == {
+        name: getattr(defaults, name) for name in {**VALUES, **OF_LIMITS}
+    }
+
+
+def test_defaults_are_settled_where_the_recording_tells_them_apart(rehearsed: Rehearsed) -> None:
+    settings = settle(rehearsed()).settings
+    told = {**VALUES, **OF_LIMITS}.keys() - {"auto_cxl_algos"}  # no trial has an algo order
+    assert settings == {name: getattr(Behaviour(), name) for name in told}
+
+
+def test_what_was_not_tried_is_not_settled(rehearsed: Rehearsed) -> None:
+    settings = settle(rehearsed(["echo-names-the-side"])).settings
+    assert settings.get("pos_side_echo") == "net"
+    assert not settings.keys() & {"window", "count_rejected", "body_first", "lenient_booleans", "flip_keeps_c_time"}
+
+
+ALTERED: list[dict[str, Any]] = [
+    {"window": "fixed", "options_by_family": False, "lists_flat": "never", "lenient_booleans": True},
+    {"count_rejected": False, "rate_first": True, "reopen_keeps_c_time": True, "pos_side_echo": "long"},
+    {"limits": {"trade/close-position": 15}, "body_first": False, "cl_ord_id_kept": False},
+    {"lists_flat": "always", "empty_is_absent": False, "cl_ord_id_reusable": False, "flip_keeps_c_time": True},
+    {"reopen_keeps_pos_id": False},
+    {
+        "refusals": {
+            "no position": Refusal("51043", shape="full"),
+            "order gone": Refusal("51410", shape="item"),
+            "limit exceeded": Refusal("50011", 429, "bare"),
+            "closing orders pending": Refusal("51115", 200, "full"),
+        }
+    },
+]
+
+
+@pytest.mark.parametrize("altered", ALTERED, ids=str)
+def test_altered_settings_are_found(rehearsed: Rehearsed, altered: dict[str, Any]) -> None:
+    recording = settle(rehearsed(**altered))
+    assert {name: recording.settings.get(name) for name in altered} == altered
+    assert replay(recording, recording.settings).differences == ()
+
+
+def test_delays_and_ages_are_measured(rehearsed: Rehearsed) -> None:
+    settings = settle(rehearsed(fill_delay=(0.1, 0.6), max_age=90.0)).settings
+    least, most = settings["fill_delay"]  # type: ignore[misc]  # a range, here
+    assert 0.0 <= least < most <= 0.6
+    assert settings["max_age"] == 61.0
+    assert 0.0 <= settle(rehearsed(["timestamp-of-25-s-is-taken"], max_age=20.0)).settings["max_age"] < 25.0
+
+
+def test_a_limit_that_is_not_understood_settles_nothing_of_limits(rehearsed: Rehearsed) -> None:
+    settings = settle(rehearsed(limits={"trade/close-position": 30})).settings
+    assert not settings.keys() & OF_LIMITS.keys()
+
+
+def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehearsed) -> None:
+    result = TrialResult("filled-order-is-listed-at-once", Verdict.NOT_HELD, "0.3 s late", {"positions_lag": 0.3})
+    late = replace(rehearsed(["c-time-is-new-after-a-turn"], positions_lag=0.3), results=(result,))
+    assert settle(late).settings["positions_lag"] == 0.3
+    at_once = replace(rehearsed(["c-time-is-new-after-a-turn"]), results=(result,))
+    assert "positions_lag" not in settle(at_once).settings
+
+
+def test_a_connection_that_did_not_last_settles_how_long_they_do(rehearsed: Rehearsed) -> None:
+    recording = rehearsed(["closing-nothing-is-51023"])
+    entries = (*recording.entries, replace(recording.entries[-1], trial="idle-connections-last-16-s"))
+    for kept, settled in ((False, 15.0), (True, None)):
+        result = TrialResult("idle-connections-last-16-s", Verdict.HELD, "", {"kept_idle": kept})
+        assert settle(replace(recording, entries=entries, results=(result,))).settings.get("keepalive") == settled
