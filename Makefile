@@ -105,8 +105,8 @@ $(DOCS)/.ready: pyproject.toml
 # The site in English and Chinese, from nothing, into build/site (half a minute); needs no network once .venv-docs is there.
 docs: $(DOCS)/.ready
 	rm -rf build/site build/doctrees
-	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees/en docs build/site/en
-	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees/zh_CN -D language=zh_CN docs build/site/zh_CN
+	$(DOCS)/bin/sphinx-build --quiet --jobs auto --fail-on-warning --keep-going -d build/doctrees/en docs build/site/en
+	$(DOCS)/bin/sphinx-build --quiet --jobs auto --fail-on-warning --keep-going -d build/doctrees/zh_CN -D language=zh_CN docs build/site/zh_CN
 	cp docs/_root/index.html build/site/index.html
 
 # Links, names and translations of the pages (a minute): what is wrong, and on which page.
