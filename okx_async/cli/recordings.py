@@ -38,6 +38,7 @@ def recorder_for(path: str, credentials: Credentials, target: Target) -> Recorde
 
 def save(recorder: Recorder, results: Sequence[TrialResult], path: str) -> bool:
     """Write the recording, and say so; return whether it was written."""
+    say("finding out what the recording settles, for some seconds")
     try:
         write_recording(settle(recorder.recording(results)), path)
     except (OSError, RecordingError) as error:

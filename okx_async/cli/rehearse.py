@@ -165,7 +165,7 @@ def _failed(error: OkxError, target: Target, *, as_json: bool) -> ExitCode:
     if hint := target.doctor_hint(error):
         say(hint)
     if as_json and code is not ExitCode.USAGE:
-        emit({"flat": None, "results": []} | failure_record(error) | {"outcome": "nothing opened"})
+        emit({"flat": None, "results": []} | failure_record(error) | {"outcome": "nothing_opened"})
     return code
 
 

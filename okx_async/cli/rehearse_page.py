@@ -46,7 +46,7 @@ def progress(total: int) -> Iterator[tuple[Callable[[Assumption], object], Calla
 
 def print_result(result: TrialResult) -> None:
     """Print one result."""
-    _print(Text(result.verdict.value, _STYLES[result.verdict]), f"{result.id}: {result.evidence}")
+    _print(Text(result.verdict.words, _STYLES[result.verdict]), f"{result.id}: {result.evidence}")
 
 
 def print_assumptions(assumptions: Sequence[Assumption]) -> None:
@@ -69,7 +69,7 @@ def print_report(report: Report) -> None:
     """Print the counts, what rests on what did not hold, and what is left."""
     page = console()
     counts = Counter(result.verdict for result in report.results)
-    page.print(plain(", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict)))
+    page.print(plain(", ".join(f"{counts[verdict]} {verdict.words}" for verdict in Verdict)))
     for result in report.wrong:
         one = BY_ID[result.id]
         what = "the simulated exchange alone" if one.about_simulator else ", ".join(one.rests)

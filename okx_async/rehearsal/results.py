@@ -13,8 +13,13 @@ class Verdict(StrEnum):
     """What a trial says of an assumption."""
 
     HELD = "held"
-    NOT_HELD = "not held"
-    NOT_TRIED = "not tried"
+    NOT_HELD = "not_held"
+    NOT_TRIED = "not_tried"
+
+    @property
+    def words(self) -> str:
+        """The verdict as people read it."""
+        return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)

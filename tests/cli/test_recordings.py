@@ -24,7 +24,10 @@ async def test_a_rehearsal_is_recorded_and_held_against_the_simulator(
     file = tmp_path / "recording.json"
     await run(exchange, QUICK, SIDE, record=str(file))
     out, err = capsys.readouterr()
-    assert err == f"recorded: {file}, without keys, user id and addresses\n"
+    assert err.splitlines() == [
+        "finding out what the recording settles, for some seconds",
+        f"recorded: {file}, without keys, user id and addresses",
+    ]
     text = file.read_text()
     keys = demo.credentials
     for secret in (keys.api_key, keys.secret_key, keys.passphrase, demo.user_id, "127.0.0.1"):

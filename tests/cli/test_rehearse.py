@@ -79,7 +79,7 @@ async def test_the_record_has_everything(exchange: SimulatedExchange, capsys: py
     assert await run(exchange, QUICK, as_json=True) is ExitCode.DONE
     record = json.loads(capsys.readouterr().out)
     assert (record["flat"], record["outcome"], record["stopped"], record["left"]) == (True, "known", "", [])
-    assert record["counts"] == {"held": 1, "not held": 0, "not tried": 0}
+    assert record["counts"] == {"held": 1, "not_held": 0, "not_tried": 0}
     trips = record["round_trips"]
     assert 0 < trips["least_s"] <= trips["median_s"] <= trips["most_s"]
     (result,) = record["results"]
@@ -138,7 +138,7 @@ async def test_a_key_of_the_other_environment_ends_it(
     assert await run(exchange, QUICK, as_json=True) is ExitCode.FAILED
     out, err = capsys.readouterr()
     record = json.loads(out)
-    assert (record["outcome"], record["code"], record["results"]) == ("nothing opened", "50101", [])
+    assert (record["outcome"], record["code"], record["results"]) == ("nothing_opened", "50101", [])
     assert "nothing was opened" in err
 
 

@@ -28,8 +28,8 @@ def test_every_assumption_holds_of_the_simulated_exchange(tmp_path: Path, pos_mo
         return report, world.exchange.positions, world.exchange.pending_orders, len(world.exchange.journal), world.seen
 
     report, positions, orders, requests, seen = play(main, tmp_path, pos_mode=pos_mode)
-    assert verdicts(report)["not held"] == set()
-    assert verdicts(report)["not tried"] == MODES[pos_mode]
+    assert verdicts(report)["not_held"] == set()
+    assert verdicts(report)["not_tried"] == MODES[pos_mode]
     assert [result.id for result in report.results] == [result.id for result in sorted(report.results, key=_danger)]
     assert report.left.flat
     assert report.left.certain
@@ -70,8 +70,8 @@ async def test_the_whole_of_it_runs_on_real_sockets(tmp_path: Path) -> None:
         other = exchange.base_url.replace("127.0.0.1", "localhost")
         options = Options(base_url=exchange.base_url, folder=tmp_path, other_base_url=other)
         report = await Rehearsal(account.credentials, options, limiter=Limiter()).run()
-        assert verdicts(report)["not held"] == set()
-        assert verdicts(report)["not tried"] == MODES["net_mode"]
+        assert verdicts(report)["not_held"] == set()
+        assert verdicts(report)["not_tried"] == MODES["net_mode"]
         assert report
         assert exchange.positions == ()
 
@@ -156,7 +156,7 @@ def test_positions_of_the_user_stay_untouched(tmp_path: Path) -> None:
 
     report, before, after = play(main, tmp_path)
     assert report.inst_id == "XRP-USDT-SWAP"
-    assert verdicts(report)["not held"] == set()
+    assert verdicts(report)["not_held"] == set()
     assert before == after
 
 
@@ -222,7 +222,7 @@ def test_maintenance_in_the_middle_is_waited_for(tmp_path: Path) -> None:
     report, positions = play(main, tmp_path)
     assert positions == ()
     assert report.left.flat
-    assert verdicts(report)["not held"] == set()
+    assert verdicts(report)["not_held"] == set()
     assert "flatten-proves-flat" in verdicts(report)["held"]
 
 

@@ -162,7 +162,7 @@ def named(
         prepare(world)
         report = await world.rehearse(ids=ids)
         left = (*world.exchange.positions, *world.exchange.pending_orders)
-        return verdicts(report)["not held"], report.left.flat, left
+        return verdicts(report)["not_held"], report.left.flat, left
 
     return play(main, folder, **settings)
 

@@ -8,8 +8,14 @@ from typing import Final
 CLOSE: Final = "/api/v5/trade/close-position"
 POSITIONS: Final = "/api/v5/account/positions"
 HISTORY: Final = "/api/v5/account/positions-history"
+LIMIT: Final = "code 50011"
+"""How a difference tells a refusal for rate."""
 
 # Assumptions that a difference may be about, whichever trial shows it.
+LIMIT_PASSES: Final = "twenty-first-close-is-50011"
+WINDOW: Final = "window-is-sliding"
+COUNTS: Final = "refused-requests-count"
+SIGNED_FIRST: Final = "signature-is-checked-before-rate"
 IDLE: Final = "idle-connections-last-16-s"
 GOES_FLAT: Final = "accepted-close-goes-flat"
 LISTED_AT_ONCE: Final = "filled-order-is-listed-at-once"
@@ -23,6 +29,10 @@ C_TIME_TURNED: Final = "c-time-is-new-after-a-turn"
 ECHO: Final = "echo-names-the-side"
 OWNERS: Final = frozenset(
     {
+        LIMIT_PASSES,
+        WINDOW,
+        COUNTS,
+        SIGNED_FIRST,
         IDLE,
         GOES_FLAT,
         LISTED_AT_ONCE,
@@ -100,7 +110,7 @@ BY_SITUATION: Final = {
     "old timestamp": "old-timestamp-is-50102",
     "wrong signature": "wrong-signature-is-50113",
     "wrong environment": "environment-is-checked",
-    "limit exceeded": "twenty-first-close-is-50011",
+    "limit exceeded": LIMIT_PASSES,
 }
 """The assumption that is about how the exchange refuses in a situation, whichever trial meets it."""
 

@@ -4,8 +4,8 @@ It takes no time: the exchange is asked without connections, its clock is set to
 exchange made up are translated, logins are made anew, right or wrong as they were.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -15,7 +15,21 @@ from okx_async._credentials import Credentials
 from okx_async._rest.signing import sign
 from okx_async.rehearsal.recording.compare import Simulated, compare, text_of
 from okx_async.rehearsal.recording.delays import arrival, delays
-from okx_async.rehearsal.recording.differences import CLOSE, HISTORY, IDLE, POSITIONS, Difference, Found, Kind, gathered
+from okx_async.rehearsal.recording.differences import (
+    CLOSE,
+    COUNTS,
+    HISTORY,
+    IDLE,
+    LIMIT,
+    LIMIT_PASSES,
+    POSITIONS,
+    SIGNED_FIRST,
+    WINDOW,
+    Difference,
+    Found,
+    Kind,
+    gathered,
+)
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry, Login, deciding_code
 from okx_async.rehearsal.recording.names import kind_of
@@ -23,6 +37,7 @@ from okx_async.rehearsal.recording.positions import compare_history, compare_pos
 from okx_async.rehearsal.recording.relations import Relations
 from okx_async.rehearsal.recording.scene import follow, stage_of
 from okx_async.rehearsal.recording.timestamps import timestamp_of
+from okx_async.rehearsal.results import Verdict
 from okx_async.simulator.api.behaviour import Settings
 from okx_async.simulator.api.situations import situation_of
 from okx_async.simulator.http.messages import Request
@@ -69,13 +84,30 @@ def replay(recording: Recording, settings: Settings | None = None) -> Replay:
     Raises:
         RecordingError: If the exchange cannot answer a request.
     """
-    return _Run(recording, Settings() if settings is None else settings).result()
+    settings = Settings() if settings is None else settings
+    run = _Run(recording, settings)
+    run.play()
+    if about_limits := _about_limits(run.found):
+        # When requests arrived is known only within their round trips: what another time explains is no difference.
+        for bursts, singles in ((0.0, 1.0), (1.0, 0.0)):
+            other = _Run(recording, settings, bursts=bursts, singles=singles)
+            other.play()
+            about_limits &= _about_limits(other.found)
+    return run.result(about_limits)
 
 
 class _Run:
-    """One replay."""
+    """One replay.
 
-    def __init__(self, recording: Recording, settings: Settings) -> None:
+    Args:
+        recording: The recording.
+        settings: The settings of the exchange.
+        bursts: The part of a round trip after which requests arrive that were on their way together.
+        singles: The same of other requests.
+    """
+
+    def __init__(self, recording: Recording, settings: Settings, *, bursts: float = 0.5, singles: float = 0.5) -> None:
+        self._parts = singles, bursts
         self._entries = recording.entries
         self._results = recording.results
         self._since_ms = int(recording.started * 1000)
@@ -86,16 +118,18 @@ class _Run:
         self._acts: dict[str, str] = {}
         self._apart: set[str] = set()
         """Instruments whose position is another one, since one side refused what the other one accepted."""
-        self._found: list[tuple[int, str, Found]] = []
+        self.found: list[tuple[int, str, Found]] = []
+        self._compared = 0
         self._situations: list[tuple[int, str]] = []
 
-    def result(self) -> Replay:
-        compared = 0
+    def play(self) -> None:
+        """Send every request, and compare the answers."""
         answers: dict[int, Simulated] = {}
         order = sorted(range(len(self._entries)), key=lambda place: arrival(self._entries[place]))
         for burst in _bursts(self._entries, [place for place in order if self._entries[place].status]):
             # In which order they arrived is not known: at once.
-            self._stage.after = max(arrival(self._entries[burst[0]]), self._stage.after)
+            first, part = self._entries[burst[0]], self._parts[len(burst) > 1]
+            self._stage.after = max(first.at + part * first.took, self._stage.after)
             for place in burst:
                 if (delay := self._delays.get(place)) is not None:
                     lag = self._stage.behaviour.positions_lag
@@ -103,19 +137,35 @@ class _Run:
             for place in burst:
                 answers[place] = self._answer(place)
             for place, simulated in _matched(self._entries, burst, answers):
-                compared += 1
+                self._compared += 1
                 if simulated.situation:
                     self._situations.append((place + 1, simulated.situation))
                 self._compare(place, simulated)
-        self._found += self._of_connections()
-        uniform = _uniform(self._entries, self._found, self._situations)
+        self.found += self._of_connections()
+
+    def result(self, about_limits: set[int]) -> Replay:
+        """Return the differences; of those about limits only the ones of these requests."""
+        found = [each for each in map(self._owned, self.found) if each[0] in about_limits or not _about_limits([each])]
+        uniform = _uniform(self._entries, found, self._situations)
         return Replay(
-            gathered(sorted(self._found, key=lambda each: each[0]), uniform),
-            compared,
-            len(self._entries) - compared,
-            tuple(self._found),
+            gathered(sorted(found, key=lambda each: each[0]), uniform),
+            self._compared,
+            len(self._entries) - self._compared,
+            tuple(found),
             tuple(self._situations),
         )
+
+    def _owned(self, one: tuple[int, str, Found]) -> tuple[int, str, Found]:
+        """Return a difference with its assumption, where one experiment serves several trials of limits."""
+        number, trial, found = one
+        login = self._entries[number - 1].login
+        if trial != LIMIT_PASSES or not _about_limits([one]):
+            return one
+        wrong = {result.id for result in self._results if result.verdict is Verdict.NOT_HELD}
+        owner = next((name for name in (WINDOW, COUNTS) if name in wrong), "")
+        if login is not None and login.signature == "wrong":
+            owner = SIGNED_FIRST
+        return number, trial, replace(found, owner=owner)
 
     def _of_connections(self) -> Iterator[tuple[int, str, Found]]:
         """Yield how connections behave if they do so differently: the trial has told, the requests do not."""
@@ -154,7 +204,7 @@ class _Run:
                 if entry.code != simulated.code:
                     self._apart.add(inst_id)
                 self._acts[inst_id] = "close" if entry.endpoint == CLOSE else "order"
-        self._found += [(place + 1, entry.trial, each) for each in found]
+        self.found += [(place + 1, entry.trial, each) for each in found]
 
     def _ms(self) -> int:
         return int((self._stage.started + self._stage.after) * 1000)
@@ -256,6 +306,11 @@ def _uniform(
         if numbers.keys() == all_of_it and len(set(numbers.values())) == 1 and refused:
             uniform.append(situation)
     return uniform
+
+
+def _about_limits(found: Iterable[tuple[int, str, Found]]) -> set[int]:
+    """Return the numbers of requests that were refused for rate on one side only."""
+    return {number for number, _, each in found if each.kind is Kind.CODE and LIMIT in {each.recorded, each.simulated}}
 
 
 def _items(request: Any) -> list[Any]:

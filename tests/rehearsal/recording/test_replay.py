@@ -118,6 +118,16 @@ def test_a_whole_rehearsal_shows_no_difference(tmp_path: Path, pos_mode: str) ->
     assert result.compared == len(recording.entries) > 300
 
 
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [({"window": "fixed"}, "window-is-sliding"), ({"rate_first": True}, "signature-is-checked-before-rate")],
+)
+def test_one_experiment_tells_of_several_assumptions(tmp_path: Path, settings: dict[str, Any], named: str) -> None:
+    recording = _rehearsed(tmp_path, fill_delay=0.0, **settings)
+    assert set(replay(recording).by_assumption()) == {named}
+    assert replay(recording, Settings(**settings)).differences == ()  # type: ignore[typeddict-item]  # as above
+
+
 def test_a_whole_rehearsal_shows_the_differences_of_its_exchange(tmp_path: Path) -> None:
     settings = {"fill_delay": (0.2, 0.4), "pos_side_echo": "", "lenient_booleans": True}
     assert set(replay(_rehearsed(tmp_path, **settings)).by_assumption()) == {
