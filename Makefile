@@ -19,10 +19,10 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/okx-async demo
 
-# Three at a time on two cores, since some tests wait. Compiled modules are kept, else each process that a test starts
+# Four at a time on two cores, since many tests wait. Compiled modules are kept, else each process that a test starts
 # compiles them anew. asyncio's debug mode costs a quarter more: `floor` has it.
 test: $(READY)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal -m "not long" --ignore tests/benchmarks
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist worksteal -m "not long" --ignore tests/benchmarks
 
 # The models and histories of `test` in larger worlds.
 models: $(READY)

@@ -119,6 +119,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[
 BOTH = ("_okx_async_pytest", "pytest_asyncio.plugin")
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("mode", ["auto", "strict"])
 def test_beside_pytest_asyncio(mode: str, pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
     pytester.makepyfile(

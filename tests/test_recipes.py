@@ -220,6 +220,7 @@ def _keys(prefix: str, keys: Credentials) -> dict[str, str]:
     }
 
 
+@pytest.mark.share(2)
 @pytest.mark.timeout(2 * LIMIT)
 @pytest.mark.parametrize("page", WITH_SESSIONS)
 async def test_the_sessions_of_a_page_go_as_it_says(page: str, tmp_path: Path) -> None:

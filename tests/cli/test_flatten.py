@@ -317,6 +317,7 @@ def test_output_without_a_reader_is_dropped() -> None:
         assert not page.is_terminal
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("as_json", [True, False])
 async def test_a_closed_terminal_stops_it_with_exit_3(
     *,

@@ -91,6 +91,7 @@ def test_a_damaged_file_is_an_error(command: Process, tmp_path: Path) -> None:
     assert "damaged" in json.loads(shown.stdout)["text"]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("obstacle", ["link", "file"])
 def test_a_command_without_a_place_for_the_file_goes_on_and_says_so(
     simulate: Callable[..., dict[str, Any]], command: Process, file: Path, obstacle: str

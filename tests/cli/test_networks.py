@@ -181,6 +181,7 @@ def test_what_is_advised_about_a_socks_proxy_can_be_done(monkeypatch: pytest.Mon
     assert PASSWORD not in result.stderr
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize(
     ("set_to", "why"),
     [

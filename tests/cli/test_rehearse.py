@@ -197,6 +197,7 @@ async def started(
     return process[0], out, err
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.usefixtures("demo")
 async def test_a_signal_ends_it_flat(exchange: SimulatedExchange, command: Process, sent: signal.Signals) -> None:

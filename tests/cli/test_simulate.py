@@ -39,6 +39,7 @@ def test_the_printed_lines_work(command: Process) -> None:
     assert "0 refused for rate, worst 2 s window of closes 1" in err
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("before", [WITHOUT_HANDLERS, ""])
 def test_signals_end_it_on_any_loop(before: str, stop: signal.Signals, command: Process) -> None:

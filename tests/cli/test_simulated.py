@@ -72,6 +72,7 @@ def test_everything_can_be_set_and_looked_at(
     assert (record["simulated"], len(record["rows"])) == ("okx_async", 1)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
@@ -124,6 +125,7 @@ def server(status: int, body: bytes) -> Iterator[tuple[str, list[str]]]:
             thread.join()
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("status", "body"),
     [

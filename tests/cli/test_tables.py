@@ -89,6 +89,7 @@ def test_nothing_is_wrapped_in_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert [line.split()[0] for line in lines[2:]] == ["closed", "No", "FLAT:"]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("term", ["dumb", "xterm"])
 @pytest.mark.parametrize("columns", [40, 100])
 def test_a_terminal_is_asked_for_its_width(

@@ -5,6 +5,7 @@ import pytest
 from tests.cluster.run import Outcome, play, verdict
 
 
+@pytest.mark.long
 async def test_processes_that_are_killed_at_random_keep_one_limit() -> None:
     outcome = await play(processes=4, seconds=7.0, kills=1.5)
     assert not verdict(outcome, 7.0), outcome

@@ -99,6 +99,7 @@ async def test_a_key_of_the_other_environment(exchange: SimulatedExchange) -> No
     assert "demo trading" in text(found, "host")
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("code", "word"), [("50119", "eea.okx.com"), ("50113", "OKX_SECRET_KEY"), ("50110", "IP address")]
 )

@@ -54,6 +54,7 @@ def refusal(status: str, *headers: str) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", *headers, "Content-Length: 0", "", ""]).encode()
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("answer", "hang_up", "words", "most"),
     [

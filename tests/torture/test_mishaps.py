@@ -73,6 +73,7 @@ def test_what_the_worst_of_them_do_to_a_caller_is_an_unknown_outcome(kind: str, 
     assert history.told["unknown"] > 0
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("kind", ["refused", "swallowed", "slow"])
 def test_what_befalls_connecting_only_sends_nothing(kind: str, calm: Plan) -> None:
     mishaps = tuple(Mishap(kind, number / 4, f"{kind} {number}") for number in range(20))

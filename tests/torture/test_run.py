@@ -1,8 +1,11 @@
 from typing import Any
 
+import pytest
+
 from okx_async.torture import Totals, run_series
 
 
+@pytest.mark.long
 def test_a_series_is_the_same_over_one_process_and_over_two() -> None:
     records: list[list[dict[str, Any]]] = [[], []]
     totals = [run_series(range(3, 6), processes, records[processes - 1].append) for processes in (1, 2)]

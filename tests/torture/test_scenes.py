@@ -7,6 +7,7 @@ from okx_async.torture.plan import AccountOptions, Part
 from okx_async.torture.scenes import SCENES
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("kind", SCENES)
 @pytest.mark.parametrize("two_sided", [False, True])
 def test_each_scene_comes_to_its_end_and_breaks_nothing(kind: str, *, two_sided: bool, calm: Plan) -> None:

@@ -111,6 +111,7 @@ def _rehearsed(folder: Path, **settings: Any) -> Recording:
     return play(main, folder, **settings)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("pos_mode", ["net_mode", "long_short_mode"])
 def test_a_whole_rehearsal_shows_no_difference(tmp_path: Path, pos_mode: str) -> None:
     recording = _rehearsed(tmp_path, fill_delay=0.0, pos_mode=pos_mode)
@@ -119,6 +120,7 @@ def test_a_whole_rehearsal_shows_no_difference(tmp_path: Path, pos_mode: str) ->
     assert result.compared == len(recording.entries) > 300
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("settings", "named"),
     [({"window": "fixed"}, "window-is-sliding"), ({"rate_first": True}, "signature-is-checked-before-rate")],
@@ -129,6 +131,7 @@ def test_one_experiment_tells_of_several_assumptions(tmp_path: Path, settings: d
     assert replay(recording, Settings(**settings)).differences == ()  # type: ignore[typeddict-item]  # as above
 
 
+@pytest.mark.long
 def test_a_whole_rehearsal_shows_the_differences_of_its_exchange(tmp_path: Path) -> None:
     settings = {"fill_delay": (0.2, 0.4), "pos_side_echo": "", "lenient_booleans": True}
     assert set(replay(_rehearsed(tmp_path, **settings)).by_assumption()) == {

@@ -51,7 +51,7 @@ ALTERED: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.share(4)
+@pytest.mark.share(9)
 @pytest.mark.parametrize("altered", ALTERED, ids=str)
 def test_altered_settings_are_found(rehearsed: Rehearsed, altered: dict[str, Any]) -> None:
     recording = settle(rehearsed(**altered))
@@ -67,6 +67,7 @@ def test_delays_and_ages_are_measured(rehearsed: Rehearsed) -> None:
     assert 0.0 <= settle(rehearsed(["timestamp-of-25-s-is-taken"], max_age=20.0)).settings["max_age"] < 25.0
 
 
+@pytest.mark.long
 def test_a_limit_that_is_not_understood_settles_nothing_of_limits(rehearsed: Rehearsed) -> None:
     settings = settle(rehearsed(limits={"trade/close-position": 30})).settings
     assert not settings.keys() & OF_LIMITS.keys()
