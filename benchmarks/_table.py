@@ -15,8 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.clients import Subject
-from benchmarks.peers import Peer
-from benchmarks.peers.shared import SharedPeer
+from benchmarks.peers import Peer, SharedPeer
 
 BEGAN, LOAD = datetime.now(UTC), os.getloadavg()[0]  # of this run, before any work
 

@@ -20,7 +20,8 @@ from typing import Any
 
 from benchmarks._processes import at_once
 from benchmarks._table import Report, arguments
-from benchmarks.peers.shared import LIMIT, PEERS, PER, SharedPeer
+from benchmarks.peers import SharedPeer
+from benchmarks.peers.shared import LIMIT, PEERS, PER
 from okx_async.stores.redis_reports import report_server
 from tests.stores.servers import Server
 

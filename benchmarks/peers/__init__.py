@@ -1,11 +1,11 @@
 """The limiters that are measured, each as a careful user of its library would set it up for many keys."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 
 class Limited(Protocol):
@@ -66,3 +66,19 @@ def installed(names: Iterable[str]) -> list[Peer]:
         except ImportError:
             print(f"left out, not installed: {name}", file=sys.stderr)
     return peers
+
+
+Slot: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPeer:
+    """One limiter whose limits processes share."""
+
+    name: str
+    distribution: str
+    how: str
+    """The limiter in the library's own terms."""
+    open: Callable[[str], Awaitable[Slot]]
+    """The path of a file, or the URL of a server, to slots of the key; called in the process that uses them."""
+    server: bool = True

@@ -6,30 +6,16 @@ Each is told of 20 per 2 s for one key. A library that has no file that processe
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any
 
 import okx_async as okx
+from benchmarks.peers import SharedPeer, Slot
 from okx_async.stores import RedisLimiter, SqliteLimiter
 
 LIMIT, PER = 20, 2.0
 KEY = "one key"
-Slot: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
-
-
-@dataclass(frozen=True, slots=True)
-class SharedPeer:
-    """One row."""
-
-    name: str
-    distribution: str
-    how: str
-    """The limiter in the library's own terms."""
-    open: Callable[[str], Awaitable[Slot]]
-    """The path of a file, or the URL of a server, to slots of the key; called in the process that uses them."""
-    server: bool = True
 
 
 def _waiting(wait: Callable[[], Awaitable[object]]) -> Slot:
