@@ -103,7 +103,7 @@ class CloseTurn:
     Args:
         closes: The closes of the client.
         request: The close.
-        who: Whose it is; None: a plain close.
+        who: The flatten or confirmed close that it is of, so that it is guarded; None: a plain close.
         whole: The turn of the whole call, if this is one close of it: told that something was written.
     """
 
@@ -125,11 +125,6 @@ class CloseTurn:
         """Whether any attempt was written."""
         self.failure: OkxError | None = None
         """The error of the last attempt that failed."""
-
-    @property
-    def guarded(self) -> bool:
-        """Whether it is a close of flatten or `confirm=True`."""
-        return self.who is not None
 
     async def permit(self) -> float | None:
         """Wait, in the slot, until it overlaps no close of flatten or `confirm=True`."""

@@ -36,19 +36,17 @@ SILENCE = 90.0
 """Seconds until what refusals took from the usable limit has come back, a token a window, after the longest block."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """The result of a plan that was run."""
+class Recorded:
+    """A history that can be written as JSON."""
 
-    plan: Plan
+    __slots__ = ()
+
+    plan: Any
     hash: str
     requests: int
     faults: int
     virtual_seconds: float
     broken: tuple[Breach, ...]
-    told: dict[str, int]
-    notes: tuple[tuple[float, str], ...] = ()
-    """The timeline, if one was kept: seconds since the beginning, and what happened."""
 
     def record(self) -> dict[str, Any]:
         """Return what `--json` prints of it."""
@@ -60,6 +58,21 @@ class History:
             "virtual_seconds": round(self.virtual_seconds, 6),
             "broken": [str(breach) for breach in self.broken],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class History(Recorded):
+    """The result of a plan that was run."""
+
+    plan: Plan
+    hash: str
+    requests: int
+    faults: int
+    virtual_seconds: float
+    broken: tuple[Breach, ...]
+    told: dict[str, int]
+    notes: tuple[tuple[float, str], ...] = ()
+    """The timeline, if one was kept: seconds since the beginning, and what happened."""
 
 
 def plan_of(seed: int) -> Plan:

@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
 from okx_async.torture.evidence import Breach, digest
-from okx_async.torture.history import diagnostics_captured
+from okx_async.torture.history import Recorded, diagnostics_captured
 from okx_async.torture.sharing.judge import judge, stuck, windows
 from okx_async.torture.sharing.mishaps import MISHAPS, Mishap
 from okx_async.torture.sharing.world import STRATEGIES, Program, SharingPlan, World, leave
@@ -20,7 +19,7 @@ PATIENCE = 240.0
 
 
 @dataclass(frozen=True, slots=True)
-class SharedHistory:
+class SharedHistory(Recorded):
     """The result of a shared history."""
 
     plan: SharingPlan
@@ -33,17 +32,6 @@ class SharedHistory:
     broken: tuple[Breach, ...]
     notes: tuple[tuple[float, str], ...]
     """The timeline: seconds since the beginning, and what befell programs, store and network."""
-
-    def record(self) -> dict[str, Any]:
-        """Return what `--json` prints of it."""
-        return {
-            "seed": self.plan.seed,
-            "hash": self.hash,
-            "requests": self.requests,
-            "faults": self.faults,
-            "virtual_seconds": round(self.virtual_seconds, 6),
-            "broken": [str(breach) for breach in self.broken],
-        }
 
 
 def happen_shared(plan: SharingPlan) -> SharedHistory:
