@@ -18,6 +18,8 @@ from okx_async._errors import InvalidRequestError
 from okx_async.stores.places import default_path
 
 _FORM = 1
+_DIGITS = 3
+"""Of the number at the end of a clOrdId."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class Opening:
     sz: str
     sent: float
     """Unix seconds by the exchange's clock."""
+
+    @property
+    def run(self) -> str:
+        """With which the clOrdIds of its rehearsal begin, and those of no other."""
+        return self.cl_ord_id[:-_DIGITS]
 
 
 @dataclass(slots=True)

@@ -28,7 +28,9 @@ ORDER_QUOTA: Final = Quota(60, 2.0)
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
 """Seconds between readings; the last one again and again."""
 _FILL_TIME: Final = 5.0
-_LIST_TIME: Final = 10.0
+LIST_TIME: Final = 10.0
+"""Seconds until what an order has opened must be listed."""
+"""Seconds until what an order has opened must be listed."""
 _EXPIRY: Final = 5.0
 """Seconds after which the exchange may not take an opening order any more (its expTime)."""
 _FRESH: Final = 1.0
@@ -158,8 +160,8 @@ class Stage:
             ]
             return bool(found)
 
-        if await self.until(there, _LIST_TIME) is None:
-            raise NotTriedError(f"the position is not listed {_LIST_TIME:g} s after its order was told to be filled")
+        if await self.until(there, LIST_TIME) is None:
+            raise NotTriedError(f"the position is not listed {LIST_TIME:g} s after its order was told to be filled")
         return Opened(pos_side, record, filled, found[0])
 
     async def rest(self, px: str) -> str:
