@@ -76,6 +76,8 @@ class Cleaner:
         self._ledger = ledger
         self._seen: set[str] = set()
         """The clOrdIds of the orders whose effect a reading has shown."""
+        self._taken: dict[tuple[object, ...], float] = {}
+        """When the first close of a position that is still there was accepted, in Unix seconds of this machine."""
         self._untouched: float | None = None
         self._barred: dict[tuple[str, str, str], str] = {}
         """Why a position could not be closed, by its address."""
@@ -240,7 +242,8 @@ class Cleaner:
             return
         taken = [attempt.settled for attempt in row.attempts if attempt.code == "0" and attempt.settled]
         if taken:
-            self._untouched = max(self._untouched or 0.0, self._wire.now() - self._wire.offset - taken[0])
+            first = self._taken.setdefault(_identity(row.position), taken[0])
+            self._untouched = max(self._untouched or 0.0, self._wire.now() - self._wire.offset - first)
         if row.error is not None and row.error.code == _PENDING:
             self._barred[address_of(row.position)] = (
                 f", which an order that is not the rehearsal's keeps from being closed ({_PENDING}): cancel that order"

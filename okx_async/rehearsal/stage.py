@@ -47,6 +47,10 @@ class NotAloneError(NotTriedError):
     """A trial that was not made because another program has opened something on the instrument meanwhile."""
 
 
+class MisfiredError(NotAloneError):
+    """A trial that was ended because a close of nothing was accepted: it may have closed another program's position."""
+
+
 class NotOpenedError(NotTriedError):
     """A trial that could not be made because the exchange does not let the account open anything."""
 
@@ -203,6 +207,12 @@ class Stage:
         body = {name: value for name, value in {**usual, **fields}.items() if value is not None}
         return await self.wire.ask(ApiRequest("POST", CLOSE_PATH, orjson.dumps(body), inst_id), twist)
 
+    async def close_nothing(self, twist: Twist = _STRAIGHT, *, inst_id: str | None = None, **fields: object) -> Reply:
+        """Send one close, as `close`, of what the account has not; raises MisfiredError if it is accepted."""
+        reply = await self.close(twist, inst_id=inst_id, **fields)
+        check_refused(reply, inst_id or self.instrument.inst_id)
+        return reply
+
     def side_field(self, pos_side: str) -> dict[str, str]:
         """Return the field that names a side, where requests have to name it."""
         return {"posSide": pos_side} if self.account.two_sided else {}
@@ -277,6 +287,15 @@ class Stage:
             if loop.time() >= deadline:
                 raise NotTriedError(f"the opening order was not filled within {_FILL_TIME:g} s ({reply.told()})")
             await asyncio.sleep(PAUSES[1])
+
+
+def check_refused(reply: Reply, inst_id: str) -> None:
+    """Raise MisfiredError if a close of nothing was accepted."""
+    if reply.code == "0":
+        raise MisfiredError(
+            f"a close of nothing on {inst_id} was accepted ({reply.told()}): it may have closed a position that another "
+            "program had just opened there, look at it"
+        )
 
 
 def _not_opened(reply: Reply) -> str:
