@@ -293,8 +293,8 @@ def check_refused(reply: Reply, inst_id: str) -> None:
     """Raise MisfiredError if a close of nothing was accepted."""
     if reply.code == "0":
         raise MisfiredError(
-            f"a close of nothing on {inst_id} was accepted ({reply.told()}): it may have closed a position that another "
-            "program had just opened there, look at it"
+            f"a close of nothing on {inst_id} was accepted ({reply.told()}): it may have closed a position that "
+            "another program had just opened there, look at it"
         )
 
 
