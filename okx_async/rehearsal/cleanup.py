@@ -173,7 +173,10 @@ class Cleaner:
         if doubtful:
             words, ledger = (*doubtful, *foreign), str(self._ledger.path)
             return Left(flat=False, certain=False, words=words, closed=closed, ledger=ledger)
-        self._ledger.clear()
+        try:
+            self._ledger.clear()
+        except OSError as error:
+            foreign.append(f"{self._ledger.path} cannot be written: {error.strerror}; the next start looks again")
         return Left(flat=True, certain=True, words=tuple(foreign), closed=closed)
 
     async def _orders(self) -> list[Noted]:

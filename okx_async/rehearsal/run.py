@@ -182,7 +182,10 @@ class Rehearsal:
             notify(self._on_trial, assumption)
             self._tell(results, await self._try(assumption, stage, until))
             if stage.flat and not stage.resting:
-                stage.ledger.clear()
+                try:
+                    stage.ledger.clear()
+                except OSError as error:
+                    self._stopped = f"{stage.ledger.path} cannot be written: {error.strerror}"
                 if self._stopped:
                     return None
                 continue

@@ -4,6 +4,7 @@ A trial opens only through `Stage.open`, which notes the order in the ledger bef
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -23,6 +24,8 @@ from okx_async.rehearsal.ledger import Ledger, Opening
 from okx_async.rehearsal.market import PREFIX, Instrument
 from okx_async.rehearsal.results import Value
 from okx_async.rehearsal.wire import Reply, Twist, Wire, get, post
+
+logger = logging.getLogger("okx_async")
 
 ORDER_QUOTA: Final = Quota(60, 2.0)
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
@@ -147,8 +150,11 @@ class Stage:
         reply = await self.order(body | self.side_field(pos_side), Twist(headers=expires))
         if reply.code != "0":
             if classify(reply.answer) is not Outcome.UNKNOWN:  # the exchange has refused it, nothing can come of it
-                self.ledger.drop(opening)
-                self.flat, self.listed = before
+                try:
+                    self.ledger.drop(opening)
+                    self.flat, self.listed = before
+                except OSError as error:  # the clean-up finds that it opened nothing
+                    logger.debug("the note of a refused order stays: %s", error)
             raise NotOpenedError(_not_opened(reply))
         record = await self._filled(cl_ord_id)
         filled = asyncio.get_running_loop().time()

@@ -1,5 +1,6 @@
 """`okx-async rehearse --record` and `--replay`."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,24 @@ async def test_without_a_difference_it_is_done(
 async def test_a_file_that_cannot_be_written_is_said_before_anything_is_sent(
     exchange: SimulatedExchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for path in (tmp_path, tmp_path / "nowhere" / "recording.json"):
+    pipe, link, target = (tmp_path / name for name in ("pipe", "link", "target"))
+    os.mkfifo(pipe)
+    target.write_text("theirs")
+    link.symlink_to(target)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    for path, words in (
+        (tmp_path, "no regular file"),
+        (tmp_path / "nowhere" / "recording.json", "cannot be written"),
+        (pipe, "no regular file"),
+        (link, "no regular file"),
+        (tmp_path / "dangling", "no regular file"),
+    ):
         assert await run(exchange, QUICK, record=str(path)) is ExitCode.USAGE
-        assert "cannot be written" in capsys.readouterr().err
+        assert words in capsys.readouterr().err
     assert exchange.journal == []
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert target.read_text() == "theirs"
 
 
 @pytest.mark.usefixtures("demo")
