@@ -64,6 +64,9 @@ def replay_file(path: str, *, as_json: bool) -> ExitCode:
     """Run the simulated exchange against a recording; exit 1 if there is a difference, 2 if the file is none."""
     try:
         recording = read_recording(path)
+        if not recording.entries:
+            say(f"error: {path} has no requests: there is nothing to be held against the simulated exchange")
+            return ExitCode.USAGE
         usual, settled = replay(recording), replay(recording, recording.settings)
     except OSError as error:
         say(f"error: {path}: {error.strerror or error}")

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import okx_async
 from okx_async.cli.app import app
+from tests.cli.conftest import LIMIT, Process
 
 KEYS = {"OKX_API_KEY": "k" * 20, "OKX_SECRET_KEY": "SECRETSECRET", "OKX_PASSPHRASE": "PASSPASSPASS"}
 NO_KEYS: dict[str, str | None] = dict.fromkeys(KEYS)
@@ -125,3 +126,17 @@ def test_help_loads_neither_the_simulator_nor_tables() -> None:
     )
     result = python(code)
     assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+def test_ctrl_c_before_the_command_has_begun_is_no_traceback(command: Process) -> None:
+    before = """
+import sys
+class Interrupted:
+    def find_spec(name, path=None, target=None):
+        if name == "okx_async.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted)
+"""
+    with command.start("rehearse", "--demo", before=before) as process:
+        out, err = process.communicate(timeout=LIMIT)
+    assert (process.returncode, out, err) == (130, "", "")
