@@ -32,6 +32,9 @@ async def accepted_close_goes_flat(stage: Stage) -> Observation:
         return Observation.against(f"the close was refused ({reply.told()})", {"code": reply.code})
     gone = await stage.until(lambda here: not here, LONGEST)
     if gone is None:
+        for one in await stage.held():
+            if abs(one.pos) > stage.instrument.min_sz:
+                raise NotTriedError(f"another program has traded the instrument meanwhile: {one.pos} is open")
         return Observation.against(f"still listed {LONGEST:g} s after code 0")
     delay = round(gone - reply.received, 3)
     return Observation.confirms(f"gone at most {delay:g} s after code 0", {"fill_delay": delay})

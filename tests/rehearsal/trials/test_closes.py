@@ -127,6 +127,23 @@ def test_closes_that_never_end_are_named_before_the_rest_is_left(tmp_path: Path,
     assert (report.left.flat, report.left.certain) == (False, True)
 
 
+def test_what_another_program_opens_beside_a_close_says_nothing_of_it(tmp_path: Path) -> None:
+    def opens(world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+        answer = decide()
+        if is_close(request) and answer.code == "0":
+            world.exchange.reopen(INST, "7", after=0.5, account=world.account)
+        return answer
+
+    async def main(world: World) -> Any:
+        world.alteration = opens
+        return await world.rehearse(ids=frozenset({"accepted-close-goes-flat"}))
+
+    report = play(main, tmp_path, fill_delay=0.45)
+    assert verdicts(report)["not_tried"] == {"accepted-close-goes-flat"}
+    assert "another program" in report.results[0].evidence
+    assert (report.left.flat, report.left.certain) == (False, False)
+
+
 def test_auto_cxl_is_taken_whenever_its_form_is_checked(tmp_path: Path) -> None:
     checks = (*(one for one in CLOSE_CHECKS if one != "autoCxl"), "autoCxl")
     assert named(tmp_path, close_checks=checks) == ({"auto-cxl-as-text-is-51000"}, True, ())
