@@ -192,11 +192,12 @@ def _ended(ending: Report | Stopped, results: list[TrialResult], target: Target,
         say(f"see what is left: {target.positions_command(*inst_ids)}")
         if inst_ids:  # without an instrument it would be everything
             say(f"close it, after a question: {target.flatten_command(*inst_ids)}")
-        if ending.left.ledger:
-            say("what cannot be told from your own stays open, as often as it is started: close it yourself")
-            say(f"once nothing of the rehearsal is open, delete its notes: {ending.left.ledger}")
-        else:
+        if ending.left.again:
             say("or start the rehearsal again: it first closes what is certainly its own")
+        else:
+            say("another start leaves it as it is: close it yourself")
+        if ending.left.ledger:
+            say(f"once nothing of the rehearsal is open, delete its notes: {ending.left.ledger}")
     return code
 
 

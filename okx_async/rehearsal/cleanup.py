@@ -57,6 +57,8 @@ class Left:
     """How many positions were closed."""
     ledger: str = ""
     """The file that still notes what may be open; "": it notes nothing, or what is certainly there."""
+    again: bool = True
+    """Whether a further start may close what is left."""
     untouched: float | None = None
     """Seconds after code 0 at which a position was still listed that a close should have ended; None: there is none."""
 
@@ -88,10 +90,10 @@ class Cleaner:
         try:
             return await self._clean()
         except OkxError as error:
-            return Left(flat=False, certain=False, words=(f"the exchange could not be asked: {error}",))
+            return self._unasked(f"the exchange could not be asked: {error}")
         except Exception as error:  # an answer in a form of its own is no proof of anything
             logger.exception("the clean-up failed")
-            return Left(flat=False, certain=False, words=(f"the clean-up itself failed: {type(error).__name__}",))
+            return self._unasked(f"the clean-up itself failed: {type(error).__name__}")
         finally:
             current_trial.reset(token)
 
@@ -144,6 +146,14 @@ class Cleaner:
             await asyncio.sleep(_BETWEEN)
         return Left(flat=True, certain=True)
 
+    def _unasked(self, why: str) -> Left:
+        """Return the end of a clean-up that could not look; without the file no further start knows what to close."""
+        if self._ledger.path.exists():
+            return Left(flat=False, certain=False, words=(why,))
+        return Left(
+            flat=False, certain=False, words=(why, f"{self._ledger.path}, which noted it, is gone"), again=False
+        )
+
     def _late(self, mine: Collection[Position], closed: int) -> Left:
         """Return the end of a clean-up that has no time left."""
         words = [_words(one) + self._barred.get(address_of(one), "") for one in mine]
@@ -172,7 +182,7 @@ class Cleaner:
                 doubtful.append(f"{_words(position)}, of which the rehearsal may have opened a part")
         if doubtful:
             words, ledger = (*doubtful, *foreign), str(self._ledger.path)
-            return Left(flat=False, certain=False, words=words, closed=closed, ledger=ledger)
+            return Left(flat=False, certain=False, words=words, closed=closed, ledger=ledger, again=False)
         try:
             self._ledger.clear()
         except OSError as error:

@@ -1,6 +1,7 @@
 """The way back: wherever a rehearsal is cut off, the next start leaves nothing open and touches nothing else."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,7 @@ def test_a_position_that_another_program_added_to_is_told_and_stays(tmp_path: Pa
     assert (report.left.flat, report.left.certain) == (False, False)
     assert "may have opened a part" in report.left.words[0]
     assert report.left.ledger.endswith(".json")
+    assert not report.left.again
     assert report.results == ()
 
 
@@ -171,6 +173,7 @@ def test_an_exchange_that_cannot_be_asked_is_no_proof(tmp_path: Path) -> None:
     report = play(main, tmp_path)
     assert (report.left.flat, report.left.certain) == (False, False)
     assert "could not be asked" in report.left.words[0]
+    assert report.left.again
     assert report.stopped == "after batch-closes the account was not flat"
     assert {result.verdict for result in report.results} == {Verdict.NOT_TRIED}
 
@@ -278,3 +281,20 @@ def test_an_order_of_the_user_that_is_in_the_way_is_told(tmp_path: Path) -> None
     assert [order.cl_ord_id for order in orders] == ["theirs"]
     assert (report.left.flat, report.left.certain) == (False, True)
     assert "cancel that order" in report.left.words[0]
+
+
+def test_without_its_notes_a_further_start_is_no_way_out(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+
+    async def main(world: World) -> Any:
+        def lost(request: Request, _answer: Answer, row: JournalRow) -> None:
+            if row.executed and request.raw_path == "/api/v5/trade/order":
+                shutil.rmtree(folder)
+                world.exchange.inject("50026", path=None, times=None)
+
+        world.exchange.listen(lost)
+        return await world.rehearse(ids=frozenset({"batch-closes"}))
+
+    left = play(main, folder).left
+    assert (left.flat, left.certain, left.again) == (False, False, False)
+    assert "which noted it, is gone" in left.words[-1]
