@@ -11,7 +11,7 @@ import orjson
 import typer
 
 from okx_async import Attempt, InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
-from okx_async.cli.streams import page
+from okx_async.cli.streams import in_encoding, page
 
 
 class ExitCode(IntEnum):
@@ -45,7 +45,7 @@ def show(text: str) -> None:
 
 def emit(record: dict[str, Any]) -> None:
     """Write one JSON object to stdout, as one line."""
-    show(orjson.dumps(record).decode())
+    show(in_encoding(orjson.dumps(record).decode()))
     failure = getattr(sys.stdout, "failure", None)
     if isinstance(failure, OSError):
         unwritten.append(failure.strerror or str(failure))

@@ -134,10 +134,11 @@ def console(*, to_stderr: bool = False) -> Console:
     """Return a rich console on the current stdout or stderr."""
     stream = never_raising(sys.stderr if to_stderr else sys.stdout)
     page = Console(highlight=False, file=stream)
-    if not os.environ.get("COLUMNS"):
+    given = os.environ.get("COLUMNS", "")
+    if not (given.isdecimal() and int(given)):  # 0 is what a terminal without a size is told
         if not stream.isatty():
             page.width = _UNLIMITED
-        elif page.is_dumb_terminal:  # rich takes 80 columns for granted
+        elif given or page.is_dumb_terminal:  # rich takes either at its word, or 80 columns for granted
             columns, lines = shutil.get_terminal_size()
             page.size = ConsoleDimensions(columns, lines)
     return page

@@ -1,6 +1,7 @@
 """Commands without stdout and stderr, with a full disk and with pipes that have no reader: exit codes stay the same."""
 
 import io
+import json
 import os
 import socket
 import sys
@@ -138,3 +139,14 @@ def test_closed_streams_drop_what_is_written(monkeypatch: pytest.MonkeyPatch) ->
         stream.writelines(["more ", "words"])
         stream.flush()
     sys.stderr.close()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_keeps_its_characters_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    """A question mark in an id would be the id of another instrument."""
+    written = io.BytesIO()
+    with io.TextIOWrapper(written, encoding, errors="replace") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        emit({"inst_id": "测试é😀-USDT-SWAP"})
+        stream.flush()
+        assert json.loads(written.getvalue().decode(encoding)) == {"inst_id": "测试é😀-USDT-SWAP"}

@@ -78,8 +78,13 @@ def test_long_words_of_a_report_are_never_broken(
     assert all(len(line) <= columns or len(line.split()) == 1 for line in out.splitlines())
 
 
-def test_nothing_is_wrapped_in_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("columns", [None, "0"])
+def test_nothing_is_wrapped_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str | None
+) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
     text = "word " * 100
     tables.print_finding(Finding("host", Level.FAIL, text, text))
     row = FlattenRow(position(), (), None, FlattenState.CLOSED, None, 0.25)
