@@ -5,6 +5,8 @@ A `Nursery` is that process. It forks twice and its children are orphans at once
 """
 
 import ctypes
+import fcntl
+import gc
 import json
 import os
 import random
@@ -12,16 +14,27 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import typer
+
+from okx_async import cli
 from okx_async._limiter.registry import _Fork
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <sys/prctl.h>
 _LONGEST = 1 << 20
 _CODE = "from tests.cli.warm import serve; serve({number})\nfrom okx_async.cli import main\nmain()"
+_NAMES = [
+    *(f"okx_async.cli.{path.stem}" for path in sorted(Path(cli.__file__).parent.glob("[a-z]*.py"))),
+    *("encodings.idna", "uvloop", "zoneinfo"),
+    *(f"rich.{name}" for name in ("ansi", "console", "file_proxy", "live", "live_render", "markup", "table")),
+]
+"""What commands import, as far as it is there."""
 
 
 class Nursery:
@@ -37,9 +50,9 @@ class Nursery:
                 stdin=subprocess.DEVNULL,
             )
 
-    def fork(self, args: list[str], env: Mapping[str, str], hang_up: int, fds: list[int]) -> int:
+    def fork(self, args: list[str], env: Mapping[str, str], fds: list[int], **options: Any) -> int:
         """Start a command with these streams, and return its process id."""
-        asked = json.dumps({"args": args, "env": dict(env), "cwd": str(Path.cwd()), "hang_up": hang_up}).encode()
+        asked = json.dumps({"args": args, "env": dict(env), "cwd": str(Path.cwd()), **options}).encode()
         socket.send_fds(self._socket, [len(asked).to_bytes(4, "big") + asked], fds)
         return int.from_bytes(self._socket.recv(4), "big")
 
@@ -50,11 +63,32 @@ class Nursery:
 
 
 class WarmPopen(subprocess.Popen[str]):
-    """A command of a nursery, with streams as `Popen` takes them."""
+    """A command of a nursery, with streams as `Popen` takes them.
 
-    def __init__(self, nursery: Nursery, args: list[str], env: Mapping[str, str], hang_up: int, **streams: Any) -> None:
+    Args:
+        nursery: The process to fork.
+        args: The words after the command's name.
+        env: Its environment.
+        hang_up: What it does with SIGHUP at first.
+        terminal: The terminal to control it, in a session of its own; by default it stays in this one.
+        before: Python to run first.
+        streams: Its stdin, stdout and stderr; none may be None.
+    """
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        args: list[str],
+        env: Mapping[str, str],
+        *,
+        hang_up: int,
+        terminal: int | None,
+        before: str,
+        **streams: Any,
+    ) -> None:
         self._nursery = nursery
-        self._hang_up = hang_up
+        self._terminal = [] if terminal is None else [terminal]
+        self._options = {"hang_up": hang_up, "before": before}
         super().__init__(args, env=env, text=True, **streams)
 
     def _execute_child(
@@ -62,7 +96,8 @@ class WarmPopen(subprocess.Popen[str]):
     ) -> None:  # in place of fork and exec; the streams are the same in 3.11 to 3.14
         args, env = given[0], given[6]
         p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite = given[10:16]
-        self.pid = self._nursery.fork(args, env, self._hang_up, [p2cread, c2pwrite, errwrite])
+        fds = [p2cread, c2pwrite, errwrite, *self._terminal]
+        self.pid = self._nursery.fork(args, env, fds, **self._options)
         # What the caller did not ask for is -1, and cannot be sent: commands have all three streams.
         self._child_created = True
         devnull = getattr(self, "_devnull", None)
@@ -76,11 +111,10 @@ class WarmPopen(subprocess.Popen[str]):
 
 def serve(number: int) -> None:
     """Import what commands need, and fork for each request; returns in the children, as a new process would begin."""
-    for name in ("app", "flatten", "simulation", "trading"):
-        import_module(f"okx_async.cli.{name}")
+    _import_all()
     line = socket.socket(fileno=number)
     while True:
-        data, fds, _, _ = socket.recv_fds(line, _LONGEST, 3)
+        data, fds, _, _ = socket.recv_fds(line, _LONGEST, 4)
         if not data:
             os._exit(0)
         size = int.from_bytes(data[:4], "big")
@@ -104,10 +138,29 @@ def serve(number: int) -> None:
             os.close(one)
 
 
+def _import_all() -> None:
+    for name in _NAMES:
+        with suppress(ModuleNotFoundError):
+            import_module(name)
+    once = typer.Typer()
+    once.command()(_typed)
+    once([], standalone_mode=False)
+    gc.collect()
+    gc.freeze()  # else each command would look at all of it when it ends
+
+
+def _typed(number: int = 0) -> None:
+    """Have typer import what it needs for a number."""
+
+
 def _begin(asked: dict[str, Any], fds: list[int]) -> None:
-    for number, one in enumerate(fds):
+    for number, one in enumerate(fds[:3]):
         os.dup2(one, number)
         os.close(one)
+    for terminal in fds[3:]:
+        os.setsid()
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        os.close(terminal)
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
@@ -122,3 +175,4 @@ def _begin(asked: dict[str, Any], fds: list[int]) -> None:
     _Fork.to_be_told = False  # the parent sends nothing
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, asked["hang_up"])
+    exec(asked["before"], {})  # noqa: S102 - our own
