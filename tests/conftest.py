@@ -95,7 +95,7 @@ def redis_server() -> Iterator[Any]:
 def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log."""
     # Collected, since clients of one API key share what they know for as long as one of them is alive. Frozen, so that
-    # further collections do not look at every module again (a history in virtual time undoes that at its end).
+    # further collections do not look at every module again.
     gc.collect()
     gc.freeze()
     if pytest_asyncio.is_async_test(request.node):

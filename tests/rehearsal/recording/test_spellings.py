@@ -40,7 +40,7 @@ WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, 
 
 
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 @given(secret=WORDS, before=st.text(max_size=5), after=st.text(max_size=5))
 def test_every_spelling_is_found(spell: Callable[[str], str], secret: str, before: str, after: str) -> None:
     secrets = Secrets()
