@@ -1,6 +1,7 @@
 """Replays: a recording of the simulator shows no difference to it, and each altered setting shows exactly its own."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_a_difference_says_what_and_where(rehearsed: Rehearsed) -> None:
 # --- a whole rehearsal, with latency ---
 
 
-def _rehearsed(folder: Path, ids: Set[str] | None = None, **settings: Any) -> Recording:
+def _rehearsed(folder: Path, ids: AbstractSet[str] | None = None, **settings: Any) -> Recording:
     async def main(world: World) -> Recording:
         report = await world.rehearse(ids=ids)
         recorder = Recorder(world.account.credentials, salt=b"salt")
