@@ -1,7 +1,6 @@
 """Replays: a recording of the simulator shows no difference to it, and each altered setting shows exactly its own."""
 
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +100,9 @@ def test_a_difference_says_what_and_where(rehearsed: Rehearsed) -> None:
 # --- a whole rehearsal, with latency ---
 
 
-def _rehearsed(folder: Path, ids: AbstractSet[str] | None = None, **settings: Any) -> Recording:
+def _rehearsed(folder: Path, **settings: Any) -> Recording:
+    ids = settings.pop("ids", None)
+
     async def main(world: World) -> Recording:
         report = await world.rehearse(ids=ids)
         recorder = Recorder(world.account.credentials, salt=b"salt")
@@ -127,7 +128,7 @@ def test_a_whole_rehearsal_shows_no_difference(tmp_path: Path, pos_mode: str) ->
     [({"window": "fixed"}, "window-is-sliding"), ({"rate_first": True}, "signature-is-checked-before-rate")],
 )
 def test_one_experiment_tells_of_several_assumptions(tmp_path: Path, settings: dict[str, Any], named: str) -> None:
-    recording = _rehearsed(tmp_path, LOAD, fill_delay=0.0, **settings)
+    recording = _rehearsed(tmp_path, ids=LOAD, fill_delay=0.0, **settings)
     assert set(replay(recording).by_assumption()) == {named}
     assert replay(recording, Settings(**settings)).differences == ()  # type: ignore[typeddict-item]  # as above
 
