@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -44,15 +44,27 @@ TURNS = 50
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a test marked ``share(n)``, leave each n-th case, from the first on, and mark the others ``long``."""
+    """Mark ``long`` what of the cases of a test `make test` leaves to `make models`.
+
+    Of a test marked ``share(n)`` each n-th case stays, from the first on. The cases of one marked ``loops`` take turns:
+    each is run on one of the loops.
+    """
+    loops = list(_real_loops())
     found: Counter[str] = Counter()
+    numbers: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for item in items:
+        test, _, case = item.nodeid.partition("[")
         mark = item.get_closest_marker("share")
         if mark is not None:
-            test = item.nodeid.partition("[")[0]
             if found[test] % mark.args[0]:
                 item.add_marker("long")
             found[test] += 1
+        elif item.get_closest_marker("loops") and "-" in case:
+            loop, _, rest = case.partition("-")
+            nth = numbers[test].setdefault(rest, len(numbers[test]))
+            # Shifted by each row of cases and by each test, so that no value is always on the same loop.
+            if loop != loops[(nth + nth // len(loops) + len(numbers)) % len(loops)]:
+                item.add_marker("long")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -63,12 +75,15 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
     """
     if item.get_closest_marker("virtual"):
         return {"virtual": lambda: JumpingLoop(start=0.0)}
+    return _real_loops() if item.get_closest_marker("loops") else {"real": asyncio.new_event_loop}
+
+
+def _real_loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"real": asyncio.new_event_loop}
-    if item.get_closest_marker("loops"):
-        if uvloop is not None:
-            factories["uvloop"] = uvloop.new_event_loop
-        if sys.version_info >= (3, 12):
-            factories["eager"] = eager_loop
+    if uvloop is not None:
+        factories["uvloop"] = uvloop.new_event_loop
+    if sys.version_info >= (3, 12):
+        factories["eager"] = eager_loop
     return factories
 
 
@@ -93,7 +108,11 @@ def redis_server() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log."""
+    """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log.
+
+    And give each test a process-wide limiter that no other one has used. One fixture, as each costs time in every test.
+    """
+    _default_limiter.cache_clear()
     # Collected, since clients of one API key share what they know for as long as one of them is alive. Frozen, so that
     # further collections do not look at every module again.
     gc.collect()
@@ -105,6 +124,7 @@ def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     logger.handlers[:] = handlers
     logger.setLevel(level)
+    _default_limiter.cache_clear()
 
 
 @pytest.fixture
@@ -151,11 +171,15 @@ def _hint(timer: Any) -> bool:
     return isinstance(owner, TimeoutGroup) and not (owner.connecting or owner.answering or owner._closed)
 
 
-@pytest.fixture(autouse=True)
-def no_limits_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep tests from the file that the programs of whoever runs them share."""
-    monkeypatch.delenv("OKX_LIMITS", raising=False)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests from how this machine reaches the network, and from the file of limits that its programs share."""
+    names = ["SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "OKX_PROXY"]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("OKX_LIMITS", *names, *map(str.lower, names)):
+            patch.delenv(name, raising=False)
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+        yield
 
 
 @pytest.fixture
@@ -182,14 +206,6 @@ def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
 async def exchange() -> AsyncIterator[SimulatedExchange]:
     async with SimulatedExchange(seed=1) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def fresh_default_limiter() -> Iterator[None]:
-    """A process-wide limiter that no other test has used."""
-    _default_limiter.cache_clear()
-    yield
-    _default_limiter.cache_clear()
 
 
 MADE_UP = Credentials("key", "secret", "passphrase")
@@ -279,14 +295,6 @@ class Subject:
 def sending() -> type[Subject]:
     """The class of senders under test: `sending()` makes one."""
     return Subject
-
-
-@pytest.fixture(autouse=True)
-def _no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take from the environment what says how this machine reaches the network."""
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "OKX_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 class World:
