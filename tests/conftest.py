@@ -4,11 +4,14 @@ import asyncio
 import gc
 import logging
 import sys
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar, cast
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import aiohttp
 import pytest
@@ -38,6 +41,7 @@ except ModuleNotFoundError:  # there is none for Windows
 sys.path.append(str(Path(__file__).parent.parent))
 
 T = TypeVar("T")
+NEAR = 2
 TURNS = 50
 """Turns of the loop that a closed thing may take to be gone: an aborted transport needs two."""
 
@@ -138,7 +142,8 @@ async def watched_loop() -> AsyncIterator[None]:
     complaints: list[str] = []
     loop.set_exception_handler(lambda _, what: complaints.append(f"{what['message']}: {what.get('exception')!r}"))
     loop.set_debug(not isinstance(loop, JumpingLoop))  # where it would take most of the time
-    yield
+    with nullcontext() if sys.flags.dev_mode else patch.object(traceback, "walk_stack", _near_frames):
+        yield
     for _ in range(TURNS):
         if not _left(loop) - before:
             break
@@ -148,6 +153,19 @@ async def watched_loop() -> AsyncIterator[None]:
     assert not complaints, "the loop reports " + "; ".join(complaints)
     left = _left(loop) - before
     assert not left, "left behind: " + "; ".join(sorted(left))
+
+
+def _near_frames(frame: FrameType | None) -> Iterator[tuple[FrameType, int]]:
+    """Yield the innermost frames only: loops in debug mode note those of each future, which is half of a test's time.
+
+    `python -X dev` has them all, for the message about a task that was left behind.
+    """
+    frame = frame or sys._getframe(2)
+    for _ in range(NEAR):
+        yield frame, frame.f_lineno
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
 
 
 def _left(loop: asyncio.AbstractEventLoop) -> set[str]:
@@ -175,10 +193,10 @@ def _hint(timer: Any) -> bool:
 def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep tests from how this machine reaches the network, and from the file of limits that its programs share."""
     names = ["SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "OKX_PROXY"]
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as environment:
         for name in ("OKX_LIMITS", *names, *map(str.lower, names)):
-            patch.delenv(name, raising=False)
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+            environment.delenv(name, raising=False)
+        environment.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
         yield
 
 
