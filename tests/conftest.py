@@ -110,6 +110,19 @@ def redis_server() -> Iterator[Any]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Any]:
+    """The process that commands are forked from; None where there can be none."""
+    if sys.platform != "linux":
+        yield None
+        return
+    from tests.cli.warm import Nursery  # noqa: PLC0415 - few tests need one
+
+    made = Nursery()
+    yield made
+    made.close()
+
+
 @pytest.fixture(autouse=True)
 def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log.

@@ -76,16 +76,6 @@ class Process:
         return subprocess.CompletedProcess([*COMMAND, *args], process.returncode, out, err)
 
 
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery | None]:
-    if sys.platform != "linux":
-        yield None
-        return
-    made = Nursery()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def command(tmp_path: Path, nursery: Nursery | None) -> Process:
     made = Process(nursery)

@@ -10,13 +10,15 @@ import gc
 import json
 import os
 import random
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,22 @@ _NAMES = [
 """What commands import, as far as it is there."""
 
 
+_PROGRAM = """#!{python} -IS
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as line:
+    line.connect({address!r})
+    socket.send_fds(line, [json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()], [0, 1, 2])
+    sys.exit(line.recv(1)[0])
+"""
+
+
 class Nursery:
     """The process that commands are forked from."""
 
     def __init__(self) -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
         self._socket, theirs = socket.socketpair()
+        self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own code
                 [sys.executable, "-W", "error", "-b", "-c", _CODE.format(number=theirs.fileno())],
@@ -53,13 +65,60 @@ class Nursery:
     def fork(self, args: list[str], env: Mapping[str, str], fds: list[int], **options: Any) -> int:
         """Start a command with these streams, and return its process id."""
         asked = json.dumps({"args": args, "env": dict(env), "cwd": str(Path.cwd()), **options}).encode()
-        socket.send_fds(self._socket, [len(asked).to_bytes(4, "big") + asked], fds)
-        return int.from_bytes(self._socket.recv(4), "big")
+        with self._lock:
+            socket.send_fds(self._socket, [len(asked).to_bytes(4, "big") + asked], fds)
+            return int.from_bytes(self._socket.recv(4), "big")
 
     def close(self) -> None:
         """End the process; commands that run go on."""
         self._socket.close()
         self._process.wait()
+
+
+@contextmanager
+def program(nursery: Nursery | None, path: Path) -> Iterator[None]:
+    """Have an executable file run commands of the nursery, for shells; without one it starts each anew."""
+    if nursery is None:
+        path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -b -m okx_async.cli "$@"\n')
+        path.chmod(0o755)
+        yield
+        return
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("")  # a name of the system's choice, which is no file
+        listening.listen()
+        path.write_text(_PROGRAM.format(python=sys.executable, address=listening.getsockname()))
+        path.chmod(0o755)
+        thread = threading.Thread(target=_serve_programs, args=(nursery, listening))
+        thread.start()
+        try:
+            yield
+        finally:
+            listening.shutdown(socket.SHUT_RD)
+            thread.join()
+
+
+def _serve_programs(nursery: Nursery, listening: socket.socket) -> None:
+    running = []
+    while True:
+        try:
+            line, _ = listening.accept()
+        except OSError:  # it was shut down
+            break
+        running.append(threading.Thread(target=_serve_program, args=(nursery, line)))
+        running[-1].start()
+    for thread in running:
+        thread.join()
+
+
+def _serve_program(nursery: Nursery, line: socket.socket) -> None:
+    with line:
+        data, fds, _, _ = socket.recv_fds(line, _LONGEST, 3)
+        args, env, cwd = json.loads(data)
+        pid = nursery.fork(args, env, fds, cwd=cwd, hang_up=signal.SIG_DFL, before="")
+        for one in fds:
+            os.close(one)
+        _, status = os.waitpid(pid, 0)
+        line.sendall(bytes([os.waitstatus_to_exitcode(status) & 0xFF]))
 
 
 class WarmPopen(subprocess.Popen[str]):
