@@ -80,7 +80,7 @@ ALTERED: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-@pytest.mark.share(6)
+@pytest.mark.share(8)
 @pytest.mark.parametrize(("settings", "named"), ALTERED, ids=[str(settings) for settings, _ in ALTERED])
 def test_an_altered_setting_shows_exactly_its_difference(
     rehearsed: Rehearsed, settings: dict[str, Any], named: set[str]
