@@ -19,7 +19,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +32,19 @@ from okx_async._limiter.registry import _Fork
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <sys/prctl.h>
 _LONGEST = 1 << 20
-_CODE = "from tests.cli.warm import end_with, serve; serve({number})\nfrom okx_async.cli import main\nend_with(main)"
+COMMANDS = """
+from tests.cli.warm import end_with, import_all, serve
+import_all()
+serve({number})
+from okx_async.cli import main
+end_with(main)
+"""
+PYTEST = """
+import sys, pytest, aiohttp.web, okx_async.simulator
+from tests.cli.warm import end_with, serve
+serve({number})
+end_with(lambda: sys.exit(int(pytest.main())))
+"""
 _NAMES = [
     *(f"okx_async.cli.{path.stem}" for path in sorted(Path(cli.__file__).parent.glob("[a-z]*.py"))),
     *("encodings.idna", "uvloop", "zoneinfo"),
@@ -51,15 +63,20 @@ with socket.socket(socket.AF_UNIX) as line:
 
 
 class Nursery:
-    """The process that commands are forked from."""
+    """The process that others are forked from.
 
-    def __init__(self) -> None:
+    Args:
+        code: What it runs.
+        options: The interpreter's options.
+    """
+
+    def __init__(self, code: str = COMMANDS, options: Sequence[str] = ("-W", "error", "-b")) -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
         self._socket, theirs = socket.socketpair()
         self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own code
-                [sys.executable, "-W", "error", "-b", "-c", _CODE.format(number=theirs.fileno())],
+                [sys.executable, *options, "-c", code.format(number=theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
@@ -171,8 +188,9 @@ class WarmPopen(subprocess.Popen[str]):
 
 
 def serve(number: int) -> None:
-    """Import what commands need, and fork for each request; returns in the children, as a new process would begin."""
-    _import_all()
+    """Fork for each request; returns in the children, as a new process would begin."""
+    gc.collect()
+    gc.freeze()  # else each child would look at all of it when it ends
     line = socket.socket(fileno=number)
     while True:
         data, fds, _, _ = socket.recv_fds(line, _LONGEST, 4)
@@ -221,15 +239,14 @@ def end_with(main: Callable[[], None]) -> None:
         os._exit((end.code or 0) & 0xFF)
 
 
-def _import_all() -> None:
+def import_all() -> None:
+    """Import what commands need."""
     for name in _NAMES:
         with suppress(ModuleNotFoundError):
             import_module(name)
     once = typer.Typer()
     once.command()(_typed)
     once([], standalone_mode=False)
-    gc.collect()
-    gc.freeze()  # else each command would look at all of it when it ends
 
 
 def _typed(number: int = 0) -> None:
