@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar, cast
 from unittest.mock import Mock, patch
 
@@ -23,7 +22,6 @@ from okx_async._calls.attempt import AttemptState
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._calls.wiring import wire_caller
 from okx_async._http.inflight import InFlight
-from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
 from okx_async._limiter.limiter import _default_limiter
 from okx_async._rest.requests import ApiRequest
@@ -41,7 +39,6 @@ except ModuleNotFoundError:  # there is none for Windows
 sys.path.append(str(Path(__file__).parent.parent))
 
 T = TypeVar("T")
-NEAR = 2
 TURNS = 50
 """Turns of the loop that a closed thing may take to be gone: an aborted transport needs two."""
 
@@ -150,56 +147,24 @@ async def watched_loop() -> AsyncIterator[None]:
 
     Set up before the other fixtures of the test and torn down after them, in the same loop.
     """
+    from tests.leftovers import left_in, near_frames  # noqa: PLC0415 - once the path is set
+
     loop = asyncio.get_running_loop()
-    before = _left(loop)
+    before = left_in(loop)
     complaints: list[str] = []
     loop.set_exception_handler(lambda _, what: complaints.append(f"{what['message']}: {what.get('exception')!r}"))
     loop.set_debug(not isinstance(loop, JumpingLoop))  # where it would take most of the time
-    with nullcontext() if sys.flags.dev_mode else patch.object(traceback, "walk_stack", _near_frames):
+    with nullcontext() if sys.flags.dev_mode else patch.object(traceback, "walk_stack", near_frames):
         yield
     for _ in range(TURNS):
-        if not _left(loop) - before:
+        if not left_in(loop) - before:
             break
         await asyncio.sleep(0)
     gc.collect()  # an exception that was never retrieved is reported when its task is collected
     await asyncio.sleep(0)
     assert not complaints, "the loop reports " + "; ".join(complaints)
-    left = _left(loop) - before
+    left = left_in(loop) - before
     assert not left, "left behind: " + "; ".join(sorted(left))
-
-
-def _near_frames(frame: FrameType | None) -> Iterator[tuple[FrameType, int]]:
-    """Yield the innermost frames only: loops in debug mode note those of each future, which is half of a test's time.
-
-    `python -X dev` has them all, for the message about a task that was left behind.
-    """
-    frame = frame or sys._getframe(2)
-    for _ in range(NEAR):
-        yield frame, frame.f_lineno
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-
-
-def _left(loop: asyncio.AbstractEventLoop) -> set[str]:
-    """Describe the tasks, timers and sockets of a loop."""
-    tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-    left = {f"task {task!r}" for task in tasks}
-    inner: Any = loop  # timers and sockets have no public view
-    if isinstance(loop, JumpingLoop):
-        timers = loop.timers()
-    elif not hasattr(inner, "_selector"):  # uvloop does not say
-        return left
-    else:
-        left |= {f"socket {key.fd} of {key.data!r}" for key in inner._selector.get_map().values()}
-        timers = [timer for timer in inner._scheduled if not timer.cancelled()]
-    return left | {f"timer {timer!r}" for timer in timers if not _hint(timer)}
-
-
-def _hint(timer: Any) -> bool:
-    """Whether this is the timer of an open client without requests: it stays armed until it next fires."""
-    owner = getattr(timer._callback, "__self__", None)
-    return isinstance(owner, TimeoutGroup) and not (owner.connecting or owner.answering or owner._closed)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -104,7 +104,7 @@ COMP_WORDS=({line}); COMP_CWORD={len(words)}; _okx_async_completion okx-async; p
 """
     env = {**os.environ, "PATH": warm_path}
     done = subprocess.run([bash, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 - ours
-    assert done.stdout.split() == offered
+    assert done.stdout.split() == offered, done.stderr
 
 
 def test_completion_is_installed_where_the_shell_reads_it(path: str, tmp_path: Path) -> None:
