@@ -24,6 +24,7 @@ import pytest
 
 from okx_async import Credentials
 from okx_async.simulator import SimulatedExchange
+from tests.cli.warm import Nursery, program
 
 DOCS = Path(__file__).parent.parent / "docs"
 HOW_TO = DOCS / "how-to"
@@ -70,7 +71,7 @@ case $1 in
 close | flatten | positions | doctor) set -- "$@" --base-url "$EXCHANGE" ;;
 simulate) exec {python} -c "$UNTIL_IT_SPEAKS" "$@" ;;
 esac
-exec {python} -b -m okx_async.cli "$@"
+exec {program} "$@"
 """
 UNTIL_IT_SPEAKS = """
 import subprocess, sys
@@ -152,7 +153,7 @@ def commands(session: str) -> Iterator[Command]:
 class Desk:
     """A folder with programs, and the shell that finds them; the exchange is a simulated one."""
 
-    def __init__(self, folder: Path, exchange: SimulatedExchange) -> None:
+    def __init__(self, folder: Path, exchange: SimulatedExchange, program: Path) -> None:
         self.folder = folder
         self.exchange = exchange
         self.live, self.demo = exchange.add_account(), exchange.add_account(demo=True)
@@ -161,7 +162,7 @@ class Desk:
             exchange.open_position("ETH-USDT-SWAP", -12, "isolated", account=account)
         self.programs = folder / "bin"
         self.programs.mkdir()
-        self.add("okx-async", OKX_ASYNC.replace("{python}", shlex.quote(sys.executable)))
+        self.add("okx-async", OKX_ASYNC.format(python=shlex.quote(sys.executable), program=shlex.quote(str(program))))
         for name in MACHINE:
             self.add(name, STAND_IN)
 
@@ -220,15 +221,22 @@ def _keys(prefix: str, keys: Credentials) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def okx_async_program(nursery: Nursery | None, tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "okx-async"
+    with program(nursery, path):
+        yield path
+
+
 @pytest.mark.share(2)
 @pytest.mark.timeout(2 * LIMIT)
 @pytest.mark.parametrize("page", WITH_SESSIONS)
-async def test_the_sessions_of_a_page_go_as_it_says(page: str, tmp_path: Path) -> None:
+async def test_the_sessions_of_a_page_go_as_it_says(page: str, okx_async_program: Path, tmp_path: Path) -> None:
     session = list(commands("".join(blocks(HOW_TO / page, "console"))))
     assert session
     script = "".join(f"{command.text}\n(code=$?; echo '{END}'$code; exit $code)\n" for command in session)
     async with SimulatedExchange() as exchange:
-        ended, printed = await Desk(tmp_path, exchange).run("bash", "-c", script)
+        ended, printed = await Desk(tmp_path, exchange, okx_async_program).run("bash", "-c", script)
     parts = re.split(rf"^{END}(\d+)\n", printed, flags=re.MULTILINE)
     assert len(parts) == 2 * len(session) + 1, (ended, printed)
     for command, text, code in zip(session, parts[::2], parts[1::2], strict=False):
@@ -251,18 +259,22 @@ def exit_script(tmp_path: Path) -> Path:
     return path
 
 
-async def test_the_script_is_silent_about_a_flat_account(exit_script: Path, tmp_path: Path) -> None:
+async def test_the_script_is_silent_about_a_flat_account(
+    exit_script: Path, okx_async_program: Path, tmp_path: Path
+) -> None:
     async with SimulatedExchange() as exchange:
-        desk = Desk(tmp_path, exchange)
+        desk = Desk(tmp_path, exchange, okx_async_program)
         code, printed = await desk.run(str(exit_script))
         assert (code, desk.calls) == (0, []), printed
         assert not [one for one in exchange.positions if one.user_id == desk.live.user_id]
     assert (tmp_path / "exits.jsonl").read_text().count("\n") == 1
 
 
-async def test_the_script_tries_three_times_and_tells(exit_script: Path, tmp_path: Path) -> None:
+async def test_the_script_tries_three_times_and_tells(
+    exit_script: Path, okx_async_program: Path, tmp_path: Path
+) -> None:
     async with SimulatedExchange() as exchange:
-        desk = Desk(tmp_path, exchange)
+        desk = Desk(tmp_path, exchange, okx_async_program)
         exchange.inject(code="51108", times=None)
         code, printed = await desk.run(str(exit_script))
         assert code == 1, printed
@@ -271,10 +283,12 @@ async def test_the_script_tries_three_times_and_tells(exit_script: Path, tmp_pat
     assert (tmp_path / "exits.jsonl").read_text().count('"flat":false') == 3
 
 
-async def test_the_script_does_not_repeat_wrong_usage(exit_script: Path, tmp_path: Path) -> None:
+async def test_the_script_does_not_repeat_wrong_usage(
+    exit_script: Path, okx_async_program: Path, tmp_path: Path
+) -> None:
     async with SimulatedExchange() as exchange:
-        desk = Desk(tmp_path, exchange)
-        desk.add("okx-async", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m okx_async.cli "$@"\n')  # no keys
+        desk = Desk(tmp_path, exchange, okx_async_program)
+        desk.add("okx-async", f'#!/bin/sh\nexec {shlex.quote(str(okx_async_program))} "$@"\n')  # no keys
         code, _ = await desk.run(str(exit_script))
     assert code == 2
     assert [call.split()[0] for call in desk.calls] == ["curl"]
