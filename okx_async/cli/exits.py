@@ -11,6 +11,7 @@ import orjson
 import typer
 
 from okx_async import Attempt, InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
+from okx_async._rest.remedies import by_option
 from okx_async.cli.streams import in_encoding, page
 
 
@@ -36,6 +37,11 @@ def exit_code(error: OkxError) -> ExitCode:
 def say(text: str, end: str = "\n") -> None:
     """Write a message to stderr; stdout is kept for results."""
     _write(f"{text}{end}", sys.stderr)
+
+
+def say_error(error: object) -> None:
+    """Write an error to stderr, with the names of options in place of those of arguments."""
+    say(f"error: {by_option(str(error))}")
 
 
 def show(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from okx_async.cli.exits import ExitCode, emit, say, show
+from okx_async.cli.exits import ExitCode, emit, say_error, show
 from okx_async.cli.signals import Stop
 from okx_async.cli.signals import run as run_until_stopped
 
@@ -56,7 +56,7 @@ def print_answer(answer: Mapping[str, Any], words: str, *, as_json: bool) -> Non
 
 def fail(error: NoAnswerError) -> ExitCode:
     """Print why nothing was done; return the exit code."""
-    say(f"error: {error}")
+    say_error(error)
     return error.code
 
 
