@@ -22,8 +22,11 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
     "chinese_search",
+    "english_search",
+    "exchange_codes",
     "languages",
     "names",
+    "schemas",
 ]
 source_suffix = {".md": "markdown"}
 root_doc = "index"

@@ -13,6 +13,7 @@ import inspect
 import os
 import pty
 import re
+import runpy
 import shlex
 import shutil
 import signal
@@ -312,6 +313,40 @@ async def test_a_guard_fires_without_a_beat(beat: str, tmp_path: Path) -> None:
             report = await program_of("kill-switch.md")["guard"](path, 0.2, client, 0.02)
         assert report.flat
         assert not exchange.positions
+
+
+# --- other programs of pages ---
+
+
+async def test_the_service_is_one_file_that_tries_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text("\n\n".join(blocks(HOW_TO / "fastapi.md", "python")))
+    await asyncio.to_thread(runpy.run_path, str(tmp_path / "service.py"), run_name="__main__")
+    service = runpy.run_path(str(tmp_path / "service.py"), run_name="service")  # as uvicorn imports it
+    async with SimulatedExchange() as exchange:
+        monkeypatch.setenv("OKX_API_KEY", exchange.credentials.api_key)
+        monkeypatch.setenv("OKX_SECRET_KEY", exchange.credentials.secret_key)
+        monkeypatch.setenv("OKX_PASSPHRASE", exchange.credentials.passphrase)
+        service["app"].state.where = {"base_url": exchange.base_url}
+        async with service["lifespan"](service["app"]):
+            assert isinstance(service["app"].state.client, Client)
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="there is no jq on this machine")
+@pytest.mark.parametrize("case", ["refused", "nothing read", "wrong usage"])
+async def test_the_script_that_reads_json_says_what_is_left(case: str, tmp_path: Path) -> None:
+    [script] = blocks(DOCS / "reference" / "json.md", "bash")
+    async with SimulatedExchange() as exchange:
+        desk = Desk(tmp_path, exchange)
+        if case == "refused":
+            exchange.inject(code="51108", times=None)
+        elif case == "nothing read":
+            exchange.inject(code="50030", path=None, times=None)
+        else:
+            script = script.replace("--yes", "--yes --deadline soon")
+        code, printed = await desk.run("bash", "-c", script)
+    assert (code, "jq:" in printed) == (0, False), printed
+    said = {"refused": "BTC-USDT-SWAP: refused 51108", "nothing read": "\n50030 on ", "wrong usage": "(exit code 2)"}
+    assert said[case] in printed
 
 
 # --- the script of unattended-flatten.md ---

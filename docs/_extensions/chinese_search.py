@@ -7,6 +7,7 @@ page has. Here a run of Chinese characters in a query is cut into the longest wo
 from typing import Any
 
 import jieba
+from english_search import AS_WORD
 from sphinx.search.zh import SearchChinese
 
 jieba.setLogLevel("WARNING")
@@ -26,7 +27,7 @@ var splitQuery = (query) => {
     return words.length ? words : [run];
   };
   return (query.match(/\p{Script=Han}+|[\p{Letter}\p{Number}_\p{Emoji_Presentation}]+/gu) || []).flatMap((part) =>
-    /\p{Script=Han}/u.test(part) ? cut(part.match(/\p{Script=Han}+/u)[0]) : [part]);
+    /\p{Script=Han}/u.test(part) ? cut(part.match(/\p{Script=Han}+/u)[0]) : [asWord(part)]);
 };
 """
 
@@ -36,7 +37,7 @@ class ChineseSearch(SearchChinese):
 
     lang = "zh_CN"
     language_name = "English"  # of the stemmer: Sphinx 9.0 looks for a ChineseStemmer, and its search is broken
-    js_splitter_code = SPLITTER
+    js_splitter_code = AS_WORD + SPLITTER
 
     def split(self, text: str) -> list[str]:
         """Return the words of a text of a page: Chinese ones once each, and the Latin ones."""
