@@ -21,12 +21,11 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
-    "chinese_search",
-    "english_search",
     "exchange_codes",
     "languages",
     "names",
     "schemas",
+    "search_words",
 ]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
