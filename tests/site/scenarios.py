@@ -43,7 +43,7 @@ SEARCHES = (
     ("en", "429", "how-to/migrate-from-aiohttp"),
     ("en", "partial", "how-to/close-a-part"),
     ("zh_CN", "51023", "reference/codes"),
-    ("zh_CN", "50011 请求", "reference/codes"),
+    ("zh_CN", "51043 逐仓", "reference/codes"),
     ("zh_CN", "未知", "how-to/handle-unknown"),
     ("zh_CN", "结果未知", "how-to/handle-unknown"),
     ("zh_CN", "全平", "how-to/flatten"),
