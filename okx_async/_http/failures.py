@@ -31,8 +31,6 @@ def words(exc: BaseException) -> str:
         return words(exc.__cause__)  # the rest is aiohttp's inner state, the proxy's login included
     # aiohttp says "ssl:default" for plain http too, and "400" for answers that it cannot read, whatever their status.
     text = f"{type(exc).__name__}: {text}".replace(" ssl:default", "").replace(": 400, message=", ": ")
-    if isinstance(exc, aiohttp.ClientConnectorError):  # without a number it is TLS that was not begun
-        text = text.replace("[None]", "[the connection ended in the handshake]")
     return hide_logins(text.rstrip(": "))
 
 
@@ -55,7 +53,7 @@ def _own(exc: BaseException) -> str:
     match exc:
         case aiohttp.ClientHttpProxyError():
             return _proxy(exc)
-        case aiohttp.ClientConnectorDNSError() | aiohttp.ClientProxyConnectionError():
+        case aiohttp.ClientConnectorError() if not isinstance(exc, aiohttp.ClientSSLError):
             return _unreached(exc)
         case aiohttp.InvalidURL():  # its text is the URL, of which no part can be told from a password
             return f"{type(exc).__name__}: the URL of the session's proxy cannot be used"
@@ -86,14 +84,19 @@ def _proxy(exc: aiohttp.ClientHttpProxyError) -> str:
     return f"{text}: its rules must allow CONNECT to the exchange's host and port" if exc.status in _BARRED else text
 
 
-def _unreached(exc: aiohttp.ClientConnectorDNSError | aiohttp.ClientProxyConnectionError) -> str:
+def _unreached(exc: aiohttp.ClientConnectorError) -> str:
     try:
-        host, port, reason = exc.host, exc.port, exc.os_error.strerror or str(exc.os_error)
+        host, port, error = exc.host, exc.port, exc.os_error
     except Exception:  # noqa: BLE001 - a user's mock may make aiohttp's errors without their parts
         return type(exc).__name__
-    if isinstance(exc, aiohttp.ClientProxyConnectionError):
-        return f"no connection to the proxy {host}:{port}: {hide_logins(reason)}"
-    return reason if reason.startswith("DNS ") else f"DNS cannot look up {host} ({hide_logins(reason)})"
+    said = hide_logins(error.strerror or str(error))
+    if isinstance(exc, aiohttp.ClientConnectorDNSError):
+        return said if said.startswith("DNS ") else f"DNS cannot look up {host} ({said})"
+    if error.errno and said.startswith("Connect call failed"):  # asyncio says no more than the address
+        said = os.strerror(error.errno)
+    role = "the proxy " if isinstance(exc, aiohttp.ClientProxyConnectionError) else ""
+    # Without a number and words it is TLS that was not begun.
+    return f"no connection to {role}{host}:{port}: {said or 'it ended in the handshake'}"
 
 
 def _remedy(exc: BaseException) -> str:

@@ -121,9 +121,13 @@ class WriteGate:
 
     def write(self, data: bytes) -> None:
         """Take the request, or a part of it; aiohttp asked just now whether the connection is closing."""
-        if not self._data:
+        first, self._data = not self._data, self._data + data
+        if not first:
+            return
+        if isinstance(self._protocol, AskedProtocol):
             self._batch.add(self, self._wire.loop)
-        self._data += data
+        elif self.ask():  # at once: what came over another session's connection until the next turn would be its answer
+            self.hand_over()
 
     def writelines(self, data: Iterable[bytes]) -> None:
         """Take the request, or a part of it, as `write` does."""

@@ -8,7 +8,6 @@ from typing import Final
 
 from okx_async.simulator import Wire
 from okx_async.simulator.http.connections import HttpConnection
-from okx_async.simulator.virtual.transport import MemoryTransport
 from okx_async.torture.stage import Stage
 
 
@@ -34,25 +33,10 @@ def idle(wire: Wire) -> bool:
     near, far = wire.near, wire.far
     if not far.made or near.is_closing() or far.is_closing() or near.outbound.dropped or far.outbound.dropped:
         return False
-    if _is_writing(near):
-        return False
     if near.unread or far.unread or near.outbound.backlog or far.outbound.backlog:
         return False
     server = far.get_protocol()
     return isinstance(server, HttpConnection) and not server.begun
-
-
-def _is_writing(near: MemoryTransport) -> bool:
-    """Whether a request is written in this turn: what is read then over a caller's session is not always seen."""
-    return getattr(near.get_protocol(), "transport", None) is not near
-
-
-def _read(stage: Stage, near: MemoryTransport) -> None:
-    """Let the client read the bytes, but not between its last look and its write."""
-    if not near.lost and _is_writing(near):
-        stage.loop.call_soon(_read, stage, near)
-    else:
-        near.release("early bytes")
 
 
 def early_bytes(stage: Stage, rng: Random) -> str:
@@ -75,7 +59,7 @@ def _stray(stage: Stage, rng: Random, kind: str, seconds: float | None, most: in
         near = wire.near
         if seconds is not None:
             near.hold("early bytes")
-            stage.loop.call_later(seconds, _read, stage, near)
+            stage.loop.call_later(seconds, near.release, "early bytes")
         near.arrive(STRAYS[kind])
         stage.mishap_count += 1
     return len(wires)

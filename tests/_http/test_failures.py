@@ -84,6 +84,18 @@ def test_a_file_of_authorities_that_cannot_be_read_is_named(monkeypatch: pytest.
             aiohttp.ClientProxyConnectionError(KEY, OSError(111, "to http://alice:pw@p refused")),
             "no connection to the proxy openapi.okx.com:443: to http://…@p refused",
         ),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(111, "Connect call failed ('192.0.2.1', 443)")),
+            "no connection to openapi.okx.com:443: Connection refused",
+        ),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError("Multiple exceptions: http://alice:pw@p, x")),
+            "no connection to openapi.okx.com:443: Multiple exceptions: http://…@p, x",
+        ),
+        (
+            aiohttp.ClientConnectorError(KEY, ConnectionResetError()),
+            "no connection to openapi.okx.com:443: it ended in the handshake",
+        ),
         (aiohttp.ClientConnectorDNSError(cast("Any", None), OSError(1, "x")), "ClientConnectorDNSError"),
     ],
 )

@@ -21,7 +21,7 @@ def flight() -> InFlight:
 
 def test_a_limit_is_named() -> None:
     assert reason(aiohttp.ConnectionTimeoutError(), None, DIRECT, 2.0) == "no connection within connect_timeout=2 s"
-    assert reason(REFUSED, None, DIRECT, 2.0) == "ClientConnectorError: Cannot connect to host h:443 [refused]"
+    assert reason(REFUSED, None, DIRECT, 2.0) == "no connection to h:443: refused"
 
 
 def test_so_is_an_address_that_is_not_ours() -> None:
@@ -59,7 +59,7 @@ async def test_dns_is_named(monkeypatch: pytest.MonkeyPatch, asking: bool) -> No
     known = "" if asking else ", and its last known address does not answer"
     assert told == f"DNS does not answer for h{known}: no connection within connect_timeout=2 s"
     assert reason(REFUSED, session, DIRECT, 2.0).startswith(
-        "Client" if asking else "DNS does not answer for h, and its"
+        "no connection to h:443" if asking else "DNS does not answer for h, and its"
     )
     monkeypatch.undo()
     await session.close()

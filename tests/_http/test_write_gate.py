@@ -10,7 +10,9 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
+from okx_async._http import write_gate
 from okx_async._http.inflight import InFlight
+from okx_async._http.protocol import AskedProtocol
 from okx_async._http.sockets import TURNS
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.write_batch import WriteBatch
@@ -40,12 +42,23 @@ class Transport(asyncio.Transport):
         return 7
 
 
-class Connection:
-    """aiohttp's, as far as a request knows it."""
+class Asked(AskedProtocol):
+    """That of our own sessions; its readiness and its end are the test's."""
 
-    def __init__(self) -> None:
+    should_close: Any = False
+    set_exception: Any = None
+
+
+class Connection:
+    """aiohttp's, as far as a request knows it; `plain`: of a caller's session."""
+
+    def __init__(self, *, plain: bool = False) -> None:
         self.real = Transport()
-        self.protocol = SimpleNamespace(transport=self.real, should_close=False, set_exception=self.fail)
+        self.protocol: Any = SimpleNamespace() if plain else Asked(asyncio.get_running_loop())
+        self.protocol.transport = self.real
+        self.protocol.should_close = False
+        self.protocol.set_exception = self.fail
+        self.protocol.readable = lambda: vars(write_gate)["readable"](self.real)  # tests replace it
         self.failure: Exception | None = None
         self.released = 0
 
@@ -64,6 +77,7 @@ class Request:
     before: Callable[[], None] | None = None
     after: Callable[[], object] | None = None
     lines = False
+    pieces = 2
 
     async def send(self, connection: Connection) -> str:
         for _ in range(self.turns):
@@ -79,7 +93,8 @@ class Request:
             transport.writelines([b"PO", b"ST"])
         else:
             transport.write(b"POST")
-        connection.protocol.transport.write(b"more")
+        if self.pieces > 1:
+            connection.protocol.transport.write(b"more")
         if self.after is not None:
             self.after()
         await asyncio.sleep(0)  # for the answer
@@ -118,14 +133,31 @@ async def test_it_may_have_left_from_the_write_on_and_not_before(*, lines: bool)
     assert vars(request).keys() == {"lines", "before"}  # nothing of the gate is left in it
 
 
+@pytest.mark.parametrize("lines", [False, True])
+async def test_over_a_plain_connection_it_is_written_at_once(*, lines: bool) -> None:
+    """What came until the next turn would be its answer: half a head is not seen there before it is whole."""
+    one, request, connection = wire(), Request(), Connection(plain=True)
+    request.lines, request.pieces = lines, 1
+    at_once: list[list[bytes]] = []
+    request.after = lambda: at_once.append(connection.real.written[:])
+    with one:
+        assert await through(gate_of(one), request, connection) == "answer"
+    assert at_once == [[b"POSTbody"]] == [connection.real.written]
+    assert (one.sent, one.transport) == (9.0, connection.real)
+
+
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("how", ["something came", "it ended", "confirm", "late"])
-async def test_nothing_is_written_where_the_step_of_the_write_forbids_it(how: str) -> None:
-    one, request, connection = wire(), Request(), Connection()
+async def test_nothing_is_written_where_the_step_of_the_write_forbids_it(how: str, *, plain: bool) -> None:
+    one, request, connection = wire(), Request(), Connection(plain=plain)
+    request.pieces = 1
     one.may_send_until = asyncio.get_running_loop().time() + 1.0
 
     def happens() -> None:
-        if how == "something came":
+        if how == "something came" and plain:
             connection.protocol.should_close = True
+        elif how == "something came":
+            connection.protocol.readable = lambda: True
         elif how == "it ended":
             connection.real.closing = True
         elif how == "confirm":
@@ -144,12 +176,16 @@ async def test_nothing_is_written_where_the_step_of_the_write_forbids_it(how: st
         assert one.failure == SPOILT
 
 
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("turns", [0, 1, TURNS, TURNS + 1])
-async def test_session_tickets_of_tls_are_read_before_the_write(monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+async def test_session_tickets_of_tls_are_read_before_the_write(
+    monkeypatch: pytest.MonkeyPatch, turns: int, *, plain: bool
+) -> None:
     """They come in the turn after the handshake; what is still there after some turns is no ticket."""
     left = [True] * turns
     monkeypatch.setattr("okx_async._http.write_gate.readable", lambda _: bool(left and left.pop()))
-    one, request, connection = wire(), Request(), Connection()
+    one, request, connection = wire(), Request(), Connection(plain=plain)
+    request.pieces = 1
     connection.real._extra["ssl_object"] = object()  # type: ignore[attr-defined]  # of asyncio.BaseTransport
 
     async def answer(connection: Any) -> str:
@@ -173,7 +209,7 @@ async def test_session_tickets_of_tls_are_read_before_the_write(monkeypatch: pyt
         else:
             assert str(await gate(made, handler)) == "answer"
     assert one.may_have_left is (turns <= TURNS)
-    assert connection.real.written == ([b"POSTmorebody"] if turns <= TURNS else [])
+    assert connection.real.written == ([b"POSTbody"] if turns <= TURNS else [])
 
 
 class Kind:

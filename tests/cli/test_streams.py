@@ -70,7 +70,9 @@ def test_json_that_a_disk_did_not_take_is_no_success(
 ) -> None:
     """A file of at most 20 bytes is a disk that becomes full half way."""
     url = simulate("--position", "BTC-USDT-SWAP:3")["base_url"]
-    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))" if where == "file" else ""
+    # Without compiled modules: cut short as well, they would stay behind, and no later process could import them.
+    limit = "import resource, sys; sys.dont_write_bytecode = True; resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))"
+    small = limit if where == "file" else ""
     runs = [
         (["positions", "--base-url", url], 1),
         (["close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--base-url", url], 1),  # closed all the same

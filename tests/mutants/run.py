@@ -21,7 +21,7 @@ FURTHER = ["tests/_limiter", "tests/_rest", "tests/_http", "tests/_calls", "test
 FURTHER += ["tests/sockets/test_sessions.py", "tests/sockets/test_busy_loop.py", "tests/cli/test_streams.py"]
 FURTHER += ["tests/test_pytest_plugin_beside.py", "tests/sockets/test_own_proxy.py", "tests/sockets/test_networks.py"]
 FURTHER += ["tests/sockets/test_socks.py"]
-"""Run where the twin of the changed module, which comes first, notices nothing."""
+"""Run where the twin of the changed module, which comes first, and its folder notice nothing."""
 STORES = ["tests/stores", "tests/conformance"]
 """The same for the limits that processes share."""
 SECONDS = 300
@@ -81,7 +81,8 @@ def noticed(fault: Fault | None) -> str:
         steps = [FURTHER, STORES]
     else:
         further = STORES if fault.path.startswith("stores/") else FURTHER
-        steps = [[fault.twin], further] if (ROOT / fault.twin).exists() else [further]
+        nearest = [fault.twin, str(PurePosixPath(fault.twin).parent)]
+        steps = [[tests] for tests in nearest if tests != "tests" and (ROOT / tests).exists()] + [further]
     with planted(fault) as environment:
         return next(filter(None, (failed(tests, environment) for tests in steps)), "")
 

@@ -1,11 +1,12 @@
 """Draws the plan of a shared history from its seed."""
 
+from dataclasses import replace
 from random import Random
 
 from okx_async.simulator import Path
 from okx_async.stores.lease import Terms
 from okx_async.torture.plan import Mishap, Part
-from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS
+from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS, last_moment
 from okx_async.torture.sharing.store_worker import Post
 from okx_async.torture.sharing.world import STRATEGIES, SharingPlan, siege
 
@@ -20,6 +21,33 @@ _PATHS = (
 
 def sharing_plan(seed: int) -> SharingPlan:
     """Return the plan of a seed."""
+    plan, rng = _drawn(seed), Random(f"okx_async sharing {seed} at the bounds")
+    return _at_the_bounds(plan, rng) if plan.store and not plan.small and rng.random() < 0.15 else plan
+
+
+def _at_the_bounds(plan: SharingPlan, rng: Random) -> SharingPlan:
+    """Return a plan whose programs use all that the rule allows them: no way takes any time, and clocks differ most.
+
+    The grace is short enough for a request to be counted at its end: its signature is valid for 30 s.
+    """
+    return replace(
+        plan,
+        span=60.0,
+        inward=Path(0.0, 0.0),
+        outward=Path(0.0, 0.0),
+        terms=Terms(lease=rng.choice((8.0, 20.0)), doubt_grace=25.0),
+        post=Post(),
+        insts=1,
+        rates=(1.0, 1 + 240e-6, *(1 - 240e-6 for _ in range(plan.programs))),
+        parts=tuple(Part(siege.__name__, number, 0.0, f"{plan.seed} {number}") for number in range(plan.programs)),
+        mishaps=tuple(
+            Mishap(last_moment.__name__, rng.uniform(3.0, 8.0) + 15.0 * number, f"{plan.seed} mishap {number}")
+            for number in range(3)
+        ),
+    )
+
+
+def _drawn(seed: int) -> SharingPlan:
     rng = Random(f"okx_async sharing {seed}")
     store = rng.random() < 0.7
     inward, outward = rng.choice(_PATHS)
@@ -57,13 +85,13 @@ def sharing_plan(seed: int) -> SharingPlan:
         max_connections=rng.choice((3, 256, 256)),
         parts=tuple(
             Part(
-                (siege if small and number == 0 else rng.choice(STRATEGIES)).__name__,
+                (siege if small else rng.choice(STRATEGIES)).__name__,
                 number,
-                rng.uniform(0.0, span * 0.3),
+                rng.uniform(0.0, span * (0.9 if small else 0.3)),
                 f"{seed} {number} {part}",
             )
             for number in range(programs)
-            for part in range(rng.choice((1, 1, 2)))
+            for part in range(4 if small else rng.choice((1, 1, 2)))
         ),
         mishaps=tuple(
             Mishap(

@@ -65,8 +65,9 @@ def _small(world: World) -> Iterator[str]:
     for key, ats in mine.items():
         first, last = min(ats) + hold, max(ats)
         within = [floor(at * 1000) for at in every[key] if first <= at <= last]
-        # Longer without a request of its own, and the key may have been idle.
-        if max((b - a for a, b in pairwise(sorted(ats))), default=inf) < hold / 2 and within:
+        since = sorted(at for at in every[key] if at >= min(ats))
+        # Longer without a request of any program, and the key may have been idle and so forgotten.
+        if max((b - a for a, b in pairwise(since) if a < last), default=inf) < Quota(SMALL).per and within:
             worst = worst_window(within, CLOSED)
             if worst > SMALL:
                 yield f"{worst} within 2 s at {key}, one program was told {SMALL}"
