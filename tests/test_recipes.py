@@ -286,7 +286,7 @@ async def test_no_strategy_keeps_the_desk_from_being_flat(
         exchange.open_position("BTC-USDT-SWAP", "3")
         async with Client(exchange.credentials, base_url=exchange.base_url) as client:
             loop.call_later(0.05, signal.raise_signal, signal.SIGTERM)
-            assert await names["desk"](client, grace=11.0, patience=0.3)
+            assert await names["desk"](client, grace=30.0, patience=0.3)
         assert not exchange.positions
     assert said in capsys.readouterr().out
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
