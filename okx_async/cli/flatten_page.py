@@ -148,7 +148,8 @@ def _sizes(row: FlattenRow) -> str:
     before = "nothing" if row.before is None else _size(row.before)
     gone = row.state in {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}
     after = f"{row.after.pos:f}" if row.after is not None else "flat" if gone else "?"
-    closes = f"{len(row.attempts)} close{'s' * (len(row.attempts) != 1)}"
+    sent = sum(attempt.sent is not None for attempt in row.attempts)
+    closes = f"{sent} close{'s' * (sent != 1)}" if sent else "no close was sent"
     return f"{before} → {after}; {closes}, {row.seconds:.2f} s"
 
 

@@ -120,6 +120,25 @@ def print_hanging(page: Console, head: Text, text: Text) -> None:
         page.print((Text(indent) if nth else head) + Text(line, text.style), soft_wrap=True)
 
 
+def print_lines(lines: Iterable[str], *, to_stderr: bool = False) -> None:
+    """Print lines, the further parts of a long one indented by two more columns than the line; words are not broken."""
+    page = console(to_stderr=to_stderr)
+    for line in lines:
+        text = plain(line).plain
+        indent = " " * (len(text) - len(text.lstrip()))
+        further = indent + " " * _INDENT
+        parts = textwrap.wrap(
+            text.lstrip(),
+            page.width,
+            initial_indent=indent,
+            subsequent_indent=further,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for part in parts or [""]:
+            page.print(Text(part), soft_wrap=True)
+
+
 def _received(position: Position, key: str) -> Text:
     value = position.raw.get(key)
     return plain(value if isinstance(value, str | int | float) else "")
