@@ -341,10 +341,10 @@ async def test_the_service_is_one_file_that_tries_itself(monkeypatch: pytest.Mon
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="there is no jq on this machine")
 @pytest.mark.parametrize("case", ["refused", "nothing read", "wrong usage"])
-async def test_the_script_that_reads_json_says_what_is_left(case: str, tmp_path: Path) -> None:
+async def test_the_script_that_reads_json_says_what_is_left(case: str, okx_async_program: Path, tmp_path: Path) -> None:
     [script] = blocks(DOCS / "reference" / "json.md", "bash")
     async with SimulatedExchange() as exchange:
-        desk = Desk(tmp_path, exchange)
+        desk = Desk(tmp_path, exchange, okx_async_program)
         if case == "refused":
             exchange.inject(code="51108", times=None)
         elif case == "nothing read":
