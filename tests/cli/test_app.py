@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 import okx_async
 from okx_async.cli.app import app
-from tests.cli.conftest import LIMIT, Process
 
 KEYS = {"OKX_API_KEY": "k" * 20, "OKX_SECRET_KEY": "SECRETSECRET", "OKX_PASSPHRASE": "PASSPASSPASS"}
 NO_KEYS: dict[str, str | None] = dict.fromkeys(KEYS)
@@ -128,15 +127,18 @@ def test_help_loads_neither_the_simulator_nor_tables() -> None:
     assert (result.stdout, result.stderr) == ("[]\n", "")
 
 
-def test_ctrl_c_before_the_command_has_begun_is_no_traceback(command: Process) -> None:
-    before = """
+def test_ctrl_c_before_the_command_has_begun_is_no_traceback() -> None:
+    """It comes while modules are imported."""
+    code = """
 import sys
 class Interrupted:
     def find_spec(name, path=None, target=None):
         if name == "okx_async.cli.app":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupted)
+sys.argv[1:] = ["rehearse", "--demo"]
+from okx_async.cli import main
+main()
 """
-    with command.start("rehearse", "--demo", before=before) as process:
-        out, err = process.communicate(timeout=LIMIT)
-    assert (process.returncode, out, err) == (130, "", "")
+    ended = python(code)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
