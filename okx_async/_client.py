@@ -214,7 +214,8 @@ class Client:
     ) -> list[CloseResult]:
         """Close many positions at once; the results are in the order of `requests`.
 
-        A leg's failure is in its result and stops no other. Cancelled, it has told `on_result` each decided leg.
+        A leg's failure is in its result and stops no other. Cancelling may leave closes executed: then the
+        CancelledError has a note for each.
 
         Args:
             requests: The positions to close.
