@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from okx_async._calls.attempt import AttemptState
+from okx_async._calls.cancellations import cancellations, ends_task
 from okx_async._calls.exchange_clock import ExchangeClock
-from okx_async._calls.gather import is_being_cancelled
+from okx_async._calls.interruptions import meet_cancellation, note_sent, unforeseen
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
 from okx_async._calls.reports import Reports
 from okx_async._calls.sender import Sender
@@ -102,6 +103,7 @@ class Caller:
             made: The attempts of this close in earlier calls, for the records.
         """
         deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
+        earlier = cancellations()
         attempts: list[Attempt] = []
         failure: OkxError | None = None
         retry: RetryPolicy | None = None
@@ -126,6 +128,7 @@ class Caller:
                 break  # no time for a repeat
             if attempt.answer is not None and attempt.classified is Outcome.ACCEPTED:
                 self._streaks.accepted(attempt.key, attempt.begun + attempt.waited)
+                await meet_cancellation(earlier, request, attempt)
                 return attempt.answer, tuple(attempts)
             retry = retry or RetryPolicy(writes=request.writes)
             if failure is None or attempt.wire.may_have_left:
@@ -162,17 +165,17 @@ class Caller:
             await self._sender.attempt(
                 request, attempt, self._uid_lookup, priority=priority, deadline=deadline, pause=pause
             )
-        except asyncio.CancelledError as cancelled:
-            if not is_being_cancelled():  # a limiter, say, may await what another task has cancelled
-                failed = _unforeseen(cancelled, request, attempt)
-                raise failed from cancelled
-            _add_note(cancelled, request, attempt)
-            raise
-        except OkxError:
-            raise
-        except Exception as unforeseen:
-            failed = _unforeseen(unforeseen, request, attempt)
-            raise failed from unforeseen
+        except BaseException as raised:
+            if ends_task(raised):
+                note_sent(raised, request, attempt)
+                raise
+            if attempt.classified is not None:  # what the answer says wins
+                logger.exception("%s: an error after the answer", request.label)
+            elif isinstance(raised, OkxError):
+                raise
+            else:  # a limiter, say, may raise anything, and await what another task has cancelled
+                failed = unforeseen(raised, request, attempt)
+                raise failed from raised
         finally:
             if close is not None and attempt.started:
                 attempts.append(self._reports.attempt(attempt, request, close, made + len(attempts)))
@@ -229,8 +232,10 @@ class Caller:
             try:
                 async with asyncio.timeout_at(until):
                     await self._limiter.block(key, seconds, refused=attempt.outcome is Outcome.RATE)
-            except (Exception, asyncio.CancelledError) as failure:
-                if isinstance(failure, asyncio.CancelledError) and is_being_cancelled():
+            except BaseException as failure:
+                if ends_task(failure):
+                    if attempt.outcome is Outcome.UNKNOWN:
+                        note_sent(failure, request, attempt)
                     raise
                 logger.exception("%s: the limiter failed to block %r", request.label, key)
         self._reports.block(attempt, request, priority, seconds)
@@ -252,10 +257,10 @@ class Caller:
             attempt = self._sender.new_attempt()
             deadline = asyncio.get_running_loop().time() + CLOCK_WAIT
             try:
-                await self._sender.attempt(
-                    PUBLIC_TIME, attempt, self._uid_lookup, priority=Priority.PANIC, deadline=deadline
+                await self._try(
+                    PUBLIC_TIME, attempt, None, [], 0, priority=Priority.PANIC, deadline=deadline, pause=0.0
                 )
-            except NotSentError:
+            except OkxError:
                 self._clock.missed()
                 return False
             await self._throttle(PUBLIC_TIME, attempt, Priority.PANIC)
@@ -286,23 +291,6 @@ def _named(
         wait=error.wait,
         key=error.key,
     )
-
-
-def _unforeseen(error: BaseException, request: ApiRequest, attempt: AttemptState) -> NotSentError | OutcomeUnknownError:
-    """Return the error for an exception of a limiter, a clock or the like: it says what became of the request."""
-    text = f"{request.label}: {type(error).__name__}: {error}"
-    if not attempt.wire.may_have_left:
-        return NotSentError(f"{text}; nothing was sent", key=attempt.key)
-    step = "it may have been executed: ask positions, do not blindly repeat"
-    return OutcomeUnknownError(f"{text}; {step}", key=attempt.key)
-
-
-def _add_note(cancelled: asyncio.CancelledError, request: ApiRequest, attempt: AttemptState) -> None:
-    """Note that the close was cancelled after it was sent."""
-    if attempt.wire.may_have_left and request.writes:
-        became = "outcome unknown" if attempt.answer is None else f"answered {attempt.answer.code}"
-        cancelled.add_note(f"{request.label}: already sent, {became}")
-        logger.warning("%s: cancelled after it was sent, %s", request.label, became)
 
 
 def _failure(

@@ -42,12 +42,6 @@ async def gather_in_turns(work: Callable[[_Item], Awaitable[_T]], items: Iterabl
     return group.results
 
 
-def is_being_cancelled() -> bool:
-    """Return whether the running task was asked to end: else a CancelledError is of something that it has awaited."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
 async def wait_ended(tasks: Collection[asyncio.Future[Any]]) -> None:
     """Wait until all tasks are done, however often this call is cancelled; then raise the last cancellation."""
     cancelled: asyncio.CancelledError | None = None

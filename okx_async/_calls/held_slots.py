@@ -1,11 +1,13 @@
 """The slots that an attempt holds. A limiter that fails to take one back must not change the attempt's outcome."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import NamedTuple
 
+from okx_async._calls.cancellations import STOPS, cancellations
 from okx_async._limiter.slots import Slot
 
 logger = logging.getLogger("okx_async")
@@ -16,7 +18,9 @@ def settle(slots: tuple[Slot, ...]) -> None:
     for slot in slots:
         try:
             slot.settle()
-        except Exception:
+        except STOPS:
+            raise
+        except BaseException:
             logger.exception("the limiter failed to settle a slot")
 
 
@@ -25,7 +29,9 @@ def refund(slots: tuple[Slot, ...]) -> None:
     for slot in slots:
         try:
             slot.refund()
-        except Exception:
+        except STOPS:
+            raise
+        except BaseException:
             logger.exception("the limiter failed to take a slot back")
 
 
@@ -62,7 +68,7 @@ class HeldSlot:
         waits: Where the wait is noted; None: nowhere.
     """
 
-    __slots__ = ("_block", "_others", "_waits")
+    __slots__ = ("_block", "_cancellations", "_others", "_waits")
 
     def __init__(
         self, block: AbstractAsyncContextManager[Slot], others: tuple[Slot, ...], waits: SlotWaits | None = None
@@ -70,9 +76,11 @@ class HeldSlot:
         self._block = block
         self._others = others
         self._waits = waits
+        self._cancellations = 0
 
     async def __aenter__(self) -> tuple[Slot, ...]:
         waits, granted = self._waits, False
+        self._cancellations = cancellations()
         begun = 0.0 if waits is None else waits.clock()
         try:
             slot = await self._block.__aenter__()
@@ -90,6 +98,10 @@ class HeldSlot:
     ) -> None:
         try:
             await self._block.__aexit__(exc_type, exc, traceback)
-        except Exception as failed:
+        except STOPS:
+            raise
+        except BaseException as failed:
+            if isinstance(failed, asyncio.CancelledError) and cancellations() > self._cancellations:
+                raise  # of this task, and not of something that the limiter has awaited
             if failed is not exc:
                 logger.exception("the limiter failed to take a slot back")

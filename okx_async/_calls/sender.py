@@ -311,8 +311,8 @@ class Sender:
             outcome = classify(answer)
         elif request.writes and not request.itemized and len(body) > _SHORT:
             keep_echo(answer)
-        attempt.settled = self._wall_clock()
         attempt.answer, attempt.classified, attempt.retry_after = answer, outcome, reply.retry_after
+        attempt.settled = self._wall_clock()  # a caller's function: what it raises finds the outcome known
         if decided(answer, outcome):
             held_slots.settle(slots)
             attempt.token = "settled"

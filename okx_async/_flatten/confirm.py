@@ -14,7 +14,7 @@ from typing import Final
 from okx_async._calls.caller import Caller
 from okx_async._calls.on_wire import CloseTurn
 from okx_async._errors import CloseInProgressError, NothingToCloseError, OkxError, OutcomeUnknownError, RejectedError
-from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, unproven_note
+from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, note_unproven
 from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import PROOF_GAP, SHORT_PROOF_GAP, Leg, read_pause
 from okx_async._flatten.report import FlattenState
@@ -87,7 +87,7 @@ async def close_and_confirm(
     except asyncio.CancelledError as cancelled:
         engine.add_notes(cancelled)
         if taken:
-            cancelled.add_note(unproven_note(request.inst_id))
+            note_unproven(cancelled, request.inst_id)
         raise
 
 
@@ -128,7 +128,7 @@ async def confirm_accepted(
         ):
             return replace(accepted, flat=True)
     except asyncio.CancelledError as cancelled:
-        cancelled.add_note(unproven_note(request.inst_id))
+        note_unproven(cancelled, request.inst_id)
         raise
     finally:
         await engine.aclose()

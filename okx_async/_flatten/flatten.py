@@ -14,6 +14,7 @@ from typing import Final, cast
 
 from okx_async._callbacks import notify
 from okx_async._calls.caller import Caller
+from okx_async._calls.cancellations import cancellations
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import InvalidRequestError
 from okx_async._flatten.arguments import FlattenArguments
@@ -47,10 +48,9 @@ class FlattenRun:
         self._calls = calls
         self._named = None if inst_ids is None else frozenset(inst_ids)
         self._where = arguments.where
-        self._priority = arguments.priority
-        self._on_progress = arguments.on_progress
+        self._priority, self._on_progress = arguments.priority, arguments.on_progress
         self._loop = asyncio.get_running_loop()
-        self._begun = self._loop.time()
+        self._begun, self._cancellations = self._loop.time(), cancellations()
         self._deadline = self._begun + arguments.deadline
         at = calls.exchange_time()
         self._called_at = at - calls.clock_offset if 0.0 <= at < END_OF_TIME else -inf
@@ -107,13 +107,16 @@ class FlattenRun:
                 await engine.aclose()
                 if self._cancels is not None:
                     await self._cancels.aclose()
-        except asyncio.CancelledError as cancelled:
-            engine.add_notes(cancelled)
+            report = self._report()
+            if cancellations() > self._cancellations:
+                await asyncio.sleep(0)  # `on_progress` asked for it: it would end the task later, without notes
+        except BaseException as raised:
+            engine.add_notes(raised)
             if self._cancels is not None:
-                for note in set(self._cancels.in_doubt) - set(getattr(cancelled, "__notes__", ())):
-                    cancelled.add_note(note)
+                for note in set(self._cancels.in_doubt) - set(getattr(raised, "__notes__", ())):
+                    raised.add_note(note)
             raise
-        return self._report()
+        return report
 
     def _add_legs(self, reading: Reading, positions: list[Position]) -> None:
         for position in positions:

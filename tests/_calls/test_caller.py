@@ -22,7 +22,7 @@ from okx_async import (
     UnavailableError,
 )
 from okx_async._calls.attempt import AttemptState
-from okx_async._calls.caller import BLOCK_WAIT, Caller, _unforeseen
+from okx_async._calls.caller import BLOCK_WAIT, Caller
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.reports import Reports
 from okx_async._calls.sender import Sender
@@ -519,14 +519,6 @@ async def test_a_caller_that_repeats_by_its_own_rule_gets_the_first_refusal() ->
     with pytest.raises(ClockSkewError):
         await make(script).call(CLOSE, Priority.PANIC, None, REQUEST, once=True, permit=permit)
     assert (script.asked, len(script.sent)) == (1, 1)  # the clock is set for its next close
-
-
-async def test_what_was_not_foreseen_says_whether_it_may_have_been_sent() -> None:
-    attempt = Script().new_attempt()
-    assert isinstance(_unforeseen(ValueError("x"), CLOSE, attempt), NotSentError)
-    with attempt.wire:
-        attempt.wire.connected(None)
-        assert isinstance(_unforeseen(ValueError("x"), CLOSE, attempt), OutcomeUnknownError)
 
 
 @pytest.mark.parametrize("raised", [ValueError("x"), asyncio.CancelledError("of another task")])
