@@ -1,17 +1,15 @@
 """Many closes at once: each has a result of its own, and no failure stops another."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from okx_async._callbacks import notify
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import OkxError, OutcomeUnknownError, without_frames
+from okx_async._log import logger
 from okx_async._models import ClosedPosition, ClosePosition
 from okx_async._record import Record
-
-logger = logging.getLogger("okx_async")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ repeat that could not be sent does not turn the error into "not sent".
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -21,6 +20,7 @@ from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import AuthenticationError, NotSentError, OkxError, OutcomeUnknownError, SlotTimeoutError
 from okx_async._limiter.slots import SlotSource
+from okx_async._log import logger
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._quota import Priority
 from okx_async._rest.outcomes import error
@@ -29,8 +29,6 @@ from okx_async._rest.remedies import AUTO_CXL_NOTE, CANCEL_STEP
 from okx_async._rest.requests import PUBLIC_TIME, ApiRequest
 from okx_async._rest.responses import Answer
 from okx_async._rest.retry import RetryPolicy, ThrottleStreaks, block_seconds, closes_throttled, throttled
-
-logger = logging.getLogger("okx_async")
 
 _E = TypeVar("_E", bound=OkxError)
 

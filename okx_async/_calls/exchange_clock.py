@@ -4,17 +4,15 @@ What the exchange tells and what a caller's function returns is checked before i
 is one, and no record is lost for the want of it.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from math import inf
 from typing import Final
 
 from okx_async._errors import NotSentError
+from okx_async._log import logger
 from okx_async._rest.signing import END_OF_TIME
 from okx_async._validation import short_repr
-
-logger = logging.getLogger("okx_async")
 
 PLAUSIBLE: Final = 86_400.0
 """Seconds that the exchange's time may be from this machine's: farther away it is in other units, or nonsense."""

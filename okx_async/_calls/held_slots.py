@@ -1,7 +1,6 @@
 """The slots that an attempt holds. A limiter that fails to take one back must not change the attempt's outcome."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -9,8 +8,7 @@ from typing import NamedTuple
 
 from okx_async._calls.cancellations import STOPS, cancellations
 from okx_async._limiter.slots import Slot
-
-logger = logging.getLogger("okx_async")
+from okx_async._log import logger
 
 
 def settle(slots: tuple[Slot, ...]) -> None:

@@ -4,14 +4,12 @@ What is known of the request is told in each case: as a note on what ends the ca
 """
 
 import asyncio
-import logging
 
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.cancellations import cancellations
 from okx_async._errors import NotSentError, OutcomeUnknownError
+from okx_async._log import logger
 from okx_async._rest.requests import ApiRequest
-
-logger = logging.getLogger("okx_async")
 
 
 def unforeseen(error: BaseException, request: ApiRequest, attempt: AttemptState) -> NotSentError | OutcomeUnknownError:

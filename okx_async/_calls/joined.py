@@ -7,7 +7,6 @@ flatten is making of the position is a flight too, whose first caller is the fla
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from copy import copy
@@ -17,10 +16,9 @@ from typing import TypeAlias
 from okx_async._calls.gather import wait_ended
 from okx_async._calls.on_wire import Address, ClosesOnWire, CloseTurn, SharedClose, address_named
 from okx_async._errors import OkxError, OutcomeUnknownError, PendingOrdersError, SlotTimeoutError, without_frames
+from okx_async._log import logger
 from okx_async._models import ClosedPosition, ClosePosition
 from okx_async._quota import Priority
-
-logger = logging.getLogger("okx_async")
 
 Work: TypeAlias = Callable[[CloseTurn, float | None, ClosedPosition | None], Awaitable[ClosedPosition]]
 """Makes a close: its turn, the seconds of `max_wait` that are left, and an acceptance that is only to be confirmed."""

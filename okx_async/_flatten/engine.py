@@ -5,7 +5,6 @@ is awaited, and a refused API key or a closed client stops all legs.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final
@@ -25,13 +24,12 @@ from okx_async._errors import (
 from okx_async._flatten.guard import Observation, Reading
 from okx_async._flatten.leg import Leg, Move
 from okx_async._flatten.readings import PositionReader
+from okx_async._log import ERROR, WARNING, logger
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest import requests
 from okx_async._rest.records import closed_position
 from okx_async._rest.responses import Answer
-
-logger = logging.getLogger("okx_async")
 
 FIRST_CLOSE_WAIT: Final = 1.0
 """Seconds that a first close waits for a reading, in its slot; then it goes out without one."""
@@ -326,7 +324,7 @@ class CloseEngine:
             return
         turned = guard.listed.c_time == leg.before.c_time and guard.listed.pos_id == leg.before.pos_id
         logger.log(
-            logging.ERROR if turned else logging.WARNING,
+            ERROR if turned else WARNING,
             "%s: %s position stands there now, it is left alone: %s contracts, before %s",
             leg.before.inst_id,
             "the turned" if turned else "another",

@@ -5,7 +5,6 @@ seemed gone, or leaves a leg something else to do, the legs go on until it does 
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from inspect import iscoroutine
@@ -26,12 +25,11 @@ from okx_async._flatten.order_cancels import OrderCancels
 from okx_async._flatten.order_roles import MAY_OPEN, role_of, stands_at
 from okx_async._flatten.report import FLAT_STATES, FlattenReport, FlattenRow, FlattenState
 from okx_async._flatten.unreadable import unreadable_rows
+from okx_async._log import logger
 from okx_async._models import ClosePosition, MgnMode, OpenOrder, Position, PosSide
 from okx_async._rest.rate_keys import check_listed
 from okx_async._rest.signing import END_OF_TIME
 from okx_async._validation import short_repr
-
-logger = logging.getLogger("okx_async")
 
 MAX_EXTRA_READINGS: Final = 3
 """Readings after the deadline that may prove positions gone."""

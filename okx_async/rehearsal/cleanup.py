@@ -5,7 +5,6 @@ order's time, and no larger than what was filled. Anything else belongs to the u
 """
 
 import asyncio
-import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from okx_async._client import Client
 from okx_async._errors import OkxError, OutcomeUnknownError
+from okx_async._log import logger
 from okx_async._models import Position
 from okx_async._rest.records import orders as read_orders
 from okx_async._rest.records import positions as read_records
@@ -23,8 +23,6 @@ from okx_async.rehearsal.ledger import Ledger, Opening
 from okx_async.rehearsal.market import PREFIX
 from okx_async.rehearsal.stage import ORDER_QUOTA
 from okx_async.rehearsal.wire import Wire, get
-
-logger = logging.getLogger("okx_async")
 
 STEP: Final = "clean-up"
 _NEAR_MS: Final = 2_000
