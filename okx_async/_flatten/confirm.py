@@ -55,11 +55,19 @@ async def close_and_confirm(
     begun = loop.time()
     engine = CloseEngine(calls, [request.inst_id], priority, confirm_timeout=confirm_timeout, whole=whole)
     taken = False
+    read_wait = FIRST_CLOSE_WAIT
     if max_wait is not None:
         engine.send_by = begun + max_wait
+        read_wait = min(read_wait, max_wait / 2)  # a reading that does not come must leave time for the close
+
+    async def permit() -> float | None:
+        until = await turn.permit()
+        # By `max_wait=0` nothing is waited for but its connection; no other close may be written later than it says.
+        return min(until, engine.send_by) if max_wait and until is not None else until
+
     try:
         async with _ending(engine):
-            await engine.reader.read_since(begun, min(begun + FIRST_CLOSE_WAIT, engine.send_by), request.inst_id)
+            await engine.reader.read_since(begun, begun + read_wait, request.inst_id)
             reading = engine.reader.latest
             found = [] if reading is None else _matching(request, reading)
             engine.check_stopped()
@@ -72,7 +80,7 @@ async def close_and_confirm(
             left = None if max_wait is None else max(0.0, begun + max_wait - loop.time())
             try:
                 turn = engine.turn(request)
-                answer, attempts = await calls.call(job, priority, left, request, permit=turn.permit, turn=turn)
+                answer, attempts = await calls.call(job, priority, left, request, permit=permit, turn=turn)
             except OutcomeUnknownError as unknown:
                 taken = True
                 if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):
