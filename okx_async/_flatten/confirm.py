@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 from okx_async._calls.caller import Caller
@@ -59,12 +60,6 @@ async def close_and_confirm(
     if max_wait is not None:
         engine.send_by = begun + max_wait
         read_wait = min(read_wait, max_wait / 2)  # a reading that does not come must leave time for the close
-
-    async def permit() -> float | None:
-        until = await turn.permit()
-        # By `max_wait=0` nothing is waited for but its connection; no other close may be written later than it says.
-        return min(until, engine.send_by) if max_wait and until is not None else until
-
     try:
         async with _ending(engine):
             await engine.reader.read_since(begun, begun + read_wait, request.inst_id)
@@ -80,7 +75,8 @@ async def close_and_confirm(
             left = None if max_wait is None else max(0.0, begun + max_wait - loop.time())
             try:
                 turn = engine.turn(request)
-                answer, attempts = await calls.call(job, priority, left, request, permit=permit, turn=turn)
+                turn.by = begun + (max_wait or inf)  # by 0 nothing is waited for but its connection
+                answer, attempts = await calls.call(job, priority, left, request, permit=turn.permit, turn=turn)
             except OutcomeUnknownError as unknown:
                 taken = True
                 if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):

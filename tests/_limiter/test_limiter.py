@@ -349,5 +349,5 @@ async def test_a_monotonic_clock_has_no_zero(start: float) -> None:
 
 @pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_what_would_be_a_second_limiter_is_refused_with_what_to_do(copied: Callable[[object], object]) -> None:
-    with pytest.raises(TypeError, match="make one in each process.*OKX_LIMITS=sqlite:"):
+    with pytest.raises(TypeError, match=r"make one in each process.*OKX_LIMITS=sqlite:"):
         copied(Limiter())
