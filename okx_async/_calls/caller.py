@@ -280,6 +280,8 @@ def _named(
     error.attempts = attempts
     if isinstance(error, AuthenticationError):  # of the question for the user id
         error.args = (f"{request.label} was not sent{' again' if attempts else ''}: {error}",)
+    if isinstance(error, SlotTimeoutError) and error.key is None:
+        error.args = (f"{request.label}: {error}",)
     # The limiter knows only keys and the time that was left.
     if not isinstance(error, SlotTimeoutError) or not error.wait:
         return error

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from okx_async._calls.cancellations import STOPS, cancellations
+from okx_async._errors import SlotTimeoutError
 from okx_async._limiter.slots import Slot
 from okx_async._log import logger
+
+SLACK: Final = 1.0
+"""Seconds beyond `max_wait` that a limiter may take to answer, and seconds that it may take to leave a slot's block."""
 
 
 def settle(slots: tuple[Slot, ...]) -> None:
@@ -64,14 +68,21 @@ class HeldSlot:
         block: The block.
         others: The slots that are held, those of the keys before.
         waits: Where the wait is noted; None: nowhere.
+        max_wait: The seconds that the limiter was given; it is held to them, with `SLACK`. None: no bound.
     """
 
-    __slots__ = ("_block", "_cancellations", "_others", "_waits")
+    __slots__ = ("_block", "_cancellations", "_max_wait", "_others", "_trusted", "_waits")
 
     def __init__(
-        self, block: AbstractAsyncContextManager[Slot], others: tuple[Slot, ...], waits: SlotWaits | None = None
+        self,
+        block: AbstractAsyncContextManager[Slot],
+        others: tuple[Slot, ...],
+        waits: SlotWaits | None = None,
+        max_wait: float | None = None,
     ) -> None:
         self._block = block
+        self._max_wait = max_wait
+        self._trusted = getattr(block, "keeps_time", False)
         self._others = others
         self._waits = waits
         self._cancellations = 0
@@ -81,7 +92,7 @@ class HeldSlot:
         self._cancellations = cancellations()
         begun = 0.0 if waits is None else waits.clock()
         try:
-            slot = await self._block.__aenter__()
+            slot = await (self._block.__aenter__() if self._trusted or self._max_wait is None else self._enter())
             granted = True
         except BaseException:
             refund(self._others)
@@ -95,7 +106,11 @@ class HeldSlot:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            await self._block.__aexit__(exc_type, exc, traceback)
+            if self._trusted:
+                await self._block.__aexit__(exc_type, exc, traceback)
+            else:
+                async with asyncio.timeout(SLACK):
+                    await self._block.__aexit__(exc_type, exc, traceback)
         except STOPS:
             raise
         except BaseException as failed:
@@ -103,3 +118,21 @@ class HeldSlot:
                 raise  # of this task, and not of something that the limiter has awaited
             if failed is not exc:
                 logger.exception("the limiter failed to take a slot back")
+
+    async def _enter(self) -> Slot:
+        """Return the slot of a limiter that may hang; one that it hands out too late is given back."""
+        slot: Slot | None = None
+        time = asyncio.timeout((self._max_wait or 0.0) + SLACK)
+        try:
+            async with time:
+                slot = await self._block.__aenter__()
+        except TimeoutError:
+            if not time.expired():
+                raise  # the limiter's own
+        if slot is not None and not time.expired():
+            return slot
+        if slot is not None:
+            refund((slot,))
+            await self.__aexit__(None, None, None)
+        text = f"no slot: the limiter has not answered within max_wait and {SLACK:g} s; nothing was sent"
+        raise SlotTimeoutError(text)

@@ -222,7 +222,7 @@ class Sender:
         """Take a slot of each key, one after another, and send."""
         key, *others = keys[len(slots) :]
         block = self._limiter.slot(key, priority=priority, max_wait=max_wait, quota=request.quota)
-        async with held_slots.HeldSlot(block, slots, attempt.slot_waits) as held:
+        async with held_slots.HeldSlot(block, slots, attempt.slot_waits, max_wait) as held:
             if others:
                 left = max_wait and attempt.left()  # None and 0.0 stay what they are
                 await self._send_in_slot(request, attempt, keys, priority, max_wait=left, slots=held)

@@ -176,6 +176,9 @@ class LimiterSlot:
 
     __slots__ = ("_entered", "_key", "_max_wait", "_priority", "_queue", "_quota", "_registry")
 
+    keeps_time = True
+    """Its wait ends by `max_wait`, and leaving its block waits for nothing."""
+
     def __init__(
         self, registry: KeyRegistry, key: Hashable, priority: Priority, max_wait: float | None, quota: Quota
     ) -> None:

@@ -222,3 +222,44 @@ def test_a_close_in_doubt_that_is_cancelled_while_its_key_is_blocked_has_a_note(
         assert caught.value.__notes__ == [f"{BTC}: already sent, outcome unknown"]
 
     happen(story)
+
+
+class Silent(Fickle):
+    """A limiter that grants nothing and never says so."""
+
+    @asynccontextmanager
+    async def slot(
+        self,
+        key: Hashable,
+        *,
+        priority: Priority = Priority.NORMAL,
+        max_wait: float | None = None,
+        quota: Quota | None = None,
+    ) -> AsyncIterator[Slot]:
+        await asyncio.sleep(1_000.0)
+        async with self._limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota) as slot:
+            yield slot
+
+
+def test_a_limiter_that_hangs_bars_no_call_beyond_its_time(happen: Happen) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        async with world.client(limiter=Silent(world.loop.clock, ValueError())) as client:
+            calls: list[tuple[Callable[[], Any], float]] = [
+                (lambda: client.close_position(BTC, "cross", max_wait=1.0), 1.0),
+                (lambda: client.close_position(BTC, "cross", max_wait=1.0, confirm=True, confirm_timeout=1.0), 1.0),
+                (lambda: client.close_position(BTC, "cross", max_wait=0.0), 0.0),
+                (lambda: client.flatten(deadline=2.0), 2.0),
+            ]
+            for call, seconds in calls:
+                begun = world.loop.clock()
+                with pytest.raises(okx.SlotTimeoutError, match=r"^(BTC-USDT-SWAP|account/positions): no slot"):
+                    await call()
+                assert world.loop.clock() - begun < seconds + 1.5
+            begun = world.loop.clock()
+            [result] = await client.close_positions([ClosePosition(BTC, "cross")], max_wait=1.0)
+            assert isinstance(result.error, okx.SlotTimeoutError)
+            assert world.loop.clock() - begun < 2.5
+        assert not world.closes()
+
+    happen(story)
