@@ -36,7 +36,8 @@ async def gather_in_turns(work: Callable[[_Item], Awaitable[_T]], items: Iterabl
         if isinstance(raised, asyncio.CancelledError):
             with suppress(asyncio.CancelledError):  # a further cancellation changes nothing
                 await wait_ended(list(group.tasks))
-        for note in group.notes:
+        own = set(getattr(raised, "__notes__", ()))  # it may be of one of them
+        for note in [each for each in group.notes if each not in own]:
             raised.add_note(note)
         raise
     return group.results
