@@ -536,3 +536,18 @@ async def test_what_was_not_foreseen_has_its_attempts(raised: BaseException) -> 
     with pytest.raises(OutcomeUnknownError, match=type(raised).__name__) as caught:
         await call(script)
     assert [one.outcome.value for one in caught.value.attempts] == ["rate", "unknown"]
+
+
+@pytest.mark.parametrize("raised", [ValueError("x"), asyncio.CancelledError(), NotSentError("x"), BaseException("x")])
+async def test_what_is_raised_after_the_answer_is_logged_and_the_answer_told(
+    raised: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Late(Script):
+        async def attempt(self, *arguments: Any, **options: Any) -> None:
+            await super().attempt(*arguments, **options)
+            raise raised
+
+    assert [attempt.outcome for attempt in await call(Late((200, "0")))] == [Outcome.ACCEPTED]
+    assert "an error after the answer" in caplog.text
+    with pytest.raises(RejectedError):
+        await call(Late((200, "51000")))

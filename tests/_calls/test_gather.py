@@ -108,8 +108,7 @@ async def test_waiting_for_the_end_of_tasks_goes_on_and_is_cancelled_in_the_end(
 async def test_what_ends_it_from_within_has_each_note_once() -> None:
     async def work(number: int) -> None:
         alone = asyncio.get_running_loop().create_future()
-        if not number:
-            alone.cancel()  # of one of them only
+        (alone.set_result if number else alone.cancel)(None)
         try:
             await alone
         except asyncio.CancelledError as cancelled:

@@ -146,3 +146,29 @@ async def test_an_attempt_whose_limiter_hangs_ends_soon_after_its_deadline(
     with pytest.raises(SlotTimeoutError, match="has not answered"):
         await subject.attempt(deadline=2.0)
     assert asyncio.get_running_loop().time() == 2.0 + held_slots.SLACK
+
+
+async def test_what_a_limiter_awaits_at_the_end_is_no_cancellation_of_the_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Awaits(Hanging):
+        async def __aexit__(self, *_: object) -> None:
+            its_own = asyncio.get_running_loop().create_future()
+            its_own.cancel()
+            await its_own
+
+    async with held_slots.HeldSlot(Awaits(), ()):
+        pass
+    assert "the limiter failed to take a slot back" in caplog.text
+
+
+async def test_a_cancellation_of_the_request_at_its_end_goes_on() -> None:
+    async def request() -> None:
+        async with held_slots.HeldSlot(Hanging(leaves=0.5), ()):
+            pass
+
+    task = asyncio.create_task(request())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -10,6 +10,7 @@ import okx_async as okx
 from okx_async._flatten.confirm import _matching
 from okx_async._flatten.engine import FIRST_CLOSE_WAIT
 from okx_async._flatten.guard import Reading
+from okx_async._flatten.readings import PositionReader
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
 from tests.conftest import World
@@ -430,5 +431,23 @@ def test_a_close_that_may_not_wait_may_connect(happen: Happen, *, confirm: bool)
         async with world.client() as client:  # it has no connection yet
             assert (await client.close_position(BTC, "cross", confirm=confirm, max_wait=0.0)).inst_id == BTC
         assert len(world.closes()) == 1
+
+    happen(story)
+
+
+def test_a_first_close_whose_time_ran_out_beside_the_reading_is_not_sent(
+    happen: Happen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stalls(*_: object) -> bool:
+        await asyncio.sleep(0.6)  # as a loop that stands still
+        return False
+
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        with monkeypatch.context() as patch:
+            patch.setattr(PositionReader, "read_since", stalls)
+            with pytest.raises(okx.NotSentError):
+                await client.close_position(BTC, "cross", confirm=True, max_wait=0.5)
+        assert not world.closes()
 
     happen(story)
