@@ -8,10 +8,11 @@ repeat that could not be sent does not turn the error into "not sent".
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from copy import copy
 from typing import Any, Final, TypeVar
 
 from okx_async._calls.attempt import AttemptState
-from okx_async._calls.cancellations import cancellations, ends_task
+from okx_async._calls.cancellations import cancellations, ends_task, running_task
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.interruptions import meet_cancellation, note_sent, unforeseen
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
@@ -159,12 +160,13 @@ class Caller:
     ) -> None:
         """Make one attempt and record it, whatever becomes of it; any error but cancellation is an OkxError."""
         failed: OkxError | None = None
+        task = running_task()
         try:
             await self._sender.attempt(
                 request, attempt, self._uid_lookup, priority=priority, deadline=deadline, pause=pause
             )
         except BaseException as raised:
-            if ends_task(raised):
+            if ends_task(raised, task):
                 note_sent(raised, request, attempt)
                 raise
             if attempt.classified is not None:  # what the answer says wins
@@ -224,14 +226,14 @@ class Caller:
         per = 2.0 if request.quota is None else request.quota.per
         seconds = block_seconds(answer.code, nth, per, attempt.retry_after, self.draw())
         logger.warning("%s: asked too often, its key pauses for %.2f s", request.label, seconds)
-        left = attempt.left()
+        left, task = attempt.left(), running_task()
         until = attempt.wire.loop.time() + (BLOCK_WAIT if left is None else min(BLOCK_WAIT, left))
         for key in attempt.keys:
             try:
                 async with asyncio.timeout_at(until):
                     await self._limiter.block(key, seconds, refused=attempt.outcome is Outcome.RATE)
             except BaseException as failure:
-                if ends_task(failure):
+                if ends_task(failure, task):
                     if attempt.outcome is Outcome.UNKNOWN:
                         note_sent(failure, request, attempt)
                     raise
@@ -281,6 +283,7 @@ def _named(
     if isinstance(error, AuthenticationError):  # of the question for the user id
         error.args = (f"{request.label} was not sent{' again' if attempts else ''}: {error}",)
     if isinstance(error, SlotTimeoutError) and error.key is None:
+        error = copy(error)  # a limiter may raise one object for many requests
         error.args = (f"{request.label}: {error}",)
     # The limiter knows only keys and the time that was left.
     if not isinstance(error, SlotTimeoutError) or not error.wait:

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Final, NamedTuple
 
-from okx_async._calls.cancellations import STOPS, cancellations
+from okx_async._calls.cancellations import STOPS, cancellations, running_task
 from okx_async._errors import SlotTimeoutError
 from okx_async._limiter.slots import Slot
 from okx_async._log import logger
@@ -71,7 +71,7 @@ class HeldSlot:
         max_wait: The seconds that the limiter was given; it is held to them, with `SLACK`. None: no bound.
     """
 
-    __slots__ = ("_block", "_cancellations", "_max_wait", "_others", "_trusted", "_waits")
+    __slots__ = ("_block", "_cancellations", "_max_wait", "_others", "_task", "_trusted", "_waits")
 
     def __init__(
         self,
@@ -86,10 +86,11 @@ class HeldSlot:
         self._others = others
         self._waits = waits
         self._cancellations = 0
+        self._task: asyncio.Task[object] | None = None
 
     async def __aenter__(self) -> tuple[Slot, ...]:
         waits, granted = self._waits, False
-        self._cancellations = cancellations()
+        self._task, self._cancellations = running_task(), cancellations()
         begun = 0.0 if waits is None else waits.clock()
         try:
             slot = await (self._block.__aenter__() if self._trusted or self._max_wait is None else self._enter())
@@ -116,6 +117,8 @@ class HeldSlot:
         except BaseException as failed:
             if isinstance(failed, asyncio.CancelledError) and cancellations() > self._cancellations:
                 raise  # of this task, and not of something that the limiter has awaited
+            if isinstance(failed, GeneratorExit) and running_task() is not self._task:
+                raise  # its coroutine is closed
             if failed is not exc:
                 logger.exception("the limiter failed to take a slot back")
 

@@ -29,7 +29,7 @@ class AbortError(BaseException):
     """An exception of the user's that is no Exception."""
 
 
-RAISED = [asyncio.CancelledError(), AbortError(), ValueError(), okx.NotSentError("of the limiter")]
+RAISED = [asyncio.CancelledError(), AbortError(), GeneratorExit(), ValueError(), okx.NotSentError("of the limiter")]
 
 
 async def made() -> AttemptState:
@@ -261,5 +261,20 @@ def test_a_limiter_that_hangs_bars_no_call_beyond_its_time(happen: Happen) -> No
             assert isinstance(result.error, okx.SlotTimeoutError)
             assert world.loop.clock() - begun < 2.5
         assert not world.closes()
+
+    happen(story)
+
+
+def test_a_limiter_that_raises_one_object_again_and_again_is_told_in_the_words_of_each_call(happen: Happen) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        class Refusing(Fickle):
+            def slot(self, *_: object, **__: object) -> Any:
+                raise self._raised
+
+        raised = okx.SlotTimeoutError("no slot here")
+        async with world.client(limiter=Refusing(world.loop.clock, raised)) as client:
+            for inst_id in (BTC, ETH, BTC):
+                with pytest.raises(okx.SlotTimeoutError, match=f"^{inst_id}: no slot here"):
+                    await client.close_position(inst_id, "cross", max_wait=1.0)
 
     happen(story)
