@@ -521,7 +521,9 @@ async def test_a_caller_that_repeats_by_its_own_rule_gets_the_first_refusal() ->
     assert (script.asked, len(script.sent)) == (1, 1)  # the clock is set for its next close
 
 
-@pytest.mark.parametrize("raised", [ValueError("x"), asyncio.CancelledError("of another task")])
+@pytest.mark.parametrize(
+    "raised", [ValueError("x"), asyncio.CancelledError("of another task"), BaseException("x"), GeneratorExit("x")]
+)
 async def test_what_was_not_foreseen_has_its_attempts(raised: BaseException) -> None:
     script = Script((429, "50011"), (200, "0"))
     attempt = script.attempt
@@ -551,3 +553,15 @@ async def test_what_is_raised_after_the_answer_is_logged_and_the_answer_told(
     assert "an error after the answer" in caplog.text
     with pytest.raises(RejectedError):
         await call(Late((200, "51000")))
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit()], ids=repr)
+async def test_what_ends_the_program_goes_on_with_a_note_of_what_was_sent(stop: BaseException) -> None:
+    class Stopped(Script):
+        async def attempt(self, *arguments: Any, **options: Any) -> None:
+            await super().attempt(*arguments, **options)
+            raise stop
+
+    with pytest.raises(type(stop)) as caught:
+        await call(Stopped((200, "0")))
+    assert caught.value.__notes__ == ["BTC-USDT-SWAP: already sent, answered 0"]
