@@ -1,11 +1,10 @@
 """Calling the functions that users pass in: an error of theirs is logged and never disturbs a close."""
 
-import logging
 from asyncio import iscoroutine
 from collections.abc import Callable
 from typing import Any
 
-logger = logging.getLogger("okx_async")
+from okx_async._log import logger
 
 
 def notify(callback: Callable[[Any], object], value: object) -> None:

@@ -173,7 +173,8 @@ class Client:
             tag: Your own tag of the order: 1 to 16 ASCII letters and digits.
             priority: The lane in which it waits for its slot. PANIC goes ahead of every NORMAL waiter of its key.
             max_wait: Seconds, at least 0, from this call to the last send; SlotTimeoutError at once if that cannot be.
-                None: no bound on the first send, 30 s from there for repeats.
+                0: it waits for no slot, only for a connection (`connect_timeout`). None: no bound on the first send,
+                30 s from there for repeats.
             confirm: Whether to return only once the exchange no longer lists the position (``closed.flat``). It is
                 read first; as in `flatten`, the close is repeated only if a reading lists the very same position.
             confirm_timeout: Seconds from the first answer within which that must be proven; above 0.
@@ -214,7 +215,8 @@ class Client:
     ) -> list[CloseResult]:
         """Close many positions at once; the results are in the order of `requests`.
 
-        A leg's failure is in its result and stops no other. Cancelled, it has told `on_result` each decided leg.
+        A leg's failure is in its result and stops no other. Cancelling may leave closes executed: then the
+        CancelledError has a note for each.
 
         Args:
             requests: The positions to close.

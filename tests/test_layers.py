@@ -14,7 +14,7 @@ PACKAGE = ROOT / "okx_async"
 # From the ground up. A room (a file or folder of `okx_async/`) may import rooms of the floors above its line in this
 # list, and nothing else: rooms of one floor do not know one another.
 FLOORS = [
-    {"_words", "_record"},
+    {"_words", "_record", "_log"},
     {"_models"},
     {"_errors"},
     {"_quota", "_credentials"},
@@ -35,10 +35,10 @@ FLOORS = [
 # Rooms that use less than their floor allows.
 ONLY = {
     "simulator": {"_credentials"},  # a judge shares no code with the judged
-    "stores": {"_limiter", "_quota", "_errors", "_validation"},
+    "stores": {"_limiter", "_quota", "_errors", "_validation", "_log"},
     "torture": {"okx_async", "simulator", "stores"},
     "pytest_plugin": {"okx_async", "simulator"},
-    "instrumentation": {"okx_async", "_callbacks"},
+    "instrumentation": {"okx_async", "_callbacks", "_log"},
 }
 
 # Pure: what these need of time, chance or the network comes as an argument.

@@ -1,11 +1,13 @@
 """Many closes at once: each has a result of its own, and no failure stops another."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from okx_async._callbacks import notify
 from okx_async._calls.gather import gather_in_turns
-from okx_async._errors import OkxError, without_frames
+from okx_async._errors import OkxError, OutcomeUnknownError, without_frames
+from okx_async._log import logger
 from okx_async._models import ClosedPosition, ClosePosition
 from okx_async._record import Record
 
@@ -38,15 +40,29 @@ async def run_batch(
     close: Callable[[ClosePosition], Awaitable[ClosedPosition]],
     on_result: Callable[[CloseResult], object] | None,
 ) -> list[CloseResult]:
-    """Return the results in the order of `legs`; a leg that fails neither raises nor stops another."""
+    """Return the results in the order of `legs`; a leg that fails neither raises nor stops another.
+
+    What ends the batch before it returns has a note for each leg that was executed, or may have been.
+    """
+    sent: dict[str, str] = {}
+    """What became of the legs that have ended and were executed, or may have been."""
 
     async def run(leg: ClosePosition) -> CloseResult:
         try:
             result = CloseResult(leg, closed=await close(leg))
         except OkxError as failure:
             result = CloseResult(leg, error=without_frames(failure))
+        if result.ok or isinstance(result.error, OutcomeUnknownError):
+            became = "accepted" if result.ok else "outcome unknown"
+            sent[f"{leg.inst_id}: already sent, {became}"] = f"{leg.inst_id}: cancelled after it was sent, {became}"
         if on_result is not None:
             notify(on_result, result)
         return result
 
-    return await gather_in_turns(run, legs)
+    try:
+        return await gather_in_turns(run, legs)
+    except BaseException as raised:
+        for note, text in sent.items():
+            raised.add_note(note)
+            logger.warning("%s", text if isinstance(raised, asyncio.CancelledError) else note)
+        raise

@@ -6,20 +6,22 @@ repeat that could not be sent does not turn the error into "not sent".
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from copy import copy
 from typing import Any, Final, TypeVar
 
 from okx_async._calls.attempt import AttemptState
+from okx_async._calls.cancellations import cancellations, ends_task, running_task
 from okx_async._calls.exchange_clock import ExchangeClock
-from okx_async._calls.gather import is_being_cancelled
+from okx_async._calls.interruptions import meet_cancellation, note_sent, unforeseen
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
 from okx_async._calls.reports import Reports
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import AuthenticationError, NotSentError, OkxError, OutcomeUnknownError, SlotTimeoutError
 from okx_async._limiter.slots import SlotSource
+from okx_async._log import logger
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._quota import Priority
 from okx_async._rest.outcomes import error
@@ -28,8 +30,6 @@ from okx_async._rest.remedies import AUTO_CXL_NOTE, CANCEL_STEP
 from okx_async._rest.requests import PUBLIC_TIME, ApiRequest
 from okx_async._rest.responses import Answer
 from okx_async._rest.retry import RetryPolicy, ThrottleStreaks, block_seconds, closes_throttled, throttled
-
-logger = logging.getLogger("okx_async")
 
 _E = TypeVar("_E", bound=OkxError)
 
@@ -102,6 +102,7 @@ class Caller:
             made: The attempts of this close in earlier calls, for the records.
         """
         deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
+        earlier = cancellations()
         attempts: list[Attempt] = []
         failure: OkxError | None = None
         retry: RetryPolicy | None = None
@@ -126,6 +127,7 @@ class Caller:
                 break  # no time for a repeat
             if attempt.answer is not None and attempt.classified is Outcome.ACCEPTED:
                 self._streaks.accepted(attempt.key, attempt.begun + attempt.waited)
+                await meet_cancellation(earlier, request, attempt)
                 return attempt.answer, tuple(attempts)
             retry = retry or RetryPolicy(writes=request.writes)
             if failure is None or attempt.wire.may_have_left:
@@ -158,21 +160,22 @@ class Caller:
     ) -> None:
         """Make one attempt and record it, whatever becomes of it; any error but cancellation is an OkxError."""
         failed: OkxError | None = None
+        task = running_task()
         try:
             await self._sender.attempt(
                 request, attempt, self._uid_lookup, priority=priority, deadline=deadline, pause=pause
             )
-        except asyncio.CancelledError as cancelled:
-            if not is_being_cancelled():  # a limiter, say, may await what another task has cancelled
-                failed = _unforeseen(cancelled, request, attempt)
-                raise failed from cancelled
-            _add_note(cancelled, request, attempt)
-            raise
-        except OkxError:
-            raise
-        except Exception as unforeseen:
-            failed = _unforeseen(unforeseen, request, attempt)
-            raise failed from unforeseen
+        except BaseException as raised:
+            if ends_task(raised, task):
+                note_sent(raised, request, attempt)
+                raise
+            if attempt.classified is not None:  # what the answer says wins
+                logger.exception("%s: an error after the answer", request.label)
+            elif isinstance(raised, OkxError):
+                raise
+            else:  # a limiter, say, may raise anything, and await what another task has cancelled
+                failed = unforeseen(raised, request, attempt)
+                raise failed from raised
         finally:
             if close is not None and attempt.started:
                 attempts.append(self._reports.attempt(attempt, request, close, made + len(attempts)))
@@ -223,14 +226,16 @@ class Caller:
         per = 2.0 if request.quota is None else request.quota.per
         seconds = block_seconds(answer.code, nth, per, attempt.retry_after, self.draw())
         logger.warning("%s: asked too often, its key pauses for %.2f s", request.label, seconds)
-        left = attempt.left()
+        left, task = attempt.left(), running_task()
         until = attempt.wire.loop.time() + (BLOCK_WAIT if left is None else min(BLOCK_WAIT, left))
         for key in attempt.keys:
             try:
                 async with asyncio.timeout_at(until):
                     await self._limiter.block(key, seconds, refused=attempt.outcome is Outcome.RATE)
-            except (Exception, asyncio.CancelledError) as failure:
-                if isinstance(failure, asyncio.CancelledError) and is_being_cancelled():
+            except BaseException as failure:
+                if ends_task(failure, task):
+                    if attempt.outcome is Outcome.UNKNOWN:
+                        note_sent(failure, request, attempt)
                     raise
                 logger.exception("%s: the limiter failed to block %r", request.label, key)
         self._reports.block(attempt, request, priority, seconds)
@@ -252,10 +257,10 @@ class Caller:
             attempt = self._sender.new_attempt()
             deadline = asyncio.get_running_loop().time() + CLOCK_WAIT
             try:
-                await self._sender.attempt(
-                    PUBLIC_TIME, attempt, self._uid_lookup, priority=Priority.PANIC, deadline=deadline
+                await self._try(
+                    PUBLIC_TIME, attempt, None, [], 0, priority=Priority.PANIC, deadline=deadline, pause=0.0
                 )
-            except NotSentError:
+            except OkxError:
                 self._clock.missed()
                 return False
             await self._throttle(PUBLIC_TIME, attempt, Priority.PANIC)
@@ -277,6 +282,9 @@ def _named(
     error.attempts = attempts
     if isinstance(error, AuthenticationError):  # of the question for the user id
         error.args = (f"{request.label} was not sent{' again' if attempts else ''}: {error}",)
+    if isinstance(error, SlotTimeoutError) and error.key is None:
+        error = copy(error)  # a limiter may raise one object for many requests
+        error.args = (f"{request.label}: {error}",)
     # The limiter knows only keys and the time that was left.
     if not isinstance(error, SlotTimeoutError) or not error.wait:
         return error
@@ -286,23 +294,6 @@ def _named(
         wait=error.wait,
         key=error.key,
     )
-
-
-def _unforeseen(error: BaseException, request: ApiRequest, attempt: AttemptState) -> NotSentError | OutcomeUnknownError:
-    """Return the error for an exception of a limiter, a clock or the like: it says what became of the request."""
-    text = f"{request.label}: {type(error).__name__}: {error}"
-    if not attempt.wire.may_have_left:
-        return NotSentError(f"{text}; nothing was sent", key=attempt.key)
-    step = "it may have been executed: ask positions, do not blindly repeat"
-    return OutcomeUnknownError(f"{text}; {step}", key=attempt.key)
-
-
-def _add_note(cancelled: asyncio.CancelledError, request: ApiRequest, attempt: AttemptState) -> None:
-    """Note that the close was cancelled after it was sent."""
-    if attempt.wire.may_have_left and request.writes:
-        became = "outcome unknown" if attempt.answer is None else f"answered {attempt.answer.code}"
-        cancelled.add_note(f"{request.label}: already sent, {became}")
-        logger.warning("%s: cancelled after it was sent, %s", request.label, became)
 
 
 def _failure(

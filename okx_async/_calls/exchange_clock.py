@@ -4,18 +4,15 @@ What the exchange tells and what a caller's function returns is checked before i
 is one, and no record is lost for the want of it.
 """
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable
 from math import inf
 from typing import Final
 
 from okx_async._errors import NotSentError
+from okx_async._log import logger
 from okx_async._rest.signing import END_OF_TIME
 from okx_async._validation import short_repr
-
-logger = logging.getLogger("okx_async")
 
 PLAUSIBLE: Final = 86_400.0
 """Seconds that the exchange's time may be from this machine's: farther away it is in other units, or nonsense."""
@@ -48,7 +45,9 @@ class ExchangeClock:
         """Return the exchange's time, Unix seconds; NotSentError if this machine's clock has none."""
         try:
             return float(self._wall_clock() + self.offset)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a caller's function may raise anything
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a caller's function may raise anything
             raise NotSentError(f"nothing was sent: wall_clock failed ({type(error).__name__}): check it") from None
 
     def refused(self) -> None:
@@ -96,7 +95,9 @@ def record_clock(wall_clock: Callable[[], float], fallback: Callable[[], float] 
             if 0.0 <= moment < END_OF_TIME:
                 return float(moment)
             reason = f"returned {short_repr(moment)}"
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a caller's function may raise anything
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a caller's function may raise anything
             reason = f"raised {type(error).__name__}"
         if not failed:  # once: there are two records for each request
             logger.error("wall_clock %s: records get the time of this machine instead", reason)

@@ -36,16 +36,11 @@ async def gather_in_turns(work: Callable[[_Item], Awaitable[_T]], items: Iterabl
         if isinstance(raised, asyncio.CancelledError):
             with suppress(asyncio.CancelledError):  # a further cancellation changes nothing
                 await wait_ended(list(group.tasks))
-        for note in group.notes:
+        own = set(getattr(raised, "__notes__", ()))  # it may be of one of them
+        for note in [each for each in group.notes if each not in own]:
             raised.add_note(note)
         raise
     return group.results
-
-
-def is_being_cancelled() -> bool:
-    """Return whether the running task was asked to end: else a CancelledError is of something that it has awaited."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 async def wait_ended(tasks: Collection[asyncio.Future[Any]]) -> None:

@@ -7,7 +7,6 @@ flatten is making of the position is a flight too, whose first caller is the fla
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from copy import copy
@@ -16,11 +15,10 @@ from typing import TypeAlias
 
 from okx_async._calls.gather import wait_ended
 from okx_async._calls.on_wire import Address, ClosesOnWire, CloseTurn, SharedClose, address_named
-from okx_async._errors import OkxError, PendingOrdersError, SlotTimeoutError, without_frames
+from okx_async._errors import OkxError, OutcomeUnknownError, PendingOrdersError, SlotTimeoutError, without_frames
+from okx_async._log import logger
 from okx_async._models import ClosedPosition, ClosePosition
 from okx_async._quota import Priority
-
-logger = logging.getLogger("okx_async")
 
 Work: TypeAlias = Callable[[CloseTurn, float | None, ClosedPosition | None], Awaitable[ClosedPosition]]
 """Makes a close: its turn, the seconds of `max_wait` that are left, and an acceptance that is only to be confirmed."""
@@ -29,7 +27,7 @@ Work: TypeAlias = Callable[[CloseTurn, float | None, ClosedPosition | None], Awa
 class _Flight:
     """One close in flight, and the number of its callers."""
 
-    __slots__ = ("_turn", "callers", "confirm", "notes", "priority", "request", "shared", "task")
+    __slots__ = ("_turn", "callers", "confirm", "left", "notes", "priority", "request", "shared", "task")
 
     def __init__(self, request: ClosePosition, priority: Priority, turn: CloseTurn, *, confirm: bool = False) -> None:
         self.request = request
@@ -38,6 +36,8 @@ class _Flight:
         self._turn = turn
         self.shared: SharedClose | None = None
         self.callers = 0
+        self.left = False
+        """Whether it was ended because it has no caller any more, or was replaced."""
         self.notes: list[str] = []
         self.task: asyncio.Future[ClosedPosition]
 
@@ -52,6 +52,11 @@ class _Flight:
     def turn(self) -> CloseTurn:
         """Its turn; of a flatten, that of the last try."""
         return self._turn if self.shared is None else self.shared.turn
+
+    def end(self) -> None:
+        """End it, for want of callers."""
+        self.left = self.left or not self.task.done()
+        self.task.cancel()
 
     async def fly(self, work: "Work", left: float | None, accepted: ClosedPosition | None) -> ClosedPosition:
         """Run the close, and keep the notes of its cancellation."""
@@ -87,7 +92,10 @@ class JoinedCloses:
         deadline = inf if max_wait is None else loop.time() + max_wait
         address = address_named(request)
         accepted: ClosedPosition | None = None
+        flight: _Flight | None = None
         while True:
+            if flight is not None and accepted is None and deadline <= loop.time():
+                raise _out_of_time(flight)
             flight = self._flights.get(address)
             if flight is not None and flight.task.done():
                 flight = None  # it ended in this step; without a turn of the loop, it would be found again for ever
@@ -99,7 +107,8 @@ class JoinedCloses:
                 flight = _Flight(request, priority, CloseTurn(self._on_wire, request), confirm=confirm)
                 self._begin(address, flight, flight.fly(work, left, accepted))
             await self._wait(flight, inf if first else deadline)
-            if flight.task.cancelled():  # replaced, or left by its last caller before this one joined it
+            if flight.task.cancelled():
+                _check_left(flight)
                 continue
             failure = flight.task.exception()
             again = not first and (
@@ -132,7 +141,7 @@ class JoinedCloses:
         """End a flight that waits in a lower lane, if nothing was sent; return whether that was so."""
         if flight.priority >= priority or flight.confirm or flight.turn.was_written or flight.task.done():
             return False
-        flight.task.cancel()
+        flight.end()
         return True
 
     async def _wait(self, flight: _Flight, deadline: float) -> None:
@@ -153,7 +162,7 @@ class JoinedCloses:
         finally:
             flight.callers -= 1
             if not flight.callers:
-                flight.task.cancel()
+                flight.end()
 
     @staticmethod
     async def _leave(flight: _Flight, cancelled: asyncio.CancelledError) -> None:
@@ -162,8 +171,10 @@ class JoinedCloses:
         if flight.callers > 1:
             so_far = "already sent, outcome unknown" if turn.was_written else "not sent yet"
             cancelled.add_note(f"{inst_id}: {so_far}; it goes on for other callers")
+            if turn.was_written:
+                logger.warning("%s: cancelled after it was sent, outcome unknown; it goes on for others", inst_id)
             return
-        flight.task.cancel()
+        flight.end()
         with suppress(asyncio.CancelledError):  # a second one: the first goes on, with the notes
             await wait_ended({flight.task})
         for note in flight.notes:
@@ -177,6 +188,16 @@ class JoinedCloses:
 
 _LOOK = 0.05
 """Seconds between looks at a flight that is on the wire when a caller's time ends."""
+
+
+def _check_left(flight: _Flight) -> None:
+    """Raise OutcomeUnknownError if a close that was cancelled was so by other code, and after it was sent.
+
+    Else it was replaced, left by its last caller before this one joined it, or is a flatten's without a result.
+    """
+    if not flight.left and flight.shared is None and flight.turn.was_written:
+        text = f"{flight.request.inst_id}: the close was cancelled after it was sent, by other code than its callers"
+        raise OutcomeUnknownError(f"{text}; it may have been executed: ask positions, do not blindly repeat")
 
 
 def _out_of_time(flight: _Flight) -> OkxError:

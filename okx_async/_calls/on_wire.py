@@ -107,7 +107,7 @@ class CloseTurn:
         whole: The turn of the whole call, if this is one close of it: told that something was written.
     """
 
-    __slots__ = ("_closes", "_whole", "address", "failure", "on_wire", "was_written", "who")
+    __slots__ = ("_closes", "_whole", "address", "by", "failure", "on_wire", "was_written", "who")
 
     def __init__(
         self,
@@ -120,6 +120,8 @@ class CloseTurn:
         self._whole = whole
         self.address = address_named(request)
         self.who = who
+        self.by = inf
+        """Until when it may be written, by the loop's clock."""
         self.on_wire = False
         self.was_written = False
         """Whether any attempt was written."""
@@ -127,9 +129,8 @@ class CloseTurn:
         """The error of the last attempt that failed."""
 
     async def permit(self) -> float | None:
-        """Wait, in the slot, until it overlaps no close of flatten or `confirm=True`."""
-        await self._closes.idle(self)
-        return inf
+        """Wait, in the slot, until it overlaps no close of flatten or `confirm=True`; return until when it may go."""
+        return self.by if await self._closes.idle(self, self.by) else None
 
     def write(self) -> bool:
         """Return whether it may be written, and note that it is."""

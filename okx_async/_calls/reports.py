@@ -4,7 +4,6 @@ A function is called after what it is told of has been booked, and never between
 delays what comes next, and no exit. What it raises changes no outcome.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -13,12 +12,11 @@ from okx_async._callbacks import notify
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.held_slots import SlotWaits
 from okx_async._calls.identity import Key
+from okx_async._log import logger
 from okx_async._models import Attempt, ClosePosition
 from okx_async._quota import Priority
 from okx_async._record import Record
 from okx_async._rest.requests import ApiRequest
-
-logger = logging.getLogger("okx_async")
 
 LimitEventKind: TypeAlias = Literal["waited", "gave_up", "blocked"]
 
@@ -75,7 +73,7 @@ class Reports:
         if request.path is not self._path:
             self._path, self._url = request.path, f"{self._base_url}{request.path}"
         record = attempt.record(close, self._url, resends)
-        if logger.isEnabledFor(logging.DEBUG):
+        if logger.shows_debug:
             logger.debug("%s", record)
         if self._on_attempt is not None:
             notify(self._on_attempt, record)

@@ -222,7 +222,7 @@ class Sender:
         """Take a slot of each key, one after another, and send."""
         key, *others = keys[len(slots) :]
         block = self._limiter.slot(key, priority=priority, max_wait=max_wait, quota=request.quota)
-        async with held_slots.HeldSlot(block, slots, attempt.slot_waits) as held:
+        async with held_slots.HeldSlot(block, slots, attempt.slot_waits, max_wait) as held:
             if others:
                 left = max_wait and attempt.left()  # None and 0.0 stay what they are
                 await self._send_in_slot(request, attempt, keys, priority, max_wait=left, slots=held)
@@ -311,8 +311,8 @@ class Sender:
             outcome = classify(answer)
         elif request.writes and not request.itemized and len(body) > _SHORT:
             keep_echo(answer)
-        attempt.settled = self._wall_clock()
         attempt.answer, attempt.classified, attempt.retry_after = answer, outcome, reply.retry_after
+        attempt.settled = self._wall_clock()  # a caller's function: what it raises finds the outcome known
         if decided(answer, outcome):
             held_slots.settle(slots)
             attempt.token = "settled"

@@ -1,14 +1,12 @@
 """The lookup of the user id, in the background: no close waits long for it."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from copy import copy
 
 from okx_async._calls.identity import Identity
 from okx_async._errors import AuthenticationError, OkxError
-
-logger = logging.getLogger("okx_async")
+from okx_async._log import DEBUG, WARNING, logger
 
 PATIENCE = 1.0
 """Seconds that a close waits for the first answer, counted from the question, not from the close."""
@@ -60,7 +58,7 @@ class UidLookup:
         if not first.done() and left > 0:
             await asyncio.wait({first}, timeout=left)  # a cancelled wait leaves the task alone
         if not first.done():
-            level = logging.DEBUG if max_wait == 0 else logging.WARNING  # without time there was no wait in vain
+            level = DEBUG if max_wait == 0 else WARNING  # without time there was no wait in vain
             text = "account/config has not answered yet: closes are counted by API key (%s)"
             logger.log(level, text, self._identity.fallback)
         elif (refused := first.result()) is not None:
@@ -89,7 +87,7 @@ class UidLookup:
                 # 50120 is a key that may not read: whether it may trade is for the close to find out.
                 if error.code != "50120":
                     # Waiting calls raise the error. With a given user id there are none, so it is logged louder.
-                    logger.log(logging.DEBUG if self._given is None else logging.WARNING, "account/config: %s", error)
+                    logger.log(DEBUG if self._given is None else WARNING, "account/config: %s", error)
                     _tell(first, error)
                     return
                 reason: Exception = error

@@ -1,6 +1,5 @@
 """The one place that puts a caller together: for `Client`, the doctor and tests."""
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from okx_async._errors import InvalidRequestError, OutcomeUnknownError
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.transport import Transport
 from okx_async._limiter.slots import SlotSource
+from okx_async._log import logger
 from okx_async._models import Attempt
 from okx_async._quota import Priority
 from okx_async._rest.hosts import environment, is_eea
@@ -38,7 +38,6 @@ from okx_async._validation import (
 
 LEASE_SHARE = 7 / 8
 """The part of its lease that a slot must have left when its request is sent."""
-logger = logging.getLogger("okx_async")
 
 
 @dataclass(frozen=True, slots=True)

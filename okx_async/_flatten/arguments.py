@@ -1,6 +1,5 @@
 """The arguments of a flatten, checked before anything is sent."""
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from inspect import iscoroutine
@@ -8,6 +7,7 @@ from typing import Literal
 
 from okx_async._errors import InvalidRequestError
 from okx_async._flatten.report import FlattenRow
+from okx_async._log import logger
 from okx_async._models import OpenOrder, Position
 from okx_async._quota import Priority
 from okx_async._rest.rate_keys import check_inst_ids
@@ -21,8 +21,6 @@ from okx_async._validation import (
     check_seconds,
     short_repr,
 )
-
-logger = logging.getLogger("okx_async")
 
 
 @dataclass(slots=True)

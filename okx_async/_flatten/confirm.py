@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 from okx_async._calls.caller import Caller
 from okx_async._calls.on_wire import CloseTurn
 from okx_async._errors import CloseInProgressError, NothingToCloseError, OkxError, OutcomeUnknownError, RejectedError
-from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, unproven_note
+from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, note_unproven
 from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import PROOF_GAP, SHORT_PROOF_GAP, Leg, read_pause
 from okx_async._flatten.report import FlattenState
@@ -55,11 +56,13 @@ async def close_and_confirm(
     begun = loop.time()
     engine = CloseEngine(calls, [request.inst_id], priority, confirm_timeout=confirm_timeout, whole=whole)
     taken = False
+    read_wait = FIRST_CLOSE_WAIT
     if max_wait is not None:
         engine.send_by = begun + max_wait
+        read_wait = min(read_wait, max_wait / 2)  # a reading that does not come must leave time for the close
     try:
         async with _ending(engine):
-            await engine.reader.read_since(begun, min(begun + FIRST_CLOSE_WAIT, engine.send_by), request.inst_id)
+            await engine.reader.read_since(begun, begun + read_wait, request.inst_id)
             reading = engine.reader.latest
             found = [] if reading is None else _matching(request, reading)
             engine.check_stopped()
@@ -72,6 +75,7 @@ async def close_and_confirm(
             left = None if max_wait is None else max(0.0, begun + max_wait - loop.time())
             try:
                 turn = engine.turn(request)
+                turn.by = begun + (max_wait or inf)  # by 0 nothing is waited for but its connection
                 answer, attempts = await calls.call(job, priority, left, request, permit=turn.permit, turn=turn)
             except OutcomeUnknownError as unknown:
                 taken = True
@@ -87,7 +91,7 @@ async def close_and_confirm(
     except asyncio.CancelledError as cancelled:
         engine.add_notes(cancelled)
         if taken:
-            cancelled.add_note(unproven_note(request.inst_id))
+            note_unproven(cancelled, request.inst_id)
         raise
 
 
@@ -128,7 +132,7 @@ async def confirm_accepted(
         ):
             return replace(accepted, flat=True)
     except asyncio.CancelledError as cancelled:
-        cancelled.add_note(unproven_note(request.inst_id))
+        note_unproven(cancelled, request.inst_id)
         raise
     finally:
         await engine.aclose()

@@ -5,7 +5,6 @@ is awaited, and a refused API key or a closed client stops all legs.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final
@@ -25,13 +24,12 @@ from okx_async._errors import (
 from okx_async._flatten.guard import Observation, Reading
 from okx_async._flatten.leg import Leg, Move
 from okx_async._flatten.readings import PositionReader
+from okx_async._log import ERROR, WARNING, logger
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest import requests
 from okx_async._rest.records import closed_position
 from okx_async._rest.responses import Answer
-
-logger = logging.getLogger("okx_async")
 
 FIRST_CLOSE_WAIT: Final = 1.0
 """Seconds that a first close waits for a reading, in its slot; then it goes out without one."""
@@ -116,7 +114,7 @@ class CloseEngine:
                     await self._read(leg)
         except asyncio.CancelledError as cancelled:
             if leg.pending and not getattr(cancelled, "__notes__", None):
-                cancelled.add_note(unproven_note(leg.before.inst_id))
+                note_unproven(cancelled, leg.before.inst_id)
             raise
         finally:
             self._end_shared(leg, None)
@@ -140,12 +138,12 @@ class CloseEngine:
             self._reads_over = True
             self.stop(NotSentError("the client was closed: nothing more is sent"))
 
-    def add_notes(self, cancelled: asyncio.CancelledError) -> None:
+    def add_notes(self, raised: BaseException) -> None:
         """Add a note for each leg, done or not, of which a close was taken and is not proven."""
-        noted = {note.partition(":")[0] for note in getattr(cancelled, "__notes__", ())}
+        noted = {note.partition(":")[0] for note in getattr(raised, "__notes__", ())}
         for leg in self.legs:
             if leg.pending and leg.before.inst_id not in noted:
-                cancelled.add_note(unproven_note(leg.before.inst_id))
+                note_unproven(raised, leg.before.inst_id)
 
     async def aclose(self) -> None:
         """End the reading that is on its way."""
@@ -326,7 +324,7 @@ class CloseEngine:
             return
         turned = guard.listed.c_time == leg.before.c_time and guard.listed.pos_id == leg.before.pos_id
         logger.log(
-            logging.ERROR if turned else logging.WARNING,
+            ERROR if turned else WARNING,
             "%s: %s position stands there now, it is left alone: %s contracts, before %s",
             leg.before.inst_id,
             "the turned" if turned else "another",
@@ -343,6 +341,7 @@ def _of_leg(error: OkxError, leg: Leg) -> OkxError:
     return type(error)(text, code=error.code, status=error.status, message=error.message)
 
 
-def unproven_note(inst_id: str) -> str:
-    """Return the note for a close that was taken, or may have been, and whose position is not proven gone."""
-    return f"{inst_id}: already sent, not proven closed"
+def note_unproven(raised: BaseException, inst_id: str) -> None:
+    """Note, also in the log, that a close was taken, or may have been, and its position is not proven gone."""
+    raised.add_note(f"{inst_id}: already sent, not proven closed")
+    logger.warning("%s: cancelled after it was sent, not proven closed", inst_id)

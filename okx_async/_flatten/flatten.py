@@ -5,7 +5,6 @@ seemed gone, or leaves a leg something else to do, the legs go on until it does 
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from inspect import iscoroutine
@@ -14,6 +13,7 @@ from typing import Final, cast
 
 from okx_async._callbacks import notify
 from okx_async._calls.caller import Caller
+from okx_async._calls.cancellations import cancellations
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import InvalidRequestError
 from okx_async._flatten.arguments import FlattenArguments
@@ -25,12 +25,11 @@ from okx_async._flatten.order_cancels import OrderCancels
 from okx_async._flatten.order_roles import MAY_OPEN, role_of, stands_at
 from okx_async._flatten.report import FLAT_STATES, FlattenReport, FlattenRow, FlattenState
 from okx_async._flatten.unreadable import unreadable_rows
+from okx_async._log import logger
 from okx_async._models import ClosePosition, MgnMode, OpenOrder, Position, PosSide
 from okx_async._rest.rate_keys import check_listed
 from okx_async._rest.signing import END_OF_TIME
 from okx_async._validation import short_repr
-
-logger = logging.getLogger("okx_async")
 
 MAX_EXTRA_READINGS: Final = 3
 """Readings after the deadline that may prove positions gone."""
@@ -47,10 +46,9 @@ class FlattenRun:
         self._calls = calls
         self._named = None if inst_ids is None else frozenset(inst_ids)
         self._where = arguments.where
-        self._priority = arguments.priority
-        self._on_progress = arguments.on_progress
+        self._priority, self._on_progress = arguments.priority, arguments.on_progress
         self._loop = asyncio.get_running_loop()
-        self._begun = self._loop.time()
+        self._begun, self._cancellations = self._loop.time(), cancellations()
         self._deadline = self._begun + arguments.deadline
         at = calls.exchange_time()
         self._called_at = at - calls.clock_offset if 0.0 <= at < END_OF_TIME else -inf
@@ -107,13 +105,16 @@ class FlattenRun:
                 await engine.aclose()
                 if self._cancels is not None:
                     await self._cancels.aclose()
-        except asyncio.CancelledError as cancelled:
-            engine.add_notes(cancelled)
+            report = self._report()
+            if cancellations() > self._cancellations:
+                await asyncio.sleep(0)  # `on_progress` asked for it: it would end the task later, without notes
+        except BaseException as raised:
+            engine.add_notes(raised)
             if self._cancels is not None:
-                for note in set(self._cancels.in_doubt) - set(getattr(cancelled, "__notes__", ())):
-                    cancelled.add_note(note)
+                for note in set(self._cancels.in_doubt) - set(getattr(raised, "__notes__", ())):
+                    raised.add_note(note)
             raise
-        return self._report()
+        return report
 
     def _add_legs(self, reading: Reading, positions: list[Position]) -> None:
         for position in positions:

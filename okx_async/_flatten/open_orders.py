@@ -5,7 +5,6 @@ https://www.okx.com/docs-v5/en/#order-book-trading-algo-trading-get-algo-order-l
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import Collection
 from typing import Final, NamedTuple
@@ -13,12 +12,11 @@ from typing import Final, NamedTuple
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import OkxError, OutcomeUnknownError
+from okx_async._log import logger
 from okx_async._models import OpenOrder
 from okx_async._quota import Priority
 from okx_async._rest.records import orders
 from okx_async._rest.requests import ORDER_LISTS, ORDERS_PAGE, OrderList, is_nameable
-
-logger = logging.getLogger("okx_async")
 
 MOST_PAGES: Final = 50
 MOST_NAMED: Final = 5

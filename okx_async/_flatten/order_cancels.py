@@ -5,7 +5,6 @@ passing reason, is never sent again as it stands: the list is read again, and on
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
@@ -15,12 +14,11 @@ from okx_async._calls.gather import gather_in_turns, wait_ended
 from okx_async._errors import NotSentError, OkxError, RateLimitedError, RejectedError, UnavailableError
 from okx_async._flatten.open_orders import read_lists
 from okx_async._flatten.order_roles import orders_to_cancel
+from okx_async._log import logger
 from okx_async._models import OpenOrder, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest.codes import CODES, base_code
 from okx_async._rest.requests import ORDER_LISTS, OrderList, cancel_batches, cancel_orders
-
-logger = logging.getLogger("okx_async")
 
 PAUSES: Final = (0.1, 0.5, 1.0, 2.0)
 """Seconds before a list is read again because cancels of its orders are undecided; after the last one it is left."""

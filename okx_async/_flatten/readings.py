@@ -5,7 +5,6 @@ next. Each reading is passed to `on_reading` before a waiting task goes on, so t
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
@@ -16,13 +15,12 @@ from okx_async._calls.gather import wait_ended
 from okx_async._errors import OkxError, SlotTimeoutError
 from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import read_pause
+from okx_async._log import DEBUG, WARNING, logger
 from okx_async._models import Position
 from okx_async._quota import Priority
 from okx_async._rest import records, requests
 from okx_async._rest.rate_keys import check_filter_id, check_listed
 from okx_async._rest.responses import Answer
-
-logger = logging.getLogger("okx_async")
 
 CLOSE_WAIT: Final = 0.1
 """Seconds that a reading waits for closes on the wire: begun before their answers, it would not count for them."""
@@ -143,7 +141,7 @@ class PositionReader:
             self.failure = failure
             self._failures += 1
             expected = self._calls.closing or isinstance(failure, SlotTimeoutError)  # no fault of the exchange
-            logger.log(logging.DEBUG if expected else logging.WARNING, "positions could not be read: %s", failure)
+            logger.log(DEBUG if expected else WARNING, "positions could not be read: %s", failure)
             return False
         finally:
             self._task = None

@@ -1,14 +1,12 @@
 """The certificates that the client's own connections trust."""
 
-import logging
 import os
 import ssl
 from functools import lru_cache
 from pathlib import Path
 
 from okx_async._errors import InvalidRequestError
-
-logger = logging.getLogger("okx_async")
+from okx_async._log import logger
 
 
 def environment_context() -> ssl.SSLContext | None:

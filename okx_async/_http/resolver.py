@@ -1,15 +1,15 @@
 """Names of hosts, looked up once at a time, and their last known addresses for when DNS is down."""
 
 import asyncio
-import logging
 import socket
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from okx_async._log import logger
+
 PATIENCE: Final = 0.5
 """Most seconds for which DNS is awaited while an address is known; a quarter of the time to connect if that is less."""
-logger = logging.getLogger("okx_async")
 
 
 class LastKnown(AbstractResolver):

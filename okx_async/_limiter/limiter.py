@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import lru_cache
 from math import inf
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._limiter.bucket import Bucket, Rule
@@ -124,6 +124,12 @@ class Limiter:
                 with suppress(RuntimeError):  # that loop is closed by now, its waiters never run again
                     queue.loop.call_soon_threadsafe(queue.close)
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Limiter cannot be pickled or copied, its counts are this process's: make one in each process, or let "
+            "them share one limit: a limiter of okx_async.stores, or OKX_LIMITS=sqlite: in the environment of each"
+        )
+
     def keys(self) -> list[Hashable]:
         """Return the keys in use, from any thread."""
         with self._registry.lock:
@@ -169,6 +175,9 @@ class LimiterSlot:
     """One slot of a Limiter, for a single use: see Slot."""
 
     __slots__ = ("_entered", "_key", "_max_wait", "_priority", "_queue", "_quota", "_registry")
+
+    keeps_time = True
+    """Its wait ends by `max_wait`, and leaving its block waits for nothing."""
 
     def __init__(
         self, registry: KeyRegistry, key: Hashable, priority: Priority, max_wait: float | None, quota: Quota

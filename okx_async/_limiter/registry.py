@@ -12,7 +12,6 @@ in doubt for the child, and one warning names the remedy.
 """
 
 import asyncio
-import logging
 import os
 import threading
 from collections import deque
@@ -24,9 +23,8 @@ from weakref import WeakSet
 from okx_async._limiter.bucket import Bucket, Rule
 from okx_async._limiter.queue import Queue
 from okx_async._limiter.shared_key import SharedKey
+from okx_async._log import logger
 from okx_async._quota import Quota
-
-logger = logging.getLogger("okx_async")
 
 FORKED: Final = (
     "this process was forked, and its limiter does not see what other processes send: each has the whole quota. Set "

@@ -54,7 +54,8 @@ class SlotSource(Protocol):
         Args:
             key: What requests are counted by.
             priority: PANIC goes ahead of every NORMAL waiter of the key.
-            max_wait: Seconds to wait at most, at least 0; None waits without limit.
+            max_wait: Seconds to wait at most, at least 0; None waits without limit. A client cancels a wait that lasts
+                1 s longer, and likewise what takes 1 s to leave the block.
             quota: Another quota than the limiter's for this key.
 
         Raises:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from okx_async import OkxError
+from okx_async._log import logger
 from okx_async._rest.remedies import by_option
 from okx_async.cli.exits import say
 
@@ -90,7 +91,7 @@ def log_to_stderr(*, verbose: bool) -> None:
 
 def stop_log(word: str) -> None:
     """Note that the command was stopped; `word` names the signal."""
-    _LOGGER.debug("%s: the client is closed", word)
+    logger.debug("%s: the client is closed", word)
     for handler in _handlers():
         handler.stop()
 

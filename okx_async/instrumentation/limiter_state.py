@@ -1,6 +1,5 @@
 """The state of limiters, summed over their keys: read when metrics are collected, in whatever thread asks."""
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -8,9 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from okx_async import SlotSource, Statistics
+from okx_async._log import logger
 from okx_async.instrumentation.labels import endpoint_of, environment_of
-
-logger = logging.getLogger("okx_async")
 
 SLOTS: Final = ("free", "in_flight", "cooling")
 KEYS: Final = ("in_use", "exhausted", "paused", "reduced")

@@ -5,7 +5,6 @@ the rehearsal's all the same, or where an order was filled and no reading has sh
 """
 
 import asyncio
-import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +12,7 @@ from typing import Final
 from okx_async._client import Client
 from okx_async._errors import OkxError, OutcomeUnknownError
 from okx_async._flatten.report import FlattenRow
+from okx_async._log import logger
 from okx_async._models import Position
 from okx_async._quota import Quota
 from okx_async._rest.records import positions as read_records
@@ -24,8 +24,6 @@ from okx_async.rehearsal.ownership import Noted, Whose, address_of, is_ended_by,
 from okx_async.rehearsal.pending import pending_orders
 from okx_async.rehearsal.stage import LIST_TIME, ORDER_QUOTA
 from okx_async.rehearsal.wire import Wire, get
-
-logger = logging.getLogger("okx_async")
 
 STEP: Final = "clean-up"
 _LATE: Final = 7.0

@@ -5,7 +5,6 @@ way back is gone whatever ends the trials: their end, a deadline, a stop, an err
 """
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -18,6 +17,7 @@ from okx_async._credentials import Credentials
 from okx_async._errors import OkxError
 from okx_async._http.route import make_route
 from okx_async._limiter.slots import SlotSource
+from okx_async._log import logger
 from okx_async._rest.hosts import REGIONS, environment, host_of
 from okx_async._rest.rate_keys import check_inst_id
 from okx_async.rehearsal.assumption import Assumption, Danger
@@ -37,7 +37,6 @@ from okx_async.rehearsal.trials.table import TRIALS
 from okx_async.rehearsal.wire import Wire
 
 _T = TypeVar("_T")
-logger = logging.getLogger("okx_async")
 
 _TOUCHING: Final = frozenset({Danger.REFUSED, Danger.OPENS, Danger.LOAD})
 """Trials that send closes: of what another program has opened meanwhile, these would be right ones."""

@@ -4,7 +4,6 @@ A trial opens only through `Stage.open`, which notes the order in the ledger bef
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -14,6 +13,7 @@ from typing import Any, Final, Self
 import orjson
 
 from okx_async._client import Client
+from okx_async._log import logger
 from okx_async._models import Outcome, Position, PosSide
 from okx_async._quota import Quota
 from okx_async._rest.outcomes import classify
@@ -24,8 +24,6 @@ from okx_async.rehearsal.ledger import Ledger, Opening
 from okx_async.rehearsal.market import PREFIX, Instrument
 from okx_async.rehearsal.results import Value
 from okx_async.rehearsal.wire import Reply, Twist, Wire, get, post
-
-logger = logging.getLogger("okx_async")
 
 ORDER_QUOTA: Final = Quota(60, 2.0)
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4)

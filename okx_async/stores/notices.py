@@ -1,12 +1,10 @@
 """Warnings of a store, each once for what it says: the same would be true at every ask."""
 
-import logging
-
+from okx_async._log import logger
 from okx_async._quota import Quota
 
 SAME = 1.0
 """Seconds within which two ends of a pause are those of one."""
-logger = logging.getLogger("okx_async")
 
 
 class Notices:

@@ -5,7 +5,6 @@ the channel of the process that waits, and that process asks at once. A hint tha
 so there is no ping, nothing is repeated, and a connection that ends is opened again only when something waits.
 """
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 import redis.exceptions as problems
 
+from okx_async._log import logger
 from okx_async.stores.records import key_of
 from okx_async.stores.redis_address import Address
 from okx_async.stores.redis_link import connection_to
@@ -24,7 +24,6 @@ IDLE: Final = 60.0
 """Seconds after the last waiter for which it goes on listening."""
 LOOK: Final = 1.0
 """Seconds within which the thread notices that it is to end: no other thread may touch a TLS connection."""
-logger = logging.getLogger("okx_async")
 
 
 def channel_of(prefix: str, holder: str) -> str:

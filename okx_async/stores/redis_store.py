@@ -5,11 +5,11 @@ the message was late on its way, or its clock was stepped. The round trip tells 
 than the clock is ahead explains it, and is sent once more; a clock that is ahead by more than the way took was stepped.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError
+from okx_async._log import logger
 from okx_async.stores.lease import PPM, Terms
 from okx_async.stores.redis_address import Address
 from okx_async.stores.redis_link import SCRIPT, TIMEOUT, Call, Link, UnreachableError
@@ -33,7 +33,6 @@ from okx_async.stores.redis_nodes import NodeError, Nodes
 from okx_async.stores.transactions import BusyError, StoreError
 
 T = TypeVar("T")
-logger = logging.getLogger("okx_async")
 Ask: TypeAlias = Callable[[int, Frame, float], Call]
 """Returns the call of that number, for a server, as of a moment."""
 LATE_TRIES: Final = 3

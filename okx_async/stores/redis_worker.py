@@ -4,7 +4,6 @@ A refusal for rate costs two seconds, an exit that is not sent costs money: so a
 for a server that is out of reach or that has lost its memory. Its token is reported as soon as that is possible.
 """
 
-import logging
 import os
 import socket
 import threading
@@ -13,6 +12,7 @@ from math import inf
 from typing import Any, Final, TypeVar
 
 from okx_async._errors import InvalidRequestError
+from okx_async._log import logger
 from okx_async._quota import Quota
 from okx_async.stores.lease import Lease, SharedBucket
 from okx_async.stores.line import Answer
@@ -22,7 +22,6 @@ from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.waiters import Key, LocalKey, Note, Waiter
 from okx_async.stores.worker import Asks, Worker
 
-logger = logging.getLogger("okx_async")
 T = TypeVar("T")
 SILENT: Final = 0.15
 """Seconds after which a store that is being asked counts as silent."""

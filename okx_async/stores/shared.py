@@ -142,6 +142,9 @@ class SharedSlot:
 
     __slots__ = ("_agent", "_entered", "_key", "_max_wait", "_priority", "_quota", "_waiter", "_worker")
 
+    keeps_time = True
+    """Its wait ends by `max_wait`, and leaving its block waits for nothing."""
+
     def __init__(self, agent: Agent, key: Key, priority: Priority, max_wait: float | None, quota: Quota) -> None:
         self._agent = agent
         self._key = key

@@ -7,7 +7,6 @@ A message that ends a token is a note with the time of the event. It is kept unt
 can matter, and never awaited.
 """
 
-import logging
 import os
 import threading
 import time
@@ -21,6 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError, OkxError
+from okx_async._log import logger
 from okx_async._quota import Quota
 from okx_async.stores import forks
 from okx_async.stores.lease import Lease
@@ -31,7 +31,6 @@ from okx_async.stores.transactions import BusyError, StoreError, Transaction
 from okx_async.stores.waiters import Key, LocalKey, Note, Waiter, closed, deliver, refusal, too_late
 
 T = TypeVar("T")
-logger = logging.getLogger("okx_async")
 
 Asks: TypeAlias = list[tuple[Waiter, Ask]]
 

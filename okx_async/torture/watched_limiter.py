@@ -38,6 +38,9 @@ class _WatchedSlot:
 
     __slots__ = ("_inner", "_watch", "wait")
 
+    keeps_time = True
+    """Its wait ends by `max_wait`, and leaving its block waits for nothing."""
+
     def __init__(self, watch: "WatchedLimiter", slot: Any, wait: Wait) -> None:
         self._watch = watch
         self._inner = slot

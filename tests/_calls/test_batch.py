@@ -51,8 +51,42 @@ async def test_cancelled_it_says_which_legs_were_on_the_wire_and_has_told_of_tho
     assert sorted(caught.value.__notes__) == [
         "BTC-USDT-SWAP: already sent, outcome unknown",
         "ETH-USDT-SWAP: already sent, outcome unknown",
+        "SOL-USDT-SWAP: already sent, accepted",
     ]
     assert [result.request for result in told] == [LEGS[2]]
+
+
+async def test_what_ends_a_batch_names_each_leg_that_was_or_may_have_been_executed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Cancelled in the turn of the loop after all have ended, or ended by a misuse, and without `on_result`."""
+
+    async def ended(leg: ClosePosition) -> ClosedPosition:
+        if leg is LEGS[1]:
+            raise OutcomeUnknownError("who knows")
+        if leg is LEGS[2]:
+            raise NotSentError("no way")
+        return ClosedPosition(leg.inst_id, "net", "", "")
+
+    async def misused(leg: ClosePosition) -> ClosedPosition:
+        if leg is LEGS[2]:
+            raise RuntimeError("another event loop")
+        return await ended(leg)
+
+    task = asyncio.ensure_future(run_batch(LEGS, ended, None))
+    await asyncio.sleep(0)  # the legs begin
+    asyncio.get_running_loop().call_soon(task.cancel)  # after they have ended, before the batch goes on
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    notes = ["BTC-USDT-SWAP: already sent, accepted", "ETH-USDT-SWAP: already sent, outcome unknown"]
+    assert caught.value.__notes__ == notes
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "BTC-USDT-SWAP: cancelled after it was sent, accepted",
+        "ETH-USDT-SWAP: cancelled after it was sent, outcome unknown",
+    ]
+    with pytest.raises(RuntimeError) as ruined:
+        await run_batch(LEGS, misused, None)
+    assert ruined.value.__notes__ == notes
 
 
 async def test_a_misuse_is_raised_once_all_have_ended() -> None:

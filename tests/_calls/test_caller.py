@@ -22,7 +22,7 @@ from okx_async import (
     UnavailableError,
 )
 from okx_async._calls.attempt import AttemptState
-from okx_async._calls.caller import BLOCK_WAIT, Caller, _unforeseen
+from okx_async._calls.caller import BLOCK_WAIT, Caller
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.reports import Reports
 from okx_async._calls.sender import Sender
@@ -521,15 +521,9 @@ async def test_a_caller_that_repeats_by_its_own_rule_gets_the_first_refusal() ->
     assert (script.asked, len(script.sent)) == (1, 1)  # the clock is set for its next close
 
 
-async def test_what_was_not_foreseen_says_whether_it_may_have_been_sent() -> None:
-    attempt = Script().new_attempt()
-    assert isinstance(_unforeseen(ValueError("x"), CLOSE, attempt), NotSentError)
-    with attempt.wire:
-        attempt.wire.connected(None)
-        assert isinstance(_unforeseen(ValueError("x"), CLOSE, attempt), OutcomeUnknownError)
-
-
-@pytest.mark.parametrize("raised", [ValueError("x"), asyncio.CancelledError("of another task")])
+@pytest.mark.parametrize(
+    "raised", [ValueError("x"), asyncio.CancelledError("of another task"), BaseException("x"), GeneratorExit("x")]
+)
 async def test_what_was_not_foreseen_has_its_attempts(raised: BaseException) -> None:
     script = Script((429, "50011"), (200, "0"))
     attempt = script.attempt
@@ -544,3 +538,30 @@ async def test_what_was_not_foreseen_has_its_attempts(raised: BaseException) -> 
     with pytest.raises(OutcomeUnknownError, match=type(raised).__name__) as caught:
         await call(script)
     assert [one.outcome.value for one in caught.value.attempts] == ["rate", "unknown"]
+
+
+@pytest.mark.parametrize("raised", [ValueError("x"), asyncio.CancelledError(), NotSentError("x"), BaseException("x")])
+async def test_what_is_raised_after_the_answer_is_logged_and_the_answer_told(
+    raised: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Late(Script):
+        async def attempt(self, *arguments: Any, **options: Any) -> None:
+            await super().attempt(*arguments, **options)
+            raise raised
+
+    assert [attempt.outcome for attempt in await call(Late((200, "0")))] == [Outcome.ACCEPTED]
+    assert "an error after the answer" in caplog.text
+    with pytest.raises(RejectedError):
+        await call(Late((200, "51000")))
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit()], ids=repr)
+async def test_what_ends_the_program_goes_on_with_a_note_of_what_was_sent(stop: BaseException) -> None:
+    class Stopped(Script):
+        async def attempt(self, *arguments: Any, **options: Any) -> None:
+            await super().attempt(*arguments, **options)
+            raise stop
+
+    with pytest.raises(type(stop)) as caught:
+        await call(Stopped((200, "0")))
+    assert caught.value.__notes__ == ["BTC-USDT-SWAP: already sent, answered 0"]

@@ -89,7 +89,23 @@ def cancelled() -> float:
     raise asyncio.CancelledError
 
 
-NO_TIMES: list[Callable[[], object]] = [broken, cancelled, lambda: None, lambda: "12", lambda: 10**400, lambda: 1j]
+def ended() -> float:
+    raise GeneratorExit
+
+
+def stopped() -> float:
+    raise KeyboardInterrupt
+
+
+NO_TIMES: list[Callable[[], object]] = [
+    broken,
+    cancelled,
+    ended,
+    lambda: None,
+    lambda: "12",
+    lambda: 10**400,
+    lambda: 1j,
+]
 
 
 @pytest.mark.parametrize("wall_clock", [*NO_TIMES, lambda: Decimal(1)])
@@ -112,3 +128,9 @@ def test_a_record_has_a_time_all_the_same(wall_clock: Callable[[], float], caplo
 def test_a_clock_that_works_is_believed() -> None:
     assert record_clock(time.time) is time.time
     assert record_clock(lambda: Decimal("12.5"))() == 12.5  # type: ignore[arg-type, return-value]
+
+
+def test_what_ends_the_program_goes_on() -> None:
+    for clock in (ExchangeClock(stopped).now, record_clock(stopped)):
+        with pytest.raises(KeyboardInterrupt):
+            clock()

@@ -103,3 +103,18 @@ async def test_waiting_for_the_end_of_tasks_goes_on_and_is_cancelled_in_the_end(
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert slow.done()
+
+
+async def test_what_ends_it_from_within_has_each_note_once() -> None:
+    async def work(number: int) -> None:
+        alone = asyncio.get_running_loop().create_future()
+        (alone.set_result if number else alone.cancel)(None)
+        try:
+            await alone
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(f"note {number}")
+            raise
+
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await gather_in_turns(work, range(2))
+    assert getattr(caught.value, "__notes__", []) == ["note 0"]

@@ -393,3 +393,35 @@ def test_a_close_that_is_cancelled_before_its_first_step_leaves_nothing(
 
     happen(story)
     assert [str(warning.message) for warning in recwarn if "never awaited" in str(warning.message)] == []
+
+
+def test_a_joined_close_that_a_hook_cancels_is_not_sent_again(happen: Happen) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        def cancels(_attempt: okx.Attempt) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+        world.exchange.open_position(BTC, 3)
+        async with world.client(on_attempt=cancels) as client:
+            calls = [close(client), close(client)]
+            told = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(error) for error in told] == [okx.OutcomeUnknownError] * 2
+        assert len(world.closes()) == 1
+
+    happen(story)
+
+
+def test_who_flies_anew_after_its_time_sends_nothing(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code="51115", inst_id=BTC, delay=0.5, times=1)
+        plain = close(client)
+        hasty = close(client, auto_cxl=True, max_wait=0.1)  # closes again once the other is refused: too late
+        with pytest.raises(okx.OkxError):
+            await hasty
+        with pytest.raises(okx.PendingOrdersError):
+            await plain
+        assert len(world.closes()) == 1
+
+    happen(story)

@@ -10,6 +10,7 @@ import okx_async as okx
 from okx_async._flatten.confirm import _matching
 from okx_async._flatten.engine import FIRST_CLOSE_WAIT
 from okx_async._flatten.guard import Reading
+from okx_async._flatten.readings import PositionReader
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
 from tests.conftest import World
@@ -400,3 +401,53 @@ def test_one_that_never_sends_beside_another_comes_to_its_end(happen: Happen, ma
         assert world.loop.clock() - begun < (max_wait or 0.0) + 2.0
 
     happen(story, fill_delay=60.0)
+
+
+@pytest.mark.parametrize("late", ["connecting", "reading"])
+def test_no_first_close_is_sent_after_max_wait(happen: Happen, late: str) -> None:
+    async def story(world: World, warm: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        if late == "reading":
+            world.exchange.inject(delay=2.0, path=POSITIONS)
+        async with world.client() as cold:
+            client = cold if late == "connecting" else warm
+            begun = world.loop.clock()
+            close = client.close_position(BTC, "cross", confirm=True, max_wait=0.5, confirm_timeout=3.0)
+            if late == "connecting":
+                with pytest.raises(okx.NotSentError):
+                    await close
+            else:
+                assert (await close).flat  # a reading that does not come leaves time for the close
+        sent = [attempt.sent - world.wall_clock() + world.loop.clock() for attempt in world.attempts if attempt.sent]
+        assert [moment - begun < 0.5 for moment in sent] == [True] * (late == "reading")
+
+    happen(story, way=0.4 if late == "connecting" else 0.015)
+
+
+@pytest.mark.parametrize("confirm", [True, False])
+def test_a_close_that_may_not_wait_may_connect(happen: Happen, *, confirm: bool) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        async with world.client() as client:  # it has no connection yet
+            assert (await client.close_position(BTC, "cross", confirm=confirm, max_wait=0.0)).inst_id == BTC
+        assert len(world.closes()) == 1
+
+    happen(story)
+
+
+def test_a_first_close_whose_time_ran_out_beside_the_reading_is_not_sent(
+    happen: Happen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stalls(*_: object) -> bool:
+        await asyncio.sleep(0.6)  # as a loop that stands still
+        return False
+
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        with monkeypatch.context() as patch:
+            patch.setattr(PositionReader, "read_since", stalls)
+            with pytest.raises(okx.NotSentError):
+                await client.close_position(BTC, "cross", confirm=True, max_wait=0.5)
+        assert not world.closes()
+
+    happen(story)

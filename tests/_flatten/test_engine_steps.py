@@ -11,7 +11,7 @@ from okx_async import ClosePosition, OkxError, Outcome, Position, Priority, Rate
 from okx_async._calls.caller import Caller
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
 from okx_async._errors import AuthenticationError, NotSentError
-from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, unproven_note
+from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine
 from okx_async._flatten.guard import FRESH, STILL, Observation, Reading
 from okx_async._flatten.leg import Leg, Move
 from okx_async._models import Attempt
@@ -225,7 +225,7 @@ async def test_each_leg_that_is_not_proven_has_one_note() -> None:
     cancelled = asyncio.CancelledError()
     cancelled.add_note(f"{BTC}: already sent, outcome unknown")
     engine.add_notes(cancelled)
-    assert cancelled.__notes__ == [f"{BTC}: already sent, outcome unknown", unproven_note(ETH)]
+    assert cancelled.__notes__ == [f"{BTC}: already sent, outcome unknown", f"{ETH}: already sent, not proven closed"]
 
 
 # --- times ---

@@ -84,7 +84,7 @@ def test_cancelled_at_any_step_it_loses_nothing_and_the_next_one_finishes(
         on_the_wire = sum(attempt.outcome is Outcome.UNKNOWN for attempt in world.attempts)
         assert on_the_wire == sum(note.endswith(SENT) for note in notes)
         warned = [record for record in caplog.records if "cancelled" in record.getMessage()]
-        assert len(warned) == on_the_wire
+        assert len(warned) == len(notes)
         report = await client.flatten()
         assert report.flat
         assert not exchange.positions
@@ -113,3 +113,19 @@ def test_two_at_once_both_end_flat(happen: Happen, fill_delay: float, own: bool)
     for report in happen(story, fill_delay=fill_delay):
         assert report.flat
         assert {row.state for row in report.rows} <= {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}
+
+
+def test_cancelled_by_its_last_call_of_on_progress_it_has_the_notes(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        def cancel(row: okx.FlattenRow) -> None:
+            if row.state is not FlattenState.IN_PROGRESS or world.loop.clock() > begun + 1.9:
+                task.cancel()
+
+        world.exchange.open_position(BTC, 3)
+        begun = world.loop.clock()
+        task = asyncio.ensure_future(client.flatten(deadline=2.0, on_progress=cancel))
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert caught.value.__notes__ == [f"{BTC}: {TAKEN}"]
+
+    happen(story, fill_delay=60.0)

@@ -1,7 +1,10 @@
 """The limiter in virtual time: the loop's clock jumps to the next timer, and the limiter reads the same clock."""
 
 import asyncio
+import copy
 import math
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -342,3 +345,9 @@ async def test_a_monotonic_clock_has_no_zero(start: float) -> None:
     with pytest.raises(SlotTimeoutError):
         async with limiter.slot("key", max_wait=2.5):
             pass
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_what_would_be_a_second_limiter_is_refused_with_what_to_do(copied: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match=r"make one in each process.*OKX_LIMITS=sqlite:"):
+        copied(Limiter())

@@ -1,0 +1,40 @@
+"""Whether what is raised ends the running task, or is an error of what the task has called."""
+
+import asyncio
+from typing import Final
+
+STOPS: Final = (KeyboardInterrupt, SystemExit)
+"""What ends the program: it goes on its way, whatever raised it."""
+
+
+def running_task() -> asyncio.Task[object] | None:
+    """Return the running task, None if there is none, as where a coroutine is closed that nothing awaits any more."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop
+        return None
+
+
+def cancellations() -> int:
+    """Return how often the running task was asked to end, and was not taken back."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def is_being_cancelled() -> bool:
+    """Return whether the running task was asked to end: else a CancelledError is of something that it has awaited."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def ends_task(raised: BaseException, task: asyncio.Task[object] | None) -> bool:
+    """Return whether this goes on its way: a stop, a cancellation of the task itself, or the end of its coroutine.
+
+    Args:
+        raised: What was raised inside the task.
+        task: The task. Its coroutine is closed from outside of it: a GeneratorExit that comes up while it runs is of
+            other code.
+    """
+    if isinstance(raised, GeneratorExit):
+        return task is None or running_task() is not task
+    return isinstance(raised, STOPS) or (isinstance(raised, asyncio.CancelledError) and is_being_cancelled())

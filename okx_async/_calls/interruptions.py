@@ -1,0 +1,49 @@
+"""Calls that end in another way than by their outcome: cancelled, stopped, or by an error of other code.
+
+What is known of the request is told in each case: as a note on what ends the call, or as the OkxError in its place.
+"""
+
+import asyncio
+
+from okx_async._calls.attempt import AttemptState
+from okx_async._calls.cancellations import cancellations
+from okx_async._errors import NotSentError, OutcomeUnknownError
+from okx_async._log import logger
+from okx_async._rest.requests import ApiRequest
+
+
+def unforeseen(error: BaseException, request: ApiRequest, attempt: AttemptState) -> NotSentError | OutcomeUnknownError:
+    """Return the error for an exception of a limiter, a clock or the like: it says what became of the request."""
+    text = f"{request.label}: {type(error).__name__}: {error}"
+    if not attempt.wire.may_have_left:
+        return NotSentError(f"{text}; nothing was sent", key=attempt.key)
+    step = "it may have been executed: ask positions, do not blindly repeat" if request.writes else "ask again"
+    return OutcomeUnknownError(f"{text}; {step}", key=attempt.key)
+
+
+def note_sent(raised: BaseException, request: ApiRequest, attempt: AttemptState) -> None:
+    """Note on what ends a call, and in the log, that its close was sent."""
+    if attempt.wire.may_have_left and request.writes:
+        code = "" if attempt.answer is None else attempt.answer.code
+        became = f"answered {code}" if code else "outcome unknown"
+        raised.add_note(f"{request.label}: already sent, {became}")
+        how = "cancelled" if isinstance(raised, asyncio.CancelledError) else f"ended by {type(raised).__name__}"
+        logger.warning("%s: %s after it was sent, %s", request.label, how, became)
+
+
+async def meet_cancellation(earlier: int, request: ApiRequest, attempt: AttemptState) -> None:
+    """Let a cancellation end the call here if a function of the user's asked for it in this very step.
+
+    The task would end in it after the call has returned, and what the call returned would be lost.
+
+    Args:
+        earlier: The `cancellations` when the call began.
+        request: The request.
+        attempt: Its last attempt.
+    """
+    if cancellations() > earlier:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError as cancelled:
+            note_sent(cancelled, request, attempt)
+            raise

@@ -1,0 +1,280 @@
+"""Calls that are ended by what other code raises, or asks for, at any moment."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import pytest
+
+import okx_async as okx
+from okx_async import ClosePosition, Limiter, NotSentError, OutcomeUnknownError, Priority, Quota
+from okx_async._calls.attempt import AttemptState
+from okx_async._calls.interruptions import note_sent, unforeseen
+from okx_async._http.inflight import InFlight
+from okx_async._http.timeouts import TimeoutGroup
+from okx_async._limiter.slots import Slot
+from okx_async._rest.requests import ApiRequest
+from okx_async._rest.responses import parse
+from tests.conftest import World
+
+Happen: TypeAlias = Callable[..., Any]
+
+BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
+CLOSE = ApiRequest("POST", "/api/v5/trade/close-position", b"{}", BTC)
+READ = ApiRequest("GET", "/api/v5/account/positions", b"", "account/positions")
+
+
+class AbortError(BaseException):
+    """An exception of the user's that is no Exception."""
+
+
+RAISED = [asyncio.CancelledError(), AbortError(), GeneratorExit(), ValueError(), okx.NotSentError("of the limiter")]
+
+
+async def made() -> AttemptState:
+    loop = asyncio.get_running_loop()
+    return AttemptState(InFlight(TimeoutGroup(loop), timeout=5.0, wall_clock=loop.time))
+
+
+@pytest.mark.virtual
+async def test_what_was_not_foreseen_says_whether_it_may_have_been_sent() -> None:
+    attempt = await made()
+    assert isinstance(unforeseen(ValueError("x"), CLOSE, attempt), NotSentError)
+    with attempt.wire:
+        attempt.wire.connected(None)
+        assert isinstance(unforeseen(ValueError("x"), CLOSE, attempt), OutcomeUnknownError)
+        assert "executed" not in str(unforeseen(ValueError("x"), READ, attempt))
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize(
+    ("answer", "raised", "note", "text"),
+    [
+        (None, asyncio.CancelledError(), "outcome unknown", "cancelled after it was sent, outcome unknown"),
+        (b'{"code":"0","data":[]}', KeyboardInterrupt(), "answered 0", "ended by KeyboardInterrupt after it was sent"),
+        (b"<html>", SystemExit(), "outcome unknown", "ended by SystemExit after it was sent, outcome unknown"),
+    ],
+)
+async def test_a_note_says_what_is_known(
+    answer: bytes | None, raised: BaseException, note: str, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    attempt = await made()
+    note_sent(raised, CLOSE, attempt)
+    assert not hasattr(raised, "__notes__")
+    with attempt.wire:
+        attempt.wire.connected(None)
+        attempt.answer = None if answer is None else parse(429, answer)
+        note_sent(raised, READ, attempt)
+        note_sent(raised, CLOSE, attempt)
+    assert raised.__notes__ == [f"{BTC}: already sent, {note}"]
+    assert text in caplog.text
+
+
+class Fickle:
+    """A limiter that raises when a slot is given back."""
+
+    def __init__(self, clock: Callable[[], float], raised: BaseException) -> None:
+        self._limiter = Limiter(clock=clock)
+        self._raised = raised
+        self.linger = 5.0
+
+    @asynccontextmanager
+    async def slot(
+        self,
+        key: Hashable,
+        *,
+        priority: Priority = Priority.NORMAL,
+        max_wait: float | None = None,
+        quota: Quota | None = None,
+    ) -> AsyncIterator[Slot]:
+        async with self._limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota) as slot:
+            yield slot
+        raise self._raised
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._limiter, name)
+
+
+@pytest.mark.parametrize("raised", RAISED, ids=repr)
+def test_what_a_limiter_raises_after_the_answer_changes_no_outcome(happen: Happen, raised: BaseException) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        for inst_id in (BTC, ETH):
+            world.exchange.open_position(inst_id, 3)
+        async with world.client(limiter=Fickle(world.loop.clock, raised)) as client:
+            assert (await client.close_position(BTC, "cross")).inst_id == BTC
+            [result] = await client.close_positions([ClosePosition(ETH, "cross")])
+            assert result.ok
+            world.exchange.open_position(BTC, 3)
+            assert (await client.flatten()).flat
+            world.exchange.open_position(BTC, 3)
+            assert (await client.close_position(BTC, "cross", confirm=True)).flat
+            assert await client.positions() == []
+
+    happen(story)
+
+
+@pytest.mark.parametrize("raised", [AbortError, GeneratorExit, asyncio.CancelledError, ValueError])
+def test_what_a_wall_clock_raises_after_the_answer_changes_no_outcome(
+    happen: Happen, raised: type[BaseException]
+) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        def clock() -> float:
+            if late:
+                raise raised
+            return world.wall_clock()
+
+        for verb in ("close", "batch", "flatten"):
+            late = False
+            for inst_id in (BTC, ETH):
+                world.exchange.open_position(inst_id, 3)
+            async with okx.Client(
+                world.exchange.credentials,
+                user_id=world.exchange.user_id,
+                base_url=world.exchange.base_url,
+                limiter=Limiter(clock=world.loop.clock),
+                wall_clock=clock,
+            ) as client:
+                await client.positions()
+                legs = [ClosePosition(inst_id, "cross") for inst_id in (BTC, ETH)]
+                calls: dict[str, Callable[[], Any]] = {
+                    "close": lambda: client.close_position(BTC, "cross"),
+                    "batch": lambda: client.close_positions(legs),  # noqa: B023 - called here
+                    "flatten": lambda: client.flatten(deadline=1.0),
+                }
+                before = len(world.closes())
+                task = asyncio.ensure_future(calls[verb]())
+                while len(world.closes()) == before:  # noqa: ASYNC110 - turns of virtual time
+                    await asyncio.sleep(0.001)
+                late = True  # the close is on its way: its answer meets a clock that raises
+                result = await task
+                if verb == "batch":
+                    assert all(each.ok for each in result)
+
+    happen(story)
+
+
+def test_a_call_whose_hook_cancels_it_has_a_note(happen: Happen, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        def cancel(_: object) -> None:
+            task.cancel()
+
+        legs = [ClosePosition(BTC, "cross")]
+        calls: list[Callable[[okx.Client], Any]] = [
+            lambda client: client.close_position(BTC, "cross"),
+            lambda client: client.close_position(BTC, "cross", confirm=True),
+            lambda client: client.close_positions(legs),
+            lambda client: client.close_position(BTC, "cross", join=True),
+            lambda client: client.flatten(),
+        ]
+        for call in calls:
+            caplog.clear()
+            world.exchange.open_position(BTC, 3)
+            async with world.client(on_attempt=cancel) as client:
+                task = asyncio.ensure_future(call(client))
+                with pytest.raises(asyncio.CancelledError) as caught:
+                    await task
+            assert caught.value.__notes__[0].startswith(f"{BTC}: already sent")
+            assert f"{BTC}: cancelled after it was sent" in caplog.text
+        async with world.client() as client:
+            world.exchange.open_position(BTC, 3)
+            task = asyncio.ensure_future(client.close_positions(legs, on_result=cancel))
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            assert caught.value.__notes__ == [f"{BTC}: already sent, accepted"]
+
+    happen(story)
+
+
+def test_a_cancellation_by_a_hook_is_met_once(happen: Happen) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        def cancel(_: object) -> None:
+            task.cancel()
+
+        async def one() -> list[str]:
+            try:
+                await client.close_position(BTC, "cross")
+            except asyncio.CancelledError as cancelled:
+                await asyncio.sleep(0)  # not cancelled once more
+                return list(cancelled.__notes__)
+            return []
+
+        world.exchange.open_position(BTC, 3)
+        async with world.client(on_attempt=cancel) as client:
+            task = asyncio.ensure_future(one())
+            assert await task == [f"{BTC}: already sent, answered 0"]
+
+    happen(story)
+
+
+def test_a_close_in_doubt_that_is_cancelled_while_its_key_is_blocked_has_a_note(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        async def block(*_: object, **__: object) -> None:
+            task.cancel()
+            await asyncio.sleep(1_000.0)
+
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject("HTML 429", inst_id=BTC)
+        client.limiter.block = block  # type: ignore[method-assign]
+        task = asyncio.ensure_future(client.close_position(BTC, "cross"))
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert caught.value.__notes__ == [f"{BTC}: already sent, outcome unknown"]
+
+    happen(story)
+
+
+class Silent(Fickle):
+    """A limiter that grants nothing and never says so."""
+
+    @asynccontextmanager
+    async def slot(
+        self,
+        key: Hashable,
+        *,
+        priority: Priority = Priority.NORMAL,
+        max_wait: float | None = None,
+        quota: Quota | None = None,
+    ) -> AsyncIterator[Slot]:
+        await asyncio.sleep(1_000.0)
+        async with self._limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota) as slot:
+            yield slot
+
+
+def test_a_limiter_that_hangs_bars_no_call_beyond_its_time(happen: Happen) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        async with world.client(limiter=Silent(world.loop.clock, ValueError())) as client:
+            calls: list[tuple[Callable[[], Any], float]] = [
+                (lambda: client.close_position(BTC, "cross", max_wait=1.0), 1.0),
+                (lambda: client.close_position(BTC, "cross", max_wait=1.0, confirm=True, confirm_timeout=1.0), 1.0),
+                (lambda: client.close_position(BTC, "cross", max_wait=0.0), 0.0),
+                (lambda: client.flatten(deadline=2.0), 2.0),
+            ]
+            for call, seconds in calls:
+                begun = world.loop.clock()
+                with pytest.raises(okx.SlotTimeoutError, match=r"^(BTC-USDT-SWAP|account/positions): no slot"):
+                    await call()
+                assert world.loop.clock() - begun < seconds + 1.5
+            begun = world.loop.clock()
+            [result] = await client.close_positions([ClosePosition(BTC, "cross")], max_wait=1.0)
+            assert isinstance(result.error, okx.SlotTimeoutError)
+            assert world.loop.clock() - begun < 2.5
+        assert not world.closes()
+
+    happen(story)
+
+
+def test_a_limiter_that_raises_one_object_again_and_again_is_told_in_the_words_of_each_call(happen: Happen) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        class Refusing(Fickle):
+            def slot(self, *_: object, **__: object) -> Any:
+                raise self._raised
+
+        raised = okx.SlotTimeoutError("no slot here")
+        async with world.client(limiter=Refusing(world.loop.clock, raised)) as client:
+            for inst_id in (BTC, ETH, BTC):
+                with pytest.raises(okx.SlotTimeoutError, match=f"^{inst_id}: no slot here"):
+                    await client.close_position(inst_id, "cross", max_wait=1.0)
+
+    happen(story)
