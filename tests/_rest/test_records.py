@@ -1,4 +1,5 @@
 import gc
+import pickle
 import weakref
 from dataclasses import replace
 from decimal import Decimal
@@ -9,7 +10,15 @@ import pytest
 
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import ClosedPosition, ClosePosition
-from okx_async._rest.records import closed_position, keep_echo, positions, server_time, uid, unreadable_positions
+from okx_async._rest.records import (
+    closed_position,
+    keep_echo,
+    orders,
+    positions,
+    server_time,
+    uid,
+    unreadable_positions,
+)
 from okx_async._rest.responses import Answer, parse
 from okx_async._words import ListedText
 
@@ -210,6 +219,22 @@ def test_what_is_no_record_is_kept_beside_those_that_are(value: object) -> None:
 def test_of_records_that_cannot_be_read_the_size_is_read_all_the_same() -> None:
     (odd,) = positions(listing({"instId": "X", "pos": "0"})).unreadable
     assert odd.position.pos == 0
+
+
+@pytest.mark.parametrize("depth", [300, 900])
+def test_one_field_that_is_nested_deep_bars_nothing(depth: int) -> None:
+    deep = b"[" * depth + b"1" + b"]" * depth
+    plain = orjson.dumps(POSITION)
+    body = b'{"code":"0","msg":"","data":[%s,{"odd":%s,%s,{"mgnMode":%s},%s]}' % (plain, deep, plain[1:], deep, deep)
+    found = positions(parse(200, body, records=True))
+    assert [one.inst_id for one in found.positions] == ["BTC-USDT-SWAP"] * 2
+    assert len(found.unreadable) == 2
+    listed = orders(parse(200, b'{"code":"0","msg":"","data":[{"ordId":"1","odd":%s}]}' % deep, records=True))
+    assert [order.ord_id for order in listed] == ["1"]
+    for record in (*found.positions, *listed, *(one.position for one in found.unreadable)):
+        orjson.dumps(record.to_dict())
+        pickle.dumps(record)
+        assert len(repr(record)) < 2000
 
 
 def test_the_error_names_a_record_and_says_how_many_more() -> None:
