@@ -306,10 +306,12 @@ class Sender:
         status, body = reply.status, reply.body
         answer = parse_items(status, body) if request.itemized else parse(status, body, records=not request.writes)
         outcome = classify(answer)
-        if outcome is not Outcome.ACCEPTED:  # of an acceptance no words are shown
+        if outcome is not Outcome.ACCEPTED:  # of an acceptance no words are shown, but of records that cannot be read
             answer = self._redactor.clean(answer, headers().get(SIGN, ""))
             outcome = classify(answer)
-        elif request.writes and not request.itemized and len(body) > _SHORT:
+        elif not request.writes:
+            answer.hide = lambda text: self._redactor.hide(text, headers().get(SIGN, ""))
+        elif not request.itemized and len(body) > _SHORT:
             keep_echo(answer)
         attempt.settled = self._wall_clock()
         attempt.answer, attempt.classified, attempt.retry_after = answer, outcome, reply.retry_after

@@ -6,7 +6,7 @@ https://www.okx.com/docs-v5/en/#error-code; the odd shapes are observed (see tes
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,6 +48,9 @@ class Answer:
     """Whether the body says two things: it then has no `code`, and decides nothing."""
     uncut: str = ""
     """The texts that `message` and `code` were made of, to be searched for secrets."""
+    hide: Callable[[str], str] = field(default=str, repr=False, compare=False)
+    """Returns a text that may be shown in place of one of the answer's: words of an acceptance are searched for secrets
+    only when they are shown."""
 
     @property
     def ok(self) -> bool:

@@ -247,8 +247,8 @@ class Wire:
         if error is not None:
             raise error from None
         self.round_trips.append(max(0.0, ended - started))  # by the wall clock: uvloop's time is in whole milliseconds
-        read = parse_items if request.itemized else parse
-        return Reply(read(status, body), answered, body, sent, loop.time())
+        answer = parse_items(status, body) if request.itemized else parse(status, body, records=not request.writes)
+        return Reply(answer, answered, body, sent, loop.time())
 
     def _headers(self, request: ApiRequest, twist: Twist) -> dict[str, str]:
         if not request.signed:
