@@ -32,7 +32,7 @@ _HINT: Final = "ask again, do not take this for flat"
 def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Attempt, ...] = ()) -> ClosedPosition:
     """Return the accepted close as answered, with the request's own words where the answer has none.
 
-    The answer's words are not compared: OKX's own sample answers posSide "long" to a request without it.
+    Its instrument is the request's, if it has one: `answer_to` takes another one's answer for none.
     """
     item: Mapping[str, Any] = answer.data[0] if answer.data else {}
     inst_id, pos_side = item.get("instId"), item.get("posSide")
