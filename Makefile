@@ -10,9 +10,15 @@ DOCS    = .venv-docs
 .PHONY: docs docs-check docs-po site-test bench-smoke demo test check dist floor models mutants planted interop cluster soak torture bench clean
 .DEFAULT_GOAL := test
 
+# Made anew when pyproject.toml changes, half-made ones too; one of yours is left alone.
+OURS = test -e $(VENV)/.made || test -e $(READY)
+
 $(READY): pyproject.toml
+	@test ! -e $(VENV) || $(OURS) || { echo "$(VENV) is there, and not made by this Makefile: it is left alone." \
+		"Move it away, or name another one: make $(MAKECMDGOALS) VENV=.venv-make" >&2; exit 1; }
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
+	touch $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
@@ -130,4 +136,5 @@ docs-po: $(DOCS)/.ready
 	$(DOCS)/bin/sphinx-intl update --no-obsolete --line-width 0 -p build/gettext -d docs/locale -l zh_CN
 
 clean:
-	rm -rf .venv .venv-docs .venv-bench .venv-floor .venv-interop dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	! { $(OURS); } || rm -rf $(VENV)
+	rm -rf .venv-docs .venv-bench .venv-floor .venv-interop dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

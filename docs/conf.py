@@ -21,9 +21,12 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
-    "chinese_search",
+    "code_comments",
+    "exchange_codes",
     "languages",
     "names",
+    "schemas",
+    "search_words",
 ]
 source_suffix = {".md": "markdown"}
 root_doc = "index"

@@ -60,7 +60,7 @@ class Client:
         connect_timeout: Seconds to a usable connection, for each attempt; above 0.
         timeout: Seconds, above 0, from there to the complete answer; with your own session, from the call.
         max_connections: Most requests on the wire at once, at least 1.
-        keepalive: Seconds for which an idle connection is kept. 0: each request has a connection of its own.
+        keepalive: Seconds, at least 0, for which an idle connection is kept. 0: each request has one of its own.
         join: Whether closes of one position are joined, unless a call says otherwise: see `close_position`.
         on_attempt: A plain function, called with an `Attempt` after each attempt of a close. What it raises is logged.
         on_limit: Likewise, called with a `LimitEvent` after each wait for a slot, and when a key pauses.
@@ -262,7 +262,7 @@ class Client:
             cancel_orders: "entries": orders that could open a position or add to one are cancelled at once, algo orders
                 included, on `inst_ids` (with `where`: beside its positions); protective ones after all is proven flat.
                 A plain function of an OpenOrder: only those for which it is true. None: only what `auto_cxl` does.
-            look_again: With `cancel_orders`: seconds until a second look for what was opened meanwhile. 0: none.
+            look_again: With `cancel_orders`: seconds, at least 0, to a second look for what opened meanwhile. 0: none.
 
         Raises:
             OkxError: The first reading or `where` in it failed; nothing was sent. All else is in the report.

@@ -19,7 +19,7 @@ TokenState: TypeAlias = Literal["settled", "refunded", "in doubt"]
 
 
 class Outcome(Enum):
-    """What became of one attempt. `_rest.retry` says which outcomes are followed by another attempt.
+    """What became of one attempt, and with it whether another one follows, as each member says.
 
     The values are words for labels and logs, and stay as they are within a major version: the name in lower case,
     apart from ``maybe_flat``, which must not read as a proof.

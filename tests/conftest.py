@@ -4,11 +4,13 @@ import asyncio
 import gc
 import logging
 import sys
-from collections import Counter
+import traceback
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import aiohttp
 import pytest
@@ -20,7 +22,6 @@ from okx_async._calls.attempt import AttemptState
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._calls.wiring import wire_caller
 from okx_async._http.inflight import InFlight
-from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
 from okx_async._limiter.limiter import _default_limiter
 from okx_async._rest.requests import ApiRequest
@@ -44,15 +45,27 @@ TURNS = 50
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a test marked ``share(n)``, leave each n-th case, from the first on, and mark the others ``long``."""
+    """Mark ``long`` what of the cases of a test `make test` leaves to `make models`.
+
+    Of a test marked ``share(n)`` each n-th case stays, from the first on. The cases of one marked ``loops`` take turns:
+    each is run on one of the loops.
+    """
+    loops = list(_real_loops())
     found: Counter[str] = Counter()
+    numbers: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for item in items:
+        test, _, case = item.nodeid.partition("[")
         mark = item.get_closest_marker("share")
         if mark is not None:
-            test = item.nodeid.partition("[")[0]
             if found[test] % mark.args[0]:
                 item.add_marker("long")
             found[test] += 1
+        elif item.get_closest_marker("loops") and "-" in case:
+            loop, _, rest = case.partition("-")
+            nth = numbers[test].setdefault(rest, len(numbers[test]))
+            # Shifted by each row of cases and by each test, so that no value is always on the same loop.
+            if loop != loops[(nth + nth // len(loops) + len(numbers)) % len(loops)]:
+                item.add_marker("long")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -63,12 +76,15 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
     """
     if item.get_closest_marker("virtual"):
         return {"virtual": lambda: JumpingLoop(start=0.0)}
+    return _real_loops() if item.get_closest_marker("loops") else {"real": asyncio.new_event_loop}
+
+
+def _real_loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"real": asyncio.new_event_loop}
-    if item.get_closest_marker("loops"):
-        if uvloop is not None:
-            factories["uvloop"] = uvloop.new_event_loop
-        if sys.version_info >= (3, 12):
-            factories["eager"] = eager_loop
+    if uvloop is not None:
+        factories["uvloop"] = uvloop.new_event_loop
+    if sys.version_info >= (3, 12):
+        factories["eager"] = eager_loop
     return factories
 
 
@@ -91,11 +107,28 @@ def redis_server() -> Iterator[Any]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Any]:
+    """The process that commands are forked from; None where there can be none."""
+    if sys.platform != "linux":
+        yield None
+        return
+    from tests.cli.warm import Nursery  # noqa: PLC0415 - few tests need one
+
+    made = Nursery()
+    yield made
+    made.close()
+
+
 @pytest.fixture(autouse=True)
 def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log."""
+    """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log.
+
+    And give each test a process-wide limiter that no other one has used. One fixture, as each costs time in every test.
+    """
+    _default_limiter.cache_clear()
     # Collected, since clients of one API key share what they know for as long as one of them is alive. Frozen, so that
-    # further collections do not look at every module again (a history in virtual time undoes that at its end).
+    # further collections do not look at every module again.
     gc.collect()
     gc.freeze()
     if pytest_asyncio.is_async_test(request.node):
@@ -105,6 +138,7 @@ def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     logger.handlers[:] = handlers
     logger.setLevel(level)
+    _default_limiter.cache_clear()
 
 
 @pytest.fixture
@@ -113,49 +147,35 @@ async def watched_loop() -> AsyncIterator[None]:
 
     Set up before the other fixtures of the test and torn down after them, in the same loop.
     """
+    from tests.leftovers import left_in, near_frames  # noqa: PLC0415 - once the path is set
+
     loop = asyncio.get_running_loop()
-    before = _left(loop)
+    before = left_in(loop)
     complaints: list[str] = []
     loop.set_exception_handler(lambda _, what: complaints.append(f"{what['message']}: {what.get('exception')!r}"))
     loop.set_debug(not isinstance(loop, JumpingLoop))  # where it would take most of the time
-    yield
+    with nullcontext() if sys.flags.dev_mode else patch.object(traceback, "walk_stack", near_frames):
+        yield
     for _ in range(TURNS):
-        if not _left(loop) - before:
+        if not left_in(loop) - before:
             break
         await asyncio.sleep(0)
     gc.collect()  # an exception that was never retrieved is reported when its task is collected
     await asyncio.sleep(0)
     assert not complaints, "the loop reports " + "; ".join(complaints)
-    left = _left(loop) - before
+    left = left_in(loop) - before
     assert not left, "left behind: " + "; ".join(sorted(left))
 
 
-def _left(loop: asyncio.AbstractEventLoop) -> set[str]:
-    """Describe the tasks, timers and sockets of a loop."""
-    tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-    left = {f"task {task!r}" for task in tasks}
-    inner: Any = loop  # timers and sockets have no public view
-    if isinstance(loop, JumpingLoop):
-        timers = loop.timers()
-    elif not hasattr(inner, "_selector"):  # uvloop does not say
-        return left
-    else:
-        left |= {f"socket {key.fd} of {key.data!r}" for key in inner._selector.get_map().values()}
-        timers = [timer for timer in inner._scheduled if not timer.cancelled()]
-    return left | {f"timer {timer!r}" for timer in timers if not _hint(timer)}
-
-
-def _hint(timer: Any) -> bool:
-    """Whether this is the timer of an open client without requests: it stays armed until it next fires."""
-    owner = getattr(timer._callback, "__self__", None)
-    return isinstance(owner, TimeoutGroup) and not (owner.connecting or owner.answering or owner._closed)
-
-
-@pytest.fixture(autouse=True)
-def no_limits_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep tests from the file that the programs of whoever runs them share."""
-    monkeypatch.delenv("OKX_LIMITS", raising=False)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests from how this machine reaches the network, and from the file of limits that its programs share."""
+    names = ["SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "OKX_PROXY"]
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("OKX_LIMITS", *names, *map(str.lower, names)):
+            environment.delenv(name, raising=False)
+        environment.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+        yield
 
 
 @pytest.fixture
@@ -182,14 +202,6 @@ def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
 async def exchange() -> AsyncIterator[SimulatedExchange]:
     async with SimulatedExchange(seed=1) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def fresh_default_limiter() -> Iterator[None]:
-    """A process-wide limiter that no other test has used."""
-    _default_limiter.cache_clear()
-    yield
-    _default_limiter.cache_clear()
 
 
 MADE_UP = Credentials("key", "secret", "passphrase")
@@ -279,14 +291,6 @@ class Subject:
 def sending() -> type[Subject]:
     """The class of senders under test: `sending()` makes one."""
     return Subject
-
-
-@pytest.fixture(autouse=True)
-def _no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take from the environment what says how this machine reaches the network."""
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "OKX_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 class World:

@@ -55,6 +55,14 @@ def test_the_tests_of_a_page_pass(page: Path, tmp_path: Path) -> None:
     assert f"{page.read_text().count('async def test_')} passed" in done.stdout
 
 
+def test_no_page_installs_from_an_index_what_is_on_none() -> None:
+    """Until there is a release; an extra of what is installed already is another thing, which the README says."""
+    told = {name(page): re.findall(r"pip install [^`\n]*okx-async.*", page.read_text()) for page in PAGES}
+    allowed = {name(page): told.pop(name(page)) for page in (README, README_ZH, ROOT / "CHANGELOG.md")}
+    assert {page: lines for page, lines in told.items() if lines} == {}
+    assert [len(allowed[name(page)]) for page in (README, README_ZH)] == [1, 1]
+
+
 def test_links_lead_somewhere() -> None:
     targets = {
         page.parent / target for page in PAGES for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())

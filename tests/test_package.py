@@ -3,6 +3,7 @@
 import email
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -81,6 +82,22 @@ def test_the_page_of_the_package_says_what_it_is(built: Path) -> None:
     classifiers = told.get_all("Classifier") or []
     assert {"Framework :: AsyncIO", "Framework :: Pytest", "Typing :: Typed"} <= set(classifiers)
     assert told.get_payload() == (ROOT / "README.md").read_text()
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make on this machine")
+@pytest.mark.parametrize("mark", ["", ".made", ".ready"])
+def test_make_leaves_an_environment_alone_that_it_did_not_make(mark: str, tmp_path: Path) -> None:
+    venv = tmp_path / ".venv"
+    venv.mkdir()
+    (venv / "mine").touch()
+    if mark:
+        (venv / mark).touch()
+        os.utime(venv / mark, (0, 0))  # older than pyproject.toml
+    command = ["make", "demo", f"VENV={venv}", "PYTHON=false"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert done.returncode != 0
+    assert (venv / "mine").exists() is (not mark)
+    assert ("make demo VENV=.venv-make" in done.stderr) is (not mark)
 
 
 def test_the_readme_is_a_page_without_dead_links() -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from okx_async import pytest_plugin
 from okx_async._calls import wiring
 from okx_async._limiter.limiter import default_limiter
 from okx_async.simulator import Network, SimulatedExchange, VirtualLoop
+from tests.cli.warm import PYTEST, Nursery, program
 
 pytest_plugins = ["pytester"]
 
@@ -103,15 +105,35 @@ HOURS_TESTS = 6
 OPTIONS = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
 
 
+@pytest.fixture(scope="session")
+def forked_pytest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+    """A program that is pytest, forked from a process that has imported it and the package; None where it cannot be."""
+    if sys.platform != "linux":
+        yield None
+        return
+    nursery = Nursery(PYTEST, ())
+    path = tmp_path_factory.mktemp("bin") / "pytest"
+    with program(nursery, path):
+        yield path
+    nursery.close()
+
+
 @pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+def run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, forked_pytest: Path | None
+) -> Callable[..., pytest.RunResult]:
     """Run pytest with these plugins and no other, so that the installed plugins make no difference."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
-    def run(*arguments: str, plugins: tuple[str, ...] = ("_okx_async_pytest",)) -> pytest.RunResult:
+    def run(
+        *arguments: str, plugins: tuple[str, ...] = ("_okx_async_pytest",), fresh: bool = False
+    ) -> pytest.RunResult:
         loaded = [option for plugin in plugins for option in ("-p", plugin)]
-        return pytester.runpytest_subprocess(*loaded, "-p", "no:cacheprovider", *arguments, timeout=50)
+        options = (*loaded, "-p", "no:cacheprovider", *arguments)
+        if fresh or forked_pytest is None:
+            return pytester.runpytest_subprocess(*options, timeout=50)
+        return pytester.run(forked_pytest, f"--basetemp={pytester.path / 'temporary'}", *options, timeout=50)
 
     return run
 
@@ -251,7 +273,7 @@ def test_a_suite_without_it_imports_only_pytest(
             assert "_okx_async_pytest" in loaded
         """
     )
-    run("-W", "error", "--strict-markers").assert_outcomes(passed=1)
+    run("-W", "error", "--strict-markers", fresh=True).assert_outcomes(passed=1)
     run("--markers").stdout.fnmatch_lines(["@pytest.mark.okx_virtual(*"])
     fixtures = run("--fixtures").stdout
     fixtures.fnmatch_lines(["okx_client -- *", "    Return an okx_async.Client*"])

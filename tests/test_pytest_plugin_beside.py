@@ -8,7 +8,7 @@ from tests import test_pytest_plugin
 from tests.test_pytest_plugin import BOTH, HOURS, HOURS_TESTS, IN_REAL_TIME, OPTIONS
 
 pytest_plugins = ["pytester"]
-run = test_pytest_plugin.run  # the fixture
+forked_pytest, run = test_pytest_plugin.forked_pytest, test_pytest_plugin.run  # the fixtures
 
 PROPERTIES = """
     import functools

@@ -8,22 +8,27 @@ called; they print nothing.
 
 import ast
 import asyncio
+import contextlib
 import inspect
 import os
 import pty
 import re
+import runpy
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from okx_async import Credentials
+from okx_async import Client, Credentials
 from okx_async.simulator import SimulatedExchange
+from tests.cli.warm import Nursery, program
 
 DOCS = Path(__file__).parent.parent / "docs"
 HOW_TO = DOCS / "how-to"
@@ -70,7 +75,7 @@ case $1 in
 close | flatten | positions | doctor) set -- "$@" --base-url "$EXCHANGE" ;;
 simulate) exec {python} -c "$UNTIL_IT_SPEAKS" "$@" ;;
 esac
-exec {python} -b -m okx_async.cli "$@"
+exec {program} "$@"
 """
 UNTIL_IT_SPEAKS = """
 import subprocess, sys
@@ -152,7 +157,7 @@ def commands(session: str) -> Iterator[Command]:
 class Desk:
     """A folder with programs, and the shell that finds them; the exchange is a simulated one."""
 
-    def __init__(self, folder: Path, exchange: SimulatedExchange) -> None:
+    def __init__(self, folder: Path, exchange: SimulatedExchange, program: Path) -> None:
         self.folder = folder
         self.exchange = exchange
         self.live, self.demo = exchange.add_account(), exchange.add_account(demo=True)
@@ -161,7 +166,7 @@ class Desk:
             exchange.open_position("ETH-USDT-SWAP", -12, "isolated", account=account)
         self.programs = folder / "bin"
         self.programs.mkdir()
-        self.add("okx-async", OKX_ASYNC.replace("{python}", shlex.quote(sys.executable)))
+        self.add("okx-async", OKX_ASYNC.format(python=shlex.quote(sys.executable), program=shlex.quote(str(program))))
         for name in MACHINE:
             self.add(name, STAND_IN)
 
@@ -220,15 +225,22 @@ def _keys(prefix: str, keys: Credentials) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def okx_async_program(nursery: Nursery | None, tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "okx-async"
+    with program(nursery, path):
+        yield path
+
+
 @pytest.mark.share(2)
 @pytest.mark.timeout(2 * LIMIT)
 @pytest.mark.parametrize("page", WITH_SESSIONS)
-async def test_the_sessions_of_a_page_go_as_it_says(page: str, tmp_path: Path) -> None:
+async def test_the_sessions_of_a_page_go_as_it_says(page: str, okx_async_program: Path, tmp_path: Path) -> None:
     session = list(commands("".join(blocks(HOW_TO / page, "console"))))
     assert session
     script = "".join(f"{command.text}\n(code=$?; echo '{END}'$code; exit $code)\n" for command in session)
     async with SimulatedExchange() as exchange:
-        ended, printed = await Desk(tmp_path, exchange).run("bash", "-c", script)
+        ended, printed = await Desk(tmp_path, exchange, okx_async_program).run("bash", "-c", script)
     parts = re.split(rf"^{END}(\d+)\n", printed, flags=re.MULTILINE)
     assert len(parts) == 2 * len(session) + 1, (ended, printed)
     for command, text, code in zip(session, parts[::2], parts[1::2], strict=False):
@@ -237,6 +249,112 @@ async def test_the_sessions_of_a_page_go_as_it_says(page: str, tmp_path: Path) -
         for wanted in filter(None, (part for line in command.printed for part in line.split("…"))):
             before, found, rest = rest.partition(wanted)
             assert found == wanted, (command.text, wanted, before)
+
+
+# --- what may go wrong in the programs of shutdown.md and kill-switch.md ---
+
+
+def program_of(page: str) -> dict[str, Any]:
+    """Return the names that a page's programs define, which are not run."""
+    names: dict[str, Any] = {}
+    for block in blocks(HOW_TO / page, "python"):
+        tree = ast.parse(block)
+        tree.body = [part for part in tree.body if not isinstance(part, ast.Expr | ast.With)]
+        exec(compile(tree, page, "exec"), names)  # noqa: S102 - a program of our page
+    return names
+
+
+async def _deaf(_: Client) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(3600.0)
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(3600.0)
+
+
+async def _broken(_: Client) -> None:
+    try:
+        await asyncio.sleep(3600.0)
+    finally:
+        raise RuntimeError("no answer")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        (_deaf, "trade did not end in 0.3 s: flatten all the same"),
+        (_broken, "trade ended with RuntimeError('no answer')"),
+    ],
+)
+async def test_no_strategy_keeps_the_desk_from_being_flat(
+    strategy: Callable[[Client], Coroutine[Any, Any, None]], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names, loop = program_of("shutdown.md"), asyncio.get_running_loop()
+    names["trade"] = strategy
+    async with SimulatedExchange() as exchange:
+        exchange.open_position("BTC-USDT-SWAP", "3")
+        async with Client(exchange.credentials, base_url=exchange.base_url) as client:
+            loop.call_later(0.05, signal.raise_signal, signal.SIGTERM)
+            assert await names["desk"](client, grace=30.0, patience=0.3)
+        assert not exchange.positions
+    assert said in capsys.readouterr().out
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+
+
+async def test_a_grace_that_leaves_no_time_for_closes_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="give more than 13 s"):
+        await program_of("shutdown.md")["desk"](None, grace=13.0)
+
+
+@pytest.mark.parametrize("beat", ["none", "removed"])
+async def test_a_guard_fires_without_a_beat(beat: str, tmp_path: Path) -> None:
+    path = tmp_path / "beat"
+    if beat != "none":
+        path.touch()
+    if beat == "removed":
+        asyncio.get_running_loop().call_later(0.05, path.unlink)
+    async with SimulatedExchange() as exchange:
+        exchange.open_position("BTC-USDT-SWAP", "3")
+        async with Client(exchange.credentials, base_url=exchange.base_url) as client, asyncio.timeout(LIMIT):
+            report = await program_of("kill-switch.md")["guard"](path, 0.2, client, 0.02)
+        assert report.flat
+        assert not exchange.positions
+
+
+# --- other programs of pages ---
+
+
+async def test_the_service_is_one_file_that_tries_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text("\n\n".join(blocks(HOW_TO / "fastapi.md", "python")))
+    await asyncio.to_thread(runpy.run_path, str(tmp_path / "service.py"), run_name="__main__")
+    service = runpy.run_path(str(tmp_path / "service.py"), run_name="service")  # as uvicorn imports it
+    async with SimulatedExchange() as exchange:
+        monkeypatch.setenv("OKX_API_KEY", exchange.credentials.api_key)
+        monkeypatch.setenv("OKX_SECRET_KEY", exchange.credentials.secret_key)
+        monkeypatch.setenv("OKX_PASSPHRASE", exchange.credentials.passphrase)
+        service["app"].state.where = {"base_url": exchange.base_url}
+        async with service["lifespan"](service["app"]):
+            assert isinstance(service["app"].state.client, Client)
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="there is no jq on this machine")
+@pytest.mark.parametrize("case", ["refused", "nothing read", "wrong usage"])
+async def test_the_script_that_reads_json_says_what_is_left(case: str, okx_async_program: Path, tmp_path: Path) -> None:
+    [script] = blocks(DOCS / "reference" / "json.md", "bash")
+    async with SimulatedExchange() as exchange:
+        desk = Desk(tmp_path, exchange, okx_async_program)
+        if case == "refused":
+            exchange.inject(code="51108", times=None)
+        elif case == "nothing read":
+            exchange.inject(code="50030", path=None, times=None)
+        else:
+            script = script.replace("--yes", "--yes --deadline soon")
+        code, printed = await desk.run("bash", "-c", script)
+    assert (code, "jq:" in printed) == (0, False), printed
+    said = {"refused": "BTC-USDT-SWAP: refused 51108", "nothing read": "\n50030 on ", "wrong usage": "(exit code 2)"}
+    assert said[case] in printed
 
 
 # --- the script of unattended-flatten.md ---
@@ -251,18 +369,22 @@ def exit_script(tmp_path: Path) -> Path:
     return path
 
 
-async def test_the_script_is_silent_about_a_flat_account(exit_script: Path, tmp_path: Path) -> None:
+async def test_the_script_is_silent_about_a_flat_account(
+    exit_script: Path, okx_async_program: Path, tmp_path: Path
+) -> None:
     async with SimulatedExchange() as exchange:
-        desk = Desk(tmp_path, exchange)
+        desk = Desk(tmp_path, exchange, okx_async_program)
         code, printed = await desk.run(str(exit_script))
         assert (code, desk.calls) == (0, []), printed
         assert not [one for one in exchange.positions if one.user_id == desk.live.user_id]
     assert (tmp_path / "exits.jsonl").read_text().count("\n") == 1
 
 
-async def test_the_script_tries_three_times_and_tells(exit_script: Path, tmp_path: Path) -> None:
+async def test_the_script_tries_three_times_and_tells(
+    exit_script: Path, okx_async_program: Path, tmp_path: Path
+) -> None:
     async with SimulatedExchange() as exchange:
-        desk = Desk(tmp_path, exchange)
+        desk = Desk(tmp_path, exchange, okx_async_program)
         exchange.inject(code="51108", times=None)
         code, printed = await desk.run(str(exit_script))
         assert code == 1, printed
@@ -271,10 +393,12 @@ async def test_the_script_tries_three_times_and_tells(exit_script: Path, tmp_pat
     assert (tmp_path / "exits.jsonl").read_text().count('"flat":false') == 3
 
 
-async def test_the_script_does_not_repeat_wrong_usage(exit_script: Path, tmp_path: Path) -> None:
+async def test_the_script_does_not_repeat_wrong_usage(
+    exit_script: Path, okx_async_program: Path, tmp_path: Path
+) -> None:
     async with SimulatedExchange() as exchange:
-        desk = Desk(tmp_path, exchange)
-        desk.add("okx-async", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m okx_async.cli "$@"\n')  # no keys
+        desk = Desk(tmp_path, exchange, okx_async_program)
+        desk.add("okx-async", f'#!/bin/sh\nexec {shlex.quote(str(okx_async_program))} "$@"\n')  # no keys
         code, _ = await desk.run(str(exit_script))
     assert code == 2
     assert [call.split()[0] for call in desk.calls] == ["curl"]

@@ -7,7 +7,6 @@ from typing import Any
 
 import cattrs
 import pytest
-from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import okx_async as okx
@@ -110,6 +109,8 @@ def test_an_error_of_another_kind_is_not_read() -> None:
 
 
 async def test_records_are_response_models_of_fastapi() -> None:
+    from fastapi import FastAPI  # noqa: PLC0415 - its import takes as long as a hundred tests
+
     app = FastAPI()
 
     def serve(path: str, record: Any) -> None:
@@ -124,7 +125,7 @@ async def test_records_are_response_models_of_fastapi() -> None:
         assert await _get(app, f"/{nth}") == TypeAdapter(type(record)).dump_python(record, mode="json")
 
 
-async def _get(app: FastAPI, path: str) -> Any:
+async def _get(app: Any, path: str) -> Any:
     scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
     sent: list[Any] = []
 

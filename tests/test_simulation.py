@@ -16,7 +16,7 @@ from okx_async.torture import happen, plan_of
 
 PACKAGE = Path(__file__).parent.parent / "okx_async"
 SEEDS = 100
-IN_EACH_RUN = 20
+IN_EACH_RUN = 10
 """Those of them that `make test` looks at; `make models` takes all, `make torture` 10,000 others."""
 # Seeds whose histories once broke an invariant, and why. What a seed means changes with every new strategy and mishap,
 # so most of these faults have tests of their own beside the code, and some are planted again in tests/planted.
@@ -61,17 +61,14 @@ def test_a_seed_decides_everything() -> None:
 
 def test_no_hash_seed_and_no_process_changes_a_history() -> None:
     code = "from okx_async.torture import happen, plan_of; print([happen(plan_of(s)).hash for s in (28, 98)])"
-    told = {
-        subprocess.run(  # noqa: S603 - our own interpreter and text
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in (0, 4711)
-    }
-    assert told == {f"{[happen(plan_of(seed)).hash for seed in (28, 98)]}\n"}
+    told = subprocess.run(  # noqa: S603 - our own interpreter and text
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": "4711"},  # here it is another one
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert told == f"{[happen(plan_of(seed)).hash for seed in (28, 98)]}\n"
 
 
 def _reads(text: str, place: str) -> Iterator[str]:

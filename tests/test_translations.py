@@ -24,6 +24,10 @@ FENCED = re.compile(r"^( *)(```+)[^\n]*\n.*?^\1\2 *$|<!--.*?-->|^:::.*?$|^\([\w-
 CODE = re.compile(r"(`+).+?\1")
 LINK = re.compile(r"\]\([^)]*\)")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+COMMENTS = DOCS / "locale" / "zh_CN" / "comments.po"
+CODE_BLOCK = re.compile(r"^```(?:python|console|bash|sh|ini|yaml)\b.*?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"(?:^|(?<=\s))# (.+)$", re.MULTILINE)  # as docs/_extensions/code_comments.py reads them
+SHOWN = ("/", "<", "okx.")  # a path, or code: nothing to translate
 HAN = r"[\u4e00-\u9fff]"
 PUNCTUATION = r"[\u3000-\u303f\uff00-\uff65\u2018-\u201d`*_]"  # what Markdown does not take for a letter
 BOLD = re.compile(r"(.?)\*\*(.+?)\*\*(.?)")
@@ -98,6 +102,26 @@ def test_each_paragraph_is_translated(page: str) -> None:
         text = text.replace(paragraph, " ")
     assert re.findall(r"[\w ]*\w[\w ]*", re.sub(r"\b\d+\.(?= )", "", text)) == [], "run `make docs-po`"
     assert [paragraph for paragraph, translation in translated(page).items() if not translation] == []
+
+
+def comments() -> dict[str, str]:
+    """The comments in code, and their translations."""
+    with COMMENTS.open("rb") as file:
+        return {str(message.id): str(message.string) for message in list(read_po(file))[1:]}
+
+
+@pytest.mark.long
+def test_each_comment_in_code_is_translated() -> None:
+    blocks = [block for page in PAGES for block in CODE_BLOCK.findall((DOCS / f"{page}.md").read_text())]
+    found = {comment for block in blocks for comment in COMMENT.findall(block) if not comment.startswith(SHOWN)}
+    assert found == set(comments()), f"in {COMMENTS.name} only what is on a page"
+
+
+def test_comments_in_code_are_in_the_same_words() -> None:
+    assert [text for text in comments().values() if not text or any(word in text for word in refused())] == []
+    assert {text: found for text in comments().values() if (found := CROWDED.findall(CODE.sub("`x`", text)))} == {}
+    code = {text: set(CODE.findall(text)) ^ set(CODE.findall(made)) for text, made in comments().items()}
+    assert {text: found for text, found in code.items() if found} == {}
 
 
 @pytest.mark.parametrize("page", PAGES)

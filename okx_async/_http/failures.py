@@ -15,6 +15,17 @@ _BASIC_AUTH: Final = re.compile(r"BasicAuth\([^)]*\)")
 _NAME_OF_ANOTHER: Final = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _NOT_NOW: Final = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 _EXPIRED: Final = 10
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
+_NO_COMMON: Final = frozenset(
+    {
+        "NO_PROTOCOLS_AVAILABLE",
+        "NO_SHARED_CIPHER",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "UNSUPPORTED_PROTOCOL",
+    }
+)
+"""OpenSSL's words for what no repeat can change."""
 _BARRED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _LOGIN_WANTED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 
@@ -38,8 +49,12 @@ def futile(exc: BaseException) -> bool:
     """Return whether a repeat would meet the same: what is wrong does not pass by itself."""
     if isinstance(exc, aiohttp.ClientHttpProxyError):
         return exc.status in _LOGIN_WANTED
-    return _socks_login(exc) or isinstance(
-        exc, aiohttp.ClientConnectorCertificateError | aiohttp.ServerFingerprintMismatch | aiohttp.InvalidURL
+    return (
+        _socks_login(exc)
+        or bool(_handshake(exc))
+        or isinstance(
+            exc, aiohttp.ClientConnectorCertificateError | aiohttp.ServerFingerprintMismatch | aiohttp.InvalidURL
+        )
     )
 
 
@@ -99,10 +114,22 @@ def _unreached(exc: aiohttp.ClientConnectorError) -> str:
     return f"no connection to {role}{host}:{port}: {said or 'it ended in the handshake'}"
 
 
+def _handshake(exc: BaseException) -> str:
+    """Return why no handshake with this server can work, and what to do; "" for any other error."""
+    reason = getattr(exc.os_error, "reason", "") if isinstance(exc, aiohttp.ClientConnectorSSLError) else ""
+    if not isinstance(exc, aiohttp.ClientConnectorSSLError) or reason not in {*_NO_TLS, *_NO_COMMON}:
+        return ""
+    if reason in _NO_TLS:
+        return f"{exc.host}:{exc.port} speaks no TLS ({reason}): check scheme and port of base_url, and the proxy"
+    return f"{exc.host}:{exc.port} and this client have no TLS version or cipher in common ({reason}): check ssl="
+
+
 def _remedy(exc: BaseException) -> str:
     """Return which certificate is refused and what to do, "" for any other error."""
     if isinstance(exc, aiohttp.ServerFingerprintMismatch):
         return f"the certificate of {exc.host} has another fingerprint than the session's connector asks for"
+    if trouble := _handshake(exc):
+        return trouble
     if not isinstance(exc, aiohttp.ClientConnectorCertificateError):
         return ""
     error = exc.certificate_error

@@ -23,6 +23,12 @@ LIMITS: Final[dict[str, Any]] = {
 """What is read of an answer's head."""
 
 
+_BEGINNING: Final = b"\r\n\r\nHTTP/1."
+_MOST_ANSWERS: Final = 100
+_PIECE: Final = 2048
+"""Bytes, and interim answers ("100 Continue") in one piece of them, above which a peer only keeps the loop busy."""
+
+
 class AskedProtocol(ResponseHandler):
     """aiohttp's protocol, which ends its connection when bytes come over it unasked."""
 
@@ -39,11 +45,14 @@ class AskedProtocol(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of an answer."""
-        if self.asker is not None or not data:  # without data, aiohttp goes on with what it has
-            super().data_received(data)
-        else:
+        if self.asker is None and data:  # without data, aiohttp goes on with what it has
             self.force_close()
             reset(self.transport)
+        elif len(data) > _PIECE and data.count(_BEGINNING) > _MOST_ANSWERS:
+            self.set_exception(aiohttp.ClientPayloadError("a flood of answers came for one request"))
+            reset(self.transport)
+        else:
+            super().data_received(data)
 
     def rest(self) -> None:
         """Take no more bytes; end the connection if some came already that belong to no answer."""

@@ -20,8 +20,11 @@ uvloop fires timers before it reads, and needs three turns to read and to wake t
 LOOKS: Final = 64
 """How often a request that is due gets `TURNS` more, because its answer still comes out of the socket.
 
-A long answer takes several turns. The bound is for a peer that never stops sending.
+A long answer takes several turns. The bounds are for a peer that never stops sending.
 """
+SURE_LOOKS: Final = 3
+READING: Final = 1.0
+"""Seconds in which a request that is due gets more turns than those of `SURE_LOOKS`."""
 HELD_UP: Final = 0.05
 """Seconds by which a timer fires late if the loop stood still: a blocking call, a stopped process, a paused machine."""
 MOST_BACK: Final = 5.0
@@ -51,7 +54,7 @@ TimeoutQueue: TypeAlias = dict[Expiring, float]
 class TimeoutGroup:
     """The requests of one client that have a time limit now, and the connections that carry them."""
 
-    __slots__ = ("_at", "_closed", "_late", "_timer", "answering", "carriers", "connecting", "loop")
+    __slots__ = ("_at", "_closed", "_late", "_read_until", "_timer", "answering", "carriers", "connecting", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -62,6 +65,7 @@ class TimeoutGroup:
         self._timer: asyncio.Handle | None = None
         self._at = 0.0
         self._late = 0.0
+        self._read_until = 0.0
         self._closed = False
 
     def enter(self, request: Expiring, queue: TimeoutQueue, seconds: float) -> None:
@@ -103,13 +107,16 @@ class TimeoutGroup:
             came: The requests whose bytes were in the kernel at the last look; their tasks may not have them yet.
         """
         if turns == TURNS:
-            self._late = self.loop.time() - self._at
+            now = self.loop.time()
+            self._late, self._read_until = now - self._at, now + READING
         if turns:
             self._timer = self.loop.call_soon(self._on_timer, turns - 1, looks, came)
             return
         self._timer = None
-        due = self._due(self.loop.time() + EARLY)
-        reading = frozenset(request for request, _ in due if looks and request.arriving())
+        now = self.loop.time()
+        due = self._due(now + EARLY)
+        more = looks > LOOKS - SURE_LOOKS or (looks > 0 and now < self._read_until)
+        reading = frozenset(request for request, _ in due if more and request.arriving())
         waiting = reading | came
         for request, connects in due:
             if connects and self._late > HELD_UP:

@@ -89,6 +89,7 @@ def check_base_url(url: str, *, allow_plain_http: bool = False) -> str:
         parsed = URL(url)
         host = parsed.raw_host or ""
         port = parsed.port
+        _ = parsed.host  # which is decoded when it is asked for: "xn--" is no name
     except ValueError as exc:
         raise InvalidRequestError(f"base_url must be a URL, got {short_repr(url)}") from exc
     if parsed.scheme not in {"http", "https"}:

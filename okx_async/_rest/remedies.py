@@ -61,7 +61,8 @@ def next_step(outcome: Outcome, code: str, words: str, close: ClosePosition | No
 
 
 _OPTION: Final = re.compile(
-    r"\b(auto_cxl|mgn_mode|pos_side|cl_ord_id|base_url|max_wait|(?:ccy|tag|demo|region)(?==))(?:=True|='(\w+)'|=([\w.]+)|=)?"
+    r"\b(auto_cxl|mgn_mode|pos_side|cl_ord_id|base_url|max_wait|counts_as|connect_timeout|local_addr"
+    r"|(?:ccy|tag|demo|region|proxy|timeout|deadline)(?==))(?:=True|='(\w+)'|=([\w.:]+)|=)?"
 )
 
 

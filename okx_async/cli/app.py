@@ -10,9 +10,10 @@ import typer
 
 from okx_async import ClosePosition, __version__
 from okx_async.cli.exits import show
-from okx_async.cli.help import HelpCommand, HelpGroup, one_of
+from okx_async.cli.help import HelpCommand, one_of
 from okx_async.cli.log import log_to_stderr
 from okx_async.cli.options import Json, seconds, with_target
+from okx_async.cli.root import RootGroup
 from okx_async.cli.simulated import simulated
 from okx_async.cli.workbench import bench, demo, simulate, torture
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     help="Close OKX positions: never refused for rate, honest about every outcome.",
     epilog="Exit codes: 0 done, 1 refused, not sent or failed, 2 wrong usage, 3 outcome unknown.",
     no_args_is_help=True,
-    cls=HelpGroup,
+    cls=RootGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # boxes cut long options off, and stand in the way in pipes and narrow terminals
     # A traceback with locals would print keys.

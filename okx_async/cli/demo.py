@@ -21,7 +21,7 @@ from okx_async import Attempt, Client, ClosePosition, CloseResult, OkxError, rat
 from okx_async._rest.requests import CLOSE_PATH, close_body
 from okx_async._rest.signing import Signer
 from okx_async.cli.book import GROUPS, group_of, open_book
-from okx_async.cli.exits import ExitCode, emit, say
+from okx_async.cli.exits import ExitCode, emit, say, say_error
 from okx_async.cli.runs import QUOTA, STRATEGIES, Group, Key, Pace, Run, Settings
 from okx_async.cli.signals import Stop
 from okx_async.cli.signals import run as run_until_stopped
@@ -40,7 +40,7 @@ def run(settings: Settings, *, compare: bool, as_json: bool) -> ExitCode:
     try:
         ended = run_until_stopped(_runs(settings, compare=compare, live=not as_json), stop)
     except OkxError as error:  # only reading positions raises; failed closes are part of the run
-        say(f"error: {error}")
+        say_error(error)
         return ExitCode.FAILED
     if ended is None:
         say(f"{stop.word}: the demo was not finished; all of it was simulated, nothing was sent anywhere")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from okx_async import InvalidRequestError
 from okx_async._rest.rate_keys import check_user_id
-from okx_async.cli.exits import ExitCode, emit, exit_code, say
+from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 from okx_async.doctor import Finding, Level, examine_exchange, examine_keys, examine_limits, examine_machine
@@ -27,7 +27,7 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
         if user_id is not None:
             check_user_id(user_id)
     except InvalidRequestError as error:
-        say(f"error: {error}")
+        say_error(error)
         return exit_code(error)
     credentials, keys = examine_keys()
     stop = Stop()
@@ -41,7 +41,7 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
     for finding in (keys, *examine_machine(), examine_limits()):  # last: host, environment and clock matter most
         found(finding)
     if wrong is not None:
-        say(f"error: {wrong}")
+        say_error(wrong)
         return exit_code(wrong)
     counts = Counter(finding.level for finding in findings)
     if not finished:

@@ -11,7 +11,8 @@ import orjson
 import typer
 
 from okx_async import Attempt, InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
-from okx_async.cli.streams import page
+from okx_async._rest.remedies import by_option
+from okx_async.cli.streams import in_encoding, page
 
 
 class ExitCode(IntEnum):
@@ -38,6 +39,11 @@ def say(text: str, end: str = "\n") -> None:
     _write(f"{text}{end}", sys.stderr)
 
 
+def say_error(error: object) -> None:
+    """Write an error to stderr, with the names of options in place of those of arguments."""
+    say(f"error: {by_option(str(error))}")
+
+
 def show(text: str) -> None:
     """Write a result to stdout and flush it: a reader may be waiting for it."""
     _write(f"{text}\n", sys.stdout)
@@ -45,7 +51,7 @@ def show(text: str) -> None:
 
 def emit(record: dict[str, Any]) -> None:
     """Write one JSON object to stdout, as one line."""
-    show(orjson.dumps(record).decode())
+    show(in_encoding(orjson.dumps(record).decode()))
     failure = getattr(sys.stdout, "failure", None)
     if isinstance(failure, OSError):
         unwritten.append(failure.strerror or str(failure))

@@ -23,7 +23,7 @@ from okx_async import (
 )
 from okx_async._flatten.report import FLAT_STATES
 from okx_async.cli.consent import Stopped, ask, no_terminal
-from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say
+from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say, say_error
 from okx_async.cli.flatten_consent import Consent, FlattenOptions, Found, find
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
@@ -99,7 +99,7 @@ def _progress(*, live: bool) -> AbstractContextManager[Callable[[FlattenRow], ob
 
 
 def _ask(found: Found, target: Target, options: FlattenOptions, stop: Stop) -> Stopped | None:
-    from okx_async.cli.tables import print_positions  # noqa: PLC0415 - not for JSON
+    from okx_async.cli.tables import print_lines, print_positions  # noqa: PLC0415 - not for JSON
 
     asked = []
     if found.positions:
@@ -111,8 +111,8 @@ def _ask(found: Found, target: Target, options: FlattenOptions, stop: Stop) -> S
     if found.orders:
         asked.append(f"cancel {_count(len(found.orders), 'order')}")
     orders = "cancel pending close orders first" if options.auto_cxl else "stay; pending ones refuse the close"
-    say(f"  filter  {options.filter() or 'none: everything that is open'}")
-    say(f"  orders  {orders}\n  where   {target.description()}")
+    about = f"  filter  {options.filter() or 'none: everything that is open'}", f"  orders  {orders}"
+    print_lines([*about, f"  where   {target.description()}"], to_stderr=True)
     return ask(f"{' and '.join(asked).capitalize()}?", stop)
 
 
@@ -121,21 +121,23 @@ def _count(number: int, thing: str) -> str:
 
 
 def _say_unreadable(found: Found) -> None:
-    for record in found.unreadable:
-        say(f"not to be closed, since it cannot be read: {record.reason}")
+    from okx_async.cli.tables import print_lines  # noqa: PLC0415 - not for JSON
+
+    lines = (f"not to be closed, since it cannot be read: {record.reason}" for record in found.unreadable)
+    print_lines(lines, to_stderr=True)
 
 
 def _say_orders(found: Found) -> None:
     from okx_async.cli.flatten_page import order_lines  # noqa: PLC0415 - not for JSON
+    from okx_async.cli.tables import print_lines  # noqa: PLC0415 - the same
 
     for orders, when in (
         (found.entries, "To be cancelled at once, since they may open a position:"),
         (found.protective, "To be cancelled once all of it is flat:"),
     ):
         if orders:
-            say("\n".join([when, *order_lines(orders)]))
-    for why in found.unread:
-        say(f"pending orders that are not shown are not cancelled: {why}")
+            print_lines([when, *order_lines(orders)], to_stderr=True)
+    print_lines((f"pending orders that are not shown are not cancelled: {why}" for why in found.unread), to_stderr=True)
 
 
 def _nothing_sent(found: Found, options: FlattenOptions, *, as_json: bool) -> ExitCode:
@@ -183,7 +185,7 @@ def _stopped(notes: Sequence[str], attempts: Sequence[Attempt], stop: Stop) -> S
 
 def _failed(error: OkxError, target: Target, attempts: Sequence[Attempt], *, as_json: bool) -> ExitCode:
     """Report a flatten that raised: the first reading failed, or an argument was wrong."""
-    say(f"error: {error}")
+    say_error(error)
     if isinstance(error, InvalidRequestError):
         return exit_code(error)
     sent = any(attempt.sent is not None for attempt in attempts)

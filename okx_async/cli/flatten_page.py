@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from okx_async import FlattenReport, FlattenRow, FlattenState, OpenOrder, Outcome, Position
+from okx_async._rest.remedies import by_option
 from okx_async.cli.exits import say, show
 from okx_async.cli.tables import console, plain, print_hanging
 
@@ -96,7 +97,7 @@ def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]
     for row in report.rows:
         print_hanging(page, _head(*_WORDS[row.state]), plain(f"{_name(row.position)}: {_sizes(row)}"))
         if row.error is not None:
-            print_hanging(page, _head("", ""), plain(str(row.error)))
+            print_hanging(page, _head("", ""), plain(by_option(str(row.error))))
     for position in left_alone:
         why = "appeared after you were asked" if position.inst_type else "does not say of which type it is"
         text = f"{_name(position)}: {_size(position)}, {why}; left alone"
@@ -147,7 +148,8 @@ def _sizes(row: FlattenRow) -> str:
     before = "nothing" if row.before is None else _size(row.before)
     gone = row.state in {FlattenState.CLOSED, FlattenState.ALREADY_FLAT}
     after = f"{row.after.pos:f}" if row.after is not None else "flat" if gone else "?"
-    closes = f"{len(row.attempts)} close{'s' * (len(row.attempts) != 1)}"
+    sent = sum(attempt.sent is not None for attempt in row.attempts)
+    closes = f"{sent} close{'s' * (sent != 1)}" if sent else "no close was sent"
     return f"{before} → {after}; {closes}, {row.seconds:.2f} s"
 
 

@@ -14,8 +14,23 @@ _NARROW: Final = 64
 """Columns below which explanations stand under their options, not beside them."""
 
 
+_OF_ALL: Final = frozenset({"--verbose", "-v", "--version"})
+"""Options that stand before the command."""
+
+
 class HelpCommand(TyperCommand):
     """A command whose help fits the terminal."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options; one that belongs before the command is told so."""
+        known = {name for parameter in self.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        given = args[: args.index("--")] if "--" in args else args
+        for option in given if not ctx.resilient_parsing else ():
+            if option in _OF_ALL - known:
+                root = ctx.find_root().info_name
+                command = ctx.command_path.removeprefix(f"{root} ")
+                ctx.fail(f"{option} goes before the command: {root} {option} {command}")
+        return super().parse_args(ctx, args)
 
     def get_help(self, ctx: Any) -> str:
         """Return the help."""

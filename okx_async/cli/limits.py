@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from okx_async import InvalidRequestError, SlotSource
 from okx_async._calls.default_source import VARIABLE
-from okx_async.cli.exits import ExitCode, emit, exit_code, say, show
+from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
 from okx_async.doctor.limits import server_problems, server_words
 from okx_async.stores.places import default_path, prepare
 from okx_async.stores.reports import KeyReport, StoreReport
@@ -40,17 +40,19 @@ def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:
             return ExitCode.USAGE
         found = report_of(path, vouch=vouch)
     except InvalidRequestError as error:
-        say(f"error: {error}")
+        say_error(error)
         return exit_code(error)
     except StoreError as error:
-        say(f"error: {error}")
+        say_error(error)
         if as_json:
             emit({"outcome": "not_read", "error": type(error).__name__, "text": str(error)})
         return ExitCode.FAILED
     if as_json:
         emit({**asdict(found), "path": str(found.path)})
         return ExitCode.DONE
-    show("\n".join(_lines(found)))
+    from okx_async.cli.tables import print_lines  # noqa: PLC0415 - not for JSON, nor for the other commands
+
+    print_lines(_lines(found))
     return ExitCode.DONE
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from okx_async import OkxError
+from okx_async._rest.remedies import by_option
 from okx_async.cli.exits import say
 
 _LOGGER: Final = logging.getLogger("okx_async")
@@ -75,7 +76,8 @@ class Log(logging.Handler):
         self._left_out = 0
 
     def _line(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {self.format(record)}"
+        text = self.format(record)
+        return f"{record.levelname.lower()}: {text if self._verbose else by_option(text)}"
 
 
 def log_to_stderr(*, verbose: bool) -> None:

@@ -15,7 +15,7 @@ from okx_async import Credentials, InvalidRequestError, OkxError
 from okx_async._http.route import NetworkOptions
 from okx_async._rest.rate_keys import check_user_id
 from okx_async.cli.consent import Stopped, ask, no_terminal
-from okx_async.cli.exits import ExitCode, emit, failure_record, say
+from okx_async.cli.exits import ExitCode, emit, failure_record, say, say_error
 from okx_async.cli.limits import command_limits
 from okx_async.cli.recordings import recorder_for, save
 from okx_async.cli.signals import Stop, run
@@ -160,7 +160,7 @@ def _ask(survey: Survey | None, target: Target, stop: Stop) -> Stopped | None:
 
 def _failed(error: OkxError, target: Target, *, as_json: bool) -> ExitCode:
     """Report what came before anything was opened."""
-    say(f"error: {error}")
+    say_error(error)
     code = ExitCode.USAGE if isinstance(error, InvalidRequestError) else ExitCode.FAILED
     if hint := target.doctor_hint(error):
         say(hint)

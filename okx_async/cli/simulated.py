@@ -212,15 +212,18 @@ def instrument(
     _run(base_url, "instrument", fields, f"{inst_id}: {state}", as_json=as_json)
 
 
-@_command("fault", "Let closes meet a fault of the catalogue.")
+@_command("fault", "Let closes meet a fault, or a code.")
 def fault(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="NAME", autocompletion=_fault_names, help="Of the catalogue, for instance 50026; see `faults`."
         ),
-    ],
+    ] = None,
     *,
+    code: Annotated[
+        str | None, typer.Option(metavar="CODE", help="In place of NAME: any code of the exchange, such as 51108.")
+    ] = None,
     times: Annotated[
         str | None, typer.Option(metavar="N|always", help="How many closes meet it; by default one, of most faults.")
     ] = None,
@@ -232,10 +235,10 @@ def fault(
     base_url: _Url = None,
     as_json: _Json = False,
 ) -> None:
-    """Let the next close meet a fault of the catalogue, or the next N."""
+    """Let the next close meet a fault of the catalogue, or be answered a code; or the next N."""
     if not (times in {None, "always"} or (times.isascii() and times.isdecimal() and int(times))):
         raise typer.BadParameter(f"must be a number of closes or always, got {times!r}", param_hint="--times")
-    fields = _given(name=name, inst_id=inst, user_id=account)
+    fields = _given(name=name, code=code, inst_id=inst, user_id=account)
     # A fault of the catalogue has its own say of how often it strikes, and whether the close is executed.
     if times is not None:
         fields["times"] = None if times == "always" else int(times)

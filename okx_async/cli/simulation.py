@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from okx_async import Credentials
-from okx_async.cli.exits import ExitCode, emit, say, show, unwritten
+from okx_async.cli.exits import ExitCode, emit, say, say_error, show, unwritten
 from okx_async.cli.signals import Stop
 from okx_async.cli.signals import run as run_until_stopped
 from okx_async.simulator import Account, SimulatedExchange
@@ -54,7 +54,7 @@ def run(options: Options, scene: Scene, *, as_json: bool) -> ExitCode:
         for text in scene.faults:
             _fault(exchange, text)
     except (TypeError, ValueError) as error:  # the simulator refused an option or a position
-        say(f"error: {error}")
+        say_error(error)
         return ExitCode.USAGE
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts with "&"

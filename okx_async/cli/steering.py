@@ -7,7 +7,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from okx_async.cli.exits import ExitCode, emit, say, show
+from okx_async.cli.exits import ExitCode, emit, say_error
 from okx_async.cli.signals import Stop
 from okx_async.cli.signals import run as run_until_stopped
 
@@ -51,12 +51,14 @@ def print_answer(answer: Mapping[str, Any], words: str, *, as_json: bool) -> Non
     if as_json:
         emit(dict(answer))
     else:
-        show(words)
+        from okx_async.cli.tables import print_lines  # noqa: PLC0415 - not for JSON
+
+        print_lines(words.splitlines())
 
 
 def fail(error: NoAnswerError) -> ExitCode:
     """Print why nothing was done; return the exit code."""
-    say(f"error: {error}")
+    say_error(error)
     return error.code
 
 

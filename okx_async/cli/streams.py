@@ -6,6 +6,7 @@ of it for all.
 """
 
 import errno
+import json
 import os
 import stat
 import sys
@@ -78,6 +79,15 @@ class Page:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def in_encoding(text: str) -> str:
+    """Return JSON as stdout can show it: what its encoding has not is escaped, since "?" would be another id."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return "".join(one if one.isascii() else json.dumps(one)[1:-1] for one in text)
+    return text
 
 
 def page(stream: TextIO) -> TextIO:

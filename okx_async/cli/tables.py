@@ -120,6 +120,25 @@ def print_hanging(page: Console, head: Text, text: Text) -> None:
         page.print((Text(indent) if nth else head) + Text(line, text.style), soft_wrap=True)
 
 
+def print_lines(lines: Iterable[str], *, to_stderr: bool = False) -> None:
+    """Print lines, the further parts of a long one indented by two more columns than the line; words are not broken."""
+    page = console(to_stderr=to_stderr)
+    for line in lines:
+        text = plain(line).plain
+        indent = " " * (len(text) - len(text.lstrip()))
+        further = indent + " " * _INDENT
+        parts = textwrap.wrap(
+            text.lstrip(),
+            page.width,
+            initial_indent=indent,
+            subsequent_indent=further,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for part in parts or [""]:
+            page.print(Text(part), soft_wrap=True)
+
+
 def _received(position: Position, key: str) -> Text:
     value = position.raw.get(key)
     return plain(value if isinstance(value, str | int | float) else "")
@@ -134,10 +153,11 @@ def console(*, to_stderr: bool = False) -> Console:
     """Return a rich console on the current stdout or stderr."""
     stream = never_raising(sys.stderr if to_stderr else sys.stdout)
     page = Console(highlight=False, file=stream)
-    if not os.environ.get("COLUMNS"):
+    given = os.environ.get("COLUMNS", "")
+    if not (given.isdecimal() and int(given)):  # 0 is what a terminal without a size is told
         if not stream.isatty():
             page.width = _UNLIMITED
-        elif page.is_dumb_terminal:  # rich takes 80 columns for granted
+        elif given or page.is_dumb_terminal:  # rich takes either at its word, or 80 columns for granted
             columns, lines = shutil.get_terminal_size()
             page.size = ConsoleDimensions(columns, lines)
     return page

@@ -23,7 +23,7 @@ from okx_async import (
 )
 from okx_async._rest.requests import close_body
 from okx_async.cli.consent import Stopped, ask, no_terminal
-from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say, show
+from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say, say_error, show
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 
@@ -40,7 +40,7 @@ def close(
         stop = Stop()
         refusal = None if yes or target.simulated(credentials) else _ask(request, target, stop)
     except InvalidRequestError as error:
-        say(f"error: {error}")
+        say_error(error)
         return exit_code(error)
     ending = refusal or run(_close(client, request, max_wait, attempts, stop, confirm=confirm), stop)
     if ending is None:
@@ -57,7 +57,7 @@ def positions(inst_ids: list[str] | None, target: Target, *, as_json: bool) -> E
     try:
         listed = run(_positions(target.client(Credentials.from_env()), inst_ids), stop)
     except OkxError as error:
-        say(f"error: {error}")
+        say_error(error)
         if hint := target.doctor_hint(error):
             say(hint)
         if as_json and exit_code(error) is not ExitCode.USAGE:
@@ -165,7 +165,7 @@ def _ended(
     match ending:
         case OkxError():
             code = exit_code(ending)
-            say(f"error: {ending}")
+            say_error(ending)
             if hint := target.doctor_hint(ending):
                 say(hint)
             record |= failure_record(ending)

@@ -5,6 +5,7 @@ belongs to one home.
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
@@ -12,7 +13,7 @@ from okx_async._models import Outcome
 from okx_async._rest.codes import CODES
 from okx_async._rest.hosts import REGIONS
 from okx_async._rest.outcomes import classify
-from okx_async._rest.remedies import READ_STEP, next_step
+from okx_async._rest.remedies import FOREIGN_STEP, READ_STEP, next_step
 from okx_async._rest.responses import Answer
 from okx_async.doctor.finding import Finding, Level
 
@@ -80,12 +81,16 @@ def refusal(check: str, answer: Answer, what: str, *, demo: bool = False) -> Fin
     if outcome is Outcome.ACCEPTED:
         return Finding(check, Level.WARN, f"{what}: the answer says nothing", READ_STEP)
     words = answer.message.rstrip(" .;") or (known.meaning if known else "no reason given")
-    if outcome is Outcome.UNKNOWN:
+    # A page of something between here and OKX: a login, another server. A gateway's own error may pass.
+    strange = outcome is Outcome.UNKNOWN and not answer.envelope and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    if strange:
+        remedy = FOREIGN_STEP
+    elif outcome is Outcome.UNKNOWN:
         remedy = READ_STEP
     elif code in OF_THE_OTHER:
         remedy = _OTHER_ENVIRONMENT[demo]
     else:
         remedy = _REMEDIES.get(code) or next_step(outcome, code, words)
-    passing = outcome in {Outcome.RATE, Outcome.LATER, Outcome.FROZEN, Outcome.UNKNOWN}
+    passing = not strange and outcome in {Outcome.RATE, Outcome.LATER, Outcome.FROZEN, Outcome.UNKNOWN}
     text = f"{what}: {answer.code or f'HTTP {answer.status}'}: {words}"
     return Finding(check, Level.WARN if passing else Level.FAIL, text, remedy)

@@ -8,10 +8,11 @@ and are not delayed, not counted and not in the journal. By default only those o
     POST /simulated/price     {"inst_id": "BTC-USDT-SWAP", "px": "60000"}; also position, order, fault, …
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from itertools import islice
 from typing import Any, Final
@@ -32,6 +33,9 @@ NAME: Final = "okx_async"
 _STATES: Final = ("live", "suspend", "preopen", "post_only", "settling")
 _LAST: Final = 100  # rows of the journal that are shown unasked
 _MOST: Final = 10_000
+_INST_ID: Final = re.compile(r"[A-Z0-9]+-[A-Z0-9_]+(-(SWAP|[0-9]{6}(-[0-9.]+-[CP])?))?")
+"""What ids of pairs and contracts look like; those of event contracts are any words, and must be listed."""
+_CODE: Final = re.compile(r"[0-9]{1,6}")
 
 
 class Mistake(Exception):  # noqa: N818 - becomes an answer, never leaves this module
@@ -165,10 +169,10 @@ class Control:
         where = {"mgn_mode": _text, "pos_side": _text}
         whose = {**where, "user_id": _text}
         when = {"after": _number, "on_close": _whole}
-        inst_id = {"inst_id": _text}
+        inst_id = {"inst_id": self._inst_id}
         sized = {**inst_id, "pos": _amount}
         return {
-            "price": Operation(market.set_price, {**inst_id, "px": _amount}, {}),
+            "price": Operation(market.set_price, {**inst_id, "px": _size}, {}),
             "position": Operation(self._of(market.open_position), sized, {**whose, "ccy": _text}),
             "reopen": Operation(self._of(market.reopen), sized, {**whose, "ccy": _text, **when}),
             "liquidation": Operation(
@@ -179,13 +183,15 @@ class Control:
             "order": Operation(
                 self._of(market.add_pending_order),
                 inst_id,
-                {**whose, "side": _text, "ord_type": _text, "px": _text, "sz": _text, "reduce_only": _flag},
+                {**whose, "side": _text, "ord_type": _text, "px": _size, "sz": _size, "reduce_only": _flag},
             ),
             "instrument": Operation(market.list_instrument, inst_id, {"state": _state, "market_orders": _flag}),
             "fault": Operation(
                 self._inject,
-                {"name": _text},
+                {},
                 {
+                    "name": _text,
+                    "code": _code,
                     "times": _whole_or_none,
                     "after": _whole,
                     "executed": _flag,
@@ -196,7 +202,7 @@ class Control:
                 },
             ),
             "clear-faults": Operation(injection.clear_faults, {}, {}),
-            "crowd": Operation(self._crowd, {"scope": _text, "requests": _number}, {"user_id": _text}),
+            "crowd": Operation(self._crowd, {"scope": self._inst_id, "requests": _number}, {"user_id": _text}),
         }
 
     def _of(self, call: Callable[..., object]) -> Callable[..., object]:
@@ -207,7 +213,17 @@ class Control:
 
         return run
 
-    def _inject(self, *, name: str, **options: Any) -> object:
+    def _inst_id(self, name: str, value: object) -> str:
+        """Return the id of an instrument (or a family): one that is listed, or could be."""
+        text = _text(name, value)
+        if text in self._market.instruments or _INST_ID.fullmatch(text):
+            return text
+        like = "such as BTC-USDT, BTC-USDT-SWAP, BTC-USDT-261225 or BTC-USD-261225-60000-C"
+        raise Mistake(400, f"{text!r} is no instrument id: upper-case words with dashes, {like}")
+
+    def _inject(self, *, name: str = "", **options: Any) -> object:
+        if bool(name) is ("code" in options):
+            raise Mistake(400, "a fault has a name of the catalogue, or a code of the exchange: give one of them")
         if "user_id" in options:
             self._account(options["user_id"])
         fault = self._injection.inject(name, **options)
@@ -281,9 +297,24 @@ def _whole_or_none(name: str, value: object) -> int | None:
     return None if value is None else _whole(name, value)
 
 
-def _amount(name: str, value: object) -> Decimal | str:
+def _code(name: str, value: object) -> str:
+    if not _CODE.fullmatch(_text(name, value)):
+        raise Mistake(400, f"{name} must be a code of the exchange, such as 51108, got {value!r}")
+    return str(value)
+
+
+def _amount(name: str, value: object) -> Decimal:
     """Return an amount: a text or a number, a text to be exact."""
-    if isinstance(value, str):
-        return value
-    _number(name, value)
-    return Decimal(str(value))
+    if not isinstance(value, str):
+        _number(name, value)
+    with suppress(InvalidOperation):
+        if (amount := Decimal(str(value))).is_finite():
+            return amount
+    raise Mistake(400, f"{name} must be a number, got {value!r}")
+
+
+def _size(name: str, value: object) -> str:
+    """Return the text of an amount above 0."""
+    if _amount(name, value) <= 0:
+        raise Mistake(400, f"{name} must be above 0, got {value!r}")
+    return str(value)

@@ -211,7 +211,7 @@ class Market:
         """
         listed = self._listed(inst_id)
         for given in (lot_sz, tick_sz, ct_val):
-            if given is not None and _amount(given) <= 0:
+            if given is not None and _amount(given, "a size") <= 0:
                 raise ValueError(f"{inst_id}: sizes are positive, got {given!r}")
         return self._relist(
             replace(
@@ -231,7 +231,7 @@ class Market:
             inst_id: The instrument.
             px: The price in the quote currency, above 0.
         """
-        price = _amount(px)
+        price = _amount(px, "px")
         if price <= 0:
             raise ValueError(f"{inst_id}: a price is positive, got {px}")
         self._relist(replace(self._listed(inst_id), price=price))
@@ -318,15 +318,15 @@ def _check_side(account: Account, instrument: Instrument, pos_side: str) -> None
         )
 
 
-def _amount(pos: Any) -> Decimal:
-    if type(pos) is int:
-        return Decimal(pos)
-    if not isinstance(pos, int | str | Decimal) or isinstance(pos, bool):
-        raise TypeError(f"pos must be an int, a str or a Decimal, got {pos!r}")
+def _amount(given: Any, name: str = "pos") -> Decimal:
+    if type(given) is int:
+        return Decimal(given)
+    if not isinstance(given, int | str | Decimal) or isinstance(given, bool):
+        raise TypeError(f"{name} must be an int, a str or a Decimal, got {given!r}")
     try:
-        amount = Decimal(pos)
+        amount = Decimal(given)
     except InvalidOperation:
-        raise ValueError(f"pos must be a number, got {pos!r}") from None
+        raise ValueError(f"{name} must be a number, got {given!r}") from None
     if not amount.is_finite():
-        raise ValueError(f"pos must be finite, got {pos!r}")
+        raise ValueError(f"{name} must be finite, got {given!r}")
     return amount

@@ -92,7 +92,8 @@ def _check_folder(folder: Path, found: os.stat_result) -> None:
     if found.st_uid not in {0, os.geteuid()}:
         raise InvalidRequestError(f"{folder} belongs to another user (uid {found.st_uid})")
     if found.st_mode & OTHERS_WRITE:
-        raise InvalidRequestError(f"other users may write to {folder}: chmod go-w it, or name a directory of your own")
+        step = "" if found.st_mode & stat.S_ISVTX else "chmod go-w it, or "  # /tmp is meant to be everybody's
+        raise InvalidRequestError(f"other users may write to {folder}: {step}name a directory of your own")
 
 
 def _check_file(path: Path, found: os.stat_result) -> None:

@@ -32,7 +32,8 @@ class RedisLimiter(SharedLimiter):
             a process that died stay out. It must exceed a client's ``connect_timeout + timeout``.
         doubt_grace, guard: Seconds, as `Limiter` takes them. All programs that use the server must agree on these and
             on `lease`.
-        clock_slack: Seconds by which the server's clock may be ahead of what is expected before it counts as stepped.
+        clock_slack: Seconds, above 0, by which the server's clock may be ahead of what is expected before it counts as
+            stepped.
         on_loss: What to do without the server: "refuse", or "local", to go on with ``limit // processes`` in each
             process once no slot of before is out. That keeps the limit only if all processes have lost the server.
         processes: With "local", how many processes there are at most.

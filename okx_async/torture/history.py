@@ -207,6 +207,7 @@ def diagnostics_captured(loop: VirtualLoop, left: list[str], seed: int) -> Itera
     collecting, hook, draws = gc.isenabled(), sys.unraisablehook, random.getstate()
     random.seed(seed)  # aiohttp and others draw from the module's generator
     gc.disable()  # it would run at arbitrary moments; without it a history is a third faster
+    frozen = gc.get_freeze_count()
     gc.freeze()  # the collection at the end covers this history's objects only
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -225,7 +226,8 @@ def diagnostics_captured(loop: VirtualLoop, left: list[str], seed: int) -> Itera
                 logger.handlers = handlers
                 logger.propagate = propagate
             logging.disable(logging.NOTSET)
-            gc.unfreeze()
+            if not frozen:  # what the program froze itself stays so
+                gc.unfreeze()
             sys.unraisablehook = hook
             random.setstate(draws)
             if collecting:

@@ -2,7 +2,7 @@
 
 from benchmarks._rivals import flat_beside_a_hog, stage
 
-SEEDS = 20
+SEEDS = 10
 SECONDS = 30.0
 
 

@@ -104,6 +104,22 @@ def test_what_was_not_reached_is_named(error: Exception, said: str) -> None:
     assert not futile(error)
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("WRONG_VERSION_NUMBER", "openapi.okx.com:443 speaks no TLS (WRONG_VERSION_NUMBER): check scheme and port"),
+        ("NO_SHARED_CIPHER", "openapi.okx.com:443 and this client have no TLS version or cipher in common"),
+        ("UNEXPECTED_EOF_WHILE_READING", "ClientConnectorSSLError: "),
+    ],
+)
+def test_a_handshake_that_cannot_work_is_not_tried_again(reason: str, said: str) -> None:
+    error: Any = ssl.SSLError(1, f"[SSL: {reason}]")
+    error.reason = reason
+    failed = aiohttp.ClientConnectorSSLError(KEY, error)
+    assert words(failed).startswith(said)
+    assert futile(failed) is not said.startswith("Client")
+
+
 def test_so_has_a_fingerprint() -> None:
     error = aiohttp.ServerFingerprintMismatch(b"a", b"b", "openapi.okx.com", 443)
     assert futile(error)

@@ -1,6 +1,9 @@
 import asyncio
 from typing import Any
 
+import aiohttp
+import pytest
+
 from okx_async._http.protocol import AskedProtocol
 
 
@@ -54,6 +57,22 @@ async def test_what_follows_an_answer_in_one_piece_ends_the_connection_afterward
     await protocol.read()
     protocol.rest()
     assert transport.aborted == 1
+
+
+@pytest.mark.parametrize(("interim", "read"), [(1, True), (90, True), (4000, False)])
+async def test_a_flood_of_interim_answers_is_not_taken_apart(interim: int, *, read: bool) -> None:
+    protocol, transport = connected()
+    protocol.asker = object()
+    protocol.set_response_params()
+    protocol.data_received(b"HTTP/1.1 100 Continue\r\n\r\n" * interim + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert transport.aborted == (0 if read else 1)
+    if read:
+        for _ in range(interim):
+            assert (await protocol.read())[0].code == 100
+        assert (await protocol.read())[0].code == 200
+    else:
+        with pytest.raises(aiohttp.ClientPayloadError, match="a flood of answers"):
+            await protocol.read()
 
 
 async def test_a_resumed_reader_is_no_answer() -> None:

@@ -232,3 +232,17 @@ async def test_a_peer_that_never_stops_sending_delays_the_end_by_some_turns(grou
     later.enter()
     await asyncio.sleep(20)
     assert (end.at, later.at) == (5.0, 6.0)
+
+
+async def test_however_slow_its_bytes_make_the_loop_that_delay_is_short(group: TimeoutGroup) -> None:
+    """A flood of tiny pieces takes a long turn for each reading; an answer is there after the first ones."""
+    end = Ends(group)
+
+    def arriving() -> bool:
+        stand_still(0.4)
+        return True
+
+    end.arriving = arriving  # type: ignore[method-assign]
+    end.enter()
+    await asyncio.sleep(20)
+    assert 5.0 < end.at < 7.5

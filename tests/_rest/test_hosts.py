@@ -145,6 +145,8 @@ def test_base_urls(url: str, clean: str) -> None:
         ("https:///path", "must name a host"),
         ("https://a b", "must name a host"),
         (" https://www.okx.com", "base_url must"),
+        ("https://xn--", "base_url must"),
+        ("https://xn--a", "base_url must"),
         ("https://www.okx.com\n", "must name a host"),
         ("https://www.okx.com\\x", "must be a URL"),
         ("https://okx。com", "must name a host"),  # IDNA takes this full stop for a dot

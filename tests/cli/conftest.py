@@ -50,14 +50,9 @@ class Process:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         terminal, hang_up = streams.pop("terminal", None), streams.pop("hang_up", signal.SIG_DFL)
         missing, before = streams.pop("missing", ()), streams.pop("before", "")
-        if (
-            self._nursery is not None
-            and terminal is None
-            and not missing
-            and not before
-            and None not in streams.values()
-        ):
-            return WarmPopen(self._nursery, list(args), self.env(), hang_up, **streams)
+        if self._nursery is not None and not missing and None not in streams.values():
+            told: dict[str, Any] = {"hang_up": hang_up, "terminal": terminal, "before": before}
+            return WarmPopen(self._nursery, list(args), self.env(), **told, **streams)
         called = [*COMMAND[:-2], "-c", f"{before}\nfrom okx_async.cli import main\nmain()"] if before else COMMAND
 
         def prepare() -> None:
@@ -79,16 +74,6 @@ class Process:
         if "--json" in args and out:
             check(args[0], out)
         return subprocess.CompletedProcess([*COMMAND, *args], process.returncode, out, err)
-
-
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery | None]:
-    if sys.platform != "linux":
-        yield None
-        return
-    made = Nursery()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -74,6 +74,21 @@ def test_the_exit_code_is_what_the_report_says(
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
+def test_a_close_that_never_went_out_is_not_counted(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    [row] = report(FlattenState.REFUSED).rows
+    never = replace(row.attempts[0], sent=None, settled=None, outcome=Outcome.NOT_SENT)
+    for attempts, words in (
+        ((never,), "-2; no close was sent, 0.25 s"),
+        ((never, *row.attempts), "-2; 1 close, 0.25 s"),
+    ):
+        flatten_page.print_report(FlattenReport(False, (replace(row, attempts=attempts),), None, 1.5), [])  # noqa: FBT003 - a field
+        assert words in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
 def test_every_state_has_its_row_in_the_report(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

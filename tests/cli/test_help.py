@@ -108,3 +108,12 @@ def test_completion_is_installed_where_the_shell_reads_it(path: str, tmp_path: P
     command = [bash, "-c", "okx-async --install-completion && :"]
     subprocess.run(command, env=env, capture_output=True, check=True, timeout=30)  # noqa: S603 - ours
     assert "okx-async" in (tmp_path / ".bashrc").read_text()
+
+
+@pytest.mark.parametrize("option", ["--verbose", "-v", "--version"])
+def test_an_option_of_all_commands_says_where_it_belongs(option: str) -> None:
+    for command in (["close"], ["simulated", "status"]):
+        result = CliRunner().invoke(app, [*command, option], prog_name="okx-async")
+        assert (result.exit_code, result.stdout) == (2, "")
+        words = f"Error: {option} goes before the command: okx-async {option} {' '.join(command)}"
+        assert words in " ".join(result.stderr.split())

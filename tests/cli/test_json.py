@@ -54,6 +54,17 @@ def test_every_command_has_a_schema_and_every_schema_is_described() -> None:
     assert set(re.findall(r"\]\(schemas/(\w+)\.json\)", page)) == names
 
 
+def test_the_examples_of_the_page_are_what_a_close_prints() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    examples = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+    assert [one["outcome"] for one in examples] == ["accepted", "refused"]
+    for one in examples:
+        validator("close").validate(one)
+    shown = {name for one in examples for name in [*one, *one["attempts"][0]]}
+    rows = re.findall(r"^\| (`\w+`[^|]*) \|", page.partition("\n| field |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert shown == set(re.findall(r"`(\w+)`", " ".join(rows)))
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 def test_a_schema_is_one_and_is_written_as_json_writes_it(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

@@ -49,7 +49,7 @@ def test_a_command_and_a_program_share_one_limit(
         done = command(*CLOSE, *where)
         assert done.returncode == 0, done.stderr
         assert file.exists()
-        assert "no slot within max_wait" in asyncio.run(hold_all())
+        assert "no slot within --max-wait" in asyncio.run(hold_all())
 
 
 def test_limits_are_shown_for_people_and_for_machines(command: Process, file: Path) -> None:

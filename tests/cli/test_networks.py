@@ -124,7 +124,7 @@ async def test_the_times_to_wait_are_options(command: Process) -> None:
         assert "no answer within 0.2 s" in told.stderr
         through = (*THERE, "--proxy", url, "--connect-timeout", "0.2", "--yes", "--max-wait", "0.3")
         told = await asyncio.to_thread(command, "close", "BTC-USDT-SWAP", "--mgn-mode", "cross", *through)
-        assert "within connect_timeout=0.2 s" in told.stderr
+        assert "within --connect-timeout 0.2 s" in told.stderr
 
 
 async def test_a_certificate_is_told_by_the_doctor(command: Process) -> None:

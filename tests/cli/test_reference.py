@@ -14,7 +14,7 @@ MARK = "<!-- From here on as --help says it; python tests/cli/test_reference.py 
 def default(parameter: Any) -> str:
     if parameter.required:
         return "required"
-    if parameter.is_flag:
+    if getattr(parameter, "is_flag", False):  # an argument is none
         return parameter.opts[0] if parameter.secondary_opts and parameter.default else ""
     return "" if parameter.default is None else str(parameter.default)
 

@@ -191,7 +191,7 @@ async def started(
 
     exchange.listen(opened)
     args = ("rehearse", "--demo", "--base-url", exchange.base_url, "--yes", "--json", "--only", OPENING)
-    process.append(command.start(*args, "--only", QUICK, before="pass"))
+    process.append(command.start(*args, "--only", QUICK))
     out, err = await asyncio.to_thread(process[0].communicate, timeout=60)
     assert done
     return process[0], out, err

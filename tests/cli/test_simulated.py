@@ -63,6 +63,7 @@ def test_everything_can_be_set_and_looked_at(
     assert steer("liquidation", "BTC-USDT-SWAP", "--kind", "adl", "--seconds", "0") == "BTC-USDT-SWAP: adl, at once\n"
     assert steer("instrument", "BTC-USDT-SWAP", "suspend") == "BTC-USDT-SWAP: suspend\n"
     assert steer("crowd", "BTC-USDT-SWAP", "4").startswith("BTC-USDT-SWAP: 4 requests of another program")
+    assert steer("fault", "--code", "51108", "--times", "2") == "51108: 2 times\n"
     assert "50026" in steer("faults").splitlines()
 
     lines = steer("journal", "--last", "50").splitlines()

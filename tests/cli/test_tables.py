@@ -12,6 +12,7 @@ import pytest
 
 from okx_async import FlattenReport, FlattenRow, FlattenState, Position
 from okx_async.cli import flatten_page, tables
+from okx_async.cli.steering import journal_line
 from okx_async.doctor import Finding, Level
 from tests.cli.conftest import Process
 
@@ -48,6 +49,26 @@ def test_every_number_and_id_stands_whole(
     assert (WORDS["upl"] in row) is (columns in {None, 200})  # a table where it fits, as in a pipe
 
 
+@pytest.mark.parametrize("columns", [None, 40])
+def test_lines_keep_the_width_and_break_no_word(
+    columns: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", str(columns))
+    row = {"at": 1.0, "method": "POST", "path": "/api/v5/trade/close-position", "key": ["44705892343619584", "[b]-X"]}
+    row |= {"code": "50026", "status": 500, "executed": True, "fault": "50026"}
+    given = [journal_line(row, 2.5), "  held by process 1 (2), process 2 (1), process 12345 (20)", "", "end"]
+    tables.print_lines(given)
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(lines).split() == " ".join(given).split()
+    if columns:
+        assert max(map(len, lines)) <= columns
+        assert lines[-4:] == ["  held by process 1 (2), process 2 (1),", "    process 12345 (20)", "", "end"]
+    else:
+        assert lines == given
+
+
 def test_a_table_needs_no_more_than_its_width(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,8 +99,13 @@ def test_long_words_of_a_report_are_never_broken(
     assert all(len(line) <= columns or len(line.split()) == 1 for line in out.splitlines())
 
 
-def test_nothing_is_wrapped_in_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("columns", [None, "0"])
+def test_nothing_is_wrapped_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str | None
+) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
     text = "word " * 100
     tables.print_finding(Finding("host", Level.FAIL, text, text))
     row = FlattenRow(position(), (), None, FlattenState.CLOSED, None, 0.25)

@@ -148,7 +148,7 @@ async def test_a_few_samples_are_enough(exchange: SimulatedExchange) -> None:
 async def test_an_account_that_cannot_be_read(body: bytes, exchange: SimulatedExchange) -> None:
     exchange.inject(path=CONFIG, body=body, status=200)
     found = await examine_exchange(exchange.credentials, base_url=exchange.base_url)
-    assert levels(found)["account"] is Level.WARN
+    assert levels(found)["account"] is (Level.FAIL if body == b"<html>" else Level.WARN)
     assert "permission" not in levels(found)
 
 

@@ -36,6 +36,7 @@ from okx_async.doctor.refusals import no_answer, refusal
         (200, b'{"msg":"what is new","code":"59999"}', Level.WARN, "what is new", "ask again"),
         (403, b"<html>Forbidden</html>", Level.FAIL, "HTTP 403", "region= and base_url"),
         (302, b"", Level.FAIL, "HTTP 302", "region= and base_url"),
+        (200, b"<html>Log in to this network</html>", Level.FAIL, "HTTP 200", "region= and base_url"),
         (502, b"<html>Bad Gateway</html>", Level.WARN, "HTTP 502", "ask again"),
         (200, b'{"msg":"","code":"0","data":[]}', Level.WARN, "says nothing", "ask again"),
     ],

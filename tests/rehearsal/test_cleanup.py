@@ -17,7 +17,7 @@ from tests.rehearsal.world import INST, World, play, rewrite, stage_of
 QUICK = frozenset({"closing-nothing-is-51023"})
 FEW = frozenset({"resting-close-order-is-51115", "c-time-is-new-after-a-turn", "sides-are-closed-apart"})
 """Between them there are all kinds of steps: an opening, a second one, a resting order, closes, and the clean-up."""
-PARTS = 4
+PARTS = 8
 """Tests that share the requests, each within the time-out of a slow machine."""
 GONE = Answer(0, b"", "")
 THEIRS = "SOL-USDT-SWAP"
@@ -70,7 +70,7 @@ async def killed_and_started_again(world: World, number: int, *, executed: bool,
     return before, (world.exchange.positions, world.exchange.pending_orders), second, bool(after_first)
 
 
-@pytest.mark.share(8)
+@pytest.mark.share(11)
 @pytest.mark.parametrize("executed", [False, True])
 @pytest.mark.parametrize("pos_mode", ["net_mode", "long_short_mode"])
 @pytest.mark.parametrize("part", range(PARTS))

@@ -86,6 +86,21 @@ def test_it_injects_faults_and_takes_them_back(desk: Desk) -> None:
     assert ask(desk, "/faults")[1]["faults"] == list(CATALOGUE)
 
 
+def test_it_answers_any_code(desk: Desk) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    _, record = ask(desk, "/fault", code="51108")
+    assert record["result"] == {"name": "51108", "times": 1, "executed": False}
+    assert [desk.close().code for _ in range(2)] == ["51108", "0"]
+
+
+def test_an_id_of_an_event_is_taken_once_it_is_listed(desk: Desk) -> None:
+    assert ask(desk, "/price", inst_id="who.wins", px="0.4")[0] == 400
+    desk.exchange.list_instrument("who.wins")
+    assert ask(desk, "/price", inst_id="who.wins", px="0.4")[0] == 200
+    for inst_id in ("BTC-USD_UM-SWAP", "1INCH-USDT", "BTC-USD-261225-60000-C", "BTC-USD"):
+        assert ask(desk, "/price", inst_id=inst_id, px="0.4")[0] == 200
+
+
 def test_it_acts_as_another_party(desk: Desk) -> None:
     desk.exchange.open_position("BTC-USDT-SWAP", 3)
     assert ask(desk, "/reopen", inst_id="BTC-USDT-SWAP", pos="-1", after=1.5)[0] == 200
@@ -129,7 +144,16 @@ def test_it_shows_the_journal_and_is_not_in_it(desk: Desk) -> None:
         ("/price", {"inst_id": "BTC-USDT-SWAP"}, 400, "the field px is missing"),
         ("/price", {"inst_id": "BTC-USDT-SWAP", "px": True}, 400, "px must be a number"),
         ("/price", {"inst_id": "BTC-USDT-SWAP", "px": "much"}, 400, "must be a number"),
-        ("/price", {"inst_id": "BTC-USDT-SWAP", "px": "-1"}, 400, "a price is positive"),
+        ("/price", {"inst_id": "BTC-USDT-SWAP", "px": "-1"}, 400, "px must be above 0, got '-1'"),
+        ("/price", {"inst_id": "BTC-USDT-SWAP", "px": "inf"}, 400, "px must be a number, got 'inf'"),
+        ("/price", {"inst_id": "XRP-USDT-SWAPP", "px": "3"}, 400, "'XRP-USDT-SWAPP' is no instrument id"),
+        ("/price", {"inst_id": "btc-usdt-swap", "px": "3"}, 400, "'btc-usdt-swap' is no instrument id: upper-case"),
+        ("/order", {"inst_id": "BTC-USDT-SWAP", "px": "abc"}, 400, "px must be a number, got 'abc'"),
+        ("/order", {"inst_id": "BTC-USDT-SWAP", "sz": "0"}, 400, "sz must be above 0, got '0'"),
+        ("/fault", {"code": "odd"}, 400, "code must be a code of the exchange, such as 51108, got 'odd'"),
+        ("/fault", {"name": "50026", "code": "51108"}, 400, "give one of them"),
+        ("/fault", {"times": 1}, 400, "give one of them"),
+        ("/crowd", {"scope": "btc-usdt-swap", "requests": 1}, 400, "is no instrument id"),
         ("/price", {"inst_id": 1, "px": "1"}, 400, "inst_id must be a text"),
         ("/price", {"inst_id": "BTC-USDT-SWAP", "px": "1", "for": "me"}, 400, "no field is called 'for'"),
         ("/position", {"inst_id": "x y", "pos": "1"}, 400, "is no instrument id"),

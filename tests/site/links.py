@@ -1,10 +1,12 @@
 """Where the links of a built site lead: within it, to a place that exists; outside, nowhere but by a click."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urldefrag
 
 # Attributes by which a page fetches something by itself; an `a` waits for a click.
@@ -70,8 +72,19 @@ def check(site: Path) -> Links:
                     outside.setdefault(address, []).append(name)
             elif not re.match(r"data:|mailto:|javascript:", address) and not _leads(path, address, pages):
                 broken.append((name, address))
+    for path in sorted(site.rglob("schemas/*.json")):
+        files = [target for target in _of_schema(json.loads(path.read_text())) if not (path.parent / target).is_file()]
+        broken += [(path.relative_to(site).as_posix(), target) for target in files]
     fetched += [(path.relative_to(site).as_posix(), address) for path, address in _of_styles(site)]
     return Links(broken, fetched, outside)
+
+
+def _of_schema(node: Any) -> Iterator[str]:
+    """Yield the files that a schema refers to."""
+    if isinstance(node, dict) and isinstance(node.get("$ref"), str) and (file := urldefrag(node["$ref"])[0]):
+        yield file
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _of_schema(each)
 
 
 def _leads(path: Path, address: str, pages: dict[Path, Page]) -> bool:

@@ -38,6 +38,12 @@ SCHEMES = ("light", "dark")
 SEARCHES = (
     ("en", "unknown outcome", "how-to/handle-unknown"),
     ("en", "max_wait", "reference/api/client"),
+    ("en", "51023", "reference/codes"),
+    ("en", "50011 too many requests", "reference/codes"),
+    ("en", "429", "how-to/migrate-from-aiohttp"),
+    ("en", "partial", "how-to/close-a-part"),
+    ("zh_CN", "51023", "reference/codes"),
+    ("zh_CN", "51043 逐仓", "reference/codes"),
     ("zh_CN", "未知", "how-to/handle-unknown"),
     ("zh_CN", "结果未知", "how-to/handle-unknown"),
     ("zh_CN", "全平", "how-to/flatten"),
@@ -193,6 +199,16 @@ def test_a_page_leads_to_itself_in_the_other_language(browser: Browser, page: st
 def test_a_search_finds_the_page(browser: Browser, language: str, words: str, page: str) -> None:
     assert page in browser.results(language, words)[:8]
     browser.picture(f"search-{language}-{words.replace(' ', '-')}")
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("browser", WIDE, indirect=True, ids="-".join)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_code_is_found_at_its_row(browser: Browser, language: str) -> None:
+    assert browser.results(language, "51108")[0] == "reference/codes"
+    first = browser.driver.find_element(By.CSS_SELECTOR, "#search-results ul.search li")
+    assert first.find_element(By.TAG_NAME, "a").get_attribute("href").endswith("#code-51108")
+    WebDriverWait(browser.driver, 20).until(lambda _: "51108" in first.text)
     assert browser.complaints() == []
 
 

@@ -71,6 +71,14 @@ def test_links_are_followed(tmp_path: Path) -> None:
     assert found.outside == {"https://example.com/": ["a.html"]}
 
 
+def test_a_schema_whose_file_is_elsewhere_is_a_broken_link(tmp_path: Path) -> None:
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "a.json").write_text(
+        '{"items": [{"$ref": "b.json#/x"}, {"$ref": "#/x"}, {"$ref": "a.json"}]}'
+    )
+    assert links.check(tmp_path).broken == [("schemas/a.json", "b.json")]
+
+
 def test_stale_translations_are_listed(tmp_path: Path) -> None:
     templates, catalogues = tmp_path / "pot", tmp_path / "po"
     for folder in (templates, catalogues):

@@ -16,6 +16,8 @@ from okx_async._calls.uid_lookup import UidLookup
 CREDENTIALS = Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", 'Fj0rd/"Kay&k<7')
 ACCEPTED = {"code": "0", "data": [{"clOrdId": "", "instId": "BTC-USDT-SWAP", "posSide": "net", "tag": ""}], "msg": ""}
 
+TURNS = 100
+
 
 @dataclass(frozen=True)
 class Request:
@@ -197,8 +199,10 @@ class Clients:
     async def until(condition: Callable[[], object]) -> None:
         """Wait for a condition that has no event of its own."""
         async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110 - tried at each turn of the loop
-                await asyncio.sleep(0)
+            turns = 0
+            while not condition():  # tried at each turn of the loop, and when it takes long not at so many
+                turns += 1
+                await asyncio.sleep(0 if turns < TURNS else 0.001)
 
     @staticmethod
     def statistics(client: Client, key: Hashable) -> Statistics:

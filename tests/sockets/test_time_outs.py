@@ -111,7 +111,7 @@ async def test_a_server_that_speaks_no_tls(stub: Stub, clients: Clients, *, own:
     async with aiohttp.ClientSession() as session:
         secure = stub.base_url.replace("http", "https")
         error = await nothing_sent(clients, secure, session=None if own else session)
-    assert "ClientConnectorSSLError" in str(error)
+    assert "speaks no TLS (WRONG_VERSION_NUMBER): check scheme and port of base_url" in str(error)
     assert stub.requests == []
 
 

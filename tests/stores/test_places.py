@@ -50,7 +50,9 @@ def test_what_others_may_use_is_refused(tmp_path: Path) -> None:
     refused(path, "other users may use .*: chmod 600 it")
     path.chmod(0o600)
     tmp_path.chmod(0o777)
-    refused(path, "other users may write to")
+    refused(path, "other users may write to .*: chmod go-w it, or name a directory of your own")
+    tmp_path.chmod(0o1777)  # as /tmp is, which stays so
+    refused(path, "other users may write to [^:]*: name a directory of your own")
 
 
 def test_what_belongs_to_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,7 +212,7 @@ def child(limiter: RedisLimiter, out: "multiprocessing.SimpleQueue[float]") -> N
     asyncio.run(take())
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.long)])
 async def test_a_child_shares_the_limit_of_its_parent(scene: Scene, method: str) -> None:
     limiter = await scene.ready()
     context: Any = multiprocessing.get_context(method)

@@ -46,10 +46,19 @@ def test_its_record_is_what_machines_read(calm: Plan) -> None:
 
 
 def test_neither_the_collector_nor_the_log_is_left_changed(calm: Plan) -> None:
+    gc.unfreeze()
     happen(calm)
     assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
     assert logging.root.manager.disable == logging.NOTSET
     assert logging.getLogger("okx_async").handlers == []
+
+
+def test_what_the_program_froze_stays_frozen(calm: Plan) -> None:
+    gc.freeze()
+    before = gc.get_freeze_count()
+    happen(calm)
+    assert gc.get_freeze_count() >= before
 
 
 @pytest.fixture

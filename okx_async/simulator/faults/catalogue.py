@@ -227,9 +227,9 @@ def fault_of(kind: str, options: Options) -> Fault:
     row = CATALOGUE.get(kind)
     if row is None:
         near = "".join(f", near is {name!r}" for name in get_close_matches(kind, CATALOGUE, 1))
-        raise ValueError(
-            f"no fault is called {kind!r}{near}; a code is injected by code=...; all names: docs/reference/simulator.md"
-        )
+        code = f"any code is answered by code={kind!r}, on the command line --code {kind}; " if kind.isdecimal() else ""
+        names = "all names: okx_async.simulator.CATALOGUE, `okx-async simulated faults`"
+        raise ValueError(f"no fault is called {kind!r}{near}; {code}{names}")
     if row.executed not in {None, options.get("executed", row.executed)}:
         raise ValueError(f"a request that meets {kind!r} is {'always' if row.executed else 'never'} executed")
     what: Options = {"name": kind, **row.what, **options}

@@ -129,7 +129,8 @@ def hangs(world: World, rng: Random) -> str:
     program = _program(world, rng)
 
     def hang() -> None:
-        if not world.hanging:
+        # Those that hang go on after the span, and nothing would end another hang.
+        if not world.hanging and world.loop.clock() < world.start + world.plan.span:
             world.hanging.append(program)
             program.loop.stop_program()
 

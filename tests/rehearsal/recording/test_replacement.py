@@ -26,7 +26,7 @@ def done(value: Any, *hidden: str) -> Any:
     return made.json(value)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(IDS, min_size=1, max_size=8))
 def test_an_id_has_one_replacement_of_its_length_and_form(ids: list[str]) -> None:
     value = [{"ordId": one, "posId": one, "code": "0"} for one in ids]
@@ -129,7 +129,7 @@ def strings(value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 @given(secret=WORDS, around=st.sampled_from(["{}", "key={}", "The key {} is wrong", '"{}"', "<b>{}</b>"]))
 def test_no_secret_of_any_spelling_is_left(spelling: str, secret: str, around: str) -> None:
     spelt = SPELLINGS[spelling](secret)

@@ -80,7 +80,7 @@ ALTERED: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-@pytest.mark.share(6)
+@pytest.mark.share(8)
 @pytest.mark.parametrize(("settings", "named"), ALTERED, ids=[str(settings) for settings, _ in ALTERED])
 def test_an_altered_setting_shows_exactly_its_difference(
     rehearsed: Rehearsed, settings: dict[str, Any], named: set[str]
@@ -101,8 +101,10 @@ def test_a_difference_says_what_and_where(rehearsed: Rehearsed) -> None:
 
 
 def _rehearsed(folder: Path, **settings: Any) -> Recording:
+    ids = settings.pop("ids", None)
+
     async def main(world: World) -> Recording:
-        report = await world.rehearse()
+        report = await world.rehearse(ids=ids)
         recorder = Recorder(world.account.credentials, salt=b"salt")
         for exchange in world.seen:
             recorder(exchange)
@@ -126,7 +128,7 @@ def test_a_whole_rehearsal_shows_no_difference(tmp_path: Path, pos_mode: str) ->
     [({"window": "fixed"}, "window-is-sliding"), ({"rate_first": True}, "signature-is-checked-before-rate")],
 )
 def test_one_experiment_tells_of_several_assumptions(tmp_path: Path, settings: dict[str, Any], named: str) -> None:
-    recording = _rehearsed(tmp_path, fill_delay=0.0, **settings)
+    recording = _rehearsed(tmp_path, ids=LOAD, fill_delay=0.0, **settings)
     assert set(replay(recording).by_assumption()) == {named}
     assert replay(recording, Settings(**settings)).differences == ()  # type: ignore[typeddict-item]  # as above
 

@@ -51,7 +51,15 @@ ALTERED: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.share(9)
+def test_what_few_trials_tell_is_found(rehearsed: Rehearsed) -> None:
+    trials = ["flat-is-listed-by-name", "auto-cxl-as-text-is-51000", "window-is-sliding"]
+    altered: dict[str, Any] = {"window": "fixed", "lists_flat": "never", "lenient_booleans": True}
+    recording = settle(rehearsed(trials, **altered))
+    assert {name: recording.settings.get(name) for name in altered} == altered
+    assert replay(recording, recording.settings).differences == ()
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("altered", ALTERED, ids=str)
 def test_altered_settings_are_found(rehearsed: Rehearsed, altered: dict[str, Any]) -> None:
     recording = settle(rehearsed(**altered))
@@ -60,7 +68,13 @@ def test_altered_settings_are_found(rehearsed: Rehearsed, altered: dict[str, Any
 
 
 def test_delays_and_ages_are_measured(rehearsed: Rehearsed) -> None:
-    settings = settle(rehearsed(fill_delay=(0.1, 0.6), max_age=90.0)).settings
+    trials = [
+        "old-timestamp-is-50102",
+        "pos-id-outlives-a-close",
+        "ended-cl-ord-id-may-be-used-again",
+        "echo-names-the-side",
+    ]
+    settings = settle(rehearsed(trials, fill_delay=(0.1, 0.6), max_age=90.0)).settings
     least, most = settings["fill_delay"]  # type: ignore[misc]  # a range, here
     assert 0.0 <= least < most <= 0.6
     assert settings["max_age"] == 61.0

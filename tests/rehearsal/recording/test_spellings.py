@@ -1,6 +1,7 @@
 """Secrets in any spelling: each is found, and what is none is not."""
 
 import html
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote
@@ -35,12 +36,13 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "in tags": lambda secret: f"{secret[:4]}<b>{secret[4:]}</b>",
 }
 WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40).filter(
-    lambda text: sum(map(str.isalnum, text)) >= 6
+    lambda text: sum(map(str.isalnum, re.sub(r"<[^<>]*>", "", text))) >= 6
 )
+"""Secrets with six letters and digits, even if tags are dropped: shorter ones are not searched for."""
 
 
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 @given(secret=WORDS, before=st.text(max_size=5), after=st.text(max_size=5))
 def test_every_spelling_is_found(spell: Callable[[str], str], secret: str, before: str, after: str) -> None:
     secrets = Secrets()

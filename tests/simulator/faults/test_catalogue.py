@@ -92,11 +92,11 @@ def test_what_cannot_be_is_refused(name: str, says: str, *, executed: bool) -> N
 
 
 def test_an_unknown_name_says_what_is_near_and_where_the_names_are() -> None:
-    with pytest.raises(
-        ValueError, match="no fault is called 'HTML_502', near is 'HTML 502'; a code is injected by code="
-    ):
+    with pytest.raises(ValueError, match=r"no fault is called 'HTML_502', near is 'HTML 502'; all names: .*CATALOGUE"):
         fault_of("HTML_502", {})
-    with pytest.raises(ValueError, match=r"no fault is called '\?'; a code is injected by code="):
+    with pytest.raises(ValueError, match="any code is answered by code='51024', on the command line --code 51024; all"):
+        fault_of("51024", {})
+    with pytest.raises(ValueError, match=r"no fault is called '\?'; all names: .*`okx-async simulated faults`"):
         fault_of("?", {})
 
 
