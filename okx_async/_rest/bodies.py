@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -17,7 +18,7 @@ _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
     r"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})"
     r"|u[0-9a-fA-F]{4}"
-    r'|["\\/bfnrt]'
+    r'|["\\/bfnrt](?:\\["\\/bfnrt])*+'  # at once: there may be half a million of them
     r"|(?P<none>))"
 )
 _JUNK: Final = "".join(map(chr, range(33))) + "\ufeff"
@@ -28,6 +29,10 @@ MOST_DEEP: Final = 32
 as JSON and pickled: each of these has a limit of its own, and raises beyond it."""
 CUT: Final = "(nested too deep)"
 """What stands in place of a list or an object below MOST_DEEP levels, unless it is empty."""
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]++|[\]}]++', re.DOTALL)
+"""Runs of brackets, and texts, whose brackets are none."""
+_MOST_BRACKETS: Final = 100_000
+_HIDES_CODE: Final = re.compile(r"ode|\\")
 _NESTS: Final = frozenset({list, dict, tuple})
 _MOST_DOCUMENTS: Final = 10
 """Documents of one body that are read: to read thousands would stop the event loop for a second."""
@@ -81,7 +86,11 @@ def _read_again(body: bytes, *, records: bool) -> tuple[Any, Codes]:
     text = body.decode(json.detect_encoding(body), "replace").lstrip(_JUNK)
     text = _ESCAPE.sub(_mend, text)
     try:
-        value, end = decoder.raw_decode(text)
+        try:
+            value, end = decoder.raw_decode(text)
+        except RecursionError:
+            text = _shallow(text)
+            value, end = decoder.raw_decode(text)
     except (ValueError, RecursionError):
         return None, codes
     _search(value, codes, records=records)
@@ -97,6 +106,29 @@ def _read_again(body: bytes, *, records: bool) -> tuple[Any, Codes]:
             break
         _search(another, codes, records=False)
     return value, codes
+
+
+def _shallow(text: str) -> str:
+    """Return JSON with `CUT` in place of what no decoder takes, being nested too deep.
+
+    It stays as it is if a code may stand in what would be cut, or if it has too many brackets to look at all of them.
+    """
+    kept: list[str] = []
+    kept_to = cut_from = depth = 0
+    for found in islice(_BRACKETS.finditer(text), _MOST_BRACKETS):
+        run = found[0]
+        if run[0] in "[{":
+            if depth <= MOST_DEEP < depth + len(run):
+                cut_from = found.start() + MOST_DEEP - depth
+            depth += len(run)
+        elif run[0] in "]}":
+            if depth > MOST_DEEP >= depth - len(run):
+                kept += text[kept_to:cut_from], f'"{CUT}"'
+                kept_to = found.start() + depth - MOST_DEEP
+                if _HIDES_CODE.search(text, cut_from, kept_to):
+                    return text
+            depth -= len(run)
+    return "".join(kept) + text[kept_to:]
 
 
 def _search(document: Any, codes: Codes, *, records: bool) -> None:

@@ -137,6 +137,34 @@ def test_what_is_nested_too_deep_is_cut(depth: int, more: str) -> None:
         assert (CUT in repr(value)) is (depth > MOST_DEEP - 3)
 
 
+@pytest.mark.parametrize("depth", [2000, 200_000])
+def test_what_no_decoder_takes_is_cut_before(depth: int) -> None:
+    beside = b'{"instId":"Y","text":"]]}[\\"[","list":[[1],{"a":[]}]}'
+    deep = b'{"instId":"X","odd":%s}' % nested(depth, b'{"text":"]]}"}, 7')
+    value, codes = read(b'{"code":"0","data":[%s,%s,%s],"msg":"a"}' % (beside, deep, beside), records=True)
+    assert codes == Codes(["0"])
+    assert (value["code"], value["msg"]) == ("0", "a")
+    assert value["data"][0] == value["data"][2] == orjson.loads(beside)
+    assert value["data"][1]["instId"] == "X"
+    assert (depth_of(value), CUT in repr(value)) == (MOST_DEEP, True)
+
+
+@pytest.mark.parametrize(
+    "within", [b'{"code":"50011"}', b'{"s\\u0043ode":"50011"}', b'{"error_code":"50011"}', b'"\\"']
+)
+def test_what_may_hide_a_code_is_not_cut_unseen(within: bytes) -> None:
+    body = b'{"code":"0","data":[],"more":%s}' % nested(200_000, within)
+    assert read(body, records=True) == (None, Codes())
+
+
+@pytest.mark.parametrize("part", [b"[", b"[{", b"[ ", b"[],", b"]", b'["",', b'{"a":'])
+def test_no_body_of_brackets_holds_up_the_loop(part: bytes) -> None:
+    begun = time.process_time()
+    read(b'{"code":"0","data":[%s' % (part * (1_000_000 // len(part))))
+    read(b'{"code":"0","data":[%s]}%s' % (nested(2000), part * (1_000_000 // len(part))))
+    assert time.process_time() - begun < 1.0
+
+
 def test_codes_below_a_cut_are_seen() -> None:
     _, codes = read(b'{"code":"0","data":[%s]}' % nested(300, b'{"sCode":"a","code":%s}' % nested(200)))
     assert codes is not None

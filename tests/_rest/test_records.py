@@ -264,7 +264,7 @@ def test_the_words_of_a_list_that_is_none_repeat_no_secret() -> None:
             assert caught.value.message == "(not shown: it repeats the request's credentials)"
 
 
-@pytest.mark.parametrize("depth", [300, 900])
+@pytest.mark.parametrize("depth", [300, 900, 2000, 100_000])
 def test_one_field_that_is_nested_deep_bars_nothing(depth: int) -> None:
     deep = b"[" * depth + b"1" + b"]" * depth
     plain = orjson.dumps(POSITION)

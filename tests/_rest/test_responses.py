@@ -87,7 +87,8 @@ POSITION = {
         (b'{"code":"0","data":[{"clOr', "", '{"code":"0","data":[{"clOr', False),
         (b"\x1f\x8b\x08\x00\xff\xfe", "", None, False),
         (b"[" * 100_000, "", None, False),
-        (b'{"code":"0","data":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "", None, False),
+        (b'{"code":"0","data":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "0", "", True),
+        (b'{"code":"0","data":' + b"[" * 200_000 + b'{"code":"50011"}' + b"]" * 200_000 + b"}", "", None, False),
         (
             b"<html>\r\n<head><title>502 Bad Gateway</title></head>",
             "",
