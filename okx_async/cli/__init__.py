@@ -5,10 +5,20 @@ from pathlib import Path
 
 from okx_async.cli.streams import guard_streams
 
+_INTERRUPTED = 130
+"""As a shell tells Ctrl-C."""
+
 
 def main() -> None:
     """Run the command line; the process ends with the command's exit code."""
     guard_streams()
+    try:
+        _run()
+    except KeyboardInterrupt:  # before the command has begun: what it imports takes a while
+        sys.exit(_INTERRUPTED)
+
+
+def _run() -> None:
     try:
         import rich  # noqa: F401, PLC0415 - its absence is reported below
 

@@ -230,6 +230,8 @@ def rehearse(
 
     if list_only:
         raise typer.Exit(command.list_assumptions(as_json=as_json))
+    if replay is not None and record is not None:
+        raise typer.BadParameter("--replay sends nothing that could be recorded: leave --record out")
     if replay is not None:
         from okx_async.cli.recordings import replay_file  # noqa: PLC0415 - imports the simulator
 

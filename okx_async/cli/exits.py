@@ -52,19 +52,24 @@ def show(text: str) -> None:
 def emit(record: dict[str, Any]) -> None:
     """Write one JSON object to stdout, as one line."""
     show(in_encoding(orjson.dumps(record).decode()))
+    check_written("the JSON was")
+
+
+def check_written(what: str) -> None:
+    """Let the exit code tell if stdout did not take what was written; `what` names it, such as "the JSON was"."""
     failure = getattr(sys.stdout, "failure", None)
     if isinstance(failure, OSError):
-        unwritten.append(failure.strerror or str(failure))
+        unwritten.append(f"{what} not written to stdout: {failure.strerror or failure}")
 
 
 unwritten: list[str] = []
-"""Why JSON was not written to stdout; empty if all of it was."""
+"""What was not written to stdout, and why; empty if all of it was."""
 
 
 def finish(code: object) -> None:
-    """End the process with a command's exit code; not with 0 if its JSON was not written."""
+    """End the process with a command's exit code; not with 0 if its results were not written."""
     if unwritten and not code:
-        say(f"error: the JSON was not written to stdout: {unwritten[0]}")
+        say(f"error: {unwritten[0]}")
         code = int(ExitCode.FAILED)
     sys.exit(code)  # type: ignore[arg-type]  # as typer gave it
 

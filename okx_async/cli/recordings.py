@@ -1,7 +1,9 @@
 """Recordings on the command line: one of a rehearsal is written, or one of a file is held against the simulator."""
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,8 @@ def recorder_for(path: str, credentials: Credentials, target: Target) -> Recorde
     Raises:
         InvalidRequestError: If the file could not be written in the end, or the credentials cannot be searched for.
     """
-    folder = Path(path).parent
-    if Path(path).is_dir() or not os.access(folder, os.W_OK):
-        raise InvalidRequestError(f"--record: {path} cannot be written")
+    if why := _unfit(path):
+        raise InvalidRequestError(f"--record: {path} {why}")
     proxy = read_proxy(target.proxy, target.url())
     try:
         return Recorder(credentials, *(() if proxy is None else proxy.secrets))
@@ -36,9 +37,20 @@ def recorder_for(path: str, credentials: Credentials, target: Target) -> Recorde
         raise InvalidRequestError(f"--record: {error}") from None
 
 
+def _unfit(path: str) -> str:
+    """Return why a recording cannot be written to a path; "": it can. What is no regular file stays what it is."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return "is no regular file: name a new one"
+    return "" if os.access(Path(path).parent, os.W_OK | os.X_OK) else "cannot be written"
+
+
 def save(recorder: Recorder, results: Sequence[TrialResult], path: str) -> bool:
     """Write the recording, and say so; return whether it was written."""
     say("finding out what the recording settles, for some seconds")
+    if why := _unfit(path):  # by now
+        say(f"error: the recording was not written: {path} {why}")
+        return False
     try:
         write_recording(settle(recorder.recording(results)), path)
     except (OSError, RecordingError) as error:
@@ -52,6 +64,9 @@ def replay_file(path: str, *, as_json: bool) -> ExitCode:
     """Run the simulated exchange against a recording; exit 1 if there is a difference, 2 if the file is none."""
     try:
         recording = read_recording(path)
+        if not recording.entries:
+            say(f"error: {path} has no requests: there is nothing to be held against the simulated exchange")
+            return ExitCode.USAGE
         usual, settled = replay(recording), replay(recording, recording.settings)
     except OSError as error:
         say(f"error: {path}: {error.strerror or error}")

@@ -15,7 +15,7 @@ from okx_async import Credentials, InvalidRequestError, OkxError
 from okx_async._http.route import NetworkOptions
 from okx_async._rest.rate_keys import check_user_id
 from okx_async.cli.consent import Stopped, ask, no_terminal
-from okx_async.cli.exits import ExitCode, emit, failure_record, say, say_error
+from okx_async.cli.exits import ExitCode, check_written, emit, failure_record, say, say_error
 from okx_async.cli.limits import command_limits
 from okx_async.cli.recordings import recorder_for, save
 from okx_async.cli.signals import Stop, run
@@ -186,12 +186,18 @@ def _ended(ending: Report | Stopped, results: list[TrialResult], target: Target,
         from okx_async.cli.rehearse_page import print_report  # noqa: PLC0415 - not for JSON
 
         print_report(ending)
+        check_written("the results were")
     if not ending.left.flat:
         inst_ids = (ending.inst_id,) if ending.inst_id else ()
         say(f"see what is left: {target.positions_command(*inst_ids)}")
         if inst_ids:  # without an instrument it would be everything
             say(f"close it, after a question: {target.flatten_command(*inst_ids)}")
-        say("or start the rehearsal again: it first closes what is certainly its own")
+        if ending.left.again:
+            say("or start the rehearsal again: it first closes what is certainly its own")
+        else:
+            say("another start leaves it as it is: close it yourself")
+        if ending.left.ledger:
+            say(f"once nothing of the rehearsal is open, delete its notes: {ending.left.ledger}")
     return code
 
 

@@ -3,9 +3,10 @@
 import asyncio
 import shlex
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from okx_async import Credentials
@@ -28,11 +29,15 @@ class Options:
     port: int
     latency: float
     jitter: float
-    window: str
+    window: str | None
+    """None: as the recording says, or as usual."""
     pos_mode: str
-    fill_delay: float
+    fill_delay: float | None
+    """None: the same."""
     seed: int | None
     control: bool = False
+    recording: str | None = None
+    """The file whose settings it takes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,9 @@ def run(options: Options, scene: Scene, *, as_json: bool) -> ExitCode:
             _position(exchange, accounts, text)
         for text in scene.faults:
             _fault(exchange, text)
+    except OSError as error:
+        say(f"error: {options.recording}: {error.strerror or error}")
+        return ExitCode.USAGE
     except (TypeError, ValueError) as error:  # the simulator refused an option or a position
         say_error(error)
         return ExitCode.USAGE
@@ -70,17 +78,20 @@ def run(options: Options, scene: Scene, *, as_json: bool) -> ExitCode:
 def _exchange(options: Options) -> SimulatedExchange:
     if not options.host:
         raise ValueError("--host is empty, which would be everywhere: say 0.0.0.0 for that")
-    return SimulatedExchange(
+    given = {"window": options.window, "fill_delay": options.fill_delay}
+    make: Callable[..., SimulatedExchange] = SimulatedExchange  # which checks them
+    if options.recording is not None:
+        make = partial(SimulatedExchange.from_recording, options.recording)
+    return make(
         host=options.host,
         port=options.port,
         latency=options.latency,
         jitter=options.jitter,
-        window=options.window,  # type: ignore[arg-type]  # SimulatedExchange checks it
-        pos_mode=options.pos_mode,  # type: ignore[arg-type]  # the same
-        fill_delay=options.fill_delay,
+        pos_mode=options.pos_mode,
         seed=options.seed,
         control="everywhere" if options.control else "here",
         journal_cap=_JOURNAL,
+        **{name: value for name, value in given.items() if value is not None},
     )
 
 

@@ -35,6 +35,7 @@ def demo(
 
 
 def simulate(
+    ctx: typer.Context,
     *,
     host: Annotated[
         str,
@@ -71,6 +72,10 @@ def simulate(
             "'executed': the position is closed all the same. May be repeated.",
         ),
     ] = None,
+    recording: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Behave as a recording has settled (`rehearse --record`); options go first."),
+    ] = None,
     control: Annotated[
         bool, typer.Option("--control", help="Other machines may steer it, too, not this one alone; see `simulated`.")
     ] = False,
@@ -83,9 +88,27 @@ def simulate(
     """
     from okx_async.cli import simulation  # noqa: PLC0415 - imports the simulator
 
-    options = simulation.Options(host, port, latency, jitter, window, pos_mode, fill_delay, seed, control)
+    given = {name for name in ("window", "fill_delay") if _is_given(ctx, name)}
+    options = simulation.Options(
+        host,
+        port,
+        latency,
+        jitter,
+        window if "window" in given else None,
+        pos_mode,
+        fill_delay if "fill_delay" in given else None,
+        seed,
+        control,
+        recording,
+    )
     scene = simulation.Scene(position or (), account or (), fault or ())
     raise typer.Exit(simulation.run(options, scene, as_json=as_json))
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line: one that does not leaves the value to a recording."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def torture(

@@ -1,38 +1,37 @@
 """The way back: what a rehearsal has opened is closed, its orders are cancelled, and the exchange says so.
 
-A position is the rehearsal's own if one of the noted orders made it: same instrument, mode and side, opened within that
-order's time, and no larger than what was filled. Anything else belongs to the user and stays.
+What is certainly the rehearsal's own is closed (see `ownership`). Anything else stays: it is told, and where it may be
+the rehearsal's all the same, or where an order was filled and no reading has shown it, the notes are kept.
 """
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from okx_async._client import Client
 from okx_async._errors import OkxError, OutcomeUnknownError
+from okx_async._flatten.report import FlattenRow
 from okx_async._models import Position
-from okx_async._rest.records import orders as read_orders
+from okx_async._quota import Quota
 from okx_async._rest.records import positions as read_records
 from okx_async._rest.records import unreadable_positions
-from okx_async._rest.requests import cancel_batches, cancel_orders, positions
+from okx_async._rest.requests import ORDER_LISTS, cancel_batches, cancel_orders, positions
 from okx_async.rehearsal.exchanges import current_trial
-from okx_async.rehearsal.ledger import Ledger, Opening
-from okx_async.rehearsal.market import PREFIX
-from okx_async.rehearsal.stage import ORDER_QUOTA
+from okx_async.rehearsal.ledger import Ledger
+from okx_async.rehearsal.ownership import Noted, Whose, address_of, is_ended_by, is_gone_by, is_listed, whose
+from okx_async.rehearsal.pending import pending_orders
+from okx_async.rehearsal.stage import LIST_TIME, ORDER_QUOTA
 from okx_async.rehearsal.wire import Wire, get
 
 logger = logging.getLogger("okx_async")
 
 STEP: Final = "clean-up"
-_NEAR_MS: Final = 2_000
-"""By which the time of a position may differ from that of its order."""
 _LATE: Final = 7.0
 """Seconds after an order was sent until it can be taken no more: its expTime, and two clocks."""
 _UNLISTED: Final = 3.0
-"""Seconds for which what an order has opened may be missing from readings."""
+"""Seconds for which what an order has opened may be missing from readings after another one has shown it."""
 _TIME: Final = 30.0
 _BETWEEN: Final = 0.3
 """Seconds between two looks."""
@@ -40,7 +39,8 @@ _LOOKS: Final = 2
 """How often nothing must be found: one reading may come from a copy of the books that lags."""
 _NO_ORDER: Final = frozenset({"51603", "51503", "51001"})
 """Codes by which the exchange does not know an order, or its instrument any more."""
-_ENDED: Final = frozenset({"filled", "canceled", "mmp_canceled"})
+_PENDING: Final = "51115"
+_HISTORY: Final = Quota(10, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,12 @@ class Left:
     """What is still there, or cannot be told."""
     closed: int = 0
     """How many positions were closed."""
+    ledger: str = ""
+    """The file that still notes what may be open; "": it notes nothing, or what is certainly there."""
+    again: bool = True
+    """Whether a further start may close what is left."""
+    untouched: float | None = None
+    """Seconds after code 0 at which a position was still listed that a close should have ended; None: there is none."""
 
 
 class Cleaner:
@@ -70,6 +76,13 @@ class Cleaner:
         self._wire = wire
         self._client = client
         self._ledger = ledger
+        self._seen: set[str] = set()
+        """The clOrdIds of the orders whose effect a reading has shown."""
+        self._taken: dict[tuple[object, ...], float] = {}
+        """When the first close of a position that is still there was accepted, in Unix seconds of this machine."""
+        self._untouched: float | None = None
+        self._barred: dict[tuple[str, str, str], str] = {}
+        """Why a position could not be closed, by its address."""
 
     async def clean(self) -> Left:
         """Close what the noted orders have opened, cancel what rests of them, and prove it; never raises OkxError."""
@@ -77,10 +90,10 @@ class Cleaner:
         try:
             return await self._clean()
         except OkxError as error:
-            return Left(flat=False, certain=False, words=(f"the exchange could not be asked: {error}",))
+            return self._unasked(f"the exchange could not be asked: {error}")
         except Exception as error:  # an answer in a form of its own is no proof of anything
             logger.exception("the clean-up failed")
-            return Left(flat=False, certain=False, words=(f"the clean-up itself failed: {type(error).__name__}",))
+            return self._unasked(f"the clean-up itself failed: {type(error).__name__}")
         finally:
             current_trial.reset(token)
 
@@ -111,124 +124,161 @@ class Cleaner:
         mine: list[Position] = []
         while self._ledger.openings:
             try:
-                orders = await self._orders()
-                here = await self._here()
-                mine = [position for position in here if self._mine(position, orders)]
+                orders, listed = await self._orders(), await self._listed()
+                ours = [one for one in listed if one.pos != 0 and whose(one, orders) is not Whose.FOREIGN]
+                mine = [one for one in ours if whose(one, orders) is Whose.OURS]
+                self._seen |= {order.opening.cl_ord_id for order in orders for one in ours if is_listed(order, one)}
                 cancelled = await self._cancel()
                 if mine:
                     closed += await self._flatten(mine, max(5.0, deadline - loop.time()))
                 if mine or cancelled:
                     quiet = 0
-                elif not self._may_come(orders):
-                    quiet += 1
+                else:
+                    missing = await self._missing(orders, listed)
+                    quiet = 0 if self._may_come(orders, missing) else quiet + 1
                     if quiet == _LOOKS:
-                        return self._end(here, orders, closed)
+                        return self._end(listed, orders, missing, closed)
             except OkxError:
                 if loop.time() >= deadline:
                     raise
             if loop.time() >= deadline:
-                return Left(flat=False, certain=True, words=tuple(map(_words, mine)), closed=closed)
+                return self._late(mine, closed)
             await asyncio.sleep(_BETWEEN)
         return Left(flat=True, certain=True)
 
-    def _end(self, here: Collection[Position], orders: Mapping[str, Mapping[str, Any]], closed: int) -> Left:
-        """Return the end of a clean-up after which nothing is there that is certainly the rehearsal's."""
-        unknown = any(not order for order in orders.values())
-        foreign, doubtful = [], []
-        for position in here:
-            noted = [one for one in self._ledger.openings if _address(one) == _address_of(position)]
-            if noted and (unknown or self._begun_with(position, noted, orders)):
-                doubtful.append(f"{_words(position)}, of which the rehearsal may have opened a part")
-            elif noted:
-                foreign.append(f"{_words(position)}: opened by another program meanwhile, left alone")
-        if not doubtful:
-            self._ledger.clear()
-        return Left(flat=not doubtful, certain=True, words=(*doubtful, *foreign), closed=closed)
+    def _unasked(self, why: str) -> Left:
+        """Return the end of a clean-up that could not look; without the file no further start knows what to close."""
+        if self._ledger.path.exists():
+            return Left(flat=False, certain=False, words=(why,))
+        return Left(
+            flat=False, certain=False, words=(why, f"{self._ledger.path}, which noted it, is gone"), again=False
+        )
 
-    async def _orders(self) -> dict[str, Mapping[str, Any]]:
-        """Return the noted orders by clOrdId, as the exchange knows them; {} for one that it does not."""
-        found: dict[str, Mapping[str, Any]] = {}
+    def _late(self, mine: Collection[Position], closed: int) -> Left:
+        """Return the end of a clean-up that has no time left."""
+        words = [_words(one) + self._barred.get(address_of(one), "") for one in mine]
+        if not words:
+            words, ledger = [f"no proof within {_TIME:g} s"], str(self._ledger.path)
+            return Left(flat=False, certain=False, words=tuple(words), closed=closed, ledger=ledger)
+        return Left(flat=False, certain=True, words=tuple(words), closed=closed, untouched=self._untouched)
+
+    def _end(
+        self, listed: Collection[Position], orders: Collection[Noted], missing: Collection[Noted], closed: int
+    ) -> Left:
+        """Return the end of a clean-up after which nothing is there that is certainly the rehearsal's."""
+        foreign = []
+        doubtful = [
+            f"{_opened(one)}: its order was filled, and no reading has shown that"
+            if one.ended
+            else f"{_opened(one)}: its order has not ended ({one.order.get('state')})"
+            for one in missing
+        ]
+        for position in listed:
+            if position.pos == 0 or not any(order.is_at(position) for order in orders):
+                continue
+            if whose(position, orders) is Whose.FOREIGN:
+                foreign.append(f"{_words(position)}: opened by another program meanwhile, left alone")
+            else:
+                doubtful.append(f"{_words(position)}, of which the rehearsal may have opened a part")
+        if doubtful:
+            words, ledger = (*doubtful, *foreign), str(self._ledger.path)
+            return Left(flat=False, certain=False, words=words, closed=closed, ledger=ledger, again=False)
+        try:
+            self._ledger.clear()
+        except OSError as error:
+            foreign.append(f"{self._ledger.path} cannot be written: {error.strerror}; the next start looks again")
+        return Left(flat=True, certain=True, words=tuple(foreign), closed=closed)
+
+    async def _orders(self) -> list[Noted]:
+        """Return the noted orders, as the exchange knows them."""
+        found: list[Noted] = []
         for opening in self._ledger.openings:
             path = f"trade/order?instId={opening.inst_id}&clOrdId={opening.cl_ord_id}"
             reply = await self._wire.ask(get(path, f"trade/order? {opening.inst_id}", ORDER_QUOTA))
             known = reply.code == "0" and reply.data
             if not known and reply.code.partition("_")[0] not in _NO_ORDER:
                 raise OutcomeUnknownError(f"trade/order answered {reply.told()}", code=reply.answer.code)
-            found[opening.cl_ord_id] = reply.data[0] if known else {}
+            found.append(Noted(opening, reply.data[0] if known else {}))
         return found
 
-    async def _here(self) -> list[Position]:
-        """Return what is open on the noted instruments."""
+    async def _listed(self) -> list[Position]:
+        """Return what is listed on the noted instruments, flat or open."""
         reply = await self._wire.ask(positions(sorted({opening.inst_id for opening in self._ledger.openings})))
         listing = read_records(reply.answer)
         if listing.unreadable:
             raise unreadable_positions(listing.unreadable)
-        return [position for position in listing.positions if position.pos != 0]
+        return listing.positions
+
+    async def _missing(self, orders: Collection[Noted], listed: Collection[Position]) -> list[Noted]:
+        """Return the orders of which it is not told what became: filled and not shown since, or not ended."""
+        missing = [order for order in orders if order.order and (order.filled or not order.ended)]
+        missing = [
+            order
+            for order in missing
+            if not order.ended
+            or not (order.opening.cl_ord_id in self._seen or any(is_gone_by(order, one) for one in listed))
+        ]
+        for inst_id in sorted({order.opening.inst_id for order in missing if order.ended}):
+            path = f"account/positions-history?instId={inst_id}"
+            reply = await self._wire.ask(get(path, "account/positions-history", _HISTORY))
+            missing = [
+                order for order in missing if not (order.ended and any(is_ended_by(order, one) for one in reply.data))
+            ]
+        return missing
 
     async def _cancel(self) -> bool:
         """Cancel what rests of a rehearsal on the noted instruments; return whether there was anything."""
         found = False
+        runs = {opening.run for opening in self._ledger.openings}
         for inst_id in sorted({opening.inst_id for opening in self._ledger.openings}):
-            path = f"trade/orders-pending?instId={inst_id}"
-            reply = await self._wire.ask(get(path, "trade/orders-pending", ORDER_QUOTA))
-            orders = read_orders(reply.answer)
-            mine = [order for order in orders if order.cl_ord_id.startswith(PREFIX) and order.ord_id]
+            orders = await pending_orders(self._wire, inst_id, ORDER_LISTS[:1])
+            mine = [order for order in orders if order.ord_id and order.cl_ord_id.startswith(tuple(runs))]
             for batch in cancel_batches(mine):
                 found = True
                 await self._wire.ask(cancel_orders(batch))  # the next look tells whether it is gone
         return found
 
-    async def _flatten(self, mine: Collection[Position], seconds: float) -> int:
-        """Flatten the rehearsal's positions; return how many are gone."""
+    async def _flatten(self, mine: Sequence[Position], seconds: float) -> int:
+        """Flatten the rehearsal's positions, and no order beside them; return how many are gone."""
         known = {_identity(position) for position in mine}
         inst_ids = sorted({position.inst_id for position in mine})
         report = await self._client.flatten(
-            inst_ids, where=lambda position: _identity(position) in known, deadline=seconds
+            inst_ids, where=lambda position: _identity(position) in known, auto_cxl=False, deadline=seconds
         )
+        for row in report.rows:
+            self._learn(row)
         return sum(1 for row in report.rows if row.after is None)
 
-    def _mine(self, position: Position, orders: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether the noted orders have made a position, and all of it."""
-        noted = [one for one in self._ledger.openings if _address(one) == _address_of(position)]
-        filled = sum((Decimal(str(orders[one.cl_ord_id].get("accFillSz") or 0)) for one in noted), Decimal(0))
-        return abs(position.pos) <= filled and self._begun_with(position, noted, orders)
+    def _learn(self, row: FlattenRow) -> None:
+        """Keep why a position is still there."""
+        if row.after is None:
+            return
+        taken = [attempt.settled for attempt in row.attempts if attempt.code == "0" and attempt.settled]
+        if taken:
+            first = self._taken.setdefault(_identity(row.position), taken[0])
+            self._untouched = max(self._untouched or 0.0, self._wire.now() - self._wire.offset - first)
+        if row.error is not None and row.error.code == _PENDING:
+            self._barred[address_of(row.position)] = (
+                f", which an order that is not the rehearsal's keeps from being closed ({_PENDING}): cancel that order"
+            )
 
-    @staticmethod
-    def _begun_with(position: Position, noted: Collection[Opening], orders: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether a position was opened within the time of one of the noted orders."""
-        times = (
-            (_ms(order.get("cTime")), _ms(order.get("uTime"))) for one in noted if (order := orders[one.cl_ord_id])
-        )
-        return any(begun - _NEAR_MS <= position.c_time <= ended + _NEAR_MS for begun, ended in times)
-
-    def _may_come(self, orders: Mapping[str, Mapping[str, Any]]) -> bool:
+    def _may_come(self, orders: Collection[Noted], missing: Collection[Noted]) -> bool:
         """Whether the exchange may still take one of the noted orders, fill it, or list what it has filled."""
         now = self._wire.now()
-        for opening in self._ledger.openings:
-            order = orders[opening.cl_ord_id]
-            if order.get("state") not in _ENDED:
-                if now - opening.sent < _LATE:
-                    return True
-            elif now - _ms(order.get("uTime")) / 1000 < _UNLISTED:
-                return True
-        return False
-
-
-def _address(opening: Opening) -> tuple[str, str, str]:
-    return opening.inst_id, opening.mgn_mode, opening.pos_side
-
-
-def _address_of(position: Position) -> tuple[str, str, str]:
-    return position.inst_id, position.mgn_mode, position.pos_side
+        if any(not order.ended and now - order.opening.sent < _LATE for order in orders):
+            return True
+        ended = [order for order in orders if order.ended]
+        return any(now - order.to_ms / 1000 < (LIST_TIME if order in missing else _UNLISTED) for order in ended)
 
 
 def _identity(position: Position) -> tuple[object, ...]:
-    return *_address_of(position), position.pos_id, position.c_time
-
-
-def _ms(text: object) -> int:
-    return int(str(text)) if str(text).isdecimal() else 0
+    return *address_of(position), position.pos_id, position.c_time
 
 
 def _words(position: Position) -> str:
     return f"{position.inst_id} {position.mgn_mode} {position.pos_side}: {position.pos}"
+
+
+def _opened(one: Noted) -> str:
+    opening = one.opening
+    return f"{opening.inst_id} {opening.mgn_mode} {opening.pos_side}: {opening.side} {opening.sz}"

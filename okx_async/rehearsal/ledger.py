@@ -9,15 +9,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from okx_async._errors import InvalidRequestError
+from okx_async._rest.requests import is_nameable
 from okx_async.stores.places import default_path
 
 _FORM = 1
+_LOOK = "it notes what an earlier rehearsal opened: look at your positions, then delete it"
+_DIGITS = 3
+"""Of the number at the end of a clOrdId."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,15 @@ class Opening:
     sent: float
     """Unix seconds by the exchange's clock."""
 
+    @property
+    def run(self) -> str:
+        """With which the clOrdIds of its rehearsal begin, and those of no other."""
+        return self.cl_ord_id[:-_DIGITS]
+
 
 @dataclass(slots=True)
 class Ledger:
-    """The notes of one account, and the file that keeps them."""
+    """The notes of one account, and the file that keeps them; what changes it raises OSError if that is not kept."""
 
     path: Path
     openings: list[Opening] = field(default_factory=list)
@@ -105,16 +115,29 @@ def _lock(file: int) -> None:
 def _read(path: Path) -> list[Opening]:
     """Return the notes of a file, none if there is no file."""
     text = b""
-    with suppress(FileNotFoundError):
-        text = path.read_bytes()
+    try:
+        with suppress(FileNotFoundError):
+            text = path.read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(f"{path} cannot be read: {error.strerror}; {_LOOK}") from None
     if not text:
         return []
     try:
         record: dict[str, Any] = orjson.loads(text)
         if record["form"] != _FORM:
             raise InvalidRequestError(f"{path} was written by another version of this program")
-        return [Opening(**opening) for opening in record["openings"]]
+        return [_opening(opening) for opening in record["openings"]]
     except (ValueError, KeyError, TypeError):
-        raise InvalidRequestError(
-            f"{path} cannot be read; it notes what an earlier rehearsal opened: look at your positions, then delete it"
-        ) from None
+        raise InvalidRequestError(f"{path} cannot be read; {_LOOK}") from None
+
+
+def _opening(record: dict[str, Any]) -> Opening:
+    """Return an opening; raises TypeError if a field has another type, and ValueError for what no opening has."""
+    opening = Opening(**record)
+    texts = (opening.cl_ord_id, opening.inst_id, opening.mgn_mode, opening.pos_side, opening.side, opening.sz)
+    if not all(isinstance(text, str) for text in texts) or type(opening.sent) not in {int, float}:
+        raise TypeError("a field has another type")
+    known = opening.cl_ord_id.isascii() and opening.cl_ord_id.isalnum() and is_nameable(opening.inst_id)
+    if not (known and isfinite(opening.sent)):
+        raise ValueError("no opening of a rehearsal")
+    return opening

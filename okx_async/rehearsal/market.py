@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from okx_async._errors import OkxError
 from okx_async._quota import Quota
 from okx_async._rest.requests import positions
 from okx_async.rehearsal.environment import CannotRehearseError
+from okx_async.rehearsal.pending import pending_orders
 from okx_async.rehearsal.wire import Wire, get
 
 CANDIDATES: Final = ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP", "XRP-USDT-SWAP", "DOGE-USDT-SWAP")
 _X_PERP: Final = "_XPERP-"
 PREFIX: Final = "okxrehearse"
 """With which the clOrdId of each of its orders begins."""
-_PENDING: Final = Quota(60, 2.0)
 _INSTRUMENTS: Final = Quota(20, 2.0)
 
 
@@ -70,18 +71,26 @@ async def _taken(wire: Wire) -> dict[str, str]:
     """Return the instruments on which the account has positions or orders, each with what it has there."""
     taken: dict[str, str] = {}
     held = await wire.ask(positions(None))
-    orders = await wire.ask(get("trade/orders-pending", "trade/orders-pending", _PENDING))
-    for reply, what in ((orders, "orders"), (held, "a position")):
-        if reply.code != "0":
-            raise CannotRehearseError(
-                f"what the account has open cannot be read ({reply.told()}); nothing was opened",
-                code=reply.answer.code,
-                status=reply.status,
-            )
-        for record in reply.data:
-            if what == "orders" or _size(record.get("pos")) != 0:
-                taken[str(record.get("instId"))] = what
+    if held.code != "0":
+        raise _cannot_be_read(held.told(), held.answer.code, held.status)
+    try:
+        orders = await pending_orders(wire)
+    except OkxError as error:
+        raise _cannot_be_read(str(error), error.code, error.status) from None
+    for order in orders:
+        if not order.inst_id:
+            raise _cannot_be_read("an order does not name its instrument", "", None)
+        taken[order.inst_id] = "algo orders" if order.algo_id else "orders"
+    for record in held.data:
+        if _size(record.get("pos")) != 0:
+            taken[str(record.get("instId"))] = "a position"
     return taken
+
+
+def _cannot_be_read(why: str, code: str, status: int | None) -> CannotRehearseError:
+    return CannotRehearseError(
+        f"what the account has open cannot be read ({why}); nothing was opened", code=code, status=status
+    )
 
 
 async def _x_perps(wire: Wire) -> list[Instrument]:

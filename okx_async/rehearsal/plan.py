@@ -40,7 +40,11 @@ class Plan:
     def lines(self, instrument: Instrument) -> list[str]:
         """Return the plan and its cost in words."""
         counted = {danger: [one for one in self.assumptions if one.danger is danger] for danger in Danger}
-        lines = [f"{len(group):3} trials: {danger.words}" for danger, group in counted.items() if group]
+        lines = [
+            f"{len(group):3} {'trial' if len(group) == 1 else 'trials'}: {danger.words}"
+            for danger, group in counted.items()
+            if group
+        ]
         lines.append(
             f"    about {self.requests} requests in about {self.seconds:.0f} s, of which the exchange counts all"
         )

@@ -32,6 +32,7 @@ from okx_async.rehearsal.plan import Plan, make_plan
 from okx_async.rehearsal.report import Report, Survey
 from okx_async.rehearsal.results import TrialResult, Value, Verdict
 from okx_async.rehearsal.stage import NotAloneError, NotOpenedError, NotTriedError, Stage
+from okx_async.rehearsal.trials.closes import GOES_FLAT, LONGEST
 from okx_async.rehearsal.trials.table import TRIALS
 from okx_async.rehearsal.wire import Wire
 
@@ -181,16 +182,28 @@ class Rehearsal:
             notify(self._on_trial, assumption)
             self._tell(results, await self._try(assumption, stage, until))
             if stage.flat and not stage.resting:
-                stage.ledger.clear()
+                try:
+                    stage.ledger.clear()
+                except OSError as error:
+                    self._stopped = f"{stage.ledger.path} cannot be written: {error.strerror}"
                 if self._stopped:
                     return None
                 continue
             left = await cleaner.clean()
             if not left.flat:
                 self._stopped = f"after {assumption.id} the account was not flat"
+                self._name_stuck_close(results, left)
                 return left
             stage.flat, stage.resting = True, False
         return None
+
+    def _name_stuck_close(self, results: list[TrialResult], left: Left) -> None:
+        """Tell that closes do not end, if the clean-up has met that before its trial came."""
+        asked = any(one.id == GOES_FLAT for one in self._plan.assumptions)
+        if left.untouched is None or left.untouched < LONGEST or not asked or any(r.id == GOES_FLAT for r in results):
+            return
+        words = f"in the clean-up a position was still listed {left.untouched:.1f} s after code 0"
+        self._tell(results, TrialResult(GOES_FLAT, Verdict.NOT_HELD, words))
 
     async def _try(self, assumption: Assumption, stage: Stage, until: float) -> TrialResult:
         loop = asyncio.get_running_loop()

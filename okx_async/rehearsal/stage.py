@@ -4,6 +4,7 @@ A trial opens only through `Stage.open`, which notes the order in the ledger bef
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -24,11 +25,15 @@ from okx_async.rehearsal.market import PREFIX, Instrument
 from okx_async.rehearsal.results import Value
 from okx_async.rehearsal.wire import Reply, Twist, Wire, get, post
 
+logger = logging.getLogger("okx_async")
+
 ORDER_QUOTA: Final = Quota(60, 2.0)
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
 """Seconds between readings; the last one again and again."""
 _FILL_TIME: Final = 5.0
-_LIST_TIME: Final = 10.0
+LIST_TIME: Final = 10.0
+"""Seconds until what an order has opened must be listed."""
+"""Seconds until what an order has opened must be listed."""
 _EXPIRY: Final = 5.0
 """Seconds after which the exchange may not take an opening order any more (its expTime)."""
 _FRESH: Final = 1.0
@@ -43,6 +48,10 @@ class NotTriedError(Exception):
 
 class NotAloneError(NotTriedError):
     """A trial that was not made because another program has opened something on the instrument meanwhile."""
+
+
+class MisfiredError(NotAloneError):
+    """A trial that was ended because a close of nothing was accepted: it may have closed another program's position."""
 
 
 class NotOpenedError(NotTriedError):
@@ -141,8 +150,11 @@ class Stage:
         reply = await self.order(body | self.side_field(pos_side), Twist(headers=expires))
         if reply.code != "0":
             if classify(reply.answer) is not Outcome.UNKNOWN:  # the exchange has refused it, nothing can come of it
-                self.ledger.drop(opening)
-                self.flat, self.listed = before
+                try:
+                    self.ledger.drop(opening)
+                    self.flat, self.listed = before
+                except OSError as error:  # the clean-up finds that it opened nothing
+                    logger.debug("the note of a refused order stays: %s", error)
             raise NotOpenedError(_not_opened(reply))
         record = await self._filled(cl_ord_id)
         filled = asyncio.get_running_loop().time()
@@ -158,8 +170,8 @@ class Stage:
             ]
             return bool(found)
 
-        if await self.until(there, _LIST_TIME) is None:
-            raise NotTriedError(f"the position is not listed {_LIST_TIME:g} s after its order was told to be filled")
+        if await self.until(there, LIST_TIME) is None:
+            raise NotTriedError(f"the position is not listed {LIST_TIME:g} s after its order was told to be filled")
         return Opened(pos_side, record, filled, found[0])
 
     async def rest(self, px: str) -> str:
@@ -200,6 +212,12 @@ class Stage:
         usual = {"instId": inst_id, "mgnMode": "cross", **self.side_field(self.account.pos_side("buy"))}
         body = {name: value for name, value in {**usual, **fields}.items() if value is not None}
         return await self.wire.ask(ApiRequest("POST", CLOSE_PATH, orjson.dumps(body), inst_id), twist)
+
+    async def close_nothing(self, twist: Twist = _STRAIGHT, *, inst_id: str | None = None, **fields: object) -> Reply:
+        """Send one close, as `close`, of what the account has not; raises MisfiredError if it is accepted."""
+        reply = await self.close(twist, inst_id=inst_id, **fields)
+        check_refused(reply, inst_id or self.instrument.inst_id)
+        return reply
 
     def side_field(self, pos_side: str) -> dict[str, str]:
         """Return the field that names a side, where requests have to name it."""
@@ -275,6 +293,15 @@ class Stage:
             if loop.time() >= deadline:
                 raise NotTriedError(f"the opening order was not filled within {_FILL_TIME:g} s ({reply.told()})")
             await asyncio.sleep(PAUSES[1])
+
+
+def check_refused(reply: Reply, inst_id: str) -> None:
+    """Raise MisfiredError if a close of nothing was accepted."""
+    if reply.code == "0":
+        raise MisfiredError(
+            f"a close of nothing on {inst_id} was accepted ({reply.told()}): it may have closed a position that "
+            "another program had just opened there, look at it"
+        )
 
 
 def _not_opened(reply: Reply) -> str:

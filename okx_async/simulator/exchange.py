@@ -33,7 +33,7 @@ from okx_async.simulator.http.connections import Connections
 from okx_async.simulator.http.frontend import HttpFrontend
 from okx_async.simulator.http.messages import Answer, Request
 from okx_async.simulator.injection import Injection
-from okx_async.simulator.recorded import read_document, settings_of
+from okx_async.simulator.recorded import read_settings
 
 _NEAR = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - only if asked for
 
@@ -166,7 +166,7 @@ class SimulatedExchange(Actors, Injection):
             OSError: If the file cannot be read.
             RecordingError: If it is no recording, or one of a newer version.
         """
-        return cls(**{**settings_of(read_document(path)), **options})
+        return cls(**{**read_settings(path), **options})
 
     # --- addresses ---
 

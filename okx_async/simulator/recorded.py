@@ -53,6 +53,15 @@ def read_document(path: FilePath) -> dict[str, Any]:
     return document
 
 
+def read_settings(path: FilePath) -> Settings:
+    """Return the settings of a recording; raises as `read_document` and `settings_of`, and names the file."""
+    document = read_document(path)
+    try:
+        return settings_of(document)
+    except RecordingError as error:
+        raise RecordingError(f"{path}: {error}") from None
+
+
 def settings_of(document: Mapping[str, Any]) -> Settings:
     """Return the settings of a recording's section "settings", checked; those it does not name are absent.
 

@@ -125,3 +125,20 @@ def test_help_loads_neither_the_simulator_nor_tables() -> None:
     )
     result = python(code)
     assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+def test_ctrl_c_before_the_command_has_begun_is_no_traceback() -> None:
+    """It comes while modules are imported."""
+    code = """
+import sys
+class Interrupted:
+    def find_spec(name, path=None, target=None):
+        if name == "okx_async.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted)
+sys.argv[1:] = ["rehearse", "--demo"]
+from okx_async.cli import main
+main()
+"""
+    ended = python(code)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")

@@ -1,5 +1,6 @@
 """`okx-async rehearse --record` and `--replay`."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,24 @@ async def test_without_a_difference_it_is_done(
 async def test_a_file_that_cannot_be_written_is_said_before_anything_is_sent(
     exchange: SimulatedExchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for path in (tmp_path, tmp_path / "nowhere" / "recording.json"):
+    pipe, link, target = (tmp_path / name for name in ("pipe", "link", "target"))
+    os.mkfifo(pipe)
+    target.write_text("theirs")
+    link.symlink_to(target)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    for path, words in (
+        (tmp_path, "no regular file"),
+        (tmp_path / "nowhere" / "recording.json", "cannot be written"),
+        (pipe, "no regular file"),
+        (link, "no regular file"),
+        (tmp_path / "dangling", "no regular file"),
+    ):
         assert await run(exchange, QUICK, record=str(path)) is ExitCode.USAGE
-        assert "cannot be written" in capsys.readouterr().err
+        assert words in capsys.readouterr().err
     assert exchange.journal == []
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert target.read_text() == "theirs"
 
 
 @pytest.mark.usefixtures("demo")
@@ -130,7 +145,24 @@ def test_a_stranger_s_text_drives_no_terminal(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_replay_needs_no_keys_and_no_network(command: Process, tmp_path: Path) -> None:
     file = tmp_path / "recording.json"
-    file.write_bytes(orjson.dumps({"format": "okx-async recording", "version": 1}))
+    asked = {"trial": "x", "at": 0.0, "took": 0.01, "host": "openapi.okx.com", "method": "GET", "status": 200}
+    asked |= {"path": "/api/v5/public/time", "answer": {"json": {"code": "0", "data": [{"ts": "1"}], "msg": ""}}}
+    file.write_bytes(orjson.dumps({"format": "okx-async recording", "version": 1, "requests": [asked]}))
     ended = command("rehearse", "--replay", str(file))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines()[1] == "no difference"
+
+
+def test_a_recording_without_requests_is_no_proof(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "empty.json"
+    file.write_text('{"format": "okx-async recording", "version": 1}')
+    assert replay_file(str(file), as_json=True) is ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{file} has no requests" in err
+
+
+def test_what_sends_nothing_cannot_be_recorded(command: Process, tmp_path: Path) -> None:
+    told = command("rehearse", "--replay", str(tmp_path / "a.json"), "--record", str(tmp_path / "b.json"))
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "leave --record out" in told.stderr

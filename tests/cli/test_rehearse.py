@@ -161,7 +161,7 @@ async def test_it_shows_the_plan_and_asks(
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     assert await run(exchange, OPENING, yes=False) is code
     _, err = capsys.readouterr()
-    assert "1 trials: opens and closes the smallest position" in err
+    assert "1 trial: opens and closes the smallest position" in err
     assert "0.0002 BTC traded" in err
     assert "demo trading" in err
     assert bool(exchange.trades) is (code is ExitCode.DONE)
@@ -281,3 +281,33 @@ def test_on_a_terminal_it_shows_what_is_being_tried(monkeypatch: pytest.MonkeyPa
     assert f"2 of 2: {ASSUMPTIONS[1].id}" in seen.getvalue()
     lines = [line.rstrip() for line in results.getvalue().splitlines()]
     assert lines == [f"held      {ASSUMPTIONS[0].id}: seen", f"not tried {ASSUMPTIONS[1].id}: why"]
+
+
+async def test_what_may_be_the_users_is_to_be_closed_by_hand(
+    exchange: SimulatedExchange, command: Process, demo: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Starting again would say the same for ever."""
+    await started(exchange, command, lambda process: process.kill())
+    exchange.open_position("BTC-USDT-SWAP", 5, account=demo)
+    assert await run(exchange, QUICK) is ExitCode.UNKNOWN
+    out, err = capsys.readouterr()
+    assert "NOT PROVEN FLAT" in out
+    assert "close it yourself" in err
+    assert "delete its notes: " in err
+    assert "start the rehearsal again" not in err
+    assert len(exchange.positions) == 1
+
+
+@pytest.mark.usefixtures("demo")
+async def test_results_that_a_disk_did_not_take_are_no_success(exchange: SimulatedExchange, command: Process) -> None:
+    def whole() -> tuple[int, str]:
+        with open("/dev/full", "w") as out:  # noqa: PTH123 - a device
+            args = ("rehearse", "--demo", "--base-url", exchange.base_url, "--yes", "--only", QUICK)
+            process = command.start(*args, stdout=out)
+            _, err = process.communicate(timeout=60)
+        return process.returncode, err
+
+    code, err = await asyncio.to_thread(whole)
+    assert code == 1
+    assert "the results were not written to stdout: No space left on device" in err
+    assert "Traceback" not in err

@@ -5,6 +5,7 @@ import shlex
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from okx_async.cli import simulation
 from okx_async.cli.app import app
+from okx_async.simulator import Behaviour
 from tests.cli.conftest import WITHOUT_HANDLERS, Process
 
 
@@ -147,3 +149,41 @@ def test_wrong_options_are_exit_2(option: str, text: str, words: str) -> None:
     result = CliRunner().invoke(app, ["simulate", option, text])
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
+
+
+def recorded(folder: Path, text: str = '{"window": "fixed", "fill_delay": [0.2, 0.4], "lists_flat": "never"}') -> Path:
+    file = folder / "recording.json"
+    file.write_text(f'{{"format": "okx-async recording", "version": 1, "settings": {text}}}')
+    return file
+
+
+@pytest.mark.parametrize(
+    ("args", "window", "fill_delay"),
+    [
+        ([], "fixed", (0.2, 0.4)),
+        (["--window", "sliding"], "sliding", (0.2, 0.4)),  # given, though it is the default
+        (["--fill-delay", "0"], "fixed", 0.0),
+    ],
+)
+def test_a_recording_settles_what_no_option_says(
+    tmp_path: Path, args: list[str], window: str, fill_delay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Behaviour] = []
+
+    def run(options: simulation.Options, _scene: object, *, as_json: bool) -> int:
+        made.append(simulation._exchange(options).behaviour)
+        return int(as_json)
+
+    monkeypatch.setattr(simulation, "run", run)
+    ended = CliRunner().invoke(app, ["simulate", "--recording", str(recorded(tmp_path)), *args])
+    assert ended.exit_code == 0, ended.output
+    (behaviour,) = made
+    assert (behaviour.window, behaviour.fill_delay, behaviour.lists_flat) == (window, fill_delay, "never")
+
+
+@pytest.mark.parametrize(("text", "words"), [('{"window": "oval"}', "settings: "), (None, "No such file")])
+def test_a_file_that_is_no_recording_is_named(command: Process, tmp_path: Path, text: str | None, words: str) -> None:
+    file = tmp_path / "none.json" if text is None else recorded(tmp_path, text)
+    told = command("simulate", "--recording", str(file))
+    assert (told.returncode, told.stdout) == (2, "")
+    assert f"error: {file}: {words}" in told.stderr

@@ -1,6 +1,7 @@
 """The way back: wherever a rehearsal is cut off, the next start leaves nothing open and touches nothing else."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from okx_async.rehearsal import cleanup
 from okx_async.rehearsal.results import Verdict
 from okx_async.simulator import JournalRow
 from okx_async.simulator.http.messages import Answer, Request
-from tests.rehearsal.world import INST, World, play, rewrite, stage_of
+from tests.rehearsal.world import INST, World, play, rewrite, stage_of, verdicts
 
 QUICK = frozenset({"closing-nothing-is-51023"})
 FEW = frozenset({"resting-close-order-is-51115", "c-time-is-new-after-a-turn", "sides-are-closed-apart"})
@@ -138,8 +139,10 @@ def test_a_position_that_another_program_added_to_is_told_and_stays(tmp_path: Pa
     assert not report
     assert again.left == report.left, "it is told as long as it is there"
     assert report.inst_id == INST
-    assert (report.left.flat, report.left.certain) == (False, True)
+    assert (report.left.flat, report.left.certain) == (False, False)
     assert "may have opened a part" in report.left.words[0]
+    assert report.left.ledger.endswith(".json")
+    assert not report.left.again
     assert report.results == ()
 
 
@@ -170,6 +173,7 @@ def test_an_exchange_that_cannot_be_asked_is_no_proof(tmp_path: Path) -> None:
     report = play(main, tmp_path)
     assert (report.left.flat, report.left.certain) == (False, False)
     assert "could not be asked" in report.left.words[0]
+    assert report.left.again
     assert report.stopped == "after batch-closes the account was not flat"
     assert {result.verdict for result in report.results} == {Verdict.NOT_TRIED}
 
@@ -190,3 +194,107 @@ def test_positions_that_cannot_be_read_are_no_proof(tmp_path: Path) -> None:
     assert len(positions) == 1
     assert (report.left.flat, report.left.certain) == (False, False)
     assert report.results == ()
+
+
+AGAIN = frozenset({"accepted-close-goes-flat", "wrong-margin-mode-is-51023", "c-time-is-new-after-reopening"})
+
+
+def test_an_exchange_that_keeps_c_time_over_reopening_is_left_flat(tmp_path: Path) -> None:
+    """The clean-up may not rest on what is being tried."""
+
+    async def main(world: World) -> Any:
+        return await world.rehearse(ids=AGAIN), world.exchange.positions
+
+    report, positions = play(main, tmp_path, reopen_keeps_c_time=True, fill_delay=0.1)
+    assert positions == ()
+    assert report.left.flat
+    assert report.left.words == ()
+    assert verdicts(report)["not_held"] == {"c-time-is-new-after-reopening"}
+    assert verdicts(report)["not_tried"] == set()
+
+
+@pytest.mark.parametrize("settings", [{"opening_lag": 6.0}, {"opening_lag": 4.0}, {"positions_lag": 6.0}])
+@pytest.mark.parametrize("lists_flat", ["named", "never"])
+def test_what_was_filled_is_waited_for_until_it_is_listed(
+    tmp_path: Path, settings: dict[str, float], lists_flat: str
+) -> None:
+    """Stopped as soon as it is open, with readings that show nothing yet."""
+    report, positions, kept = stopped_when_filled(tmp_path, lists_flat=lists_flat, **settings)
+    assert positions == ()
+    assert report.left.flat
+    assert report.left.closed == 1
+    assert kept == 0
+
+
+def test_what_was_filled_and_is_never_listed_is_not_flat(tmp_path: Path) -> None:
+    report, positions, kept = stopped_when_filled(tmp_path, opening_lag=60.0)
+    assert len(positions) == 1
+    assert (report.left.flat, report.left.certain) == (False, False)
+    assert "no reading has shown that" in report.left.words[0]
+    assert kept == 1
+
+
+def stopped_when_filled(folder: Path, **settings: Any) -> Any:
+    """Return the report, what is open in truth, and how many openings are noted yet."""
+
+    async def main(world: World) -> Any:
+        rehearsal = world.rehearsal(ids=frozenset({"echo-names-the-side"}))
+        stops: list[asyncio.Task[None]] = []
+
+        def stop(request: Request, _answer: Answer, row: JournalRow) -> None:
+            if row.executed and request.raw_path == "/api/v5/trade/order" and not stops:
+                stops.append(world.loop.create_task(rehearsal.stop()))
+
+        world.exchange.listen(stop)
+        return await rehearsal.run(), world.exchange.positions
+
+    report, positions = play(main, folder, **settings)
+    return report, positions, sum(file.read_text().count("sent") for file in folder.glob("*.json"))
+
+
+def test_orders_of_the_user_outlive_the_clean_up(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        await crashed(world)
+        world.exchange.add_pending_order(
+            INST, side="sell", px="99000", reduce_only=False, cl_ord_id="okxrehearsemine", account=world.account
+        )
+        world.exchange.add_algo_order(
+            INST, "conditional", side="sell", sz="1", sl_trigger_px="50000", account=world.account
+        )
+        before = world.exchange.pending_orders, world.exchange.algo_orders
+        report = await world.rehearse(ids=QUICK)
+        return report, before == (world.exchange.pending_orders, world.exchange.algo_orders), world.exchange.positions
+
+    report, untouched, positions = play(main, tmp_path, auto_cxl_algos=True)
+    assert positions == ()
+    assert report.found.closed == 1
+    assert untouched
+
+
+def test_an_order_of_the_user_that_is_in_the_way_is_told(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        await crashed(world)
+        world.exchange.add_pending_order(INST, side="sell", px="99000", cl_ord_id="theirs", account=world.account)
+        return await world.rehearse(ids=QUICK), world.exchange.pending_orders
+
+    report, orders = play(main, tmp_path)
+    assert [order.cl_ord_id for order in orders] == ["theirs"]
+    assert (report.left.flat, report.left.certain) == (False, True)
+    assert "cancel that order" in report.left.words[0]
+
+
+def test_without_its_notes_a_further_start_is_no_way_out(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+
+    async def main(world: World) -> Any:
+        def lost(request: Request, _answer: Answer, row: JournalRow) -> None:
+            if row.executed and request.raw_path == "/api/v5/trade/order":
+                shutil.rmtree(folder)
+                world.exchange.inject("50026", path=None, times=None)
+
+        world.exchange.listen(lost)
+        return await world.rehearse(ids=frozenset({"batch-closes"}))
+
+    left = play(main, folder).left
+    assert (left.flat, left.certain, left.again) == (False, False, False)
+    assert "which noted it, is gone" in left.words[-1]

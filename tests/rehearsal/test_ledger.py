@@ -1,9 +1,10 @@
 """The notes of what a rehearsal opens."""
 
 import stat
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from okx_async import InvalidRequestError
@@ -57,12 +58,44 @@ def test_two_rehearsals_of_one_account_exclude_each_other(tmp_path: Path) -> Non
         pass
 
 
-@pytest.mark.parametrize("text", ["nonsense", "{}", '{"form":1,"openings":[{}]}', '{"form":2,"openings":[]}'])
+def opening(**changes: object) -> str:
+    return orjson.dumps({"form": 1, "openings": [{**asdict(OPENING), **changes}]}).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "{}",
+        "[]",
+        "null",
+        '{"form":1,"openings":[{}]}',
+        '{"form":1,"openings":["x"]}',
+        '{"form":2,"openings":[]}',
+        opening(inst_id=2),
+        opening(inst_id="x&y"),
+        opening(cl_ord_id=1),
+        opening(cl_ord_id="x&y"),
+        opening(sz=6),
+        opening(sent="x"),
+        opening(sent=True),
+    ],
+)
 def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path: Path, text: str) -> None:
     with open_ledger(tmp_path, "demo", "1") as ledger:
         ledger.note(OPENING)
         ledger.path.write_text(text)
     with pytest.raises(InvalidRequestError, match="json"), open_ledger(tmp_path, "demo", "1"):
+        pass
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with open_ledger(tmp_path, "demo", "1") as ledger:
+        ledger.path.mkdir()
+    with (
+        pytest.raises(InvalidRequestError, match=r"json cannot be read: .*look at your positions"),
+        open_ledger(tmp_path, "demo", "1"),
+    ):
         pass
 
 

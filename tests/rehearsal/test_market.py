@@ -40,6 +40,29 @@ def test_without_any_instrument_every_reason_is_told(tmp_path: Path) -> None:
         chosen(tmp_path, none)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ord_type": "trigger", "trigger_px": "50000", "reduce_only": True},
+        {"ord_type": "conditional", "sl_trigger_px": "50000"},
+    ],
+)
+def test_an_instrument_with_algo_orders_is_passed_over(tmp_path: Path, given: dict[str, Any]) -> None:
+    def add(world: World) -> None:
+        world.exchange.add_algo_order(CANDIDATES[0], side="sell", sz="1", account=world.account, **given)
+
+    assert chosen(tmp_path, add) == CANDIDATES[1]
+
+
+def test_orders_beyond_the_newest_hundred_count(tmp_path: Path) -> None:
+    def add(world: World) -> None:
+        world.exchange.add_pending_order(CANDIDATES[0], cl_ord_id="oldest", account=world.account)
+        for number in range(120):
+            world.exchange.add_pending_order("LTC-USDT-SWAP", cl_ord_id=f"m{number}", account=world.account)
+
+    assert chosen(tmp_path, add) == CANDIDATES[1]
+
+
 def test_where_there_are_no_swaps_an_x_perp_is_used(tmp_path: Path) -> None:
     def eea(world: World) -> None:
         for inst_id in CANDIDATES:
@@ -70,7 +93,7 @@ def test_what_is_open_and_cannot_be_read_stops_it(tmp_path: Path) -> None:
     def broken(world: World) -> None:
         world.exchange.inject("50026", path="/api/v5/trade/orders-pending", times=None)
 
-    with pytest.raises(CannotRehearseError, match=r"cannot be read \(50026"):
+    with pytest.raises(CannotRehearseError, match=r"cannot be read \(trade/orders-pending answered 50026"):
         chosen(tmp_path, broken)
 
 

@@ -26,6 +26,10 @@ def test_the_cost_is_what_the_openings_trade() -> None:
     assert plan.seconds > 3
 
 
+def test_one_trial_is_told_as_one() -> None:
+    assert "  1 trial: sends what is to be refused" in make_plan({"closing-nothing-is-51023"}).lines(BTC)
+
+
 def test_without_openings_there_is_no_cost() -> None:
     assert not any("traded" in line for line in make_plan({"closing-nothing-is-51023"}).lines(BTC))
 

@@ -1,6 +1,7 @@
 """Whole rehearsals against the simulated exchange, in virtual time and on real sockets."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -251,7 +252,9 @@ def test_what_another_program_opens_meanwhile_ends_it_and_stays(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("failing", ["note", "clear"])
-def test_a_disk_that_is_full_keeps_nothing_open(tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_keeps_nothing_open(
+    tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -263,3 +266,28 @@ def test_a_disk_that_is_full_keeps_nothing_open(tmp_path: Path, failing: str, mo
     report, positions = play(main, tmp_path)
     assert positions == ()
     assert not report
+    assert "No space left on device" in report.stopped
+    assert caplog.messages == []  # it is told in words, without a traceback
+
+
+@pytest.mark.parametrize("order", ["taken", "refused"])
+def test_a_folder_that_goes_away_is_told_in_words(tmp_path: Path, order: str, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "state"
+
+    async def main(world: World) -> Any:
+        def goes(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+            if request.method == "POST" and request.raw_path == "/api/v5/trade/order":
+                shutil.rmtree(folder, ignore_errors=True)
+                return decide() if order == "taken" else Answer(200, error_body("51008", shape="item"), "51008")
+            return decide()
+
+        world.alteration = goes
+        report = await world.rehearse(ids=frozenset({"batch-closes", "flatten-proves-flat"}))
+        return report, world.exchange.positions
+
+    report, positions = play(main, folder)
+    assert positions == ()
+    assert report.left.flat
+    assert not report
+    assert "No such file or directory" in " ".join((report.stopped, *report.left.words))
+    assert caplog.messages == []

@@ -120,3 +120,10 @@ def test_any_settings_are_read_or_refused_in_words(settings: dict[str, Any]) -> 
     except RecordingError:
         return
     SimulatedExchange(**read)
+
+
+def test_a_wrong_setting_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.json"
+    file.write_text('{"format": "okx-async recording", "version": 1, "settings": {"window": "oval"}}')
+    with pytest.raises(RecordingError, match=r"wrong\.json: settings: "):
+        SimulatedExchange.from_recording(file)

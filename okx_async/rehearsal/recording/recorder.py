@@ -4,9 +4,12 @@ What it was told holds secrets, and stays in memory until the end: only then is 
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Final
 
 import orjson
@@ -15,15 +18,18 @@ from yarl import URL
 
 from okx_async import __version__
 from okx_async._credentials import Credentials
+from okx_async._errors import InvalidRequestError
 from okx_async._rest.hosts import REGIONS
 from okx_async._rest.signing import SIGN, sign
 from okx_async.rehearsal.exchanges import HttpExchange
 from okx_async.rehearsal.recording.document import MAX_REQUESTS, Recording
 from okx_async.rehearsal.recording.entry import MAX_DEPTH, Entry, Login, Part, depth_within
+from okx_async.rehearsal.recording.folders import without_paths
 from okx_async.rehearsal.recording.replacement import LEFT_OUT, Replacer
 from okx_async.rehearsal.recording.spellings import SHORTEST
 from okx_async.rehearsal.results import TrialResult
 from okx_async.simulator.recorded import FilePath, RecordingError
+from okx_async.stores.places import default_path
 
 _HEADERS: Final = frozenset(
     {"content-type", "content-length", "content-encoding", "connection", "keep-alive", "server"}
@@ -120,7 +126,7 @@ class Recorder:
             head=sum(lines),
             longest=max(lines, default=0),
             answer=_replaced(_shortened(answer, instruments), replacer),
-            failure=replacer.text(exchange.failure),
+            failure=replacer.text(without_paths(exchange.failure, _folders())),
         )
 
     def _login(self, exchange: HttpExchange, offset: float) -> Login | None:
@@ -247,7 +253,20 @@ def _shortened(body: dict[str, Any] | None, instruments: set[str]) -> dict[str, 
     return {"json": {**value, "data": data}}
 
 
+def _folders() -> list[str]:
+    """Return the folders of this machine that messages name."""
+    found = [gettempdir()]
+    for folder in (Path.home, Path.cwd, lambda: default_path().parent):
+        with suppress(OSError, RuntimeError, InvalidRequestError):  # none, or gone
+            found.append(str(folder()))
+    return found
+
+
 def _clean(result: TrialResult, replacer: Replacer) -> TrialResult:
-    text: Callable[[str], str] = replacer.text
+    folders = _folders()
+
+    def text(given: str) -> str:
+        return replacer.text(without_paths(given, folders))
+
     observed = {text(name): text(value) if isinstance(value, str) else value for name, value in result.observed.items()}
     return replace(result, evidence=text(result.evidence), observed=observed)

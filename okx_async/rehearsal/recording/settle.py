@@ -1,6 +1,7 @@
 """The settings that a recording settles: those with which the simulated exchange answers as the recorded one did.
 
-A setting is settled if one of its values explains the recording better than each other one. Values that a recording
+A setting is settled if one of its values explains the recording better than each other one, and no trial of the
+recording speaks against it. Values that a recording
 measures (delays, ages, limits) are taken if the simulated exchange differs less with them.
 """
 
@@ -11,10 +12,25 @@ from math import inf
 from typing import Any, Final, cast
 
 from okx_async.rehearsal.recording.delays import delays, range_of
-from okx_async.rehearsal.recording.differences import BY_SITUATION, IDLE, Found, Kind
+from okx_async.rehearsal.recording.differences import (
+    BY_SITUATION,
+    C_TIME_REOPENED,
+    C_TIME_TURNED,
+    COUNTS,
+    ECHO,
+    FLAT_BY_NAME,
+    FLAT_LEFT_OUT,
+    IDLE,
+    POS_ID_STAYS,
+    SIGNED_FIRST,
+    WINDOW,
+    Found,
+    Kind,
+)
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry
 from okx_async.rehearsal.recording.replay import Replay, replay
+from okx_async.rehearsal.results import Verdict
 from okx_async.simulator import Behaviour, Refusal
 from okx_async.simulator.api.behaviour import Settings
 from okx_async.simulator.api.codes import Shape, status_of
@@ -41,6 +57,23 @@ VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
     "reopen_keeps_pos_id": (True, False),
 }
 """The other settings with few values, the default first."""
+OF_TRIALS: Final[Mapping[str, tuple[str, ...]]] = {
+    "window": (WINDOW,),
+    "count_rejected": (COUNTS,),
+    "options_by_family": ("options-are-counted-by-family",),
+    "rate_first": (SIGNED_FIRST,),
+    "body_first": ("body-is-read-before-signature",),
+    "empty_is_absent": ("empty-parameters-count-as-absent",),
+    "lenient_booleans": ("auto-cxl-as-text-is-51000",),
+    "pos_side_echo": (ECHO,),
+    "cl_ord_id_kept": ("close-carries-its-cl-ord-id",),
+    "cl_ord_id_reusable": ("ended-cl-ord-id-may-be-used-again",),
+    "lists_flat": (FLAT_BY_NAME, FLAT_LEFT_OUT),
+    "flip_keeps_c_time": (C_TIME_TURNED,),
+    "reopen_keeps_c_time": (C_TIME_REOPENED,),
+    "reopen_keeps_pos_id": (POS_ID_STAYS,),
+}
+"""The assumptions that the default of a setting stands for: where all of them held it is no other value."""
 _ROUNDS: Final = 3
 _SHORT: Final = 15.0
 """Seconds after which idle connections end if one of 16 s was gone: when exactly is not measured."""
@@ -58,12 +91,13 @@ def settle(recording: Recording) -> Recording:
     for name, value in _measured(recording):
         search.adopt(settings, name, value)
     limits = _of_limits(search, settings)
-    settings |= limits
+    settings |= {name: value for name, value in limits.items() if not contradicts(recording, name, value)}
     for _ in range(_ROUNDS):
         before = dict(settings)
         for name, values in VALUES.items():
             for value in values:
-                search.adopt(settings, name, value)
+                if not contradicts(recording, name, value):
+                    search.adopt(settings, name, value)
         if settings == before:
             break
     if refusals := _refusals(recording, search.run(settings)):
@@ -71,11 +105,22 @@ def settle(recording: Recording) -> Recording:
     for name, values in VALUES.items():
         costs = {value: search.cost({**settings, name: value}) for value in values}
         best = min(costs, key=costs.__getitem__)
-        if list(costs.values()).count(costs[best]) == 1:
+        if list(costs.values()).count(costs[best]) == 1 and not contradicts(recording, name, best):
             settings[name] = best
         else:
             settings.pop(name, None)
     return replace(recording, settings=cast("Settings", settings))
+
+
+def contradicts(recording: Recording, name: str, value: Any) -> bool:
+    """Whether the trials of a recording say that a setting has another value."""
+    results = [result for result in recording.results if result.id in OF_TRIALS.get(name, ())]
+    observed = [result.observed[name] for result in results if name in result.observed]
+    if observed:
+        return value not in observed
+    verdicts = [result.verdict for result in results]
+    held = verdicts.count(Verdict.HELD) == len(OF_TRIALS.get(name, ())) > 0
+    return held and value != getattr(Behaviour(), name)
 
 
 def _of_limits(search: "_Search", settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from typing import Final
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import ClosePosition
 from okx_async._quota import Quota
-from okx_async.rehearsal.stage import NotTriedError, Observation, Stage
+from okx_async.rehearsal.stage import NotTriedError, Observation, Stage, check_refused
 from okx_async.rehearsal.trials.access import coded
 from okx_async.rehearsal.trials.refusals import NO_INSTRUMENT
 from okx_async.rehearsal.wire import get
 
-_LONGEST: Final = 10.0
+GOES_FLAT: Final = "accepted-close-goes-flat"
+LONGEST: Final = 10.0
+"""Seconds from code 0 until a position must be gone."""
 _PATIENCE: Final = 25.0
 """Seconds for a close, where the trial is about another thing than its time."""
 _STAND_STILL: Final = 0.5
@@ -28,9 +30,12 @@ async def accepted_close_goes_flat(stage: Stage) -> Observation:
     reply = await stage.close()
     if reply.code != "0":
         return Observation.against(f"the close was refused ({reply.told()})", {"code": reply.code})
-    gone = await stage.until(lambda here: not here, _LONGEST)
+    gone = await stage.until(lambda here: not here, LONGEST)
     if gone is None:
-        return Observation.against(f"still listed {_LONGEST:g} s after code 0")
+        for one in await stage.held():
+            if abs(one.pos) > stage.instrument.min_sz:
+                raise NotTriedError(f"another program has traded the instrument meanwhile: {one.pos} is open")
+        return Observation.against(f"still listed {LONGEST:g} s after code 0")
     delay = round(gone - reply.received, 3)
     return Observation.confirms(f"gone at most {delay:g} s after code 0", {"fill_delay": delay})
 
@@ -48,6 +53,8 @@ async def wrong_margin_mode(stage: Stage) -> Observation:
     await stage.open()
     reply = await stage.close(mgnMode="isolated")
     await asyncio.sleep(_STAND_STILL)
+    if reply.code == "0" and await stage.until(lambda here: not here, LONGEST) is None:
+        check_refused(reply, stage.instrument.inst_id)  # it has closed something, and not what the trial had opened
     here = await stage.held()
     seen = coded(reply, "51023")
     left = "is still open" if here else "is gone"

@@ -5,13 +5,13 @@ window that is fixed ends after about 1 s and one that slides after 2 s.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from okx_async._quota import Quota
 from okx_async._rest.requests import CLOSE_PATH, ApiRequest, positions
-from okx_async.rehearsal.stage import NotTriedError, Observation, Stage
+from okx_async.rehearsal.stage import MisfiredError, NotTriedError, Observation, Stage, check_refused
 from okx_async.rehearsal.trials.access import body_of, coded
 from okx_async.rehearsal.wire import Reply, Twist, get
 
@@ -19,6 +19,7 @@ _LIMIT: Final = 20
 _PER: Final = 2.0
 _REFUSED: Final = "50011"
 _NOTHING_THERE: Final = frozenset({"51023", "51043", "51169"})
+_STRAIGHT: Final = Twist()
 _UNCOUNTED: Final = Twist(uncounted=True)
 _MIDDLE: Final = 1.0
 """Seconds into a window of the server's clock."""
@@ -80,7 +81,7 @@ async def refused_requests_count(stage: Stage) -> Observation:
     if any(reply.code != _REFUSED for reply in again):
         raise NotTriedError("the limit could not be kept exhausted")
     await asyncio.sleep(max(0.0, began + _PER + 0.3 - loop.time()))
-    probe = await stage.close(_UNCOUNTED)
+    probe = await stage.close_nothing(_UNCOUNTED)
     if probe.sent - again[0].sent >= _PER - 0.3:
         raise NotTriedError("answers took too long")
     counts = probe.code == _REFUSED
@@ -106,10 +107,11 @@ async def instruments_apart(stage: Stage) -> Observation:
 
 async def options_by_family(stage: Stage) -> Observation:
     """Close nothing of several options of one family."""
+    await _as_assumed(stage)
     inst_ids = await _options(stage)
-    replies = await asyncio.gather(*(stage.wire.ask(_nothing(inst_id), _UNCOUNTED) for inst_id in inst_ids[:_LIMIT]))
+    replies = await _together(_close_option(stage, inst_id, _UNCOUNTED) for inst_id in inst_ids[:_LIMIT])
     codes = [reply.code for reply in replies]
-    last = await stage.wire.ask(_nothing(inst_ids[-1]), _UNCOUNTED)
+    last = await _close_option(stage, inst_ids[-1], _UNCOUNTED)
     await stage.wire.block(_nothing(inst_ids[0]), _QUIET)
     if _REFUSED in codes:
         return Observation.against(f"of {_LIMIT} closes {codes.count(_REFUSED)} were refused for rate")
@@ -121,11 +123,12 @@ async def hosts_share_one_limit(stage: Stage) -> Observation:
     """Exhaust the limit at two hosts in turn."""
     if not stage.other_base_url:
         raise NotTriedError("no other name of this host is known")
+    await _as_assumed(stage)
     await _align(stage)
     there = Twist(uncounted=True, base_url=stage.other_base_url)
     half = _LIMIT // 2
-    await asyncio.gather(*(stage.close(twist) for twist in (_UNCOUNTED, there) for _ in range(half)))
-    last = [await stage.close(there), await stage.close(_UNCOUNTED)]
+    await _together(stage.close_nothing(twist) for twist in (_UNCOUNTED, there) for _ in range(half))
+    last = [await stage.close_nothing(there), await stage.close_nothing(_UNCOUNTED)]
     await _rest(stage)
     shared = all(reply.code == _REFUSED for reply in last)
     words = " and ".join(reply.told() for reply in last)
@@ -139,6 +142,13 @@ async def _exhausted(stage: Stage) -> _Burst:
     return burst
 
 
+async def _as_assumed(stage: Stage) -> None:
+    """Raise NotTriedError unless exactly twenty closes pass: with another limit their number says nothing of others."""
+    burst = await _exhausted(stage)
+    if refused := burst.codes.count(_REFUSED):
+        raise NotTriedError(f"the limit is another one: of {_LIMIT} closes {refused} were refused for rate")
+
+
 async def _burst(stage: Stage) -> _Burst:
     """Make the experiment, once for all trials."""
     if "burst" not in stage.notes:
@@ -149,19 +159,19 @@ async def _burst(stage: Stage) -> _Burst:
 
 async def _experiment(stage: Stage) -> _Burst:
     loop = asyncio.get_running_loop()
-    if (await stage.close()).code == _REFUSED:
+    if (await stage.close_nothing()).code == _REFUSED:
         raise NotTriedError("another program exhausts the limit of this instrument")
     other = await _other(stage)
     await _many(stage, _LIMIT)  # opens the connections: requests over new ones arrive too far apart
     await _align(stage)
     first = await _many(stage, _LIMIT)
     began = min((reply.sent + reply.received) / 2 for reply in first)
-    following = await stage.close(_UNCOUNTED)
-    wrongly_signed = await stage.close(Twist(uncounted=True, wrong_signature=True))
-    elsewhere = await stage.close(inst_id=other) if other else None
+    following = await stage.close_nothing(_UNCOUNTED)
+    wrongly_signed = await stage.close_nothing(Twist(uncounted=True, wrong_signature=True))
+    elsewhere = await stage.close_nothing(inst_id=other) if other else None
     room = None
     while following.code == _REFUSED and loop.time() - began < 2 * _PER:
-        probe = await stage.close(_UNCOUNTED)
+        probe = await stage.close_nothing(_UNCOUNTED)
         if probe.code != _REFUSED:
             room = (probe.sent + probe.received) / 2 - began
             break
@@ -186,7 +196,22 @@ async def _align(stage: Stage) -> None:
 
 
 async def _many(stage: Stage, number: int) -> Sequence[Reply]:
-    return await asyncio.gather(*(stage.close(_UNCOUNTED) for _ in range(number)))
+    return await _together(stage.close_nothing(_UNCOUNTED) for _ in range(number))
+
+
+async def _together(closes: Iterable[Coroutine[Any, Any, Reply]]) -> list[Reply]:
+    """Send closes at once; raise the error of one of them only after all have ended."""
+    ended = await asyncio.gather(*closes, return_exceptions=True)
+    failed = [one for one in ended if isinstance(one, BaseException)]
+    for error in sorted(failed, key=lambda one: not isinstance(one, MisfiredError)):
+        raise error
+    return [one for one in ended if not isinstance(one, BaseException)]
+
+
+async def _close_option(stage: Stage, inst_id: str, twist: Twist = _STRAIGHT) -> Reply:
+    reply = await stage.wire.ask(_nothing(inst_id), twist)
+    check_refused(reply, inst_id)
+    return reply
 
 
 async def _rest(stage: Stage) -> None:
@@ -212,7 +237,7 @@ async def _options(stage: Stage) -> list[str]:
         inst_ids = [str(record.get("instId")) for record in listed.data if record.get("state") == "live"]
         if len(inst_ids) > 1:
             several = (inst_ids * _LIMIT)[:_LIMIT]
-            one = await stage.wire.ask(_nothing(inst_ids[0]))
+            one = await _close_option(stage, inst_ids[0])
             if one.code.partition("_")[0] not in _NOTHING_THERE:
                 raise NotTriedError(f"a close of an option is answered {one.told()}")
             await _align(stage)

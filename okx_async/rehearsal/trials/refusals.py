@@ -15,7 +15,7 @@ _CANCELS: Final = Quota(15, 2.0)
 
 async def closing_nothing(stage: Stage) -> Observation:
     """Close where nothing is open."""
-    return coded(await stage.close(), "51023")
+    return coded(await stage.close_nothing(), "51023")
 
 
 async def unknown_instrument(stage: Stage) -> Observation:
@@ -25,20 +25,20 @@ async def unknown_instrument(stage: Stage) -> Observation:
 
 async def wrong_side(stage: Stage) -> Observation:
     """Name the side that does not belong to the position mode."""
-    return coded(await stage.close(posSide=None if stage.account.two_sided else "long"), "51000")
+    return coded(await stage.close_nothing(posSide=None if stage.account.two_sided else "long"), "51000")
 
 
 async def empty_parameters(stage: Stage) -> Observation:
     """Send empty parameters; they should make no difference."""
-    without = await stage.close()
-    reply = await stage.close(tag="", ccy="")
+    without = await stage.close_nothing()
+    reply = await stage.close_nothing(tag="", ccy="")
     same = reply.code == without.code
     return Observation(same, f"answered {reply.told()}, without them {without.told()}", {"empty_is_absent": same})
 
 
 async def auto_cxl_as_text(stage: Stage) -> Observation:
     """Send autoCxl as a text."""
-    seen = coded(await stage.close(autoCxl="true"), "51000")
+    seen = coded(await stage.close_nothing(autoCxl="true"), "51000")
     taken = not seen.held  # nothing is open: another refusal came past the check of its form
     return Observation(seen.held, seen.evidence, {**seen.observed, "lenient_booleans": taken})
 

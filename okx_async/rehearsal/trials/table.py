@@ -26,7 +26,7 @@ TRIALS: Final = MappingProxyType[str, Trial](
         "auto-cxl-as-text-is-51000": refusals.auto_cxl_as_text,
         "unknown-order-is-51603": refusals.unknown_order,
         "cancel-of-nothing-is-51400": refusals.cancel_of_nothing,
-        "accepted-close-goes-flat": closes.accepted_close_goes_flat,
+        closes.GOES_FLAT: closes.accepted_close_goes_flat,
         "echo-names-the-side": closes.echo_names_the_side,
         "wrong-margin-mode-is-51023": closes.wrong_margin_mode,
         "resting-close-order-is-51115": closes.resting_close_order,

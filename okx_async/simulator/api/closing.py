@@ -22,7 +22,6 @@ class _Close:
 
     venue: Venue
     call: Call
-    auto_cxl: bool = False
     pos_side: str = "net"
 
     @property
@@ -41,6 +40,12 @@ class _Close:
         side = text("posSide") or "net"
         found = self.venue.books.find(self.call.user_id, self.inst_id, text("mgnMode"), side, text("ccy"))
         return found if found is not None and found.pos else None
+
+    @property
+    def auto_cxl(self) -> bool:
+        """Whether orders in the way are to be cancelled, whether or not the form of that was checked already."""
+        value = self.call.params.get("autoCxl")
+        return value is True or (self.venue.behaviour.lenient_booleans and value == "true")
 
     @property
     def blocking(self) -> list[PendingOrder]:
@@ -84,7 +89,11 @@ def _check_ids(close: _Close) -> None:
 
 
 def _check_auto_cxl(close: _Close) -> None:
-    close.auto_cxl = _auto_cxl(close.venue, close.call)
+    value = close.call.params.get("autoCxl")
+    absent = value is None or (value == "" and close.call.empty_is_absent)
+    lenient = close.venue.behaviour.lenient_booleans and value in {"true", "false"}
+    if not (absent or lenient or isinstance(value, bool)):
+        raise parameter_error("autoCxl")
 
 
 def _check_instrument(close: _Close) -> None:
@@ -186,14 +195,3 @@ def _order_recorder(venue: Venue, position: Position, call: Call) -> Callable[[D
         )
 
     return done
-
-
-def _auto_cxl(venue: Venue, call: Call) -> bool:
-    value = call.params.get("autoCxl")
-    if value is None or (value == "" and call.empty_is_absent):
-        return False
-    if venue.behaviour.lenient_booleans and isinstance(value, str) and value in {"true", "false"}:
-        return value == "true"
-    if not isinstance(value, bool):
-        raise parameter_error("autoCxl")
-    return value

@@ -2,6 +2,7 @@
 
 import html
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -259,3 +260,14 @@ def test_whatever_the_secret_and_its_spelling_the_file_is_without_it(
         assert each not in text
     parts = [signature[start : start + 10].casefold() for start in range(len(signature) - 9)]
     assert not [part for part in parts if part in joined]
+
+
+def test_paths_of_the_machine_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "joe doe"))
+    file = tmp_path / "joe doe" / "okx-async" / "limits.sqlite3"
+    result = TrialResult("echo-names-the-side", Verdict.NOT_TRIED, f"nothing was sent: {file}: Not a directory")
+    recorder = Recorder(KEYS)
+    recorder(exchange(failure=f"no certificate: {file}"))
+    made = recorder.recording([result])
+    assert made.results[0].evidence == "nothing was sent: (a path): Not a directory"
+    assert made.entries[0].failure == "no certificate: (a path)"

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from okx_async.rehearsal.assumptions import BY_ID
 from okx_async.rehearsal.recording.document import Recording
+from okx_async.rehearsal.recording.recorder import Recorder
 from okx_async.rehearsal.recording.replay import replay
-from okx_async.rehearsal.recording.settle import OF_LIMITS, VALUES, settle
+from okx_async.rehearsal.recording.settle import OF_LIMITS, OF_TRIALS, VALUES, contradicts, settle
 from okx_async.rehearsal.results import TrialResult, Verdict
 from okx_async.simulator import Behaviour, Refusal
+from tests.rehearsal.world import World, play
 
 Rehearsed = Callable[..., Recording]
+OBSERVED = {"flip_keeps_c_time": True}
 
 
 def test_the_first_value_of_each_is_the_default() -> None:
@@ -93,6 +98,49 @@ def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehea
     assert settle(late).settings["positions_lag"] == 0.3
     at_once = replace(rehearsed(["c-time-is-new-after-a-turn"]), results=(result,))
     assert "positions_lag" not in settle(at_once).settings
+
+
+@pytest.mark.parametrize("fill_delay", [0.0, (0.3, 0.6)])
+def test_nothing_is_settled_against_the_verdict_of_a_trial(tmp_path: Path, fill_delay: tuple[float, float]) -> None:
+    """Readings that lag show a turned position under its old cTime for a moment."""
+    ids = frozenset({"c-time-is-new-after-a-turn", "accepted-close-goes-flat", "echo-names-the-side"})
+
+    async def main(world: World) -> Recording:
+        report = await world.rehearse(ids=ids)
+        recorder = Recorder(world.account.credentials)
+        for exchange in world.seen:
+            recorder(exchange)
+        return recorder.recording(report.results)
+
+    recording = settle(play(main, tmp_path, positions_lag=0.3, fill_delay=fill_delay))
+    turned = next(result for result in recording.results if result.id == "c-time-is-new-after-a-turn")
+    assert turned.verdict is Verdict.HELD
+    assert recording.settings.get("flip_keeps_c_time") in {None, False}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "results", "against"),
+    [
+        ("flip_keeps_c_time", True, [("c-time-is-new-after-a-turn", Verdict.HELD, {})], True),
+        ("flip_keeps_c_time", False, [("c-time-is-new-after-a-turn", Verdict.HELD, {})], False),
+        ("flip_keeps_c_time", True, [("c-time-is-new-after-a-turn", Verdict.NOT_TRIED, {})], False),
+        ("flip_keeps_c_time", True, [], False),
+        ("flip_keeps_c_time", False, [("c-time-is-new-after-a-turn", Verdict.NOT_HELD, OBSERVED)], True),
+        ("lists_flat", "never", [("flat-is-listed-by-name", Verdict.HELD, {})], False),  # the other one is not told
+        ("lists_flat", "never", [(one, Verdict.HELD, {}) for one in OF_TRIALS["lists_flat"]], True),
+        ("auto_cxl_algos", True, [], False),
+    ],
+)
+def test_a_trial_speaks_against_another_value(
+    name: str, value: Any, results: list[tuple[str, Verdict, dict[str, Any]]], *, against: bool
+) -> None:
+    told = tuple(TrialResult(each, verdict, "", observed) for each, verdict, observed in results)
+    assert contradicts(Recording(0.0, (), told), name, value) is against
+
+
+def test_every_setting_with_a_trial_names_one_of_the_register() -> None:
+    assert OF_TRIALS.keys() <= {**VALUES, **OF_LIMITS}.keys()
+    assert {each for ids in OF_TRIALS.values() for each in ids} <= BY_ID.keys()
 
 
 def test_a_connection_that_did_not_last_settles_how_long_they_do(rehearsed: Rehearsed) -> None:

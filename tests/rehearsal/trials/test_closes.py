@@ -1,14 +1,18 @@
 """Exchanges that close in another way: each is named, and nothing else, and all of it ends flat."""
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
+from okx_async.rehearsal.results import Verdict
+from okx_async.simulator.api.behaviour import CLOSE_CHECKS
 from okx_async.simulator.api.codes import error_body
 from okx_async.simulator.http.messages import Answer, Request
-from tests.rehearsal.world import INST, Alteration, World, body_of, is_close, named, rewrite
+from tests.rehearsal.world import INST, Alteration, World, body_of, is_close, named, play, rewrite, verdicts
 
 
 def refuse(code: str, status: int = 200) -> Answer:
@@ -107,6 +111,58 @@ def test_an_altered_close_is_named(tmp_path: Path, wrong: str, alteration: Alter
 
 def test_slow_closes_are_named(tmp_path: Path) -> None:
     assert named(tmp_path, fill_delay=12.0) == ({"accepted-close-goes-flat"}, True, ())
+
+
+@pytest.mark.parametrize("settings", [{"fill_delay": 60.0}, {"fill_delay": inf}, {"fill": 0.5}])
+def test_closes_that_never_end_are_named_before_the_rest_is_left(tmp_path: Path, settings: dict[str, float]) -> None:
+    ids = frozenset({"positions-can-be-read", "accepted-close-goes-flat", "echo-names-the-side"})
+
+    async def main(world: World) -> Any:
+        return await world.rehearse(ids=ids)
+
+    report = play(main, tmp_path, **settings)
+    assert verdicts(report)["not_held"] == {"accepted-close-goes-flat"}
+    assert "after code 0" in next(one.evidence for one in report.results if one.verdict is Verdict.NOT_HELD)
+    assert len(report.results) == len(ids)
+    assert (report.left.flat, report.left.certain) == (False, True)
+
+
+def test_what_another_program_opens_beside_a_close_says_nothing_of_it(tmp_path: Path) -> None:
+    def opens(world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+        answer = decide()
+        if is_close(request) and answer.code == "0":
+            world.exchange.reopen(INST, "7", after=0.5, account=world.account)
+        return answer
+
+    async def main(world: World) -> Any:
+        world.alteration = opens
+        return await world.rehearse(ids=frozenset({"accepted-close-goes-flat"}))
+
+    report = play(main, tmp_path, fill_delay=0.45)
+    assert verdicts(report)["not_tried"] == {"accepted-close-goes-flat"}
+    assert "another program" in report.results[0].evidence
+    assert (report.left.flat, report.left.certain) == (False, False)
+
+
+def test_auto_cxl_is_taken_whenever_its_form_is_checked(tmp_path: Path) -> None:
+    checks = (*(one for one in CLOSE_CHECKS if one != "autoCxl"), "autoCxl")
+    assert named(tmp_path, close_checks=checks) == ({"auto-cxl-as-text-is-51000"}, True, ())
+
+
+def test_a_wrong_mode_that_closes_another_program_s_position_ends_it(tmp_path: Path) -> None:
+    def opens(world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+        if is_close(request) and body_of(request).get("mgnMode") == "isolated":
+            world.exchange.open_position(INST, 5, "isolated", account=world.account)
+        return decide()
+
+    async def main(world: World) -> Any:
+        world.alteration = opens
+        return await world.rehearse(ids=frozenset({"wrong-margin-mode-is-51023"}))
+
+    report = play(main, tmp_path)
+    assert "a close of nothing" in report.stopped
+    assert report.left.flat
+    assert verdicts(report)["not_tried"] == {"wrong-margin-mode-is-51023"}
 
 
 def test_another_code_for_resting_orders_is_named(tmp_path: Path) -> None:
