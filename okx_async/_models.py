@@ -179,7 +179,7 @@ class Position(Record):
     u_time: int
     """When it last changed, in Unix milliseconds; 0 where it is empty."""
     raw: Mapping[str, Any] = field(repr=False, compare=False)
-    """The record as received."""
+    """The record as received, but for what is nested deeper than 32 levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,4 +211,4 @@ class OpenOrder(Record):
     cl_ord_id: str
     """Your own id of it; "" if it has none."""
     raw: Mapping[str, Any] = field(repr=False, compare=False)
-    """The record as received, but for fields above 1,000 bytes."""
+    """The record as received, but for fields above 1,000 bytes, and what is nested deeper than 32 levels."""

@@ -8,7 +8,7 @@ every other case, cancellation included. The connection of a request in doubt is
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from okx_async._calls import held_slots
 from okx_async._calls.attempt import AttemptState
@@ -23,15 +23,12 @@ from okx_async._http.transport import Reply, Transport
 from okx_async._limiter.slots import Slot, SlotSource
 from okx_async._models import Outcome
 from okx_async._quota import Priority
+from okx_async._rest.answers import answer_to
 from okx_async._rest.outcomes import classify, decided
-from okx_async._rest.records import keep_echo
 from okx_async._rest.redaction import Redactor
 from okx_async._rest.requests import ApiRequest
-from okx_async._rest.responses import one_line, parse, parse_items
+from okx_async._rest.responses import one_line
 from okx_async._rest.signing import SIGN, Signer
-
-_SHORT: Final = 1000
-"""Bytes of an answer to a close that is kept as it is."""
 
 
 class WithheldError(NotSentError):
@@ -303,14 +300,13 @@ class Sender:
         reply: Reply,
         headers: Callable[[], Mapping[str, str]],
     ) -> None:
-        status, body = reply.status, reply.body
-        answer = parse_items(status, body) if request.itemized else parse(status, body, records=not request.writes)
+        answer = answer_to(request, reply.status, reply.body)
         outcome = classify(answer)
-        if outcome is not Outcome.ACCEPTED:  # of an acceptance no words are shown
+        if outcome is not Outcome.ACCEPTED:  # of an acceptance no words are shown, but of records that cannot be read
             answer = self._redactor.clean(answer, headers().get(SIGN, ""))
             outcome = classify(answer)
-        elif request.writes and not request.itemized and len(body) > _SHORT:
-            keep_echo(answer)
+        elif not request.writes:
+            answer.hide = lambda text: self._redactor.hide(text, headers().get(SIGN, ""))
         attempt.answer, attempt.classified, attempt.retry_after = answer, outcome, reply.retry_after
         attempt.settled = self._wall_clock()  # a caller's function: what it raises finds the outcome known
         if decided(answer, outcome):

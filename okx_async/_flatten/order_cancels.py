@@ -143,7 +143,7 @@ class OrderCancels:
                 self.codes[failure.code] += len(batch)
             passing = isinstance(failure, NotSentError | RateLimitedError | UnavailableError)
             return isinstance(failure, RejectedError) and not passing
-        codes = {item.get("algoId") or item.get("ordId"): str(item.get("sCode") or "") for item in answer.data}
+        codes = {str(item.get("algoId") or item.get("ordId")): str(item.get("sCode") or "") for item in answer.data}
         return all([self._is_decided(order, codes.get(order.algo_id or order.ord_id, "")) for order in batch])  # noqa: C419 - each
 
     def _is_decided(self, order: OpenOrder, code: str) -> bool:

@@ -13,7 +13,9 @@ _MEMBERS: Final = 100
 """Most encodings of one body, and most parts of a gzip body: memory is bounded by MAX_BODY, time by these."""
 _GZIP: Final = zlib.MAX_WBITS + 16
 _RAW: Final = -zlib.MAX_WBITS
-_PLAIN: Final = (b"{", b"[", b"<")
+_GZIP_HEAD: Final = b"\x1f\x8b\x08"
+PLAIN: Final = (b"{", b"[", b"<")
+"""How bodies begin that are not packed: JSON and HTML."""
 
 
 class UnreadableBodyError(Exception):
@@ -41,30 +43,47 @@ async def read_body(content: aiohttp.StreamReader) -> bytes:
 
 
 def unpack(body: bytes, encodings: str) -> bytes:
-    """Return a body without the encodings that the Content-Encoding header names.
+    """Return a body without the encodings that the Content-Encoding headers name, or that it shows by itself.
 
     Raises:
         UnreadableBodyError: It is damaged, in another encoding, or longer than MAX_BODY once unpacked.
     """
     named = [each.strip().lower() for each in encodings.split(",")]
+    named = [each for each in named if each not in {"", "identity"}]
     if len(named) > _LAYERS:
         raise UnreadableBodyError(f"is packed {len(named)} times")
     for encoding in reversed(named):
         # Some proxies unpack a body and leave the header in place. No packed body begins like JSON or HTML.
-        if encoding in {"", "identity"} or not body or body.lstrip().startswith(_PLAIN):
-            continue
+        if not body or body.lstrip().startswith(PLAIN):
+            return body
         try:
             if encoding in {"gzip", "x-gzip"}:
                 body = _gunzip(body)
             elif encoding == "deflate":
                 # Named after zlib's format; some servers send it without that format's head and checksum.
-                zlib_head = len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and (body[0] << 8 | body[1]) % 31 == 0
-                body = _inflate(body, zlib.MAX_WBITS if zlib_head else _RAW, MAX_BODY)[0]
+                body = _inflate(body, zlib.MAX_WBITS if _begins_as_zlib(body) else _RAW, MAX_BODY)[0]
             else:
                 raise UnreadableBodyError(f"is encoded as {encoding[:20]!r}, which was not asked for")
         except zlib.error as exc:
             raise UnreadableBodyError(f"is not the {encoding} that its header says: {exc}") from None
+    return _unpack_unnamed(body, _LAYERS - len(named))
+
+
+def _unpack_unnamed(body: bytes, layers: int) -> bytes:
+    """Return a body that a proxy packed without a word, or in transfer, of which aiohttp undoes the chunks alone."""
+    for _ in range(layers):
+        try:
+            if body.startswith(_GZIP_HEAD):
+                body = _gunzip(body)
+            elif _begins_as_zlib(body):
+                body = _inflate(body, zlib.MAX_WBITS, MAX_BODY)[0]
+        except zlib.error:
+            break
     return body
+
+
+def _begins_as_zlib(body: bytes) -> bool:
+    return len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and (body[0] << 8 | body[1]) % 31 == 0
 
 
 def _gunzip(body: bytes) -> bytes:

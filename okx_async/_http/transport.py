@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp.hdrs import CONTENT_ENCODING, PROXY_AUTHORIZATION, RETRY_AFTER
 from yarl import URL
 
-from okx_async._http.bodies import UnreadableBodyError, read_body, unpack
+from okx_async._http.bodies import PLAIN, UnreadableBodyError, read_body, unpack
 from okx_async._http.connector import Connector
 from okx_async._http.failures import futile
 from okx_async._http.inflight import InFlight
@@ -216,8 +216,8 @@ class Transport:
             finally:
                 if not self._own and response.connection is None:
                     request.answered()
-            if encodings := response.headers.get(CONTENT_ENCODING):
-                answer = unpack(answer, encodings)
+            if not answer.startswith(PLAIN):
+                answer = unpack(answer, ",".join(response.headers.getall(CONTENT_ENCODING, ())))
             return Reply(response.status, answer, response.headers.get(RETRY_AFTER))
         except UnreadableBodyError as exc:
             raise UnreadableBodyError(f"the answer (HTTP {response.status}) {exc}") from None

@@ -7,7 +7,9 @@ encodings, bytes behind the end. Only the second one sees a key that stands twic
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -16,12 +18,24 @@ _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
     r"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})"
     r"|u[0-9a-fA-F]{4}"
-    r'|["\\/bfnrt]'
+    r'|["\\/bfnrt](?:\\["\\/bfnrt])*+'  # at once: there may be half a million of them
     r"|(?P<none>))"
 )
 _JUNK: Final = "".join(map(chr, range(33))) + "\ufeff"
 """What may stand before a body: control characters, blanks and byte order marks."""
 _LONGEST_INTEGER: Final = 20  # with its sign
+MOST_DEEP: Final = 32
+"""Levels of a body that are kept. Nothing of the exchange's has ten, and what is read may be copied, compared, written
+as JSON and pickled: each of these has a limit of its own, and raises beyond it."""
+CUT: Final = "(nested too deep)"
+"""What stands in place of a list or an object below MOST_DEEP levels, unless it is empty."""
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]++|[\]}]++', re.DOTALL)
+"""Runs of brackets, and texts, whose brackets are none."""
+_MOST_BRACKETS: Final = 100_000
+_HIDES_CODE: Final = re.compile(r"ode|\\")
+_NESTS: Final = frozenset({list, dict, tuple})
+_MOST_DOCUMENTS: Final = 10
+"""Documents of one body that are read: to read thousands would stop the event loop for a second."""
 
 
 @dataclass(slots=True)
@@ -31,71 +45,131 @@ class Codes:
     outer: list[Any] = field(default_factory=list)
     """``code`` of the outermost object."""
     items: list[Any] = field(default_factory=list)
-    """``sCode``, wherever it stands."""
+    """``sCode`` and ``error_code``, wherever they stand."""
     inner: list[Any] = field(default_factory=list)
-    """``code`` of all other objects, and ``error_code``."""
+    """``code`` of all other objects."""
+    lists: int = 1
+    """How many documents there are, and objects further in with ``data`` of their own."""
 
 
-def read(body: bytes) -> tuple[Any, Codes | None]:
+def read(body: bytes, *, records: bool = False) -> tuple[Any, Codes | None]:
     """Return the value of a body, None if it has none, and its codes; None: they are where they belong, once each.
 
-    A key that stands twice in one object, with different values, has the tuple of them as its value.
+    A key that stands twice in one object, with different values, has the tuple of them as its value. What is nested
+    deeper than `MOST_DEEP` levels is `CUT`.
+
+    `records`: what stands in the list ``data`` is not searched for codes.
     """
     try:
         value = orjson.loads(body)
     except ValueError:
-        return _read_again(body)
+        return _read_again(body, records=records)
     if not isinstance(value, dict):
         return value, None
-    if "error_code" in value:  # a gateway's: beside, or in place of, the code
-        return _read_again(body)
+    if "error_code" in value or "sCode" in value:  # a gateway's: beside, or in place of, the code
+        return _read_again(body, records=records)
     keys, listing = len(value), value.get("data")
     for item in listing if isinstance(listing, list) else (listing,):
         if isinstance(item, dict):
             keys += len(item)
-    # A colon for each key means that no key was dropped for another one of its name, and that nothing lies deeper.
-    return (value, None) if body.count(b":") == keys else _read_again(body)
+    # A colon for each key means that no key was dropped for another one of its name, and that no object lies deeper.
+    if body.count(b":") != keys:
+        return _read_again(body, records=records)
+    if body.count(b"[") >= MOST_DEEP - 2:  # beside these there are two levels: the body's, and an item's
+        _search(value, Codes(), records=records)
+    return value, None
 
 
-def _read_again(body: bytes) -> tuple[Any, Codes]:
+def _read_again(body: bytes, *, records: bool) -> tuple[Any, Codes]:
     codes = Codes()
-    objects: list[list[tuple[str, Any]]] = []
-
-    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        objects.append([pair for pair in pairs if pair[0] in {"code", "sCode", "error_code"}])
-        record = dict(pairs)
-        return record if len(record) == len(pairs) else _merged(pairs)
-
-    decoder = json.JSONDecoder(strict=False, object_pairs_hook=keep, parse_int=_integer)
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=_object, parse_int=_integer)
     text = body.decode(json.detect_encoding(body), "replace").lstrip(_JUNK)
     text = _ESCAPE.sub(_mend, text)
     try:
-        value, end = decoder.raw_decode(text)
+        try:
+            value, end = decoder.raw_decode(text)
+        except RecursionError:
+            text = _shallow(text)
+            value, end = decoder.raw_decode(text)
     except (ValueError, RecursionError):
         return None, codes
-    _collect(objects, codes, outermost=isinstance(value, dict))
+    _search(value, codes, records=records)
     # What follows is junk, unless it is another object: it may say something else.
     while (start := text.find("{", end)) >= 0:
+        codes.lists += 1
         try:
-            _, end = decoder.raw_decode(text, start)
+            another, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
+            another = None
+        if another is None or codes.lists > _MOST_DOCUMENTS:
             codes.outer.append("?")
             break
-        _collect(objects, codes, outermost=True)
+        _search(another, codes, records=False)
     return value, codes
 
 
-def _collect(objects: list[list[tuple[str, Any]]], codes: Codes, *, outermost: bool) -> None:
-    """Move the codes of one document's objects to `codes`; the outermost object ends last."""
-    for number, pairs in enumerate(objects, 1):
-        for key, value in pairs:
-            if key == "sCode":
-                codes.items.append(value)
-            elif key == "code" and outermost and number == len(objects):
-                codes.outer.append(value)
-            else:
-                codes.inner.append(value)
-    objects.clear()
+def _shallow(text: str) -> str:
+    """Return JSON with `CUT` in place of what no decoder takes, being nested too deep.
+
+    It stays as it is if a code may stand in what would be cut, or if it has too many brackets to look at all of them.
+    """
+    kept: list[str] = []
+    kept_to = cut_from = depth = 0
+    for found in islice(_BRACKETS.finditer(text), _MOST_BRACKETS):
+        run = found[0]
+        if run[0] in "[{":
+            if depth <= MOST_DEEP < depth + len(run):
+                cut_from = found.start() + MOST_DEEP - depth
+            depth += len(run)
+        elif run[0] in "]}":
+            if depth > MOST_DEEP >= depth - len(run):
+                kept += text[kept_to:cut_from], f'"{CUT}"'
+                kept_to = found.start() + depth - MOST_DEEP
+                if _HIDES_CODE.search(text, cut_from, kept_to):
+                    return text
+            depth -= len(run)
+    return "".join(kept) + text[kept_to:]
+
+
+def _search(document: Any, codes: Codes, *, records: bool) -> None:
+    """Move the codes of one document to `codes`, and cut what is nested too deep, without any recursion."""
+    # What is to be searched, how deep it lies, and whether its codes are the answer's; the list grows meanwhile.
+    found: list[tuple[Any, int, bool]] = [(document, 1, True)] if isinstance(document, dict | list) else []
+    for value, depth, counts in found:
+        keyed = isinstance(value, dict)
+        if counts and keyed:
+            _keep_codes(value, codes, outermost=value is document)
+        for key, each in value.items() if keyed else enumerate(value):
+            if not each or type(each) not in _NESTS:
+                continue
+            listing = records and key == "data" and value is document and type(each) is list
+            for one in each if type(each) is tuple else (each,):
+                if type(one) in _NESTS:
+                    found.append((one, depth + 1, counts and not listing))
+                    if depth >= MOST_DEEP:
+                        value[key] = CUT
+
+
+def _keep_codes(record: Mapping[str, Any], codes: Codes, *, outermost: bool) -> None:
+    codes.items += (*_values(record, "sCode"), *_values(record, "error_code"))
+    if outermost:
+        codes.outer += _values(record, "code")
+    else:
+        codes.inner += _values(record, "code")
+        codes.lists += any(_values(record, "data"))
+
+
+def _values(record: Mapping[str, Any], key: str) -> Iterable[Any]:
+    """Return what stands at a key: nothing, one value or several."""
+    if key not in record:
+        return ()
+    value = record[key]
+    return value if type(value) is tuple else (value,)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    return record if len(record) == len(pairs) else _merged(pairs)
 
 
 def _merged(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

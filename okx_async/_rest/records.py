@@ -25,13 +25,14 @@ _MAX_FIELD: Final = 1000
 _UID: Final = re.compile(r"[0-9]{1,40}")
 _ECHOED: Final = ("instId", "posSide", "clOrdId", "tag")
 _LONGEST_ECHO: Final = 100
+_NAMES: Final = ("instId", "posId", "mgnMode", "posSide", "ccy", "instType", "record")
 _HINT: Final = "ask again, do not take this for flat"
 
 
 def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Attempt, ...] = ()) -> ClosedPosition:
     """Return the accepted close as answered, with the request's own words where the answer has none.
 
-    The answer's words are not compared: OKX's own sample answers posSide "long" to a request without it.
+    Its instrument is the request's, if it has one: `answer_to` takes another one's answer for none.
     """
     item: Mapping[str, Any] = answer.data[0] if answer.data else {}
     inst_id, pos_side = item.get("instId"), item.get("posSide")
@@ -78,15 +79,27 @@ def positions(answer: Answer) -> Listing:
         raise _unreadable(answer, "the answer is no list of positions")
     listing = Listing([], [])
     for record in answer.data:
-        position = _position(record)
         if faults := _faults(record):
-            listing.unreadable.append(Unreadable(position, f"{_name(record)}: {', '.join(faults)}"))
+            listing.unreadable.append(_shown(answer, record, f"{_name(record)}: {', '.join(faults)}"))
         else:
-            listing.positions.append(position)
+            listing.positions.append(_position(record))
     for other in answer.others:
-        position = _position({"record": other})
-        listing.unreadable.append(Unreadable(position, f"a record that is no object: {short_repr(other)}"))
+        reason = f"a record that is no object: {short_repr(other)}"
+        listing.unreadable.append(_shown(answer, {"record": other}, reason))
     return listing
+
+
+def _shown(answer: Answer, record: Mapping[str, Any], reason: str) -> Unreadable:
+    """Return a record that cannot be read; one that repeats a secret keeps nothing.
+
+    Its words are searched before they are shortened, perhaps in the middle of a secret.
+    """
+    named = [str(record[name])[:_MAX_FIELD] for name in _NAMES if name in record]
+    words = "\n".join([*named, *record, *map(str, record.values())])
+    hidden = answer.hide(words)
+    if words.startswith(hidden):
+        return Unreadable(_position(record), reason)
+    return Unreadable(_position({}), f"a record {hidden}")
 
 
 def is_unreadable(record: Mapping[str, Any]) -> bool:
@@ -228,6 +241,8 @@ def _is_small(value: object) -> bool:
 def _unreadable(answer: Answer, reason: str, of: str = "positions") -> OutcomeUnknownError:
     """Return the error; whatever keeps it keeps words, and not the answer's data."""
     hint = f"; {_HINT}" if of == "positions" else ""
+    hidden = answer.hide(answer.uncut)
+    message = answer.message if answer.uncut.startswith(hidden) else hidden
     return OutcomeUnknownError(
-        f"{of} could not be read: {reason}{hint}", code=answer.code, status=answer.status, message=answer.message
+        f"{of} could not be read: {reason}{hint}", code=answer.code, status=answer.status, message=message
     )

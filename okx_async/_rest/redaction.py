@@ -26,7 +26,15 @@ _SEARCHED: Final = 8192
 """Characters of a text that are searched: ten times as many as are ever shown."""
 _ROUNDS: Final = 4
 """How often a text may have been escaped."""
-_ESCAPED: Final = re.compile(r"\\+u(?:\{([0-9a-fA-F]{1,6})\}|([0-9a-fA-F]{4}))|(?:\\+|\b0)x([0-9a-fA-F]{2})")
+_ESCAPED: Final = re.compile(
+    r"(?<!\\)\\++(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|(?P<octal>[0-3][0-7]{2}))"
+    r"|%u([0-9a-fA-F]{4})"
+    r"|\b0x([0-9a-fA-F]{2})"
+)
+"""A run of backslashes is looked at once, from its first one: from each, that would take the square of its length."""
+_QUOTED_PRINTABLE: Final = re.compile(r"=(?:([0-9A-F]{2})|\r?\n)")
+_LONG_NUMBER: Final = re.compile(r"&#[0-9]{100,}+;?")
+"""No character; `html.unescape` raises beyond 4,300 digits."""
 _TAG: Final = re.compile(r"<[^<>]{0,80}>")
 _NO_WORD: Final = re.compile(r"[\W_]+")
 _BLANK: Final = re.compile(r"[\s\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]+")
@@ -85,6 +93,8 @@ def stages(text: str) -> Iterator[str]:
         yield from folded(text)
         if "<" in text:
             yield folded(_TAG.sub("", text))[0]
+        if "=" in text:  # beside the text and not in its place: "=" stands before values, too
+            yield from folded(_QUOTED_PRINTABLE.sub(_quoted, text))
         plain = unescape(text)
         if plain == text:
             return
@@ -99,11 +109,15 @@ def folded(text: str) -> tuple[str, str]:
 
 def unescape(text: str) -> str:
     """Return a text after one round of unescaping."""
-    return _ESCAPED.sub(_unescaped, unquote(html.unescape(text)))
+    return _ESCAPED.sub(_unescaped, unquote(html.unescape(_LONG_NUMBER.sub("", text))))
+
+
+def _quoted(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)) if escape[1] else ""
 
 
 def _unescaped(escape: re.Match[str]) -> str:
-    number = int(escape[escape.lastindex or 0], 16)
+    number = int(escape[escape.lastindex or 0], 8 if escape["octal"] else 16)
     return chr(number) if number <= 0x10FFFF else ""  # noqa: PLR2004 - the last character
 
 

@@ -6,7 +6,7 @@ https://www.okx.com/docs-v5/en/#error-code; the odd shapes are observed (see tes
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,6 +48,9 @@ class Answer:
     """Whether the body says two things: it then has no `code`, and decides nothing."""
     uncut: str = ""
     """The texts that `message` and `code` were made of, to be searched for secrets."""
+    hide: Callable[[str], str] = field(default=str, repr=False, compare=False)
+    """Returns a text that may be shown in place of one of the answer's: words of an acceptance are searched for secrets
+    only when they are shown."""
 
     @property
     def ok(self) -> bool:
@@ -58,9 +61,10 @@ class Answer:
 def parse(status: int, body: bytes, *, records: bool = False) -> Answer:
     """Read an answer, whatever its shape. Never raises.
 
-    `records`: its items are records of the exchange's books, whose fields may have any name, ``code`` too.
+    `records`: its items are records of the exchange's books, whose fields may have any name, ``code`` too. All that
+    stands beside them says the same, in one document, or decides nothing: a list is believed only if it is the one.
     """
-    record, codes = read(body)
+    record, codes = read(body, records=records)
     if not isinstance(record, dict):
         return _foreign(Answer(status), body, None)
     listing = record.get("data")
@@ -82,7 +86,7 @@ def parse(status: int, body: bytes, *, records: bool = False) -> Answer:
     message: object = record.get("msg")
     if code in {"0", "1", "2", ""}:
         # Where sCode is present, it and sMsg are the result: the first item that is not "0" decides.
-        for item in data:
+        for item in () if records and code == "0" else data:
             item_code = _item_code(item.get("sCode"))
             if item_code not in {"", "0"}:
                 code, message = item_code, item.get("sMsg") or message
@@ -113,14 +117,17 @@ def _each_decided(status: int, record: Mapping[str, Any], codes: Codes | None) -
     One item that does not say its code leaves all of them unknown, and so does an outer code that says another thing.
     """
     items = record.get("data")
-    if status // 100 != 2 or record.get("code") not in {"0", "1", "2"} or not isinstance(items, list) or not items:  # noqa: PLR2004
+    code = _code(record.get("code"))
+    if status // 100 != 2 or code not in {"0", "1", "2"} or not isinstance(items, list) or not items:  # noqa: PLR2004
         return False
     said = [_code(item.get("sCode")) for item in items if isinstance(item, dict) and "code" not in item]
     if len(said) != len(items) or not all(said):
         return False
-    if codes is not None and (len(codes.outer) != 1 or codes.inner or len(codes.items) != len(items)):
+    if codes is not None and (
+        len(codes.outer) != 1 or codes.inner or len(codes.items) != len(items) or codes.lists != 1
+    ):
         return False
-    return bool((record["code"] == "0") == (said.count("0") == len(said)))
+    return (code == "0") == (said.count("0") == len(said))
 
 
 def _others(listing: object) -> list[object]:
@@ -133,31 +140,38 @@ def _outer_code(answer: Answer, record: Mapping[str, Any], codes: Codes | None, 
     `codes`: all that stand in the body, None if each stands where it belongs.
     """
     if codes is None:
-        if not any("sCode" in item or "code" in item for item in answer.data):
+        items = () if records and isinstance(record.get("data"), list) else answer.data
+        if not any("sCode" in item or "code" in item for item in items):
             return _code(record.get("code"))
         codes = Codes([record.get("code")])
-        codes.items = [item["sCode"] for item in answer.data if "sCode" in item]
-        codes.inner = [item["code"] for item in answer.data if "code" in item]
+        codes.items = [item["sCode"] for item in items if "sCode" in item]
+        codes.inner = [item["code"] for item in items if "code" in item]
     outer, inner = _said(codes, records=records)
-    if _agree(outer, inner):
-        return next(iter(outer), "")
-    texts = (outer or {"none": ""}) | inner
+    code = next(iter(outer), "")
     answer.contradictory = True
-    answer.message = one_line(f"the answer contradicts itself, by the codes {', '.join(texts)}")
-    answer.uncut = "\n".join(texts.values())[:_UNCUT]
+    if not _agree(outer, inner):
+        texts = (outer or {"none": ""}) | inner
+        answer.message = one_line(f"the answer contradicts itself, by the codes {', '.join(texts)}")
+        answer.uncut = "\n".join(texts.values())[:_UNCUT]
+    elif records and code == "0" and codes.lists > 1:
+        answer.message = "the answer holds more than one list"
+    else:
+        answer.contradictory = False
+        return code
     return None
 
 
 def _said(codes: Codes, *, records: bool) -> tuple[dict[str, str], dict[str, str]]:
     """Return the codes that a body has, outside and inside, with the texts that they were read from.
 
-    One code that cannot be read says nothing; beside another one it says something else.
+    One code that cannot be read says nothing; beside another one it says something else. The ``code`` of an object
+    further in may be a word about anything, unless it stands beside the records of a reading (`records`).
     """
     outside = _code if len(codes.outer) == 1 else _item_code
+    inside = _item_code if records else _code
     outer = {outside(value): str(value) for value in codes.outer}
     inner = {_item_code(value): str(value) for value in codes.items}
-    if not records:
-        inner |= {_code(value): str(value) for value in codes.inner}
+    inner |= {inside(value): str(value) for value in codes.inner}
     outer.pop("", None)
     inner.pop("", None)
     return outer, inner

@@ -24,8 +24,9 @@ from okx_async._http.protocol import LIMITS
 from okx_async._http.route import DIRECT, Route
 from okx_async._limiter.slots import SlotSource
 from okx_async._quota import Quota
+from okx_async._rest.answers import answer_to
 from okx_async._rest.requests import CLOSE_PATH, ApiRequest
-from okx_async._rest.responses import Answer, one_line, parse, parse_items
+from okx_async._rest.responses import Answer, one_line
 from okx_async._rest.signing import SIGN, Signer
 from okx_async.rehearsal.exchanges import HttpExchange, Observer, current_trial
 
@@ -247,8 +248,7 @@ class Wire:
         if error is not None:
             raise error from None
         self.round_trips.append(max(0.0, ended - started))  # by the wall clock: uvloop's time is in whole milliseconds
-        read = parse_items if request.itemized else parse
-        return Reply(read(status, body), answered, body, sent, loop.time())
+        return Reply(answer_to(request, status, body), answered, body, sent, loop.time())
 
     def _headers(self, request: ApiRequest, twist: Twist) -> dict[str, str]:
         if not request.signed:

@@ -263,7 +263,7 @@ def test_each_order_has_its_own_code(happen: Happen) -> None:
     assert report.cancel_codes == {"51400": 1, "0": 3, "51412": 1}
 
 
-@pytest.mark.parametrize("items", ["[]", "{}", '[{"ordId":"1","sCode":"0"}]'])
+@pytest.mark.parametrize("items", ["[]", "{}", '[{"ordId":"1","sCode":"0"}]', '[{"ordId":["1"],"sCode":"0"}]'])
 def test_an_order_that_no_item_answers_is_cancelled_again_at_once(happen: Happen, items: str) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.open_position(BTC, 3)

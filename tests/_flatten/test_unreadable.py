@@ -107,6 +107,25 @@ def test_the_plain_ones_are_closed_and_the_odd_one_is_named(happen: Happen, reco
     assert report.seconds < 1.0
 
 
+@pytest.mark.parametrize(
+    "record", ["OK-ACCESS-PASSPHRASE: {}", {**RECORD, "instId": "{}"}, {**RECORD, "posId": "{}"}], ids=str
+)
+def test_a_record_that_repeats_the_passphrase_is_named_without_it(happen: Happen, record: Any) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        secret = world.exchange.credentials.passphrase
+        world.exchange.odd_records.append(json.loads(json.dumps(record).replace("{}", secret)))
+        world.exchange.open_position(BTC, 3)
+        with pytest.raises(okx.OutcomeUnknownError, match="not shown: it repeats the request's credentials") as caught:
+            await client.positions()
+        report = await client.flatten(deadline=5.0)
+        assert not world.exchange.positions
+        (row,) = [row for row in report.rows if row.state is FlattenState.UNKNOWN]
+        assert "not shown" in str(row.error)
+        assert secret not in f"{caught.value!r} {report} {report.to_dict()}"
+
+    happen(story)
+
+
 def test_a_flat_odd_record_is_nothing(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         world.exchange.odd_records.append({**RECORD, "pos": "0"})

@@ -34,6 +34,13 @@ def raw_deflate(body: bytes) -> bytes:
         (raw_deflate(JSON), "deflate"),
         (packed_by_gzip(zlib.compress(JSON)), "deflate, gzip"),
         (packed_by_gzip(JSON), "identity, gzip"),
+        (packed_by_gzip(JSON), ""),
+        (packed_by_gzip(JSON), "identity"),
+        (packed_by_gzip(packed_by_gzip(JSON)), "gzip"),
+        (packed_by_gzip(packed_by_gzip(JSON)), ""),
+        (packed_by_gzip(JSON[:9]) + packed_by_gzip(JSON[9:]), ""),
+        (zlib.compress(JSON), ""),
+        (packed_by_gzip(JSON), "gzip,,identity,"),
         (JSON, "identity"),
         (JSON, ""),
         (JSON, "gzip"),  # unpacked on its way, and the header left in place
@@ -44,6 +51,14 @@ def raw_deflate(body: bytes) -> bytes:
 def test_a_body_is_unpacked(packed: bytes, encodings: str) -> None:
     expected = b"<html>" if packed == b"<html>" else JSON
     assert unpack(packed, encodings).strip() == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [packed_by_gzip(JSON)[:-1], packed_by_gzip(JSON) + b"more", b"\x1f\x8b\x08", b"\x78\x9c", b"x\x9c no", b"hi", b"8"],
+)
+def test_what_is_not_said_to_be_packed_and_cannot_be_unpacked_stays(body: bytes) -> None:
+    assert unpack(body, "") == body
 
 
 @pytest.mark.parametrize("encodings", ["gzip", "deflate", "br", "gzip, gzip"])
@@ -62,7 +77,7 @@ def test_nothing_stays_nothing(encodings: str) -> None:
         (zlib.compress(JSON)[:-1], "deflate", "is not the deflate that its header says: incomplete"),
         (b"\xff\xff\xff", "deflate", "is not the deflate"),
         (b"\x8b\x0f\x80", "br", "is encoded as 'br', which was not asked for"),
-        (packed_by_gzip(JSON), "gzip, identity, gzip", "is packed 3 times"),
+        (packed_by_gzip(JSON), "gzip, gzip, gzip", "is packed 3 times"),
         (packed_by_gzip(b"") * 101, "gzip", "has more than 100 parts"),
     ],
 )
@@ -76,6 +91,9 @@ def test_memory_is_bounded_once_unpacked(pack: object) -> None:
     assert callable(pack)
     encoding = "gzip" if pack is packed_by_gzip else "deflate"
     assert len(unpack(pack(b" " * MAX_BODY), encoding)) == MAX_BODY
+    if pack is not raw_deflate:
+        with pytest.raises(UnreadableBodyError, match="unpacked"):
+            unpack(pack(b" " * (MAX_BODY + 1)), "")
     begun = time.process_time()
     with pytest.raises(UnreadableBodyError, match=f"is longer than {MAX_BODY} bytes, unpacked"):
         unpack(pack(b" " * 50_000_000), encoding)

@@ -1,13 +1,14 @@
 """Bodies as values: what both readers see, and what only the second one does."""
 
 import math
+import time
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from okx_async._rest.bodies import Codes, read
+from okx_async._rest.bodies import CUT, MOST_DEEP, Codes, read
 
 ENVELOPE = '{"code":"51023","data":[],"msg":"Position does not exist"}'
 
@@ -92,8 +93,83 @@ def test_each_code_is_found_wherever_it_stands() -> None:
     _, codes = read(body)
     assert codes is not None
     assert codes.outer == ["1", 2, "3", "?"]
-    assert sorted(codes.items) == ["a", "c", "e", "g", "h", "i"]
-    assert sorted(codes.inner) == ["b", "d", "f"]
+    assert sorted(codes.items) == ["a", "b", "c", "e", "g", "h", "i"]
+    assert sorted(codes.inner) == ["d", "f"]
+    assert codes.lists == 3
+
+
+def test_of_a_reading_the_records_are_not_searched_for_codes() -> None:
+    body = b"""{"code":"1","error_code":"b","data":[{"sCode":"c","code":"d","more":[{"sCode":"e","data":[1]}]},
+        [{"sCode":"g"}]], "more":{"sCode":"h","code":"i","data":[{"sCode":"j"}]}}"""
+    _, codes = read(body, records=True)
+    assert codes == Codes(["1"], ["b", "h", "j"], ["i"], 2)
+    for wrapper in (b'{"data":{"sCode":"c"}, "error_code":"0"}', b'{"data":[],"data":[{"sCode":"c"}]}'):
+        _, codes = read(wrapper, records=True)
+        assert codes is not None
+        assert "c" in codes.items
+
+
+def test_of_many_documents_a_few_are_read() -> None:
+    begun = time.process_time()
+    _, codes = read(ENVELOPE.encode() + b"{}" * 500_000)
+    assert codes == Codes(["51023", "?"], lists=11)
+    assert time.process_time() - begun < 0.3  # 1.5 s for all of them
+
+
+def nested(depth: int, within: bytes = b"") -> bytes:
+    return b"[" * depth + within + b"]" * depth
+
+
+def depth_of(value: object) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(depth_of, value), default=0) if isinstance(value, list | tuple) else 0
+
+
+@pytest.mark.parametrize("more", ["", ',"msg":"a: b"', ',"msg":"\\ud83d"'])
+@pytest.mark.parametrize("depth", [MOST_DEEP - 4, MOST_DEEP - 3, MOST_DEEP - 2, 300])
+def test_what_is_nested_too_deep_is_cut(depth: int, more: str) -> None:
+    record = b'{"instId":"X","odd":%s}' % (nested(depth - 1, b'{"a":1}') if more else nested(depth, b"1"))
+    for records in (False, True):
+        value, _ = read(b'{"code":"0","data":[{"instId":"Y"},%s]%s}' % (record, more.encode()), records=records)
+        assert (value["code"], value["data"][0], value["data"][1]["instId"]) == ("0", {"instId": "Y"}, "X")
+        assert depth_of(value) == min(3 + depth, MOST_DEEP)
+        assert (CUT in repr(value)) is (depth > MOST_DEEP - 3)
+
+
+@pytest.mark.parametrize("depth", [2000, 200_000])
+def test_what_no_decoder_takes_is_cut_before(depth: int) -> None:
+    beside = b'{"instId":"Y","text":"]]}[\\"[","list":[[1],{"a":[]}]}'
+    deep = b'{"instId":"X","odd":%s}' % nested(depth, b'{"text":"]]}"}, 7')
+    value, codes = read(b'{"code":"0","data":[%s,%s,%s],"msg":"a"}' % (beside, deep, beside), records=True)
+    assert codes == Codes(["0"])
+    assert (value["code"], value["msg"]) == ("0", "a")
+    assert value["data"][0] == value["data"][2] == orjson.loads(beside)
+    assert value["data"][1]["instId"] == "X"
+    assert (depth_of(value), CUT in repr(value)) == (MOST_DEEP, True)
+
+
+@pytest.mark.parametrize(
+    "within", [b'{"code":"50011"}', b'{"s\\u0043ode":"50011"}', b'{"error_code":"50011"}', b'"\\"']
+)
+def test_what_may_hide_a_code_is_not_cut_unseen(within: bytes) -> None:
+    body = b'{"code":"0","data":[],"more":%s}' % nested(200_000, within)
+    assert read(body, records=True) == (None, Codes())
+
+
+@pytest.mark.parametrize("part", [b"[", b"[{", b"[ ", b"[],", b"]", b'["",', b'{"a":'])
+def test_no_body_of_brackets_holds_up_the_loop(part: bytes) -> None:
+    begun = time.process_time()
+    read(b'{"code":"0","data":[%s' % (part * (1_000_000 // len(part))))
+    read(b'{"code":"0","data":[%s]}%s' % (nested(2000), part * (1_000_000 // len(part))))
+    assert time.process_time() - begun < 1.0
+
+
+def test_codes_below_a_cut_are_seen() -> None:
+    _, codes = read(b'{"code":"0","data":[%s]}' % nested(300, b'{"sCode":"a","code":%s}' % nested(200)))
+    assert codes is not None
+    assert codes.items == ["a"]
+    assert depth_of(codes.inner) <= 3
 
 
 def test_a_key_that_stands_twice_has_both_values_unless_they_are_the_same() -> None:
@@ -103,6 +179,7 @@ def test_a_key_that_stands_twice_has_both_values_unless_they_are_the_same() -> N
 @pytest.mark.parametrize(
     ("body", "plain"),
     [
+        (b'{"code":"0","sCode":"0","data":[]}', False),
         (b'{"code":"0","data":[{"instId":"X","posSide":"net"}],"msg":""}', True),
         (b'{"code":"0","data":[{"a":1},{"b":2}]}', True),
         (b'{"code":"0","data":{"a":1}}', True),

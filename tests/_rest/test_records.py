@@ -1,4 +1,5 @@
 import gc
+import pickle
 import weakref
 from dataclasses import replace
 from decimal import Decimal
@@ -7,9 +8,20 @@ from typing import Any
 import orjson
 import pytest
 
+from okx_async import Credentials
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import ClosedPosition, ClosePosition
-from okx_async._rest.records import closed_position, keep_echo, positions, server_time, uid, unreadable_positions
+from okx_async._rest.records import (
+    closed_position,
+    is_unreadable,
+    keep_echo,
+    orders,
+    positions,
+    server_time,
+    uid,
+    unreadable_positions,
+)
+from okx_async._rest.redaction import Redactor
 from okx_async._rest.responses import Answer, parse
 from okx_async._words import ListedText
 
@@ -210,6 +222,62 @@ def test_what_is_no_record_is_kept_beside_those_that_are(value: object) -> None:
 def test_of_records_that_cannot_be_read_the_size_is_read_all_the_same() -> None:
     (odd,) = positions(listing({"instId": "X", "pos": "0"})).unreadable
     assert odd.position.pos == 0
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "OK-ACCESS-PASSPHRASE: {}",
+        [["{}"]],
+        {"instId": "{}"},
+        {"instId": "X", "mgnMode": "{}\n"},
+        {"instId": "X", "mgnMode": {"x": "{}"}},
+        {"posId": "{}", "mgnMode": "cross"},
+        {"posId": "x" * 50 + "{}"},  # shortened in the middle of it
+        {"instId": 5, "mgnMode": "{}"},
+        {"{}": 1},
+        {"instId": "x" * 9000, "posSide": "{}"},
+        {"more": [{"passphrase": "{}"}]},
+    ],
+)
+def test_of_a_record_that_repeats_a_secret_nothing_is_shown(record: object) -> None:
+    redactor = Redactor(Credentials("key", "secret-key", "hunter2-hunter2"))
+    for odd, hidden in ((orjson.loads(orjson.dumps(record).replace(b"{}", b"Hunter2 hunter2")), True), (record, False)):
+        answer = listing(POSITION, odd)
+        answer.hide = lambda text: redactor.hide(text, "signature")
+        found = positions(answer)
+        assert [one.raw for one in found.positions] == [POSITION]
+        (unreadable,) = found.unreadable
+        assert ("unter2" in f"{unreadable}{unreadable.position.raw}") is False
+        assert ("(not shown: it repeats the request's credentials)" in unreadable.reason) is hidden
+        assert is_unreadable(unreadable.position.raw) is True
+
+
+def test_the_words_of_a_list_that_is_none_repeat_no_secret() -> None:
+    redactor = Redactor(Credentials("key", "secret-key", "hunter2-hunter2"))
+    for words in ("hunter2-hunter2", "x" * 190 + "hunter2-hunter2"):
+        answer = parse(200, orjson.dumps({"code": "0", "data": {}, "msg": words}), records=True)
+        answer.hide = lambda text: redactor.hide(text, "signature")
+        for read in (positions, orders):
+            with pytest.raises(OutcomeUnknownError) as caught:
+                read(answer)
+            assert caught.value.message == "(not shown: it repeats the request's credentials)"
+
+
+@pytest.mark.parametrize("depth", [300, 900, 2000, 100_000])
+def test_one_field_that_is_nested_deep_bars_nothing(depth: int) -> None:
+    deep = b"[" * depth + b"1" + b"]" * depth
+    plain = orjson.dumps(POSITION)
+    body = b'{"code":"0","msg":"","data":[%s,{"odd":%s,%s,{"mgnMode":%s},%s]}' % (plain, deep, plain[1:], deep, deep)
+    found = positions(parse(200, body, records=True))
+    assert [one.inst_id for one in found.positions] == ["BTC-USDT-SWAP"] * 2
+    assert len(found.unreadable) == 2
+    listed = orders(parse(200, b'{"code":"0","msg":"","data":[{"ordId":"1","odd":%s}]}' % deep, records=True))
+    assert [order.ord_id for order in listed] == ["1"]
+    for record in (*found.positions, *listed, *(one.position for one in found.unreadable)):
+        orjson.dumps(record.to_dict())
+        pickle.dumps(record)
+        assert len(repr(record)) < 2000
 
 
 def test_the_error_names_a_record_and_says_how_many_more() -> None:

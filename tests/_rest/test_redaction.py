@@ -1,4 +1,6 @@
 import html
+import quopri
+import time
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
 from urllib.parse import quote
@@ -37,7 +39,15 @@ def each(secret: str, spelling: str) -> str:
         lambda secret: each(secret, "\\u{{{:x}}}"),
         lambda secret: each(secret, "\\x{:02x}"),
         lambda secret: each(secret, "0x{:02x} "),
+        lambda secret: each(secret, "\\U{:08X}"),
+        lambda secret: each(secret, "\\{:03o}"),
+        lambda secret: each(secret, "\\\\{:03o}"),
+        lambda secret: each(secret, "%u{:04X}"),
+        lambda secret: each(secret, "={:02X}"),
+        lambda secret: quopri.encodestring(secret.encode()).decode(),
+        lambda secret: quopri.encodestring(html.escape(f"{'x' * 50}{secret}").encode(), quotetabs=True).decode(),
         lambda secret: each(secret, "&#{};"),
+        lambda secret: each(secret, "&#{:020}"),
         lambda secret: each(secret, "&#X{:X};"),
         lambda secret: each(secret, "&amp;#x{:x};"),
         lambda secret: each(secret, "%{:02X}"),
@@ -85,6 +95,28 @@ def test_a_message_that_was_cut_within_a_secret_is_left_out() -> None:
 
 def test_only_the_beginning_of_a_long_text_is_searched_and_kept() -> None:
     assert SECRETS.hide("&#38;" * 200_000, SIGNATURE) == ("&#38;" * 200_000)[:8192]
+
+
+@pytest.mark.parametrize("secret", ["=41BCDEF", "=41=42x", "ab1234cd", "0x41414141"])
+def test_a_value_behind_an_equals_sign_is_found(secret: str) -> None:
+    secrets = Redactor(Credentials("0af1c5d2", "x", secret))
+    for told in (f"passphrase={secret}", f"passphrase={quote(secret, safe='')}", f"p={each(secret, '%{:02X}')}"):
+        assert secrets.hide(told, SIGNATURE) == HIDDEN
+
+
+@pytest.mark.parametrize("begin", ["", "\\", "%", "&#", "&#x", "<", "="])
+@pytest.mark.parametrize("text", ["\\", "\\u", "&", "&#", "&#9", "&#x", "9", "f", "<", "=", "0x", "%25", "%u", "&amp;"])
+def test_no_text_holds_up_the_loop(begin: str, text: str) -> None:
+    text = begin + text * 8192
+    begun = time.process_time()
+    assert SECRETS.hide(text, SIGNATURE) == text[:8192]
+    assert time.process_time() - begun < 0.2  # 0.4 s and more for backslashes, once
+
+
+def test_a_number_of_many_digits_is_no_character() -> None:
+    for number in ("&#" + "9" * 5000 + ";", "&#x" + "f" * 5000, "&#" + "9" * 5000):
+        assert SECRETS.hide(f"<html>{number}", SIGNATURE) == f"<html>{number}"
+        assert SECRETS.hide(f"<html>{number} &#70;{PASSPHRASE[1:]}", SIGNATURE) == HIDDEN
 
 
 def test_other_texts_are_left_as_they_are() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import ClosedPosition, ClosePosition, Outcome
 from okx_async._rest.outcomes import classify
-from okx_async._rest.records import closed_position, positions, server_time, uid
+from okx_async._rest.records import closed_position, orders, positions, server_time, uid
 from okx_async._rest.responses import one_line, parse, parse_items
 
 ECHO = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"long","tag":""}],"msg":""}'
@@ -87,7 +87,8 @@ POSITION = {
         (b'{"code":"0","data":[{"clOr', "", '{"code":"0","data":[{"clOr', False),
         (b"\x1f\x8b\x08\x00\xff\xfe", "", None, False),
         (b"[" * 100_000, "", None, False),
-        (b'{"code":"0","data":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "", None, False),
+        (b'{"code":"0","data":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "0", "", True),
+        (b'{"code":"0","data":' + b"[" * 200_000 + b'{"code":"50011"}' + b"]" * 200_000 + b"}", "", None, False),
         (
             b"<html>\r\n<head><title>502 Bad Gateway</title></head>",
             "",
@@ -127,6 +128,8 @@ def test_a_status_in_place_of_a_code() -> None:
         b'{"code":"AccessDenied","code":"0","msg":"","data":[{}]}',
         b'{"code":"0","code":"0_1","msg":"","data":[{}]}',
         b'{"code":"0","error_code":"51000","msg":"","data":[{}]}',
+        b'{"code":"0","error_code":"AccessDenied","msg":"","data":[{}]}',
+        b'{"code":"0","sCode":"51000","msg":"","data":[{}]}',
         b'{"code":"1","data":[{"sCode":"51000"},{"sCode":"0"}]}',
         b'{"code":"2","data":[{"sCode":"51000"},{"sCode":"51001"}]}',
         b'{"code":"1","code":"0","data":[{"sCode":"0"}]}',
@@ -171,6 +174,58 @@ def test_a_record_may_have_a_field_of_that_name() -> None:
     assert parse(200, body).contradictory
     answer = parse(200, body, records=True)
     assert (answer.ok, answer.listed, len(answer.data)) == (True, True, 2)
+    for odd in (b'"sCode":"51000"', b'"closeOrderAlgo":[{"sCode":"51000"}]', b'"code":"51000","sCode":7'):
+        for body in (
+            b'{"code":"0","msg":"","data":[{%s}]}',
+            b'{"code":"0","msg":"","data":[{%s},{"instId":"Y"},null]}',
+        ):
+            assert parse(200, body % odd).contradictory
+            assert parse(200, body % odd, records=True).ok
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"code":"0","msg":"","data":[],"error_code":"50011","error_message":"Rate limit reached"}',
+        b'{"code":"0","msg":"","data":[],"error_code":50011}',
+        b'{"code":"0","msg":"","data":[],"error_code":"AccessDenied"}',
+        b'{"code":"0","msg":"","data":[],"error_code":"0","error_code":"50011"}',
+        b'{"code":"0","msg":"","data":[],"sCode":"50011"}',
+        b'{"code":"0","msg":"","data":[],"more":{"code":"50011"}}',
+        b'{"code":"0","msg":"","data":[],"more":{"code":"AccessDenied"}}',
+        b'{"code":"0","msg":"","data":[],"more":[[{"sCode":"50011"}]]}',
+        b'{"code":"0","msg":"","data":{"sCode":"50011"}}',
+        b'{"code":"0","msg":"","data":{"code":"50011"}}',
+        b'{"code":"0","msg":"","data":[]}{"code":"50011"}',
+        b'{"code":"0","msg":"","data":[]}\n{"code":"0","msg":"","data":[{"instId":"BTC-USDT-SWAP"}]}',
+        b'{"code":"0","msg":"","data":[]} {"data":[{"instId":"BTC-USDT-SWAP"}]}',
+        b'{"code":"0","msg":"","data":[]} [{"instId":"BTC-USDT-SWAP"}]',
+        b'{"code":"0","msg":"","data":[]} {"code":"0","data":[]}',
+        b'{"code":"0","msg":"","data":[],"result":{"code":"0","data":[{"instId":"BTC-USDT-SWAP"}]}}',
+    ],
+)
+def test_a_list_beside_which_another_thing_is_said_is_none(body: bytes) -> None:
+    answer = parse(200, body, records=True)
+    assert (answer.ok, answer.contradictory, classify(answer)) == (False, True, Outcome.UNKNOWN)
+    for read in (positions, orders):
+        with pytest.raises(OutcomeUnknownError):
+            read(answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"code":"0","msg":"","data":[],"error_code":"0","error_message":""}', "0"),
+        (b'{"code":"0","msg":"","data":[],"error_code":"","more":{"code":null}}', "0"),
+        (b'{"code":"0","msg":"","data":[]}\r\n0\r\n\r\n', "0"),
+        (b'{"code":"50011","msg":"","data":[],"error_code":"50011"}', "50011"),
+        (b'{"code":"50011","msg":"","data":[]} {"code":"50011"}', "50011"),
+        (b'{"code":"1","msg":"","data":[{"sCode":"50011","sMsg":"x"}]}', "50011"),
+    ],
+)
+def test_a_reading_that_says_one_thing_says_it(body: bytes, code: str) -> None:
+    answer = parse(200, body, records=True)
+    assert (answer.code, answer.contradictory) == (code, False)
 
 
 def test_a_cut_yes_contradicts_a_status_that_refuses() -> None:
@@ -301,6 +356,9 @@ def test_items_are_decided_one_by_one(code: str, items: list[str], codes: list[s
         f'{{"code":"2","msg":"","data":[{OK},null]}}',
         '{"code":"2","msg":"","data":[]}',
         '{"code":"0","msg":"","data":{}}',
+        '{"code":[],"msg":"","data":[{}]}',
+        f'{{"code":{{}},"code":"0","msg":"","data":[{OK}]}}',
+        f'{{"code":"0","msg":"","data":[{OK}]}} {{"data":[{GONE}]}}',
     ],
 )
 def test_items_in_doubt_decide_nothing(body: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import tracemalloc
+import zlib
 from functools import cache
 
 import aiohttp
@@ -15,6 +16,10 @@ pytestmark = pytest.mark.usefixtures("no_uid_check")
 
 HTML = b"<html><head><title>%d</title></head><body><center><h1>cloudflare</h1></center></body></html>"
 GOOD = b'{"code":"0","data":[{"instId":"BTC-USDT-SWAP","posSide":"net","clOrdId":"","tag":""}],"msg":""}'
+
+
+DEFLATED = zlib.compress(GOOD)[2:-4]
+"""Without the head that would say how it is packed."""
 
 
 def once(raw: bytes, *, hang_up: bool = False) -> Script:
@@ -140,10 +145,18 @@ async def test_an_answer_that_cannot_be_read(
         response("200 OK", GOOD, "Connection: close"),
         response("200 OK", b" " * 100_000 + GOOD),
         response("200 OK", gzip.compress(GOOD), "Content-Encoding: gzip"),
+        response("200 OK", gzip.compress(gzip.compress(GOOD)), "Content-Encoding: gzip", "Content-Encoding: gzip"),
+        response("200 OK", DEFLATED, "Content-Encoding: identity", "Content-Encoding: deflate"),
+        response("200 OK", gzip.compress(GOOD)),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+        % (len(gzip.compress(GOOD)), gzip.compress(GOOD)),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5f\r\n" + GOOD + b"\r\n0\r\n\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + response("200 OK", GOOD),
     ],
-    ids=["plain", "and no more", "after much space", "compressed unasked", "chunked", "after informational ones"],
+    ids=[
+        *("plain", "and no more", "after much space", "compressed unasked", "compressed twice", "by the second header"),
+        *("compressed without a word", "compressed in transfer", "chunked", "after informational ones"),
+    ],
 )
 async def test_an_answer_is_an_answer_however_it_is_sent(
     stub: Stub, clients: Clients, raw: bytes, *, own: bool

@@ -202,6 +202,8 @@ _GROUPS: Final[dict[str, dict[str, Kind]]] = {
         "positions slow": _positions(delay=8.0),
         "positions cut": _positions(body='{"code":"0","data":[{"instId":"BTC-USDT-SWAP"'),
         "positions refused for rate": _positions(code="50011"),
+        "positions empty beside a refusal": _positions(body=f'{_ACCEPTED[:-1]},"error_code":"50011"}}', times=None),
+        "positions empty before a list": _positions(body=f'{_ACCEPTED} {{"data":[{{"instId":"X"}}]}}', times=None),
         "positions empty once": _positions(body=_ACCEPTED),  # as from a replica that is behind
         "config without a uid": _config(body='{"code":"0","data":[{"uid":""}],"msg":""}'),
     },

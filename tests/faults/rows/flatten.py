@@ -55,6 +55,8 @@ def wires(act: Callable[[Wire], object]) -> Arrange:
 
 READ = "Positions cannot be read, or not as they are"
 row(READ, "positions down", unread("OutcomeUnknownError"), strike("positions down"))
+for each in ("beside a refusal", "before a list"):
+    row(READ, f"positions empty {each}", unread("OutcomeUnknownError"), strike(f"positions empty {each}"))
 row(READ, "positions down, deadline=1", unread("OutcomeUnknownError"), strike("positions down"), max_wait=1.0)
 for each in ("hang up", "slow", "cut", "refused for rate", "empty once"):
     row(READ, f"positions {each}", out(every_leg=True), strike(f"positions {each}"))
@@ -72,6 +74,12 @@ row(
     "positions empty once after an unknown outcome, not executed",
     out("ds"),
     in_turn(strike("50004", executed=False), strike("positions empty once", after=1)),
+)
+row(
+    READ,
+    "positions empty beside a refusal, from the second reading on",
+    left("unknown", done=1, every_leg=True),
+    strike("positions empty beside a refusal", after=1),
 )
 row(
     READ,

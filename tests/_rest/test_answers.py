@@ -1,0 +1,66 @@
+"""Answers by the request: a list is one list, items are decided one by one, and a close is answered by its own echo."""
+
+import orjson
+import pytest
+
+from okx_async import ClosePosition, Outcome
+from okx_async._models import OpenOrder
+from okx_async._rest.answers import answer_to
+from okx_async._rest.outcomes import classify
+from okx_async._rest.requests import cancel_orders, close_position, positions
+from okx_async._rest.responses import Answer
+
+BTC = "BTC-USDT-SWAP"
+
+
+def of_close(*items: object, status: int = 200, code: str = "0", inst_id: str = BTC) -> Answer:
+    body = orjson.dumps({"code": code, "msg": "", "data": items})
+    return answer_to(close_position(ClosePosition(inst_id, "cross")), status, body)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        (),
+        ({},),
+        ({"instId": ""},),
+        ({"instId": None},),
+        ({"instId": 7},),
+        ({"instId": BTC},),
+        ({"instId": f" {BTC.lower()} "},),
+        ({"instId": BTC, "posSide": "short", "clOrdId": "of another", "tag": "x"},),
+        (None, {"instId": BTC}),
+    ],
+)
+def test_the_echo_of_a_close_names_its_instrument_or_none(items: tuple[object, ...]) -> None:
+    answer = of_close(*items)
+    assert (answer.ok, answer.contradictory, classify(answer)) == (True, False, Outcome.ACCEPTED)
+
+
+@pytest.mark.parametrize("other", ["ETH-USDT-SWAP", "BTC-USDT", "BTC-USDT-SWAP-2", "x" * 1000])
+def test_an_acceptance_that_names_another_instrument_is_none(other: str) -> None:
+    for items in ([{"instId": other}], [{"instId": BTC}, {"instId": other}], [{}, {"instId": other}]):
+        answer = of_close(*items)
+        assert (answer.ok, answer.contradictory, answer.envelope) == (False, True, False)
+        assert classify(answer) is Outcome.UNKNOWN
+        assert answer.message.startswith(f"the answer names another instrument: {other[:100]}")
+        assert answer.uncut == other  # to be searched for secrets
+
+
+def test_a_long_acceptance_keeps_its_echo_alone() -> None:
+    echo = {"instId": BTC, "posSide": "net"}
+    assert of_close(echo | {"more": "x" * 500}).data[0]["more"]
+    assert of_close(echo | {"more": "x" * 1000}).data == [echo]
+
+
+def test_a_refusal_is_a_refusal_whatever_it_names() -> None:
+    assert classify(of_close({"instId": "ETH-USDT-SWAP"}, code="51000", status=400)) is Outcome.FATAL
+
+
+def test_lists_are_read_as_lists_and_items_as_items() -> None:
+    two = b'{"code":"0","msg":"","data":[]} {"code":"0","msg":"","data":[{"instId":"X"}]}'
+    assert answer_to(positions(None), 200, two).contradictory
+    order = OpenOrder(BTC, "limit", "buy", "net", None, False, "live", "1", "", "", {})  # noqa: FBT003 - reduce_only
+    items = b'{"code":"2","msg":"","data":[{"ordId":"1","sCode":"51400"},{"ordId":"2","sCode":"0"}]}'
+    assert answer_to(cancel_orders([order]), 200, items).ok
+    assert answer_to(positions(None), 200, b'{"code":"0","msg":"","data":[{"instId":"X","sCode":"7"}]}').ok
