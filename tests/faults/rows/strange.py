@@ -64,7 +64,6 @@ for words, body in {
     "an item 0 under 50011": '{"code":"50011","data":[{"sCode":"0","sMsg":""}],"msg":""}',
     "an item 0 beside an item 50011": '{"code":"1","data":[{"sCode":"0"},{"sCode":"50011"}],"msg":""}',
     "code twice, 0 and 50011": '{"code":"0","code":"50011","data":[],"msg":""}',
-    "accepted by the name of another": '{"code":"0","data":[{"instId":"SOL-USDT-SWAP","posSide":"net"}],"msg":""}',
     "items nested in lists": '{"code":"50011","data":[[{"sCode":"0","sMsg":""}]],"msg":""}',
 }.items():
     for how, done, tokens in (("executed", 1, "d"), ("not executed", 0, "ds")):
