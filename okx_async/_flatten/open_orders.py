@@ -6,7 +6,7 @@ https://www.okx.com/docs-v5/en/#order-book-trading-algo-trading-get-algo-order-l
 
 import asyncio
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, NamedTuple
 
 from okx_async._calls.caller import Caller
@@ -16,7 +16,7 @@ from okx_async._log import logger
 from okx_async._models import OpenOrder
 from okx_async._quota import Priority
 from okx_async._rest.records import orders
-from okx_async._rest.requests import ORDER_LISTS, ORDERS_PAGE, OrderList, is_nameable
+from okx_async._rest.requests import ORDER_LISTS, ORDERS_PAGE, ApiRequest, OrderList, is_nameable
 
 MOST_PAGES: Final = 50
 MOST_NAMED: Final = 5
@@ -99,15 +99,35 @@ class _Room:
 async def _pages(
     calls: Caller, priority: Priority, which: OrderList, inst_id: str | None, room: _Room
 ) -> list[OpenOrder]:
-    """Return all orders of one list, read page by page; raises OkxError."""
+    """Return all orders of one list, as far as there is room for them; raises OkxError."""
+
+    async def ask(request: ApiRequest) -> list[OpenOrder]:
+        answer, _ = await calls.call(request, priority, None)
+        page = orders(answer)
+        if not room.take(page):
+            raise OutcomeUnknownError(f"{which.label}: the orders are larger than {MOST_KEPT} bytes, not all are read")
+        return page
+
+    return await read_pages(which, inst_id, ask)
+
+
+async def read_pages(
+    which: OrderList, inst_id: str | None, ask: Callable[[ApiRequest], Awaitable[list[OpenOrder]]]
+) -> list[OpenOrder]:
+    """Return all orders of one list, read page by page.
+
+    Args:
+        which: The list.
+        inst_id: Of this instrument only; None: of all.
+        ask: Returns the orders of one page; it keeps no answer, whose fields may be large, while the next page comes.
+
+    Raises:
+        OutcomeUnknownError: There are more pages than are read. What `ask` raises goes on its way.
+    """
     found: dict[object, OpenOrder] = {}
     after = ""
     for _ in range(MOST_PAGES):
-        answer, _ = await calls.call(which.page(inst_id, after), priority, None)
-        page = orders(answer)
-        del answer  # its large fields are not kept while the next page comes
-        if not room.take(page):
-            raise OutcomeUnknownError(f"{which.label}: the orders are larger than {MOST_KEPT} bytes, not all are read")
+        page = await ask(which.page(inst_id, after))
         found |= {order.algo_id or order.ord_id or repr(order.raw): order for order in page}
         ids = [order.algo_id or order.ord_id for order in page if order.raw.get(which.cursor)]
         last = next(filter(_ID.fullmatch, reversed(ids)), after)  # a record without an id may be the last one

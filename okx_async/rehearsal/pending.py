@@ -3,14 +3,14 @@
 from collections.abc import Collection
 from typing import Final
 
-from okx_async._errors import OutcomeUnknownError, RejectedError
+from okx_async._errors import RejectedError
+from okx_async._flatten.open_orders import read_pages
 from okx_async._models import OpenOrder
 from okx_async._rest.codes import base_code
 from okx_async._rest.records import orders
-from okx_async._rest.requests import ORDER_LISTS, ORDERS_PAGE, OrderList
+from okx_async._rest.requests import ORDER_LISTS, ApiRequest, OrderList
 from okx_async.rehearsal.wire import Wire
 
-MOST_PAGES: Final = 50
 _UNKNOWN_TYPE: Final = "51000"
 """Code by which an exchange does not know a type of algo orders: there are none."""
 
@@ -32,20 +32,12 @@ async def pending_orders(
 
 
 async def _read(wire: Wire, which: OrderList, inst_id: str | None) -> list[OpenOrder]:
-    found: dict[str, OpenOrder] = {}
-    after = ""
-    for _ in range(MOST_PAGES):
-        reply = await wire.ask(which.page(inst_id, after))
+    async def ask(request: ApiRequest) -> list[OpenOrder]:
+        reply = await wire.ask(request)
         if which.filter and base_code(reply.code) == _UNKNOWN_TYPE:
             return []
         if reply.code != "0":
             raise RejectedError(f"{which.label} answered {reply.told()}", code=reply.answer.code, status=reply.status)
-        page = orders(reply.answer)
-        found |= {order.algo_id or order.ord_id or repr(order.raw): order for order in page}
-        if len(page) < ORDERS_PAGE:
-            return list(found.values())
-        last = page[-1].algo_id or page[-1].ord_id
-        if not last or last == after:
-            break
-        after = last
-    raise OutcomeUnknownError(f"{which.label}: more than {len(found)} orders, not all could be read")
+        return orders(reply.answer)
+
+    return await read_pages(which, inst_id, ask)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from okx_async import OkxError
-from okx_async.rehearsal import pending
+from okx_async._flatten import open_orders
 from okx_async.rehearsal.pending import pending_orders
 from tests.rehearsal.world import INST, World, play, stage_of
 
@@ -57,6 +57,6 @@ def test_a_list_that_is_refused_is_an_error(tmp_path: Path, code: str) -> None:
 
 
 def test_more_pages_than_are_read_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending, "MOST_PAGES", 2)
+    monkeypatch.setattr(open_orders, "MOST_PAGES", 2)
     with pytest.raises(OkxError, match="more than 200 orders"):
         listed(tmp_path, many)
