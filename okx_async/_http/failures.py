@@ -116,12 +116,14 @@ def _unreached(exc: aiohttp.ClientConnectorError) -> str:
 
 def _handshake(exc: BaseException) -> str:
     """Return why no handshake with this server can work, and what to do; "" for any other error."""
-    reason = getattr(exc.os_error, "reason", "") if isinstance(exc, aiohttp.ClientConnectorSSLError) else ""
-    if not isinstance(exc, aiohttp.ClientConnectorSSLError) or reason not in {*_NO_TLS, *_NO_COMMON}:
+    if not isinstance(exc, aiohttp.ClientConnectorSSLError):
         return ""
+    reason = getattr(exc.os_error, "reason", "")
     if reason in _NO_TLS:
         return f"{exc.host}:{exc.port} speaks no TLS ({reason}): check scheme and port of base_url, and the proxy"
-    return f"{exc.host}:{exc.port} and this client have no TLS version or cipher in common ({reason}): check ssl="
+    if reason in _NO_COMMON:
+        return f"{exc.host}:{exc.port} and this client have no TLS version or cipher in common ({reason}): check ssl="
+    return ""
 
 
 def _remedy(exc: BaseException) -> str:
