@@ -90,7 +90,8 @@ class HeldSlot:
 
     async def __aenter__(self) -> tuple[Slot, ...]:
         waits, granted = self._waits, False
-        self._task, self._cancellations = running_task(), cancellations()
+        self._task = task = running_task()
+        self._cancellations = 0 if task is None else task.cancelling()
         begun = 0.0 if waits is None else waits.clock()
         try:
             slot = await (self._block.__aenter__() if self._trusted or self._max_wait is None else self._enter())
