@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 
 import okx_async as okx
-from okx_async import ClosePosition, Limiter, NotSentError, OutcomeUnknownError, Priority, Quota
+from okx_async import ClosePosition, Limiter, NotSentError, OutcomeUnknownError
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.interruptions import note_sent, unforeseen
 from okx_async._http.inflight import InFlight
@@ -80,15 +80,8 @@ class Fickle:
         self.linger = 5.0
 
     @asynccontextmanager
-    async def slot(
-        self,
-        key: Hashable,
-        *,
-        priority: Priority = Priority.NORMAL,
-        max_wait: float | None = None,
-        quota: Quota | None = None,
-    ) -> AsyncIterator[Slot]:
-        async with self._limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota) as slot:
+    async def slot(self, key: Hashable, **options: Any) -> AsyncIterator[Slot]:
+        async with self._limiter.slot(key, **options) as slot:
             yield slot
         raise self._raised
 
@@ -228,16 +221,9 @@ class Silent(Fickle):
     """A limiter that grants nothing and never says so."""
 
     @asynccontextmanager
-    async def slot(
-        self,
-        key: Hashable,
-        *,
-        priority: Priority = Priority.NORMAL,
-        max_wait: float | None = None,
-        quota: Quota | None = None,
-    ) -> AsyncIterator[Slot]:
+    async def slot(self, key: Hashable, **options: Any) -> AsyncIterator[Slot]:
         await asyncio.sleep(1_000.0)
-        async with self._limiter.slot(key, priority=priority, max_wait=max_wait, quota=quota) as slot:
+        async with self._limiter.slot(key, **options) as slot:
             yield slot
 
 
