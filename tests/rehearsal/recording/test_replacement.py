@@ -147,7 +147,7 @@ def test_no_secret_of_any_spelling_is_left(spelling: str, secret: str, around: s
 
 
 @settings(deadline=None)
-@given(secret=WORDS, data=st.data())
+@given(secret=WORDS.filter(lambda word: "@" not in word), data=st.data())  # what looks like a mail is replaced before
 def test_no_secret_is_left_that_is_split_over_fields(secret: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(1, len(secret) - 1), min_size=1, max_size=3)))
     pieces = [secret[a:b] for a, b in zip([0, *cuts], [*cuts, len(secret)], strict=True)]
