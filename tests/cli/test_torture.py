@@ -126,6 +126,7 @@ def test_shared_histories_are_run_and_judged_as_the_others(capsys: pytest.Captur
     assert err == ""
 
 
+@pytest.mark.long
 def test_a_broken_shared_history_is_told_without_what_does_not_matter(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
