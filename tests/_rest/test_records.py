@@ -146,6 +146,21 @@ def test_what_cannot_be_read_is_never_an_empty_list(status: int, body: bytes) ->
     assert caught.value.status == status
 
 
+def test_a_list_without_what_was_asked_for_answers_another_question() -> None:
+    eth, sol = b'{"instId":"ETH-USDT-SWAP","mgnMode":"cross","pos":"1"}', b'{"instId":"SOL-USDT","odd":1}'
+    body = b'{"code":"0","msg":"","data":[' + eth + b"," + sol + b"]}"
+    with pytest.raises(OutcomeUnknownError, match=r"'ETH-USDT-SWAP', 'SOL-USDT'.+nothing of what was asked for"):
+        positions(parse(200, body), ["BTC-USDT-SWAP"])
+    for asked in (None, ["ETH-USDT-SWAP", "BTC-USDT-SWAP"], ["SOL-USDT"]):
+        assert len(positions(parse(200, body), asked).positions) == 1
+
+
+@pytest.mark.parametrize("data", ["", '{"instId":"BTC-USDT-SWAP","pos":"0"}', '{"pos":"0"}', "7"])
+def test_nothing_but_flat_or_nameless_records_is_no_other_question(data: str) -> None:
+    body = f'{{"code":"0","msg":"","data":[{data}]}}'.encode()
+    assert positions(parse(200, body), ["BTC-USDT-SWAP"]).positions == []
+
+
 def test_a_size_that_is_two_is_none() -> None:
     (position,) = positions(
         parse(200, b'{"code":"0","msg":"","data":[{"instId":"X","mgnMode":"cross","pos":"0","pos":"3"}]}')
