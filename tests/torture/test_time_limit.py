@@ -61,9 +61,9 @@ def test_such_a_history_is_a_broken_one(calm: Plan, monkeypatch: pytest.MonkeyPa
         except Exception:  # noqa: BLE001 - as a client may
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(history, "REAL_SECONDS", 0.2)
+    monkeypatch.setattr(history, "REAL_SECONDS", 1.0)  # on a busy machine it must get as far as its strategy
     monkeypatch.setitem(STRATEGIES, "stubborn", (0, stubborn))
     plan = replace(calm, parts=(replace(calm.parts[0], kind="stubborn"),))
     told = happen(plan, noted=True)
-    assert "progress: no end within 0.2 s, in spin" in str(told.broken[0])
+    assert "progress: no end within 1 s, in spin" in str(told.broken[0])
     assert told.notes[0][0] < 10.0
