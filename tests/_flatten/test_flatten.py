@@ -215,6 +215,18 @@ def test_a_predicate_that_fails_is_raised_before_anything_is_sent(happen: Happen
     happen(story)
 
 
+def test_a_book_of_thousands_can_be_read(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(body=EMPTY, padding=7_000_000, path=POSITIONS)
+        assert await client.positions() == []
+        world.exchange.inject(body=EMPTY, padding=9_000_000, path=POSITIONS, times=None)
+        with pytest.raises(okx.OutcomeUnknownError, match="is longer than 8388608 bytes"):
+            await client.positions()
+
+    happen(story)
+
+
 @pytest.mark.parametrize("kind", ["coroutine", "future", "generator", "asynchronous generator"])
 def test_a_predicate_that_has_only_begun_is_not_true_of_everything(happen: Happen, kind: str) -> None:
     async def coroutine() -> bool:
