@@ -59,6 +59,7 @@ class RedisLimiter(SharedLimiter):
         check_seconds(lease=lease, clock_slack=clock_slack)
         terms = Terms(lease, doubt_grace, guard)
         terms.rule(quota)
+        terms = terms.plain()
         shares = _shares(on_loss, processes, quota)
         check_prefix(prefix)
         check_extra()
