@@ -25,14 +25,14 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/okx-async demo
 
-# Four at a time on two cores, since many tests wait. Compiled modules are kept, else each process that a test starts
+# Six at a time on two cores, since many tests wait. Compiled modules are kept, else each process that a test starts
 # compiles them anew. asyncio's debug mode costs a quarter more: `floor` has it.
 test: $(READY)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist worksteal -m "not long" --ignore tests/benchmarks
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 6 --dist worksteal -m "not long" --hypothesis-profile small --ignore tests/benchmarks
 
-# The models and histories of `test` in larger worlds.
+# The models and histories of `test` in larger worlds, and more draws of those of Hypothesis.
 models: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "long or hypothesis"
 
 check: $(READY)
 	$(BIN)/ruff format --check
@@ -51,11 +51,11 @@ floor:
 	.venv-floor/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' 'aiohttp==3.12.0'
 	.venv-floor/bin/python -X dev -m pytest
 
-# Deliberate faults in the bucket and the limiter: the tests must notice every one (minutes).
+# Deliberate faults in all parts: the tests must notice every one (an hour or two).
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants.run
 
-# Deliberate faults in limiter, client, outcome code and guard: random histories must find every one (minutes).
+# Deliberate faults in limiter, client, outcome code and guard: random histories must find every one (half an hour).
 planted: $(READY)
 	$(BIN)/python -m tests.planted.run
 
