@@ -1,7 +1,7 @@
 """Calling the functions that users pass in: an error of theirs is logged and never disturbs a close."""
 
-from asyncio import iscoroutine
 from collections.abc import Callable
+from inspect import isasyncgen, isawaitable, iscoroutine, isgenerator
 from typing import Any
 
 from okx_async._log import logger
@@ -21,6 +21,16 @@ def notify(callback: Callable[[Any], object], value: object) -> None:
     except BaseException:
         logger.exception("%r raised", callback)
     else:
-        if answer is not None and iscoroutine(answer):
-            answer.close()
-            logger.error("%r is to be a plain function: the coroutine that it returned was not awaited", callback)
+        if answer is not None and unawaited(answer):
+            logger.error("%r is to be a plain function: what it returned was not awaited, or not run", callback)
+
+
+def unawaited(answer: object) -> bool:
+    """Return whether a user's function has only begun: it returned a coroutine, future or generator.
+
+    That is true whatever the function would say, so a predicate that returns one would be true of everything.
+    """
+    if iscoroutine(answer) or isgenerator(answer):
+        answer.close()  # else Python would warn of it
+        return True
+    return isawaitable(answer) or isasyncgen(answer)

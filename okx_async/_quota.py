@@ -38,6 +38,8 @@ class Quota(Record):
         per: object = self.per  # the annotation does not bind callers without a type checker
         if isinstance(per, bool) or not isinstance(per, int | float) or not 0 < per <= sys.float_info.max:
             raise InvalidRequestError(f"per must be a positive number of seconds, got {per!r}")
+        if type(per) not in {int, float}:  # numpy's, say: a record of a store holds Python's own
+            object.__setattr__(self, "per", float(per))
         if type(self.reserve) is not int or not 0 <= self.reserve < self.limit:
             raise InvalidRequestError(
                 f"reserve must be an integer from 0 to limit - 1 ({self.limit - 1}), got {self.reserve!r}"

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from math import inf
 from typing import Final, TypeVar
 
@@ -96,8 +96,8 @@ def check_count(name: str, value: object, *, least: int = 0) -> None:
 def check_callback(name: str, value: object) -> None:
     """Raise InvalidRequestError unless `value` is None or a plain function.
 
-    A coroutine function is refused, since its result would not be awaited: its record would never be written, and as a
-    predicate it would be true of everything.
+    A coroutine function is refused, since its result would not be awaited, and so is a generator function: its record
+    would never be written, and as a predicate it would be true of everything.
     """
     if value is None:
         return
@@ -106,7 +106,9 @@ def check_callback(name: str, value: object) -> None:
     function: object = value
     while isinstance(function, partial):
         function = function.func
-    if iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - of what kind, not whether
+    kinds = (iscoroutinefunction, isgeneratorfunction, isasyncgenfunction)
+    called = (function, getattr(function, "__call__", None))  # noqa: B004 - of what kind, not whether
+    if any(kind(each) for kind in kinds for each in called):
         raise InvalidRequestError(f"{name} must be a plain function, since it is not awaited, got {short_repr(value)}")
 
 

@@ -11,6 +11,14 @@ def test_the_quota_of_the_endpoint() -> None:
     assert Quota(1, 1, 0).per == 1
 
 
+def test_a_number_of_another_library_is_kept_as_pythons_own() -> None:
+    class Float64(float):
+        """As numpy's."""
+
+    assert type(Quota(1, Float64(2.5)).per) is float
+    assert type(Quota(1, 2).per) is int
+
+
 @pytest.mark.parametrize("limit", [0, -1, 2.0, "20", True, None])
 def test_a_wrong_limit_is_refused(limit: Any) -> None:
     with pytest.raises(InvalidRequestError, match=f"limit must be an integer of at least 1, got {limit!r}"):

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
@@ -70,7 +70,18 @@ async def later(value: object) -> None:
     del value
 
 
-@pytest.mark.parametrize("value", [later, functools.partial(later, 1), Later(), Later().__call__, AsyncMock()])
+def one_by_one(value: object) -> Iterator[object]:
+    yield value
+
+
+async def slowly_one_by_one(value: object) -> AsyncIterator[object]:
+    yield value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [later, functools.partial(later, 1), Later(), Later().__call__, AsyncMock(), one_by_one, slowly_one_by_one],
+)
 def test_a_callback_that_nobody_would_await(value: object) -> None:
     with pytest.raises(InvalidRequestError, match="where must be a plain function, since it is not awaited, got"):
         check_callback("where", value)

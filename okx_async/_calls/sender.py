@@ -119,6 +119,7 @@ class Sender:
         self._attempts[attempt] = None
         wire = attempt.wire
         attempt.begun = wire.loop.time()
+        wire.longest = request.longest
         names: Names | None = None
         attempt.limit(deadline)
         try:

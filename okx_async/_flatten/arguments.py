@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from inspect import iscoroutine
 from typing import Literal
 
+from okx_async._callbacks import unawaited
 from okx_async._errors import InvalidRequestError
 from okx_async._flatten.report import FlattenRow
 from okx_async._log import logger
@@ -71,8 +71,7 @@ class FlattenArguments:
             logger.exception("cancel_orders raised: %s of %s is not cancelled", order.ord_type, order.inst_id)
             self.failures[f"orders were left alone: cancel_orders raised {type(error).__name__}"] = None
             return False
-        if iscoroutine(verdict):  # of a lambda, say; it is always true
-            verdict.close()
+        if unawaited(verdict):  # of a lambda, say; it is always true
             logger.error("cancel_orders must be a plain function, got %s", short_repr(self.cancel_orders))
             self.failures["orders were left alone: cancel_orders must be a plain function"] = None
             return False

@@ -7,11 +7,10 @@ seemed gone, or leaves a leg something else to do, the legs go on until it does 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from inspect import iscoroutine
 from math import inf
 from typing import Final, cast
 
-from okx_async._callbacks import notify
+from okx_async._callbacks import notify, unawaited
 from okx_async._calls.caller import Caller
 from okx_async._calls.cancellations import cancellations
 from okx_async._calls.gather import gather_in_turns
@@ -138,8 +137,7 @@ class FlattenRun:
 
     def _verdict(self, verdict: object) -> bool:
         """Return the answer of `where` as a bool."""
-        if iscoroutine(verdict):  # of a lambda, say; it is always true, so that everything would be closed
-            verdict.close()
+        if unawaited(verdict):  # of a lambda, say; it is always true, so that everything would be closed
             raise InvalidRequestError(
                 f"where must be a plain function, since it is not awaited, got {short_repr(self._where)}"
             )

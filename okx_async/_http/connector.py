@@ -9,11 +9,10 @@ from weakref import WeakSet
 import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
-from aiohttp.resolver import DefaultResolver
 from aiohttp.tracing import Trace
 
 from okx_async._http.protocol import AskedProtocol, TunnelProtocol
-from okx_async._http.resolver import PATIENCE, LastKnown
+from okx_async._http.resolver import PATIENCE, LastKnown, system_names
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.sockets import RESET
 
@@ -29,7 +28,7 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, keepalive: float, route: Route = DIRECT, connect_timeout: float = 4 * PATIENCE) -> None:
         self.names = LastKnown(
-            route.resolver or DefaultResolver(),
+            route.resolver or system_names(),
             patience=min(PATIENCE, connect_timeout / 4),
             owned=route.resolver is None,
         )

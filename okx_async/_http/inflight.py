@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from okx_async._errors import NotSentError
+from okx_async._http.bodies import MAX_BODY
 from okx_async._http.sockets import readable, reset
 from okx_async._http.timeouts import TURNS, TimeoutGroup, TimeoutQueue
 
@@ -48,6 +49,7 @@ class InFlight:
         "failure",
         "futile",
         "held",
+        "longest",
         "loop",
         "may_have_left",
         "may_send_until",
@@ -79,6 +81,8 @@ class InFlight:
         """Called in the step of the write; False: it must not be written after all."""
         self.held: tuple[Held, ...] = ()
         """Its slots: in the step of the write they must be kept until its time for an answer is over."""
+        self.longest = MAX_BODY
+        """Most bytes of its answer."""
         self.may_have_left = False
         """Whether a byte of it may have left this machine."""
         self.sent: float | None = None

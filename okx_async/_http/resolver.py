@@ -2,14 +2,40 @@
 
 import asyncio
 import socket
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import DefaultResolver, ThreadedResolver
 
 from okx_async._log import logger
+from okx_async._threads import in_own_thread
 
 PATIENCE: Final = 0.5
 """Most seconds for which DNS is awaited while an address is known; a quarter of the time to connect if that is less."""
+
+
+def system_names() -> AbstractResolver:
+    """Return a resolver that asks this system.
+
+    asyncio's own loop asks it in the threads of the loop's executor. In their place it is asked in threads of its own,
+    so that no connection waits until the caller's work there is done.
+    """
+    asks = getattr(asyncio.get_running_loop().getaddrinfo, "__func__", None)
+    if DefaultResolver is not ThreadedResolver or asks is not asyncio.BaseEventLoop.getaddrinfo:
+        return DefaultResolver()
+    system: Any = _System()
+    return ThreadedResolver(system)
+
+
+class _System:
+    """What a resolver needs of its loop."""
+
+    async def getaddrinfo(self, host: str, port: int, **options: Any) -> list[Any]:
+        return await in_own_thread(partial(socket.getaddrinfo, host, port, **options))
+
+    async def getnameinfo(self, address: tuple[Any, ...], flags: int) -> tuple[str, str]:
+        return await in_own_thread(partial(socket.getnameinfo, address, flags))
 
 
 class LastKnown(AbstractResolver):

@@ -212,12 +212,13 @@ class Transport:
                     request.failure = "the session answered by itself, over no connection of the request"
                     return None
             try:
-                answer = await read_body(response.content)
+                answer = await read_body(response.content, request.longest)
             finally:
                 if not self._own and response.connection is None:
                     request.answered()
             if not answer.startswith(PLAIN):
-                answer = unpack(answer, ",".join(response.headers.getall(CONTENT_ENCODING, ())))
+                encodings = response.headers.getall(CONTENT_ENCODING, ())
+                answer = unpack(answer, ",".join(encodings), request.longest)
             return Reply(response.status, answer, response.headers.get(RETRY_AFTER))
         except UnreadableBodyError as exc:
             raise UnreadableBodyError(f"the answer (HTTP {response.status}) {exc}") from None

@@ -7,8 +7,8 @@ from okx_async import InvalidRequestError, SlotSource
 from okx_async._calls.default_source import VARIABLE
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
 from okx_async.doctor.limits import server_problems, server_words
-from okx_async.stores.places import default_path, prepare
-from okx_async.stores.reports import KeyReport, StoreReport
+from okx_async.stores.places import default_path
+from okx_async.stores.reports import KeyReport, StoreReport, try_out
 from okx_async.stores.transactions import StoreError
 from okx_async.stores.urls import place_of, report_of, shared_limiter
 
@@ -18,14 +18,14 @@ OWN_FILE = "sqlite:"
 def command_limits() -> SlotSource | None:
     """Return the limiter of a command: the user's own file, or None if OKX_LIMITS says which.
 
-    Without a place for the file the command goes on with a limiter of its own: nothing may stand before an exit.
+    If the file cannot be used, the command goes on with a limiter of its own: nothing may stand before an exit.
     """
     if os.environ.get(VARIABLE):
         return None
     try:
         limiter = shared_limiter(OWN_FILE)
-        prepare(default_path())
-    except (InvalidRequestError, OSError) as error:
+        try_out(default_path())
+    except (InvalidRequestError, StoreError) as error:
         say(f"warning: limits are not shared with other programs: {error}")
         return None
     return limiter

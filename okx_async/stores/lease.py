@@ -36,6 +36,10 @@ class Terms:
     guard: float = 0.003
     rtt_floor: float = 0.0
 
+    def plain(self) -> "Terms":
+        """Return the same terms in numbers of Python's own, as records hold them: numpy's may have been given."""
+        return Terms(*(float(each) for each in (self.lease, self.doubt_grace, self.guard, self.rtt_floor)))
+
     def rule(self, quota: Quota) -> Rule:
         """Return the times of a quota."""
         return _rule(self, quota)

@@ -5,7 +5,7 @@ import time
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from okx_async._errors import InvalidRequestError
+from okx_async._errors import InvalidRequestError, hides_arguments
 from okx_async._quota import Quota
 from okx_async._validation import check_seconds, short_repr
 from okx_async.stores.agent import Agent
@@ -43,6 +43,7 @@ class RedisLimiter(SharedLimiter):
         InvalidRequestError: A value cannot work, or the extra ``redis`` is not installed.
     """
 
+    @hides_arguments
     def __init__(
         self,
         url: str,
@@ -59,6 +60,7 @@ class RedisLimiter(SharedLimiter):
         check_seconds(lease=lease, clock_slack=clock_slack)
         terms = Terms(lease, doubt_grace, guard)
         terms.rule(quota)
+        terms = terms.plain()
         shares = _shares(on_loss, processes, quota)
         check_prefix(prefix)
         check_extra()
@@ -116,6 +118,7 @@ def check_extra() -> None:
         raise InvalidRequestError("limits in Redis need an extra: pip install 'okx-async[redis]'")
 
 
+@hides_arguments
 def _again(url: str, quota: Quota, *rest: Any) -> RedisLimiter:
     lease, doubt_grace, guard, clock_slack, on_loss, processes, prefix = rest
     return RedisLimiter(

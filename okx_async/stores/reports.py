@@ -6,7 +6,7 @@ from pathlib import Path
 
 from okx_async._quota import Quota
 from okx_async.stores.clocks import shared_clock
-from okx_async.stores.lease import SharedBucket
+from okx_async.stores.lease import SharedBucket, Terms
 from okx_async.stores.transactions import Database, Transaction
 
 PATIENCE = 2.0
@@ -91,6 +91,20 @@ def report(path: Path, *, vouch: bool = False) -> StoreReport:
     database = Database(path, None)
     try:
         return database.transact(work, shared_clock() + PATIENCE)
+    finally:
+        database.close()
+
+
+def try_out(path: Path) -> None:
+    """Find out whether limits can be kept in a file on the usual terms; it is made if it is missing.
+
+    Raises:
+        StoreError: It cannot be used now.
+        InvalidRequestError: It must not be used, or is in use on other terms.
+    """
+    database = Database(path, Terms())
+    try:
+        database.transact(Transaction.try_out, shared_clock() + PATIENCE)
     finally:
         database.close()
 

@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Hashable
+from functools import partial
 from math import inf
 from types import TracebackType
 from typing import Final, Self
@@ -10,6 +11,7 @@ from typing import Final, Self
 from okx_async._errors import InvalidRequestError, NotSentError, OkxError
 from okx_async._limiter.slots import Statistics
 from okx_async._quota import Priority, Quota
+from okx_async._threads import in_own_thread
 from okx_async._validation import check_pause, check_slot, short_repr
 from okx_async.stores.agent import Agent
 from okx_async.stores.forks import FLUSH
@@ -130,7 +132,7 @@ class SharedLimiter:
 
         What became of the last requests is told the store within 0.2 s; what is not costs others time.
         """
-        await asyncio.get_running_loop().run_in_executor(None, self._agent.close, FLUSH)
+        await in_own_thread(partial(self._agent.close, FLUSH))
 
     def _open(self) -> None:
         if self._agent.closed:

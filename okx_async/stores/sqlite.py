@@ -48,6 +48,7 @@ class SqliteLimiter(SharedLimiter):
         check_seconds(lease=lease)
         terms = Terms(lease, doubt_grace, guard, rtt_floor)
         terms.rule(quota)
+        terms = terms.plain()
         self._path = _file(path)
         boot_id()
         check_place(self._path)

@@ -101,6 +101,10 @@ class Transaction:
             bucket.drop(self.now)
             yield key_of(key), bucket
 
+    def try_out(self) -> None:
+        """Write what stands there already, as a full disk does not let it."""
+        self._database.write_epoch(self._connection, self.epoch)
+
     def vouch(self) -> None:
         """Book that no holder is about that this epoch knows nothing of."""
         self.epoch = replace(self.epoch, unknown_until=None)

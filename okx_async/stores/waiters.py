@@ -58,6 +58,8 @@ class Waiter:
     left: bool = False
     judged: bool = False
     """Whether it was found to have a chance though it is far back in line."""
+    lost: bool = False
+    """Whether a token was taken back that its loop had not taken in."""
     timer: TimerHandle | None = None
     """When its loop looks whether the store is silent."""
 

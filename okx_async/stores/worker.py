@@ -23,12 +23,13 @@ from okx_async._errors import InvalidRequestError, OkxError
 from okx_async._log import logger
 from okx_async._quota import Quota
 from okx_async.stores import forks
+from okx_async.stores.handover import Ended, Handover
 from okx_async.stores.lease import Lease
 from okx_async.stores.line import Answer, Ask, serve
 from okx_async.stores.notices import Notices
 from okx_async.stores.store import Store
 from okx_async.stores.transactions import BusyError, StoreError, Transaction
-from okx_async.stores.waiters import Key, LocalKey, Note, Waiter, closed, deliver, refusal, too_late
+from okx_async.stores.waiters import Key, LocalKey, Note, Waiter, closed, refusal, too_late
 
 T = TypeVar("T")
 
@@ -72,6 +73,7 @@ class Worker:
         self._clock = clock
         self._wall = wall
         self._notices = Notices()
+        self._handover = Handover(self.post, self.join)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._inbox: SimpleQueue[Callable[[], object]] = SimpleQueue()
@@ -114,6 +116,7 @@ class Worker:
     def leave(self, waiter: Waiter) -> None:
         """Give up a wait, or the token that it brought and that is not used."""
         waiter.left = True
+        self._handover.forget(waiter)
         local = self._local(waiter.key)
         if waiter.lease is not None:
             self.note(waiter.key, Note("refund", waiter.token, self._clock()))
@@ -166,7 +169,7 @@ class Worker:
                 if self._hot:
                     inbox.get_nowait()()
                 else:
-                    inbox.get(timeout=min(LONGEST_REST, self._due[0][0] - now) if self._due else None)()
+                    inbox.get(timeout=self._rest(now))()
                 while True:
                     inbox.get_nowait()()
             while self._hot:
@@ -181,15 +184,22 @@ class Worker:
         return [self._hot.pop(key) for key in list(islice(self._hot, self.chunk))]
 
     def _look_at_due(self, now: float) -> None:
-        """Have the keys looked at whose time has come."""
+        """Have the keys looked at whose time has come, and take back what hanging loops were given."""
+        for waiter, token in self._handover.take_back(now, self.keys):
+            self.note(waiter.key, Note("refund", token, now))
         while self._due and self._due[0][0] <= now:
             at, _, local = heappop(self._due)
             if at == local.due:
                 local.due = inf
                 self._hot[local.key] = local
 
+    def _rest(self, now: float) -> float:
+        """Return the seconds until something is due, at most."""
+        return max(0.0, min(now + LONGEST_REST, self._handover.due(), self._due[0][0] if self._due else inf) - now)
+
     def _stop(self) -> None:
         self._stopping = True
+        self._handover.return_all()  # each is told that the limiter is closed
         for local in list(self.keys.values()):
             for waiter in local.in_order():
                 self._end(waiter, closed(waiter))
@@ -334,11 +344,7 @@ class Worker:
     def _end(self, waiter: Waiter, error: OkxError) -> None:
         self._in_loop(waiter.loop, [(waiter, error)])
 
-    def _in_loop(self, loop: AbstractEventLoop, ended: list[tuple[Waiter, OkxError | None]]) -> None:
+    def _in_loop(self, loop: AbstractEventLoop, ended: Ended) -> None:
         """End waits in the loop that they belong to; a closed loop has lost what it was given."""
-        try:
-            loop.call_soon_threadsafe(deliver, ended)
-        except RuntimeError:
-            for waiter, error in ended:
-                if error is None:
-                    self.leave(waiter)
+        for waiter in self._handover.give(loop, ended, self._clock()):
+            self.leave(waiter)

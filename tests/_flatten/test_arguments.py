@@ -41,6 +41,7 @@ def test_the_filter_has_each_id_once() -> None:
         (lambda _: "", False, ""),
         (lambda _: 1 / 0, False, "raised ZeroDivisionError"),
         (lambda _: coroutine(), False, "must be a plain function"),
+        (lambda _: (each for each in (0,)), False, "must be a plain function"),
     ],
 )
 def test_the_callers_function_decides_of_each_order(*, may: Any, answer: bool, failure: str) -> None:

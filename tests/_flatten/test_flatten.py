@@ -1,7 +1,7 @@
 """Whole flattens against the simulated exchange, on a network in memory and in virtual time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -215,14 +215,37 @@ def test_a_predicate_that_fails_is_raised_before_anything_is_sent(happen: Happen
     happen(story)
 
 
-def test_a_predicate_that_returns_a_coroutine_is_not_true_of_everything(happen: Happen) -> None:
-    async def cross(position: okx.Position) -> bool:
-        raise AssertionError(position)
+def test_a_book_of_thousands_can_be_read(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(body=EMPTY, padding=7_000_000, path=POSITIONS)
+        assert await client.positions() == []
+        world.exchange.inject(body=EMPTY, padding=9_000_000, path=POSITIONS, times=None)
+        with pytest.raises(okx.OutcomeUnknownError, match="is longer than 8388608 bytes"):
+            await client.positions()
+
+    happen(story)
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "future", "generator", "asynchronous generator"])
+def test_a_predicate_that_has_only_begun_is_not_true_of_everything(happen: Happen, kind: str) -> None:
+    async def coroutine() -> bool:
+        raise AssertionError
+
+    async def generator() -> AsyncIterator[bool]:
+        yield False
+
+    begin: dict[str, Callable[[], object]] = {
+        "coroutine": coroutine,
+        "future": lambda: asyncio.get_running_loop().create_future(),
+        "generator": lambda: (bool(each) for each in (0,)),
+        "asynchronous generator": generator,
+    }
 
     async def story(world: World, client: okx.Client) -> None:
         world.exchange.open_position(BTC, 3)
         with pytest.raises(okx.InvalidRequestError, match="where must be a plain function, since it is not awaited"):
-            await client.flatten(where=lambda position: cross(position))  # noqa: PLW0108 - as a caller would write it
+            await client.flatten(where=lambda _: begin[kind]())
         assert not world.closes()
 
     happen(story)

@@ -5,7 +5,6 @@ import zlib
 import aiohttp
 import pytest
 
-from okx_async._http import bodies
 from okx_async._http.bodies import MAX_BODY, UnreadableBodyError, read_body, unpack
 
 JSON = b'{"code":"0","data":[],"msg":""}'
@@ -120,15 +119,13 @@ class Pieces:
 
 
 @pytest.mark.parametrize("pieces", [(b"1234567890",), (b"12345", b"67890"), (b"1", b"234567890"), ()])
-async def test_it_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch, pieces: tuple[bytes, ...]) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY", 10)
+async def test_it_is_read_to_its_end(pieces: tuple[bytes, ...]) -> None:
     content: aiohttp.StreamReader = Pieces(*pieces)  # type: ignore[assignment]
-    assert await read_body(content) == b"".join(pieces)
+    assert await read_body(content, 10) == b"".join(pieces)
 
 
 @pytest.mark.parametrize("pieces", [(b"12345678901",), (b"12345", b"678901"), (b"12345678901", b"2")])
-async def test_it_is_read_no_further_than_its_bound(monkeypatch: pytest.MonkeyPatch, pieces: tuple[bytes, ...]) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY", 10)
+async def test_it_is_read_no_further_than_its_bound(pieces: tuple[bytes, ...]) -> None:
     content: aiohttp.StreamReader = Pieces(*pieces)  # type: ignore[assignment]
     with pytest.raises(UnreadableBodyError, match="is longer than 10 bytes"):
-        await read_body(content)
+        await read_body(content, 10)

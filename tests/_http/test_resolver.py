@@ -1,10 +1,12 @@
 import asyncio
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from okx_async._http.resolver import LastKnown
+from okx_async._http.resolver import LastKnown, system_names
 
 
 class Inner(AbstractResolver):
@@ -124,3 +126,27 @@ async def test_a_caller_that_gives_up_ends_no_lookup() -> None:
     assert names.asking == "h"
     inner.answer.set_exception(OSError(1, "x"))
     await ended(names)
+
+
+async def test_the_system_is_asked_though_the_callers_work_has_all_threads_of_the_loop() -> None:
+    loop, busy = asyncio.get_running_loop(), threading.Event()
+    with ThreadPoolExecutor(1) as executor:
+        loop.set_default_executor(executor)
+        waiting = loop.run_in_executor(None, busy.wait)
+        try:
+            addresses = await system_names().resolve("localhost", 443, socket.AF_INET)
+        finally:
+            busy.set()
+            await waiting
+    assert {address["host"] for address in addresses} == {"127.0.0.1"}
+    with pytest.raises(OSError, match=r"not known|No address"):
+        await system_names().resolve("okx.invalid")
+
+
+async def test_a_loop_with_a_lookup_of_its_own_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def getaddrinfo(*_: object, **__: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.7", 443))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    [address] = await system_names().resolve("okx.invalid", 443)
+    assert address["host"] == "192.0.2.7"

@@ -8,7 +8,7 @@ from aioresponses import aioresponses
 from yarl import URL
 
 from okx_async import InvalidRequestError
-from okx_async._http import bodies
+from okx_async._http.bodies import MAX_BODY
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Reply, Transport
@@ -28,8 +28,9 @@ async def own() -> AsyncIterator[Transport]:
     await made.aclose()
 
 
-async def send(subject: Transport, path: str = PATH) -> tuple[InFlight, Reply | None]:
+async def send(subject: Transport, path: str = PATH, longest: int = MAX_BODY) -> tuple[InFlight, Reply | None]:
     request = InFlight(TimeoutGroup(asyncio.get_running_loop()), timeout=5.0, wall_clock=lambda: 0.0)
+    request.longest = longest
     with request:
         return request, await subject.send(request, "GET", path, lambda: {"OK-ACCESS-KEY": "k"}, b"")
 
@@ -114,13 +115,9 @@ async def test_a_callers_session_is_told_how_long_to_connect(mocked: aioresponse
 
 
 @pytest.mark.parametrize("size", [100, 101])
-async def test_a_body_is_read_up_to_a_bound(
-    own: Transport, mocked: aioresponses, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
-    assert bodies.MAX_BODY == 1 << 20
-    monkeypatch.setattr(bodies, "MAX_BODY", 100)
+async def test_a_body_is_read_up_to_a_bound(own: Transport, mocked: aioresponses, size: int) -> None:
     mocked.get(URL(BASE + PATH, encoded=True), body=b" " * size, status=502)
-    request, reply = await send(own)
+    request, reply = await send(own, longest=100)
     assert (reply is None) == (size > 100)
     assert request.failure == ("the answer (HTTP 502) is longer than 100 bytes" if reply is None else "")
 

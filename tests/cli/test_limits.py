@@ -92,13 +92,17 @@ def test_a_damaged_file_is_an_error(command: Process, tmp_path: Path) -> None:
 
 
 @pytest.mark.share(3)
-@pytest.mark.parametrize("obstacle", ["link", "file"])
+@pytest.mark.parametrize("obstacle", ["link", "file", "damage"])
 def test_a_command_without_a_place_for_the_file_goes_on_and_says_so(
     simulate: Callable[..., dict[str, Any]], command: Process, file: Path, obstacle: str
 ) -> None:
     if obstacle == "link":
         file.parent.mkdir(mode=0o700, parents=True)
         file.symlink_to("elsewhere")
+    elif obstacle == "damage":
+        file.parent.mkdir(mode=0o700, parents=True)
+        file.write_bytes(b"x" * 1000)
+        file.chmod(0o600)
     else:
         file.parent.parent.touch()  # where the folder would be
     record = simulate("--position", "BTC-USDT-SWAP:1")

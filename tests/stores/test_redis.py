@@ -44,6 +44,16 @@ def test_what_cannot_work_is_refused(options: Any, text: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["redis://:s3cret@host:99999", "redis://:s3cret@host?foo=bar", "s3cret@host"])
+def test_no_frame_of_an_error_holds_the_password(url: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        RedisLimiter(url)
+    ours = [entry for entry in caught.traceback if str(entry.frame.f_globals["__name__"]).startswith("okx_async.")]
+    assert ours
+    assert [entry for entry in ours if "s3cret" in repr(entry.locals)] == []
+    assert caught.value.__context__ is None
+
+
 def test_the_library_is_imported_by_those_that_use_it_only() -> None:
     program = (
         "import sys, okx_async.stores; assert not any(n == 'redis' or n.startswith('redis.') for n in sys.modules)"

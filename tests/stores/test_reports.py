@@ -6,7 +6,7 @@ import pytest
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import SqliteLimiter
 from okx_async.stores.lease import Terms
-from okx_async.stores.reports import report
+from okx_async.stores.reports import report, try_out
 from okx_async.stores.transactions import Database, StoreError
 
 KEY = ("live", "1", "BTC-USDT-SWAP")
@@ -57,3 +57,27 @@ def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(StoreError, match="damaged"):
         report(path)
+
+
+async def test_a_file_is_tried_out(tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    try_out(path)
+    before = report(path)
+    limiter = SqliteLimiter(path, lease=30.0)
+    async with limiter.slot(KEY):
+        with pytest.raises(InvalidRequestError, match="lease=8 here, 30 there"):
+            try_out(path)
+    await limiter.aclose()
+    path.write_bytes(b"x" * 1000)
+    with pytest.raises(StoreError, match="damaged"):
+        try_out(path)
+    assert before.keys == ()
+
+
+def test_a_file_that_nothing_can_be_written_to_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Database, "write_epoch", full)
+    with pytest.raises(StoreError, match="No space left"):
+        try_out(tmp_path / "limits")

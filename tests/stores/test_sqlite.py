@@ -133,6 +133,17 @@ def test_a_place_that_must_not_be_used_is_refused_when_the_limiter_is_made(tmp_p
         SqliteLimiter(tmp_path / "link")
 
 
+async def test_numbers_of_another_library_are_taken(tmp_path: Path) -> None:
+    class Float64(float):
+        """As numpy's, which no record can hold."""
+
+    lease, grace, guard = Float64(8.0), Float64(5.0), Float64(0.003)
+    made = SqliteLimiter(tmp_path / "limits", Quota(2, Float64(2.0)), lease=lease, doubt_grace=grace, guard=guard)
+    async with made.slot(KEY, max_wait=Float64(1.0)):
+        pass
+    await made.aclose()
+
+
 async def test_a_file_that_cannot_be_used_grants_nothing(tmp_path: Path) -> None:
     path = tmp_path / "limits.sqlite3"
     path.write_bytes(b"x" * 4096)

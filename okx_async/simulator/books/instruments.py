@@ -9,7 +9,7 @@ https://www.okx.com/docs-v5/en/#public-data-rest-api-get-instruments
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 
 INST_TYPES = {"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"}
@@ -103,6 +103,10 @@ class Instrument:
         }
 
 
+_WIDE = Context(prec=1000)
+"""The usual 28 digits do not hold the profit of a position that a test makes huge."""
+
+
 def decimal_text(value: Decimal) -> str:
     """Return a number as the exchange writes it: without exponent, trailing zeros and minus before zero."""
     return f"{(value + 0).normalize():f}"
@@ -110,7 +114,7 @@ def decimal_text(value: Decimal) -> str:
 
 def money(value: Decimal) -> str:
     """Return an amount as text, to eight decimals."""
-    return decimal_text(value.quantize(Decimal("1e-8")))
+    return decimal_text(value.quantize(Decimal("1e-8"), context=_WIDE))
 
 
 def profit(instrument: Instrument, pos: Decimal, entry: Decimal, px: Decimal) -> Decimal:

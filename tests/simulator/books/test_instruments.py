@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from okx_async.simulator.books.instruments import decimal_text, describe, listing, rate_scope
+from okx_async.simulator.books.instruments import decimal_text, describe, listing, money, rate_scope
 
 NOW = 1768519672000  # 2026-01-15
 
@@ -98,3 +98,11 @@ def test_rows_leave_empty_what_does_not_apply() -> None:
 )
 def test_numbers_are_written_without_exponent(value: str, text: str) -> None:
     assert decimal_text(Decimal(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("0.123456789", "0.12345679"), ("-1E-9", "0"), ("3E+30", "3" + 30 * "0"), ("1E+400", "1" + 400 * "0")],
+)
+def test_amounts_have_eight_decimals_however_large_they_are(value: str, text: str) -> None:
+    assert money(Decimal(value)) == text

@@ -1,0 +1,40 @@
+"""Work that would hold an event loop, in a thread of its own.
+
+The threads of the loop's executor belong to the caller: all of them may be busy, and none takes work any more once the
+interpreter ends, when a function of `atexit` may still have positions to close.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+async def in_own_thread(work: Callable[[], _T]) -> _T:
+    """Return what `work` returns or raises; where no thread can begin any more, it holds the loop."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def tell(book: Callable[[], object]) -> None:
+        if not done.done():  # else it was cancelled
+            book()
+
+    def run() -> None:
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - it goes on in the loop
+            raised = error  # `error` is unbound at the end of this block
+            book: Callable[[], object] = lambda: done.set_exception(raised)  # noqa: E731 - as the one below
+        else:
+            book = lambda: done.set_result(result)  # noqa: E731 - a name for either
+        with suppress(RuntimeError):  # the loop was closed
+            loop.call_soon_threadsafe(tell, book)
+
+    try:
+        Thread(target=run, name="okx_async", daemon=True).start()
+    except RuntimeError:  # the interpreter ends
+        return work()
+    return await done

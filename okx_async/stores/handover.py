@@ -1,0 +1,89 @@
+"""Tokens on their way to the event loops of their waiters, and what becomes of those that no loop takes in.
+
+A loop takes its tokens in when it next runs. One that hangs, or was stopped, does not: after `PATIENCE` seconds they
+are taken back unused, and its waiters stand aside until it runs again, so that an exit from another thread or process
+need not wait until their leases are over. A waiter loses a token once at most: a loop
+that always comes late is served too.
+"""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Final, TypeAlias
+
+from okx_async._errors import OkxError
+from okx_async.stores.waiters import Key, LocalKey, Waiter, deliver
+
+PATIENCE: Final = 0.25
+"""Seconds for which a token is left to a loop that does not take it in."""
+
+Ended: TypeAlias = list[tuple[Waiter, OkxError | None]]
+
+
+class Handover:
+    """The tokens that were given to loops of this process, until they are taken in.
+
+    All of it is called in the agent's thread, but `_take_in`, which runs in the waiters' loop. Both sides end a token's
+    stay in `_given` by one `pop`, so only one of them has it.
+
+    Args:
+        post: Has a function called in the agent's thread.
+        join: Called there with each waiter that stood aside and waits on.
+    """
+
+    def __init__(self, post: Callable[[Callable[[], object]], object], join: Callable[[Waiter], object]) -> None:
+        self._post = post
+        self._join = join
+        self._given: dict[Waiter, float] = {}
+        """Since when; `inf`: it is not taken back again."""
+        self._aside: dict[AbstractEventLoop, list[Waiter]] = {}
+
+    def give(self, loop: AbstractEventLoop, ended: Ended, now: float) -> list[Waiter]:
+        """End waits in the loop that they belong to; return those with a token if it is closed, so that it is lost."""
+        granted = [waiter for waiter, error in ended if error is None]
+        self._given |= {waiter: inf if waiter.lost else now for waiter in granted}
+        try:
+            loop.call_soon_threadsafe(self._take_in, loop, ended)
+        except RuntimeError:
+            return granted
+        return []
+
+    def forget(self, waiter: Waiter) -> None:
+        """Forget a waiter that left."""
+        self._given.pop(waiter, None)
+
+    def due(self) -> float:
+        """Return when to look for loops that hang."""
+        return min(list(self._given.values()), default=inf) + PATIENCE
+
+    def take_back(self, now: float, keys: Mapping[Key, LocalKey]) -> list[tuple[Waiter, str]]:
+        """Return the tokens that were not taken in in time, nor will be; waiters of their loops stand aside."""
+        if self.due() > now:
+            return []
+        back = []
+        for waiter, since in list(self._given.items()):
+            if since + PATIENCE <= now and self._given.pop(waiter, None) is not None:
+                back.append((waiter, waiter.token))
+                waiter.lost, waiter.token, waiter.lease = True, "", None
+                self._aside.setdefault(waiter.loop, []).append(waiter)
+        for key, loop in {(waiter.key, waiter.loop) for waiter, _ in back}:
+            for lane in keys[key].waiters if key in keys else ():
+                waiting = [waiter for waiter in lane.values() if waiter.loop is loop]
+                self._aside[loop] += [lane.pop(waiter.ident) for waiter in waiting]
+        return back
+
+    def return_all(self) -> None:
+        """Have all that stand aside wait again."""
+        for loop in list(self._aside):
+            self._return(loop)
+
+    def _return(self, loop: AbstractEventLoop) -> None:
+        for waiter in self._aside.pop(loop, []):
+            if not waiter.left and not waiter.future.done():
+                self._join(waiter)
+
+    def _take_in(self, loop: AbstractEventLoop, ended: Ended) -> None:
+        taken = [each for each in ended if each[1] is not None or self._given.pop(each[0], None) is not None]
+        deliver(taken)
+        if len(taken) < len(ended):
+            self._post(lambda: self._return(loop))
