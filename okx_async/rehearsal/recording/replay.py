@@ -33,6 +33,7 @@ from okx_async.rehearsal.recording.differences import (
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry, Login, deciding_code
 from okx_async.rehearsal.recording.names import kind_of
+from okx_async.rehearsal.recording.orders import tells_order
 from okx_async.rehearsal.recording.positions import compare_history, compare_positions
 from okx_async.rehearsal.recording.relations import Relations
 from okx_async.rehearsal.recording.scene import follow, stage_of
@@ -185,7 +186,7 @@ class _Run:
         body = _json(answer.body)
         code = deciding_code(body)
         refused = situation_of(code) if code not in {"", "0"} else ""  # an order's, in the item of its own
-        return Simulated(answer.status, body, answer.situation or refused)
+        return Simulated(answer.status, body, "" if tells_order(entry) else answer.situation or refused)
 
     def _compare(self, place: int, simulated: Simulated) -> None:
         entry = self._entries[place]
