@@ -60,9 +60,9 @@ class SimulatedExchange(Actors, Injection):
             limit; ``limits`` by endpoint; ``options_by_family``.
 
             Checks: ``body_first``: whether the body's form is checked before authentication, or after it;
-            ``rate_first``: whether a request is counted before its signature is checked, or after it; the orders
-            ``auth_checks`` and ``close_checks``; ``max_age`` of a timestamp; ``empty_is_absent``;
-            ``refusals`` by situation.
+            ``rate_first``: whether a request is counted before its signature is checked, or after it; ``form_first``:
+            whether a close is counted after the form of its parameters is checked; the orders ``auth_checks`` and
+            ``close_checks``; ``max_age`` of a timestamp; ``empty_is_absent``; ``refusals`` by situation.
 
             Closes: ``lenient_booleans``: whether ``"true"`` is taken for ``true``; ``pos_side_echo``;
             ``cl_ord_id_kept`` and ``cl_ord_id_reusable``; ``auto_cxl_algos``: whether ``autoCxl`` cancels algo orders

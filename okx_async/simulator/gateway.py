@@ -7,8 +7,8 @@
     5. key, environment, passphrase, IP
 
 The exchange documents no order. With ``body_first=False`` the body's form is checked after authentication (between 6
-and 7), with ``rate_first=True`` the request is counted before its signature is checked (between 5 and 6), and the order
-of 4, 5 and 6 is that of ``auth_checks``.
+and 7), with ``rate_first=True`` the request is counted before its signature is checked (between 5 and 6), with
+``form_first=True`` after the form of a close's parameters, and the order of 3 to 6 is that of ``auth_checks``.
 """
 
 from collections import deque
@@ -20,6 +20,7 @@ from okx_async.simulator.api.accounts import Accounts
 from okx_async.simulator.api.arrivals import Arrivals, JournalRow, RateKey
 from okx_async.simulator.api.behaviour import Refusal
 from okx_async.simulator.api.calls import Call, Route, Venue
+from okx_async.simulator.api.closing import check_form
 from okx_async.simulator.api.codes import Refused, error_body, http_error_body, status_of
 from okx_async.simulator.api.endpoints import CLOSE_PATH, PATHS, ROUTES
 from okx_async.simulator.faults.faults import Fault, Faults, RequestTraits
@@ -45,6 +46,7 @@ class Gateway:
         self._behaviour = behaviour = venue.behaviour
         self._body_first = behaviour.body_first
         self._rate_first = behaviour.rate_first
+        self._form_first = behaviour.form_first
         self._bare_refusal = False
         self.styles: dict[str, Refusal] = {}
         """Other forms of refusals, by their usual code; they go before those of `Behaviour.refusals`."""
@@ -149,6 +151,8 @@ class Gateway:
         if route.permission and route.permission not in call.key.perm.split(","):
             raise Refused("50120")
         if call.rate_key is None:
+            if self._form_first and path == CLOSE_PATH:
+                check_form(self._venue, call)
             self._count(route, call)
         return self._act(route, call)
 

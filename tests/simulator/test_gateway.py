@@ -97,6 +97,27 @@ def test_the_count_comes_before_the_parameters(desk: Desk) -> None:
     assert [desk.close(mgnMode="bad").code for _ in range(21)] == 20 * ["51000"] + ["50011"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"inst_id": ""}, "50014"),
+        ({"mgn_mode": "both"}, "51000"),
+        ({"clOrdId": "a-b"}, "51000"),
+        ({"autoCxl": 7}, "51000"),
+        ({"inst_id": "NONE-USDT-SWAP"}, "50011"),
+        ({"posSide": "long"}, "50011"),
+        ({}, "50011"),
+    ],
+)
+def test_the_form_of_a_close_may_be_checked_before_the_count(
+    open_desk: Callable[..., Desk], wrong: dict[str, Any], code: str
+) -> None:
+    desk = open_desk(form_first=True, limits={"trade/close-position": 1})
+    desk.close(**wrong)
+    assert desk.close(**wrong).code == code
+    assert (desk.exchange.journal[-1].key is None) is (code != "50011")
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "post"])
 def test_a_wrong_method(desk: Desk, method: str) -> None:
     reply = desk.send(method, CLOSE, CIMultiDict(), b"")

@@ -18,7 +18,8 @@ Seconds: TypeAlias = float | tuple[float, float]
 
 ListsFlat: TypeAlias = Literal["named", "never", "always"]
 
-AUTH_CHECKS = ("timestamp", "key", "environment", "passphrase", "ip", "signature")
+AUTH_CHECKS = ("headers", "timestamp", "key", "environment", "passphrase", "ip", "signature")
+_OF_THE_KEY = AUTH_CHECKS[3:]
 CLOSE_CHECKS = (
     "instId",
     "mgnMode",
@@ -67,6 +68,7 @@ class Settings(TypedDict, total=False):
     options_by_family: bool
     body_first: bool
     rate_first: bool
+    form_first: bool
     auth_checks: tuple[str, ...]
     close_checks: tuple[str, ...]
     max_age: float
@@ -110,8 +112,10 @@ class Behaviour:
     """Whether the body's form is checked before authentication, or after it."""
     rate_first: bool = False
     """Whether a request is counted before its signature is checked, or after it."""
+    form_first: bool = False
+    """Whether a close's parameters are checked for their form before the request is counted, or after it."""
     auth_checks: tuple[str, ...] = AUTH_CHECKS
-    """The order of the checks of authentication, after that for missing headers."""
+    """The order of the checks of authentication; "headers": whether one is missing."""
     close_checks: tuple[str, ...] = CLOSE_CHECKS
     """The order of the checks of a close."""
     max_age: float = 30.0
@@ -219,8 +223,8 @@ def _check_order(name: str, value: Any) -> None:
     known = AUTH_CHECKS if name == "auth_checks" else CLOSE_CHECKS
     if not (isinstance(value, tuple) and len(value) == len(known) and set(value) == set(known)):
         raise ValueError(f"{name} must be an order of {', '.join(known)}, got {value!r}")
-    if name == "auth_checks" and any(value.index("key") > value.index(later) for later in AUTH_CHECKS[2:]):
-        raise ValueError(f"{name}: only the timestamp can be checked before the key, got {value!r}")
+    if name == "auth_checks" and any(value.index("key") > value.index(later) for later in _OF_THE_KEY):
+        raise ValueError(f"{name}: only headers and timestamp can be checked before the key, got {value!r}")
 
 
 _CHECKS: dict[str, Callable[[str, Any], None]] = {

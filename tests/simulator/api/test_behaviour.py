@@ -33,7 +33,7 @@ def test_an_exchange_shows_its_settings() -> None:
         ({"unheard_of": 1}, TypeError),
         ({"window": "round"}, ValueError),
         ({"window": ["sliding"]}, ValueError),
-        *(({name: value}, TypeError) for name in ("rate_first", "body_first") for value in (1, "true", None)),
+        *(({name: value}, TypeError) for name in ("rate_first", "form_first") for value in (1, "true", None)),
         *(({name: value}, TypeError) for name in ("fill_delay", "positions_lag") for value in ("1", True, (1, "2"))),
         *(({name: value}, ValueError) for name in ("fill_delay", "positions_lag") for value in (-1, nan, (2, 1))),
         ({"positions_lag": inf}, ValueError),
@@ -81,7 +81,7 @@ def test_options_by_family_or_each_for_itself(open_desk: Callable[..., Desk], *,
 
 
 def test_the_order_of_the_checks_of_authentication(open_desk: Callable[..., Desk]) -> None:
-    order = ("key", "signature", "ip", "passphrase", "environment", "timestamp")
+    order = ("headers", "key", "signature", "ip", "passphrase", "environment", "timestamp")
     desk = open_desk(auth_checks=order)
     wrong = {"OK_ACCESS_PASSPHRASE": "wrong", "x_simulated_trading": "1"}
     assert desk.post(b"{}", skew=-31.0, **wrong, OK_ACCESS_KEY=UNKNOWN_KEY, OK_ACCESS_SIGN="wrong").code == "50119"
@@ -90,6 +90,21 @@ def test_the_order_of_the_checks_of_authentication(open_desk: Callable[..., Desk
     assert desk.post(b"{}", skew=-31.0, x_simulated_trading="1").code == "50101"
     assert desk.post(b"{}", skew=-31.0).code == "50102"
     assert desk.post(b"{}").code == "50014"
+
+
+HEADERS = {"key": "50103", "timestamp": "50107", "passphrase": "50104", "signature": "50106"}
+
+
+def test_headers_may_be_missed_by_the_check_that_needs_each(open_desk: Callable[..., Desk]) -> None:
+    order = ("key", "timestamp", "environment", "passphrase", "ip", "signature", "headers")
+    desk = open_desk(auth_checks=order)
+    missing: dict[str, Any] = {}
+    for check in ("signature", "passphrase", "timestamp", "key"):
+        missing[f"OK_ACCESS_{'SIGN' if check == 'signature' else check.upper()}"] = ""
+        assert desk.post(b"{}", **missing).code == HEADERS[check]
+    first = open_desk(auth_checks=("key", "signature", *(one for one in order if one not in {"key", "signature"})))
+    assert first.post(b"{}", OK_ACCESS_TIMESTAMP="").code == "50107"
+    assert first.post(b"{}", OK_ACCESS_PASSPHRASE="", OK_ACCESS_SIGN="wrong").code == "50113"
 
 
 def test_each_check_of_a_close_has_its_function() -> None:
