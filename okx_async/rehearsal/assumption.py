@@ -15,7 +15,7 @@ class Danger(IntEnum):
     REFUSED = 1
     """It sends requests that are to be refused and change nothing."""
     AUTHENTICATION = 2
-    """It sends one request with a wrong signature or timestamp; many of them may get an address blocked."""
+    """It sends requests with a wrong login; many of them may get an address blocked."""
     OPENS = 3
     """It opens the smallest position and closes it."""
     LOAD = 4
@@ -27,7 +27,7 @@ class Danger(IntEnum):
         return (
             "reads",
             "sends what is to be refused",
-            "sends a wrong signature or timestamp",
+            "sends wrong logins",
             "opens and closes the smallest position",
             "exceeds a rate limit for some seconds",
         )[self]

@@ -81,8 +81,8 @@ class Twist:
     """Whether it takes no slot: the trial is about the exchange's own count."""
     base_url: str = ""
     """Another host; "": the usual one."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers to be set in addition."""
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    """Headers to be set in addition; None leaves one out."""
 
 
 _STRAIGHT: Final = Twist()
@@ -257,7 +257,7 @@ class Wire:
         headers = dict(signer.headers(request.method, request.path, request.body, self.now() - twist.age))
         if twist.wrong_signature:
             headers[SIGN] = _WRONG
-        return {**headers, **twist.headers}
+        return {name: value for name, value in {**headers, **twist.headers}.items() if value is not None}
 
     def _login(self) -> dict[str, str]:
         """Return the login for a proxy that gets the request itself, and no CONNECT before it."""

@@ -41,6 +41,7 @@ def test_every_assumption_holds_of_the_simulated_exchange(tmp_path: Path, pos_mo
     assert {exchange.trial for exchange in seen} >= {one.id for one in ASSUMPTIONS} - MODES[pos_mode] - {
         "window-is-sliding",  # the experiment before it has its answer
         "signature-is-checked-before-rate",
+        "limit-is-checked-before-parameters",
         "instruments-are-counted-apart",
         "c-time-is-new-after-reopening",
     }

@@ -98,7 +98,8 @@ def compare(
     if recorded.endpoint not in {POSITIONS, HISTORY}:
         yield from compare_records(recorded.endpoint, where, _pairs(recorded.endpoint, rows, others), relations)
         if recorded.endpoint != _INSTRUMENTS and len(rows) != len(others):
-            yield Found(Kind.VALUE, where, f"{len(rows)} records", f"{len(others)} records")
+            numbers = f"{len(rows)} records", f"{len(others)} records"
+            yield Found(Kind.VALUE, where, *numbers, situation=simulated.situation)
 
 
 def compare_records(

@@ -1,6 +1,6 @@
 """Differences between a recording and the simulated exchange, and the assumptions that they belong to (pure)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -17,6 +17,9 @@ WINDOW: Final = "window-is-sliding"
 COUNTS: Final = "refused-requests-count"
 SIGNED_FIRST: Final = "signature-is-checked-before-rate"
 BODY_FIRST: Final = "body-is-read-before-signature"
+LIMIT_FIRST: Final = "limit-is-checked-before-parameters"
+LOGIN_IN_ORDER: Final = "login-is-checked-in-order"
+CLOSE_IN_ORDER: Final = "parameters-are-checked-in-order"
 IDLE: Final = "idle-connections-last-16-s"
 GOES_FLAT: Final = "accepted-close-goes-flat"
 LISTED_AT_ONCE: Final = "filled-order-is-listed-at-once"
@@ -116,7 +119,7 @@ BY_SITUATION: Final = {
 """The assumption that is about how the exchange refuses in a situation, whichever trial meets it."""
 
 
-def gathered(found: Iterable[tuple[int, str, Found]], uniform: Sequence[str] = ()) -> tuple[Difference, ...]:
+def gathered(found: Iterable[tuple[int, str, Found]], uniform: Container[str] = ()) -> tuple[Difference, ...]:
     """Return the differences, each once, in the order of their first requests.
 
     Args:

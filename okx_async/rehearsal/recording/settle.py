@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from okx_async.rehearsal.recording.delays import delays, range_of
 from okx_async.rehearsal.recording.differences import (
+    BODY_FIRST,
     BY_SITUATION,
     C_TIME_REOPENED,
     C_TIME_TURNED,
@@ -21,14 +22,15 @@ from okx_async.rehearsal.recording.differences import (
     FLAT_BY_NAME,
     FLAT_LEFT_OUT,
     IDLE,
+    LIMIT_FIRST,
     POS_ID_STAYS,
     SIGNED_FIRST,
     WINDOW,
-    Found,
     Kind,
 )
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry
+from okx_async.rehearsal.recording.orders import ORDERS, settled_orders
 from okx_async.rehearsal.recording.replay import Replay, replay
 from okx_async.rehearsal.results import Verdict
 from okx_async.simulator import Behaviour, Refusal
@@ -45,6 +47,7 @@ OF_LIMITS: Final[Mapping[str, tuple[Any, ...]]] = {
 """Settings of limits and their values, the default first: none means anything without the others."""
 VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
     "body_first": (True, False),
+    "form_first": (False, True),
     "empty_is_absent": (True, False),
     "lenient_booleans": (False, True),
     "pos_side_echo": ("net", "long", "short", ""),
@@ -62,7 +65,8 @@ OF_TRIALS: Final[Mapping[str, tuple[str, ...]]] = {
     "count_rejected": (COUNTS,),
     "options_by_family": ("options-are-counted-by-family",),
     "rate_first": (SIGNED_FIRST,),
-    "body_first": ("body-is-read-before-signature",),
+    "body_first": (BODY_FIRST,),
+    "form_first": (LIMIT_FIRST,),
     "empty_is_absent": ("empty-parameters-count-as-absent",),
     "lenient_booleans": ("auto-cxl-as-text-is-51000",),
     "pos_side_echo": (ECHO,),
@@ -89,7 +93,7 @@ def settle(recording: Recording) -> Recording:
     search = _Search(recording)
     settings: dict[str, Any] = {}
     for name, value in _measured(recording):
-        search.adopt(settings, name, value)
+        search.adopt(settings, name, value, even_if_equal=name in ORDERS)
     limits = _of_limits(search, settings)
     settings |= {name: value for name, value in limits.items() if not contradicts(recording, name, value)}
     for _ in range(_ROUNDS):
@@ -179,8 +183,11 @@ def _measured(recording: Recording) -> Iterator[tuple[str, Any]]:
         lag = result.observed.get("positions_lag")
         if isinstance(lag, int | float) and not isinstance(lag, bool) and 0 < lag < inf:
             yield "positions_lag", float(lag)
+        if result.id == LIMIT_FIRST and result.observed.get("form_first") is True:
+            yield "form_first", True  # else the answers about limits are not explained
         if result.id == IDLE and result.observed.get("kept_idle") is False:
             yield "keepalive", _SHORT
+    yield from settled_orders(recording.results)
     if (seconds := range_of([*delays(recording.entries).values()])) is not None:
         yield "fill_delay", seconds
     if (age := _max_age(recording.entries)) is not None:
@@ -221,7 +228,7 @@ def _refusals(recording: Recording, replayed: Replay) -> dict[str, Refusal]:
     situations: dict[str, list[int]] = {}
     for number, situation in replayed.situations:
         situations.setdefault(situation, []).append(number)
-    differing = {each.situation for _, _, each in replayed.found if _is_of_refusal(each)}
+    differing = {each.situation for _, _, each in replayed.found}
     refusals = {}
     for situation, numbers in situations.items():
         told = {_told(recording.entries[number - 1]) for number in numbers}
@@ -231,10 +238,6 @@ def _refusals(recording: Recording, replayed: Replay) -> dict[str, Refusal]:
             if code not in {"", "0"} and status:
                 refusals[situation] = _refusal(code, status, shape)
     return refusals
-
-
-def _is_of_refusal(found: Found) -> bool:
-    return bool(found.situation) and found.kind in {Kind.CODE, Kind.STATUS, Kind.FIELDS, Kind.TYPE}
 
 
 def _refusal(code: str, status: int, shape: Shape | None) -> Refusal:

@@ -88,4 +88,15 @@ ACCESS: Final = (
         Danger.AUTHENTICATION,
         1,
     ),
+    Assumption(
+        "login-is-checked-in-order",
+        "Of several faults of a login the exchange names the first of these: a missing header, the timestamp, the key, "
+        "the environment, the passphrase, the signature.",
+        "reads positions with a login of which all is wrong, and mends each time what is named",
+        ("simulator.api.accounts",),
+        "assumed",
+        Danger.AUTHENTICATION,
+        5,
+        seconds=0.5,
+    ),
 )

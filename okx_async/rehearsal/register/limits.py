@@ -44,6 +44,15 @@ LIMITS: Final = (
         1,
     ),
     Assumption(
+        "limit-is-checked-before-parameters",
+        "A close with a wrong parameter is refused for rate, and not for that, once the limit is exhausted: it counts.",
+        "exhausts the limit, and sends one close with a wrong mgnMode",
+        ("simulator.gateway",),
+        "assumed",
+        Danger.LOAD,
+        1,
+    ),
+    Assumption(
         "instruments-are-counted-apart",
         "Each instrument has a limit of its own.",
         "exhausts the limit of one, and closes nothing of another one",

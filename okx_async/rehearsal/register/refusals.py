@@ -51,6 +51,16 @@ REFUSALS: Final = (
         1,
     ),
     Assumption(
+        "parameters-are-checked-in-order",
+        "Of several faults of a close the exchange names the first of these: instId missing, mgnMode, clOrdId, "
+        "autoCxl, an unknown instrument, posSide, no position.",
+        "closes nothing with parameters of which all are wrong, and mends each time what is named",
+        ("simulator.api.closing",),
+        "assumed",
+        Danger.REFUSED,
+        6,
+    ),
+    Assumption(
         "unknown-order-is-51603",
         "A look-up of an order that does not exist is refused with 51603.",
         "asks trade/order for a clOrdId that was never used",

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from okx_async.rehearsal.stage import Observation, Stage
-from okx_async.rehearsal.trials import access, closes, limits, records, refusals
+from okx_async.rehearsal.trials import access, closes, limits, orders, records, refusals
 
 Trial: TypeAlias = Callable[[Stage], Awaitable[Observation]]
 
@@ -19,11 +19,13 @@ TRIALS: Final = MappingProxyType[str, Trial](
         "old-timestamp-is-50102": access.old_timestamp,
         "wrong-signature-is-50113": access.wrong_signature,
         "body-is-read-before-signature": access.body_before_signature,
+        "login-is-checked-in-order": orders.login_in_order,
         "closing-nothing-is-51023": refusals.closing_nothing,
         "unknown-instrument-is-51001": refusals.unknown_instrument,
         "wrong-side-is-51000": refusals.wrong_side,
         "empty-parameters-count-as-absent": refusals.empty_parameters,
         "auto-cxl-as-text-is-51000": refusals.auto_cxl_as_text,
+        "parameters-are-checked-in-order": orders.parameters_in_order,
         "unknown-order-is-51603": refusals.unknown_order,
         "cancel-of-nothing-is-51400": refusals.cancel_of_nothing,
         closes.GOES_FLAT: closes.accepted_close_goes_flat,
@@ -50,6 +52,7 @@ TRIALS: Final = MappingProxyType[str, Trial](
         "window-is-sliding": limits.window_is_sliding,
         "refused-requests-count": limits.refused_requests_count,
         "signature-is-checked-before-rate": limits.signature_before_rate,
+        "limit-is-checked-before-parameters": limits.limit_before_parameters,
         "instruments-are-counted-apart": limits.instruments_apart,
         "options-are-counted-by-family": limits.options_by_family,
         "hosts-share-one-limit": limits.hosts_share_one_limit,

@@ -227,6 +227,38 @@ def _signature_or_rate(desk: Desk) -> None:
     desk.send("POST", CLOSE, body, OK_ACCESS_SIGN="AAAA")
 
 
+def _limit_or_form(desk: Desk) -> None:
+    _exhaust(desk, "DOGE-USDT-SWAP")
+    desk.close("DOGE-USDT-SWAP", "none")
+
+
+UNKNOWN = "7d0c95e2-41fb-4a68-b3e7-c2905f8ad614"
+
+
+def _login_in_order(desk: Desk) -> None:
+    """Mend one thing after the other, whatever is named."""
+    wrong: dict[str, Any] = {"OK_ACCESS_KEY": UNKNOWN, "OK_ACCESS_PASSPHRASE": "", "OK_ACCESS_SIGN": "AAAA"}
+    for mended in (
+        {},
+        {"OK_ACCESS_PASSPHRASE": "other"},
+        {"age": 0.0},
+        {"OK_ACCESS_KEY": desk.credentials.api_key},
+        {"demo": True},
+    ):
+        wrong |= mended
+        desk.get(f"account/positions?instId={SWAP}", **{"age": 600.0, "demo": False, **wrong})
+
+
+def _close_in_order(desk: Desk) -> None:
+    wrong: dict[str, Any] = {"mgnMode": "none", "clOrdId": "no-id!", "autoCxl": 7, "posSide": "long"}
+    desk.post(CLOSE, wrong)
+    for name in ("mgnMode", "clOrdId", "autoCxl", "instId", "posSide"):
+        desk.post(CLOSE, {"instId": "NONE-USDT-SWAP", **wrong})
+        wrong[name] = {"mgnMode": "cross", "clOrdId": "b1A2b3", "autoCxl": False, "instId": SWAP, "posSide": "net"}[
+            name
+        ]
+
+
 def _options(desk: Desk) -> None:
     listed = desk.get("public/instruments?instType=OPTION&instFamily=BTC-USD", signed=False)["data"]
     ids = [row["instId"] for row in listed[:2]]
@@ -242,11 +274,13 @@ TRIALS: dict[str, Callable[[Desk], object]] = {
     "old-timestamp-is-50102": lambda desk: desk.get("account/config", age=60.0),
     "wrong-signature-is-50113": lambda desk: desk.get("account/config", OK_ACCESS_SIGN="AAAA"),
     "body-is-read-before-signature": lambda desk: desk.send("POST", CLOSE, b"{", OK_ACCESS_SIGN="AAAA"),
+    "login-is-checked-in-order": _login_in_order,
     "closing-nothing-is-51023": lambda desk: desk.close(),
     "unknown-instrument-is-51001": lambda desk: desk.close("NONE-USDT-SWAP"),
     "wrong-side-is-51000": lambda desk: desk.close(posSide="long"),
     "empty-parameters-count-as-absent": lambda desk: desk.close(tag="", ccy=""),
     "auto-cxl-as-text-is-51000": lambda desk: desk.close(autoCxl="true"),
+    "parameters-are-checked-in-order": _close_in_order,
     "unknown-order-is-51603": lambda desk: desk.get(f"trade/order?instId={SWAP}&clOrdId=neverUsed1"),
     "cancel-of-nothing-is-51400": lambda desk: desk.post(
         "trade/cancel-batch-orders", [{"instId": SWAP, "ordId": "123456789012345678"}]
@@ -266,6 +300,7 @@ TRIALS: dict[str, Callable[[Desk], object]] = {
     "window-is-sliding": _window,
     "refused-requests-count": _refused_count,
     "signature-is-checked-before-rate": _signature_or_rate,
+    "limit-is-checked-before-parameters": _limit_or_form,
     "options-are-counted-by-family": _options,
 }
 

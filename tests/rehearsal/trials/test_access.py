@@ -31,7 +31,8 @@ def ends_connections(_world: World, request: Request, decide: Callable[[], Answe
 def short_life(world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
     stamp = request.headers.get("OK-ACCESS-TIMESTAMP")
     age = world.wall() - datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
-    return Answer(401, error_body("50102"), "50102") if age > 20 else decide()
+    answer = decide()
+    return Answer(401, error_body("50102"), "50102") if age > 20 and answer.code == "0" else answer
 
 
 @pytest.mark.share(3)
