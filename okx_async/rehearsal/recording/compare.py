@@ -152,6 +152,12 @@ def text_of(row: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def number_of(row: Mapping[str, Any], name: str) -> int:
+    """Return a whole number of a record, 0 where it is none."""
+    value = text_of(row, name)
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else 0  # noqa: PLR2004 - 64 bits
+
+
 def size_of(row: Mapping[str, Any] | None) -> Decimal:
     """Return the size of a position; 0 where there is none."""
     try:

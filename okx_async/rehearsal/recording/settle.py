@@ -11,7 +11,7 @@ from itertools import product
 from math import inf
 from typing import Any, Final, cast
 
-from okx_async.rehearsal.recording.delays import delays, range_of
+from okx_async.rehearsal.recording.delays import delays, history_delays, opening_delays, range_of
 from okx_async.rehearsal.recording.differences import (
     BODY_FIRST,
     BY_SITUATION,
@@ -190,6 +190,10 @@ def _measured(recording: Recording) -> Iterator[tuple[str, Any]]:
     yield from settled_orders(recording.results)
     if (seconds := range_of([*delays(recording.entries).values()])) is not None:
         yield "fill_delay", seconds
+    if (seconds := range_of(opening_delays(recording.entries))) is not None:
+        yield "opening_lag", seconds
+    if (seconds := range_of(history_delays(recording.entries, recording.started))) is not None:
+        yield "history_lag", sum(seconds) / 2 if isinstance(seconds, tuple) else seconds
     if (age := _max_age(recording.entries)) is not None:
         yield "max_age", age
     if (limit := _limit(recording.entries)) is not None:

@@ -100,10 +100,21 @@ def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehea
     assert "positions_lag" not in settle(at_once).settings
 
 
-@pytest.mark.parametrize("fill_delay", [0.0, (0.3, 0.6)])
-def test_nothing_is_settled_against_the_verdict_of_a_trial(tmp_path: Path, fill_delay: tuple[float, float]) -> None:
-    """Readings that lag show a turned position under its old cTime for a moment."""
-    ids = frozenset({"c-time-is-new-after-a-turn", "accepted-close-goes-flat", "echo-names-the-side"})
+LAGS = {"opening_lag", "history_lag", "positions_lag"}
+
+
+@pytest.mark.parametrize("lag", [{"opening_lag": 0.6}, {"history_lag": 0.6}, {}], ids=str)
+def test_lags_are_measured_where_readings_lag(tmp_path: Path, lag: dict[str, float]) -> None:
+    ids = frozenset({"positions-can-be-read", "filled-order-is-listed-at-once", "history-names-the-period"})
+    recording = settle(recorded(tmp_path, ids, **lag))
+    assert {name: recording.settings.get(name) for name in LAGS & recording.settings.keys()} == {
+        name: pytest.approx(seconds, abs=0.3) for name, seconds in lag.items()
+    }
+    assert replay(recording, recording.settings).differences == ()
+
+
+def recorded(folder: Path, ids: frozenset[str], **settings: Any) -> Recording:
+    """Return the recording of a rehearsal."""
 
     async def main(world: World) -> Recording:
         report = await world.rehearse(ids=ids)
@@ -112,7 +123,14 @@ def test_nothing_is_settled_against_the_verdict_of_a_trial(tmp_path: Path, fill_
             recorder(exchange)
         return recorder.recording(report.results)
 
-    recording = settle(play(main, tmp_path, positions_lag=0.3, fill_delay=fill_delay))
+    return play(main, folder, **settings)
+
+
+@pytest.mark.parametrize("fill_delay", [0.0, (0.3, 0.6)])
+def test_nothing_is_settled_against_the_verdict_of_a_trial(tmp_path: Path, fill_delay: tuple[float, float]) -> None:
+    """Readings that lag show a turned position under its old cTime for a moment."""
+    ids = frozenset({"c-time-is-new-after-a-turn", "accepted-close-goes-flat", "echo-names-the-side"})
+    recording = settle(recorded(tmp_path, ids, positions_lag=0.3, fill_delay=fill_delay))
     turned = next(result for result in recording.results if result.id == "c-time-is-new-after-a-turn")
     assert turned.verdict is Verdict.HELD
     assert recording.settings.get("flip_keeps_c_time") in {None, False}
