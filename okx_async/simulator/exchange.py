@@ -74,7 +74,7 @@ class SimulatedExchange(Actors, Injection):
             ``flip_keeps_c_time``: whether a net position that changes sign in one trade keeps its ``cTime``;
             ``reopen_keeps_c_time`` and ``reopen_keeps_pos_id``.
 
-            Connections: ``keepalive``, ``max_head``.
+            Connections: ``keepalive``, ``max_head``, ``answer_head``.
 
     Raises:
         TypeError: If a setting has another name or type.
@@ -150,6 +150,7 @@ class SimulatedExchange(Actors, Injection):
             latency=self._one_way,
             keepalive=behaviour.keepalive,
             max_head=behaviour.max_head,
+            answer_head=behaviour.answer_head,
             control=None if control == "nowhere" else steering.answer,
         )
         self._origin = ""

@@ -36,6 +36,7 @@ CLOSE_CHECKS = (
 )
 _CODE = re.compile(r"[A-Za-z0-9_]{1,16}", re.ASCII)
 _LEAST_HEAD = 1024  # bytes that every usual request needs
+_MOST_PADDING = 65536  # bytes of an answer's head
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Settings(TypedDict, total=False):
     refusals: Mapping[str, Refusal]
     keepalive: float
     max_head: int
+    answer_head: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +156,8 @@ class Behaviour:
     """Seconds after which an idle connection is closed."""
     max_head: int = 32 * 1024
     """Bytes that the first line and the headers of a request may have."""
+    answer_head: int = 0
+    """Bytes that the head of an answer has at least: padding makes up what it lacks."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -204,6 +208,11 @@ def _check_head(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be at least {_LEAST_HEAD} bytes, got {value!r}")
 
 
+def _check_padding(name: str, value: Any) -> None:
+    if not (_is_number(value) and isinstance(value, int) and 0 <= value <= _MOST_PADDING):
+        raise ValueError(f"{name} must be from 0 to {_MOST_PADDING} bytes, got {value!r}")
+
+
 def _check_side(name: str, value: Any) -> None:
     if value not in {"net", "long", "short", ""}:
         raise ValueError(f'{name} must be "net", "long", "short" or "", got {value!r}')
@@ -242,5 +251,6 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "refusals": _check_refusals,
     "keepalive": _check_time,
     "max_head": _check_head,
+    "answer_head": _check_padding,
 }
 """By field; the others are booleans."""

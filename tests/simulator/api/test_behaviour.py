@@ -39,6 +39,7 @@ def test_an_exchange_shows_its_settings() -> None:
         ({"positions_lag": inf}, ValueError),
         *(({name: value}, ValueError) for name in ("max_age", "keepalive") for value in (0, -1, inf, nan, "1", True)),
         *(({"max_head": value}, ValueError) for value in (0, 1e6, True, "4096")),
+        *(({"answer_head": value}, ValueError) for value in (-1, 1e3, True, 65_537)),
         *(({"history_lag": value}, ValueError) for value in (-1, inf, "1", True)),
         *(({"lists_flat": value}, ValueError) for value in ("sometimes", True)),
         *(({"pos_side_echo": value}, ValueError) for value in ("both", None)),
