@@ -18,6 +18,7 @@ from okx_async.rehearsal.recording.delays import arrival, delays
 from okx_async.rehearsal.recording.differences import (
     CLOSE,
     COUNTS,
+    HEADS,
     HISTORY,
     IDLE,
     LIMIT,
@@ -33,6 +34,7 @@ from okx_async.rehearsal.recording.differences import (
 )
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry, Login, deciding_code
+from okx_async.rehearsal.recording.heads import head_sizes, unlike
 from okx_async.rehearsal.recording.names import kind_of
 from okx_async.rehearsal.recording.orders import is_malformed, is_wrongly_signed, tells_order
 from okx_async.rehearsal.recording.positions import compare_history, compare_positions
@@ -176,13 +178,16 @@ class _Run:
         return number, trial, replace(found, owner=owner)
 
     def _of_connections(self) -> Iterator[tuple[int, str, Found]]:
-        """Yield how connections behave if they do so differently: the trial has told, the requests do not."""
-        kept = next((result.observed.get("kept_idle") for result in self._results if result.id == IDLE), None)
-        keepalive = self._stage.behaviour.keepalive
-        number = max((number for number, entry in enumerate(self._entries, 1) if entry.trial == IDLE), default=0)
-        if number and isinstance(kept, bool) and kept is not (keepalive > _IDLE):
-            words = ("closed", "kept") if keepalive > _IDLE else ("kept", "closed")
-            yield number, IDLE, Found(Kind.TIMING, f"a connection idle for {_IDLE:g} s", *words)
+        """Yield how connections behave if they do so differently: the trials have told, the requests do not."""
+        observed = {result.id: result.observed for result in self._results}
+        numbers = {entry.trial: number for number, entry in enumerate(self._entries, 1)}
+        behaviour = self._stage.behaviour
+        kept = observed.get(IDLE, {}).get("kept_idle")
+        if IDLE in numbers and isinstance(kept, bool) and kept is not (behaviour.keepalive > _IDLE):
+            words = ("kept", "closed") if kept else ("closed", "kept")
+            yield numbers[IDLE], IDLE, Found(Kind.TIMING, f"a connection idle for {_IDLE:g} s", *words)
+        if HEADS in numbers and (found := unlike(head_sizes(self._results), behaviour.max_head)) is not None:
+            yield numbers[HEADS], HEADS, found
 
     def _answer(self, place: int) -> Simulated:
         entry, stage = self._entries[place], self._stage
@@ -197,6 +202,8 @@ class _Run:
 
     def _compare(self, place: int, simulated: Simulated) -> None:
         entry = self._entries[place]
+        if entry.trial == HEADS and entry.code != "0":
+            return  # what was wrong is its size, of which the trial tells
         found = [*compare(entry, simulated, self._relations, either_form_of_rate=self._either_form)]
         if entry.endpoint == POSITIONS and entry.code == simulated.code == "0":
             for inst_id in self._apart.copy():

@@ -30,6 +30,7 @@ from okx_async.rehearsal.recording.differences import (
 )
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry
+from okx_async.rehearsal.recording.heads import settled_heads
 from okx_async.rehearsal.recording.orders import ORDERS, settled_orders
 from okx_async.rehearsal.recording.replay import Replay, replay
 from okx_async.rehearsal.results import Verdict
@@ -78,6 +79,8 @@ OF_TRIALS: Final[Mapping[str, tuple[str, ...]]] = {
     "reopen_keeps_pos_id": (POS_ID_STAYS,),
 }
 """The assumptions that the default of a setting stands for: where all of them held it is no other value."""
+_EVEN_IF_EQUAL: Final = frozenset({*ORDERS, "answer_head"})
+"""Settings that are taken over where they explain no less than the default: heads of answers are not compared."""
 _ROUNDS: Final = 3
 _SHORT: Final = 15.0
 """Seconds after which idle connections end if one of 16 s was gone: when exactly is not measured."""
@@ -93,7 +96,7 @@ def settle(recording: Recording) -> Recording:
     search = _Search(recording)
     settings: dict[str, Any] = {}
     for name, value in _measured(recording):
-        search.adopt(settings, name, value, even_if_equal=name in ORDERS)
+        search.adopt(settings, name, value, even_if_equal=name in _EVEN_IF_EQUAL)
     limits = _of_limits(search, settings)
     settings |= {name: value for name, value in limits.items() if not contradicts(recording, name, value)}
     for _ in range(_ROUNDS):
@@ -188,16 +191,22 @@ def _measured(recording: Recording) -> Iterator[tuple[str, Any]]:
         if result.id == IDLE and result.observed.get("kept_idle") is False:
             yield "keepalive", _SHORT
     yield from settled_orders(recording.results)
+    yield from settled_heads(recording)
+    yield from _delays(recording)
+    if (age := _max_age(recording.entries)) is not None:
+        yield "max_age", age
+    if (limit := _limit(recording.entries)) is not None:
+        yield "limits", {_CLOSE: limit}
+
+
+def _delays(recording: Recording) -> Iterator[tuple[str, Any]]:
+    """Yield how long closes, new positions and closed periods took to be seen."""
     if (seconds := range_of([*delays(recording.entries).values()])) is not None:
         yield "fill_delay", seconds
     if (seconds := range_of(opening_delays(recording.entries))) is not None:
         yield "opening_lag", seconds
     if (seconds := range_of(history_delays(recording.entries, recording.started))) is not None:
         yield "history_lag", sum(seconds) / 2 if isinstance(seconds, tuple) else seconds
-    if (age := _max_age(recording.entries)) is not None:
-        yield "max_age", age
-    if (limit := _limit(recording.entries)) is not None:
-        yield "limits", {_CLOSE: limit}
 
 
 def _max_age(entries: Sequence[Entry]) -> float | None:

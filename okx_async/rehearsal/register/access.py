@@ -35,12 +35,21 @@ ACCESS: Final = (
     ),
     Assumption(
         "answers-have-short-heads",
-        "Lines of an answer's head stay below 8 KiB; 64 KiB are read.",
+        "Lines of an answer's head stay below 8 KiB, and there are 128 at most; 64 KiB and 1,000 are read.",
         "measures every answer of the rehearsal's own requests",
         ("_http.protocol",),
         "assumed",
         Danger.READS,
         2,
+    ),
+    Assumption(
+        "long-request-heads-are-taken",
+        "A request may have a head of 4 KiB; the longest of this library has less than 1 KiB.",
+        "asks public/time with heads of 2, 4, 8, 16 and 32 KiB, until one is refused",
+        ("_rest.requests", "simulator.http.connections"),
+        "assumed",
+        Danger.READS,
+        7,
     ),
     Assumption(
         "idle-connections-last-16-s",

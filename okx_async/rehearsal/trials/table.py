@@ -14,6 +14,7 @@ TRIALS: Final = MappingProxyType[str, Trial](
         "environment-is-checked": access.environment_is_checked,
         "query-is-signed-as-sent": access.query_is_signed_as_sent,
         "answers-have-short-heads": access.answers_have_short_heads,
+        "long-request-heads-are-taken": access.long_heads_are_taken,
         "idle-connections-last-16-s": access.idle_connections_last,
         "timestamp-of-25-s-is-taken": access.timestamp_of_25_s,
         "old-timestamp-is-50102": access.old_timestamp,

@@ -1,6 +1,7 @@
 """A small rehearsal, sent to a simulated exchange without connections, and its recording."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from okx_async.rehearsal.recording.document import Recording, recording_of
 from okx_async.rehearsal.recording.recorder import Recorder
 from okx_async.simulator import Account, SimulatedExchange
 from okx_async.simulator.http.messages import Request
+from tests.rehearsal.world import World, play
 
 SWAP = "BTC-USDT-SWAP"
 CLOSE = "trade/close-position"
@@ -303,6 +305,19 @@ TRIALS: dict[str, Callable[[Desk], object]] = {
     "limit-is-checked-before-parameters": _limit_or_form,
     "options-are-counted-by-family": _options,
 }
+
+
+def recorded(folder: Path, ids: frozenset[str], **settings: Any) -> Recording:
+    """Return the recording of a whole rehearsal, over connections."""
+
+    async def main(world: World) -> Recording:
+        report = await world.rehearse(ids=ids)
+        recorder = Recorder(world.account.credentials)
+        for exchange in world.seen:
+            recorder(exchange)
+        return recorder.recording(report.results)
+
+    return play(main, folder, **settings)
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ import pytest
 
 from okx_async.rehearsal.assumptions import BY_ID
 from okx_async.rehearsal.recording.document import Recording
-from okx_async.rehearsal.recording.recorder import Recorder
 from okx_async.rehearsal.recording.replay import replay
 from okx_async.rehearsal.recording.settle import OF_LIMITS, OF_TRIALS, VALUES, contradicts, settle
 from okx_async.rehearsal.results import TrialResult, Verdict
 from okx_async.simulator import Behaviour, Refusal
-from tests.rehearsal.world import World, play
+from tests.rehearsal.recording.conftest import recorded
 
 Rehearsed = Callable[..., Recording]
 OBSERVED = {"flip_keeps_c_time": True}
@@ -111,19 +110,6 @@ def test_lags_are_measured_where_readings_lag(tmp_path: Path, lag: dict[str, flo
         name: pytest.approx(seconds, abs=0.3) for name, seconds in lag.items()
     }
     assert replay(recording, recording.settings).differences == ()
-
-
-def recorded(folder: Path, ids: frozenset[str], **settings: Any) -> Recording:
-    """Return the recording of a rehearsal."""
-
-    async def main(world: World) -> Recording:
-        report = await world.rehearse(ids=ids)
-        recorder = Recorder(world.account.credentials)
-        for exchange in world.seen:
-            recorder(exchange)
-        return recorder.recording(report.results)
-
-    return play(main, folder, **settings)
 
 
 @pytest.mark.parametrize("fill_delay", [0.0, (0.3, 0.6)])
