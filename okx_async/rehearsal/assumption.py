@@ -1,8 +1,9 @@
 """One assumption about the exchange, and what its trial does to an account."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Final, Literal
 
 Sure = Literal["documented", "observed", "assumed"]
 
@@ -34,6 +35,21 @@ class Danger(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Experiment:
+    """What is done once for several trials; its fields are those of an Assumption."""
+
+    requests: int
+    openings: int = 0
+    seconds: float = 0.5
+
+
+EXPERIMENTS: Final[Mapping[str, Experiment]] = {
+    "exhausted limit": Experiment(55, seconds=6.5),
+    "reopening": Experiment(38, 2),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Assumption:
     """One assumption about the exchange."""
 
@@ -46,11 +62,15 @@ class Assumption:
     sure: Sure
     danger: Danger
     requests: int
-    """About how many requests the trial sends."""
+    """About how many requests the trial sends by itself, with those of the way back to a flat account."""
     openings: int = 0
     """How many times it opens the smallest position."""
     seconds: float = 0.5
-    """About how long it takes."""
+    """About how long it takes, beside its openings."""
+    experiment: str = ""
+    """The experiment in `EXPERIMENTS` that it shares with other trials; "": none."""
+    pos_mode: Literal["", "net_mode", "long_short_mode"] = ""
+    """The position mode that it needs; "": it is made in both."""
 
     @property
     def about_simulator(self) -> bool:

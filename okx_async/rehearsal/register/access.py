@@ -12,7 +12,7 @@ ACCESS: Final = (
         ("doctor.refusals", "_rest.codes", "rehearsal.environment"),
         "observed",
         Danger.READS,
-        1,
+        0,
     ),
     Assumption(
         "query-is-signed-as-sent",
@@ -30,7 +30,7 @@ ACCESS: Final = (
         ("_rest.records", "_flatten.readings"),
         "documented",
         Danger.OPENS,
-        6,
+        28,
         1,
     ),
     Assumption(
@@ -40,7 +40,7 @@ ACCESS: Final = (
         ("_http.protocol",),
         "assumed",
         Danger.READS,
-        2,
+        1,
     ),
     Assumption(
         "long-request-heads-are-taken",
@@ -49,7 +49,7 @@ ACCESS: Final = (
         ("_rest.requests", "simulator.http.connections"),
         "assumed",
         Danger.READS,
-        7,
+        6,
     ),
     Assumption(
         "idle-connections-last-16-s",

@@ -12,7 +12,7 @@ REFUSALS: Final = (
         ("_rest.codes", "_flatten.leg"),
         "documented",
         Danger.REFUSED,
-        1,
+        2,
     ),
     Assumption(
         "unknown-instrument-is-51001",
