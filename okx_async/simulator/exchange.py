@@ -64,6 +64,8 @@ class SimulatedExchange(Actors, Injection):
             whether a close is counted after the form of its parameters is checked; the orders ``auth_checks`` and
             ``close_checks``; ``max_age`` of a timestamp; ``empty_is_absent``; ``refusals`` by situation.
 
+            Orders: ``heeds_exp_time``.
+
             Closes: ``lenient_booleans``: whether ``"true"`` is taken for ``true``; ``pos_side_echo``;
             ``cl_ord_id_kept`` and ``cl_ord_id_reusable``; ``auto_cxl_algos``: whether ``autoCxl`` cancels algo orders
             as well as limit orders; ``fill_delay``: from the acceptance of a close to the flat position, a number,

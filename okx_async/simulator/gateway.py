@@ -2,7 +2,7 @@
 
     1. skew; injected fault, uncounted    6. signature over raw path and raw bytes
     2. method, Content-Type, body, JSON   7. permission
-    3. headers present                    8. rate; then injected fault, counted
+    3. headers present                    8. rate; expTime of orders; then injected fault, counted
     4. timestamp                          9. parameters, instrument, side, currency, position, orders: `endpoints`
     5. key, environment, passphrase, IP
 
@@ -25,6 +25,9 @@ from okx_async.simulator.api.codes import Refused, error_body, http_error_body, 
 from okx_async.simulator.api.endpoints import CLOSE_PATH, PATHS, ROUTES
 from okx_async.simulator.faults.faults import Fault, Faults, RequestTraits
 from okx_async.simulator.http.messages import Answer, Request, accepted, body_of, items_of, query_of
+
+_DIGITS = 18
+"""Of a time that is no plausible one any more."""
 
 
 class Gateway:
@@ -150,10 +153,10 @@ class Gateway:
             raise malformed
         if route.permission and route.permission not in call.key.perm.split(","):
             raise Refused("50120")
-        if call.rate_key is None:
-            if self._form_first and path == CLOSE_PATH:
-                check_form(self._venue, call)
-            self._count(route, call)
+        if call.rate_key is None:  # else it was counted before its signature was checked
+            self._count_in_turn(route, call)
+        if route.expires and self._behaviour.heeds_exp_time:
+            _check_expiry(request.headers.get("expTime", ""), call.ms)
         return self._act(route, call)
 
     def _authenticate(self, route: Route, request: Request, call: Call) -> None:
@@ -164,6 +167,11 @@ class Gateway:
         self._accounts.verify(
             key, headers, request.method, request.raw_path, request.body, server_ms=call.ms, ip=request.ip
         )
+
+    def _count_in_turn(self, route: Route, call: Call) -> None:
+        if self._form_first and route.path == CLOSE_PATH:
+            check_form(self._venue, call)
+        self._count(route, call)
 
     def _count(self, route: Route, call: Call) -> None:
         call.rate_key = key = (call.user_id or call.ip, route.scope(call))
@@ -208,6 +216,12 @@ class Gateway:
             self._bare_refusal = not self._bare_refusal
             status, shape = (429, "bare") if self._bare_refusal else (200, "full")
         return Answer(status, error_body(code, message, shape), code, situation=refused.situation)
+
+
+def _check_expiry(exp_time: str, ms: int) -> None:
+    """Raise Refused if an expTime, in Unix milliseconds, is earlier than the server's time."""
+    if exp_time.isascii() and exp_time.isdecimal() and int(exp_time[:_DIGITS]) < ms:
+        raise Refused("50036")
 
 
 def _faulty(fault: Fault) -> Answer:

@@ -118,6 +118,23 @@ def test_the_form_of_a_close_may_be_checked_before_the_count(
     assert (desk.exchange.journal[-1].key is None) is (code != "50011")
 
 
+BUY = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
+
+
+def ordered(desk: Desk, exp_time: str) -> str:
+    return str(desk.post(orjson.dumps(BUY), "/api/v5/trade/order", expTime=exp_time).code)
+
+
+def test_orders_may_expire_before_they_arrive(open_desk: Callable[..., Desk]) -> None:
+    desk, heedless = open_desk(), open_desk(heeds_exp_time=False)
+    now = int(1000 * desk.wall)
+    assert [ordered(desk, str(now + ms)) for ms in (-1, 0, 5000)] == ["50036", "0", "0"]
+    assert [ordered(desk, odd) for odd in ("", "x", "9" * 40, "\u0661")] == ["0"] * 4
+    assert ordered(heedless, str(now - 1)) == "0"
+    assert desk.post(orjson.dumps([BUY]), "/api/v5/trade/batch-orders", expTime=str(now - 1)).code == "50036"
+    assert desk.post(GOOD, expTime=str(now - 1)).code == "0", "a close has none"
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "post"])
 def test_a_wrong_method(desk: Desk, method: str) -> None:
     reply = desk.send(method, CLOSE, CIMultiDict(), b"")

@@ -232,6 +232,8 @@ class _Run:
             body = orjson.dumps(self._translated(sent["json"])) if "json" in sent else sent["text"].encode()
         path = self._translated_path(entry.path)
         headers = CIMultiDict({"Content-Type": entry.content_type} if entry.content_type else {})
+        if entry.expires is not None:
+            headers["expTime"] = str(round(self._ms() + 1000 * entry.expires))
         if entry.login is not None:
             headers.update(self._login(entry.login, entry.method, path, body))
         return Request(entry.method, path, headers, body, _ADDRESS)

@@ -61,6 +61,15 @@ REFUSALS: Final = (
         6,
     ),
     Assumption(
+        "expired-order-is-refused",
+        "An order that arrives after its expTime is refused (50036, 50037): one that is not known by then never comes.",
+        "places a market order of the smallest size whose expTime was 10 s ago",
+        ("rehearsal.stage", "rehearsal.cleanup"),
+        "documented",
+        Danger.REFUSED,
+        1,
+    ),
+    Assumption(
         "unknown-order-is-51603",
         "A look-up of an order that does not exist is refused with 51603.",
         "asks trade/order for a clOrdId that was never used",

@@ -27,6 +27,7 @@ TRIALS: Final = MappingProxyType[str, Trial](
         "empty-parameters-count-as-absent": refusals.empty_parameters,
         "auto-cxl-as-text-is-51000": refusals.auto_cxl_as_text,
         "parameters-are-checked-in-order": orders.parameters_in_order,
+        "expired-order-is-refused": refusals.expired_order,
         "unknown-order-is-51603": refusals.unknown_order,
         "cancel-of-nothing-is-51400": refusals.cancel_of_nothing,
         closes.GOES_FLAT: closes.accepted_close_goes_flat,

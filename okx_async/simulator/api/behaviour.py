@@ -76,6 +76,7 @@ class Settings(TypedDict, total=False):
     empty_is_absent: bool
     lenient_booleans: bool
     pos_side_echo: str
+    heeds_exp_time: bool
     cl_ord_id_kept: bool
     cl_ord_id_reusable: bool
     auto_cxl_algos: bool
@@ -128,6 +129,8 @@ class Behaviour:
     """Whether ``autoCxl`` may be the text ``"true"``."""
     pos_side_echo: str = "net"
     """The ``posSide`` of the answer to a close that named none."""
+    heeds_exp_time: bool = True
+    """Whether an order that arrives after its ``expTime`` is refused."""
     cl_ord_id_kept: bool = True
     """Whether the order that a close makes has the close's ``clOrdId``."""
     cl_ord_id_reusable: bool = True

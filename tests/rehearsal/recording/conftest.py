@@ -86,9 +86,9 @@ class Desk:
     def close(self, inst_id: str = SWAP, mgn_mode: str = "cross", **params: Any) -> Any:
         return self.post(CLOSE, {"instId": inst_id, "mgnMode": mgn_mode, **params})
 
-    def order(self, side: str = "buy", sz: str = "0.01", **params: Any) -> Any:
+    def order(self, side: str = "buy", sz: str = "0.01", *, late: float = -5.0, **params: Any) -> Any:
         order = {"instId": SWAP, "tdMode": "cross", "side": side, "ordType": "market", "sz": sz, **params}
-        return self.post("trade/order", order)
+        return self.post("trade/order", order, expTime=str(round(1000 * (self.wall - late))))
 
     def read(self, query: str = f"?instId={SWAP}") -> list[dict[str, str]]:
         data: list[dict[str, str]] = self.get(f"account/positions{query}")["data"]
@@ -283,6 +283,7 @@ TRIALS: dict[str, Callable[[Desk], object]] = {
     "empty-parameters-count-as-absent": lambda desk: desk.close(tag="", ccy=""),
     "auto-cxl-as-text-is-51000": lambda desk: desk.close(autoCxl="true"),
     "parameters-are-checked-in-order": _close_in_order,
+    "expired-order-is-refused": lambda desk: desk.order(late=10.0),
     "unknown-order-is-51603": lambda desk: desk.get(f"trade/order?instId={SWAP}&clOrdId=neverUsed1"),
     "cancel-of-nothing-is-51400": lambda desk: desk.post(
         "trade/cancel-batch-orders", [{"instId": SWAP, "ordId": "123456789012345678"}]

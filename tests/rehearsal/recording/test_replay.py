@@ -65,6 +65,7 @@ ALTERED: list[tuple[dict[str, Any], set[str]]] = [
     ({"empty_is_absent": False}, {"empty-parameters-count-as-absent"}),
     ({"lenient_booleans": True}, {"auto-cxl-as-text-is-51000"}),
     ({"pos_side_echo": "long"}, {"echo-names-the-side"}),
+    ({"heeds_exp_time": False}, {"expired-order-is-refused"}),
     ({"cl_ord_id_kept": False}, {"close-carries-its-cl-ord-id", "ended-cl-ord-id-may-be-used-again"}),
     ({"cl_ord_id_reusable": False}, {"ended-cl-ord-id-may-be-used-again"}),
     ({"fill_delay": (0.1, 0.6)}, {"accepted-close-goes-flat"}),
