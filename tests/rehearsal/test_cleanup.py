@@ -24,7 +24,7 @@ FEW = frozenset(
         "sides-are-closed-apart",
     }
 )
-"""Between them are all kinds of steps: a refused order, an opening, a second one, a resting one, closes, the clean-up."""
+"""Between them are all kinds of steps: a refused order, openings, a resting order, closes, and the clean-up."""
 PARTS = 8
 """Tests that share the requests, each within the time-out of a slow machine."""
 GONE = Answer(0, b"", "")

@@ -46,6 +46,16 @@ CLOSES: Final = (
         1,
     ),
     Assumption(
+        "position-is-checked-before-orders",
+        "A close of the wrong margin mode is refused for its missing position, though an order of the right one rests.",
+        "opens a cross position, rests a reduce-only order far from the price, and closes the isolated one",
+        ("simulator.api.closing",),
+        "assumed",
+        Danger.OPENS,
+        33,
+        1,
+    ),
+    Assumption(
         "auto-cxl-cancels-first",
         "With autoCxl: true such an order is cancelled, and the position is closed.",
         "opens, rests such an order, closes with autoCxl, and reads positions and orders",

@@ -34,6 +34,7 @@ TRIALS: Final = MappingProxyType[str, Trial](
         "echo-names-the-side": closes.echo_names_the_side,
         "wrong-margin-mode-is-51023": closes.wrong_margin_mode,
         "resting-close-order-is-51115": closes.resting_close_order,
+        "position-is-checked-before-orders": closes.position_before_orders,
         "auto-cxl-cancels-first": closes.auto_cxl_cancels_first,
         "close-carries-its-cl-ord-id": closes.close_carries_its_id,
         "ended-cl-ord-id-may-be-used-again": closes.ended_id_again,

@@ -50,9 +50,11 @@ class _Close:
 
     @property
     def blocking(self) -> list[PendingOrder]:
-        """The live orders that would reduce the position."""
-        position = self.position
-        return [] if position is None else self.venue.orders.blocking(position)
+        """The live orders that would reduce the position; where there is none, those of the instrument's side."""
+        position, orders = self.position, self.venue.orders
+        if position is None:
+            return orders.closing_at(self.call.user_id, self.inst_id, self.call.text("posSide") or "net")
+        return orders.blocking(position)
 
 
 def close_position(venue: Venue, call: Call) -> list[Any]:

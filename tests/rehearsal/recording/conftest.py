@@ -126,6 +126,14 @@ def _resting(desk: Desk) -> None:
     desk.close()
 
 
+def _mode_beside_order(desk: Desk) -> None:
+    desk.order()
+    placed = desk.order("sell", ordType="limit", px="90000", reduceOnly=True)
+    desk.close(mgn_mode="isolated")
+    desk.post("trade/cancel-batch-orders", [{"instId": SWAP, "ordId": placed["data"][0]["ordId"]}])
+    desk.close()
+
+
 def _auto_cxl(desk: Desk) -> None:
     desk.order()
     desk.order("sell", ordType="limit", px="90000", reduceOnly=True)
@@ -291,6 +299,7 @@ TRIALS: dict[str, Callable[[Desk], object]] = {
     "echo-names-the-side": _echo,
     "wrong-margin-mode-is-51023": _wrong_mode,
     "resting-close-order-is-51115": _resting,
+    "position-is-checked-before-orders": _mode_beside_order,
     "auto-cxl-cancels-first": _auto_cxl,
     "close-carries-its-cl-ord-id": _close_carries,
     "ended-cl-ord-id-may-be-used-again": _cl_ord_id,

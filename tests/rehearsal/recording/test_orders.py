@@ -39,6 +39,8 @@ NO_MODE, CROSS = {"json": {"mgnMode": "none"}}, {"json": {"mgnMode": "cross"}}
         ("wrong-signature-is-50113", WRONG, None, False),
         (OF_LOGIN, SIGNED, None, True),
         (OF_CLOSE, SIGNED, CROSS, True),
+        ("position-is-checked-before-orders", SIGNED, CROSS, False),
+        ("position-is-checked-before-orders", SIGNED, {"json": {"mgnMode": "isolated"}}, True),
     ],
 )
 def test_only_requests_with_several_faults_tell_an_order(
@@ -48,7 +50,7 @@ def test_only_requests_with_several_faults_tell_an_order(
 
 
 def test_the_trials_are_of_the_register() -> None:
-    assert {trial for trial, _ in ORDERS.values()} <= set(BY_ID)
+    assert {trial for trials, _ in ORDERS.values() for trial in trials} <= set(BY_ID)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +68,24 @@ def test_what_was_not_told_stays_near_its_place(told: str, made: str) -> None:
     assert " ".join(arranged("abcde", told.split())) == made
 
 
+def test_what_several_trials_tell_of_one_order_is_put_together() -> None:
+    assert arranged("abcde", "dc", "ba") == tuple("bade"[:2] + "dce")
+    assert arranged("abcde", "ca", "ab") == tuple("cabde")
+    assert sorted(arranged("abcde", "ca", "ac")) == [*"abcde"]  # a stranger's, which cannot be
+    results = [
+        TrialResult(OF_CLOSE, Verdict.HELD, "", {"close_checks": "mgnMode instId position"}),
+        TrialResult("position-is-checked-before-orders", Verdict.NOT_HELD, "", {"close_checks": "orders position"}),
+    ]
+    ((name, order),) = settled_orders(results)
+    assert name == "close_checks"
+    places = [order.index(each) for each in ("mgnMode", "instId", "orders", "position")]
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize(
     ("trial", "observed"),
     [
         (OF_LOGIN, {"auth_checks": "signature key"}),  # of no key there is a signature
-        (OF_LOGIN, {"auth_checks": 7}),
         (OF_LOGIN, {"close_checks": "position instId"}),
         (OF_CLOSE, {}),
     ],

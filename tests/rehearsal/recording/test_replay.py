@@ -60,6 +60,7 @@ ALTERED: list[tuple[dict[str, Any], set[str]]] = [
     ({"form_first": True}, {"limit-is-checked-before-parameters"}),
     ({"auth_checks": KEY_FIRST}, {"login-is-checked-in-order"}),
     ({"close_checks": ("mgnMode", "instrument", *FORM)}, {"parameters-are-checked-in-order"}),
+    ({"close_checks": ("orders", *CLOSE_CHECKS[:-1])}, {"position-is-checked-before-orders"}),
     ({"max_age": 20.0}, {"timestamp-of-25-s-is-taken"}),
     ({"max_age": 90.0}, {"old-timestamp-is-50102"}),
     ({"empty_is_absent": False}, {"empty-parameters-count-as-absent"}),

@@ -143,6 +143,18 @@ def test_pending_orders_may_be_looked_at_before_a_running_close(open_desk: Calla
         assert desk.close().code == code
 
 
+@pytest.mark.parametrize(("side", "found"), [("net", True), ("short", False)])
+def test_pending_orders_may_be_looked_at_before_the_position(
+    open_desk: Callable[..., Desk], side: str, *, found: bool
+) -> None:
+    rest = tuple(name for name in CLOSE_CHECKS if name != "orders")
+    for order, code in ((CLOSE_CHECKS, "51023"), (("orders", *rest), "51115" if found else "51023")):
+        desk = open_desk(close_checks=order, pos_mode="net_mode" if found else "long_short_mode")
+        desk.exchange.open_position(SWAP, 3, pos_side="net" if found else "long")
+        desk.exchange.add_pending_order(SWAP, pos_side="net" if found else "long")
+        assert desk.close(mgn_mode="isolated", **({} if found else {"posSide": side})).code == code
+
+
 def test_how_old_a_timestamp_may_be(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk(max_age=5.0)
     assert [desk.post(b"{}", skew=skew).code for skew in (5.0, 5.001, -5.001)] == ["50014", "50102", "50102"]
