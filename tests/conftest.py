@@ -4,18 +4,17 @@ import asyncio
 import gc
 import logging
 import sys
-import traceback
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from unittest.mock import Mock, patch
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from aioresponses import aioresponses, core
+from hypothesis import settings
 
 from okx_async import Attempt, Client, Credentials, Limiter, Priority, Quota
 from okx_async._calls.attempt import AttemptState
@@ -41,6 +40,17 @@ sys.path.append(str(Path(__file__).parent.parent))
 T = TypeVar("T")
 TURNS = 50
 """Turns of the loop that a closed thing may take to be gone: an aborted transport needs two."""
+
+settings.register_profile("small", max_examples=40)  # for `make test`; `make models` draws a hundred
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the garbage collector from looking again and again through thousands of tests, which all stay."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -147,15 +157,13 @@ async def watched_loop() -> AsyncIterator[None]:
 
     Set up before the other fixtures of the test and torn down after them, in the same loop.
     """
-    from tests.leftovers import left_in, near_frames  # noqa: PLC0415 - once the path is set
+    from tests.leftovers import left_in  # noqa: PLC0415 - once the path is set
 
     loop = asyncio.get_running_loop()
     before = left_in(loop)
     complaints: list[str] = []
     loop.set_exception_handler(lambda _, what: complaints.append(f"{what['message']}: {what.get('exception')!r}"))
-    loop.set_debug(not isinstance(loop, JumpingLoop))  # where it would take most of the time
-    with nullcontext() if sys.flags.dev_mode else patch.object(traceback, "walk_stack", near_frames):
-        yield
+    yield
     for _ in range(TURNS):
         if not left_in(loop) - before:
             break

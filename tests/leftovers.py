@@ -1,16 +1,10 @@
 """What a test has left in its loop."""
 
 import asyncio
-import sys
-from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
-
-NEAR = 2
-"""Frames that are noted of each future in debug mode."""
 
 
 def left_in(loop: asyncio.AbstractEventLoop) -> set[str]:
@@ -32,16 +26,3 @@ def _is_hint(timer: Any) -> bool:
     """Whether this is the timer of an open client without requests: it stays armed until it next fires."""
     owner = getattr(timer._callback, "__self__", None)
     return isinstance(owner, TimeoutGroup) and not (owner.connecting or owner.answering or owner._closed)
-
-
-def near_frames(frame: FrameType | None) -> Iterator[tuple[FrameType, int]]:
-    """Yield the innermost frames only: loops in debug mode note those of each future, which is half of a test's time.
-
-    `python -X dev` has them all, for the message about a task that was left behind.
-    """
-    frame = frame or sys._getframe(2)
-    for _ in range(NEAR):
-        yield frame, frame.f_lineno
-        if frame.f_back is None:
-            break
-        frame = frame.f_back

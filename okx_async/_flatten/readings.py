@@ -181,13 +181,14 @@ async def list_positions(
 
     Records that cannot be read may be of an open position.
     """
-    pages = [requests.positions(None)]
+    pages: list[Sequence[str] | None] = [None]
     for inst_id in inst_ids or ():
         check_filter_id(inst_id)
     if inst_ids is not None and all(map(requests.is_nameable, inst_ids)):
         size = requests.MAX_POSITIONS_IDS
-        pages = [requests.positions(inst_ids[i : i + size]) for i in range(0, len(inst_ids), size)]
-    readings = [_reading(0.0, (await calls.call(page, Priority.NORMAL, None))[0], None) for page in pages]
+        pages = [inst_ids[i : i + size] for i in range(0, len(inst_ids), size)]
+    answers = [(await calls.call(requests.positions(page), Priority.NORMAL, None))[0] for page in pages]
+    readings = [_reading(0.0, answer, page) for answer, page in zip(answers, pages, strict=True)]
     found = [position for reading in readings for position in reading.positions]
     odd = [record for reading in readings for record in reading.unreadable]
     if inst_ids is not None:
@@ -210,7 +211,7 @@ async def read_positions(calls: Caller, inst_ids: Sequence[str] | None) -> list[
 
 
 def _reading(started: float, answer: Answer, inst_ids: Sequence[str] | None) -> Reading:
-    listing = records.positions(answer)
+    listing = records.positions(answer, inst_ids)
     return Reading(started, listing.positions, inst_ids, listing.unreadable)
 
 

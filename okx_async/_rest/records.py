@@ -4,7 +4,7 @@ An answer that cannot be read is never taken for an empty one.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, cast
 
@@ -69,10 +69,11 @@ class Listing(NamedTuple):
     unreadable: list[Unreadable]
 
 
-def positions(answer: Answer) -> Listing:
+def positions(answer: Answer, asked: Collection[str] | None = None) -> Listing:
     """Return the positions that an answer lists; OutcomeUnknownError unless it is certain that this is the list.
 
-    A record that cannot be read is returned as such, and bars no other.
+    A record that cannot be read is returned as such, and bars no other. An answer that lists instruments, but none of
+    those that were asked for (None: all), is the answer to another question, and proves none of them flat.
     """
     if not answer.ok or not (answer.listed or answer.others):
         answer.data = []
@@ -86,6 +87,11 @@ def positions(answer: Answer) -> Listing:
     for other in answer.others:
         reason = f"a record that is no object: {short_repr(other)}"
         listing.unreadable.append(_shown(answer, {"record": other}, reason))
+    readable = (*listing.positions, *(odd.position for odd in listing.unreadable))
+    listed = {position.inst_id for position in readable if position.inst_id}
+    if asked is not None and listed and listed.isdisjoint(asked):
+        answer.data = []
+        raise _unreadable(answer, f"the answer lists {short_repr(sorted(listed))}, and nothing of what was asked for")
     return listing
 
 

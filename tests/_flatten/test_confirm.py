@@ -43,6 +43,24 @@ def test_where_no_time_passes_it_returns_all_the_same(happen: Happen) -> None:
     assert happen(story, way=0.0) <= 4  # readings that asked again and again would use up their quota
 
 
+OF_ANOTHER = '{"code":"0","msg":"","data":[{"instId":"ETH-USDT-SWAP","mgnMode":"cross","posSide":"net","pos":"1"}]}'
+
+
+def test_the_answer_to_another_question_proves_nothing_flat(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path=POSITIONS, body=OF_ANOTHER, times=None)
+        with pytest.raises(okx.OutcomeUnknownError, match="nothing of what was asked for"):
+            await client.positions([BTC])
+        with pytest.raises(okx.OutcomeUnknownError, match="nothing of what was asked for"):
+            await client.flatten([BTC])
+        assert len(await client.positions()) == 1
+        with pytest.raises(okx.OutcomeUnknownError, match="accepted, but"):
+            await client.close_position(BTC, "cross", confirm=True, confirm_timeout=1.5)
+
+    happen(story)
+
+
 def test_without_confirm_nothing_is_read_and_nothing_proven(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.ClosedPosition:
         world.exchange.open_position(BTC, 3)

@@ -119,7 +119,8 @@ def test_after_a_refusal_for_rate_the_limiter_is_the_pause() -> None:
 def test_a_withheld_close_is_tried_again_after_a_moment() -> None:
     leg = Leg(BEFORE, 0.0)
     leg.close_started()
-    leg.withheld(3.0)
+    leg.withheld(3.0, (attempt(Outcome.NOT_SENT),))
+    assert leg.attempts == (attempt(Outcome.NOT_SENT),)
     assert leg.step(3.0) == (Move.SEND, 3.0 + WITHHELD_PAUSE)
     assert leg.may_send_until() == 1.0  # nothing was sent
 

@@ -228,15 +228,13 @@ async def test_any_number_of_instruments_is_read_by_pages_and_what_holds_nothing
     class Pages:
         async def call(self, job: ApiRequest, *_: object) -> tuple[Answer, tuple[()]]:
             asked.append(job.path)
-            record = {"instType": "SWAP", "instId": f"S{len(asked)}-USDT-SWAP", "mgnMode": "cross", "posSide": "net"}
+            last = job.path.rpartition("=")[2].split(",")[-1]
+            record = {"instType": "SWAP", "instId": last, "mgnMode": "cross", "posSide": "net"}
             listed: list[Any] = [{**record, "pos": pos} for pos in ("3", "0")]
             return Answer(200, "0", data=listed, listed=True, envelope=True), ()
 
     names = [f"S{number}-USDT-SWAP" for number in range(MAX_POSITIONS_IDS + 1)]
     found = await read_positions(cast("Caller", Pages()), names)
-    assert [(position.inst_id, str(position.pos)) for position in found] == [
-        ("S1-USDT-SWAP", "3"),
-        ("S2-USDT-SWAP", "3"),
-    ]
+    assert [(position.inst_id, str(position.pos)) for position in found] == [(names[-2], "3"), (names[-1], "3")]
     assert [names[-2] in path for path in asked] == [True, False]
     assert [names[-1] in path for path in asked] == [False, True]

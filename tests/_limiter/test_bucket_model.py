@@ -175,7 +175,6 @@ def play(bucket: Bucket, requests: list[tuple[float, float, float]]) -> list[flo
 
 @pytest.mark.parametrize("clock", [0.9995, 1.0, 1.0005])
 @given(requests=networks())
-@settings(max_examples=100)
 def test_no_closed_window_holds_more_in_milliseconds_of_a_clock_500_ppm_off(
     clock: float, requests: list[tuple[float, float, float]]
 ) -> None:
@@ -214,7 +213,6 @@ def test_a_guard_of_two_milliseconds_is_not_enough() -> None:
 
 
 @given(requests=networks(out=0.2, back=0.3))
-@settings(max_examples=100)
 def test_a_true_floor_keeps_the_window(requests: list[tuple[float, float, float]]) -> None:
     counted = play(Bucket(Rule(Quota(3, PER), rtt_floor=0.5)), requests)
     assert worst(counted) <= 3

@@ -24,29 +24,9 @@ from okx_async._rest.records import (
 from okx_async._rest.redaction import Redactor
 from okx_async._rest.responses import Answer, parse
 from okx_async._words import ListedText
+from tests._rest.answers import ECHO, POSITION
 
-ECHO = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"long","tag":""}],"msg":""}'
-NOT_FOUND = b'{"code":404,"data":{},"detailMsg":"","error_code":"404","error_message":"Not Found","msg":"Not Found"}'
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
-
-# The sample of the positions page, as OKX spells it.
-POSITION = {
-    "instType": "SWAP",
-    "instId": "BTC-USDT-SWAP",
-    "mgnMode": "cross",
-    "posId": "1725119205811617792",
-    "posSide": "net",
-    "pos": "-3",
-    "availPos": "",
-    "avgPx": "60082.2",
-    "markPx": "60087.9",
-    "upl": "-0.17",
-    "ccy": "USDT",
-    "posCcy": "",
-    "closeOrderAlgo": [],
-    "cTime": "1768519600123",
-    "uTime": "1768519611456",
-}
 
 
 def test_the_accepted_close_is_as_answered() -> None:
@@ -144,6 +124,21 @@ def test_what_cannot_be_read_is_never_an_empty_list(status: int, body: bytes) ->
     with pytest.raises(OutcomeUnknownError, match="positions could not be read") as caught:
         positions(parse(status, body))
     assert caught.value.status == status
+
+
+def test_a_list_without_what_was_asked_for_answers_another_question() -> None:
+    eth, sol = b'{"instId":"ETH-USDT-SWAP","mgnMode":"cross","pos":"1"}', b'{"instId":"SOL-USDT","odd":1}'
+    body = b'{"code":"0","msg":"","data":[' + eth + b"," + sol + b"]}"
+    with pytest.raises(OutcomeUnknownError, match=r"'ETH-USDT-SWAP', 'SOL-USDT'.+nothing of what was asked for"):
+        positions(parse(200, body), ["BTC-USDT-SWAP"])
+    for asked in (None, ["ETH-USDT-SWAP", "BTC-USDT-SWAP"], ["SOL-USDT"]):
+        assert len(positions(parse(200, body), asked).positions) == 1
+
+
+@pytest.mark.parametrize("data", ["", '{"instId":"BTC-USDT-SWAP","pos":"0"}', '{"pos":"0"}', "7"])
+def test_nothing_but_flat_or_nameless_records_is_no_other_question(data: str) -> None:
+    body = f'{{"code":"0","msg":"","data":[{data}]}}'.encode()
+    assert positions(parse(200, body), ["BTC-USDT-SWAP"]).positions == []
 
 
 def test_a_size_that_is_two_is_none() -> None:

@@ -8,29 +8,9 @@ from okx_async._models import ClosedPosition, ClosePosition, Outcome
 from okx_async._rest.outcomes import classify
 from okx_async._rest.records import closed_position, orders, positions, server_time, uid
 from okx_async._rest.responses import one_line, parse, parse_items
+from tests._rest.answers import ECHO, NOT_FOUND
 
-ECHO = b'{"code":"0","data":[{"clOrdId":"","instId":"BTC-USDT-SWAP","posSide":"long","tag":""}],"msg":""}'
-NOT_FOUND = b'{"code":404,"data":{},"detailMsg":"","error_code":"404","error_message":"Not Found","msg":"Not Found"}'
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
-
-# The sample of the positions page, as OKX spells it.
-POSITION = {
-    "instType": "SWAP",
-    "instId": "BTC-USDT-SWAP",
-    "mgnMode": "cross",
-    "posId": "1725119205811617792",
-    "posSide": "net",
-    "pos": "-3",
-    "availPos": "",
-    "avgPx": "60082.2",
-    "markPx": "60087.9",
-    "upl": "-0.17",
-    "ccy": "USDT",
-    "posCcy": "",
-    "closeOrderAlgo": [],
-    "cTime": "1768519600123",
-    "uTime": "1768519611456",
-}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_torture_says_what_it_covered(capsys: pytest.CaptureFixture[str]) -> Non
     assert err == ""
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(4)
 @pytest.mark.parametrize("shrinks", [True, False])
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_broken_history_is_told_and_exit_1(
@@ -126,6 +126,7 @@ def test_shared_histories_are_run_and_judged_as_the_others(capsys: pytest.Captur
     assert err == ""
 
 
+@pytest.mark.long
 def test_a_broken_shared_history_is_told_without_what_does_not_matter(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

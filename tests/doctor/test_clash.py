@@ -37,7 +37,10 @@ def test_a_clean_path_is_ok(tmp_path: Path) -> None:
 )
 def test_another_owner_of_the_name_is_named(files: tuple[str, ...], top_level: str | None, tmp_path: Path) -> None:
     install(tmp_path, "python-okx-async", *files, top_level=top_level)
-    [finding] = clash([str(tmp_path)], HERE)
+    for file in files:  # from Python 3.12 on, files that are missing are not listed
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    finding, *_ = clash([str(tmp_path)], HERE)
     assert finding.level is Level.FAIL
     assert "python-okx-async" in finding.text
     assert finding.remedy.startswith("pip uninstall python-okx-async okx-async, then install okx-async")

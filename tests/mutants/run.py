@@ -20,7 +20,7 @@ FAULTS = Path(__file__).with_name("faults.txt")
 FURTHER = ["tests/_limiter", "tests/_rest", "tests/_http", "tests/_calls", "tests/_flatten", "tests/faults"]
 FURTHER += ["tests/sockets/test_sessions.py", "tests/sockets/test_busy_loop.py", "tests/cli/test_streams.py"]
 FURTHER += ["tests/test_pytest_plugin_beside.py", "tests/sockets/test_own_proxy.py", "tests/sockets/test_networks.py"]
-FURTHER += ["tests/sockets/test_socks.py"]
+FURTHER += ["tests/sockets/test_socks.py", "tests/sockets/test_bodies.py"]
 """Run where the twin of the changed module, which comes first, and its folder notice nothing."""
 STORES = ["tests/stores", "tests/conformance"]
 """The same for the limits that processes share."""

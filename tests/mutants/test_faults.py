@@ -23,6 +23,7 @@ def test_each_fault_has_a_name_of_its_own_and_changes_a_text_that_occurs_once(pa
     assert stale == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.parent.name)
 def test_each_fault_leaves_a_module_that_can_be_imported(path: Path) -> None:
     for fault in read(path.read_text(encoding="utf-8")):

@@ -285,7 +285,7 @@ def test_refused_requests_need_not_count(open_desk: Callable[..., Desk]) -> None
 
 
 @pytest.mark.parametrize("window", ["sliding", "fixed"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(gaps=st.lists(st.integers(0, 400), min_size=30, max_size=90))
 def test_the_journal_recounted(open_desk: Callable[..., Desk], window: str, gaps: list[int]) -> None:
     desk = open_desk(window=window, count_rejected=False)
@@ -330,7 +330,7 @@ PATHS = st.sampled_from(
 SURROGATES = st.text(st.characters())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(method=st.sampled_from(["GET", "POST", "x"]), path=PATHS, query=SURROGATES, headers=HEADERS, body=st.binary())
 def test_unauthenticated_nonsense_gets_an_answer(
     open_desk: Callable[..., Desk], *, method: str, path: str, query: str, headers: dict[str, str], body: bytes
@@ -348,7 +348,7 @@ VALUES = st.recursive(
 NAMES = st.sampled_from(["instId", "mgnMode", "posSide", "ccy", "autoCxl", "clOrdId", "tag"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(params=st.dictionaries(NAMES, VALUES), lenient=st.booleans())
 def test_nonsense_about_a_close_gets_an_answer(
     open_desk: Callable[..., Desk], params: dict[str, Any], *, lenient: bool
@@ -360,7 +360,7 @@ def test_nonsense_about_a_close_gets_an_answer(
     assert (reply.code == "0") is (not desk.exchange.positions)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     path=PATHS.filter(lambda path: path != "trade/close-position"),
     query=st.lists(
@@ -388,7 +388,7 @@ ORDER_VALUES = VALUES | st.sampled_from(["buy", "limit", "net", "1", "0", "-1", 
 ORDER = st.dictionaries(ORDER_NAMES, ORDER_VALUES)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(path=PATHS, body=ORDER | st.lists(ORDER, max_size=3) | VALUES, whole=st.booleans())
 def test_nonsense_about_orders_gets_an_answer(
     open_desk: Callable[..., Desk], path: str, body: Any, *, whole: bool

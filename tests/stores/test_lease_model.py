@@ -118,7 +118,7 @@ BAD_DAYS = st.lists(st.tuples(SECONDS, st.sampled_from(LOSSES)), max_size=2)
 
 
 @given(st.integers(1, 3), RATES, st.tuples(RATES, RATES, RATES, RATES), REQUESTS, BAD_DAYS)
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @example(  # a lease of an hour: 500 ppm of it are 1.8 s
     1,
     1 + 0.00025,
@@ -149,7 +149,7 @@ def test_no_window_holds_more_under_clocks_that_differ_and_stores_that_forget(
         st.tuples(st.floats(0.0, 2.0), st.sampled_from(["drop", "take", "settle", "doubt", "refund"])), max_size=30
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_what_is_out_never_exceeds_the_limit(steps: list[tuple[float, str]]) -> None:
     world = World(3)
     holder = Holder(world, "a")

@@ -1,6 +1,7 @@
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,19 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "limits.sqlite3"
+        self.opened = ExitStack()
 
     def open(self, terms: Terms = TERMS) -> Database:
-        return Database(self.path, terms, clock=lambda: self.now, boot=lambda: self.boot)
+        database = Database(self.path, terms, clock=lambda: self.now, boot=lambda: self.boot)
+        self.opened.callback(database.close)
+        return database
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
+def host(tmp_path: Path) -> Iterator[Host]:
+    made = Host(tmp_path)
+    with made.opened:
+        yield made
 
 
 def take(ident: str) -> Callable[[Transaction], int]:
@@ -68,7 +74,8 @@ def test_an_idle_key_is_forgotten_and_deleted(host: Host) -> None:
     host.now += 60.0
     for _ in range(module.SWEEP):
         database.transact(opens, 0.0)
-    assert sqlite3.connect(host.path).execute("SELECT count(*) FROM keys").fetchone() == (0,)
+    with closing(sqlite3.connect(host.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM keys").fetchone() == (0,)
 
 
 def test_a_transaction_that_fails_leaves_nothing(host: Host) -> None:
@@ -190,7 +197,8 @@ def test_a_damaged_file_is_named(host: Host) -> None:
 def test_a_damaged_record_is_named(host: Host) -> None:
     database = host.open()
     database.transact(take("a"), 0.0)
-    sqlite3.connect(host.path, isolation_level=None).execute("UPDATE keys SET state = x'00'")
+    with closing(sqlite3.connect(host.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE keys SET state = x'00'")
     with pytest.raises(StoreError, match="cannot be read"):
         database.transact(take("b"), 0.0)
 
@@ -198,6 +206,7 @@ def test_a_damaged_record_is_named(host: Host) -> None:
 def test_a_newer_version_and_another_programs_file_are_refused(host: Host) -> None:
     host.open().transact(opens, 0.0)
     connection = sqlite3.connect(host.path, isolation_level=None)
+    host.opened.callback(connection.close)
     connection.execute("PRAGMA user_version = 99")
     with pytest.raises(InvalidRequestError, match="newer version of this library: format 99, this one knows 1"):
         host.open().transact(opens, 0.0)

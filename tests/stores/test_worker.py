@@ -1,7 +1,8 @@
 """The thread at a store, step by step on a clock that the test sets: its turns are called here, not by the thread."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class Host:
         self.path = folder / "limits.sqlite3"
         self.numbers = 0
         self.transactions = 0
+        self.opened = ExitStack()
 
     def worker(self, terms: Terms = TERMS) -> Worker:
         host = self
@@ -38,6 +40,7 @@ class Host:
                 return super().transact(work, until)
 
         database = Counted(self.path, terms, clock=lambda: self.now, boot=lambda: "boot")
+        self.opened.callback(database.close)
         return Worker(database, QUOTA, lambda: self.now, lambda: self.wall)
 
     def waiter(
@@ -70,8 +73,10 @@ async def ended(waiter: Waiter) -> object:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
+def host(tmp_path: Path) -> Iterator[Host]:
+    made = Host(tmp_path)
+    with made.opened:
+        yield made
 
 
 async def test_the_lease_counts_from_before_the_ask(host: Host) -> None:

@@ -1,5 +1,6 @@
 """A store that fails in the midst of what is asked of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from tests.stores.test_worker import KEY, Host, ended, turn
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
+def host(tmp_path: Path) -> Iterator[Host]:
+    made = Host(tmp_path)
+    with made.opened:
+        yield made
 
 
 async def test_what_a_lost_message_asked_for_is_given_back(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

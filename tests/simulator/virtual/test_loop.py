@@ -85,6 +85,8 @@ def test_what_takes_real_time_is_refused() -> None:
             await loop.create_connection(asyncio.Protocol, "127.0.0.1", 443, ssl=True)
         with pytest.raises(NotImplementedError, match="threads"):
             await asyncio.to_thread(time.sleep, 0)
+        with pytest.raises(NotImplementedError, match="no signals in virtual time \\(signal 15\\)"):
+            loop.add_signal_handler(15, print)
 
     run(main, VirtualLoop(Network()))
 
