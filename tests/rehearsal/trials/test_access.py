@@ -108,7 +108,7 @@ def test_the_largest_head_is_between_two_sizes(tmp_path: Path, most: int, taken:
     usual = result.observed["head_taken"]
     assert isinstance(usual, int)
     assert result.observed == {"head_taken": taken or usual, "head_refused": refused}
-    assert 100 < usual < 300
+    assert taken is not None or 100 < usual < 300
     assert f"one of {refused} bytes is answered HTTP 400" in result.evidence
     assert result.verdict is (Verdict.HELD if most > 4096 else Verdict.NOT_HELD)
 
