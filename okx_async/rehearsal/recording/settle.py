@@ -97,8 +97,7 @@ def settle(recording: Recording) -> Recording:
     """Return the recording with the settings that it settles."""
     search = _Search(recording)
     settings: dict[str, Any] = {}
-    for name, value in _measured(recording):
-        search.adopt(settings, name, value, even_if_equal=name in _EVEN_IF_EQUAL)
+    _adopt_measured(search, settings)
     limits = _of_limits(search, settings)
     settings |= {name: value for name, value in limits.items() if not contradicts(recording, name, value)}
     for _ in range(_ROUNDS):
@@ -109,6 +108,7 @@ def settle(recording: Recording) -> Recording:
                     search.adopt(settings, name, value)
         if settings == before:
             break
+    _adopt_measured(search, settings)  # what explains nothing before the other settings are known
     if refusals := _refusals(recording, search.run(settings)):
         search.adopt(settings, "refusals", refusals, even_if_equal=True)
     for name, values in VALUES.items():
@@ -147,11 +147,17 @@ def _of_limits(search: "_Search", settings: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
+def _adopt_measured(search: "_Search", settings: dict[str, Any]) -> None:
+    for name, value in _measured(search.recording):
+        if name not in settings:
+            search.adopt(settings, name, value, even_if_equal=name in _EVEN_IF_EQUAL)
+
+
 class _Search:
     """Replays of one recording with different settings."""
 
     def __init__(self, recording: Recording) -> None:
-        self._recording = recording
+        self.recording = recording
         self._replays: dict[str, Replay] = {}
 
     def run(self, settings: Mapping[str, Any]) -> Replay:
@@ -160,7 +166,7 @@ class _Search:
         changed = {name: value for name, value in settings.items() if value != getattr(defaults, name)}
         key = repr(sorted(changed.items()))
         if key not in self._replays:
-            self._replays[key] = replay(self._recording, cast("Settings", changed))
+            self._replays[key] = replay(self.recording, cast("Settings", changed))
         return self._replays[key]
 
     def cost(self, settings: Mapping[str, Any]) -> int:

@@ -44,6 +44,7 @@ ALTERED: list[dict[str, Any]] = [
     {"limits": {"trade/close-position": 15}, "body_first": False, "cl_ord_id_kept": False},
     {"lists_flat": "always", "empty_is_absent": False, "cl_ord_id_reusable": False, "flip_keeps_c_time": True},
     {"reopen_keeps_pos_id": False},
+    {"heeds_exp_time": False},
     {
         "refusals": {
             "no position": Refusal("51043", shape="full"),
@@ -91,6 +92,14 @@ def test_a_limit_that_is_not_understood_settles_nothing_of_limits(rehearsed: Reh
     assert not settings.keys() & OF_LIMITS.keys()
 
 
+@pytest.mark.long
+def test_what_is_checked_before_the_limit_keeps_limits_from_being_settled_no_more(tmp_path: Path) -> None:
+    ids = frozenset({"limit-is-checked-before-parameters", "window-is-sliding"})
+    recording = settle(recorded(tmp_path, ids, form_first=True, window="fixed"))
+    assert (recording.settings["form_first"], recording.settings["window"]) == (True, "fixed")
+    assert replay(recording, recording.settings).differences == ()
+
+
 def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehearsed) -> None:
     result = TrialResult("filled-order-is-listed-at-once", Verdict.NOT_HELD, "0.3 s late", {"positions_lag": 0.3})
     late = replace(rehearsed(["c-time-is-new-after-a-turn"], positions_lag=0.3), results=(result,))
@@ -102,7 +111,7 @@ def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehea
 LAGS = {"opening_lag", "history_lag", "positions_lag"}
 
 
-@pytest.mark.parametrize("lag", [{"opening_lag": 0.6}, {"history_lag": 0.6}, {}], ids=str)
+@pytest.mark.parametrize("lag", [{"opening_lag": 0.6, "history_lag": 0.7}, {}], ids=str)
 def test_lags_are_measured_where_readings_lag(tmp_path: Path, lag: dict[str, float]) -> None:
     ids = frozenset({"positions-can-be-read", "filled-order-is-listed-at-once", "history-names-the-period"})
     recording = settle(recorded(tmp_path, ids, **lag))
