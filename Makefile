@@ -51,11 +51,11 @@ floor:
 	.venv-floor/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' 'aiohttp==3.12.0'
 	.venv-floor/bin/python -X dev -m pytest
 
-# Deliberate faults in the bucket and the limiter: the tests must notice every one (minutes).
+# Deliberate faults in all parts: the tests must notice every one (an hour or two).
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants.run
 
-# Deliberate faults in limiter, client, outcome code and guard: random histories must find every one (minutes).
+# Deliberate faults in limiter, client, outcome code and guard: random histories must find every one (half an hour).
 planted: $(READY)
 	$(BIN)/python -m tests.planted.run
 

@@ -6,25 +6,25 @@ went unnoticed, or if the tests fail without any fault.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 FAULTS = Path(__file__).with_name("faults.txt")
 FURTHER = ["tests/_limiter", "tests/_rest", "tests/_http", "tests/_calls", "tests/_flatten", "tests/faults"]
-FURTHER += ["tests/sockets/test_sessions.py", "tests/sockets/test_busy_loop.py", "tests/cli/test_streams.py"]
-FURTHER += ["tests/test_pytest_plugin_beside.py", "tests/sockets/test_own_proxy.py", "tests/sockets/test_networks.py"]
-FURTHER += ["tests/sockets/test_socks.py", "tests/sockets/test_bodies.py"]
+FURTHER += ["tests/sockets", "tests/cli/test_streams.py", "tests/test_pytest_plugin_beside.py"]
 """Run where the twin of the changed module, which comes first, and its folder notice nothing."""
 STORES = ["tests/stores", "tests/conformance"]
 """The same for the limits that processes share."""
-SECONDS = 300
+SECONDS = 400
 
 
 class Fault(NamedTuple):
@@ -91,16 +91,24 @@ def failed(tests: list[str], environment: dict[str, str]) -> str:
     """Run tests until one fails, and return its name."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
     command += ["--timeout=60", "-W", "ignore", *tests]
-    try:
-        done = subprocess.run(  # noqa: S603 - our own tests
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    with TemporaryFile("w+") as told:  # a pipe would be awaited until forked children of a test have ended, too
+        process = subprocess.Popen(  # noqa: S603 - our own tests
+            command, cwd=ROOT, env=environment, stdout=told, stderr=subprocess.STDOUT, start_new_session=True
         )
-    except subprocess.TimeoutExpired:
-        return "(ran out of time)"
-    if done.returncode == 0:
+        try:
+            code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            return "(ran out of time)"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        told.seek(0)
+        output = told.read()
+    if code == 0:
         return ""
-    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR", "+++ Timeout"))]
-    return lines[0].split(" - ")[0] if lines else f"(pytest ended with {done.returncode})"
+    lines = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR", "+++ Timeout"))]
+    return lines[0].split(" - ")[0] if lines else f"(pytest ended with {code})"
 
 
 def main() -> None:
