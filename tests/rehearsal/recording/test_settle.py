@@ -93,7 +93,7 @@ def test_a_limit_that_is_not_understood_settles_nothing_of_limits(rehearsed: Reh
 
 
 @pytest.mark.long
-def test_what_is_checked_before_the_limit_keeps_limits_from_being_settled_no_more(tmp_path: Path) -> None:
+def test_limits_are_settled_though_something_is_checked_before_them(tmp_path: Path) -> None:
     ids = frozenset({"limit-is-checked-before-parameters", "window-is-sliding"})
     recording = settle(recorded(tmp_path, ids, form_first=True, window="fixed"))
     assert (recording.settings["form_first"], recording.settings["window"]) == (True, "fixed")
