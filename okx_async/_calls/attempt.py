@@ -25,6 +25,7 @@ class AttemptState:
         "holds_connection",
         "key",
         "keys",
+        "may_connect_late",
         "permit",
         "retry_after",
         "settled",
@@ -46,6 +47,8 @@ class AttemptState:
         """When it was asked for, by the loop's clock."""
         self.deadline: float | None = None
         """Until when it may wait for slot and connection, by the loop's clock."""
+        self.may_connect_late = False
+        """Whether it may still connect then, but not wait for a slot: the first of a call without time to wait."""
         self.holds_connection = False
         """Whether it holds one of the connections of `CapacityLimiter`."""
         self.started = False
@@ -70,9 +73,9 @@ class AttemptState:
         return Outcome.UNKNOWN if self.wire.may_have_left else Outcome.NOT_SENT
 
     def limit(self, deadline: float | None) -> None:
-        """Set until when it may wait and be sent; a time that is over lets it connect, but not wait for a slot."""
+        """Set until when it may wait and be sent."""
         self.deadline = deadline
-        if deadline is not None and deadline > self.begun:
+        if deadline is not None and not self.may_connect_late:
             self.wire.connect_until = self.wire.may_send_until = deadline
 
     def left(self) -> float | None:

@@ -109,6 +109,7 @@ class Caller:
         pause: float | None = 0.0
         while pause is not None:
             attempt = self._sender.new_attempt(permit)
+            attempt.may_connect_late = max_wait == 0 and failure is None
             self._reports.watch(attempt)
             attempt.wire.confirm_write = turn.write if confirm_write is None and turn is not None else confirm_write
             asked = self._clock.asked

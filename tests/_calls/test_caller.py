@@ -1,6 +1,7 @@
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import pytest
 from okx_async import (
     Attempt,
     AuthenticationError,
+    Client,
     ClockSkewError,
     ClosePosition,
     NotSentError,
@@ -33,6 +35,7 @@ from okx_async._limiter.slots import SlotSource
 from okx_async._rest.outcomes import classify, decided
 from okx_async._rest.requests import ApiRequest
 from okx_async._rest.responses import parse
+from tests.conftest import World
 
 pytestmark = pytest.mark.virtual
 
@@ -288,6 +291,25 @@ async def test_a_pause_beyond_max_wait_is_not_begun() -> None:
         await call(script, max_wait=0.2)
     assert len(script.sent) == 1
     assert asyncio.get_running_loop().time() == pytest.approx(0.1)
+
+
+def test_a_repeat_that_begins_after_max_wait_is_not_sent(happen: Callable[..., Any]) -> None:
+    async def story(world: World, client: Client) -> None:
+        class Slow(logging.Handler):
+            """A handler of the user's that takes its time, as one on a busy disk does."""
+
+            def emit(self, record: logging.LogRecord) -> None:
+                if "to be repeated" in record.getMessage():
+                    world.loop.freeze(0.5)
+
+        logging.getLogger("okx_async").addHandler(Slow())
+        world.exchange.open_position("BTC-USDT-SWAP", 3)
+        world.exchange.inject("50001")
+        with pytest.raises(UnavailableError):
+            await client.close_position("BTC-USDT-SWAP", "cross", max_wait=0.4)
+        assert len(world.closes()) == 1
+
+    happen(story)
 
 
 async def test_what_was_never_sent_is_sent_again() -> None:
