@@ -17,10 +17,12 @@ import orjson
 
 from okx_async._errors import InvalidRequestError
 from okx_async._rest.requests import is_nameable
+from okx_async._validation import short_repr
 from okx_async.stores.places import default_path
 
 _FORM = 1
-_LOOK = "it notes what an earlier rehearsal opened: look at your positions, then delete it"
+_BY_HAND = "look at your positions, then delete it"
+_LOOK = f"it notes what an earlier rehearsal opened: {_BY_HAND}"
 _DIGITS = 3
 """Of the number at the end of a clOrdId."""
 
@@ -124,11 +126,16 @@ def _read(path: Path) -> list[Opening]:
         return []
     try:
         record: dict[str, Any] = orjson.loads(text)
-        if record["form"] != _FORM:
-            raise InvalidRequestError(f"{path} was written by another version of this program")
-        return [_opening(opening) for opening in record["openings"]]
+        form = record["form"]
+        openings = [_opening(opening) for opening in record["openings"]] if form == _FORM else []
     except (ValueError, KeyError, TypeError):
         raise InvalidRequestError(f"{path} cannot be read; {_LOOK}") from None
+    if form != _FORM:
+        raise InvalidRequestError(
+            f"{path} is of another version of okx-async: form {short_repr(form)}, and this one reads {_FORM}. Start "
+            f"the rehearsal with that version, which closes what it notes; or {_BY_HAND}"
+        )
+    return openings
 
 
 def _opening(record: dict[str, Any]) -> Opening:

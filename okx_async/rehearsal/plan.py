@@ -1,19 +1,19 @@
 """What a rehearsal will do, and what it costs, before it does it (pure)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from okx_async._errors import InvalidRequestError
-from okx_async.rehearsal.assumption import Assumption, Danger
+from okx_async.rehearsal.assumption import EXPERIMENTS, Assumption, Danger, Experiment
 from okx_async.rehearsal.assumptions import ASSUMPTIONS, BY_ID
 from okx_async.rehearsal.market import Instrument
 
-_FRAME: Final = 30
+_FRAME: Final = 17
 """About how many requests come before the first trial and after the last one."""
-_REPEATED: Final = 1.4
-"""Readings are repeated until they show what they should."""
 _FRAME_SECONDS: Final = 5.0
+_OPENING_SECONDS: Final = 1.5
+"""About how long an opening takes, with the way back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +22,30 @@ class Plan:
 
     assumptions: tuple[Assumption, ...]
 
+    def made_in(self, pos_mode: str) -> Self:
+        """Return the trials that can be made in a position mode."""
+        return type(self)(tuple(one for one in self.assumptions if one.pos_mode in {"", pos_mode}))
+
     @property
     def openings(self) -> int:
         """How many times the smallest position is opened."""
-        return sum(one.openings for one in self.assumptions)
+        return sum(part.openings for part in self._parts)
 
     @property
     def requests(self) -> int:
         """About how many requests are sent."""
-        return _FRAME + round(_REPEATED * sum(one.requests for one in self.assumptions))
+        return _FRAME + sum(part.requests for part in self._parts)
 
     @property
     def seconds(self) -> float:
         """About how long it takes."""
-        return _FRAME_SECONDS + sum(one.seconds + 1.5 * one.openings for one in self.assumptions)
+        return _FRAME_SECONDS + sum(part.seconds + _OPENING_SECONDS * part.openings for part in self._parts)
+
+    @property
+    def _parts(self) -> Sequence[Assumption | Experiment]:
+        """The trials, and each experiment once."""
+        shared = dict.fromkeys(one.experiment for one in self.assumptions if one.experiment)
+        return (*self.assumptions, *(EXPERIMENTS[name] for name in shared))
 
     def lines(self, instrument: Instrument) -> list[str]:
         """Return the plan and its cost in words."""

@@ -245,7 +245,8 @@ class Rehearsal:
             with self._ledger(account) as ledger:
                 mine = [opening.inst_id for opening in ledger.openings]
                 chosen = await choose(wire, self._options.inst_id, mine)
-                return Survey(account, self._environment, chosen[0], self._plan, len(ledger.openings))
+                plan = self._plan.made_in(account.pos_mode)
+                return Survey(account, self._environment, chosen[0], plan, len(ledger.openings))
 
     async def _examine(self, wire: Wire) -> Account:
         return await examine(wire, demo=self._options.demo, live_uid=self._options.live_uid)

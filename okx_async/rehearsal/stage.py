@@ -31,7 +31,6 @@ PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
 _FILL_TIME: Final = 5.0
 LIST_TIME: Final = 10.0
 """Seconds until what an order has opened must be listed."""
-"""Seconds until what an order has opened must be listed."""
 _EXPIRY: Final = 5.0
 """Seconds after which the exchange may not take an opening order any more (its expTime)."""
 _FRESH: Final = 1.0
@@ -132,28 +131,10 @@ class Stage:
             NotOpenedError: It was refused, or could not be noted.
             NotTriedError: It was not filled, or is not listed in time.
         """
-        pos_side, size = self.account.pos_side(side), f"{(self.instrument.min_sz * times).normalize():f}"
-        cl_ord_id = self.new_id()
-        opening = Opening(cl_ord_id, self.instrument.inst_id, "cross", pos_side, side, size, self.wire.now())
-        try:
-            self.ledger.note(opening)
-        except OSError as error:
-            raise NotOpenedError(
-                f"{self.ledger.path} cannot be written: {error.strerror}; nothing was opened"
-            ) from None
-        before = self.flat, self.listed
-        self.flat = self.listed = False
-        body = {"tdMode": "cross", "side": side, "ordType": "market", "sz": size, "clOrdId": cl_ord_id}
-        expires = {"expTime": str(round(1000 * (opening.sent + _EXPIRY)))}
-        reply = await self.order(body | self.side_field(pos_side), Twist(headers=expires))
+        cl_ord_id, reply = await self.place(side, times=times)
         if reply.code != "0":
-            if classify(reply.answer) is not Outcome.UNKNOWN:  # the exchange has refused it, nothing can come of it
-                try:
-                    self.ledger.drop(opening)
-                    self.flat, self.listed = before
-                except OSError as error:  # the clean-up finds that it opened nothing
-                    logger.debug("the note of a refused order stays: %s", error)
             raise NotOpenedError(_not_opened(reply))
+        pos_side = self.account.pos_side(side)
         record = await self._filled(cl_ord_id)
         filled = asyncio.get_running_loop().time()
         if not listed:
@@ -171,6 +152,39 @@ class Stage:
         if await self.until(there, LIST_TIME) is None:
             raise NotTriedError(f"the position is not listed {LIST_TIME:g} s after its order was told to be filled")
         return Opened(pos_side, record, filled, found[0])
+
+    async def place(self, side: str, *, times: int = 1, expires: float = _EXPIRY) -> tuple[str, Reply]:
+        """Note an opening order and send it; return its clOrdId and the answer.
+
+        Args:
+            side: "buy" or "sell".
+            times: How many times the smallest size.
+            expires: Seconds until its expTime.
+
+        Raises:
+            NotOpenedError: It could not be noted, and was not sent.
+        """
+        pos_side, size = self.account.pos_side(side), f"{(self.instrument.min_sz * times).normalize():f}"
+        cl_ord_id = self.new_id()
+        opening = Opening(cl_ord_id, self.instrument.inst_id, "cross", pos_side, side, size, self.wire.now())
+        try:
+            self.ledger.note(opening)
+        except OSError as error:
+            raise NotOpenedError(
+                f"{self.ledger.path} cannot be written: {error.strerror}; nothing was opened"
+            ) from None
+        before = self.flat, self.listed
+        self.flat = self.listed = False
+        body = {"tdMode": "cross", "side": side, "ordType": "market", "sz": size, "clOrdId": cl_ord_id}
+        exp_time = {"expTime": str(round(1000 * (opening.sent + expires)))}
+        reply = await self.order(body | self.side_field(pos_side), Twist(headers=exp_time))
+        if reply.code != "0" and classify(reply.answer) is not Outcome.UNKNOWN:  # refused: nothing can come of it
+            try:
+                self.ledger.drop(opening)
+                self.flat, self.listed = before
+            except OSError as error:  # the clean-up finds that it opened nothing
+                logger.debug("the note of a refused order stays: %s", error)
+        return cl_ord_id, reply
 
     async def rest(self, px: str) -> str:
         """Put an order on the book that would reduce a long position at the price `px`; return its clOrdId."""

@@ -32,6 +32,7 @@ from okx_async.rehearsal.exchanges import HttpExchange, Observer, current_trial
 
 _PATIENCE: Final = 30.0
 """Seconds to wait for a slot."""
+_AROUND: Final = len(": \r\n")
 _WRONG: Final = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 """A signature in the right form, of nothing."""
 
@@ -47,6 +48,8 @@ class Reply:
     """The loop's time before the write."""
     received: float
     """The loop's time after the end of the answer."""
+    head: int
+    """Bytes of the request's first line and headers."""
 
     @property
     def code(self) -> str:
@@ -81,8 +84,8 @@ class Twist:
     """Whether it takes no slot: the trial is about the exchange's own count."""
     base_url: str = ""
     """Another host; "": the usual one."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers to be set in addition."""
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    """Headers to be set in addition; None leaves one out."""
 
 
 _STRAIGHT: Final = Twist()
@@ -146,6 +149,10 @@ class Wire:
         """Seconds from each request to the end of its answer, a new connection's included."""
         self.longest_line = 0
         """Bytes of the longest line in the heads of all answers."""
+        self.largest_head = 0
+        """Bytes of the headers of the answer that had most."""
+        self.most_lines = 0
+        """Headers of the answer that had most of them."""
 
     @property
     def identity(self) -> Identity:
@@ -197,7 +204,7 @@ class Wire:
         headers = self._headers(request, twist)
         base_url = twist.base_url or self._base_url
         loop, started = asyncio.get_running_loop(), self._wall_clock()
-        sent, status, answered, body, failure = loop.time(), 0, {}, b"", ""
+        sent, status, answered, body, failure, head = loop.time(), 0, {}, b"", "", 0
         error: OkxError | None = None
         try:
             async with (
@@ -213,8 +220,8 @@ class Wire:
                 ) as response,
             ):
                 status, answered = response.status, dict(response.headers)
-                lines = (len(name) + len(value) for name, value in response.raw_headers)
-                self.longest_line = max(self.longest_line, *lines, 0)
+                self._measure(response)
+                head = _size_of_head(response)
                 body = await read_body(response.content)
                 if encodings := response.headers.get(CONTENT_ENCODING):
                     body = unpack(body, encodings)
@@ -248,16 +255,23 @@ class Wire:
         if error is not None:
             raise error from None
         self.round_trips.append(max(0.0, ended - started))  # by the wall clock: uvloop's time is in whole milliseconds
-        return Reply(answer_to(request, status, body), answered, body, sent, loop.time())
+        return Reply(answer_to(request, status, body), answered, body, sent, loop.time(), head)
+
+    def _measure(self, response: aiohttp.ClientResponse) -> None:
+        """Measure the head of an answer."""
+        lines = [len(name) + len(value) for name, value in response.raw_headers]
+        self.longest_line = max(self.longest_line, *lines, 0)
+        self.largest_head = max(self.largest_head, sum(lines) + _AROUND * len(lines))
+        self.most_lines = max(self.most_lines, len(lines))
 
     def _headers(self, request: ApiRequest, twist: Twist) -> dict[str, str]:
-        if not request.signed:
-            return {"Accept-Encoding": "identity"}
-        signer = self._signers[self._demo is not twist.other_environment]
-        headers = dict(signer.headers(request.method, request.path, request.body, self.now() - twist.age))
+        headers = {"Accept-Encoding": "identity"}
+        if request.signed:
+            signer = self._signers[self._demo is not twist.other_environment]
+            headers = dict(signer.headers(request.method, request.path, request.body, self.now() - twist.age))
         if twist.wrong_signature:
             headers[SIGN] = _WRONG
-        return {**headers, **twist.headers}
+        return {name: value for name, value in {**headers, **twist.headers}.items() if value is not None}
 
     def _login(self) -> dict[str, str]:
         """Return the login for a proxy that gets the request itself, and no CONNECT before it."""
@@ -295,6 +309,13 @@ class Wire:
 
     async def _count(self, *_: object) -> None:
         self.connections += 1
+
+
+def _size_of_head(response: aiohttp.ClientResponse) -> int:
+    """Return the bytes of the head of the request that was answered."""
+    sent = response.request_info
+    first = len(f"{sent.method} {sent.url.raw_path_qs} HTTP/1.1") + 2
+    return first + sum(len(name) + len(value) + _AROUND for name, value in sent.headers.items())
 
 
 def post(path: str, body: bytes, label: str, quota: Quota, *, itemized: bool = False) -> ApiRequest:

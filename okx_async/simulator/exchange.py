@@ -60,9 +60,11 @@ class SimulatedExchange(Actors, Injection):
             limit; ``limits`` by endpoint; ``options_by_family``.
 
             Checks: ``body_first``: whether the body's form is checked before authentication, or after it;
-            ``rate_first``: whether a request is counted before its signature is checked, or after it; the orders
-            ``auth_checks`` and ``close_checks``; ``max_age`` of a timestamp; ``empty_is_absent``;
-            ``refusals`` by situation.
+            ``rate_first``: whether a request is counted before its signature is checked, or after it; ``form_first``:
+            whether a close is counted after the form of its parameters is checked; the orders ``auth_checks`` and
+            ``close_checks``; ``max_age`` of a timestamp; ``empty_is_absent``; ``refusals`` by situation.
+
+            Orders: ``heeds_exp_time``.
 
             Closes: ``lenient_booleans``: whether ``"true"`` is taken for ``true``; ``pos_side_echo``;
             ``cl_ord_id_kept`` and ``cl_ord_id_reusable``; ``auto_cxl_algos``: whether ``autoCxl`` cancels algo orders
@@ -74,7 +76,7 @@ class SimulatedExchange(Actors, Injection):
             ``flip_keeps_c_time``: whether a net position that changes sign in one trade keeps its ``cTime``;
             ``reopen_keeps_c_time`` and ``reopen_keeps_pos_id``.
 
-            Connections: ``keepalive``, ``max_head``.
+            Connections: ``keepalive``, ``max_head``, ``answer_head``.
 
     Raises:
         TypeError: If a setting has another name or type.
@@ -150,6 +152,7 @@ class SimulatedExchange(Actors, Injection):
             latency=self._one_way,
             keepalive=behaviour.keepalive,
             max_head=behaviour.max_head,
+            answer_head=behaviour.answer_head,
             control=None if control == "nowhere" else steering.answer,
         )
         self._origin = ""

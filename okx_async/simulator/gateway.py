@@ -2,13 +2,13 @@
 
     1. skew; injected fault, uncounted    6. signature over raw path and raw bytes
     2. method, Content-Type, body, JSON   7. permission
-    3. headers present                    8. rate; then injected fault, counted
+    3. headers present                    8. rate; expTime of orders; then injected fault, counted
     4. timestamp                          9. parameters, instrument, side, currency, position, orders: `endpoints`
     5. key, environment, passphrase, IP
 
 The exchange documents no order. With ``body_first=False`` the body's form is checked after authentication (between 6
-and 7), with ``rate_first=True`` the request is counted before its signature is checked (between 5 and 6), and the order
-of 4, 5 and 6 is that of ``auth_checks``.
+and 7), with ``rate_first=True`` the request is counted before its signature is checked (between 5 and 6), with
+``form_first=True`` after the form of a close's parameters, and the order of 3 to 6 is that of ``auth_checks``.
 """
 
 from collections import deque
@@ -20,10 +20,14 @@ from okx_async.simulator.api.accounts import Accounts
 from okx_async.simulator.api.arrivals import Arrivals, JournalRow, RateKey
 from okx_async.simulator.api.behaviour import Refusal
 from okx_async.simulator.api.calls import Call, Route, Venue
+from okx_async.simulator.api.closing import check_form
 from okx_async.simulator.api.codes import Refused, error_body, http_error_body, status_of
 from okx_async.simulator.api.endpoints import CLOSE_PATH, PATHS, ROUTES
 from okx_async.simulator.faults.faults import Fault, Faults, RequestTraits
 from okx_async.simulator.http.messages import Answer, Request, accepted, body_of, items_of, query_of
+
+_DIGITS = 18
+"""Of a time that is no plausible one any more."""
 
 
 class Gateway:
@@ -45,6 +49,7 @@ class Gateway:
         self._behaviour = behaviour = venue.behaviour
         self._body_first = behaviour.body_first
         self._rate_first = behaviour.rate_first
+        self._form_first = behaviour.form_first
         self._bare_refusal = False
         self.styles: dict[str, Refusal] = {}
         """Other forms of refusals, by their usual code; they go before those of `Behaviour.refusals`."""
@@ -148,8 +153,10 @@ class Gateway:
             raise malformed
         if route.permission and route.permission not in call.key.perm.split(","):
             raise Refused("50120")
-        if call.rate_key is None:
-            self._count(route, call)
+        if call.rate_key is None:  # else it was counted before its signature was checked
+            self._count_in_turn(route, call)
+        if route.expires and self._behaviour.heeds_exp_time:
+            _check_expiry(request.headers.get("expTime", ""), call.ms)
         return self._act(route, call)
 
     def _authenticate(self, route: Route, request: Request, call: Call) -> None:
@@ -160,6 +167,11 @@ class Gateway:
         self._accounts.verify(
             key, headers, request.method, request.raw_path, request.body, server_ms=call.ms, ip=request.ip
         )
+
+    def _count_in_turn(self, route: Route, call: Call) -> None:
+        if self._form_first and route.path == CLOSE_PATH:
+            check_form(self._venue, call)
+        self._count(route, call)
 
     def _count(self, route: Route, call: Call) -> None:
         call.rate_key = key = (call.user_id or call.ip, route.scope(call))
@@ -204,6 +216,12 @@ class Gateway:
             self._bare_refusal = not self._bare_refusal
             status, shape = (429, "bare") if self._bare_refusal else (200, "full")
         return Answer(status, error_body(code, message, shape), code, situation=refused.situation)
+
+
+def _check_expiry(exp_time: str, ms: int) -> None:
+    """Raise Refused if an expTime, in Unix milliseconds, is earlier than the server's time."""
+    if exp_time.isascii() and exp_time.isdecimal() and int(exp_time[:_DIGITS]) < ms:
+        raise Refused("50036")
 
 
 def _faulty(fault: Fault) -> Answer:

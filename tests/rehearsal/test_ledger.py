@@ -89,6 +89,24 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path: Path, text: str)
         pass
 
 
+@pytest.mark.parametrize("form", [2, "2", None, ["x" * 1000]])
+def test_notes_of_another_version_say_what_to_do(tmp_path: Path, form: object) -> None:
+    with open_ledger(tmp_path, "demo", "1") as ledger:
+        ledger.note(OPENING)
+        ledger.path.write_bytes(orjson.dumps({"form": form, "positions": []}))
+        kept = ledger.path.read_bytes()
+    with pytest.raises(InvalidRequestError) as refused, open_ledger(tmp_path, "demo", "1"):
+        pass
+    words = str(refused.value)
+    assert f"{ledger.path} is of another version of okx-async: form " in words
+    assert words.endswith(
+        "this one reads 1. Start the rehearsal with that version, which closes what it notes; or look at your "
+        "positions, then delete it"
+    )
+    assert len(words) < 1000
+    assert ledger.path.read_bytes() == kept
+
+
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with open_ledger(tmp_path, "demo", "1") as ledger:
         ledger.path.mkdir()

@@ -12,6 +12,7 @@ from okx_async import InvalidRequestError, Limiter
 from okx_async.rehearsal.assumptions import ASSUMPTIONS
 from okx_async.rehearsal.ledger import Ledger
 from okx_async.rehearsal.options import Options
+from okx_async.rehearsal.plan import make_plan
 from okx_async.rehearsal.results import Verdict
 from okx_async.rehearsal.run import Rehearsal, StoppedError
 from okx_async.simulator import SimulatedExchange
@@ -38,9 +39,17 @@ def test_every_assumption_holds_of_the_simulated_exchange(tmp_path: Path, pos_mo
     assert positions == ()
     assert orders == ()
     assert len(seen) == requests
+    plan = make_plan(None).made_in(pos_mode)
+    assert {one.id for one in make_plan(None).assumptions} - {one.id for one in plan.assumptions} == MODES[pos_mode]
+    assert plan.requests == pytest.approx(requests, rel=0.03), "the register or the plan tells another number"
+    assert plan.openings == sum(
+        "expTime" in exchange.request_headers and exchange.trial != "expired-order-is-refused" for exchange in seen
+    )
+    assert 0.7 * plan.seconds < report.seconds < plan.seconds < 120.0
     assert {exchange.trial for exchange in seen} >= {one.id for one in ASSUMPTIONS} - MODES[pos_mode] - {
         "window-is-sliding",  # the experiment before it has its answer
         "signature-is-checked-before-rate",
+        "limit-is-checked-before-parameters",
         "instruments-are-counted-apart",
         "c-time-is-new-after-reopening",
     }

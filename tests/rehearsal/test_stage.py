@@ -57,6 +57,21 @@ def test_an_order_expires_soon(tmp_path: Path) -> None:
     assert 0 < int(headers["expTime"]) / 1000 - now < 6
 
 
+def test_an_order_that_expired_is_noted_as_any_other_and_its_note_goes(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        noted: list[int] = []
+        async with stage_of(world) as stage:
+            world.exchange.listen(
+                lambda request, _answer, _row: (
+                    noted.append(len(stage.ledger.openings)) if request.raw_path == "/api/v5/trade/order" else None
+                )
+            )
+            _, reply = await stage.place("buy", expires=-10.0)
+            return noted, reply.code, stage.ledger.openings, stage.flat
+
+    assert play(main, tmp_path) == ([1], "50036", [], True)
+
+
 def test_a_resting_order_reduces_only(tmp_path: Path) -> None:
     async def main(world: World) -> Any:
         async with stage_of(world) as stage:

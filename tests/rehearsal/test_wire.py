@@ -67,6 +67,7 @@ def test_an_unsigned_request_shows_no_key(tmp_path: Path) -> None:
         (Twist(wrong_signature=True), "50113"),
         (Twist(other_environment=True), "50101"),
         (Twist(headers={"OK-ACCESS-PASSPHRASE": "another"}), "50105"),
+        (Twist(headers={"OK-ACCESS-PASSPHRASE": None}), "50104"),
     ],
 )
 def test_a_twist_makes_a_request_wrong_in_one_point(tmp_path: Path, twist: Twist, code: str) -> None:
@@ -74,6 +75,20 @@ def test_a_twist_makes_a_request_wrong_in_one_point(tmp_path: Path, twist: Twist
         return await wire.ask(ACCOUNT_CONFIG, twist)
 
     assert with_wire(tmp_path, use).code == code
+
+
+def test_heads_are_measured(tmp_path: Path) -> None:
+    async def main(world: World) -> Any:
+        async with wire_of(world) as wire:
+            usual = await wire.ask(PUBLIC_TIME)
+            padded = await wire.ask(PUBLIC_TIME, Twist(headers={"X-Padding": "x" * 1000}))
+            return usual.head, padded.head, wire
+
+    usual, padded, wire = play(main, tmp_path, answer_head=900)
+    assert padded - usual == len("X-Padding: \r\n") + 1000
+    assert 60 < usual < 300
+    assert 850 < wire.largest_head <= 900
+    assert (wire.most_lines, wire.longest_line > 700) == (4, True)
 
 
 def test_requests_keep_the_limit_of_their_endpoint_unless_they_are_uncounted(tmp_path: Path) -> None:

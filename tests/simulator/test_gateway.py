@@ -97,6 +97,44 @@ def test_the_count_comes_before_the_parameters(desk: Desk) -> None:
     assert [desk.close(mgnMode="bad").code for _ in range(21)] == 20 * ["51000"] + ["50011"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"inst_id": ""}, "50014"),
+        ({"mgn_mode": "both"}, "51000"),
+        ({"clOrdId": "a-b"}, "51000"),
+        ({"autoCxl": 7}, "51000"),
+        ({"inst_id": "NONE-USDT-SWAP"}, "50011"),
+        ({"posSide": "long"}, "50011"),
+        ({}, "50011"),
+    ],
+)
+def test_the_form_of_a_close_may_be_checked_before_the_count(
+    open_desk: Callable[..., Desk], wrong: dict[str, Any], code: str
+) -> None:
+    desk = open_desk(form_first=True, limits={"trade/close-position": 1})
+    desk.close(**wrong)
+    assert desk.close(**wrong).code == code
+    assert (desk.exchange.journal[-1].key is None) is (code != "50011")
+
+
+BUY = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
+
+
+def ordered(desk: Desk, exp_time: str) -> str:
+    return str(desk.post(orjson.dumps(BUY), "/api/v5/trade/order", expTime=exp_time).code)
+
+
+def test_orders_may_expire_before_they_arrive(open_desk: Callable[..., Desk]) -> None:
+    desk, heedless = open_desk(), open_desk(heeds_exp_time=False)
+    now = int(1000 * desk.wall)
+    assert [ordered(desk, str(now + ms)) for ms in (-1, 0, 5000)] == ["50036", "0", "0"]
+    assert [ordered(desk, odd) for odd in ("", "x", "9" * 40, "\u0661")] == ["0"] * 4
+    assert ordered(heedless, str(now - 1)) == "0"
+    assert desk.post(orjson.dumps([BUY]), "/api/v5/trade/batch-orders", expTime=str(now - 1)).code == "50036"
+    assert desk.post(GOOD, expTime=str(now - 1)).code == "0", "a close has none"
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "post"])
 def test_a_wrong_method(desk: Desk, method: str) -> None:
     reply = desk.send(method, CLOSE, CIMultiDict(), b"")

@@ -98,7 +98,8 @@ def compare(
     if recorded.endpoint not in {POSITIONS, HISTORY}:
         yield from compare_records(recorded.endpoint, where, _pairs(recorded.endpoint, rows, others), relations)
         if recorded.endpoint != _INSTRUMENTS and len(rows) != len(others):
-            yield Found(Kind.VALUE, where, f"{len(rows)} records", f"{len(others)} records")
+            numbers = f"{len(rows)} records", f"{len(others)} records"
+            yield Found(Kind.VALUE, where, *numbers, situation=simulated.situation)
 
 
 def compare_records(
@@ -149,6 +150,12 @@ def text_of(row: Mapping[str, Any], name: str) -> str:
     """Return a field of a record, "" where it is no text."""
     value = row.get(name)
     return value if isinstance(value, str) else ""
+
+
+def number_of(row: Mapping[str, Any], name: str) -> int:
+    """Return a whole number of a record, 0 where it is none."""
+    value = text_of(row, name)
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else 0  # noqa: PLR2004 - 64 bits
 
 
 def size_of(row: Mapping[str, Any] | None) -> Decimal:

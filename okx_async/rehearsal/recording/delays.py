@@ -1,16 +1,20 @@
-"""How long closes took in a recording: between the last reading that shows the position, and the next one (pure)."""
+"""How long closes took in a recording: between the last reading that shows the position, and the next one (pure).
 
-from collections.abc import Sequence
+In the same way: how long new positions, and closed ones, took to be listed.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
-from okx_async.rehearsal.recording.compare import rows_of, size_of, text_of
-from okx_async.rehearsal.recording.differences import CLOSE, POSITIONS
+from okx_async.rehearsal.recording.compare import number_of, rows_of, size_of, text_of
+from okx_async.rehearsal.recording.differences import CLOSE, HISTORY, POSITIONS
 from okx_async.rehearsal.recording.entry import Entry
 
 _RUNNING: Final = frozenset({"51032", "51342"})
 """A close is in progress."""
+_ORDER: Final = "/api/v5/trade/order"
 _AHEAD: Final = 1_000  # requests among which the end of a close is looked for
 _BESIDE: Final = 64  # requests on their way at once, at most
 _STEP: Final = 0.001
@@ -19,12 +23,12 @@ _STEP: Final = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """How long one close took, in seconds from its arrival."""
+    """How long one change took to be seen, in seconds from the arrival of its request."""
 
     least: float
-    """Until the last reading that shows the position; 0: no reading does."""
+    """Until the last reading that does not show it; 0: every reading does."""
     most: float
-    """Until the first reading without it; inf: there is none."""
+    """Until the first reading that does; inf: there is none."""
 
     @property
     def likely(self) -> float:
@@ -44,6 +48,55 @@ def delays(entries: Sequence[Entry]) -> dict[int, Delay]:
         for place, entry in enumerate(entries)
         if entry.endpoint == CLOSE and entry.code == "0" and isinstance(entry.request, dict)
     }
+
+
+def opening_delays(entries: Sequence[Entry]) -> list[Delay]:
+    """Return how long positions took to be listed at addresses that no reading before had listed."""
+    seen: set[tuple[str, ...]] = set()
+    found = []
+    for place, entry in enumerate(entries):
+        order = entry.request
+        if entry.endpoint == POSITIONS:
+            seen |= {_address(row, "mgnMode") for row in rows_of(entry.body)}
+        elif entry.method == "POST" and entry.endpoint == _ORDER and entry.code == "0" and isinstance(order, dict):
+            address = _address(order, "tdMode")
+            if address not in seen and text_of(order, "ordType") == "market":
+                found.append(_opening(entry, address, entries[place + 1 : place + _AHEAD]))
+            seen.add(address)
+    return found
+
+
+def history_delays(entries: Sequence[Entry], started: float) -> list[Delay]:
+    """Return how long periods took to be listed in the history; `started`: Unix seconds of the beginning."""
+    asked: dict[str, list[tuple[float, int]]] = {}
+    found: dict[int, Delay] = {}
+    for entry in entries:
+        if entry.endpoint != HISTORY or entry.code != "0":
+            continue
+        latest = max((number_of(row, "uTime") for row in rows_of(entry.body)), default=0)
+        ended = latest / 1000 - started
+        if ended > 0 and latest not in found:
+            before = [at - ended for at, known in asked.get(entry.path, ()) if at >= ended and known < latest]
+            found[latest] = Delay(max(before, default=0.0), max(arrival(entry) - ended, *before, 0.0))
+        asked.setdefault(entry.path, []).append((arrival(entry), latest))
+    return [*found.values()]
+
+
+def _opening(order: Entry, address: tuple[str, ...], later: Sequence[Entry]) -> Delay:
+    begun, least = arrival(order), 0.0
+    for entry in later:
+        if entry.method == "POST" and entry.code == "0" and _names(entry.request, address[0]):
+            break
+        if entry.endpoint != POSITIONS or entry.code != "0" or not covers(entry, address[0]):
+            continue
+        if any(size_of(row) and _address(row, "mgnMode") == address for row in rows_of(entry.body)):
+            return Delay(least, max(arrival(entry) - begun, least))
+        least = max(arrival(entry) - begun, least)
+    return Delay(least, inf)
+
+
+def _address(row: Mapping[str, Any], mode: str) -> tuple[str, ...]:
+    return text_of(row, "instId"), text_of(row, mode), text_of(row, "posSide") or "net"
 
 
 def _beside(entries: Sequence[Entry], place: int) -> list[Entry]:

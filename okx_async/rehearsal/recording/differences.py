@@ -1,6 +1,6 @@
 """Differences between a recording and the simulated exchange, and the assumptions that they belong to (pure)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -16,6 +16,12 @@ LIMIT_PASSES: Final = "twenty-first-close-is-50011"
 WINDOW: Final = "window-is-sliding"
 COUNTS: Final = "refused-requests-count"
 SIGNED_FIRST: Final = "signature-is-checked-before-rate"
+BODY_FIRST: Final = "body-is-read-before-signature"
+LIMIT_FIRST: Final = "limit-is-checked-before-parameters"
+LOGIN_IN_ORDER: Final = "login-is-checked-in-order"
+CLOSE_IN_ORDER: Final = "parameters-are-checked-in-order"
+HEADS: Final = "long-request-heads-are-taken"
+POSITION_FIRST: Final = "position-is-checked-before-orders"
 IDLE: Final = "idle-connections-last-16-s"
 GOES_FLAT: Final = "accepted-close-goes-flat"
 LISTED_AT_ONCE: Final = "filled-order-is-listed-at-once"
@@ -115,7 +121,7 @@ BY_SITUATION: Final = {
 """The assumption that is about how the exchange refuses in a situation, whichever trial meets it."""
 
 
-def gathered(found: Iterable[tuple[int, str, Found]], uniform: Sequence[str] = ()) -> tuple[Difference, ...]:
+def gathered(found: Iterable[tuple[int, str, Found]], uniform: Container[str] = ()) -> tuple[Difference, ...]:
     """Return the differences, each once, in the order of their first requests.
 
     Args:

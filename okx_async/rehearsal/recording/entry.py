@@ -43,6 +43,8 @@ class Entry:
     login: Login | None = None
     """None: it is a public request."""
     content_type: str = ""
+    expires: float | None = None
+    """Seconds from the request to its expTime; None: it has none."""
     sent: Any = None
     """The body, {"json": …} or {"text": …}; None: it has none."""
     status: int
@@ -92,7 +94,15 @@ class Entry:
 
 
 _NEEDED: Final = {"trial": str, "at": float, "took": float, "method": str, "path": str, "status": int}
-_TYPES: Final = {**_NEEDED, "host": str, "content_type": str, "head": int, "longest": int, "failure": str}
+_TYPES: Final = {
+    **_NEEDED,
+    "host": str,
+    "content_type": str,
+    "expires": float,
+    "head": int,
+    "longest": int,
+    "failure": str,
+}
 _LOGIN: Final = {
     "key": ("own", "other", "none"),
     "passphrase": ("own", "other", "none"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from okx_async.rehearsal.recording.compare import Simulated, compare_records, rows_of, size_of, text_of
+from okx_async.rehearsal.recording.compare import Simulated, compare_records, number_of, rows_of, size_of, text_of
 from okx_async.rehearsal.recording.differences import (
     C_TIME_REOPENED,
     C_TIME_TURNED,
@@ -74,7 +74,7 @@ def compare_history(recorded: Entry, simulated: Simulated, relations: Relations,
     Earlier periods were the latest ones in their time.
     """
     owner = NAMES_PERIOD
-    rows = [row for row in rows_of(recorded.body) if _number(row, "uTime") >= since_ms][:1]
+    rows = [row for row in rows_of(recorded.body) if number_of(row, "uTime") >= since_ms][:1]
     others = rows_of(simulated.body)[:1]
     if len(rows) != len(others):
         yield Found(Kind.VALUE, _HISTORY, _periods(rows), _periods(others), owner)
@@ -118,8 +118,3 @@ def _told(row: Row | None) -> str:
     if row is None:
         return "not listed"
     return "open" if size_of(row) else "listed flat"
-
-
-def _number(row: Row, name: str) -> int:
-    value = text_of(row, name)
-    return int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else 0  # noqa: PLR2004 - 64 bits

@@ -40,6 +40,8 @@ _TIME: Final = "/api/v5/public/time"
 _RECORDS: Final = 20
 """Records of a long list that are kept, beside those of instruments that the rehearsal named."""
 _TEXT: Final = 2_000
+_DIGITS: Final = 15
+"""Of a time in milliseconds that is no plausible one any more."""
 
 
 class Recorder:
@@ -119,6 +121,7 @@ class Recorder:
             method=replacer.text(exchange.method),
             path=replacer.path(exchange.path),
             login=self._login(exchange, offset),
+            expires=_expires(exchange, offset),
             content_type=replacer.text(content_type),
             sent=_replaced(sent, replacer),
             status=exchange.status,
@@ -191,6 +194,13 @@ def _age(timestamp: str, now: float) -> float | None:
     except ValueError:
         return None
     return None if moment.tzinfo is None else round(now - moment.timestamp(), 3)
+
+
+def _expires(exchange: HttpExchange, offset: float) -> float | None:
+    """Return the seconds from a request to its expTime."""
+    text = CIMultiDict(exchange.request_headers).get("expTime", "")
+    known = text.isascii() and text.isdecimal() and len(text) < _DIGITS
+    return round(int(text) / 1000 - exchange.started - offset, 3) if known else None
 
 
 def _whose(given: str, own: str) -> Part:

@@ -18,9 +18,11 @@ from okx_async.rehearsal.recording.delays import arrival, delays
 from okx_async.rehearsal.recording.differences import (
     CLOSE,
     COUNTS,
+    HEADS,
     HISTORY,
     IDLE,
     LIMIT,
+    LIMIT_FIRST,
     LIMIT_PASSES,
     POSITIONS,
     SIGNED_FIRST,
@@ -32,7 +34,9 @@ from okx_async.rehearsal.recording.differences import (
 )
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry, Login, deciding_code
+from okx_async.rehearsal.recording.heads import head_sizes, unlike
 from okx_async.rehearsal.recording.names import kind_of
+from okx_async.rehearsal.recording.orders import is_malformed, is_wrongly_signed, tells_order
 from okx_async.rehearsal.recording.positions import compare_history, compare_positions
 from okx_async.rehearsal.recording.relations import Relations
 from okx_async.rehearsal.recording.scene import follow, stage_of
@@ -138,7 +142,7 @@ class _Run:
                 answers[place] = self._answer(place)
             for place, simulated in _matched(self._entries, burst, answers):
                 self._compared += 1
-                if simulated.situation:
+                if simulated.situation and not tells_order(self._entries[place]):
                     self._situations.append((place + 1, simulated.situation))
                 self._compare(place, simulated)
         self.found += self._of_connections()
@@ -147,6 +151,10 @@ class _Run:
         """Return the differences; of those about limits only the ones of these requests."""
         found = [each for each in map(self._owned, self.found) if each[0] in about_limits or not _about_limits([each])]
         uniform = _uniform(self._entries, found, self._situations)
+        for place, (number, trial, each) in enumerate(found):
+            entry = self._entries[number - 1]
+            if tells_order(entry) and uniform.get(each.situation) != (entry.code, entry.status):
+                found[place] = number, trial, replace(each, situation="")
         return Replay(
             gathered(sorted(found, key=lambda each: each[0]), uniform),
             self._compared,
@@ -158,23 +166,28 @@ class _Run:
     def _owned(self, one: tuple[int, str, Found]) -> tuple[int, str, Found]:
         """Return a difference with its assumption, where one experiment serves several trials of limits."""
         number, trial, found = one
-        login = self._entries[number - 1].login
+        entry = self._entries[number - 1]
         if trial != LIMIT_PASSES or not _about_limits([one]):
             return one
         wrong = {result.id for result in self._results if result.verdict is Verdict.NOT_HELD}
         owner = next((name for name in (WINDOW, COUNTS) if name in wrong), "")
-        if login is not None and login.signature == "wrong":
+        if is_wrongly_signed(entry):
             owner = SIGNED_FIRST
+        elif is_malformed(entry):
+            owner = LIMIT_FIRST
         return number, trial, replace(found, owner=owner)
 
     def _of_connections(self) -> Iterator[tuple[int, str, Found]]:
-        """Yield how connections behave if they do so differently: the trial has told, the requests do not."""
-        kept = next((result.observed.get("kept_idle") for result in self._results if result.id == IDLE), None)
-        keepalive = self._stage.behaviour.keepalive
-        number = max((number for number, entry in enumerate(self._entries, 1) if entry.trial == IDLE), default=0)
-        if number and isinstance(kept, bool) and kept is not (keepalive > _IDLE):
-            words = ("closed", "kept") if keepalive > _IDLE else ("kept", "closed")
-            yield number, IDLE, Found(Kind.TIMING, f"a connection idle for {_IDLE:g} s", *words)
+        """Yield how connections behave if they do so differently: the trials have told, the requests do not."""
+        observed = {result.id: result.observed for result in self._results}
+        numbers = {entry.trial: number for number, entry in enumerate(self._entries, 1)}
+        behaviour = self._stage.behaviour
+        kept = observed.get(IDLE, {}).get("kept_idle")
+        if IDLE in numbers and isinstance(kept, bool) and kept is not (behaviour.keepalive > _IDLE):
+            words = ("kept", "closed") if kept else ("closed", "kept")
+            yield numbers[IDLE], IDLE, Found(Kind.TIMING, f"a connection idle for {_IDLE:g} s", *words)
+        if HEADS in numbers and (found := unlike(head_sizes(self._results), behaviour.max_head)) is not None:
+            yield numbers[HEADS], HEADS, found
 
     def _answer(self, place: int) -> Simulated:
         entry, stage = self._entries[place], self._stage
@@ -189,6 +202,8 @@ class _Run:
 
     def _compare(self, place: int, simulated: Simulated) -> None:
         entry = self._entries[place]
+        if entry.trial == HEADS and entry.code != "0":
+            return  # what was wrong is its size, of which the trial tells
         found = [*compare(entry, simulated, self._relations, either_form_of_rate=self._either_form)]
         if entry.endpoint == POSITIONS and entry.code == simulated.code == "0":
             for inst_id in self._apart.copy():
@@ -217,6 +232,8 @@ class _Run:
             body = orjson.dumps(self._translated(sent["json"])) if "json" in sent else sent["text"].encode()
         path = self._translated_path(entry.path)
         headers = CIMultiDict({"Content-Type": entry.content_type} if entry.content_type else {})
+        if entry.expires is not None:
+            headers["expTime"] = str(round(self._ms() + 1000 * entry.expires))
         if entry.login is not None:
             headers.update(self._login(entry.login, entry.method, path, body))
         return Request(entry.method, path, headers, body, _ADDRESS)
@@ -292,19 +309,19 @@ def _matched(
 
 def _uniform(
     entries: Sequence[Entry], found: Sequence[tuple[int, str, Found]], situations: Sequence[tuple[int, str]]
-) -> list[str]:
-    """Return the situations in which every answer of the recording differs, and all in the same way."""
+) -> dict[str, tuple[str, int]]:
+    """Return the situations in which every answer differs, and all in the same way, with its code and status."""
     differing: dict[str, dict[int, tuple[str, int]]] = {}
     for number, _, each in found:
-        if each.situation and each.kind in {Kind.CODE, Kind.STATUS, Kind.FIELDS, Kind.TYPE}:
-            entry = entries[number - 1]
+        entry = entries[number - 1]
+        if each.situation and not tells_order(entry):
             differing.setdefault(each.situation, {})[number] = entry.code, entry.status
-    uniform = []
+    uniform = {}
     for situation, numbers in differing.items():
         all_of_it = {number for number, name in situations if name == situation}
-        refused = all(code not in {"", "0"} for code, _ in numbers.values())
-        if numbers.keys() == all_of_it and len(set(numbers.values())) == 1 and refused:
-            uniform.append(situation)
+        told = set(numbers.values())
+        if numbers.keys() == all_of_it and len(told) == 1 and not {code for code, _ in told} & {"", "0"}:
+            uniform[situation] = told.pop()
     return uniform
 
 

@@ -11,8 +11,9 @@ from itertools import product
 from math import inf
 from typing import Any, Final, cast
 
-from okx_async.rehearsal.recording.delays import delays, range_of
+from okx_async.rehearsal.recording.delays import delays, history_delays, opening_delays, range_of
 from okx_async.rehearsal.recording.differences import (
+    BODY_FIRST,
     BY_SITUATION,
     C_TIME_REOPENED,
     C_TIME_TURNED,
@@ -21,14 +22,16 @@ from okx_async.rehearsal.recording.differences import (
     FLAT_BY_NAME,
     FLAT_LEFT_OUT,
     IDLE,
+    LIMIT_FIRST,
     POS_ID_STAYS,
     SIGNED_FIRST,
     WINDOW,
-    Found,
     Kind,
 )
 from okx_async.rehearsal.recording.document import Recording
 from okx_async.rehearsal.recording.entry import Entry
+from okx_async.rehearsal.recording.heads import settled_heads
+from okx_async.rehearsal.recording.orders import ORDERS, settled_orders
 from okx_async.rehearsal.recording.replay import Replay, replay
 from okx_async.rehearsal.results import Verdict
 from okx_async.simulator import Behaviour, Refusal
@@ -45,9 +48,11 @@ OF_LIMITS: Final[Mapping[str, tuple[Any, ...]]] = {
 """Settings of limits and their values, the default first: none means anything without the others."""
 VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
     "body_first": (True, False),
+    "form_first": (False, True),
     "empty_is_absent": (True, False),
     "lenient_booleans": (False, True),
     "pos_side_echo": ("net", "long", "short", ""),
+    "heeds_exp_time": (True, False),
     "cl_ord_id_kept": (True, False),
     "cl_ord_id_reusable": (True, False),
     "auto_cxl_algos": (False, True),
@@ -62,10 +67,12 @@ OF_TRIALS: Final[Mapping[str, tuple[str, ...]]] = {
     "count_rejected": (COUNTS,),
     "options_by_family": ("options-are-counted-by-family",),
     "rate_first": (SIGNED_FIRST,),
-    "body_first": ("body-is-read-before-signature",),
+    "body_first": (BODY_FIRST,),
+    "form_first": (LIMIT_FIRST,),
     "empty_is_absent": ("empty-parameters-count-as-absent",),
     "lenient_booleans": ("auto-cxl-as-text-is-51000",),
     "pos_side_echo": (ECHO,),
+    "heeds_exp_time": ("expired-order-is-refused",),
     "cl_ord_id_kept": ("close-carries-its-cl-ord-id",),
     "cl_ord_id_reusable": ("ended-cl-ord-id-may-be-used-again",),
     "lists_flat": (FLAT_BY_NAME, FLAT_LEFT_OUT),
@@ -74,6 +81,8 @@ OF_TRIALS: Final[Mapping[str, tuple[str, ...]]] = {
     "reopen_keeps_pos_id": (POS_ID_STAYS,),
 }
 """The assumptions that the default of a setting stands for: where all of them held it is no other value."""
+_EVEN_IF_EQUAL: Final = frozenset({*ORDERS, "answer_head"})
+"""Settings that are taken over where they explain no less than the default: heads of answers are not compared."""
 _ROUNDS: Final = 3
 _SHORT: Final = 15.0
 """Seconds after which idle connections end if one of 16 s was gone: when exactly is not measured."""
@@ -88,8 +97,7 @@ def settle(recording: Recording) -> Recording:
     """Return the recording with the settings that it settles."""
     search = _Search(recording)
     settings: dict[str, Any] = {}
-    for name, value in _measured(recording):
-        search.adopt(settings, name, value)
+    _adopt_measured(search, settings)
     limits = _of_limits(search, settings)
     settings |= {name: value for name, value in limits.items() if not contradicts(recording, name, value)}
     for _ in range(_ROUNDS):
@@ -100,6 +108,7 @@ def settle(recording: Recording) -> Recording:
                     search.adopt(settings, name, value)
         if settings == before:
             break
+    _adopt_measured(search, settings)  # what explains nothing before the other settings are known
     if refusals := _refusals(recording, search.run(settings)):
         search.adopt(settings, "refusals", refusals, even_if_equal=True)
     for name, values in VALUES.items():
@@ -138,11 +147,17 @@ def _of_limits(search: "_Search", settings: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
+def _adopt_measured(search: "_Search", settings: dict[str, Any]) -> None:
+    for name, value in _measured(search.recording):
+        if name not in settings:
+            search.adopt(settings, name, value, even_if_equal=name in _EVEN_IF_EQUAL)
+
+
 class _Search:
     """Replays of one recording with different settings."""
 
     def __init__(self, recording: Recording) -> None:
-        self._recording = recording
+        self.recording = recording
         self._replays: dict[str, Replay] = {}
 
     def run(self, settings: Mapping[str, Any]) -> Replay:
@@ -151,7 +166,7 @@ class _Search:
         changed = {name: value for name, value in settings.items() if value != getattr(defaults, name)}
         key = repr(sorted(changed.items()))
         if key not in self._replays:
-            self._replays[key] = replay(self._recording, cast("Settings", changed))
+            self._replays[key] = replay(self.recording, cast("Settings", changed))
         return self._replays[key]
 
     def cost(self, settings: Mapping[str, Any]) -> int:
@@ -179,14 +194,27 @@ def _measured(recording: Recording) -> Iterator[tuple[str, Any]]:
         lag = result.observed.get("positions_lag")
         if isinstance(lag, int | float) and not isinstance(lag, bool) and 0 < lag < inf:
             yield "positions_lag", float(lag)
+        if result.id == LIMIT_FIRST and result.observed.get("form_first") is True:
+            yield "form_first", True  # else the answers about limits are not explained
         if result.id == IDLE and result.observed.get("kept_idle") is False:
             yield "keepalive", _SHORT
-    if (seconds := range_of([*delays(recording.entries).values()])) is not None:
-        yield "fill_delay", seconds
+    yield from settled_orders(recording.results)
+    yield from settled_heads(recording)
+    yield from _delays(recording)
     if (age := _max_age(recording.entries)) is not None:
         yield "max_age", age
     if (limit := _limit(recording.entries)) is not None:
         yield "limits", {_CLOSE: limit}
+
+
+def _delays(recording: Recording) -> Iterator[tuple[str, Any]]:
+    """Yield how long closes, new positions and closed periods took to be seen."""
+    if (seconds := range_of([*delays(recording.entries).values()])) is not None:
+        yield "fill_delay", seconds
+    if (seconds := range_of(opening_delays(recording.entries))) is not None:
+        yield "opening_lag", seconds
+    if (seconds := range_of(history_delays(recording.entries, recording.started))) is not None:
+        yield "history_lag", sum(seconds) / 2 if isinstance(seconds, tuple) else seconds
 
 
 def _max_age(entries: Sequence[Entry]) -> float | None:
@@ -221,7 +249,7 @@ def _refusals(recording: Recording, replayed: Replay) -> dict[str, Refusal]:
     situations: dict[str, list[int]] = {}
     for number, situation in replayed.situations:
         situations.setdefault(situation, []).append(number)
-    differing = {each.situation for _, _, each in replayed.found if _is_of_refusal(each)}
+    differing = {each.situation for _, _, each in replayed.found}
     refusals = {}
     for situation, numbers in situations.items():
         told = {_told(recording.entries[number - 1]) for number in numbers}
@@ -231,10 +259,6 @@ def _refusals(recording: Recording, replayed: Replay) -> dict[str, Refusal]:
             if code not in {"", "0"} and status:
                 refusals[situation] = _refusal(code, status, shape)
     return refusals
-
-
-def _is_of_refusal(found: Found) -> bool:
-    return bool(found.situation) and found.kind in {Kind.CODE, Kind.STATUS, Kind.FIELDS, Kind.TYPE}
 
 
 def _refusal(code: str, status: int, shape: Shape | None) -> Refusal:

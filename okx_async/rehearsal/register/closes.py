@@ -12,7 +12,7 @@ CLOSES: Final = (
         ("_flatten.confirm", "_flatten.engine"),
         "assumed",
         Danger.OPENS,
-        8,
+        7,
         1,
     ),
     Assumption(
@@ -22,7 +22,7 @@ CLOSES: Final = (
         ("_rest.records", "simulator.api.closing"),
         "observed",
         Danger.OPENS,
-        6,
+        5,
         1,
     ),
     Assumption(
@@ -32,7 +32,7 @@ CLOSES: Final = (
         ("_flatten.engine", "_errors"),
         "observed",
         Danger.OPENS,
-        7,
+        30,
         1,
     ),
     Assumption(
@@ -42,7 +42,17 @@ CLOSES: Final = (
         ("_rest.codes", "_flatten.order_roles"),
         "documented",
         Danger.OPENS,
-        8,
+        33,
+        1,
+    ),
+    Assumption(
+        "position-is-checked-before-orders",
+        "A close of the wrong margin mode is refused for its missing position, though an order of the right one rests.",
+        "opens a cross position, rests a reduce-only order far from the price, and closes the isolated one",
+        ("simulator.api.closing",),
+        "assumed",
+        Danger.OPENS,
+        33,
         1,
     ),
     Assumption(
@@ -52,7 +62,7 @@ CLOSES: Final = (
         ("_client", "_flatten.flatten"),
         "documented",
         Danger.OPENS,
-        10,
+        27,
         1,
     ),
     Assumption(
@@ -62,7 +72,7 @@ CLOSES: Final = (
         ("simulator.api.closing",),
         "assumed",
         Danger.OPENS,
-        8,
+        7,
         1,
     ),
     Assumption(
@@ -72,7 +82,7 @@ CLOSES: Final = (
         ("_calls.caller", "_flatten.leg"),
         "documented",
         Danger.OPENS,
-        12,
+        38,
         2,
     ),
     Assumption(
@@ -92,8 +102,9 @@ CLOSES: Final = (
         ("_flatten.guard", "_flatten.readings"),
         "documented",
         Danger.OPENS,
-        10,
+        35,
         2,
+        pos_mode="long_short_mode",
     ),
     Assumption(
         "confirm-proves-flat",
@@ -102,7 +113,7 @@ CLOSES: Final = (
         ("_flatten.confirm", "_flatten.closing"),
         "assumed",
         Danger.OPENS,
-        7,
+        9,
         1,
     ),
     Assumption(
@@ -112,7 +123,7 @@ CLOSES: Final = (
         ("_calls.batch",),
         "assumed",
         Danger.OPENS,
-        8,
+        7,
         1,
     ),
     Assumption(
@@ -122,7 +133,7 @@ CLOSES: Final = (
         ("_flatten.flatten", "_flatten.engine"),
         "assumed",
         Danger.OPENS,
-        14,
+        17,
         1,
         seconds=3.0,
     ),

@@ -12,7 +12,7 @@ RECORDS: Final = (
         ("_flatten.readings", "_flatten.guard"),
         "assumed",
         Danger.OPENS,
-        6,
+        28,
         1,
     ),
     Assumption(
@@ -32,7 +32,7 @@ RECORDS: Final = (
         ("_flatten.readings", "simulator.api.reading"),
         "documented",
         Danger.OPENS,
-        8,
+        7,
         1,
     ),
     Assumption(
@@ -42,8 +42,8 @@ RECORDS: Final = (
         ("_flatten.guard", "simulator.books.positions"),
         "documented",
         Danger.OPENS,
-        12,
-        2,
+        0,
+        experiment="reopening",
     ),
     Assumption(
         "c-time-is-new-after-reopening",
@@ -52,8 +52,8 @@ RECORDS: Final = (
         ("_flatten.guard", "simulator.books.positions"),
         "observed",
         Danger.OPENS,
-        12,
-        2,
+        0,
+        experiment="reopening",
     ),
     Assumption(
         "c-time-is-new-after-a-turn",
@@ -62,8 +62,9 @@ RECORDS: Final = (
         ("simulator.books.positions",),
         "assumed",
         Danger.OPENS,
-        9,
+        39,
         2,
+        pos_mode="net_mode",
     ),
     Assumption(
         "history-names-the-period",
@@ -72,7 +73,7 @@ RECORDS: Final = (
         ("simulator.api.history",),
         "documented",
         Danger.OPENS,
-        10,
+        8,
         1,
     ),
 )

@@ -5,12 +5,20 @@ from typing import Final
 
 import orjson
 
+from okx_async._errors import OutcomeUnknownError
+from okx_async._models import Outcome
+from okx_async._rest.outcomes import classify
 from okx_async._rest.requests import ACCOUNT_CONFIG, CLOSE_PATH, PUBLIC_TIME, ApiRequest, positions
 from okx_async.rehearsal.results import Verdict
-from okx_async.rehearsal.stage import Observation, Stage
+from okx_async.rehearsal.stage import NotTriedError, Observation, Stage
 from okx_async.rehearsal.wire import Reply, Twist
 
 _LONGEST_LINE: Final = 8190
+_MOST_LINES: Final = 128
+_HEADS: Final = (2_048, 4_096, 8_192, 16_384, 32_768)
+"""Bytes of the heads of requests that are tried."""
+_NEEDED_HEAD: Final = 4_096
+_PADDING: Final = "X-Padding"
 _IDLE: Final = 16.0
 _TAKEN_AGE: Final = 25.0
 _REFUSED_AGE: Final = 60.0
@@ -38,10 +46,36 @@ async def query_is_signed_as_sent(stage: Stage) -> Observation:
 async def answers_have_short_heads(stage: Stage) -> Observation:
     """Measure the heads of all answers so far."""
     await stage.wire.ask(PUBLIC_TIME)
-    longest = stage.wire.longest_line
+    wire = stage.wire
     return Observation(
-        longest <= _LONGEST_LINE, f"the longest line of a head had {longest} bytes", {"longest_line": longest}
+        wire.longest_line <= _LONGEST_LINE and wire.most_lines <= _MOST_LINES,
+        f"the longest line of a head had {wire.longest_line} bytes; of all lines together there were at most "
+        f"{wire.most_lines}, of {wire.largest_head} bytes",
+        {"longest_line": wire.longest_line, "lines": wire.most_lines, "head": wire.largest_head},
     )
+
+
+async def long_heads_are_taken(stage: Stage) -> Observation:
+    """Send requests with ever larger heads, until one is refused."""
+    usual = taken = (await stage.wire.ask(PUBLIC_TIME)).head
+    refused, words = 0, ""
+    for size in _HEADS:
+        padding = {_PADDING: "x" * (size - usual - len(f"{_PADDING}: \r\n"))}
+        try:
+            reply = await stage.wire.ask(PUBLIC_TIME, Twist(headers=padding))
+        except OutcomeUnknownError:
+            refused, words = size, f"one of {size} bytes is not answered"
+            break
+        if classify(reply.answer) is Outcome.RATE:
+            raise NotTriedError(f"refused for rate ({reply.told()})")
+        if reply.code != "0":
+            refused, words = size, f"one of {size} bytes is answered {reply.told()}"
+            break
+        taken = reply.head
+    if refused and (after := await stage.wire.ask(PUBLIC_TIME)).code != "0":
+        raise NotTriedError(f"requests of the usual size are refused too ({after.told()})")
+    seen = {"head_taken": taken} | ({"head_refused": refused} if refused else {})
+    return Observation(taken >= _NEEDED_HEAD, f"a head of {taken} bytes is taken; {words or 'none was refused'}", seen)
 
 
 async def idle_connections_last(stage: Stage) -> Observation:

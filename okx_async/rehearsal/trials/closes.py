@@ -10,7 +10,7 @@ from okx_async._quota import Quota
 from okx_async.rehearsal.stage import NotTriedError, Observation, Stage, check_refused
 from okx_async.rehearsal.trials.access import coded
 from okx_async.rehearsal.trials.refusals import NO_INSTRUMENT
-from okx_async.rehearsal.wire import get
+from okx_async.rehearsal.wire import Reply, get
 
 GOES_FLAT: Final = "accepted-close-goes-flat"
 LONGEST: Final = 10.0
@@ -20,6 +20,8 @@ _PATIENCE: Final = 25.0
 _STAND_STILL: Final = 0.5
 _FAR: Final = Decimal("1.02")
 """Times the price: where an order rests and is still within the price limits."""
+_NOTHING_THERE: Final = frozenset({"51023", "51043", "51169"})
+_PENDING_ORDERS: Final = "51115"
 _NOTHING_DONE: Final = frozenset({"51023", "51032", "51342", "51169", "51043"})
 _PENDING: Final = Quota(60, 2.0)
 
@@ -51,10 +53,7 @@ async def echo_names_the_side(stage: Stage) -> Observation:
 async def wrong_margin_mode(stage: Stage) -> Observation:
     """Close the isolated position while the cross one is open."""
     await stage.open()
-    reply = await stage.close(mgnMode="isolated")
-    await asyncio.sleep(_STAND_STILL)
-    if reply.code == "0" and await stage.until(lambda here: not here, LONGEST) is None:
-        check_refused(reply, stage.instrument.inst_id)  # it has closed something, and not what the trial had opened
+    reply = await _close_isolated(stage)
     here = await stage.held()
     seen = coded(reply, "51023")
     left = "is still open" if here else "is gone"
@@ -71,6 +70,18 @@ async def resting_close_order(stage: Stage) -> Observation:
         f"{seen.evidence}; the position {'is still open' if here else 'is gone'}",
         seen.observed,
     )
+
+
+async def position_before_orders(stage: Stage) -> Observation:
+    """Close the isolated position while the cross one is open, and a reduce-only order of it rests."""
+    await _open_with_order(stage)
+    reply = await _close_isolated(stage)
+    code = reply.code.partition("_")[0]
+    if code not in {*_NOTHING_THERE, _PENDING_ORDERS}:
+        raise NotTriedError(f"answered {reply.told()}, which names neither")
+    order = ("orders", "position") if code == _PENDING_ORDERS else ("position", "orders")
+    seen = {"code": code, "close_checks": " ".join(order)}
+    return Observation(code != _PENDING_ORDERS, f"answered {reply.told()}", seen)
 
 
 async def auto_cxl_cancels_first(stage: Stage) -> Observation:
@@ -164,6 +175,15 @@ async def flatten_proves_flat(stage: Stage) -> Observation:
     states = ", ".join(row.state.value for row in report.rows) or "no row"
     here = await stage.held()
     return Observation(report.flat and bool(report.rows) and not here, f"flat={report.flat}: {states}")
+
+
+async def _close_isolated(stage: Stage) -> Reply:
+    """Close the isolated position, of which there is none."""
+    reply = await stage.close(mgnMode="isolated")
+    await asyncio.sleep(_STAND_STILL)
+    if reply.code == "0" and await stage.until(lambda here: not here, LONGEST) is None:
+        check_refused(reply, stage.instrument.inst_id)  # it has closed something, and not what the trial had opened
+    return reply
 
 
 async def _open_with_order(stage: Stage) -> str:

@@ -41,6 +41,8 @@ class _Burst:
     next: Reply
     """The one after them."""
     wrongly_signed: Reply
+    malformed: Reply
+    """Of a close with a wrong parameter."""
     elsewhere: Reply | None
     """Of another instrument."""
     room: float | None
@@ -95,6 +97,13 @@ async def signature_before_rate(stage: Stage) -> Observation:
     reply = (await _exhausted(stage)).wrongly_signed
     rate_first = reply.code == _REFUSED
     return Observation(not rate_first, f"answered {reply.told()}", {"code": reply.code, "rate_first": rate_first})
+
+
+async def limit_before_parameters(stage: Stage) -> Observation:
+    """Send a wrong parameter while the limit is exhausted."""
+    reply = (await _exhausted(stage)).malformed
+    form_first = reply.code != _REFUSED
+    return Observation(not form_first, f"answered {reply.told()}", {"code": reply.code, "form_first": form_first})
 
 
 async def instruments_apart(stage: Stage) -> Observation:
@@ -168,6 +177,7 @@ async def _experiment(stage: Stage) -> _Burst:
     began = min((reply.sent + reply.received) / 2 for reply in first)
     following = await stage.close_nothing(_UNCOUNTED)
     wrongly_signed = await stage.close_nothing(Twist(uncounted=True, wrong_signature=True))
+    malformed = await stage.close_nothing(_UNCOUNTED, mgnMode="none")
     elsewhere = await stage.close_nothing(inst_id=other) if other else None
     room = None
     while following.code == _REFUSED and loop.time() - began < 2 * _PER:
@@ -177,7 +187,7 @@ async def _experiment(stage: Stage) -> _Burst:
             break
         await asyncio.sleep(_PROBES)
     await _rest(stage)
-    return _Burst(tuple(reply.code for reply in first), following, wrongly_signed, elsewhere, room)
+    return _Burst(tuple(reply.code for reply in first), following, wrongly_signed, malformed, elsewhere, room)
 
 
 async def _other(stage: Stage) -> str | None:

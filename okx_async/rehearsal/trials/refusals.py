@@ -2,14 +2,19 @@
 
 from typing import Final
 
+from okx_async._models import Outcome
 from okx_async._quota import Quota
-from okx_async.rehearsal.stage import Observation, Stage
+from okx_async._rest.outcomes import classify
+from okx_async.rehearsal.stage import NotTriedError, Observation, Stage
 from okx_async.rehearsal.trials.access import body_of, coded
 from okx_async.rehearsal.wire import post
 
 NO_INSTRUMENT: Final = "NONE-OKXASYNC-SWAP"
 """An id in the right form that no exchange lists."""
 _NO_ORDER: Final = "100000000000000001"
+_PAST: Final = 10.0
+"""Seconds since the expiry."""
+_EXPIRED: Final = ("50036", "50037")
 _CANCELS: Final = Quota(15, 2.0)
 
 
@@ -41,6 +46,15 @@ async def auto_cxl_as_text(stage: Stage) -> Observation:
     seen = coded(await stage.close_nothing(autoCxl="true"), "51000")
     taken = not seen.held  # nothing is open: another refusal came past the check of its form
     return Observation(seen.held, seen.evidence, {**seen.observed, "lenient_booleans": taken})
+
+
+async def expired_order(stage: Stage) -> Observation:
+    """Place an order whose expiry is past."""
+    _, reply = await stage.place("buy", expires=-_PAST)
+    seen = coded(reply, *_EXPIRED)
+    if not seen.held and classify(reply.answer) is not Outcome.ACCEPTED:
+        raise NotTriedError(f"answered {reply.told()}, which says nothing of its expiry")
+    return Observation(seen.held, seen.evidence, {**seen.observed, "heeds_exp_time": seen.held})
 
 
 async def unknown_order(stage: Stage) -> Observation:

@@ -26,6 +26,8 @@ _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\
 KEY, PASSPHRASE, SIGN, TIMESTAMP, DEMO = map(
     istr, ("OK-ACCESS-KEY", "OK-ACCESS-PASSPHRASE", "OK-ACCESS-SIGN", "OK-ACCESS-TIMESTAMP", "x-simulated-trading")
 )
+_NEEDED = ((KEY, "50103"), (PASSPHRASE, "50104"), (SIGN, "50106"), (TIMESTAMP, "50107"))
+"""The headers of a login, and the code of a missing one."""
 _FIRST_UID = 44705892343619584
 
 
@@ -132,11 +134,7 @@ class Accounts:
 
     def identify(self, headers: Mapping[str, str], server_ms: int, ip: str) -> ApiKey:
         """Return the key of a request, or raise Refused; the signature is not checked here."""
-        name = _needed(headers, KEY, "50103")
-        _needed(headers, PASSPHRASE, "50104")
-        _needed(headers, SIGN, "50106")
-        _needed(headers, TIMESTAMP, "50107")
-        key = self._keys.get(name)
+        key = self._keys.get(headers.get(KEY, ""))
         for check in self._before:
             self._check(check, key, headers, server_ms, ip)
         assert key is not None, "the key is checked before the signature"  # noqa: S101 - Behaviour checks it
@@ -154,24 +152,28 @@ class Accounts:
         ip: str,
     ) -> None:
         """Raise Refused unless the request is signed with the key's secret, and passes the checks that come after."""
-        timestamp = headers[TIMESTAMP]
-        if headers[SIGN] != signature(key.credentials.secret_key, timestamp, method, raw_path, body):
+        given, timestamp = _needed(headers, SIGN, "50106"), _needed(headers, TIMESTAMP, "50107")
+        if given != signature(key.credentials.secret_key, timestamp, method, raw_path, body):
             raise Refused("50113")
         for check in self._after:
             self._check(check, key, headers, server_ms, ip)
 
     def _check(self, check: str, key: ApiKey | None, headers: Mapping[str, str], server_ms: int, ip: str) -> None:
         """Make one check of `Behaviour.auth_checks`."""
-        if check == "timestamp":
-            if abs(_timestamp_ms(headers[TIMESTAMP]) - server_ms) > self._max_age_ms:  # exactly 30 s still passes
+        if check == "headers":
+            _need_all(headers)
+        elif check == "timestamp":
+            if (
+                abs(_timestamp_ms(_needed(headers, TIMESTAMP, "50107")) - server_ms) > self._max_age_ms
+            ):  # exactly 30 s still passes
                 raise Refused("50102")
         elif key is None:
-            raise Refused("50119" if _KEY_FORM.fullmatch(headers[KEY]) else "50111")
+            raise Refused("50119" if _KEY_FORM.fullmatch(_needed(headers, KEY, "50103")) else "50111")
         elif check == "environment":
             if (headers.get(DEMO, "0") == "1") != key.account.demo:
                 raise Refused("50101")
         elif check == "passphrase":
-            if headers[PASSPHRASE] != key.credentials.passphrase:
+            if _needed(headers, PASSPHRASE, "50104") != key.credentials.passphrase:
                 raise Refused("50105")
         elif check == "ip" and key.ip and ip not in key.ip.split(","):
             raise Refused("50110", f"Your IP {ip} is not included in your API key's {key.ip} IP whitelist.")
@@ -196,6 +198,11 @@ def _needed(headers: Mapping[str, str], name: str, code: str) -> str:
     if not value:
         raise Refused(code)
     return value
+
+
+def _need_all(headers: Mapping[str, str]) -> None:
+    for name, code in _NEEDED:
+        _needed(headers, name, code)
 
 
 def _timestamp_ms(text: str) -> int:

@@ -18,7 +18,8 @@ Seconds: TypeAlias = float | tuple[float, float]
 
 ListsFlat: TypeAlias = Literal["named", "never", "always"]
 
-AUTH_CHECKS = ("timestamp", "key", "environment", "passphrase", "ip", "signature")
+AUTH_CHECKS = ("headers", "timestamp", "key", "environment", "passphrase", "ip", "signature")
+_OF_THE_KEY = AUTH_CHECKS[3:]
 CLOSE_CHECKS = (
     "instId",
     "mgnMode",
@@ -35,6 +36,7 @@ CLOSE_CHECKS = (
 )
 _CODE = re.compile(r"[A-Za-z0-9_]{1,16}", re.ASCII)
 _LEAST_HEAD = 1024  # bytes that every usual request needs
+_MOST_PADDING = 65536  # bytes of an answer's head
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,14 @@ class Settings(TypedDict, total=False):
     options_by_family: bool
     body_first: bool
     rate_first: bool
+    form_first: bool
     auth_checks: tuple[str, ...]
     close_checks: tuple[str, ...]
     max_age: float
     empty_is_absent: bool
     lenient_booleans: bool
     pos_side_echo: str
+    heeds_exp_time: bool
     cl_ord_id_kept: bool
     cl_ord_id_reusable: bool
     auto_cxl_algos: bool
@@ -87,6 +91,7 @@ class Settings(TypedDict, total=False):
     refusals: Mapping[str, Refusal]
     keepalive: float
     max_head: int
+    answer_head: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +115,10 @@ class Behaviour:
     """Whether the body's form is checked before authentication, or after it."""
     rate_first: bool = False
     """Whether a request is counted before its signature is checked, or after it."""
+    form_first: bool = False
+    """Whether a close's parameters are checked for their form before the request is counted, or after it."""
     auth_checks: tuple[str, ...] = AUTH_CHECKS
-    """The order of the checks of authentication, after that for missing headers."""
+    """The order of the checks of authentication; "headers": whether one is missing."""
     close_checks: tuple[str, ...] = CLOSE_CHECKS
     """The order of the checks of a close."""
     max_age: float = 30.0
@@ -122,6 +129,8 @@ class Behaviour:
     """Whether ``autoCxl`` may be the text ``"true"``."""
     pos_side_echo: str = "net"
     """The ``posSide`` of the answer to a close that named none."""
+    heeds_exp_time: bool = True
+    """Whether an order that arrives after its ``expTime`` is refused."""
     cl_ord_id_kept: bool = True
     """Whether the order that a close makes has the close's ``clOrdId``."""
     cl_ord_id_reusable: bool = True
@@ -150,6 +159,8 @@ class Behaviour:
     """Seconds after which an idle connection is closed."""
     max_head: int = 32 * 1024
     """Bytes that the first line and the headers of a request may have."""
+    answer_head: int = 0
+    """Bytes that the head of an answer has at least: padding makes up what it lacks."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -200,6 +211,11 @@ def _check_head(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be at least {_LEAST_HEAD} bytes, got {value!r}")
 
 
+def _check_padding(name: str, value: Any) -> None:
+    if not (_is_number(value) and isinstance(value, int) and 0 <= value <= _MOST_PADDING):
+        raise ValueError(f"{name} must be from 0 to {_MOST_PADDING} bytes, got {value!r}")
+
+
 def _check_side(name: str, value: Any) -> None:
     if value not in {"net", "long", "short", ""}:
         raise ValueError(f'{name} must be "net", "long", "short" or "", got {value!r}')
@@ -219,8 +235,8 @@ def _check_order(name: str, value: Any) -> None:
     known = AUTH_CHECKS if name == "auth_checks" else CLOSE_CHECKS
     if not (isinstance(value, tuple) and len(value) == len(known) and set(value) == set(known)):
         raise ValueError(f"{name} must be an order of {', '.join(known)}, got {value!r}")
-    if name == "auth_checks" and any(value.index("key") > value.index(later) for later in AUTH_CHECKS[2:]):
-        raise ValueError(f"{name}: only the timestamp can be checked before the key, got {value!r}")
+    if name == "auth_checks" and any(value.index("key") > value.index(later) for later in _OF_THE_KEY):
+        raise ValueError(f"{name}: only headers and timestamp can be checked before the key, got {value!r}")
 
 
 _CHECKS: dict[str, Callable[[str, Any], None]] = {
@@ -238,5 +254,6 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "refusals": _check_refusals,
     "keepalive": _check_time,
     "max_head": _check_head,
+    "answer_head": _check_padding,
 }
 """By field; the others are booleans."""

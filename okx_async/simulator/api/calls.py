@@ -114,6 +114,8 @@ class Route:
     """Seconds of the limit's window."""
     batch: bool = False
     """Whether the body is a list; each of its items is counted."""
+    expires: bool = False
+    """Whether a request may have an ``expTime``."""
 
 
 def parameter_error(name: str) -> Refused:

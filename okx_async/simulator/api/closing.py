@@ -14,6 +14,7 @@ from okx_async.simulator.books.positions import Position
 
 _FUTURES_MODE = "2"
 _LEAD_TRADER = "1"
+_OF_FORM = frozenset({"instId", "mgnMode", "ids", "autoCxl"})
 
 
 @dataclass(slots=True)
@@ -49,9 +50,11 @@ class _Close:
 
     @property
     def blocking(self) -> list[PendingOrder]:
-        """The live orders that would reduce the position."""
-        position = self.position
-        return [] if position is None else self.venue.orders.blocking(position)
+        """The live orders that would reduce the position; where there is none, those of the instrument's side."""
+        position, orders = self.position, self.venue.orders
+        if position is None:
+            return orders.closing_at(self.call.user_id, self.inst_id, self.call.text("posSide") or "net")
+        return orders.blocking(position)
 
 
 def close_position(venue: Venue, call: Call) -> list[Any]:
@@ -70,6 +73,14 @@ def close_position(venue: Venue, call: Call) -> list[Any]:
     call.executed = True
     said = call.text("posSide") or venue.behaviour.pos_side_echo
     return [{"clOrdId": call.text("clOrdId"), "instId": close.inst_id, "posSide": said, "tag": call.text("tag")}]
+
+
+def check_form(venue: Venue, call: Call) -> None:
+    """Raise Refused if a parameter of a close is missing or malformed, whatever it names."""
+    close = _Close(venue, call)
+    for name in venue.behaviour.close_checks:
+        if name in _OF_FORM:
+            _CHECKS[name](close)
 
 
 def _check_inst_id(close: _Close) -> None:

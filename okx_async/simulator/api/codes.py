@@ -43,6 +43,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "50026": (500, "System error. Try again later."),
     "50027": (200, "The account is restricted from trading."),
     "50035": (403, "This endpoint requires that APIKey must be bound to IP."),
+    "50036": (200, "The expTime can't be earlier than the current system time."),
     "50061": (200, "Sub-account rate limit exceeded."),
     "50100": (400, "API frozen, please contact customer service."),
     "50101": (401, "APIKey does not match current environment."),

@@ -53,17 +53,22 @@ def _trade(
     *,
     per: float = PER,
     batch: bool = False,
+    expires: bool = False,
 ) -> Route:
     """Return a private endpoint that changes something."""
-    return Route("POST", f"/api/v5/{name}", limit, scope, act, permission="trade", per=per, batch=batch)
+    return Route(
+        "POST", f"/api/v5/{name}", limit, scope, act, permission="trade", per=per, batch=batch, expires=expires
+    )
 
 
 ROUTES = {
     (route.method, route.path): route
     for route in (
         _trade("trade/close-position", 20, close_position, _close_scope),
-        _trade("trade/order", 60, place_order, _inst_scope("trade/order")),
-        _trade("trade/batch-orders", 300, place_batch_orders, _inst_scope("trade/batch-orders"), batch=True),
+        _trade("trade/order", 60, place_order, _inst_scope("trade/order"), expires=True),
+        _trade(
+            "trade/batch-orders", 300, place_batch_orders, _inst_scope("trade/batch-orders"), batch=True, expires=True
+        ),
         _trade("trade/cancel-order", 60, cancel_order, _inst_scope("trade/cancel-order")),
         _trade(
             "trade/cancel-batch-orders", 300, cancel_batch_orders, _inst_scope("trade/cancel-batch-orders"), batch=True

@@ -9,6 +9,7 @@ SITUATIONS: dict[str, str] = {
     "50002": "malformed JSON",
     "50006": "wrong Content-Type",
     "50011": "limit exceeded",
+    "50036": "expired order",
     "50101": "wrong environment",
     "50102": "old timestamp",
     "50103": "no key header",

@@ -149,6 +149,15 @@ class Orders:
         """Return the live orders that would reduce this position, and so block a close of it."""
         return [order for order in self._pending.values() if _closes(order, position)] if self._pending else []
 
+    def closing_at(self, user_id: str, inst_id: str, pos_side: str) -> list[PendingOrder]:
+        """Return the live orders that would reduce a position of this side, in whichever margin mode."""
+        address = (user_id, inst_id, pos_side)
+        return [
+            order
+            for order in self._pending.values()
+            if order.closing and (order.user_id, order.inst_id, order.pos_side) == address
+        ]
+
     def attached(self, position: Position) -> list[AlgoOrder]:
         """Return the algo orders that would reduce this position."""
         return [order for order in self._algos.values() if _closes(order, position)] if self._algos else []

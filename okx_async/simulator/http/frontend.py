@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from okx_async.simulator.http.connections import Connections, HttpConnection
+from okx_async.simulator.http.heads import padding
 from okx_async.simulator.http.messages import Answer, Request
 
 _BLANKS = b" " * 65536
@@ -28,6 +29,7 @@ class HttpFrontend:
         latency: Returns the seconds that a request, or an answer, is under way.
         keepalive: Seconds that an idle connection is kept; by default 75.
         max_head: Bytes that the first line and the headers of a request may have; by default 32 KiB.
+        answer_head: Bytes that the head of an answer has at least.
         control: Returns the answer to a request that steers the exchange, None for any other; by default there is none.
     """
 
@@ -40,13 +42,14 @@ class HttpFrontend:
         latency: Callable[[], float],
         keepalive: float = 75.0,
         max_head: int = 32 * 1024,
+        answer_head: int = 0,
         control: Callable[[Request], Answer | None] | None = None,
     ) -> None:
         self._gateway = gateway
         self._clock = clock
         self._wall_clock = wall_clock
         self._latency = latency
-        self._keepalive, self._max_head = keepalive, max_head
+        self._keepalive, self._max_head, self._answer_head = keepalive, max_head, answer_head
         self._control = control
         self._timers: set[asyncio.TimerHandle] = set()
         self._server: asyncio.Server | None = None
@@ -109,6 +112,9 @@ class HttpFrontend:
             return
         length = answer.padding + len(answer.body)
         first = connection.head(answer.status, answer.content_type, length, answer.headers)
+        if len(first) < self._answer_head:
+            headers = {**answer.headers, **padding(self._answer_head - len(first))}
+            first = connection.head(answer.status, answer.content_type, length, headers)
         if request.method == "HEAD":
             connection.write(first)
             connection.answered()

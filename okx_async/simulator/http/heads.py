@@ -23,6 +23,8 @@ _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _CONNECTION, _CODING, _LENGTH, _EXPECT = map(istr, ("Connection", "Transfer-Encoding", "Content-Length", "Expect"))
 _NUMBER = re.compile(r"[0-9]{1,15}")  # longer ones are no plausible size
 _NO_BODY = ["0"]
+_LINE = 4000  # bytes of a line of padding
+_NAMED = len("X-Padding-0: \r\n")
 
 
 class Malformed(Exception):  # noqa: N818 - ends a connection, never leaves this package
@@ -68,6 +70,12 @@ def answer_head(status: int, content_type: str, length: int, headers: Mapping[st
     """Return status line, headers and empty line of an answer; `last`: the connection ends with it."""
     more = "".join(f"{name}: {value}\r\n" for name, value in headers.items()) if headers else ""
     return _answer_head(status, content_type, length, more, last)
+
+
+def padding(size: int) -> dict[str, str]:
+    """Return headers of about so many bytes, in lines that every client reads."""
+    numbers = range(-(-size // _LINE))
+    return {f"X-Padding-{number}": "x" * (min(size - number * _LINE, _LINE) - _NAMED) for number in numbers}
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,7 @@
 """A small rehearsal, sent to a simulated exchange without connections, and its recording."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from okx_async.rehearsal.recording.document import Recording, recording_of
 from okx_async.rehearsal.recording.recorder import Recorder
 from okx_async.simulator import Account, SimulatedExchange
 from okx_async.simulator.http.messages import Request
+from tests.rehearsal.world import World, play
 
 SWAP = "BTC-USDT-SWAP"
 CLOSE = "trade/close-position"
@@ -84,9 +86,9 @@ class Desk:
     def close(self, inst_id: str = SWAP, mgn_mode: str = "cross", **params: Any) -> Any:
         return self.post(CLOSE, {"instId": inst_id, "mgnMode": mgn_mode, **params})
 
-    def order(self, side: str = "buy", sz: str = "0.01", **params: Any) -> Any:
+    def order(self, side: str = "buy", sz: str = "0.01", *, late: float = -5.0, **params: Any) -> Any:
         order = {"instId": SWAP, "tdMode": "cross", "side": side, "ordType": "market", "sz": sz, **params}
-        return self.post("trade/order", order)
+        return self.post("trade/order", order, expTime=str(round(1000 * (self.wall - late))))
 
     def read(self, query: str = f"?instId={SWAP}") -> list[dict[str, str]]:
         data: list[dict[str, str]] = self.get(f"account/positions{query}")["data"]
@@ -120,6 +122,14 @@ def _resting(desk: Desk) -> None:
     desk.order()
     placed = desk.order("sell", ordType="limit", px="90000", reduceOnly=True)
     desk.close()
+    desk.post("trade/cancel-batch-orders", [{"instId": SWAP, "ordId": placed["data"][0]["ordId"]}])
+    desk.close()
+
+
+def _mode_beside_order(desk: Desk) -> None:
+    desk.order()
+    placed = desk.order("sell", ordType="limit", px="90000", reduceOnly=True)
+    desk.close(mgn_mode="isolated")
     desk.post("trade/cancel-batch-orders", [{"instId": SWAP, "ordId": placed["data"][0]["ordId"]}])
     desk.close()
 
@@ -227,6 +237,38 @@ def _signature_or_rate(desk: Desk) -> None:
     desk.send("POST", CLOSE, body, OK_ACCESS_SIGN="AAAA")
 
 
+def _limit_or_form(desk: Desk) -> None:
+    _exhaust(desk, "DOGE-USDT-SWAP")
+    desk.close("DOGE-USDT-SWAP", "none")
+
+
+UNKNOWN = "7d0c95e2-41fb-4a68-b3e7-c2905f8ad614"
+
+
+def _login_in_order(desk: Desk) -> None:
+    """Mend one thing after the other, whatever is named."""
+    wrong: dict[str, Any] = {"OK_ACCESS_KEY": UNKNOWN, "OK_ACCESS_PASSPHRASE": "", "OK_ACCESS_SIGN": "AAAA"}
+    for mended in (
+        {},
+        {"OK_ACCESS_PASSPHRASE": "other"},
+        {"age": 0.0},
+        {"OK_ACCESS_KEY": desk.credentials.api_key},
+        {"demo": True},
+    ):
+        wrong |= mended
+        desk.get(f"account/positions?instId={SWAP}", **{"age": 600.0, "demo": False, **wrong})
+
+
+def _close_in_order(desk: Desk) -> None:
+    wrong: dict[str, Any] = {"mgnMode": "none", "clOrdId": "no-id!", "autoCxl": 7, "posSide": "long"}
+    desk.post(CLOSE, wrong)
+    for name in ("mgnMode", "clOrdId", "autoCxl", "instId", "posSide"):
+        desk.post(CLOSE, {"instId": "NONE-USDT-SWAP", **wrong})
+        wrong[name] = {"mgnMode": "cross", "clOrdId": "b1A2b3", "autoCxl": False, "instId": SWAP, "posSide": "net"}[
+            name
+        ]
+
+
 def _options(desk: Desk) -> None:
     listed = desk.get("public/instruments?instType=OPTION&instFamily=BTC-USD", signed=False)["data"]
     ids = [row["instId"] for row in listed[:2]]
@@ -242,11 +284,14 @@ TRIALS: dict[str, Callable[[Desk], object]] = {
     "old-timestamp-is-50102": lambda desk: desk.get("account/config", age=60.0),
     "wrong-signature-is-50113": lambda desk: desk.get("account/config", OK_ACCESS_SIGN="AAAA"),
     "body-is-read-before-signature": lambda desk: desk.send("POST", CLOSE, b"{", OK_ACCESS_SIGN="AAAA"),
+    "login-is-checked-in-order": _login_in_order,
     "closing-nothing-is-51023": lambda desk: desk.close(),
     "unknown-instrument-is-51001": lambda desk: desk.close("NONE-USDT-SWAP"),
     "wrong-side-is-51000": lambda desk: desk.close(posSide="long"),
     "empty-parameters-count-as-absent": lambda desk: desk.close(tag="", ccy=""),
     "auto-cxl-as-text-is-51000": lambda desk: desk.close(autoCxl="true"),
+    "parameters-are-checked-in-order": _close_in_order,
+    "expired-order-is-refused": lambda desk: desk.order(late=10.0),
     "unknown-order-is-51603": lambda desk: desk.get(f"trade/order?instId={SWAP}&clOrdId=neverUsed1"),
     "cancel-of-nothing-is-51400": lambda desk: desk.post(
         "trade/cancel-batch-orders", [{"instId": SWAP, "ordId": "123456789012345678"}]
@@ -254,6 +299,7 @@ TRIALS: dict[str, Callable[[Desk], object]] = {
     "echo-names-the-side": _echo,
     "wrong-margin-mode-is-51023": _wrong_mode,
     "resting-close-order-is-51115": _resting,
+    "position-is-checked-before-orders": _mode_beside_order,
     "auto-cxl-cancels-first": _auto_cxl,
     "close-carries-its-cl-ord-id": _close_carries,
     "ended-cl-ord-id-may-be-used-again": _cl_ord_id,
@@ -266,8 +312,22 @@ TRIALS: dict[str, Callable[[Desk], object]] = {
     "window-is-sliding": _window,
     "refused-requests-count": _refused_count,
     "signature-is-checked-before-rate": _signature_or_rate,
+    "limit-is-checked-before-parameters": _limit_or_form,
     "options-are-counted-by-family": _options,
 }
+
+
+def recorded(folder: Path, ids: frozenset[str], **settings: Any) -> Recording:
+    """Return the recording of a whole rehearsal, over connections."""
+
+    async def main(world: World) -> Recording:
+        report = await world.rehearse(ids=ids)
+        recorder = Recorder(world.account.credentials)
+        for exchange in world.seen:
+            recorder(exchange)
+        return recorder.recording(report.results)
+
+    return play(main, folder, **settings)
 
 
 @pytest.fixture

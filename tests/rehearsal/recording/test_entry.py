@@ -17,6 +17,7 @@ FULL = Entry(
     path="/api/v5/trade/close-position",
     login=Login("own", "own", "right", 0.01, demo=True),
     content_type="application/json",
+    expires=4.99,
     sent={"json": {"instId": "BTC-USDT-SWAP", "mgnMode": "cross"}},
     status=200,
     headers={"Content-Type": "application/json", "x-trace": None},

@@ -93,6 +93,20 @@ def test_one_exchange() -> None:
 
 
 @pytest.mark.parametrize(
+    ("exp_time", "seconds"),
+    [
+        (str(round(1000 * WALL) + 5000), 5.0),
+        (str(round(1000 * WALL) - 10_000), -10.0),
+        ("soon", None),
+        ("9" * 30, None),
+    ],
+)
+def test_until_when_a_request_is_good(exp_time: str, seconds: float | None) -> None:
+    assert recorded(exchange(headers={"expTime": exp_time})).entries[0].expires == seconds
+    assert recorded(exchange()).entries[0].expires is None
+
+
+@pytest.mark.parametrize(
     ("given", "login"),
     [
         (exchange(age=60.0), Login("own", "own", "right", 60.0, demo=True)),

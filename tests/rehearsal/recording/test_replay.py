@@ -19,7 +19,7 @@ from okx_async.rehearsal.recording.recorder import Recorder
 from okx_async.rehearsal.recording.replay import replay
 from okx_async.rehearsal.results import TrialResult, Verdict
 from okx_async.simulator import RecordingError, Refusal
-from okx_async.simulator.api.behaviour import Settings
+from okx_async.simulator.api.behaviour import AUTH_CHECKS, CLOSE_CHECKS, Settings
 from tests.rehearsal.recording.conftest import TRIALS
 from tests.rehearsal.world import World, play
 
@@ -29,6 +29,7 @@ LOAD = {
     "window-is-sliding",
     "refused-requests-count",
     "signature-is-checked-before-rate",
+    "limit-is-checked-before-parameters",
     "options-are-counted-by-family",
 }
 
@@ -46,6 +47,8 @@ def test_a_recording_of_the_simulator_shows_no_difference(rehearsed: Rehearsed, 
     assert result.compared > 200
 
 
+KEY_FIRST = ("key", "headers", *(name for name in AUTH_CHECKS if name not in {"headers", "key"}))
+FORM = tuple(name for name in CLOSE_CHECKS if name not in {"mgnMode", "instrument"})
 ALTERED: list[tuple[dict[str, Any], set[str]]] = [
     ({"window": "fixed"}, {"window-is-sliding", "refused-requests-count"}),
     ({"count_rejected": False}, {"refused-requests-count"}),
@@ -54,11 +57,16 @@ ALTERED: list[tuple[dict[str, Any], set[str]]] = [
     ({"options_by_family": False}, {"options-are-counted-by-family"}),
     ({"body_first": False}, {"body-is-read-before-signature"}),
     ({"rate_first": True}, {"signature-is-checked-before-rate"}),
+    ({"form_first": True}, {"limit-is-checked-before-parameters"}),
+    ({"auth_checks": KEY_FIRST}, {"login-is-checked-in-order"}),
+    ({"close_checks": ("mgnMode", "instrument", *FORM)}, {"parameters-are-checked-in-order"}),
+    ({"close_checks": ("orders", *CLOSE_CHECKS[:-1])}, {"position-is-checked-before-orders"}),
     ({"max_age": 20.0}, {"timestamp-of-25-s-is-taken"}),
     ({"max_age": 90.0}, {"old-timestamp-is-50102"}),
     ({"empty_is_absent": False}, {"empty-parameters-count-as-absent"}),
     ({"lenient_booleans": True}, {"auto-cxl-as-text-is-51000"}),
     ({"pos_side_echo": "long"}, {"echo-names-the-side"}),
+    ({"heeds_exp_time": False}, {"expired-order-is-refused"}),
     ({"cl_ord_id_kept": False}, {"close-carries-its-cl-ord-id", "ended-cl-ord-id-may-be-used-again"}),
     ({"cl_ord_id_reusable": False}, {"ended-cl-ord-id-may-be-used-again"}),
     ({"fill_delay": (0.1, 0.6)}, {"accepted-close-goes-flat"}),

@@ -9,12 +9,11 @@ import pytest
 
 from okx_async.rehearsal.assumptions import BY_ID
 from okx_async.rehearsal.recording.document import Recording
-from okx_async.rehearsal.recording.recorder import Recorder
 from okx_async.rehearsal.recording.replay import replay
 from okx_async.rehearsal.recording.settle import OF_LIMITS, OF_TRIALS, VALUES, contradicts, settle
 from okx_async.rehearsal.results import TrialResult, Verdict
 from okx_async.simulator import Behaviour, Refusal
-from tests.rehearsal.world import World, play
+from tests.rehearsal.recording.conftest import recorded
 
 Rehearsed = Callable[..., Recording]
 OBSERVED = {"flip_keeps_c_time": True}
@@ -45,6 +44,7 @@ ALTERED: list[dict[str, Any]] = [
     {"limits": {"trade/close-position": 15}, "body_first": False, "cl_ord_id_kept": False},
     {"lists_flat": "always", "empty_is_absent": False, "cl_ord_id_reusable": False, "flip_keeps_c_time": True},
     {"reopen_keeps_pos_id": False},
+    {"heeds_exp_time": False},
     {
         "refusals": {
             "no position": Refusal("51043", shape="full"),
@@ -92,6 +92,14 @@ def test_a_limit_that_is_not_understood_settles_nothing_of_limits(rehearsed: Reh
     assert not settings.keys() & OF_LIMITS.keys()
 
 
+@pytest.mark.long
+def test_limits_are_settled_though_something_is_checked_before_them(tmp_path: Path) -> None:
+    ids = frozenset({"limit-is-checked-before-parameters", "window-is-sliding"})
+    recording = settle(recorded(tmp_path, ids, form_first=True, window="fixed"))
+    assert (recording.settings["form_first"], recording.settings["window"]) == (True, "fixed")
+    assert replay(recording, recording.settings).differences == ()
+
+
 def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehearsed) -> None:
     result = TrialResult("filled-order-is-listed-at-once", Verdict.NOT_HELD, "0.3 s late", {"positions_lag": 0.3})
     late = replace(rehearsed(["c-time-is-new-after-a-turn"], positions_lag=0.3), results=(result,))
@@ -100,19 +108,24 @@ def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehea
     assert "positions_lag" not in settle(at_once).settings
 
 
+LAGS = {"opening_lag", "history_lag", "positions_lag"}
+
+
+@pytest.mark.parametrize("lag", [{"opening_lag": 0.6, "history_lag": 0.7}, {}], ids=str)
+def test_lags_are_measured_where_readings_lag(tmp_path: Path, lag: dict[str, float]) -> None:
+    ids = frozenset({"positions-can-be-read", "filled-order-is-listed-at-once", "history-names-the-period"})
+    recording = settle(recorded(tmp_path, ids, **lag))
+    assert {name: recording.settings.get(name) for name in LAGS & recording.settings.keys()} == {
+        name: pytest.approx(seconds, abs=0.3) for name, seconds in lag.items()
+    }
+    assert replay(recording, recording.settings).differences == ()
+
+
 @pytest.mark.parametrize("fill_delay", [0.0, (0.3, 0.6)])
 def test_nothing_is_settled_against_the_verdict_of_a_trial(tmp_path: Path, fill_delay: tuple[float, float]) -> None:
     """Readings that lag show a turned position under its old cTime for a moment."""
     ids = frozenset({"c-time-is-new-after-a-turn", "accepted-close-goes-flat", "echo-names-the-side"})
-
-    async def main(world: World) -> Recording:
-        report = await world.rehearse(ids=ids)
-        recorder = Recorder(world.account.credentials)
-        for exchange in world.seen:
-            recorder(exchange)
-        return recorder.recording(report.results)
-
-    recording = settle(play(main, tmp_path, positions_lag=0.3, fill_delay=fill_delay))
+    recording = settle(recorded(tmp_path, ids, positions_lag=0.3, fill_delay=fill_delay))
     turned = next(result for result in recording.results if result.id == "c-time-is-new-after-a-turn")
     assert turned.verdict is Verdict.HELD
     assert recording.settings.get("flip_keeps_c_time") in {None, False}

@@ -165,6 +165,26 @@ def test_a_wrong_mode_that_closes_another_program_s_position_ends_it(tmp_path: P
     assert verdicts(report)["not_tried"] == {"wrong-margin-mode-is-51023"}
 
 
+def test_orders_that_are_looked_at_first_are_named(tmp_path: Path) -> None:
+    checks = ("orders", *(one for one in CLOSE_CHECKS if one != "orders"))
+    assert named(tmp_path, close_checks=checks) == ({"position-is-checked-before-orders"}, True, ())
+
+
+def test_a_refusal_that_names_neither_position_nor_orders_says_nothing_of_both(tmp_path: Path) -> None:
+    def refused(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
+        answer = decide()
+        wrong = is_close(request) and body_of(request).get("mgnMode") == "isolated"
+        return Answer(400, error_body("51000"), "51000") if wrong else answer
+
+    async def main(world: World) -> Any:
+        world.alteration = refused
+        return await world.rehearse(ids=frozenset({"position-is-checked-before-orders"}))
+
+    report = play(main, tmp_path)
+    assert verdicts(report)["not_tried"] == {"position-is-checked-before-orders"}
+    assert report.left.flat
+
+
 def test_another_code_for_resting_orders_is_named(tmp_path: Path) -> None:
     def restyle(world: World) -> None:
         world.exchange.restyle("51115", to="51117")

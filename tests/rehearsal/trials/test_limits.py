@@ -68,6 +68,7 @@ def test_an_altered_count_is_named(tmp_path: Path, wrong: str, alteration: Alter
         ("window-is-sliding", {"window": "fixed"}),
         ("refused-requests-count", {"count_rejected": False}),
         ("signature-is-checked-before-rate", {"rate_first": True}),
+        ("limit-is-checked-before-parameters", {"form_first": True}),
     ],
 )
 @pytest.mark.parametrize("seed", range(3))

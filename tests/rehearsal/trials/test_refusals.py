@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from okx_async.rehearsal.results import Verdict
 from okx_async.simulator.api.codes import error_body
 from okx_async.simulator.http.messages import Answer, Request
-from tests.rehearsal.world import Alteration, World, body_of, is_close, named
+from tests.rehearsal.world import Alteration, World, body_of, is_close, named, play
 
 
 def refuse(code: str, status: int = 200) -> Answer:
@@ -22,7 +24,7 @@ def other_word_for_nothing(world: World, request: Request, decide: Callable[[], 
 
 def side_is_ignored(_world: World, request: Request, decide: Callable[[], Answer]) -> Answer:
     answer = decide()
-    wrong = is_close(request) and body_of(request).get("posSide") == "long" and answer.code == "51000"
+    wrong = is_close(request) and b"posSide" in answer.body and answer.code == "51000"
     return refuse("51023") if wrong else answer
 
 
@@ -59,6 +61,21 @@ def test_another_code_is_named(tmp_path: Path, wrong: str, code: str, other: str
         world.exchange.restyle(code, to=other)
 
     assert named(tmp_path, prepare=restyle) == ({wrong}, True, ())
+
+
+def test_orders_that_outlive_their_expiry_are_named_and_closed(tmp_path: Path) -> None:
+    assert named(tmp_path, heeds_exp_time=False) == ({"expired-order-is-refused"}, True, ())
+
+
+@pytest.mark.parametrize(("code", "held"), [("50037", Verdict.HELD), ("51008", Verdict.NOT_TRIED)])
+def test_another_refusal_of_an_expired_order(tmp_path: Path, code: str, held: Verdict) -> None:
+    async def main(world: World) -> Any:
+        world.exchange.restyle("50036", to=code)
+        report = await world.rehearse(ids=frozenset({"expired-order-is-refused"}))
+        return report, world.exchange.trades
+
+    report, trades = play(main, tmp_path)
+    assert (report.results[0].verdict, trades, report.left.flat) == (held, (), True)
 
 
 def test_booleans_as_text_are_named(tmp_path: Path) -> None:

@@ -33,12 +33,13 @@ def test_an_exchange_shows_its_settings() -> None:
         ({"unheard_of": 1}, TypeError),
         ({"window": "round"}, ValueError),
         ({"window": ["sliding"]}, ValueError),
-        *(({name: value}, TypeError) for name in ("rate_first", "body_first") for value in (1, "true", None)),
+        *(({name: value}, TypeError) for name in ("rate_first", "form_first") for value in (1, "true", None)),
         *(({name: value}, TypeError) for name in ("fill_delay", "positions_lag") for value in ("1", True, (1, "2"))),
         *(({name: value}, ValueError) for name in ("fill_delay", "positions_lag") for value in (-1, nan, (2, 1))),
         ({"positions_lag": inf}, ValueError),
         *(({name: value}, ValueError) for name in ("max_age", "keepalive") for value in (0, -1, inf, nan, "1", True)),
         *(({"max_head": value}, ValueError) for value in (0, 1e6, True, "4096")),
+        *(({"answer_head": value}, ValueError) for value in (-1, 1e3, True, 65_537)),
         *(({"history_lag": value}, ValueError) for value in (-1, inf, "1", True)),
         *(({"lists_flat": value}, ValueError) for value in ("sometimes", True)),
         *(({"pos_side_echo": value}, ValueError) for value in ("both", None)),
@@ -81,7 +82,7 @@ def test_options_by_family_or_each_for_itself(open_desk: Callable[..., Desk], *,
 
 
 def test_the_order_of_the_checks_of_authentication(open_desk: Callable[..., Desk]) -> None:
-    order = ("key", "signature", "ip", "passphrase", "environment", "timestamp")
+    order = ("headers", "key", "signature", "ip", "passphrase", "environment", "timestamp")
     desk = open_desk(auth_checks=order)
     wrong = {"OK_ACCESS_PASSPHRASE": "wrong", "x_simulated_trading": "1"}
     assert desk.post(b"{}", skew=-31.0, **wrong, OK_ACCESS_KEY=UNKNOWN_KEY, OK_ACCESS_SIGN="wrong").code == "50119"
@@ -90,6 +91,21 @@ def test_the_order_of_the_checks_of_authentication(open_desk: Callable[..., Desk
     assert desk.post(b"{}", skew=-31.0, x_simulated_trading="1").code == "50101"
     assert desk.post(b"{}", skew=-31.0).code == "50102"
     assert desk.post(b"{}").code == "50014"
+
+
+HEADERS = {"key": "50103", "timestamp": "50107", "passphrase": "50104", "signature": "50106"}
+
+
+def test_headers_may_be_missed_by_the_check_that_needs_each(open_desk: Callable[..., Desk]) -> None:
+    order = ("key", "timestamp", "environment", "passphrase", "ip", "signature", "headers")
+    desk = open_desk(auth_checks=order)
+    missing: dict[str, Any] = {}
+    for check in ("signature", "passphrase", "timestamp", "key"):
+        missing[f"OK_ACCESS_{'SIGN' if check == 'signature' else check.upper()}"] = ""
+        assert desk.post(b"{}", **missing).code == HEADERS[check]
+    first = open_desk(auth_checks=("key", "signature", *(one for one in order if one not in {"key", "signature"})))
+    assert first.post(b"{}", OK_ACCESS_TIMESTAMP="").code == "50107"
+    assert first.post(b"{}", OK_ACCESS_PASSPHRASE="", OK_ACCESS_SIGN="wrong").code == "50113"
 
 
 def test_each_check_of_a_close_has_its_function() -> None:
@@ -125,6 +141,18 @@ def test_pending_orders_may_be_looked_at_before_a_running_close(open_desk: Calla
         assert desk.close().code == "0"
         desk.exchange.add_pending_order(SWAP)
         assert desk.close().code == code
+
+
+@pytest.mark.parametrize(("side", "found"), [("net", True), ("short", False)])
+def test_pending_orders_may_be_looked_at_before_the_position(
+    open_desk: Callable[..., Desk], side: str, *, found: bool
+) -> None:
+    rest = tuple(name for name in CLOSE_CHECKS if name != "orders")
+    for order, code in ((CLOSE_CHECKS, "51023"), (("orders", *rest), "51115" if found else "51023")):
+        desk = open_desk(close_checks=order, pos_mode="net_mode" if found else "long_short_mode")
+        desk.exchange.open_position(SWAP, 3, pos_side="net" if found else "long")
+        desk.exchange.add_pending_order(SWAP, pos_side="net" if found else "long")
+        assert desk.close(mgn_mode="isolated", **({} if found else {"posSide": side})).code == code
 
 
 def test_how_old_a_timestamp_may_be(open_desk: Callable[..., Desk]) -> None:

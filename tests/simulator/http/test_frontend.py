@@ -53,6 +53,16 @@ async def raw(exchange: SimulatedExchange, data: bytes) -> bytes:
     return bytes(answer)
 
 
+@pytest.mark.parametrize(("least", "most"), [(0, 150), (1500, 1520), (9000, 9040)])
+async def test_heads_of_answers_are_as_large_as_is_asked_for(wire: Wire, least: int, most: int) -> None:
+    async with SimulatedExchange(answer_head=least) as exchange:
+        assert (await wire.close(exchange)).code == "51023"
+        answer = await raw(exchange, b"GET /api/v5/public/time HTTP/1.1\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert least <= len(head) + 4 <= most
+    assert body.startswith(b"{")
+
+
 async def test_a_close_over_a_real_socket(wire: Wire) -> None:
     async with SimulatedExchange() as exchange:
         exchange.open_position("BTC-USDT-SWAP", "-3")

@@ -3,7 +3,7 @@
 import pytest
 from multidict import CIMultiDict
 
-from okx_async.simulator.http.heads import Malformed, answer_head, expects, has_begun, head_of, length_of
+from okx_async.simulator.http.heads import Malformed, answer_head, expects, has_begun, head_of, length_of, padding
 
 
 def test_a_head_is_read_the_same_each_time_and_belongs_to_its_request() -> None:
@@ -133,3 +133,14 @@ def test_the_head_of_an_answer() -> None:
             b"Retry-After: 2\r\nConnection: " + word + b"\r\n\r\n"
         )
     assert answer_head(299, "a/b", 0, {}, last=True).startswith(b"HTTP/1.1 299 \r\nContent-Type: a/b\r\n")
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 900, 4000, 4001, 4015, 65_536])
+def test_padding_is_of_the_size_in_lines_that_are_read_everywhere(size: int) -> None:
+    lines = [f"{name}: {value}\r\n" for name, value in padding(size).items()]
+    assert size <= sum(map(len, lines)) < size + 32
+    assert max(map(len, lines)) <= 4001
+
+
+def test_without_a_size_there_is_no_padding() -> None:
+    assert padding(0) == {}
