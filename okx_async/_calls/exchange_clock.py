@@ -42,13 +42,17 @@ class ExchangeClock:
         """The number of the last question that was answered."""
 
     def now(self) -> float:
-        """Return the exchange's time, Unix seconds; NotSentError if this machine's clock has none."""
+        """Return the exchange's time, Unix seconds; NotSentError if this machine's clock has none.
+
+        A time that is none, such as -1.0, stays so: corrected, it would look like one.
+        """
         try:
-            return float(self._wall_clock() + self.offset)
+            moment = float(self._wall_clock() + 0.0)  # of a number only
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a caller's function may raise anything
             raise NotSentError(f"nothing was sent: wall_clock failed ({type(error).__name__}): check it") from None
+        return moment + self.offset if 0.0 <= moment < END_OF_TIME else moment
 
     def refused(self) -> None:
         """Forget how exact the last answer was: the exchange refused a timestamp made by it."""

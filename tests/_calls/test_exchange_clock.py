@@ -38,6 +38,15 @@ def test_the_shortest_round_trip_is_kept_until_a_timestamp_is_refused_again() ->
     assert (clock.asked, clock.learnt) == (4, 3)
 
 
+@pytest.mark.parametrize("odd", [-1.0, -1e9, 1e300, inf, nan])
+def test_a_time_that_is_none_is_not_corrected_into_one(odd: float) -> None:
+    moments = iter([1000.0, odd])
+    clock = ExchangeClock(lambda: next(moments))
+    clock.learn(sent=1000.0, received=1000.0, told=1030.0)
+    assert clock.now() == 1030.0
+    assert repr(clock.now()) == repr(odd)
+
+
 def test_a_clock_set_back_during_the_question_teaches_nothing() -> None:
     clock = ExchangeClock(lambda: 0.0)
     clock.learn(sent=100.0, received=40.0, told=100.0)

@@ -100,8 +100,9 @@ def targets(flatten: FlattenRecord, readings: list[Reading]) -> dict[Address, Li
     first = min((one.sent for one in flatten.closes.get(address, ()) if one.sent is not None), default=inf)
     for reading in readings:
         if reading.ended <= first and reading.covers(address.inst_id):
-            if reading.ended > flatten.at + FIRST_READING_LIMIT - TOLERANCE:
-                return {}  # too late: the close was sent without a reading
+            late = reading.ended - flatten.at - FIRST_READING_LIMIT
+            if late > -TOLERANCE:  # the close was sent without a reading, unless it came in the last moment
+                return {} if late > TOLERANCE else None
             candidates = reading.at(address)
             if not reading.sure or len(candidates) > 1:
                 return None

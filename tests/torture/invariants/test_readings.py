@@ -1,8 +1,10 @@
 from dataclasses import replace
 
+import pytest
+
 import okx_async as okx
 from okx_async.torture.flatten_records import FlattenScope
-from okx_async.torture.invariants.readings import readings_of, superseded, targets
+from okx_async.torture.invariants.readings import FIRST_READING_LIMIT, readings_of, superseded, targets
 from okx_async.torture.witness import Address, listed_position
 from tests.torture.conftest import RunForIt
 
@@ -54,6 +56,19 @@ def test_what_a_confirmed_close_is_about_is_what_it_read_first(run_for_it: RunFo
     assert targets(run_for_it.flatten, readings) == {PLACE: listed_position(run_for_it.record())}
     run_for_it.close(0.1)  # before it had read anything
     assert targets(run_for_it.flatten, readings) == {}
+
+
+@pytest.mark.parametrize(("late", "known"), [(-0.002, True), (-0.0005, None), (0.0005, None), (0.002, False)])
+def test_a_first_reading_of_the_last_moment_may_have_counted_or_not(
+    run_for_it: RunForIt, late: float, known: bool | None
+) -> None:
+    run_for_it.read(0.2, run_for_it.record())
+    (reading,) = readings_of(run_for_it.evidence, run_for_it.flatten)
+    run_for_it.flatten.taken_up.clear()
+    run_for_it.flatten.request = okx.ClosePosition("F0-USDT-SWAP", "cross")
+    reading.ended = run_for_it.flatten.at + FIRST_READING_LIMIT + late
+    found = targets(run_for_it.flatten, [reading])
+    assert (None if found is None else bool(found)) is known
 
 
 def test_what_may_have_been_no_list_is_not_sure(run_for_it: RunForIt) -> None:
