@@ -60,7 +60,7 @@ def test_what_a_confirmed_close_is_about_is_what_it_read_first(run_for_it: RunFo
 
 @pytest.mark.parametrize(("late", "known"), [(-0.002, True), (-0.0005, None), (0.0005, None), (0.002, False)])
 def test_a_first_reading_of_the_last_moment_may_have_counted_or_not(
-    run_for_it: RunForIt, late: float, known: bool | None
+    run_for_it: RunForIt, late: float, *, known: bool | None
 ) -> None:
     run_for_it.read(0.2, run_for_it.record())
     (reading,) = readings_of(run_for_it.evidence, run_for_it.flatten)
