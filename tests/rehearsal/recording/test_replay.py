@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from okx_async.rehearsal.recording.replay import replay
 from okx_async.rehearsal.results import TrialResult, Verdict
 from okx_async.simulator import RecordingError, Refusal
 from okx_async.simulator.api.behaviour import AUTH_CHECKS, CLOSE_CHECKS, Settings
+from okx_async.simulator.books import instruments
 from tests.rehearsal.recording.conftest import TRIALS
 from tests.rehearsal.world import World, play
 
@@ -88,7 +90,7 @@ ALTERED: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-@pytest.mark.share(8)
+@pytest.mark.share(16)
 @pytest.mark.parametrize(("settings", "named"), ALTERED, ids=[str(settings) for settings, _ in ALTERED])
 def test_an_altered_setting_shows_exactly_its_difference(
     rehearsed: Rehearsed, settings: dict[str, Any], named: set[str]
@@ -214,7 +216,8 @@ def test_a_stranger_s_recording_may_be_odd(odd: dict[str, Any]) -> None:
     assert result.compared == 1
 
 
-def test_numbers_that_cannot_be_calculated_with_are_said() -> None:
+def test_numbers_that_cannot_be_calculated_with_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instruments, "_WIDE", Context(prec=28))
     login = Login("own", "own", "right", 0.0, demo=False)
     row = {"instId": "BTC-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "pos": "0", "markPx": "999999999999"}
     read = entry(

@@ -26,6 +26,7 @@ def test_the_first_value_of_each_is_the_default() -> None:
     }
 
 
+@pytest.mark.long
 def test_defaults_are_settled_where_the_recording_tells_them_apart(rehearsed: Rehearsed) -> None:
     settings = settle(rehearsed()).settings
     told = {**VALUES, **OF_LIMITS}.keys() - {"auto_cxl_algos"}  # no trial has an algo order
@@ -121,6 +122,7 @@ def test_lags_are_measured_where_readings_lag(tmp_path: Path, lag: dict[str, flo
     assert replay(recording, recording.settings).differences == ()
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("fill_delay", [0.0, (0.3, 0.6)])
 def test_nothing_is_settled_against_the_verdict_of_a_trial(tmp_path: Path, fill_delay: tuple[float, float]) -> None:
     """Readings that lag show a turned position under its old cTime for a moment."""

@@ -51,7 +51,7 @@ def short_life(world: World, request: Request, decide: Callable[[], Answer]) -> 
     return Answer(401, error_body("50102"), "50102") if age > 20 and answer.code == "0" else answer
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [
@@ -67,7 +67,7 @@ def test_an_altered_answer_is_named(tmp_path: Path, wrong: str, alteration: Alte
     assert named(tmp_path, alteration) == ({wrong}, True, ())
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(
     ("wrong", "code", "other"),
     [
@@ -83,7 +83,7 @@ def test_another_code_is_named(tmp_path: Path, wrong: str, code: str, other: str
     assert named(tmp_path, prepare=restyle) == ({wrong}, True, ())
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(
     ("wrong", "setting"), [("body-is-read-before-signature", {"body_first": False}), (HEADS, {"max_head": 3000})]
 )

@@ -88,7 +88,7 @@ def nothing_follows(trial: str) -> Alteration:
     return alteration
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [

@@ -47,7 +47,7 @@ def one_limit_an_option(_world: World, request: Request, decide: Callable[[], An
     return Answer(200, error_body("51023"), "51023") if option and answer.code == "50011" else answer
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [
@@ -61,7 +61,7 @@ def test_an_altered_count_is_named(tmp_path: Path, wrong: str, alteration: Alter
     assert named(tmp_path, alteration) == ({wrong}, True, ())
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(
     ("wrong", "setting"),
     [
@@ -76,7 +76,7 @@ def test_another_setting_is_named(tmp_path: Path, wrong: str, setting: dict[str,
     assert named(tmp_path, seed=seed, **setting) == ({wrong}, True, ())
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize("limit", [10, 30])
 def test_another_limit_says_nothing_of_what_shares_it(tmp_path: Path, limit: int) -> None:
     async def main(world: World) -> Any:

@@ -69,7 +69,7 @@ def no_history(_world: World, request: Request, decide: Callable[[], Answer]) ->
     return rewrite(answer, lambda body: body["data"].clear())
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [

@@ -37,7 +37,7 @@ def cancel_without_item(_world: World, request: Request, decide: Callable[[], An
     return refuse("51400") if request.raw_path.endswith("cancel-batch-orders") and answer.code == "51400" else answer
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [
@@ -51,7 +51,7 @@ def test_an_altered_refusal_is_named(tmp_path: Path, wrong: str, alteration: Alt
     assert named(tmp_path, alteration) == ({wrong}, True, ())
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize(
     ("wrong", "code", "other"),
     [("unknown-instrument-is-51001", "51001", "51015"), ("unknown-order-is-51603", "51603", "51001")],
