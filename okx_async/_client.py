@@ -195,7 +195,7 @@ class Client:
         close = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
         check_priority(priority)
         check_bool("join", join, or_none=True)
-        if confirm or confirm_timeout != CONFIRM_TIMEOUT:
+        if check_bool("confirm", confirm) or confirm_timeout != CONFIRM_TIMEOUT:
             check_seconds(confirm_timeout=confirm_timeout)
         try:
             if confirm:

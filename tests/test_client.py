@@ -134,6 +134,7 @@ async def test_a_close_is_sent_as_signed_and_returned_as_answered(client: Client
         {"cl_ord_id": "a-1"},
         {"tag": "x" * 17},
         {"auto_cxl": "true"},
+        {"confirm": "no"},
         {"ccy": ""},
         {"max_wait": -1},
         {"max_wait": "1"},

@@ -70,9 +70,10 @@ class SqliteLimiter(SharedLimiter):
 def _file(path: object) -> Path:
     if path is None:
         return default_path()
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or not isinstance(os.fspath(path), str):
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(name, str) or not name or "\0" in name:
         raise InvalidRequestError(f"path must be a path or None, got {short_repr(path)}")
-    return Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 - resolve() would follow a link
+    return Path(os.path.abspath(os.path.expanduser(name)))  # noqa: PTH100, PTH111 - resolve() would follow a link
 
 
 def _again(path: Path, quota: Quota, terms: Terms) -> SqliteLimiter:

@@ -120,6 +120,7 @@ async def test_keys_are_tuples_of_texts(limiter: SqliteLimiter, key: Any) -> Non
         ({"quota": 20}, "quota must be a Quota"),
         ({"path": ""}, "path must be a path"),
         ({"path": 3}, "path must be a path"),
+        ({"path": "limits\0"}, "path must be a path"),
     ],
 )
 def test_wrong_arguments_are_refused(tmp_path: Path, options: dict[str, Any], text: str) -> None:
