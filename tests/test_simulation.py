@@ -30,6 +30,7 @@ ONCE_BROKEN = {
     752: "a call with max_wait=3 stood 11 s in line to ask for the exchange's time",
     5922: "the judge took a position that was to be left alone, seen between two readings, for the one that was gone",
     26113007213980: "a wall clock that returned -1.0 was corrected to a time of 1970, and requests were signed by it",
+    26113008202916: "a confirmed close whose position seemed gone, and then could not be read, had no end",
     26113007213753: "the judge was sure that a reading of the very last moment had not counted for a confirmed close",
     37: "a flatten that was cancelled between two readings had no note of what it had closed and not proven",
 }

@@ -59,6 +59,7 @@ async def close_and_confirm(
     read_wait = FIRST_CLOSE_WAIT
     if max_wait is not None:
         engine.send_by = begun + max_wait
+        engine.read_by = engine.send_by + confirm_timeout  # until an answer says when
         read_wait = min(read_wait, max_wait / 2)  # a reading that does not come must leave time for the close
     try:
         async with _ending(engine):

@@ -191,6 +191,8 @@ class CloseEngine:
         now = loop.time()
         if outcome is None:
             leg.withheld(now, attempts)
+            if self.send_by == inf:  # else what cannot be read any more would be awaited for ever
+                self._begin_confirming(now, ours=False)
             return
         self._begin_confirming(now, ours=True)
         if self._confirm_timeout is not None:

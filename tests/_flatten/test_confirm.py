@@ -43,6 +43,25 @@ def test_where_no_time_passes_it_returns_all_the_same(happen: Happen) -> None:
     assert happen(story, way=0.0) <= 4  # readings that asked again and again would use up their quota
 
 
+@pytest.mark.parametrize("max_wait", [None, 4.0])
+def test_what_seemed_gone_and_cannot_be_read_any_more_is_not_awaited_for_ever(
+    happen: Happen, max_wait: float | None
+) -> None:
+    async def story(world: World, client: okx.Client) -> float:
+        world.exchange.open_position(BTC, 3)
+        await client.limiter.block(client.limiter_key(BTC), 2.0)  # so that the close needs another reading
+        world.exchange.inject("positions empty once", after=1)
+        world.exchange.inject("positions down", after=1)
+        begun = world.loop.clock()
+        with pytest.raises(okx.OkxError) as caught:
+            await client.close_position(BTC, "cross", confirm=True, confirm_timeout=3.0, max_wait=max_wait)
+        assert not isinstance(caught.value, okx.NothingToCloseError)
+        assert not world.closes()
+        return world.loop.clock() - begun
+
+    assert happen(story) < (max_wait or 2.0) + 3.0 + 1.0
+
+
 OF_ANOTHER = '{"code":"0","msg":"","data":[{"instId":"ETH-USDT-SWAP","mgnMode":"cross","posSide":"net","pos":"1"}]}'
 
 
