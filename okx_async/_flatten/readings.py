@@ -187,8 +187,9 @@ async def list_positions(
     if inst_ids is not None and all(map(requests.is_nameable, inst_ids)):
         size = requests.MAX_POSITIONS_IDS
         pages = [inst_ids[i : i + size] for i in range(0, len(inst_ids), size)]
-    answers = [(await calls.call(requests.positions(page), Priority.NORMAL, None))[0] for page in pages]
-    readings = [_reading(0.0, answer, page) for answer, page in zip(answers, pages, strict=True)]
+    readings = [
+        _reading(0.0, (await calls.call(requests.positions(page), Priority.NORMAL, None))[0], page) for page in pages
+    ]
     found = [position for reading in readings for position in reading.positions]
     odd = [record for reading in readings for record in reading.unreadable]
     if inst_ids is not None:

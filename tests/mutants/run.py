@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryFile
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +90,9 @@ def failed(tests: list[str], environment: dict[str, str]) -> str:
     """Run tests until one fails, and return its name."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
     command += ["--timeout=60", "-W", "ignore", *tests]
-    with TemporaryFile("w+") as told:  # a pipe would be awaited until forked children of a test have ended, too
+    with tempfile.TemporaryFile(
+        "w+"
+    ) as told:  # a pipe would be awaited until forked children of a test have ended, too
         process = subprocess.Popen(  # noqa: S603 - our own tests
             command, cwd=ROOT, env=environment, stdout=told, stderr=subprocess.STDOUT, start_new_session=True
         )

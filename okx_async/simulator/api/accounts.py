@@ -26,7 +26,7 @@ _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\
 KEY, PASSPHRASE, SIGN, TIMESTAMP, DEMO = map(
     istr, ("OK-ACCESS-KEY", "OK-ACCESS-PASSPHRASE", "OK-ACCESS-SIGN", "OK-ACCESS-TIMESTAMP", "x-simulated-trading")
 )
-_NEEDED = ((KEY, "50103"), (PASSPHRASE, "50104"), (SIGN, "50106"), (TIMESTAMP, "50107"))
+_NEEDED = {KEY: "50103", PASSPHRASE: "50104", SIGN: "50106", TIMESTAMP: "50107"}
 """The headers of a login, and the code of a missing one."""
 _FIRST_UID = 44705892343619584
 
@@ -152,7 +152,7 @@ class Accounts:
         ip: str,
     ) -> None:
         """Raise Refused unless the request is signed with the key's secret, and passes the checks that come after."""
-        given, timestamp = _needed(headers, SIGN, "50106"), _needed(headers, TIMESTAMP, "50107")
+        given, timestamp = _needed(headers, SIGN), _needed(headers, TIMESTAMP)
         if given != signature(key.credentials.secret_key, timestamp, method, raw_path, body):
             raise Refused("50113")
         for check in self._after:
@@ -163,17 +163,16 @@ class Accounts:
         if check == "headers":
             _need_all(headers)
         elif check == "timestamp":
-            if (
-                abs(_timestamp_ms(_needed(headers, TIMESTAMP, "50107")) - server_ms) > self._max_age_ms
-            ):  # exactly 30 s still passes
+            age_ms = server_ms - _timestamp_ms(_needed(headers, TIMESTAMP))
+            if abs(age_ms) > self._max_age_ms:  # exactly 30 s still passes
                 raise Refused("50102")
         elif key is None:
-            raise Refused("50119" if _KEY_FORM.fullmatch(_needed(headers, KEY, "50103")) else "50111")
+            raise Refused("50119" if _KEY_FORM.fullmatch(_needed(headers, KEY)) else "50111")
         elif check == "environment":
             if (headers.get(DEMO, "0") == "1") != key.account.demo:
                 raise Refused("50101")
         elif check == "passphrase":
-            if _needed(headers, PASSPHRASE, "50104") != key.credentials.passphrase:
+            if _needed(headers, PASSPHRASE) != key.credentials.passphrase:
                 raise Refused("50105")
         elif check == "ip" and key.ip and ip not in key.ip.split(","):
             raise Refused("50110", f"Your IP {ip} is not included in your API key's {key.ip} IP whitelist.")
@@ -193,16 +192,16 @@ class Accounts:
         )
 
 
-def _needed(headers: Mapping[str, str], name: str, code: str) -> str:
+def _needed(headers: Mapping[str, str], name: istr) -> str:
     value = headers.get(name)
     if not value:
-        raise Refused(code)
+        raise Refused(_NEEDED[name])
     return value
 
 
 def _need_all(headers: Mapping[str, str]) -> None:
-    for name, code in _NEEDED:
-        _needed(headers, name, code)
+    for name in _NEEDED:
+        _needed(headers, name)
 
 
 def _timestamp_ms(text: str) -> int:
