@@ -8,7 +8,7 @@ from random import Random
 from okx_async.simulator import DeadlockError, Network, VirtualLoop, run
 from okx_async.torture.evidence import Breach, digest
 from okx_async.torture.history import Recorded, diagnostics_captured
-from okx_async.torture.sharing.judge import judge, stuck, windows
+from okx_async.torture.sharing.judge import judge, meet, stuck, windows
 from okx_async.torture.sharing.mishaps import MISHAPS, Mishap
 from okx_async.torture.sharing.world import STRATEGIES, Program, SharingPlan, World, leave
 from okx_async.torture.time_limit import TimeLimitError, time_limit
@@ -77,6 +77,7 @@ async def _take_place(world: World, start: float) -> list[Breach]:
         broken += [Breach("progress", text) for program in world.programs for text in _unfinished(program)]
         for program in list(world.programs):
             await _leave(world, program)
+        meet(world)
         await asyncio.sleep(plan.longest_hold)
         broken += [Breach("stuck", text) for text in stuck(world)]
     broken += judge(world)

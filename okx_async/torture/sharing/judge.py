@@ -91,8 +91,14 @@ def _truth(world: World) -> Iterator[str]:
             yield f"{name}: told not sent ({call.words}), but it arrived"
 
 
+def meet(world: World) -> None:
+    """Show the store to the judge, a hold before `stuck`: a store that restarted last of all pauses from then on."""
+    if world.plan.store:
+        world.store.take(Message("judge", world.plan.terms, (), world.store.clock() + 1.0, -inf))
+
+
 def stuck(world: World) -> Iterator[str]:
-    """When all is quiet and a hold has passed, the whole limit is there."""
+    """When all is quiet and a hold has passed since `meet`, the whole limit is there."""
     if not world.plan.store:
         keys = world.limiter.keys()
         for limited in keys:

@@ -10,7 +10,7 @@ from okx_async.simulator import Network, VirtualLoop, run
 from okx_async.stores.lease import Token
 from okx_async.stores.records import write_bucket
 from okx_async.torture.sharing.draw import sharing_plan
-from okx_async.torture.sharing.judge import judge, stuck, windows
+from okx_async.torture.sharing.judge import judge, meet, stuck, windows
 from okx_async.torture.sharing.world import World, leave
 
 PLAN = next(plan for plan in map(sharing_plan, range(60)) if plan.store)
@@ -72,3 +72,15 @@ def test_a_token_that_never_comes_back_is_found() -> None:
         bucket.tokens["lost"] = Token("dead", 0.0, 1e9)
         world.store.records[("u", "S0-USDT-SWAP")] = 1e9, write_bucket(bucket)
         assert ["19 tokens of 20" in text for text in stuck(world)] == [True]
+
+
+def test_a_store_that_restarted_last_of_all_is_not_judged_by_its_pause() -> None:
+    with world_of(20) as world:
+        world.plan, key = PLAN, ("u", "S0-USDT-SWAP")
+        world.store.records[key] = -1.0, write_bucket(world.store.bucket(key, Quota(20), PLAN.terms))
+        world.store.fail(forgets=False)
+        meet(world)
+        world.store.records[key] = -1.0, write_bucket(world.store.bucket(key, Quota(20), PLAN.terms))
+        assert ["0 tokens of 20" in text for text in stuck(world)] == [True]
+        world.store.shift += PLAN.longest_hold
+        assert list(stuck(world)) == []
