@@ -16,7 +16,8 @@ from okx_async._quota import Quota
 from okx_async.stores import forks
 from okx_async.stores.lease import SharedBucket
 from okx_async.stores.store import Store
-from okx_async.stores.waiters import Key, Note, Waiter, closed, deliver
+from okx_async.stores.transactions import StoreError
+from okx_async.stores.waiters import Key, Note, Waiter, closed, deliver, refusal
 from okx_async.stores.worker import Worker
 
 
@@ -56,7 +57,9 @@ class Agent:
         deadline = inf if max_wait is None else self.clock() + max_wait
         ident = f"{worker.holder}.{next(self._numbers):012}"
         waiter = Waiter(ident, key, quota, panic, deadline, max_wait != 0, loop, loop.create_future())
-        worker.post(lambda: worker.join(waiter))
+        if not worker.post(lambda: worker.join(waiter)):
+            waiter.left = True
+            deliver([(waiter, refusal(waiter, StoreError("no thread can begin in this process")))])
         if self.closed:  # the thread may have ended before it saw this
             waiter.left = True
             deliver([(waiter, closed(waiter))])
@@ -112,6 +115,10 @@ class Agent:
         """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
         self.closed = True
         self.worker.stop(flush)
+
+    def flush(self, seconds: float) -> None:
+        """End every wait and deliver what is to be told within so many seconds: the process ends."""
+        self.worker.flush(seconds)
 
     def before_fork(self) -> None:
         """Close the connection: it would be of no use to either side."""

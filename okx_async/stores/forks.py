@@ -4,11 +4,13 @@ A connection of SQLite must not cross a fork: child and parent would take each o
 closed before, and each side opens another one when it needs it.
 """
 
-import atexit
 import os
 import sys
+import threading
 import weakref
 from typing import Final, Protocol
+
+from okx_async._endings import at_end
 
 FLUSH: Final = 0.2
 """Seconds for which a normal end of the process waits until the store knows what became of the last requests."""
@@ -26,12 +28,14 @@ class Forkable(Protocol):
     def begin_in_child(self, *, prepared: bool) -> None:
         """Begin anew; not prepared: the fork was made behind Python's back."""
 
-    def close(self, flush: float) -> None:
-        """End."""
+    def flush(self, seconds: float) -> None:
+        """Deliver what is to be told within so many seconds: the process ends."""
 
 
 _AGENTS: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
 _FORKING: list[Forkable] = []
+_ONE_FORK: Final = threading.Lock()
+"""Held from before a fork until after it, on both sides: threads may fork at the same moment."""
 _EXPECTED: set[int] = set()
 
 
@@ -49,6 +53,7 @@ def expect_end() -> None:
 
 
 def _before() -> None:
+    _ONE_FORK.acquire()
     _FORKING[:] = list(_AGENTS)
     for agent in _FORKING:
         agent.before_fork()
@@ -58,19 +63,22 @@ def _in_parent() -> None:
     for agent in _FORKING:
         agent.after_fork()
     _FORKING.clear()
+    _ONE_FORK.release()
 
 
 def _in_child() -> None:
     for agent in list(_AGENTS):
         agent.begin_in_child(prepared=agent in _FORKING)
     _FORKING.clear()
+    if _ONE_FORK.locked():  # else the fork was made behind Python's back
+        _ONE_FORK.release()
 
 
 def _at_exit() -> None:
     for agent in list(_AGENTS):
-        agent.close(FLUSH)
+        agent.flush(FLUSH)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
-atexit.register(_at_exit)
+at_end(_at_exit)

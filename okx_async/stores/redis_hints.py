@@ -55,8 +55,10 @@ class Hints:
         if (self._thread is not None and self._thread.is_alive()) or self._clock() < self._begun + REST or self._ended:
             return
         self._begun = self._clock()
-        self._thread = threading.Thread(target=self._run, args=(address,), name="okx_async hints", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(address,), name="okx_async hints", daemon=True)
+        with suppress(RuntimeError):  # no thread can begin now, so it goes without hints
+            thread.start()
+            self._thread = thread
 
     def end(self) -> None:
         """Let the thread end."""
@@ -69,7 +71,7 @@ class Hints:
             while not self._ended and self._clock() < self._wanted + IDLE:
                 with suppress(problems.TimeoutError):
                     self._hear(connection.read_response(timeout=LOOK, disconnect_on_error=False))
-        except (problems.RedisError, OSError, ValueError) as error:
+        except (problems.RedisError, OSError, ValueError, TypeError) as error:
             logger.debug("no hints of the store of the limits: %s", type(error).__name__)
         finally:
             connection.disconnect()  # type: ignore[no-untyped-call]

@@ -82,7 +82,7 @@ class SharedLimiter:
         """
         check_slot(priority, max_wait, quota)
         agreed = self._quota if quota is None else quota
-        return SharedSlot(self._agent, _key(key), priority, max_wait, agreed)
+        return SharedSlot(self, self._agent, _key(key), priority, max_wait, agreed)
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
         """Grant nothing for `key` in the next `seconds`, in no program; a block only moves later.
@@ -142,12 +142,21 @@ class SharedLimiter:
 class SharedSlot:
     """One slot of a SharedLimiter, for a single use: see Slot."""
 
-    __slots__ = ("_agent", "_entered", "_key", "_max_wait", "_priority", "_quota", "_waiter", "_worker")
+    __slots__ = ("_agent", "_entered", "_key", "_limiter", "_max_wait", "_priority", "_quota", "_waiter", "_worker")
 
     keeps_time = True
     """Its wait ends by `max_wait`, and leaving its block waits for nothing."""
 
-    def __init__(self, agent: Agent, key: Key, priority: Priority, max_wait: float | None, quota: Quota) -> None:
+    def __init__(  # noqa: PLR0917 - they are those of `SharedLimiter.slot`
+        self,
+        limiter: SharedLimiter,
+        agent: Agent,
+        key: Key,
+        priority: Priority,
+        max_wait: float | None,
+        quota: Quota,
+    ) -> None:
+        self._limiter = limiter  # whose end closes the agent: not before the slot's
         self._agent = agent
         self._key = key
         self._priority = priority

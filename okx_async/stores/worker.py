@@ -12,23 +12,23 @@ import threading
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import count, islice
 from math import inf
-from queue import Empty, SimpleQueue
+from traceback import format_exception
 from typing import Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError, OkxError
 from okx_async._log import logger
 from okx_async._quota import Quota
-from okx_async.stores import forks
 from okx_async.stores.handover import Ended, Handover
+from okx_async.stores.inbox import Inbox
 from okx_async.stores.lease import Lease
-from okx_async.stores.line import Answer, Ask, serve
+from okx_async.stores.line import Answer, Ask
 from okx_async.stores.notices import Notices
 from okx_async.stores.store import Store
 from okx_async.stores.transactions import BusyError, StoreError, Transaction
+from okx_async.stores.visits import heal, visit
 from okx_async.stores.waiters import Key, LocalKey, Note, Waiter, closed, refusal, too_late
 
 T = TypeVar("T")
@@ -74,9 +74,7 @@ class Worker:
         self._wall = wall
         self._notices = Notices()
         self._handover = Handover(self.post, self.join)
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._inbox: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._inbox = Inbox(self._run)
         self._hot: dict[Key, LocalKey] = {}  # to be looked at in this turn
         self._last: list[Callable[[], object]] = []  # to be called at the end of this turn
         self._due: list[tuple[float, int, LocalKey]] = []
@@ -86,24 +84,27 @@ class Worker:
         self._patience = PATIENCE
         self._stopping = False
 
-    def post(self, act: Callable[[], object]) -> None:
-        """Have a function called in the thread."""
-        self._inbox.put(act)
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    # A daemon: a program that ends does not wait for it, except in `stop`.
-                    self._thread = threading.Thread(target=self._run, name="okx_async limits", daemon=True)
-                    self._thread.start()
-                    forks.expect_end()
+    def post(self, act: Callable[[], object]) -> bool:
+        """Have a function called in the thread; return False if no thread can begin now, so that it is called later."""
+        return self._inbox.put(act)
 
     def stop(self, flush: float) -> None:
         """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
-        thread = self._thread
-        if thread is not None and thread.is_alive():
-            self._inbox.put(self._stop)
-            if thread is not threading.current_thread():  # where garbage is collected is left to chance
-                thread.join(flush)
+        if self._inbox.lives():
+            self.post(self._stop)
+            self._inbox.join(flush)
+
+    def flush(self, seconds: float) -> None:
+        """End every wait, deliver what is to be told within so many seconds, and close the store until it is needed.
+
+        The process ends; but a function of `atexit` that is called after this may have positions to close.
+        """
+        told = threading.Event()
+        if self._inbox.lives():
+            self.post(self._end_all)
+            self.post(lambda: self.at_last(self._close))
+            self.post(lambda: self.at_last(told.set))
+            told.wait(seconds)
 
     def join(self, waiter: Waiter) -> None:
         """Let a waiter wait."""
@@ -161,21 +162,33 @@ class Worker:
                 return result
 
     def _run(self) -> None:
-        inbox = self._inbox
         while not self._stopping:
-            now = self._clock()
-            self._look_at_due(now)
-            with suppress(Empty):
-                if self._hot:
-                    inbox.get_nowait()()
-                else:
-                    inbox.get(timeout=self._rest(now))()
-                while True:
-                    inbox.get_nowait()()
-            while self._hot:
-                self._turn(self._next_chunk())
-            while self._last:
-                self._last.pop(0)()
+            try:
+                self._round()
+            except BaseException as error:  # noqa: BLE001 - a log's handler may raise SystemExit
+                self._broke(error)
+        self._close()
+
+    def _round(self) -> None:
+        now = self._clock()
+        self._look_at_due(now)
+        self._inbox.take(0.0 if self._hot else self._rest(now))
+        while self._hot:
+            self._turn(self._next_chunk())
+        while self._last:
+            self._last.pop(0)()
+
+    def _broke(self, error: BaseException) -> None:
+        """End all waits after an error that is not expected, and go on: without the thread they would never end."""
+        failure = StoreError(f"{self._database.path}: {error!r}")
+        for local in list(self.keys.values()):
+            Worker._failed(self, local, failure)  # not as another worker does, which may have raised it
+        time.sleep(SOON)  # it may come again at once
+        if isinstance(error, Exception):
+            words = "".join(format_exception(error))
+            self.post(lambda: logger.error("the limits cannot be kept: %s", words))
+
+    def _close(self) -> None:
         with self.lock:
             self._database.close()
 
@@ -199,6 +212,9 @@ class Worker:
 
     def _stop(self) -> None:
         self._stopping = True
+        self._end_all()
+
+    def _end_all(self) -> None:
         self._handover.return_all()  # each is told that the limiter is closed
         for local in list(self.keys.values()):
             for waiter in local.in_order():
@@ -251,12 +267,14 @@ class Worker:
             return
         self._since, answers = result
         granted: dict[AbstractEventLoop, list[tuple[Waiter, OkxError | None]]] = {}
-        for local, own, answered in zip(chunk, asks, answers, strict=True):
-            local.notes.clear()
-            for waiter in self._answered(local, own, answered, lease):
-                granted.setdefault(waiter.loop, []).append((waiter, None))
-        for loop, ended in granted.items():
-            self._in_loop(loop, ended)
+        try:
+            for local, own, answered in zip(chunk, asks, answers, strict=True):
+                local.notes.clear()
+                for waiter in self._answered(local, own, answered, lease):
+                    granted.setdefault(waiter.loop, []).append((waiter, None))
+        finally:
+            for loop, ended in granted.items():
+                self._in_loop(loop, ended)
 
     def _asks(self, local: LocalKey, now: float) -> Asks:
         """Return the asks for the named waiters of a key, and end the waits of others that cannot end in time."""
@@ -269,41 +287,12 @@ class Worker:
     ) -> tuple[float, list[list[Answer]]]:
         """Do a transaction, and return since when its epoch is and the answers for each key."""
         if transaction.epoch.since != self._since:
-            self._heal(transaction)
-        answers = [self._visit(transaction, local, own) for local, own in zip(chunk, asks, strict=True)]
+            heal(transaction, self.keys.values())
+        answers = [
+            visit(transaction, local, [ask for _, ask in own], self.holder, self._notices)
+            for local, own in zip(chunk, asks, strict=True)
+        ]
         return transaction.epoch.since, answers
-
-    def _visit(self, transaction: Transaction, local: LocalKey, asks: Asks) -> list[Answer]:
-        """Do one key's part of a transaction."""
-        now, holder = transaction.now, self.holder
-        bucket = transaction.bucket(local.key, local.quota)
-        if bucket.agree(local.quota):
-            self._notices.quota(local.key, local.quota, bucket.quota)
-        for note in local.notes:
-            note.apply(bucket, now, holder)
-        answers: list[Answer] = []
-        if asks or local.told:
-            opens = transaction.epoch.opens(bucket.quota)
-            if asks and opens > now:
-                self._notices.pause(opens, opens - now)
-            answers = serve(bucket, now, holder, [ask for _, ask in asks], not_before=opens)
-        else:
-            bucket.drop(now)
-        transaction.save(local.key, bucket)
-        local.seen = bucket
-        local.told = any(place.holder == holder for place in bucket.line.values())
-        local.out = {ident: token for ident, token in bucket.tokens.items() if token.holder == holder}
-        return answers
-
-    def _heal(self, transaction: Transaction) -> None:
-        """Write what this process has out into a store that has forgotten it."""
-        for local in self.keys.values():
-            out = {ident: token for ident, token in local.out.items() if token.free_at > transaction.now}
-            if out:
-                bucket = transaction.bucket(local.key, local.quota)
-                for ident, token in out.items():
-                    bucket.adopt(ident, token)
-                transaction.save(local.key, bucket)
 
     def _answered(self, local: LocalKey, asks: Asks, answers: list[Answer], lease: Lease) -> list[Waiter]:
         """Book the answers, see when to ask again, and return the waiters that got a token."""

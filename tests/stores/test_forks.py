@@ -171,3 +171,31 @@ else:
     raise SystemExit("granted")
 """,
     )
+
+
+def test_threads_that_fork_at_the_same_moment_leave_no_limiter_without_its_thread(tmp_path: Path) -> None:
+    tell(
+        tmp_path,
+        """
+import threading
+others = [SqliteLimiter(f"{sys.argv[1]}.{number}") for number in range(3)]
+
+def forks():
+    for _ in range(40):
+        assert child(lambda: True) == 0
+
+threads = [threading.Thread(target=forks, daemon=True) for _ in range(3)]
+for thread in threads:
+    thread.start()
+
+async def main():
+    global limiter
+    for limiter in others * 10:
+        assert await asyncio.wait_for(free(), 5.0)
+
+asyncio.run(main())
+for thread in threads:
+    thread.join(20.0)
+    assert not thread.is_alive()
+""",
+    )

@@ -134,8 +134,9 @@ def test_another_loop_has_the_token_of_one_that_hangs(loops: Loops, tmp_path: Pa
     again: list[Callable[[], object]] = []
 
     class WithoutThread(Worker):
-        def post(self, act: Callable[[], object]) -> None:
+        def post(self, act: Callable[[], object]) -> bool:
             again.append(act)
+            return True
 
     worker = WithoutThread(database, QUOTA, lambda: now, lambda: now)
     hung, other = loops.waiter(loops.hung), loops.waiter(loops.other)

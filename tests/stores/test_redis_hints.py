@@ -1,6 +1,7 @@
 """Waiters that are told that they can be served earlier."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -113,3 +114,17 @@ async def test_no_ping_is_sent(server: Server) -> None:
     await waits(server)
     pings = [line for line in server.lines("INFO", "commandstats") if line.startswith(b"cmdstat_ping")]
     assert not pings
+
+
+async def test_where_no_thread_can_begin_it_is_had_at_the_next_look(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "okx_async hints":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert await waits(server, listens=False) > 1.0

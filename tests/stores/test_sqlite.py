@@ -215,7 +215,7 @@ async def test_a_limiter_that_is_dropped_ends_its_thread(tmp_path: Path) -> None
     limiter = SqliteLimiter(tmp_path / "limits.sqlite3")
     async with limiter.slot(KEY):
         pass
-    thread = limiter._agent.worker._thread
+    thread = limiter._agent.worker._inbox.thread
     assert thread is not None
     del limiter
     gc.collect()

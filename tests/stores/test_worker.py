@@ -355,7 +355,7 @@ async def test_idle_keys_are_forgotten(host: Host) -> None:
 def test_a_limiter_that_is_collected_in_the_thread_ends_it(host: Host) -> None:
     worker = host.worker()
     worker.post(lambda: worker.stop(5.0))
-    thread = worker._thread
+    thread = worker._inbox.thread
     assert thread is not None
     thread.join(5.0)
     assert not thread.is_alive()

@@ -101,10 +101,11 @@ class StoreWorker(Worker):
         """Return the time of the program's host."""
         return self._clock()
 
-    def post(self, act: Callable[[], object]) -> None:
+    def post(self, act: Callable[[], object]) -> bool:
         """Have a function called in the worker's turn."""
         self._acts.append(act)
         self._look_soon()
+        return True
 
     def stop(self, flush: float) -> None:  # noqa: ARG002 - it has no thread to wait for
         """End every wait, and tell what is to be told."""

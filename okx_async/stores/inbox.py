@@ -1,0 +1,60 @@
+"""What is to be called in the thread of an agent, and the begin of that thread."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from okx_async.stores import forks
+
+
+class Inbox:
+    """Functions that one thread calls; it begins with the first of them.
+
+    Args:
+        run: What the thread does from its begin to its end; it calls `take` again and again.
+    """
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        self.thread: threading.Thread | None = None
+        self._run = run
+        self._starting = threading.Lock()
+        self._acts: SimpleQueue[Callable[[], object]] = SimpleQueue()
+
+    def put(self, act: Callable[[], object]) -> bool:
+        """Have a function called; return False if no thread can begin now, so that it stays until one can."""
+        self._acts.put(act)
+        return self.thread is not None or self._begin()
+
+    def take(self, rest: float) -> None:
+        """Call all that was put; wait for the first one for `rest` seconds at most."""
+        with suppress(Empty):
+            (self._acts.get(timeout=rest) if rest > 0 else self._acts.get_nowait())()
+            while True:
+                self._acts.get_nowait()()
+
+    def lives(self) -> bool:
+        """Return whether the thread has begun and not ended."""
+        return self.thread is not None and self.thread.is_alive()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the thread for so many seconds, unless this is called in it."""
+        if self.thread is not None and self.thread is not threading.current_thread():
+            self.thread.join(seconds)
+
+    def _begin(self) -> bool:
+        with self._starting:
+            if self.thread is None:
+                # A daemon: a program that ends does not wait for it, except for what is still to be told.
+                thread = threading.Thread(target=self._main, name="okx_async limits", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # there are too many, or the interpreter ends
+                    return False
+                self.thread = thread
+                forks.expect_end()
+        return True
+
+    def _main(self) -> None:
+        self.thread = threading.current_thread()  # before anything is called that may look at it
+        self._run()

@@ -1,0 +1,46 @@
+"""The begin of an agent's thread, and what was put to it before."""
+
+import threading
+
+import pytest
+
+from okx_async.stores.inbox import Inbox
+
+
+def refuse(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_what_was_put_while_no_thread_could_begin_is_called_by_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[int] = []
+    inbox = Inbox(lambda: inbox.take(0.0))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        assert not inbox.put(lambda: called.append(1))
+        assert not inbox.lives()
+    assert inbox.put(lambda: called.append(2))
+    inbox.join(5.0)
+    assert called == [1, 2]
+    assert not inbox.lives()
+
+
+def test_a_rest_ends_with_the_first_that_comes() -> None:
+    called = threading.Event()
+    inbox = Inbox(lambda: inbox.take(60.0))
+    inbox.put(called.set)
+    inbox.join(5.0)
+    assert called.is_set()
+    assert not inbox.lives()
+
+
+def test_the_thread_waits_for_no_end_of_its_own() -> None:
+    inbox = Inbox(lambda: inbox.take(0.0))
+    seen: list[bool] = []
+
+    def look() -> None:
+        inbox.join(5.0)
+        seen.append(inbox.lives())
+
+    inbox.put(look)
+    inbox.join(5.0)
+    assert seen == [True]
