@@ -30,6 +30,13 @@ class UnreachableError(BusyError):
     """The server cannot be reached, or does not answer, or is not ready."""
 
 
+class EndedError(UnreachableError):
+    """A connection that had answered before was ended by the other side, by a time-out for idle ones for example.
+
+    It says nothing of the server: another connection may be opened at once.
+    """
+
+
 class Call(NamedTuple):
     """A call of the script."""
 
@@ -75,6 +82,7 @@ class Link:
         self._connection = connection_to(address)
         self.greeted = False
         """Whether the epochs of this server are known."""
+        self._answered = False
         self.info: dict[str, str] = {}
         found = self._asked_what_it_is()
         for line in found.decode(errors="replace").splitlines():
@@ -136,10 +144,14 @@ class Link:
                     replies.append(error)
         except (problems.RedisError, OSError, ValueError) as error:
             self.close()
-            raise self._failure(error) from None
+            failure = self._failure(error)
+            if self._answered and isinstance(error, problems.ConnectionError | ConnectionError):
+                raise EndedError(str(failure)) from None
+            raise failure from None
         except BaseException:
             self.close()
             raise
+        self._answered = True
         return replies
 
     def _failure(self, error: Exception) -> Exception:

@@ -65,10 +65,14 @@ class Nodes:
 
     def fail(self, link: Link, error: StoreError) -> StoreError:
         """Close a connection that failed, find the servers anew, and return the error to be raised."""
-        link.close()
-        self._links.pop(link.label, None)
+        self.drop(link)
         self._rest(link.label, error)
         return self._lost(error)
+
+    def drop(self, link: Link) -> None:
+        """Close a connection; another one is opened when it is needed."""
+        link.close()
+        self._links.pop(link.label, None)
 
     def close(self) -> None:
         """Close all."""

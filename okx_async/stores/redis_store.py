@@ -12,7 +12,7 @@ from okx_async._errors import InvalidRequestError
 from okx_async._log import logger
 from okx_async.stores.lease import PPM, Terms
 from okx_async.stores.redis_address import Address
-from okx_async.stores.redis_link import SCRIPT, TIMEOUT, Call, Link, UnreachableError
+from okx_async.stores.redis_link import SCRIPT, TIMEOUT, Call, EndedError, Link, UnreachableError
 from okx_async.stores.redis_messages import (
     NEVER,
     TAGS,
@@ -142,18 +142,32 @@ class RedisStore:
         """Return the replies of calls, each to the server of its tag."""
         by_server: dict[str, tuple[Link, list[int]]] = {}
         for number, tag in enumerate(tags):
-            link = self.nodes.link(tag)
-            if not link.greeted:
-                link.greeted = True
-                self._epochs("hello", self.nodes.tags(link))  # at once for all of its tags: the pause is for all
+            link = self._link(tag)
             by_server.setdefault(link.label, (link, []))[1].append(number)
         replies: dict[int, list[Any]] = {}
         for link, numbers in by_server.values():
-            try:
-                replies |= dict(zip(numbers, self._carried_out(link, numbers, call, holder), strict=True))
-            except UnreachableError as error:
-                raise self.nodes.fail(link, error) from None
+            replies |= dict(zip(numbers, self._told(link, tags, numbers, call, holder), strict=True))
         return [replies[number] for number in range(len(tags))]
+
+    def _link(self, tag: int) -> Link:
+        """Return the connection to the server of a tag, whose epochs are known."""
+        link = self.nodes.link(tag)
+        if not link.greeted:
+            link.greeted = True
+            self._epochs("hello", self.nodes.tags(link))  # at once for all of its tags: the pause is for all
+        return link
+
+    def _told(self, link: Link, tags: Sequence[int], numbers: Sequence[int], call: Ask, holder: str) -> list[list[Any]]:
+        """Return the replies of calls to one server, over another connection if it ended the one that was open."""
+        try:
+            try:
+                return self._carried_out(link, numbers, call, holder)
+            except EndedError:  # it may have carried them out: a message that comes twice changes nothing
+                self.nodes.drop(link)
+                link = self._link(tags[numbers[0]])
+                return self._carried_out(link, numbers, call, holder)
+        except UnreachableError as error:
+            raise self.nodes.fail(link, error) from None
 
     def _carried_out(self, link: Link, numbers: Sequence[int], call: Ask, holder: str) -> list[list[Any]]:
         """Return the replies of calls that one server carried out."""

@@ -5,7 +5,7 @@ import pytest
 from okx_async import InvalidRequestError
 from okx_async.stores.lease import Terms
 from okx_async.stores.redis_address import read_address
-from okx_async.stores.redis_link import Call, Link, UnreachableError
+from okx_async.stores.redis_link import Call, EndedError, Link, UnreachableError
 from okx_async.stores.redis_messages import NEVER, Frame, terms_of, write_epoch
 from okx_async.stores.transactions import StoreError
 from tests.stores.proxies import Multiplexer, Proxy
@@ -50,6 +50,19 @@ def test_an_answer_to_another_question_ends_the_connection(redis_server: Server)
         for _ in range(3):  # the second answer to the first may arrive a moment later
             link.script([hello(link)])
     link.close()
+    proxy.close()
+
+
+def test_a_connection_that_ends_after_it_answered_says_nothing_of_the_server(redis_server: Server) -> None:
+    proxy = Proxy(redis_server.port)
+    proxy.drops = 1
+    with pytest.raises(UnreachableError) as failed:
+        Link(read_address(proxy.url))
+    assert not isinstance(failed.value, EndedError), "it never answered"
+    link = Link(read_address(proxy.url))
+    proxy.drops = 1
+    with pytest.raises(EndedError):
+        link.script([hello(link)])
     proxy.close()
 
 

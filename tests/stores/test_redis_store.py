@@ -136,13 +136,33 @@ def test_an_answer_that_was_lost_leaves_one_token_out_at_most(scene: Scene) -> N
     proxy = Proxy(scene.server.port)
     store = scene.store(proxy.url)
     vouch(store)
-    proxy.drops = 1
+    proxy.drops = 2  # that of another connection, too
     with pytest.raises(UnreachableError):
         scene.ask(store)
     with pytest.raises(UnreachableError):  # it is left alone for a moment
         scene.ask(store)
     store.nodes._failed.clear()
     assert len(scene.ask(store).bucket.tokens) == 2
+    proxy.close()
+
+
+def test_a_connection_that_the_server_ended_is_no_server_out_of_reach(scene: Scene) -> None:
+    store = scene.store()
+    vouch(store)
+    [link] = store.nodes.links
+    [ident] = link.commands([("CLIENT", "ID")])
+    assert scene.server.said("CLIENT", "KILL", "ID", str(ident)) == b":1"
+    assert granted(scene.ask(store))
+
+
+def test_a_message_that_ended_with_its_connection_is_said_once_more_and_counts_once(scene: Scene) -> None:
+    proxy = Proxy(scene.server.port)
+    store = scene.store(proxy.url)
+    vouch(store)
+    proxy.drops = 1
+    seen = scene.ask(store)
+    assert granted(seen)
+    assert len(seen.bucket.tokens) == 1
     proxy.close()
 
 
