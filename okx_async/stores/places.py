@@ -9,6 +9,7 @@ import re
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,11 +51,31 @@ def default_path() -> Path:
     return folder / "okx-async" / "limits.sqlite3"
 
 
+def absolute(name: str) -> Path:
+    """Return the whole path of a file; no link is followed."""
+    path = os.path.abspath(name)  # noqa: PTH100 - resolve() would follow a link
+    return Path("/" + path.lstrip("/") if path.startswith("//") else path)  # POSIX keeps two slashes apart from one
+
+
 def prepare(path: Path) -> None:
     """Make the file and its folder if they are missing, for this user alone; raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    old = [beside for end in ("-wal", "-shm") if (beside := path.with_name(path.name + end)).exists()]
+    if old and not path.exists():  # looked for after them: they are those of a file that was deleted
+        for beside in old:
+            beside.unlink(missing_ok=True)  # programs that have them open would keep all others from the new file
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+
+
+def identity(file: str, memory: str) -> list[tuple[int, int]]:
+    """Return which files these are: that of the limits, and the memory of SQLite beside it, where all locks are kept.
+
+    Other programs find another memory if one of the two was deleted or replaced: its locks are not those of this one.
+    """
+    with suppress(FileNotFoundError):
+        return [(found.st_dev, found.st_ino) for found in (os.lstat(file), os.lstat(memory))]
+    return []
 
 
 def check_place(path: Path) -> None:
@@ -105,28 +126,51 @@ def _check_file(path: Path, found: os.stat_result) -> None:
         raise InvalidRequestError(f"{path} belongs to another user (uid {found.st_uid})")
     if found.st_mode & OTHERS:
         raise InvalidRequestError(f"other users may use {path}: chmod 600 it")
+    if found.st_nlink > 1:
+        raise InvalidRequestError(
+            f"{path} has other names (hard links), and programs that use those would not see each other: delete them"
+        )
+    if sys.platform == "linux" and mounted(os.path.realpath(path)):
+        raise InvalidRequestError(
+            f"{path} is a mount of its own, and programs that use it by another path would not see each other: mount "
+            "its folder"
+        )
+
+
+def mounted(place: str) -> bool:
+    """Return whether something is mounted at a path itself."""
+    with suppress(OSError):
+        return any(point == place for point, _ in _linux_mounts(MOUNTS.read_text()))
+    return False
 
 
 def file_system(path: Path) -> str:
-    """Return the kind of file system that a path is on, "" if that cannot be told."""
+    """Return the kind of file system that a path is on, or in words why that cannot be told."""
     place = os.path.realpath(path)
-    with suppress(OSError, subprocess.SubprocessError):
+    try:
         if sys.platform == "linux":
             return linux_kind(MOUNTS.read_text(), place)
         done = subprocess.run(["/sbin/mount"], capture_output=True, text=True, timeout=5, check=True)
         return darwin_kind(done.stdout, place)
-    return ""
+    except (OSError, subprocess.SubprocessError) as error:  # too many open files, say
+        return f"unknown, {error}"
 
 
 def linux_kind(mounts: str, place: str) -> str:
     """Return the kind of the mount that a path is on, from /proc/self/mountinfo; of two at one point the later."""
     best, kind = -1, ""
+    for point, its_kind in _linux_mounts(mounts):
+        if _below(place, point) and len(point) >= best:
+            best, kind = len(point), its_kind
+    return kind
+
+
+def _linux_mounts(mounts: str) -> Iterator[tuple[str, str]]:
+    """Yield where each mount is, and its kind."""
     for line in mounts.splitlines():
         fields, _, source = line.partition(" - ")
         point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split(" ")[4])
-        if _below(place, point) and len(point) >= best:
-            best, kind = len(point), source.split(" ")[0]
-    return kind
+        yield point, source.split(" ")[0]
 
 
 def darwin_kind(mounts: str, place: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from okx_async._quota import Quota
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import SharedBucket, Terms
+from okx_async.stores.places import check_place
 from okx_async.stores.transactions import Database, Transaction
 
 PATIENCE = 2.0
@@ -78,6 +79,7 @@ def report(path: Path, *, vouch: bool = False) -> StoreReport:
         StoreError: It cannot be read now.
         InvalidRequestError: It must not be used.
     """
+    check_place(path)
     if not path.exists():
         return StoreReport(path, 0.0, 0.0, ())
 

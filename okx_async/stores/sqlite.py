@@ -10,7 +10,7 @@ from okx_async._validation import check_seconds, short_repr
 from okx_async.stores.agent import Agent
 from okx_async.stores.clocks import boot_id, shared_clock
 from okx_async.stores.lease import Terms
-from okx_async.stores.places import check_place, default_path
+from okx_async.stores.places import absolute, check_place, default_path
 from okx_async.stores.shared import SharedLimiter
 from okx_async.stores.transactions import Database
 
@@ -73,7 +73,7 @@ def _file(path: object) -> Path:
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(name, str) or not name or "\0" in name:
         raise InvalidRequestError(f"path must be a path or None, got {short_repr(path)}")
-    return Path(os.path.abspath(os.path.expanduser(name)))  # noqa: PTH100, PTH111 - resolve() would follow a link
+    return absolute(os.path.expanduser(name))  # noqa: PTH111 - it raises where there is no home
 
 
 def _again(path: Path, quota: Quota, terms: Terms) -> SqliteLimiter:

@@ -20,7 +20,7 @@ from okx_async._quota import Quota
 from okx_async.stores.clocks import boot_id, shared_clock
 from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter
 from okx_async.stores.lease import SharedBucket, Terms
-from okx_async.stores.places import check_place, prepare
+from okx_async.stores.places import check_place, identity, prepare
 from okx_async.stores.records import (
     UnreadableError,
     key_of,
@@ -48,6 +48,7 @@ WORDS: Final = {
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
     sqlite3.SQLITE_IOERR: "the disk fails",
     sqlite3.SQLITE_CORRUPT: "it is damaged: delete it while no program uses it",
+    sqlite3.SQLITE_ERROR: "its tables are not those of limits: delete it while no program uses it",
     sqlite3.SQLITE_NOTADB: "it is damaged or no SQLite file: delete it while no program uses it",
 }
 
@@ -130,7 +131,7 @@ class Database:
         boot: Callable[[], str] = boot_id,
     ) -> None:
         self.path = path
-        self._place = str(path)
+        self._place, self._memory = str(path), f"{path}-shm"
         self.terms = terms or Terms()
         self._any_terms = terms is None
         self.yields = False
@@ -141,7 +142,8 @@ class Database:
         """Buckets as this process wrote them: where the same bytes stand, they need not be read."""
         self._epochs: tuple[bytes, Epoch] | None = None
         self._connection: sqlite3.Connection | None = None
-        self._inode: tuple[int, int] | None = None
+        self._identity: list[tuple[int, int]] = []
+        self._torn = False  # whether this connection's file, or its memory, was deleted or replaced
         self._boot_id = ""
         self._run = ""
         self._count = 0
@@ -166,6 +168,7 @@ class Database:
                 transaction = Transaction(self, connection, now, self._epoch(connection, now))
                 result = work(transaction)
                 connection.execute("COMMIT")
+                self._torn = False
             except BaseException:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
@@ -196,11 +199,11 @@ class Database:
 
     def _opened(self, until: float) -> sqlite3.Connection:
         if self._connection is not None:
-            with suppress(FileNotFoundError):
-                found = os.lstat(self._place)
-                if (found.st_dev, found.st_ino) == self._inode:
-                    return self._connection
-            self.close()  # the file was replaced
+            found = identity(self._place, self._memory)
+            if found and found == self._identity:
+                return self._connection
+            self.close()
+            self._torn = True
         if self._forked:
             raise StoreError(
                 f"{self.path}: it was in use when this process was forked: make the limiter after the fork"
@@ -208,18 +211,18 @@ class Database:
         check_place(self.path)
         self._boot_id = self._boot()
         prepare(self.path)
-        uri = f"file:{quote(str(self.path))}?mode=rw"
+        uri = f"file:{quote(os.fsencode(self.path))}?mode=rw"
         connection = sqlite3.connect(uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
         try:
             connection.execute(f"PRAGMA page_size = {PAGE}")  # of a new file
             # A switch to WAL meets the locks of others that open the file at the same moment.
+            self._patiently(lambda: self._is_new(connection), until)  # first: another program's file stays as it is
             self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), until)
             connection.execute("PRAGMA synchronous = OFF")
             self._begin(connection, until)
             try:
-                found = os.lstat(self.path)
-                self._inode = found.st_dev, found.st_ino
-                self._run = f"{self._boot_id}:{found.st_ino}"
+                self._identity = identity(self._place, self._memory)
+                self._run = f"{self._boot_id}:{os.lstat(self.path).st_ino}"
                 self._set_up(connection)
                 connection.execute("COMMIT")
             except BaseException:
@@ -233,26 +236,33 @@ class Database:
         self._connection = connection
         return connection
 
-    def _set_up(self, connection: sqlite3.Connection) -> None:
-        """Make the tables of a new file, and refuse one that is not ours."""
+    def _is_new(self, connection: sqlite3.Connection) -> bool:
+        """Return whether the file is a new one, and refuse one that is not ours."""
         [version], [application] = (
             connection.execute(f"PRAGMA {name}").fetchone() for name in ("user_version", "application_id")
         )
         if not version and not application and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            connection.execute("CREATE TABLE epoch (record BLOB NOT NULL)")
-            connection.execute(
-                "CREATE TABLE keys (key TEXT PRIMARY KEY, expires REAL NOT NULL, state BLOB NOT NULL) WITHOUT ROWID"
-            )
-            # A new file has no pause: the first exit on a machine must not wait.
-            self.write_epoch(connection, Epoch(self._run, self._clock(), self.terms))
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        elif application != APPLICATION:
+            return True
+        if application != APPLICATION:
             raise InvalidRequestError(f"{self.path} is a SQLite file of another program")
-        elif version > VERSION:
+        if version > VERSION:
             raise InvalidRequestError(
                 f"{self.path} is of a newer version of this library: format {version}, this one knows {VERSION}"
             )
+        return False
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        """Make the tables of a new file."""
+        if not self._is_new(connection):
+            return
+        connection.execute("CREATE TABLE epoch (record BLOB NOT NULL)")
+        connection.execute(
+            "CREATE TABLE keys (key TEXT PRIMARY KEY, expires REAL NOT NULL, state BLOB NOT NULL) WITHOUT ROWID"
+        )
+        # A new file has no pause: the first exit on a machine must not wait.
+        self.write_epoch(connection, Epoch(self._run, self._clock(), self.terms))
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
 
     def _epoch(self, connection: sqlite3.Connection, now: float) -> Epoch:
         """Return the epoch that holds; a new one forgets every key."""
@@ -268,6 +278,9 @@ class Database:
         epoch = enter(stored, self._run, now, self.terms, gone_by=0.0 if other_boot else None)
         if epoch is not stored:
             connection.execute("DELETE FROM keys")
+            self.write_epoch(connection, epoch)
+        elif self._torn:  # what this process wrote, or others did meanwhile, may be lost: all are to write it anew
+            epoch = replace(epoch, since=now)
             self.write_epoch(connection, epoch)
         elif epoch.terms != self.terms and not self._any_terms:
             if connection.execute("SELECT 1 FROM keys WHERE expires > ?", (now,)).fetchone() or now < epoch.opens(

@@ -8,12 +8,12 @@
 import threading
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from okx_async._errors import InvalidRequestError
 from okx_async._limiter.limiter import default_limiter
 from okx_async._limiter.slots import SlotSource
-from okx_async.stores.places import default_path
+from okx_async.stores.places import absolute, default_path
 from okx_async.stores.redis import RedisLimiter, check_extra
 from okx_async.stores.reports import StoreReport, report
 from okx_async.stores.sqlite import SqliteLimiter
@@ -21,6 +21,7 @@ from okx_async.stores.sqlite import SqliteLimiter
 FORMS: Final = "sqlite:, sqlite:///absolute/path, redis://host:6379/0 or process"
 SERVERS: Final = {"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"}
 PROCESS: Final = "process"
+FILE: Final = "sqlite"
 
 
 def place_of(url: str) -> Path | str | None:
@@ -29,22 +30,37 @@ def place_of(url: str) -> Path | str | None:
     Raises:
         InvalidRequestError: It names none of these.
     """
-    if url == PROCESS:
+    kind, _, rest = url.strip().partition(":")
+    kind = kind.lower()
+    if kind == PROCESS and not rest:
         return None
-    if url.partition("://")[0] in SERVERS:
-        return url
-    parts = urlsplit(url)
-    if parts.scheme != "sqlite" or parts.query or parts.fragment:
-        kind = parts.scheme if parts.scheme.isalnum() else "this"  # no more: it may hold a password
-        raise InvalidRequestError(f"limits must be named by {FORMS}; {kind}: is none of them")
-    if parts.netloc:
-        raise InvalidRequestError(f"limits must be named by {FORMS}: three slashes before the path, not two")
-    if not parts.path:
-        return default_path()
-    path = Path(unquote(parts.path))
-    if not path.is_absolute():
-        raise InvalidRequestError(f"limits must be named by {FORMS}: the path must be absolute")
-    return path
+    if kind in SERVERS:
+        if not rest.startswith("//"):
+            raise InvalidRequestError(f"limits must be named by {FORMS}: two slashes after {kind}:")
+        return f"{kind}:{rest}"
+    if kind != FILE:
+        named = kind if kind.isalnum() and rest else "this"  # no more: it may hold a password
+        raise InvalidRequestError(f"limits must be named by {FORMS}; {named}: is none of them")
+    return _file(rest) if rest else default_path()
+
+
+def _file(rest: str) -> Path:
+    """Return the file that the rest of a text names."""
+    wrong = ""
+    if "?" in rest or "#" in rest:
+        wrong = "a path has no options; a ? in it is %3F, a # is %23"
+    elif rest.startswith("//") and not rest.startswith("///"):
+        wrong = "three slashes before the path, not two"
+    path = unquote(rest, errors="surrogateescape")
+    if not wrong and not path.startswith("/"):
+        wrong = "the path must be absolute"
+    elif not wrong and path.lstrip("/").startswith("~"):
+        wrong = "the path must be absolute, without ~"
+    elif not wrong and "\0" in path:
+        wrong = "a path has no null character"
+    if wrong:
+        raise InvalidRequestError(f"limits must be named by {FORMS}: {wrong}")
+    return absolute(path)
 
 
 def report_of(place: Path | str, *, vouch: bool = False) -> StoreReport:

@@ -5,7 +5,16 @@ import pytest
 
 from okx_async import InvalidRequestError
 from okx_async.stores import places
-from okx_async.stores.places import check_place, darwin_kind, default_path, file_system, linux_kind, prepare
+from okx_async.stores.places import (
+    absolute,
+    check_place,
+    darwin_kind,
+    default_path,
+    file_system,
+    identity,
+    linux_kind,
+    prepare,
+)
 
 MOUNTS = """\
 22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -42,6 +51,58 @@ def test_the_users_own_file_is_in_the_state_folder(monkeypatch: pytest.MonkeyPat
 def test_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     refused(tmp_path / "link", "is a symbolic link")
+
+
+def test_a_file_with_two_names_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    prepare(path)
+    path.with_name("other").hardlink_to(path)
+    refused(path, "has other names")
+    path.with_name("other").unlink()
+    check_place(path)
+
+
+def test_a_file_that_is_a_mount_of_its_own_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container's with `-v limits.sqlite3:/limits.sqlite3`: what SQLite keeps beside it would be another's."""
+    mounts = tmp_path / "mountinfo"
+    monkeypatch.setattr(places, "MOUNTS", mounts)
+    monkeypatch.setattr("sys.platform", "linux")
+    path = tmp_path / "limits"
+    prepare(path)
+    mounts.write_text(f"30 1 0:30 / / rw - ext4 /dev/x rw\n31 30 0:30 /x {path} rw - ext4 /dev/x rw\n")
+    refused(path, "is a mount of its own.* mount its folder")
+    mounts.write_text(f"30 1 0:30 / / rw - ext4 /dev/x rw\n31 30 0:30 /x {tmp_path} rw - ext4 /dev/x rw\n")
+    check_place(path)
+
+
+def test_what_a_deleted_file_left_is_not_for_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    beside = [tmp_path / "limits-wal", tmp_path / "limits-shm"]
+    for each in [path, *beside]:
+        each.touch(0o600)
+    prepare(path)
+    assert all(each.exists() for each in beside)
+    path.unlink()
+    prepare(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["limits"]
+
+
+def test_a_file_is_the_same_while_its_memory_is(tmp_path: Path) -> None:
+    file, memory = tmp_path / "limits", tmp_path / "limits-shm"
+    names = str(file), str(memory)
+    file.touch()
+    assert not identity(*names)
+    memory.touch()
+    first = identity(*names)
+    assert first == identity(*names) != []
+    (tmp_path / "new").touch()
+    (tmp_path / "new").rename(memory)
+    assert identity(*names) not in ([], first)
+
+
+@pytest.mark.parametrize(("name", "path"), [("//a/b", "/a/b"), ("///a/../b", "/b"), ("/a/b", "/a/b")])
+def test_a_path_begins_with_one_slash(name: str, path: str) -> None:
+    assert str(absolute(name)) == path
 
 
 def test_what_others_may_use_is_refused(tmp_path: Path) -> None:
@@ -107,7 +168,7 @@ def test_a_file_system_that_may_not_be_local_is_refused(tmp_path: Path, monkeypa
     check_place(tmp_path / "local" / "limits")
     refused(tmp_path / "limits", r"its file system \(nfs4\) is not known to be local")
     mounts.unlink()
-    refused(tmp_path / "limits", r"\(unknown\)")
+    refused(tmp_path / "limits", r"\(unknown, .*No such file.*\) is not known to be local")
 
 
 def test_this_machines_own_files_have_a_file_system(tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_missing_file_in_a_place_that_must_not_be_used_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="File name too long"):
+        report(tmp_path / ("x" * 300))
+    tmp_path.chmod(0o777)
+    with pytest.raises(InvalidRequestError, match="other users may write"):
+        report(tmp_path / "limits")
+
+
 def test_a_file_that_lost_its_memory_says_so_until_somebody_vouches(tmp_path: Path) -> None:
     path = tmp_path / "limits"
     database = Database(path, Terms())

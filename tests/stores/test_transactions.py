@@ -1,5 +1,7 @@
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -14,6 +16,7 @@ from okx_async.stores.transactions import PAGE, BusyError, Database, StoreError,
 KEY = ("live", "1", "BTC-USDT-SWAP")
 QUOTA = Quota(2, 2.0)
 TERMS = Terms()
+ROOT = Path(__file__).parent.parent.parent
 
 
 class Host:
@@ -129,6 +132,72 @@ def test_a_file_that_was_replaced_is_left_for_the_new_one(host: Host) -> None:
     for suffix in ("-wal", "-shm"):
         host.path.with_name(f"{host.path.name}{suffix}").unlink(missing_ok=True)
     assert database.transact(take("d"), 0.0) == 1
+
+
+OTHER = """
+import sys
+from pathlib import Path
+from okx_async.stores.lease import Terms
+from okx_async.stores.transactions import Database
+from tests.stores.test_transactions import opens, take
+database = Database(Path(sys.argv[1]), Terms(), clock=lambda: 1000.5, boot=lambda: "boot-1")
+for ident in sys.stdin:
+    print(database.transact(take(ident), 0.0), database.transact(lambda found: found.epoch.since, 0.0), flush=True)
+"""
+
+
+@pytest.mark.parametrize("names", [["-shm"], ["-wal", "-shm"]])
+def test_programs_that_were_torn_apart_by_a_deletion_find_one_another_again(host: Host, names: list[str]) -> None:
+    """What SQLite keeps beside the file has the locks in it: programs with two of them do not see each other."""
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    for name in names:
+        host.path.with_name(host.path.name + name).unlink()
+    command = [sys.executable, "-c", OTHER, str(host.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as other:  # noqa: S603
+
+        def take_there(ident: str) -> tuple[int, float]:
+            assert other.stdin is not None
+            assert other.stdout is not None
+            other.stdin.write(f"{ident}\n")
+            other.stdin.flush()
+            count, since = other.stdout.readline().split()
+            return int(count), float(since)
+
+        count, since = take_there("b")
+        host.now += 1.0
+        assert database.transact(take("c"), 0.0) == count + 1
+        again, later = take_there("d")
+        assert again == count + 2
+        assert later > since, "every program writes anew what it has out"
+        assert other.stdin is not None
+        other.stdin.close()
+
+
+def test_a_new_file_is_used_though_a_program_has_the_old_one_open(host: Host) -> None:
+    idle = host.open()
+    idle.transact(take("a"), 0.0)
+    host.path.unlink()
+    assert host.open().transact(take("b"), 0.0) == 1
+    assert idle.transact(take("c"), 0.0) == 2
+
+
+def test_another_programs_file_stays_as_it_is(host: Host) -> None:
+    with closing(sqlite3.connect(host.path)) as connection:
+        connection.execute("CREATE TABLE trades (x)")
+    host.path.chmod(0o600)
+    before = host.path.read_bytes()
+    with pytest.raises(InvalidRequestError, match="SQLite file of another program"):
+        host.open().transact(opens, 0.0)
+    assert host.path.read_bytes() == before
+
+
+def test_tables_that_are_missing_are_named(host: Host) -> None:
+    host.open().transact(opens, 0.0)
+    with closing(sqlite3.connect(host.path, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE keys")
+    with pytest.raises(StoreError, match="its tables are not those of limits: delete it"):
+        host.open().transact(take("a"), 0.0)
 
 
 def test_buckets_are_not_read_again_where_nothing_was_written_and_read_where_another_wrote(host: Host) -> None:

@@ -16,7 +16,11 @@ from okx_async.stores.urls import place_of, shared_limiter
         ("sqlite:///var/lib/me/limits", Path("/var/lib/me/limits")),
         ("sqlite:/var/lib/me/limits", Path("/var/lib/me/limits")),
         ("sqlite:///var/a%20b", Path("/var/a b")),
+        ("sqlite:////var/lib/me/limits", Path("/var/lib/me/limits")),  # as other libraries have it
+        ("sqlite:///var/%ff", Path("/var/\udcff")),
+        (" SQLite:///var/x\n", Path("/var/x")),
         ("process", None),
+        ("REDIS://user:hunter2@host/0", "redis://user:hunter2@host/0"),
         ("redis://user:hunter2@host/0", "redis://user:hunter2@host/0"),
     ],
 )
@@ -25,7 +29,7 @@ def test_a_text_names_a_file_or_a_server(url: str, path: Path | str | None) -> N
 
 
 def test_without_a_path_it_is_the_users_own() -> None:
-    assert place_of("sqlite:") == default_path()
+    assert place_of("sqlite:") == place_of(" sqlite:") == default_path()
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,12 @@ def test_without_a_path_it_is_the_users_own() -> None:
     [
         ("sqlite://var/x", "three slashes"),
         ("sqlite:var/x", "the path must be absolute"),
-        ("sqlite:///x?mode=ro", "is none of them"),
+        ("sqlite:///x?mode=ro", "a path has no options"),
+        ("sqlite:///x#1", "a # is %23"),
+        ("sqlite:///~/x", "without ~"),
+        ("sqlite:///x%00", "no null character"),
+        ("redis:host:6379/0", "two slashes after redis:"),
+        ("redis:/hunter2@host", "two slashes after redis:"),
         ("/var/x", "must be named by sqlite:, sqlite:///absolute/path, redis://host:6379/0 or process"),
         ("http://user:hunter2@host/0", "http: is none of them"),
         ("", "is none of them"),
