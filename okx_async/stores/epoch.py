@@ -7,7 +7,7 @@ one, there may be holders that the store has forgotten, and nothing is granted u
 Pure: times are seconds of the store's clock, passed in.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import inf
 
 from okx_async._errors import InvalidRequestError
@@ -67,6 +67,9 @@ def enter(
         raise InvalidRequestError(
             f"the limits are kept by a newer version of this library: format {stored.version}, this one knows {VERSION}"
         )
+    if (back := stored.since - now) > 0:  # the clock was set back, by so much at least
+        until = stored.unknown_until
+        return replace(stored, since=now, unknown_until=None if until is None else until - back)
     return stored
 
 

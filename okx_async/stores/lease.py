@@ -142,6 +142,26 @@ class SharedBucket:
         self.given_up = min(self.given_up, limit - 1)
         return True
 
+    def set_back(self, now: float) -> None:
+        """Move all times by as much as the clock was set back since, as far as that shows.
+
+        No token was taken later than now, and no refusal met, so the clock was set back by what the latest is ahead of
+        it, or by more: none comes back too early. Else all would be out until the clock has caught up.
+        """
+        times = [token.at for token in self.tokens.values()]
+        back = max(times, default=now) if self.refused_at is None else max([*times, self.refused_at])
+        if (back := back - now) <= 0:
+            return
+        for token in self.tokens.values():
+            token.at -= back
+            token.free_at -= back
+        for place in self.line.values():
+            place.since -= back
+            place.until -= back
+        self.blocked_until = max(0.0, self.blocked_until - back)
+        if self.refused_at is not None:
+            self.refused_at -= back
+
     def drop(self, now: float) -> None:
         """Take back the tokens whose time has come."""
         for ident in [ident for ident, token in self.tokens.items() if token.free_at <= now]:

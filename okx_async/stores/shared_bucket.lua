@@ -36,6 +36,9 @@ elseif stored and run == mine and stepped == 0 then
   -- This message was late, or the clock was stepped: which one its sender can tell. Nothing is done.
   if expected >= 0 and now > expected then return {nonce, 'late', now} end
   since, unknown = began, its_unknown
+  if began > now then -- the clock was set back, by so much at least
+    since, unknown, enters = now, unknown < 0 and -1 or unknown - (began - now), true
+  end
   if what == 'vouch' or its_lease == 0 then -- no terms stand there: --vouch on the command line knows none
     unknown, enters = what == 'vouch' and -1 or unknown, true
   elseif its_lease ~= lease or its_grace ~= grace or its_guard ~= guard then
@@ -59,6 +62,16 @@ if record then
   readable, ends, limit, per, reserve, blocked, refused, given_up, refusals, granted, ids, holders, taken_at, free_at,
     cooling, line = pcall(cmsgpack.unpack, record)
   if not readable or type(line) ~= 'table' then return {nonce, 'unreadable', now} end
+end
+if record then -- where a token was taken later than now, the clock was set back, by so much at least
+  local back = refused
+  for i = 1, #ids do back = max(back, taken_at[i]) end
+  back = back - now
+  if back > 0 then
+    ends, blocked, refused = ends - back, max(0, blocked - back), refused < 0 and -1 or refused - back
+    for i = 1, #ids do taken_at[i], free_at[i] = taken_at[i] - back, free_at[i] - back end
+    for _, place in ipairs(line) do place[SINCE], place[UNTIL] = place[SINCE] - back, place[UNTIL] - back end
+  end
 end
 if not record or ends <= now then
   if looks then return {nonce, 'nothing', now} end

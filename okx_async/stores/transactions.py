@@ -276,8 +276,10 @@ class Database:
         other_boot = stored is not None and stored.run.partition(":")[0] != self._boot_id
         # No holder survived a start of the host, when its clock stood at 0.
         epoch = enter(stored, self._run, now, self.terms, gone_by=0.0 if other_boot else None)
-        if epoch is not stored:
+        if stored is None or epoch.run != stored.run:
             connection.execute("DELETE FROM keys")
+            self.write_epoch(connection, epoch)
+        elif epoch is not stored:
             self.write_epoch(connection, epoch)
         elif self._torn:  # what this process wrote, or others did meanwhile, may be lost: all are to write it anew
             epoch = replace(epoch, since=now)

@@ -22,6 +22,7 @@ def visit(
     """
     now = transaction.now
     bucket = transaction.bucket(local.key, local.quota)
+    bucket.set_back(now)
     if bucket.agree(local.quota):
         notices.quota(local.key, local.quota, bucket.quota)
     for note in local.notes:

@@ -50,6 +50,8 @@ class Step:
     """"restarted", "flushed", "vouched": what happens before."""
     adopts: int = 0
     """How many tokens of its own it tells of."""
+    back: int = 0
+    """By how much the clock is set back before, in 64ths."""
 
 
 steps = st.builds(
@@ -71,6 +73,7 @@ steps = st.builds(
     late=st.sampled_from([64, 64, 64, -1]),
     world=st.sampled_from(["", "", "", "", "", "", "restarted", "flushed", "vouched"]),
     adopts=st.sampled_from([0, 0, 0, 1]),
+    back=st.sampled_from([0] * 12 + [1, 100, 64 * 3600]),
 )
 histories = st.lists(steps, min_size=1, max_size=30)
 
@@ -81,7 +84,7 @@ class World:
 
     link: Link
     name: str
-    now: int = 1000 * 64
+    now: int = 10**6 * 64
     run: int = 0
     epoch: Epoch | None = None
     bucket: SharedBucket | None = None
@@ -94,7 +97,7 @@ class World:
         """Tell both of each step, and compare."""
         self.vouch()
         for step in history:
-            self.now += step.pause
+            self.now += step.pause - step.back
             if step.world == "restarted":
                 self.run += 1
             elif step.world == "flushed":
@@ -158,16 +161,19 @@ class World:
         if self.bucket is None:
             self.bucket = SharedBucket(visit.quota, TERMS)
         bucket = self.bucket
+        bucket.set_back(now)
         agreed = bucket.agree(visit.quota)
         for ident, token in visit.held.items():
             if token.free_at > now:
-                at, free_at = now - (now - token.at) * (1 - PPM), now + (token.free_at - now) * (1 + PPM)
+                at, free_at = now - max(0.0, now - token.at) * (1 - PPM), now + (token.free_at - now) * (1 + PPM)
                 bucket.adopt(ident, replace(token, at=at, free_at=free_at))
         for note in visit.notes:
             note.apply(bucket, now, holder)
         opens = self.epoch.opens(bucket.quota)
         answers = serve(bucket, now, holder, visit.asks, not_before=opens, not_after=not_after)
         told = any(place.holder == holder for place in bucket.line.values())
+        if bucket.expires() <= now:
+            self.bucket = None
         return bucket, answers, opens, agreed, told
 
     def compare(self, mine: tuple[SharedBucket, Any, float, bool, bool], seen: Seen, holder: str) -> None:

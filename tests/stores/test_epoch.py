@@ -37,6 +37,14 @@ def test_a_clock_that_jumped_ahead_is_a_loss_of_memory_too() -> None:
     assert enter(OLD, "run 1", NOW, TERMS, estimate=NOW - 0.03).opens(QUOTA) > NOW
 
 
+def test_the_pause_does_not_wait_until_a_clock_that_was_set_back_has_caught_up() -> None:
+    paused = enter(None, "run 2", NOW + 3600.0, TERMS)
+    later = enter(paused, "run 2", NOW, TERMS)
+    assert (later.run, later.since) == ("run 2", NOW)
+    assert later.opens(QUOTA) == pytest.approx(NOW + TERMS.hold(QUOTA))
+    assert enter(replace(paused, unknown_until=None), "run 2", NOW, TERMS).unknown_until is None
+
+
 def test_a_store_of_a_newer_version_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match=f"format {VERSION + 1}, this one knows {VERSION}"):
         enter(replace(OLD, version=VERSION + 1), "run 1", NOW, TERMS)

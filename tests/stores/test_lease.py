@@ -207,3 +207,31 @@ def test_a_lease_ends_by_the_holders_own_clocks() -> None:
     # The clock stood still while the machine did.
     assert lease.left(10.5, 1_000_009.0) == 0.0
     assert lease.left(10.5, 999_990.0) == 0.0
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_until_it_has_caught_up() -> None:
+    bucket = SharedBucket(QUOTA, TERMS)
+    ahead = 100.0 + 3600.0
+    bucket.take(ahead, "settled", "h")
+    bucket.settle(ahead + 0.5, "settled", "h", 0.0)
+    bucket.line["w"] = Place("h", False, ahead + 0.25, ahead + 1.25)  # noqa: FBT003
+    bucket.block(ahead, 60.0)
+    bucket.take(ahead + 0.5, "out", "h")
+    bucket.set_back(101.0)  # half a second later, or more
+    assert (bucket.tokens["out"].at, bucket.tokens["out"].free_at) == (101.0, pytest.approx(101.0 + HOLD))
+    assert bucket.tokens["settled"].free_at == pytest.approx(101.0 + TERMS.rule(QUOTA).cool)
+    assert (bucket.line["w"].since, bucket.line["w"].until) == (pytest.approx(100.75), pytest.approx(101.75))
+    assert bucket.blocked_until == pytest.approx(160.5)
+    bucket.set_back(101.0)
+    bucket.set_back(102.0)
+    assert bucket.tokens["out"].at == 101.0
+
+
+def test_a_refusal_shows_too_that_the_clock_was_set_back() -> None:
+    bucket = SharedBucket(QUOTA, TERMS)
+    bucket.refuse(3700.0, 2.0)
+    bucket.set_back(100.0)
+    assert (bucket.refused_at, bucket.blocked_until) == (100.0, 102.0)
+    idle = SharedBucket(QUOTA, TERMS)
+    idle.set_back(-5.0)
+    assert idle == SharedBucket(QUOTA, TERMS)

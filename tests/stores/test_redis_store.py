@@ -110,6 +110,20 @@ def test_a_clock_that_was_set_forward_is_a_loss_of_memory(scene: Scene) -> None:
     assert CLOCK in STEPPED
 
 
+def test_a_clock_that_was_set_back_keeps_no_token_until_it_has_caught_up(scene: Scene) -> None:
+    """It was 7 s ahead; with hours, as of a clock that was set to local time, no exit was possible for hours."""
+    store = scene.store(script=STEPPED)
+    vouch(store)
+    began = shared_clock()
+    assert granted(scene.ask(store))
+    store.close()
+    store.nodes._script = SCRIPT
+    seen = scene.ask(store)
+    back = max(token.free_at for token in seen.bucket.tokens.values())
+    assert began + TERMS.hold(Quota(3, 2.0)) < back < shared_clock() + TERMS.hold(Quota(3, 2.0)) + 0.1
+    assert not seen.pause
+
+
 def test_a_message_that_was_late_is_no_step_of_the_clock(scene: Scene) -> None:
     proxy = Proxy(scene.server.port)
     store = scene.store(proxy.url)

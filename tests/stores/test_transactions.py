@@ -140,8 +140,10 @@ from pathlib import Path
 from okx_async.stores.lease import Terms
 from okx_async.stores.transactions import Database
 from tests.stores.test_transactions import opens, take
-database = Database(Path(sys.argv[1]), Terms(), clock=lambda: 1000.5, boot=lambda: "boot-1")
-for ident in sys.stdin:
+now = 0.0
+database = Database(Path(sys.argv[1]), Terms(), clock=lambda: now, boot=lambda: "boot-1")
+for line in sys.stdin:
+    ident, now = line.split()[0], float(line.split()[1])
     print(database.transact(take(ident), 0.0), database.transact(lambda found: found.epoch.since, 0.0), flush=True)
 """
 
@@ -159,7 +161,7 @@ def test_programs_that_were_torn_apart_by_a_deletion_find_one_another_again(host
         def take_there(ident: str) -> tuple[int, float]:
             assert other.stdin is not None
             assert other.stdout is not None
-            other.stdin.write(f"{ident}\n")
+            other.stdin.write(f"{ident} {host.now}\n")
             other.stdin.flush()
             count, since = other.stdout.readline().split()
             return int(count), float(since)
