@@ -16,9 +16,16 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, TypeAlias
 
 from okx_async._errors import InvalidRequestError, NotSentError, SlotTimeoutError
-from okx_async._limiter.slots import SlotSource
-from okx_async._quota import Priority, Quota
+from okx_async._quota import Quota
 from okx_async.stores.subject import PER, QUOTA, ConformanceError, Key, Make, Subject, demand, fill, free, now
+from okx_async.stores.waiting_checks import (
+    a_cancelled_waiter_takes_nothing,
+    a_wait_ends_in_time_though_a_block_comes,
+    max_wait_zero_asks_only,
+    the_reserve_is_for_panic,
+    waiters_are_served_in_order,
+    what_cannot_come_in_time_is_refused_at_once,
+)
 
 __all__ = ["CHECKS", "Check", "ConformanceError", "Key", "Make", "Subject", "run", "verify"]
 
@@ -146,79 +153,6 @@ async def every_loop_and_thread_has_one_limit(subject: Subject) -> None:
     demand(not await free(source, key), "a slot that another loop used is free at once")
 
 
-async def max_wait_zero_asks_only(subject: Subject) -> None:
-    """Check that with `max_wait=0` an answer comes at once, and its `wait` says how far the earliest slot is."""
-    source, key = subject.source(), subject.key()
-    await fill(source, key)
-    begun = now()
-    wait = await _too_late(source, key, 0.0)
-    demand(now() - begun < 0.05 + subject.slack, "max_wait=0 must not wait")
-    demand(0 < wait < PER + 0.1, f"the earliest slot is not {wait:.3f} s away")
-
-
-async def what_cannot_come_in_time_is_refused_at_once(subject: Subject) -> None:
-    """Check that SlotTimeoutError comes at once if no slot can come within `max_wait`, waiters ahead counted."""
-    source, key = subject.source(), subject.key()
-    await fill(source, key)
-    begun = now()
-    await _too_late(source, key, PER / 4)
-    demand(now() - begun < 0.1 + subject.slack, "a wait that is hopeless must end at once")
-    async with source.slot(key, max_wait=2 * PER + subject.slack) as slot:
-        slot.refund()
-
-
-async def _too_late(source: SlotSource, key: Key, max_wait: float) -> float:
-    try:
-        async with source.slot(key, max_wait=max_wait):
-            pass
-    except SlotTimeoutError as error:
-        demand(error.key == key and error.wait is not None, "SlotTimeoutError names the key and how far its slot is")
-        return error.wait or 0.0
-    raise ConformanceError(f"a slot was granted within {max_wait:g} s though none was free")
-
-
-async def waiters_are_served_in_order(subject: Subject) -> None:
-    """Check the order: first come, first served; PANIC before NORMAL."""
-    source, key = subject.source(Quota(1, PER / 2)), subject.key()
-    order: list[str] = []
-
-    async def want(name: str, priority: Priority = Priority.NORMAL) -> None:
-        async with source.slot(key, priority=priority) as slot:
-            order.append(name)
-            slot.settle()
-
-    tasks = []
-    async with source.slot(key):
-        for name in ("1", "2", "3", "panic"):
-            tasks.append(asyncio.create_task(want(name, Priority(name == "panic"))))
-            await asyncio.sleep(0.01 + subject.slack / 4)
-    await asyncio.gather(*tasks)
-    demand(order == ["panic", "1", "2", "3"], f"served in the order {order}")
-
-
-async def the_reserve_is_for_panic(subject: Subject) -> None:
-    """Check that the last `reserve` slots only PANIC may take."""
-    source, key = subject.source(Quota(2, PER, 1)), subject.key()
-    async with source.slot(key, max_wait=0):
-        demand(not await free(source, key), "NORMAL took the reserve")
-        demand(await free(source, key, priority=Priority.PANIC), "PANIC was refused the reserve")
-
-
-async def a_cancelled_waiter_takes_nothing(subject: Subject) -> None:
-    """Check that a waiter that is cancelled, at whatever moment, takes no slot with it and delays no other."""
-    source, key = subject.source(Quota(1, PER)), subject.key()
-    for turns in range(6):
-        task = asyncio.create_task(source.slot(key).__aenter__())
-        for _ in range(turns):
-            await asyncio.sleep(0 if turns < 4 else 0.001)  # noqa: PLR2004 - a few turns, then a few moments
-        if task.cancel():
-            await asyncio.wait([task])
-        if not task.cancelled():
-            task.result().refund()
-    async with source.slot(key, max_wait=PER + 0.2 + subject.slack) as slot:
-        slot.refund()
-
-
 async def a_block_holds_for_all(subject: Subject) -> None:
     """Check that nothing is granted during a block, and a shorter one lifts no longer one."""
     source, key = subject.source(), subject.key()
@@ -266,18 +200,40 @@ async def closing_ends_every_wait(subject: Subject) -> None:
             raise ConformanceError("a closed source granted a slot")
 
 
+async def a_slot_outlives_the_end_of_its_source(subject: Subject) -> None:
+    """Check that leaving the block raises nothing though the source was closed: an answer stays an answer."""
+    for mark in (None, "settle", "refund"):
+        source = subject.source()
+        block = source.slot(subject.key())
+        slot = await block.__aenter__()
+        await source.aclose()
+        try:
+            if mark:
+                getattr(slot, mark)()
+            await block.__aexit__(None, None, None)
+        except Exception as error:
+            raise ConformanceError(f"a slot of a closed source could not be given back: {error!r}") from error
+
+
 async def statistics_add_up(subject: Subject) -> None:
-    """Check that ``free + in_flight + cooling == limit``, and keys in use are listed."""
+    """Check that ``free + in_flight + cooling == limit``, and keys in use are listed, in any thread."""
     source, key = subject.source(), subject.key()
-    demand(source.linger >= 0, "linger is a number of seconds")
+    demand(source.linger >= PER, f"linger is {source.linger} s, but a request matters for a window at least")
     async with source.slot(key):
         async with source.slot(key):
             pass
         await asyncio.sleep(0.05 + subject.slack)
-        found = source.statistics(key)
+        found = await _in_a_thread(source.statistics, key)
         demand(found.free + found.in_flight + found.cooling == found.limit, f"{found} does not add up")
         demand((found.in_flight, found.cooling) == (1, 1), f"one slot is held and one settled, but {found}")
-        demand(key in list(source.keys()), "a key in use is not among keys()")
+        demand(key in list(await _in_a_thread(source.keys)), "a key in use is not among keys()")
+
+
+async def _in_a_thread(ask: Callable[..., Any], *arguments: object) -> Any:
+    try:
+        return await asyncio.to_thread(ask, *arguments)
+    except Exception as error:
+        raise ConformanceError(f"statistics() and keys() may be called in any thread: {error!r}") from error
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -292,6 +248,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     every_loop_and_thread_has_one_limit,
     max_wait_zero_asks_only,
     what_cannot_come_in_time_is_refused_at_once,
+    a_wait_ends_in_time_though_a_block_comes,
     waiters_are_served_in_order,
     the_reserve_is_for_panic,
     a_cancelled_waiter_takes_nothing,
@@ -299,6 +256,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     an_own_quota_is_kept,
     wrong_arguments_are_refused,
     closing_ends_every_wait,
+    a_slot_outlives_the_end_of_its_source,
     statistics_add_up,
 )
 """All checks, by what they demand."""

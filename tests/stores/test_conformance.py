@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from okx_async import Limiter, NotSentError, Quota
+from okx_async import Limiter, NotSentError, Quota, Statistics
 from okx_async._limiter.limiter import LimiterSlot
 from okx_async.stores import conformance
 from okx_async.stores.conformance import CHECKS, ConformanceError
@@ -87,9 +87,44 @@ class LossySlot(LimiterSlot):
             super().refund()
 
 
+class Busy(Limiter):
+    """Answers in its loop only."""
+
+    def statistics(self, key: Hashable) -> Statistics:
+        asyncio.get_running_loop()
+        return super().statistics(key)
+
+
+class Fleeting(Limiter):
+    """Says that nothing lingers."""
+
+    @property
+    def linger(self) -> float:
+        return 0.0
+
+
+class Fragile(Limiter):
+    """Takes nothing back once it is closed."""
+
+    def slot(self, key: Hashable, **options: Any) -> Any:
+        made = super().slot(key, **options)
+
+        @asynccontextmanager
+        async def block() -> AsyncIterator[LimiterSlot]:
+            async with made as slot:
+                yield slot
+            if self._registry.closed:
+                raise NotSentError("closed")
+
+        return block()
+
+
 @pytest.mark.parametrize(
     ("make", "finding"),
     [
+        (Busy, r"statistics_add_up: statistics\(\) and keys\(\) may be called in any thread"),
+        (Fleeting, "statistics_add_up: linger is 0.0 s"),
+        (Fragile, "a_slot_outlives_the_end_of_its_source: a slot of a closed source could not be given back"),
         (Generous, "grants_the_limit_and_no_more: more slots than the limit"),
         (Early, "a_settled_slot_comes_back_after_the_window: a settled slot came back after"),
         (Forgiving, "leaving_by_an_exception_leaves_it_in_doubt: a slot in doubt came back"),
