@@ -25,10 +25,10 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/okx-async demo
 
-# Five at a time on two cores, since many tests wait. Compiled modules are kept, else each process that a test starts
+# Six at a time on two cores, since many tests wait. Compiled modules are kept, else each process that a test starts
 # compiles them anew. asyncio's debug mode costs a quarter more: `floor` has it.
 test: $(READY)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 5 --dist worksteal -m "not long" --hypothesis-profile small --ignore tests/benchmarks
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 6 --dist worksteal -m "not long" --hypothesis-profile small --ignore tests/benchmarks
 
 # The models and histories of `test` in larger worlds, and more draws of those of Hypothesis.
 models: $(READY)
