@@ -59,7 +59,8 @@ mutants: $(READY)
 planted: $(READY)
 	$(BIN)/python -m tests.planted.run
 
-# 10,000 random histories in virtual time and 1,000 of programs that share a limit (twenty minutes), by seeds that were not run before: they begin with the
+# 10,000 random histories in virtual time and 1,000 of programs that share a limit (twenty minutes), by seeds that were
+# not run before: they begin with the
 # date and the minute. `make torture FIRST=0` takes other ones; the output says how to run one again.
 torture: FIRST ?= $(shell date -u +%y%m%d%H%M)0000
 torture: $(READY)
