@@ -43,7 +43,7 @@ TURNS = 50
 
 # No deadline for one example: how long it takes says how busy the machine is.
 settings.register_profile("whole", deadline=None)
-settings.register_profile("small", deadline=None, max_examples=40)  # for `make test`; `make models` draws a hundred
+settings.register_profile("small", deadline=None, max_examples=25)  # for `make test`; `make models` draws a hundred
 settings.load_profile("whole")
 
 
