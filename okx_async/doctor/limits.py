@@ -1,12 +1,14 @@
 """Where the limits are kept, and who else uses them."""
 
 import os
+from pathlib import Path
 from typing import Final
 
 from okx_async._calls.default_source import VARIABLE
 from okx_async._errors import InvalidRequestError
 from okx_async.doctor.finding import Finding, Level
-from okx_async.stores.reports import ServerReport, StoreReport
+from okx_async.stores.places import check_makeable
+from okx_async.stores.reports import ServerReport, StoreReport, try_out
 from okx_async.stores.transactions import StoreError
 from okx_async.stores.urls import place_of, report_of
 
@@ -26,6 +28,8 @@ def examine_limits() -> Finding:
             text = f"{VARIABLE}={url}: of each process alone; programs of one account do not see each other"
             return Finding(_NAME, Level.WARN, text, f"unset {VARIABLE}, or set it to sqlite: for all of them")
         found = report_of(path)
+        if isinstance(path, Path):
+            try_out(path) if path.exists() else check_makeable(path)
     except (InvalidRequestError, StoreError) as error:
         if url:
             return Finding(_NAME, Level.FAIL, str(error), f"set {VARIABLE} to a place that can be used")

@@ -78,13 +78,18 @@ def identity(file: str, memory: str) -> list[tuple[int, int]]:
     return []
 
 
+def check_makeable(path: Path) -> None:
+    """Raise InvalidRequestError if a file that is missing cannot be made."""
+    folder, _ = _nearest(path)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InvalidRequestError(f"{path} cannot be made: this user may not write to {folder}")
+
+
 def check_place(path: Path) -> None:
     """Raise InvalidRequestError, with the reason, if the file must not be used; it need not exist."""
     if not path.is_absolute():
         raise InvalidRequestError(f"the file of the limits needs an absolute path, got {str(path)!r}")
-    folder = path.parent
-    while not (found := _lstat(folder, follow=True)) and folder != folder.parent:
-        folder = folder.parent
+    folder, found = _nearest(path)
     if found is not None and folder == path.parent:
         _check_folder(folder, found)
     file = _lstat(path)
@@ -96,6 +101,14 @@ def check_place(path: Path) -> None:
             f"{path}: its file system ({kind or 'unknown'}) is not known to be local to this host, so its locks "
             "may not be seen by all programs"
         )
+
+
+def _nearest(path: Path) -> tuple[Path, os.stat_result | None]:
+    """Return the folder of a file, or the nearest one above it that is there."""
+    folder = path.parent
+    while not (found := _lstat(folder, follow=True)) and folder != folder.parent:
+        folder = folder.parent
+    return folder, found
 
 
 def _lstat(path: Path, *, follow: bool = False) -> os.stat_result | None:

@@ -10,6 +10,7 @@ from okx_async.doctor.limits import server_problems
 from okx_async.stores import SqliteLimiter
 from okx_async.stores.redis_reports import report_server
 from okx_async.stores.reports import ServerReport
+from okx_async.stores.transactions import StoreError, Transaction
 from tests.stores.servers import Server
 
 
@@ -61,6 +62,21 @@ def test_limits_that_cannot_be_used_fail_if_they_were_asked_for(
     finding = examine_limits()
     assert finding.level is Level.FAIL
     assert "symbolic link" in finding.text
+
+
+def test_a_file_that_can_be_read_and_not_written_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "limits"
+    monkeypatch.setenv("OKX_LIMITS", f"sqlite://{path}")
+    with monkeypatch.context() as patched:
+        patched.setattr("os.access", lambda *_: False)  # of a user who is not root
+        finding = examine_limits()
+    assert finding.level is Level.FAIL
+    assert f"{path} cannot be made: this user may not write to {tmp_path}" in finding.text
+    path.touch(0o600)
+    assert examine_limits().level is Level.OK
+    full = StoreError(f"{path}: the disk is full")
+    monkeypatch.setattr(Transaction, "try_out", lambda _: (_ for _ in ()).throw(full))
+    assert "the disk is full" in examine_limits().text
 
 
 def test_limits_of_each_process_alone_are_to_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from okx_async import InvalidRequestError
 from okx_async.stores import places
 from okx_async.stores.places import (
     absolute,
+    check_makeable,
     check_place,
     darwin_kind,
     default_path,
@@ -98,6 +99,17 @@ def test_a_file_is_the_same_while_its_memory_is(tmp_path: Path) -> None:
     (tmp_path / "new").touch()
     (tmp_path / "new").rename(memory)
     assert identity(*names) not in ([], first)
+
+
+def test_a_file_can_be_made_where_its_nearest_folder_may_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_makeable(tmp_path / "new" / "folder" / "limits")
+    asked: list[Path] = []
+    monkeypatch.setattr(os, "access", lambda folder, _: asked.append(folder))
+    with pytest.raises(InvalidRequestError, match="cannot be made: this user may not write to"):
+        check_makeable(tmp_path / "new" / "folder" / "limits")
+    assert asked == [tmp_path]
 
 
 @pytest.mark.parametrize(("name", "path"), [("//a/b", "/a/b"), ("///a/../b", "/b"), ("/a/b", "/a/b")])
