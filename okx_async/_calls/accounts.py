@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakKeyDictionary, WeakSet
@@ -145,7 +146,8 @@ def accounts_of(limiter: SlotSource) -> Accounts:
 def _after_fork_in_child(clock: Callable[[], float] = time.monotonic) -> None:
     for accounts in list(_ALL):
         accounts.begin_in_child(clock())
-    LOCK.release()
+    with suppress(RuntimeError):  # the fork was made behind Python's back: it was not acquired before
+        LOCK.release()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

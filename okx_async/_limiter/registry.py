@@ -16,6 +16,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 from weakref import WeakSet
@@ -204,10 +205,11 @@ def _after_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    for registry in _FORKING:
+    for registry in list(_REGISTRIES):
         registry.begin_in_child()
     _Fork.to_be_told = True
-    _after_fork()
+    with suppress(RuntimeError):  # the fork was made behind Python's back: nothing was acquired before
+        _after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork

@@ -3,6 +3,9 @@
 import asyncio
 import logging
 import multiprocessing
+import re
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -141,6 +144,37 @@ def test_no_thread_holds_a_lock_that_a_child_finds_locked() -> None:
     finally:
         ends.set()
         thread.join(10)
+
+
+BEHIND = """
+import asyncio, ctypes, os
+import okx_async as okx
+limiter = okx.Limiter(okx.Quota(1, 60.0))
+
+async def use():
+    async with limiter.slot("k", max_wait=0):
+        pass
+
+asyncio.run(use())
+pid = ctypes.PyDLL(None).fork()
+if pid == 0:
+    ctypes.pythonapi.PyOS_AfterFork_Child()  # as uWSGI calls it, without the step before the fork
+    try:
+        asyncio.run(use())
+    except okx.SlotTimeoutError:
+        os._exit(0)
+    os._exit(1)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fork of the C library")
+def test_a_fork_behind_pythons_back_is_a_fork_too() -> None:
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", BEHIND], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert re.fullmatch("this process was forked, [^\n]*\n", done.stderr), done.stderr
 
 
 def test_a_spawned_process_begins_with_nothing() -> None:
