@@ -1,5 +1,6 @@
 """Buckets and epochs as bytes: what stands in a store. JSON, so that it can be read with any tool."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 
@@ -20,8 +21,13 @@ def key_text(key: tuple[str, ...]) -> str:
 
 
 def key_of(text: str) -> tuple[str, ...]:
-    """Return the key that `key_text` wrote."""
-    return tuple(orjson.loads(text))
+    """Return the key that `key_text` wrote; raises UnreadableError for anything else."""
+    try:
+        parts = orjson.loads(text)
+        _demand({list: (parts,), str: parts})
+    except (ValueError, TypeError) as error:
+        raise UnreadableError(f"the name of a key of the limits cannot be read: {error}") from None
+    return tuple(parts)
 
 
 def write_bucket(bucket: SharedBucket) -> bytes:
@@ -41,6 +47,12 @@ def read_bucket(record: bytes, terms: Terms) -> SharedBucket:
     """Return the bucket that `write_bucket` wrote; raises UnreadableError for anything else."""
     try:
         quota, tokens, line, (blocked_until, refused_at, given_up, refusals, granted) = orjson.loads(record)
+        for ident, holder, at, free_at, cooling in tokens:
+            _demand({str: (ident, holder), float: (at, free_at), bool: (cooling,)})
+        for waiter, holder, panic, since, until in line:
+            _demand({str: (waiter, holder), float: (since, until), bool: (panic,)})
+        numbers = (blocked_until, blocked_until if refused_at is None else refused_at)
+        _demand({float: numbers, int: (given_up, refusals, granted)})
         return SharedBucket(
             _quota(*quota),
             terms,
@@ -52,7 +64,7 @@ def read_bucket(record: bytes, terms: Terms) -> SharedBucket:
             refusals,
             granted,
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise UnreadableError(f"a record of the limits cannot be read: {error}") from None
 
 
@@ -70,6 +82,18 @@ def read_epoch(record: bytes) -> Epoch:
     """Return the epoch that `write_epoch` wrote; raises UnreadableError for anything else."""
     try:
         fields = orjson.loads(record)
-        return Epoch(**{**fields, "terms": Terms(**fields["terms"])})
-    except (ValueError, TypeError, KeyError) as error:
+        epoch = Epoch(**{**fields, "terms": Terms(**fields["terms"])})
+        until = epoch.since if epoch.unknown_until is None else epoch.unknown_until
+        times = (epoch.since, until, *asdict(epoch.terms).values())
+        _demand({str: (epoch.run,), float: times, int: (epoch.version,)})
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise UnreadableError(f"the epoch of the limits cannot be read: {error}") from None
+    return epoch
+
+
+def _demand(values: Mapping[type, Iterable[object]]) -> None:
+    """Raise TypeError unless values are of the types under which they stand; a whole number is a float, too."""
+    for kind, found in values.items():
+        for value in found:
+            if type(value) is not kind and not (kind is float and type(value) is int):
+                raise TypeError(f"{value!r:.50} is no {kind.__name__}")

@@ -13,7 +13,7 @@ from typing import Any, Final
 import redis.exceptions as problems
 
 from okx_async._log import logger
-from okx_async.stores.records import key_of
+from okx_async.stores.records import UnreadableError, key_of
 from okx_async.stores.redis_address import Address
 from okx_async.stores.redis_link import connection_to
 from okx_async.stores.waiters import Key
@@ -71,7 +71,7 @@ class Hints:
             while not self._ended and self._clock() < self._wanted + IDLE:
                 with suppress(problems.TimeoutError):
                     self._hear(connection.read_response(timeout=LOOK, disconnect_on_error=False))
-        except (problems.RedisError, OSError, ValueError, TypeError) as error:
+        except (problems.RedisError, OSError, ValueError, TypeError, UnreadableError) as error:
             logger.debug("no hints of the store of the limits: %s", type(error).__name__)
         finally:
             connection.disconnect()  # type: ignore[no-untyped-call]

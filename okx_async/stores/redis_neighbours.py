@@ -6,9 +6,10 @@ the one, or to vouch for it, is to do so for the other.
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
-from okx_async.stores.records import key_of
+from okx_async.stores.records import UnreadableError, key_of
 from okx_async.stores.redis_link import Link
 from okx_async.stores.transactions import StoreError
 
@@ -50,7 +51,8 @@ def doubts(names: Iterable[str], prefix: str) -> list[str]:
         if found["prefix"] != prefix:
             others.add(found["prefix"])
         elif found["rest"] != "epoch":
-            kinds.update(key_of(found["rest"])[:1])
+            with suppress(UnreadableError):  # not of this library
+                kinds.update(key_of(found["rest"])[:1])
     told = []
     if others:
         shown = ", ".join(sorted(others)[:SHOWN]) + (" and more" if len(others) > SHOWN else "")

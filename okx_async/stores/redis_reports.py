@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from okx_async._quota import Quota
 from okx_async.stores.lease import Place, SharedBucket, Terms, Token
-from okx_async.stores.records import key_of
+from okx_async.stores.records import UnreadableError, key_of
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import SCRIPT, Call, Link
 from okx_async.stores.redis_messages import NEVER, TAGS, Frame, epoch_name, terms_of, tokens_of, write_epoch
@@ -54,6 +54,8 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
             told += doubts(names, prefix)
         server = replace(_server(nodes.link(0)), doubts=tuple(dict.fromkeys(told)))
         return StoreReport(address.label, age, paused, tuple(keys), server)
+    except UnreadableError as error:
+        raise StoreError(f"{address.label}: {error}") from None
     finally:
         nodes.close()
 
@@ -62,9 +64,9 @@ def _calls(link: Link, what: str, keys: list[list[str]]) -> list[list[Any]]:
     """Return the replies of the script, without those of keys where nothing stands."""
     message = write_epoch(what, Frame(link.run, NEVER, terms_of(_NOBODYS)))
     replies = link.script([Call(names, message) for names in keys]) if keys else []
-    for reply in replies:
+    for names, reply in zip(keys, replies, strict=True):
         if reply[1] not in {b"ok", b"nothing"}:
-            raise StoreError(f"{link.label}: what stands there cannot be read ({reply[1].decode()})")
+            raise StoreError(f"{link.label}: what stands at {names[-1]} cannot be read ({reply[1].decode()})")
     return [reply for reply in replies if reply[1] == b"ok"]
 
 

@@ -39,3 +39,7 @@ def test_what_is_likely_to_be_a_mistake_is_told(names: list[str], told: list[str
     assert len(found) == len(told)
     for text, words in zip(found, told, strict=True):
         assert words in text
+
+
+def test_a_name_that_is_not_of_this_library_is_no_doubt() -> None:
+    assert doubts(["okx-async:{okx-async-3}:garbage", "okx-async:{okx-async-3}:5"], "okx-async") == []

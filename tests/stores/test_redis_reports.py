@@ -1,4 +1,5 @@
 import os
+import re
 from dataclasses import astuple
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import RedisLimiter
 from okx_async.stores.redis_reports import jump, report_server
-from okx_async.stores.transactions import BusyError
+from okx_async.stores.transactions import BusyError, StoreError
 from okx_async.stores.urls import report_of
 from tests.stores.proxies import Multiplexer
 from tests.stores.servers import Server, free_port
@@ -101,3 +102,12 @@ def test_a_clock_that_jumps_is_told_from_a_slow_way(
     moments: list[tuple[float, float]], ways: list[float], found: float
 ) -> None:
     assert jump(moments, ways) == pytest.approx(found)
+
+
+def test_what_another_program_put_among_the_limits_is_named(redis_server: Server) -> None:
+    prefix = os.urandom(6).hex()
+    report_server(redis_server.url, prefix=prefix, vouch=True)
+    name = f"{prefix}:{{{prefix}-3}}:garbage"
+    assert redis_server.said("SET", name, "x") == b"+OK"
+    with pytest.raises(StoreError, match=rf"what stands at {re.escape(name)} cannot be read"):
+        report_server(redis_server.url, prefix=prefix)
