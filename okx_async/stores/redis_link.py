@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import redis.exceptions as problems
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
+from redis.connection import AbstractConnection, SSLConnection
 from redis.retry import Retry
 
 from okx_async._errors import InvalidRequestError
@@ -158,6 +158,8 @@ class Link:
         """Return what an error of the library or the server means; its text holds no password."""
         text = str(error)
         word = text.partition(" ")[0]
+        if isinstance(error, problems.InvalidResponse):
+            text += ": it is no Redis or Valkey server, or one that wants rediss://"
         if isinstance(error, problems.AuthenticationError | problems.NoPermissionError) or word in {
             "WRONGPASS",
             "NOAUTH",
@@ -165,7 +167,12 @@ class Link:
         }:
             return InvalidRequestError(f"{self.label}: the server refuses this user: {text}")
         if isinstance(error, problems.TimeoutError):
-            return UnreachableError(f"{self.label}: no answer within {TIMEOUT:g} s")
+            hint = "" if self._answered or not issubclass(self.address.kind, SSLConnection) else "; does it speak TLS?"
+            return UnreachableError(f"{self.label}: no answer within {TIMEOUT:g} s{hint}")
+        if isinstance(error, problems.InvalidResponse):
+            return UnreachableError(
+                f"{self.label}: {text}: it is no Redis or Valkey server, or one that wants rediss://"
+            )
         if isinstance(error, problems.OutOfMemoryError) or word == "OOM":
             return UnreachableError(f"{self.label}: its memory is full")
         if isinstance(error, problems.ReadOnlyError) or word == "READONLY":

@@ -1,4 +1,7 @@
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -64,6 +67,36 @@ def test_a_connection_that_ends_after_it_answered_says_nothing_of_the_server(red
     with pytest.raises(EndedError):
         link.script([hello(link)])
     proxy.close()
+
+
+def answering(answer: bytes) -> tuple[socket.socket, int]:
+    """Return a server that answers whatever is asked, and where it is."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            near, _ = listener.accept()
+            with near:
+                while near.recv(65536):
+                    near.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener, int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer", "text"),
+    [
+        ("redis", b"HTTP/1.1 400 Bad Request\r\n\r\n", "it is no Redis or Valkey server, or one that wants rediss://"),
+        ("redis", b"\x15\x03\x03\x00\x02\x02\x46", "one that wants rediss://"),  # a TLS alert
+        ("rediss", b"", "no answer within 1 s; does it speak TLS?"),
+        ("redis", b"", "no answer within 1 s$"),
+    ],
+)
+def test_what_is_no_server_of_that_kind_is_said(scheme: str, answer: bytes, text: str) -> None:
+    listener, port = answering(answer)
+    with listener, pytest.raises(UnreachableError, match=text.replace("?", r"\?")):
+        Link(read_address(f"{scheme}://127.0.0.1:{port}/0"))
 
 
 def test_a_server_that_is_not_there_is_out_of_reach() -> None:
