@@ -169,10 +169,6 @@ class Link:
         if isinstance(error, problems.TimeoutError):
             hint = "" if self._answered or not issubclass(self.address.kind, SSLConnection) else "; does it speak TLS?"
             return UnreachableError(f"{self.label}: no answer within {TIMEOUT:g} s{hint}")
-        if isinstance(error, problems.InvalidResponse):
-            return UnreachableError(
-                f"{self.label}: {text}: it is no Redis or Valkey server, or one that wants rediss://"
-            )
         if isinstance(error, problems.OutOfMemoryError) or word == "OOM":
             return UnreachableError(f"{self.label}: its memory is full")
         if isinstance(error, problems.ReadOnlyError) or word == "READONLY":
