@@ -14,7 +14,8 @@ class Slot(Protocol):
 
     Leaving its block normally *settles* it: the answer has arrived, the token comes back after the window.
     Leaving it by any exception, cancellation included, leaves it *in doubt*: the request may be counted later.
-    A mark made before overrides both; the first mark counts, a second raises RuntimeError.
+    A mark made before overrides both; the first mark counts, a second raises RuntimeError. Leaving suspends nowhere and
+    raises nothing of its own, also if the source was closed meanwhile.
     """
 
     def check(self, seconds: float | None = None) -> None:
@@ -59,7 +60,9 @@ class SlotSource(Protocol):
             quota: Another quota than the limiter's for this key.
 
         Raises:
-            SlotTimeoutError: No slot within `max_wait`; raised at once when that is certain.
+            SlotTimeoutError: No slot within `max_wait`; raised at once when that is certain. It names the `key` and the
+                `wait` to the earliest possible slot.
+            InvalidRequestError: An argument cannot be.
         """
 
     async def block(self, key: Hashable, seconds: float, *, refused: bool = True) -> None:
