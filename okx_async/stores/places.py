@@ -60,10 +60,14 @@ def absolute(name: str) -> Path:
 def prepare(path: Path) -> None:
     """Make the file and its folder if they are missing, for this user alone; raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    old = [beside for end in ("-wal", "-shm") if (beside := path.with_name(path.name + end)).exists()]
-    if old and not path.exists():  # looked for after them: they are those of a file that was deleted
-        for beside in old:
-            beside.unlink(missing_ok=True)  # programs that have them open would keep all others from the new file
+    memory, log = (path.with_name(path.name + end) for end in ("-shm", "-wal"))
+    # SQLite makes the memory last and deletes it first. Programs that have it open keep all others from the file if the
+    # log or the file was deleted: they notice that it is gone at their next request.
+    if memory.exists() and not log.exists():
+        memory.unlink(missing_ok=True)
+    if (memory.exists() or log.exists()) and not path.exists():
+        memory.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
 

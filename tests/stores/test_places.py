@@ -83,6 +83,11 @@ def test_what_a_deleted_file_left_is_not_for_the_new_one(tmp_path: Path) -> None
         each.touch(0o600)
     prepare(path)
     assert all(each.exists() for each in beside)
+    (tmp_path / "limits-wal").unlink()
+    prepare(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["limits"]
+    for each in beside:
+        each.touch(0o600)
     path.unlink()
     prepare(path)
     assert [each.name for each in tmp_path.iterdir()] == ["limits"]
