@@ -31,7 +31,7 @@ class UnreachableError(BusyError):
 
 
 class EndedError(UnreachableError):
-    """A connection that had answered before was ended by the other side, by a time-out for idle ones for example.
+    """A connection over which the script was answered before was ended, by a time-out for idle ones for example.
 
     It says nothing of the server: another connection may be opened at once.
     """
@@ -82,7 +82,7 @@ class Link:
         self._connection = connection_to(address)
         self.greeted = False
         """Whether the epochs of this server are known."""
-        self._answered = False
+        self._answered = False  # a call of the script
         self.info: dict[str, str] = {}
         found = self._asked_what_it_is()
         for line in found.decode(errors="replace").splitlines():
@@ -129,6 +129,7 @@ class Link:
             if not isinstance(reply, list) or not reply or reply[0] != nonce.encode():
                 self.close()
                 raise UnreachableError(f"{self.label}: it gave the answer to another question")
+        self._answered = True
         return replies
 
     def commands(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -151,7 +152,6 @@ class Link:
         except BaseException:
             self.close()
             raise
-        self._answered = True
         return replies
 
     def _failure(self, error: Exception) -> Exception:
@@ -167,7 +167,7 @@ class Link:
         }:
             return InvalidRequestError(f"{self.label}: the server refuses this user: {text}")
         if isinstance(error, problems.TimeoutError):
-            hint = "" if self._answered or not issubclass(self.address.kind, SSLConnection) else "; does it speak TLS?"
+            hint = "" if self.info or not issubclass(self.address.kind, SSLConnection) else "; does it speak TLS?"
             return UnreachableError(f"{self.label}: no answer within {TIMEOUT:g} s{hint}")
         if isinstance(error, problems.OutOfMemoryError) or word == "OOM":
             return UnreachableError(f"{self.label}: its memory is full")

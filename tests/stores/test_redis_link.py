@@ -64,6 +64,12 @@ def test_a_connection_that_ends_after_it_answered_says_nothing_of_the_server(red
     assert not isinstance(failed.value, EndedError), "it never answered"
     link = Link(read_address(proxy.url))
     proxy.drops = 1
+    with pytest.raises(UnreachableError) as failed:
+        link.script([hello(link)])
+    assert not isinstance(failed.value, EndedError), "it never answered a call"
+    link = Link(read_address(proxy.url))
+    link.script([hello(link)])
+    proxy.drops = 1
     with pytest.raises(EndedError):
         link.script([hello(link)])
     proxy.close()

@@ -9,7 +9,7 @@ from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
 from okx_async.stores.line import Ask
 from okx_async.stores.redis_address import read_address
-from okx_async.stores.redis_link import SCRIPT, UnreachableError
+from okx_async.stores.redis_link import SCRIPT, Link, UnreachableError
 from okx_async.stores.redis_messages import Seen, Visit
 from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.transactions import BusyError, StoreError
@@ -177,6 +177,25 @@ def test_a_message_that_ended_with_its_connection_is_said_once_more_and_counts_o
     seen = scene.ask(store)
     assert granted(seen)
     assert len(seen.bucket.tokens) == 1
+    proxy.close()
+
+
+def test_a_server_that_ends_each_connection_at_the_first_call_is_out_of_reach(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Proxy(scene.server.port)
+    made: list[Link] = []
+
+    class Counted(Link):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            made.append(self)
+            proxy.drops = 1
+
+    monkeypatch.setattr("okx_async.stores.redis_nodes.Link", Counted)
+    with pytest.raises(UnreachableError):
+        scene.ask(scene.store(proxy.url))
+    assert len(made) == 1
     proxy.close()
 
 
