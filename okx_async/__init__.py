@@ -3,7 +3,6 @@
 https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
 """
 
-import okx_async._endings  # noqa: F401 - the end is registered before what a program registers
 from okx_async._calls.batch import CloseResult
 from okx_async._calls.reports import LimitEvent, LimitEventKind
 from okx_async._client import Client

@@ -1,16 +1,21 @@
-"""Work that would hold an event loop, in a thread of its own.
+"""Work beside the event loop: in a thread of its own, and when the process ends.
 
 The threads of the loop's executor belong to the caller: all of them may be busy, and none takes work any more once the
 interpreter ends, when a function of `atexit` may still have positions to close.
+
+`atexit` calls first what was registered last. So our end is registered when the package is imported, which is before
+what a program registers that imports it at its head.
 """
 
 import asyncio
+import atexit
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
-from typing import TypeVar
+from typing import Final, TypeVar
 
 _T = TypeVar("_T")
+_AT_END: Final[list[Callable[[], object]]] = []
 
 
 async def in_own_thread(work: Callable[[], _T]) -> _T:
@@ -38,3 +43,16 @@ async def in_own_thread(work: Callable[[], _T]) -> _T:
     except RuntimeError:  # the interpreter ends
         return work()
     return await done
+
+
+def at_end(act: Callable[[], object]) -> None:
+    """Have a function called when the process ends."""
+    _AT_END.append(act)
+
+
+def _end() -> None:
+    for act in _AT_END:
+        act()
+
+
+atexit.register(_end)

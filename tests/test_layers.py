@@ -19,7 +19,7 @@ FLOORS = [
     {"_errors"},
     {"_quota", "_credentials"},
     {"_validation"},
-    {"_callbacks", "_endings", "_threads"},
+    {"_callbacks", "_threads"},
     {"_limiter", "_rest", "_http"},
     {"stores"},
     {"_calls"},
@@ -35,7 +35,7 @@ FLOORS = [
 # Rooms that use less than their floor allows.
 ONLY = {
     "simulator": {"_credentials"},  # a judge shares no code with the judged
-    "stores": {"_limiter", "_quota", "_errors", "_validation", "_log", "_threads", "_endings"},
+    "stores": {"_limiter", "_quota", "_errors", "_validation", "_log", "_threads"},
     "torture": {"okx_async", "simulator", "stores"},
     "pytest_plugin": {"okx_async", "simulator"},
     "instrumentation": {"okx_async", "_callbacks", "_log"},

@@ -10,7 +10,7 @@ import threading
 import weakref
 from typing import Final, Protocol
 
-from okx_async._endings import at_end
+from okx_async._threads import at_end
 
 FLUSH: Final = 0.2
 """Seconds for which a normal end of the process waits until the store knows what became of the last requests."""
