@@ -32,6 +32,7 @@ ONCE_BROKEN = {
     26113007213980: "a wall clock that returned -1.0 was corrected to a time of 1970, and requests were signed by it",
     26113008202916: "a confirmed close whose position seemed gone, and then could not be read, had no end",
     26113007213753: "the judge was sure that a reading of the very last moment had not counted for a confirmed close",
+    26113010225309: "the judge let a confirmed close wait a second for its first reading where max_wait left it less",
     37: "a flatten that was cancelled between two readings had no note of what it had closed and not proven",
 }
 CLOCKS = {

@@ -11,7 +11,7 @@ from okx_async.torture.watched_limiter import Wait
 from okx_async.torture.witness import Address, ListedPosition, PositionsAnswer, address_of_request
 
 FIRST_READING_LIMIT = 1.0
-"""Seconds for which a confirmed close waits for its first reading."""
+"""Seconds for which a confirmed close waits for its first reading, or half of its `max_wait` if that is less."""
 TOLERANCE = 0.0011
 """Seconds by which a client's own times may be off: a coarse loop rounds up to whole milliseconds."""
 
@@ -100,7 +100,7 @@ def targets(flatten: FlattenRecord, readings: list[Reading]) -> dict[Address, Li
     first = min((one.sent for one in flatten.closes.get(address, ()) if one.sent is not None), default=inf)
     for reading in readings:
         if reading.ended <= first and reading.covers(address.inst_id):
-            late = reading.ended - flatten.at - FIRST_READING_LIMIT
+            late = reading.ended - flatten.at - min(FIRST_READING_LIMIT, flatten.deadline / 2)
             if late > -TOLERANCE:  # the close was sent without a reading, unless it came in the last moment
                 return {} if late > TOLERANCE else None
             candidates = reading.at(address)

@@ -58,15 +58,17 @@ def test_what_a_confirmed_close_is_about_is_what_it_read_first(run_for_it: RunFo
     assert targets(run_for_it.flatten, readings) == {}
 
 
+@pytest.mark.parametrize(("deadline", "limit"), [(30.0, FIRST_READING_LIMIT), (0.5, 0.25)])
 @pytest.mark.parametrize(("late", "known"), [(-0.002, True), (-0.0005, None), (0.0005, None), (0.002, False)])
 def test_a_first_reading_of_the_last_moment_may_have_counted_or_not(
-    run_for_it: RunForIt, late: float, *, known: bool | None
+    run_for_it: RunForIt, deadline: float, limit: float, late: float, *, known: bool | None
 ) -> None:
     run_for_it.read(0.2, run_for_it.record())
     (reading,) = readings_of(run_for_it.evidence, run_for_it.flatten)
     run_for_it.flatten.taken_up.clear()
     run_for_it.flatten.request = okx.ClosePosition("F0-USDT-SWAP", "cross")
-    reading.ended = run_for_it.flatten.at + FIRST_READING_LIMIT + late
+    run_for_it.flatten.deadline = deadline
+    reading.ended = run_for_it.flatten.at + limit + late
     found = targets(run_for_it.flatten, [reading])
     assert (None if found is None else bool(found)) is known
 
