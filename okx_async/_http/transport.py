@@ -160,7 +160,10 @@ class Transport:
         if gate.spoilt and lost:
             request.failure = SPOILT
             return True
-        request.failure = request.failure or reason(exc, self._session, self._route, self._connect_timeout)
+        connected = gate.connected or not gate.reached
+        request.failure = request.failure or reason(
+            exc, self._session, self._route, self._connect_timeout, connected=connected
+        )
         request.futile = not request.may_have_left and futile(exc)
         return False
 
