@@ -208,7 +208,7 @@ class Database:
         check_place(self.path)
         self._boot_id = self._boot()
         prepare(self.path)
-        uri = f"file:{quote(str(self.path))}?mode=rw"
+        uri = f"file:{quote(os.fsencode(self.path))}?mode=rw"
         connection = sqlite3.connect(uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
         try:
             connection.execute(f"PRAGMA page_size = {PAGE}")  # of a new file
