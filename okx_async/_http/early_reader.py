@@ -1,6 +1,6 @@
-"""A reader that has the whole answer before the trace hooks and the cookie jar of a caller's session see it.
+"""A reader that has the whole answer before the trace hooks and the cookie jar of a session see it.
 
-They are functions of the caller's: they may raise, take their time, or read the body themselves. Once an answer is
+They are functions of the program's: they may raise, take their time, or read the body themselves. Once an answer is
 read, nothing that they do makes its outcome unknown.
 """
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -166,6 +167,25 @@ async def test_a_trace_cannot_lose_an_answer(
         assert (await client.close_position("BTC-USDT-SWAP", "cross")).inst_id == "BTC-USDT-SWAP"
         assert clients.fate(client) == "settled"
     assert len(stub.requests) == 1
+
+
+async def test_an_instrumented_session_of_its_own_cannot_lose_an_answer(
+    stub: Stub, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def on_end(*_: object) -> None:
+        raise ValueError("a hook of the program's")
+
+    make = aiohttp.ClientSession.__init__
+
+    def instrumented(session: aiohttp.ClientSession, **options: Any) -> None:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(on_end)
+        make(session, trace_configs=[trace], **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "__init__", instrumented)  # as OpenTelemetry and Sentry do
+    client = clients(stub.base_url)
+    assert (await client.close_position("BTC-USDT-SWAP", "cross")).inst_id == "BTC-USDT-SWAP"
+    assert clients.fate(client) == "settled"
 
 
 async def test_a_call_is_cancelled_while_a_trace_takes_its_time(stub: Stub, clients: Clients) -> None:
