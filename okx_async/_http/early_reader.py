@@ -32,6 +32,9 @@ class EarlyReader:
         self.response: ClientResponse | None = None
         """What was read, as far as it could be; None: nothing came."""
 
+    def __deepcopy__(self, memo: object) -> "EarlyReader":
+        return self  # see WriteGate
+
     async def __call__(self, request: ClientRequest, handler: aiohttp.ClientHandlerType) -> ClientResponse:
         """Read the answer, and leave its body to the session's own functions."""
         response = await handler(request)

@@ -114,7 +114,7 @@ class Transport:
             gate = WriteGate(request, self._batch, b"" if data else body)
             try:
                 reader = None
-                if plain and (not self._own or session.trace_configs):  # its own may be instrumented, too
+                if not self._own or session.trace_configs:  # its own may be instrumented, too
                     reader = EarlyReader(request, partial(self._read, session, request, gate))
                 return await self._exchange(session, request, gate, reader, method, path, headers, data)
             except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left

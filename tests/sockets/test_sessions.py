@@ -188,6 +188,22 @@ async def test_an_instrumented_session_of_its_own_cannot_lose_an_answer(
     assert clients.fate(client) == "settled"
 
 
+async def test_a_wrapper_around_aiohttps_requests_cannot_lose_an_answer(
+    stub: Stub, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = aiohttp.ClientSession._request
+
+    async def wrapped(session: aiohttp.ClientSession, *args: Any, **options: Any) -> aiohttp.ClientResponse:
+        response = await make(session, *args, **options)
+        raise ValueError(f"of an agent's, about {len(await response.read())} bytes")
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", wrapped)  # as agents of monitoring services do
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=session)
+        assert (await client.close_position("BTC-USDT-SWAP", "cross")).inst_id == "BTC-USDT-SWAP"
+        assert clients.fate(client) == "settled"
+
+
 async def test_a_call_is_cancelled_while_a_trace_takes_its_time(stub: Stub, clients: Clients) -> None:
     begun = asyncio.Event()
 
