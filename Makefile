@@ -25,10 +25,10 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/okx-async demo
 
-# Five at a time on two cores, since many tests wait. Compiled modules are kept, else each process that a test starts
+# Six at a time on two cores, since many tests wait. Compiled modules are kept, else each process that a test starts
 # compiles them anew. asyncio's debug mode costs a quarter more: `floor` has it.
 test: $(READY)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 5 --dist worksteal -m "not long" --hypothesis-profile small --ignore tests/benchmarks
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 6 --dist worksteal -m "not long" --hypothesis-profile small --ignore tests/benchmarks
 
 # The models and histories of `test` in larger worlds, and more draws of those of Hypothesis.
 models: $(READY)
@@ -59,7 +59,8 @@ mutants: $(READY)
 planted: $(READY)
 	$(BIN)/python -m tests.planted.run
 
-# 10,000 random histories in virtual time and 1,000 of programs that share a limit (twenty minutes), by seeds that were not run before: they begin with the
+# 10,000 random histories in virtual time and 1,000 of programs that share a limit (twenty minutes), by seeds that were
+# not run before: they begin with the
 # date and the minute. `make torture FIRST=0` takes other ones; the output says how to run one again.
 torture: FIRST ?= $(shell date -u +%y%m%d%H%M)0000
 torture: $(READY)

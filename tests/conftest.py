@@ -42,7 +42,10 @@ T = TypeVar("T")
 TURNS = 50
 """Turns of the loop that a closed thing may take to be gone: an aborted transport needs two."""
 
-settings.register_profile("small", max_examples=40)  # for `make test`; `make models` draws a hundred
+# No deadline for one example: how long it takes says how busy the machine is.
+settings.register_profile("whole", deadline=None)
+settings.register_profile("small", deadline=None, max_examples=25)  # for `make test`; `make models` draws a hundred
+settings.load_profile("whole")
 
 
 @pytest.hookimpl(wrapper=True)

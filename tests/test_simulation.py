@@ -51,6 +51,7 @@ def test_every_invariant_holds_in_random_histories(first: int) -> None:
         assert history.virtual_seconds > 10
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("seed", [seed for seed in ONCE_BROKEN if seed >= SEEDS])
 def test_what_was_broken_once_holds(seed: int) -> None:
     assert not happen(plan_of(seed)).broken, ONCE_BROKEN[seed]

@@ -84,7 +84,7 @@ class CloseEngine:
 
     def add_leg(self, before: Position, reading: Reading, request: ClosePosition) -> Leg:
         """Return a new leg for a position that `reading` lists."""
-        leg = Leg(before, reading.started)
+        leg = Leg(before, reading.started, reading.nameless(before))
         self.legs.append(leg)
         self._requests[leg] = request
         self._calls.on_wire.follow(address_named(request), self, lambda outcome: self._heard(leg, outcome))

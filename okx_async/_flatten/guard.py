@@ -75,19 +75,32 @@ class Reading:
         """Return the records of an address."""
         return self._by_address.get(address, [])
 
-    def may_list(self, address: PositionAddress, pos_id: str = "") -> Position | None:
-        """Return the first record that cannot be read and may be of an address, None if there is none.
+    def may_list(self, address: PositionAddress, pos_id: str = "", *, beside: int = 0) -> Position | None:
+        """Return a record that cannot be read and may be of an address, None if there is none.
 
-        A record without an instrument id is taken for another position's, or it would bar every position.
+        Args:
+            address: The address.
+            pos_id: Of the position that stood there.
+            beside: How many records without an instrument id stood beside that one (`nameless`): they are of other
+                positions.
         """
+        fitting = self._fitting(address, pos_id)
+        named = [position for position in fitting if position.inst_id]
+        return next(iter(named or fitting[beside:]), None)
+
+    def nameless(self, before: Position) -> int:
+        """Return how many records have no instrument id, and are of a position's address by all else that they say."""
+        return sum(not position.inst_id for position in self._fitting(address_of(before), before.pos_id))
+
+    def _fitting(self, address: PositionAddress, pos_id: str) -> list[Position]:
+        """Return what cannot be read and says nothing that rules an address out."""
         wanted = *address[:3], pos_id
+        fitting = []
         for position, _ in self.unreadable:
             found = position.inst_id, position.mgn_mode, position.pos_side, position.pos_id
-            if position.inst_id and all(
-                not (ours and theirs) or ours == theirs for ours, theirs in zip(wanted, found, strict=True)
-            ):
-                return position
-        return None
+            if all(not (ours and theirs) or ours == theirs for ours, theirs in zip(wanted, found, strict=True)):
+                fitting.append(position)
+        return fitting
 
 
 class Observation(Enum):
@@ -125,11 +138,18 @@ def is_flat(position: Position) -> bool:
 
 
 class Guard:
-    """The knowledge of one position since its last close, and until when it allows a close to be written."""
+    """The knowledge of one position since its last close, and until when it allows a close to be written.
+
+    Args:
+        before: The position.
+        started: When the reading was begun that lists it.
+        beside: How many records without an instrument id that reading lists beside it.
+    """
 
     __slots__ = (
         "_address",
         "_answered_at",
+        "_beside",
         "_last_state",
         "_newest_u_time",
         "_on_wire",
@@ -144,9 +164,10 @@ class Guard:
         "superseded",
     )
 
-    def __init__(self, before: Position, started: float) -> None:
+    def __init__(self, before: Position, started: float, beside: int = 0) -> None:
         self.before = before
         self._address = address_of(before)
+        self._beside = beside
         self.observation: Observation | None = Observation.SAME
         """What the last reading that counts shows; None: no reading since the last close."""
         self.listed: Position | None = before
@@ -238,7 +259,7 @@ class Guard:
         found = reading.at(self._address)
         found = [position for position in found if position.pos_id == before.pos_id] or found
         standing = [position for position in found if not is_flat(position)]
-        if not standing and (odd := reading.may_list(self._address, before.pos_id)) is not None:
+        if not standing and (odd := reading.may_list(self._address, before.pos_id, beside=self._beside)) is not None:
             return Observation.UNCLEAR, odd
         if not standing:
             return Observation.GONE, found[0] if found else None

@@ -61,11 +61,17 @@ class Step(NamedTuple):
 
 
 class Leg:
-    """One position that is being closed. Times are seconds of one clock; `now` never runs backwards."""
+    """One position that is being closed. Times are seconds of one clock; `now` never runs backwards.
 
-    def __init__(self, before: Position, started: float) -> None:
+    Args:
+        before: The position.
+        started: When the reading was begun that lists it.
+        beside: How many records without an instrument id that reading lists beside it.
+    """
+
+    def __init__(self, before: Position, started: float, beside: int = 0) -> None:
         self.before = before
-        self.guard = Guard(before, started)
+        self.guard = Guard(before, started, beside)
         self.attempts: tuple[Attempt, ...] = ()
         self.outcome: Outcome | None = None
         self.error: OkxError | None = None

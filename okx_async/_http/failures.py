@@ -17,11 +17,13 @@ _NAME_OF_ANOTHER: Final = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X
 _NOT_NOW: Final = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 _EXPIRED: Final = 10
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
+_NO_REASON: Final = "SSLV3_ALERT_HANDSHAKE_FAILURE"
+"""The server's word where it gives no reason; TLS 1.2 has none for a client certificate that it misses."""
 _NO_COMMON: Final = frozenset(
     {
         "NO_PROTOCOLS_AVAILABLE",
         "NO_SHARED_CIPHER",
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        _NO_REASON,
         "TLSV1_ALERT_PROTOCOL_VERSION",
         "UNSUPPORTED_PROTOCOL",
     }
@@ -143,7 +145,9 @@ def _handshake(exc: BaseException) -> str:
     if reason in _NO_TLS:
         return f"{exc.host}:{exc.port} speaks no TLS ({reason}): check scheme and port of base_url, and the proxy"
     if reason in _NO_COMMON:
-        return f"{exc.host}:{exc.port} and this client have no TLS version or cipher in common ({reason}): check ssl="
+        wanted = ", or it asks for a client certificate" if reason == _NO_REASON else ""
+        common = f"{exc.host}:{exc.port} and this client have no TLS version or cipher in common{wanted}"
+        return f"{common} ({reason}): check ssl="
     return ""
 
 

@@ -52,7 +52,9 @@ def test_flat_records_are_nothing() -> None:
         ({"instId": "BTC-USDT-SWAP", "posId": "8"}, False),
         ({"instId": "BTC-USDT-SWAP", "posId": "7", "posSide": "long"}, False),
         ({"instId": "ETH-USDT-SWAP", "posId": "7"}, False),
-        ({"instId": None, "posId": "7"}, False),
+        ({"instId": None, "posId": "7"}, True),
+        ({"instId": None, "posId": ""}, True),
+        ({"instId": None, "posId": "8"}, False),
     ],
 )
 def test_a_position_that_cannot_be_read_any_more_is_not_gone(fields: dict[str, Any], may_be: bool) -> None:  # noqa: FBT001 - expected
@@ -62,6 +64,17 @@ def test_a_position_that_cannot_be_read_any_more_is_not_gone(fields: dict[str, A
     assert guard.observe(Reading(2.0, [BEFORE], None, [odd(**fields)]))
     observed.append(guard.observation)
     assert observed == [Observation.UNCLEAR if may_be else Observation.GONE, Observation.SAME]
+
+
+def test_a_nameless_record_that_stood_beside_a_position_is_of_another_one() -> None:
+    nameless = odd(instId=None, posId="")
+    beside = listing(0.0, odd(), nameless).nameless(BEFORE)
+    observed = []
+    for count in (1, 2):
+        guard = Guard(BEFORE, 0.0, beside)
+        assert guard.observe(listing(1.0, *[nameless] * count))
+        observed.append(guard.observation)
+    assert (beside, observed) == (1, [Observation.GONE, Observation.UNCLEAR])
 
 
 def test_a_row_has_the_record_of_both_readings_or_of_one() -> None:
@@ -193,6 +206,19 @@ def test_confirm_does_not_take_what_may_be_the_position_for_gone(happen: Happen)
         world.exchange.open_position(BTC, 3)
         with pytest.raises(okx.OutcomeUnknownError, match="not proven closed"):
             await client.close_position(BTC, "cross", confirm=True, confirm_timeout=2.0)
+
+    happen(story)
+
+
+@pytest.mark.parametrize("record", ["null", '{"pos":"3","mgnMode":"cross","posSide":"net"}'])
+def test_confirm_does_not_take_what_lost_its_name_for_gone(happen: Happen, record: str) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        body = f'{{"code":"0","data":[{record}],"msg":""}}'
+        world.exchange.inject(path="/api/v5/account/positions", body=body, after=1, times=None)
+        with pytest.raises(okx.OutcomeUnknownError, match="not proven closed"):
+            await client.close_position(BTC, "cross", confirm=True, confirm_timeout=2.0)
+        assert len(world.closes()) == 1
 
     happen(story)
 

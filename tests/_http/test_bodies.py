@@ -85,6 +85,7 @@ def test_what_is_damaged_is_no_answer(packed: bytes, encodings: str, words: str)
         unpack(packed, encodings)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("pack", [packed_by_gzip, zlib.compress, raw_deflate], ids=["gzip", "zlib", "raw"])
 def test_memory_is_bounded_once_unpacked(pack: object) -> None:
     assert callable(pack)

@@ -114,6 +114,10 @@ def test_what_was_not_reached_is_named(error: Exception, said: str) -> None:
     [
         ("WRONG_VERSION_NUMBER", "openapi.okx.com:443 speaks no TLS (WRONG_VERSION_NUMBER): check scheme and port"),
         ("NO_SHARED_CIPHER", "openapi.okx.com:443 and this client have no TLS version or cipher in common"),
+        (
+            "SSLV3_ALERT_HANDSHAKE_FAILURE",
+            "openapi.okx.com:443 and this client have no TLS version or cipher in common, or it asks for a client cert",
+        ),
         ("UNEXPECTED_EOF_WHILE_READING", "ClientConnectorSSLError: "),
     ],
 )

@@ -31,6 +31,7 @@ def _full() -> dict[str, Any]:
     return {"stdout": full, "stderr": full}
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("output", "as_json", "which"),
     [

@@ -132,6 +132,7 @@ async def close_all_the_time(world: World, seconds: float) -> tuple[float, float
     return (len(rows) - refused) / windows, refused / windows, used
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("options", [{}, {"count_rejected": False}], ids=["refusals count", "refusals do not count"])
 def test_beside_a_program_that_takes_half_of_the_limit_it_settles_at_the_other_half(options: dict[str, Any]) -> None:
     async def script(world: World) -> None:

@@ -78,7 +78,7 @@ async def killed_and_started_again(world: World, number: int, *, executed: bool,
     return before, (world.exchange.positions, world.exchange.pending_orders), second, bool(after_first)
 
 
-@pytest.mark.share(16)
+@pytest.mark.share(32)
 @pytest.mark.parametrize("executed", [False, True])
 @pytest.mark.parametrize("pos_mode", ["net_mode", "long_short_mode"])
 @pytest.mark.parametrize("part", range(PARTS))

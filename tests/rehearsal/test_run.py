@@ -23,6 +23,7 @@ from tests.rehearsal.world import INST, World, play, verdicts
 MODES = {"net_mode": {"sides-are-closed-apart"}, "long_short_mode": {"c-time-is-new-after-a-turn"}}
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("pos_mode", MODES)
 def test_every_assumption_holds_of_the_simulated_exchange(tmp_path: Path, pos_mode: str) -> None:
     async def main(world: World) -> Any:

@@ -284,6 +284,7 @@ def test_refused_requests_need_not_count(open_desk: Callable[..., Desk]) -> None
         assert desk.exchange.worst_window() == 40
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("window", ["sliding", "fixed"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(gaps=st.lists(st.integers(0, 400), min_size=30, max_size=90))

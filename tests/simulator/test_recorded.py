@@ -62,7 +62,7 @@ def test_without_settings_all_is_as_usual(file: Path) -> None:
         (orjson.dumps({**GOOD, "version": 2}), "newer version.*update okx-async"),
         (b" " * (MAX_BYTES + 1), "larger than"),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: str(value[:40]),
 )
 def test_files_that_are_no_recording(file: Path, text: bytes, words: str) -> None:
     file.write_bytes(text)

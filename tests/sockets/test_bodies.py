@@ -245,6 +245,7 @@ def bomb(status: str, *headers: str) -> Script:
     return script
 
 
+@pytest.mark.share(3)
 @OWN
 @pytest.mark.parametrize(
     ("script", "words"),

@@ -92,7 +92,7 @@ LARGE = [
 ]
 
 
-@pytest.mark.share(2)
+@pytest.mark.share(4)
 @pytest.mark.parametrize(("status", "body"), LARGE)
 async def test_errors_that_are_kept_with_their_tracebacks(stub: Stub, status: str, body: bytes) -> None:
     async def script(line: Connection) -> None:

@@ -102,6 +102,7 @@ asyncio.run(main())
     )
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_worker_of_multiprocessing_tells_the_store_what_became_of_its_last_request(
     tmp_path: Path, method: str

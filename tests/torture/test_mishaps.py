@@ -42,7 +42,7 @@ def mishap_count(calm: Plan) -> Callable[[list[str]], History]:
     return result
 
 
-@pytest.mark.share(4)
+@pytest.mark.share(8)
 @pytest.mark.parametrize("kind", [kind for kind in MISHAPS if kind not in CATALOGUE])
 def test_each_mishap_happens_and_breaks_nothing(kind: str, mishap_count: Callable[[list[str]], History]) -> None:
     history = mishap_count([kind])
@@ -50,7 +50,7 @@ def test_each_mishap_happens_and_breaks_nothing(kind: str, mishap_count: Callabl
     assert history.faults > 0
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(6)
 @pytest.mark.parametrize("first", range(GROUPS))
 def test_so_does_each_fault_of_the_catalogue(first: int, mishap_count: Callable[[list[str]], History]) -> None:
     kinds = BY_NAME[first::GROUPS]  # of all kinds: those of one endpoint would be in each other's way

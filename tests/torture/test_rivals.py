@@ -7,7 +7,7 @@ from okx_async.torture.plan import AccountOptions, Part
 from okx_async.torture.rivals import RIVALS
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(9)
 @pytest.mark.parametrize("kind", RIVALS)
 @pytest.mark.parametrize("two_sided", [False, True])
 def test_each_rival_of_a_flatten_comes_to_its_end_and_breaks_nothing(kind: str, *, two_sided: bool, calm: Plan) -> None:

@@ -94,6 +94,7 @@ def test_what_a_stranger_tells_of_an_order_settles_nothing(trial: str, observed:
     assert [*settled_orders([TrialResult(trial, Verdict.HELD, "", observed)])] == []
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize(
     ("trial", "name", "order", "told"),
     [

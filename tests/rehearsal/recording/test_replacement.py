@@ -128,6 +128,7 @@ def strings(value: Any) -> list[str]:
     return [str(value)]
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @settings(deadline=None, max_examples=20)
 @given(secret=WORDS, around=st.sampled_from(["{}", "key={}", "The key {} is wrong", '"{}"', "<b>{}</b>"]))

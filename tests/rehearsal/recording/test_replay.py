@@ -40,6 +40,7 @@ def test_the_trials_here_are_of_the_register() -> None:
     assert set(TRIALS) <= set(BY_ID)
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("pos_mode", ["net_mode", "long_short_mode"])
 def test_a_recording_of_the_simulator_shows_no_difference(rehearsed: Rehearsed, pos_mode: str) -> None:
     recording = rehearsed(pos_mode=pos_mode)
@@ -90,7 +91,7 @@ ALTERED: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-@pytest.mark.share(16)
+@pytest.mark.share(48)
 @pytest.mark.parametrize(("settings", "named"), ALTERED, ids=[str(settings) for settings, _ in ALTERED])
 def test_an_altered_setting_shows_exactly_its_difference(
     rehearsed: Rehearsed, settings: dict[str, Any], named: set[str]
@@ -123,7 +124,7 @@ def _rehearsed(folder: Path, **settings: Any) -> Recording:
     return play(main, folder, **settings)
 
 
-@pytest.mark.share(2)
+@pytest.mark.long
 @pytest.mark.parametrize("pos_mode", ["net_mode", "long_short_mode"])
 def test_a_whole_rehearsal_shows_no_difference(tmp_path: Path, pos_mode: str) -> None:
     recording = _rehearsed(tmp_path, fill_delay=0.0, pos_mode=pos_mode)

@@ -57,6 +57,7 @@ ALTERED: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.long
 def test_what_few_trials_tell_is_found(rehearsed: Rehearsed) -> None:
     trials = ["flat-is-listed-by-name", "auto-cxl-as-text-is-51000", "window-is-sliding"]
     altered: dict[str, Any] = {"window": "fixed", "lists_flat": "never", "lenient_booleans": True}
@@ -101,6 +102,7 @@ def test_limits_are_settled_though_something_is_checked_before_them(tmp_path: Pa
     assert replay(recording, recording.settings).differences == ()
 
 
+@pytest.mark.long
 def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehearsed) -> None:
     result = TrialResult("filled-order-is-listed-at-once", Verdict.NOT_HELD, "0.3 s late", {"positions_lag": 0.3})
     late = replace(rehearsed(["c-time-is-new-after-a-turn"], positions_lag=0.3), results=(result,))
@@ -112,6 +114,7 @@ def test_what_a_trial_has_measured_is_taken_if_it_explains_more(rehearsed: Rehea
 LAGS = {"opening_lag", "history_lag", "positions_lag"}
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("lag", [{"opening_lag": 0.6, "history_lag": 0.7}, {}], ids=str)
 def test_lags_are_measured_where_readings_lag(tmp_path: Path, lag: dict[str, float]) -> None:
     ids = frozenset({"positions-can-be-read", "filled-order-is-listed-at-once", "history-names-the-period"})
@@ -122,7 +125,7 @@ def test_lags_are_measured_where_readings_lag(tmp_path: Path, lag: dict[str, flo
     assert replay(recording, recording.settings).differences == ()
 
 
-@pytest.mark.share(2)
+@pytest.mark.long
 @pytest.mark.parametrize("fill_delay", [0.0, (0.3, 0.6)])
 def test_nothing_is_settled_against_the_verdict_of_a_trial(tmp_path: Path, fill_delay: tuple[float, float]) -> None:
     """Readings that lag show a turned position under its old cTime for a moment."""

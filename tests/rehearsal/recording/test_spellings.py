@@ -41,6 +41,7 @@ WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, 
 """Secrets with six letters and digits, even if tags are dropped: shorter ones are not searched for."""
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
 @settings(deadline=None, max_examples=20)
 @given(secret=WORDS, before=st.text(max_size=5), after=st.text(max_size=5))

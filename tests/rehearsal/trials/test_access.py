@@ -83,7 +83,7 @@ def test_another_code_is_named(tmp_path: Path, wrong: str, code: str, other: str
     assert named(tmp_path, prepare=restyle) == ({wrong}, True, ())
 
 
-@pytest.mark.share(6)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("wrong", "setting"), [("body-is-read-before-signature", {"body_first": False}), (HEADS, {"max_head": 3000})]
 )

@@ -88,7 +88,7 @@ def nothing_follows(trial: str) -> Alteration:
     return alteration
 
 
-@pytest.mark.share(6)
+@pytest.mark.share(12)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [
@@ -109,6 +109,7 @@ def test_an_altered_close_is_named(tmp_path: Path, wrong: str, alteration: Alter
     assert named(tmp_path, alteration) == ({wrong}, True, ())
 
 
+@pytest.mark.long
 def test_slow_closes_are_named(tmp_path: Path) -> None:
     assert named(tmp_path, fill_delay=12.0) == ({"accepted-close-goes-flat"}, True, ())
 
@@ -144,6 +145,7 @@ def test_what_another_program_opens_beside_a_close_says_nothing_of_it(tmp_path: 
     assert (report.left.flat, report.left.certain) == (False, False)
 
 
+@pytest.mark.long
 def test_auto_cxl_is_taken_whenever_its_form_is_checked(tmp_path: Path) -> None:
     checks = (*(one for one in CLOSE_CHECKS if one != "autoCxl"), "autoCxl")
     assert named(tmp_path, close_checks=checks) == ({"auto-cxl-as-text-is-51000"}, True, ())
@@ -165,6 +167,7 @@ def test_a_wrong_mode_that_closes_another_program_s_position_ends_it(tmp_path: P
     assert verdicts(report)["not_tried"] == {"wrong-margin-mode-is-51023"}
 
 
+@pytest.mark.long
 def test_orders_that_are_looked_at_first_are_named(tmp_path: Path) -> None:
     checks = ("orders", *(one for one in CLOSE_CHECKS if one != "orders"))
     assert named(tmp_path, close_checks=checks) == ({"position-is-checked-before-orders"}, True, ())
@@ -185,6 +188,7 @@ def test_a_refusal_that_names_neither_position_nor_orders_says_nothing_of_both(t
     assert report.left.flat
 
 
+@pytest.mark.long
 def test_another_code_for_resting_orders_is_named(tmp_path: Path) -> None:
     def restyle(world: World) -> None:
         world.exchange.restyle("51115", to="51117")

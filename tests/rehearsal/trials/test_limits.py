@@ -61,7 +61,7 @@ def test_an_altered_count_is_named(tmp_path: Path, wrong: str, alteration: Alter
     assert named(tmp_path, alteration) == ({wrong}, True, ())
 
 
-@pytest.mark.share(6)
+@pytest.mark.share(12)
 @pytest.mark.parametrize(
     ("wrong", "setting"),
     [
@@ -76,7 +76,7 @@ def test_another_setting_is_named(tmp_path: Path, wrong: str, setting: dict[str,
     assert named(tmp_path, seed=seed, **setting) == ({wrong}, True, ())
 
 
-@pytest.mark.share(6)
+@pytest.mark.long
 @pytest.mark.parametrize("limit", [10, 30])
 def test_another_limit_says_nothing_of_what_shares_it(tmp_path: Path, limit: int) -> None:
     async def main(world: World) -> Any:

@@ -36,7 +36,7 @@ def test_the_assumed_orders_are_those_of_the_simulated_exchange() -> None:
     assert tuple(name for name in CLOSE_CHECKS if name in CLOSE) == CLOSE
 
 
-@pytest.mark.share(2)
+@pytest.mark.share(12)
 @pytest.mark.parametrize(
     ("wrong", "setting"),
     [

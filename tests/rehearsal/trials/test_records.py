@@ -69,7 +69,7 @@ def no_history(_world: World, request: Request, decide: Callable[[], Answer]) ->
     return rewrite(answer, lambda body: body["data"].clear())
 
 
-@pytest.mark.share(6)
+@pytest.mark.share(12)
 @pytest.mark.parametrize(
     ("wrong", "alteration"),
     [
@@ -86,6 +86,7 @@ def test_altered_records_are_named(tmp_path: Path, wrong: str, alteration: Alter
     assert named(tmp_path, alteration) == ({wrong}, True, ())
 
 
+@pytest.mark.long
 def test_a_c_time_that_stays_over_a_turn_is_named(tmp_path: Path) -> None:
     assert named(tmp_path, flip_keeps_c_time=True) == ({"c-time-is-new-after-a-turn"}, True, ())
 
@@ -94,6 +95,7 @@ def test_the_instrument_of_these_tests_is_the_first_candidate() -> None:
     assert INST == "BTC-USDT-SWAP"
 
 
+@pytest.mark.long
 def test_with_readings_that_lag_nothing_is_left_open(tmp_path: Path) -> None:
     """A position that is not listed yet must not be taken for one that is gone."""
 

@@ -63,6 +63,7 @@ def test_another_code_is_named(tmp_path: Path, wrong: str, code: str, other: str
     assert named(tmp_path, prepare=restyle) == ({wrong}, True, ())
 
 
+@pytest.mark.long
 def test_orders_that_outlive_their_expiry_are_named_and_closed(tmp_path: Path) -> None:
     assert named(tmp_path, heeds_exp_time=False) == ({"expired-order-is-refused"}, True, ())
 
@@ -78,5 +79,6 @@ def test_another_refusal_of_an_expired_order(tmp_path: Path, code: str, held: Ve
     assert (report.results[0].verdict, trades, report.left.flat) == (held, (), True)
 
 
+@pytest.mark.long
 def test_booleans_as_text_are_named(tmp_path: Path) -> None:
     assert named(tmp_path, lenient_booleans=True) == ({"auto-cxl-as-text-is-51000"}, True, ())
