@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 import aiohttp
+from aiohttp.client_exceptions import UnixClientConnectorError
 
 from okx_async._http.bodies import UnreadableBodyError
 
@@ -132,9 +133,13 @@ def _unreached(exc: aiohttp.ClientConnectorError) -> str:
         return said if said.startswith("DNS ") else f"DNS cannot look up {host} ({said})"
     if error.errno and said.startswith("Connect call failed"):  # asyncio says no more than the address
         said = os.strerror(error.errno)
-    role = "the proxy " if isinstance(exc, aiohttp.ClientProxyConnectionError) else ""
+    place = f"{host}:{port}"
+    if isinstance(exc, aiohttp.ClientProxyConnectionError):
+        place = f"the proxy {place}"
+    elif isinstance(exc, UnixClientConnectorError):
+        place = f"the socket {exc.path}"
     # Without a number and words it is TLS that was not begun.
-    return f"no connection to {role}{host}:{port}: {said or 'it ended in the handshake'}"
+    return f"no connection to {place}: {said or 'it ended in the handshake'}"
 
 
 def _handshake(exc: BaseException) -> str:

@@ -4,6 +4,7 @@ from typing import Any, cast
 import aiohttp
 import pytest
 from aiohttp import HttpVersion11
+from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http import RawResponseMessage
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -100,6 +101,10 @@ def test_a_file_of_authorities_that_cannot_be_read_is_named(monkeypatch: pytest.
         (
             aiohttp.ClientConnectorError(KEY, ConnectionResetError()),
             "no connection to openapi.okx.com:443: it ended in the handshake",
+        ),
+        (
+            UnixClientConnectorError("/run/proxy.sock", KEY, OSError(2, "No such file or directory")),
+            "no connection to the socket /run/proxy.sock: No such file or directory",
         ),
         (aiohttp.ClientConnectorDNSError(cast("Any", None), OSError(1, "x")), "ClientConnectorDNSError"),
     ],
