@@ -64,7 +64,7 @@ def untunnelled(exc: BaseException) -> str:
         case aiohttp.ClientOSError() if exc.errno in _HANGS_UP:
             return PROXY_HUNG_UP
         case aiohttp.ClientResponseError():  # to CONNECT; of an answer that can be read it is a ClientHttpProxyError
-            return f"the proxy's answer is no HTTP: {_PROXY_STEP}"
+            return f"the proxy's answer cannot be read: {_PROXY_STEP} ({words(exc)})"
         case _:
             return ""
 

@@ -198,7 +198,10 @@ def test_an_answer_that_ended_in_its_head_is_not_shown() -> None:
         ),
         (aiohttp.ClientOSError(104, "Connection reset by peer"), "the proxy hung up before"),
         (aiohttp.ClientOSError(None, "words of a SOCKS connector"), ""),
-        (aiohttp.ClientResponseError(INFO, (), message="Bad status line"), "the proxy's answer is no HTTP: check its"),
+        (
+            aiohttp.ClientResponseError(INFO, (), message="Bad status line"),
+            "the proxy's answer cannot be read: check its",
+        ),
         (aiohttp.ClientHttpProxyError(INFO, (), status=502), ""),
         (aiohttp.ClientConnectorError(KEY, OSError(111, "refused")), ""),
         (TimeoutError(), ""),
