@@ -109,8 +109,8 @@ class Transport:
         if not self._begin(session, request, plain=plain):
             return None
         data = None if plain and not session.trace_configs else body or None  # what hooks and mocks are to see
-        begun = 0.0 if self._own else request.loop.time()
         for _ in range(_LOOKS):
+            begun = request.loop.time()
             gate = WriteGate(request, self._batch, b"" if data else body)
             try:
                 reader = None
@@ -173,7 +173,6 @@ class Transport:
             return False
         late = request.loop.time() - begun - self._connect_timeout > HELD_UP
         if late:
-            request.failure = ""
             request.asking()
         return late
 
