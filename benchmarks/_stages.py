@@ -11,9 +11,9 @@ from benchmarks.clients import CLOSED, KEYS
 from okx_async import Client, ClosePosition, Credentials, Limiter
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.uid_lookup import UidLookup
+from okx_async._http.bodies import Reply
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
-from okx_async._http.transport import Reply
 from okx_async._rest.outcomes import classify, decided
 from okx_async._rest.records import closed_position
 from okx_async._rest.requests import CLOSE_PATH, close_body

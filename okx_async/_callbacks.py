@@ -14,6 +14,7 @@ def notify(callback: Callable[[Any], object], value: object) -> None:
     """
     try:
         answer = callback(value)
+        begun = answer is not None and unawaited(answer)  # a lazy object may raise when it is looked at
     except (KeyboardInterrupt, SystemExit) as stop:
         stop.add_note(f"raised by a callback that was called with {value!r}")
         logger.exception("a callback raised %s, called with %r", type(stop).__name__, value)
@@ -21,7 +22,7 @@ def notify(callback: Callable[[Any], object], value: object) -> None:
     except BaseException:
         logger.exception("%r raised", callback)
     else:
-        if answer is not None and unawaited(answer):
+        if begun:
             logger.error("%r is to be a plain function: what it returned was not awaited, or not run", callback)
 
 

@@ -310,7 +310,7 @@ class Client:
         """
         self._bind()
         check_count("connections", connections)
-        await self._wiring.uid_lookup.known(None)
+        await self._wiring.uid_lookup.known(None, checked=True)
         self._bind()  # closed meanwhile: nothing would close what is opened now
         return await self._wiring.open(connections)
 

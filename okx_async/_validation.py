@@ -81,25 +81,19 @@ def check_choice(name: str, value: object, *choices: str) -> None:
         raise InvalidRequestError(f"{name} must be {' or '.join(map(repr, choices))}, got {short_repr(value)}")
 
 
-def check_callable(name: str, value: object) -> None:
-    """Raise InvalidRequestError, which names the argument, if `value` cannot be called."""
-    if not callable(value):
-        raise InvalidRequestError(f"{name} must be callable, got {short_repr(value)}")
-
-
 def check_count(name: str, value: object, *, least: int = 0) -> None:
     """Raise InvalidRequestError, which names the argument, if `value` is no integer of at least `least`."""
     if type(value) is not int or value < least:
         raise InvalidRequestError(f"{name} must be an integer ≥ {least}, got {short_repr(value)}")
 
 
-def check_callback(name: str, value: object) -> None:
-    """Raise InvalidRequestError unless `value` is None or a plain function.
+def check_callback(name: str, value: object, *, or_none: bool = True) -> None:
+    """Raise InvalidRequestError unless `value` is a plain function, or None.
 
     A coroutine function is refused, since its result would not be awaited, and so is a generator function: its record
     would never be written, and as a predicate it would be true of everything.
     """
-    if value is None:
+    if value is None and or_none:
         return
     if not callable(value):
         raise InvalidRequestError(f"{name} must be callable, got {short_repr(value)}")

@@ -45,6 +45,17 @@ def test_nothing_that_a_callback_raises_gets_out(raised: BaseException, caplog: 
     assert type(raised).__name__ in caplog.text
 
 
+def test_nothing_that_a_callbacks_answer_raises_gets_out(caplog: pytest.LogCaptureFixture) -> None:
+    class Lazy:
+        """As the proxies of web frameworks are, outside of a request."""
+
+        def __getattribute__(self, name: str) -> object:
+            raise RuntimeError("working outside of request context")
+
+    notify(lambda _: Lazy(), "value")
+    assert "working outside of request context" in caplog.text
+
+
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
 def test_what_ends_the_process_goes_on_and_tells_the_value(
     stop: type[BaseException], caplog: pytest.LogCaptureFixture

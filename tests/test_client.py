@@ -97,6 +97,8 @@ def test_whose_limits_count(arguments: dict[str, Any], key: tuple[str, str, str]
         ({"max_connections": True}, "max_connections must be an integer ≥ 1"),
         ({"on_attempt": "print"}, "on_attempt must be callable"),
         ({"on_limit": "print"}, "on_limit must be callable"),
+        ({"wall_clock": None}, "wall_clock must be callable, got None"),
+        ({"wall_clock": asyncio.sleep}, "wall_clock must be a plain function, since it is not awaited"),
         ({"session": object()}, r"session must be an aiohttp\.ClientSession"),
     ],
 )

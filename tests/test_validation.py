@@ -59,6 +59,8 @@ def test_a_callback() -> None:
     check_callback("on_result", print)
     with pytest.raises(InvalidRequestError, match="on_result must be callable, got 5"):
         check_callback("on_result", 5)
+    with pytest.raises(InvalidRequestError, match="wall_clock must be callable, got None"):
+        check_callback("wall_clock", None, or_none=False)
 
 
 class Later:

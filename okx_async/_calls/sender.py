@@ -17,9 +17,10 @@ from okx_async._calls.exchange_clock import ExchangeClock, record_clock
 from okx_async._calls.identity import Identity, Key, Names
 from okx_async._calls.uid_lookup import UidLookup
 from okx_async._errors import NotSentError, SlotTimeoutError
+from okx_async._http.bodies import Reply
 from okx_async._http.inflight import InFlight, why_lost
 from okx_async._http.timeouts import TimeoutGroup
-from okx_async._http.transport import Reply, Transport
+from okx_async._http.transport import Transport
 from okx_async._limiter.slots import Slot, SlotSource
 from okx_async._models import Outcome
 from okx_async._quota import Priority

@@ -38,11 +38,12 @@ class UidLookup:
         """Whether the user id is known, so that `known` need not be called."""
         return self._task is not None and self._identity.user_id is not None
 
-    async def known(self, max_wait: float | None) -> None:
+    async def known(self, max_wait: float | None, *, checked: bool = False) -> None:
         """Return once the user id is known, or the time to wait for it is over.
 
         Args:
             max_wait: Seconds to wait at most. None: one second from the first question.
+            checked: Whether to wait for an answer if the user id was given, too.
 
         Raises:
             AuthenticationError: The exchange refuses the key itself, so that no close could go out with it.
@@ -50,18 +51,18 @@ class UidLookup:
         if self._task is None:
             self._start()
         first = self._first
-        if self._identity.user_id is not None or first is None:
+        if first is None or (self._identity.user_id is not None and not checked):
             return
         left = self._patience_ends - asyncio.get_running_loop().time()
         if max_wait is not None:
             left = min(left, max_wait)
         if not first.done() and left > 0:
             await asyncio.wait({first}, timeout=left)  # a cancelled wait leaves the task alone
-        if not first.done():
+        if not first.done() and self._identity.user_id is None:
             level = DEBUG if max_wait == 0 else WARNING  # without time there was no wait in vain
             text = "account/config has not answered yet: closes are counted by API key (%s)"
             logger.log(level, text, self._identity.fallback)
-        elif (refused := first.result()) is not None:
+        elif first.done() and (refused := first.result()) is not None:
             if self._first is first:
                 self._task = None  # the next call asks again: the key may have been mended
             raise copy(refused)  # one exception object cannot be raised in many callers

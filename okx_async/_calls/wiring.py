@@ -28,7 +28,6 @@ from okx_async._rest.redaction import Redactor
 from okx_async._rest.requests import ACCOUNT_CONFIG
 from okx_async._rest.signing import Signer
 from okx_async._validation import (
-    check_callable,
     check_callback,
     check_count,
     check_pause,
@@ -105,7 +104,7 @@ def wire_caller(
     check_callback("on_limit", on_limit)
     if limiter is not None and (isinstance(limiter, type) or not callable(getattr(limiter, "slot", None))):
         raise InvalidRequestError(f"limiter must be a SlotSource, such as a Limiter, got {short_repr(limiter)}")
-    check_callable("wall_clock", wall_clock)
+    check_callback("wall_clock", wall_clock, or_none=False)
     transport = transport or Transport(
         base_url, session=session, connect_timeout=connect_timeout, keepalive=keepalive, route=route
     )

@@ -1,7 +1,7 @@
 """Bodies of answers: read to their end and, where a server or a proxy packed them unasked, unpacked, up to a bound."""
 
 import zlib
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 
@@ -16,6 +16,14 @@ _RAW: Final = -zlib.MAX_WBITS
 _GZIP_HEAD: Final = b"\x1f\x8b\x08"
 PLAIN: Final = (b"{", b"[", b"<")
 """How bodies begin that are not packed: JSON and HTML."""
+
+
+class Reply(NamedTuple):
+    """A complete response, read to its end."""
+
+    status: int
+    body: bytes
+    retry_after: str | None
 
 
 class UnreadableBodyError(Exception):

@@ -1,5 +1,6 @@
 """What aiohttp's errors say, in words that help and show no secret."""
 
+import errno
 import os
 import re
 import ssl
@@ -7,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 import aiohttp
+from aiohttp.client_exceptions import UnixClientConnectorError
 
 from okx_async._http.bodies import UnreadableBodyError
 
@@ -29,6 +31,9 @@ _NO_COMMON: Final = frozenset(
 )
 """OpenSSL's words for what no repeat can change."""
 _BARRED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+_HANGS_UP: Final = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
+_PROXY_STEP: Final = "check its scheme and port, and that it is an HTTP proxy and no SOCKS proxy"
+PROXY_HUNG_UP: Final = f"the proxy hung up before there was a connection to the exchange: {_PROXY_STEP}"
 _LOGIN_WANTED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 
 
@@ -43,8 +48,25 @@ def words(exc: BaseException) -> str:
     if exc.__cause__ is not None and "underlying connection Connection<" in text:
         return words(exc.__cause__)  # the rest is aiohttp's inner state, the proxy's login included
     # aiohttp says "ssl:default" for plain http too, and "400" for answers that it cannot read, whatever their status.
+    if isinstance(exc, aiohttp.ServerDisconnectedError) and not isinstance(exc.message, str):
+        text = "in the head of an answer"  # which is the message, as far as it came
     text = f"{type(exc).__name__}: {text}".replace(" ssl:default", "").replace(": 400, message=", ": ")
     return hide_logins(text.rstrip(": "))
+
+
+def untunnelled(exc: BaseException) -> str:
+    """Return why there was no way through a proxy, of an error before there was a connection; "" for any other."""
+    match exc:
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError():
+            return ""  # they say so themselves
+        case aiohttp.ServerDisconnectedError():
+            return PROXY_HUNG_UP
+        case aiohttp.ClientOSError() if exc.errno in _HANGS_UP:
+            return PROXY_HUNG_UP
+        case aiohttp.ClientResponseError():  # to CONNECT; of an answer that can be read it is a ClientHttpProxyError
+            return f"the proxy's answer cannot be read: {_PROXY_STEP} ({words(exc)})"
+        case _:
+            return ""
 
 
 def futile(exc: BaseException) -> bool:
@@ -111,9 +133,13 @@ def _unreached(exc: aiohttp.ClientConnectorError) -> str:
         return said if said.startswith("DNS ") else f"DNS cannot look up {host} ({said})"
     if error.errno and said.startswith("Connect call failed"):  # asyncio says no more than the address
         said = os.strerror(error.errno)
-    role = "the proxy " if isinstance(exc, aiohttp.ClientProxyConnectionError) else ""
+    place = f"{host}:{port}"
+    if isinstance(exc, aiohttp.ClientProxyConnectionError):
+        place = f"the proxy {place}"
+    elif isinstance(exc, UnixClientConnectorError):
+        place = f"the socket {exc.path}"
     # Without a number and words it is TLS that was not begun.
-    return f"no connection to {role}{host}:{port}: {said or 'it ended in the handshake'}"
+    return f"no connection to {place}: {said or 'it ended in the handshake'}"
 
 
 def _handshake(exc: BaseException) -> str:

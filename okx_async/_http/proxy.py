@@ -77,6 +77,20 @@ def names_a_proxy() -> bool:
     return any(os.environ.get(name) or os.environ.get(name.lower()) for name in _VARIABLES)
 
 
+def check_session_proxy(session: aiohttp.ClientSession, base_url: str) -> None:
+    """Raise InvalidRequestError for a session with ``trust_env=True`` that would go past the environment's proxy.
+
+    aiohttp passes over proxies that are reached by TLS, and over ALL_PROXY, and then connects directly.
+    """
+    named = getattr(session, "_default_proxy", None) is not None
+    found = None if named or not session.trust_env or URL(base_url).scheme != "https" else environment_proxy(base_url)
+    if found is not None and (found[0] == "ALL_PROXY" or found[1].strip().lower().startswith(("https:", "wss:"))):
+        raise InvalidRequestError(
+            f"session has trust_env=True, but aiohttp would go past the proxy of {found[0]}: give it to the session, "
+            f"aiohttp.ClientSession(proxy=...), or pass proxy='env' in place of session= {HIDDEN}"
+        )
+
+
 def session_secrets(session: aiohttp.ClientSession) -> tuple[str, ...]:
     """Return what a caller's session would send to its proxy as login, as far as it can be seen."""
     secrets: list[str] = []

@@ -12,7 +12,7 @@ from yarl import URL
 
 from okx_async._errors import InvalidRequestError, hides_arguments
 from okx_async._http.certificates import check_context, environment_context
-from okx_async._http.proxy import Proxy, read_proxy, session_secrets
+from okx_async._http.proxy import Proxy, check_session_proxy, read_proxy, session_secrets
 from okx_async._validation import short_repr
 
 _FAMILIES: Final = {socket.AF_UNSPEC: None, socket.AF_INET: 4, socket.AF_INET6: 6}
@@ -58,8 +58,10 @@ def make_route(base_url: str, options: NetworkOptions, session: aiohttp.ClientSe
     """
     if session is not None:
         _refuse_beside_session(options)
-        known = isinstance(session, aiohttp.ClientSession)  # it is checked later
-        return Route(secrets=session_secrets(session) if known else ())
+        if not isinstance(session, aiohttp.ClientSession):
+            return DIRECT  # it is refused later
+        check_session_proxy(session, base_url)
+        return Route(secrets=session_secrets(session))
     resolver = options.resolver
     if resolver is not None and not isinstance(resolver, AbstractResolver):
         raise InvalidRequestError(

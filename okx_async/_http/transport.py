@@ -7,14 +7,16 @@ that moment cannot be seen; there the errors that aiohttp raises while connectin
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.hdrs import CONTENT_ENCODING, PROXY_AUTHORIZATION, RETRY_AFTER
 from yarl import URL
 
-from okx_async._http.bodies import PLAIN, UnreadableBodyError, read_body, unpack
+from okx_async._http.bodies import PLAIN, Reply, UnreadableBodyError, read_body, unpack
 from okx_async._http.connector import Connector
+from okx_async._http.early_reader import EarlyReader
 from okx_async._http.failures import futile
 from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
@@ -31,14 +33,6 @@ _NEVER: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=Non
 
 _LOOKS: Final = 4
 """Connections tried for one request: a server that hangs up at once must not cause an endless loop."""
-
-
-class Reply(NamedTuple):
-    """A complete response, read to its end."""
-
-    status: int
-    body: bytes
-    retry_after: str | None
 
 
 class Transport:
@@ -115,11 +109,14 @@ class Transport:
         if not self._begin(session, request, plain=plain):
             return None
         data = None if plain and not session.trace_configs else body or None  # what hooks and mocks are to see
-        begun = 0.0 if self._own else request.loop.time()
         for _ in range(_LOOKS):
+            begun = request.loop.time()
             gate = WriteGate(request, self._batch, b"" if data else body)
             try:
-                return await self._exchange(session, request, gate, method, path, headers, data)
+                reader = None
+                if not self._own or session.trace_configs:  # its own may be instrumented, too
+                    reader = EarlyReader(request, partial(self._read, session, request, gate))
+                return await self._exchange(session, request, gate, reader, method, path, headers, data)
             except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
                 if not self._spoilt(exc, request, gate) and not self._held_up(exc, request, begun):
                     break
@@ -163,7 +160,10 @@ class Transport:
         if gate.spoilt and lost:
             request.failure = SPOILT
             return True
-        request.failure = request.failure or reason(exc, self._session, self._route, self._connect_timeout)
+        connected = gate.connected or not gate.reached
+        request.failure = request.failure or reason(
+            exc, self._session, self._route, self._connect_timeout, connected=connected
+        )
         request.futile = not request.may_have_left and futile(exc)
         return False
 
@@ -173,7 +173,6 @@ class Transport:
             return False
         late = request.loop.time() - begun - self._connect_timeout > HELD_UP
         if late:
-            request.failure = ""
             request.asking()
         return late
 
@@ -182,24 +181,41 @@ class Transport:
         session: aiohttp.ClientSession,
         request: InFlight,
         gate: WriteGate,
+        reader: EarlyReader | None,
         method: str,
         path: str,
         headers: Callable[[], Mapping[str, str]],
         data: bytes | None,
     ) -> Reply | None:
-        response = await session.request(
-            method,
-            self._urls.get(path) or self._url(path),
-            data=data,
-            headers=headers() if self._login is None else {**headers(), PROXY_AUTHORIZATION: self._login},
-            timeout=self._timeout,
-            allow_redirects=False,
-            raise_for_status=False,
-            expect100=False,
-            auto_decompress=False,
-            middlewares=(gate,),
-            **self._options,
-        )
+        try:
+            response = await session.request(
+                method,
+                self._urls.get(path) or self._url(path),
+                data=data,
+                headers=headers() if self._login is None else {**headers(), PROXY_AUTHORIZATION: self._login},
+                timeout=self._timeout,
+                allow_redirects=False,
+                raise_for_status=False,
+                expect100=False,
+                auto_decompress=False,
+                middlewares=(gate,) if reader is None else (reader, gate),
+                **self._options,
+            )
+        except BaseException as exc:
+            if reader is None or reader.response is None or not reader.survives(exc):
+                raise
+            response = reader.response
+        try:
+            if reader is None or reader.response is None:
+                return await self._read(session, request, gate, response)
+            return reader.result()
+        finally:
+            response.release()
+
+    async def _read(
+        self, session: aiohttp.ClientSession, request: InFlight, gate: WriteGate, response: aiohttp.ClientResponse
+    ) -> Reply | None:
+        """Return the answer of a response, or None with the reason in ``request.failure``."""
         try:
             if gate.spoilt:
                 response.close()  # an answer to nothing, which came before the request was written
@@ -224,7 +240,6 @@ class Transport:
             raise UnreadableBodyError(f"the answer (HTTP {response.status}) {exc}") from None
         finally:
             gate.rest()
-            response.release()
 
     @property
     def keeps_connections(self) -> bool:

@@ -5,14 +5,23 @@ import re
 import aiohttp
 
 from okx_async._http.connector import Connector
-from okx_async._http.failures import words
+from okx_async._http.failures import untunnelled, words
 from okx_async._http.inflight import InFlight
 from okx_async._http.route import Route
 from okx_async._http.timeouts import EARLY
 
 
-def reason(exc: Exception, session: aiohttp.ClientSession | None, route: Route, connect_timeout: float) -> str:
-    """Return what an error of aiohttp says, and what is wrong beside it."""
+def reason(
+    exc: Exception,
+    session: aiohttp.ClientSession | None,
+    route: Route,
+    connect_timeout: float,
+    *,
+    connected: bool = True,
+) -> str:
+    """Return what an error of aiohttp says, and what is wrong beside it; `connected`: the request had a connection."""
+    if not connected and (trouble := untunnelled(exc)):
+        return trouble
     if isinstance(exc, aiohttp.ConnectionTimeoutError):
         return f"no connection within connect_timeout={connect_timeout:g} s"
     text = _with_role(words(exc), route)

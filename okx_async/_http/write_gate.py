@@ -13,6 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.connector import Connection
 
+from okx_async._http.failures import PROXY_HUNG_UP
 from okx_async._http.inflight import InFlight
 from okx_async._http.protocol import AskedProtocol
 from okx_async._http.sockets import TURNS, extra_info, readable
@@ -46,6 +47,7 @@ class WriteGate:
         "_transport",
         "_turns",
         "_wire",
+        "connected",
         "is_closing",
         "reached",
     )
@@ -62,6 +64,8 @@ class WriteGate:
         self._forbidden = False
         self.reached = False
         """Whether aiohttp came by, so that nothing is written without the gate."""
+        self.connected = False
+        """Whether the request had a connection."""
 
     def __deepcopy__(self, memo: object) -> "WriteGate":
         return self  # mocks of aiohttp keep copies of a request's arguments, and would copy the event loop
@@ -71,7 +75,7 @@ class WriteGate:
         wire = self._wire
         if self.reached:
             if not wire.may_have_left:
-                wire.failure = SPOILT
+                wire.failure = SPOILT if self.connected else PROXY_HUNG_UP
             raise aiohttp.ClientConnectionError(NOT_REPEATED)
         self.reached = True
         wire.not_connected()  # known from here on, also if it was presumed to have left
@@ -99,6 +103,7 @@ class WriteGate:
     async def _send(self, connection: Connection) -> ClientResponse:
         """Take the place of the connection's transport, and have aiohttp write the request."""
         wire, request, protocol = self._wire, self._request, connection.protocol
+        self.connected = True
         if wire.may_send_until < inf and wire.late:
             connection.release()  # it serves the next request
             self._forbidden = True

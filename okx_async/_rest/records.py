@@ -32,7 +32,7 @@ _HINT: Final = "ask again, do not take this for flat"
 def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Attempt, ...] = ()) -> ClosedPosition:
     """Return the accepted close as answered, with the request's own words where the answer has none.
 
-    Its instrument is the request's, if it has one: `answer_to` takes another one's answer for none.
+    The code has decided, whatever the echo names.
     """
     item: Mapping[str, Any] = answer.data[0] if answer.data else {}
     inst_id, pos_side = item.get("instId"), item.get("posSide")
@@ -159,6 +159,12 @@ def _text(record: Mapping[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _id(record: Mapping[str, Any], key: str) -> str:
+    """Return an id as text, also one that is written as a number."""
+    value = record.get(key)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(record, key)
+
+
 def _number(record: Mapping[str, Any], key: str) -> Decimal | None:
     value = record.get(key)
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -205,7 +211,7 @@ def _position(record: Mapping[str, Any]) -> Position:
     return Position(
         inst_id=_word(record, "instId", INST_ID),
         inst_type=_text(record, "instType"),
-        pos_id=_text(record, "posId"),
+        pos_id=_id(record, "posId"),
         pos=Decimal("NaN") if pos is None else pos,
         pos_side=cast("PosSide", "net" if pos_side in (None, "") else _word(record, "posSide", POS_SIDE)),
         pos_ccy=_text(record, "posCcy"),
@@ -221,7 +227,7 @@ def _position(record: Mapping[str, Any]) -> Position:
 
 
 def _order(record: Mapping[str, Any]) -> OpenOrder:
-    algo_id, size = _text(record, "algoId"), _text(record, "sz")
+    algo_id, size = _id(record, "algoId"), _id(record, "sz")
     return OpenOrder(
         inst_id=_text(record, "instId"),
         ord_type=_text(record, "ordType"),
@@ -230,9 +236,9 @@ def _order(record: Mapping[str, Any]) -> OpenOrder:
         sz=Decimal(size) if _SIZE.fullmatch(size) else None,
         reduce_only=record.get("reduceOnly") in ("true", True),
         state=_text(record, "state"),
-        ord_id="" if algo_id else _text(record, "ordId"),
+        ord_id="" if algo_id else _id(record, "ordId"),
         algo_id=algo_id,
-        cl_ord_id=_text(record, "algoClOrdId") or _text(record, "clOrdId"),
+        cl_ord_id=_id(record, "algoClOrdId") or _id(record, "clOrdId"),
         raw={name: value for name, value in record.items() if _is_small(value)},
     )
 

@@ -30,7 +30,7 @@ def ask(question: str, stop: Stop) -> Stopped | None:
     say(f"{question} [y/N] ", end="")
     answer = ""
     try:
-        with interruptible(stop), suppress(OSError):  # the terminal may be gone
+        with interruptible(stop), suppress(OSError, ValueError):  # it may be gone, or have sent what is no text
             answer = sys.stdin.readline()
     except KeyboardInterrupt:
         say("")  # ends the line of the prompt

@@ -3,16 +3,21 @@
 Exit code 2 (the command was never begun) is the only one that leaves stdout empty under ``--json``.
 """
 
+import json
+import re
 import sys
 from enum import IntEnum
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import orjson
 import typer
 
 from okx_async import Attempt, InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
+from okx_async._record import plain
 from okx_async._rest.remedies import by_option
 from okx_async.cli.streams import in_encoding, page
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 class ExitCode(IntEnum):
@@ -51,7 +56,11 @@ def show(text: str) -> None:
 
 def emit(record: dict[str, Any]) -> None:
     """Write one JSON object to stdout, as one line."""
-    show(in_encoding(orjson.dumps(record).decode()))
+    try:
+        text = orjson.dumps(record).decode()
+    except orjson.JSONEncodeError:  # bytes of a path that are no UTF-8: Python keeps each as half a surrogate pair
+        text = _HALF.sub("\ufffd", json.dumps(plain(record), ensure_ascii=False))
+    show(in_encoding(text))
     check_written("the JSON was")
 
 
@@ -102,7 +111,7 @@ def failure_record(error: OkxError) -> dict[str, Any]:
             outcome = "refused"
     return {
         "outcome": outcome,
-        "error": type(error).__name__,
+        "error": error.to_dict()["error"],  # of a public class
         "text": str(error),
         "code": error.code,
         "status": error.status,

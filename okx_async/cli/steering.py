@@ -91,7 +91,10 @@ async def _steer(address: str, path: str, fields: Mapping[str, Any] | None) -> d
 async def _ask(
     session: aiohttp.ClientSession, method: str, url: str, body: Mapping[str, Any] | None = None
 ) -> tuple[int, dict[str, Any]]:
-    data = None if body is None else orjson.dumps(body)
+    try:
+        data = None if body is None else orjson.dumps(body)
+    except orjson.JSONEncodeError as error:  # bytes of an argument that are no UTF-8
+        raise NoAnswerError(f"an argument cannot be sent: {error}", ExitCode.USAGE) from None
     headers = {"Content-Type": "application/json"}
     async with session.request(method, url, data=data, headers=headers, allow_redirects=False) as response:
         text = await response.read()

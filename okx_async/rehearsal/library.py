@@ -6,8 +6,8 @@ from typing import Any
 
 from okx_async._client import Client
 from okx_async._credentials import Credentials
+from okx_async._http.bodies import Reply
 from okx_async._http.inflight import InFlight
-from okx_async._http.transport import Reply
 from okx_async.rehearsal.exchanges import HttpExchange, Observer, current_trial
 
 

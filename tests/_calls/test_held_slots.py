@@ -7,7 +7,7 @@ import pytest
 
 from okx_async import Outcome, SlotTimeoutError
 from okx_async._calls import held_slots
-from okx_async._http.transport import Reply
+from okx_async._http.bodies import Reply
 from okx_async._limiter.slots import Slot
 from tests.conftest import Subject
 

@@ -9,8 +9,8 @@ import pytest
 
 from okx_async import Limiter, NotSentError, Outcome, Quota, SlotTimeoutError
 from okx_async._calls.identity import Identity
+from okx_async._http.bodies import Reply
 from okx_async._http.inflight import InFlight
-from okx_async._http.transport import Reply
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 from tests.conftest import Subject
 

@@ -160,6 +160,18 @@ async def test_a_refused_key_with_a_user_id_given_stops_no_close(discover: Calla
     assert await known(discovery) == (1.0, "123")
 
 
+async def test_the_check_of_one_that_is_given_can_be_awaited(discover: Callable[..., UidLookup]) -> None:
+    config = Config((0.3, "123"), (0.2, REFUSED), (3.0, "123"))
+    loop = asyncio.get_running_loop()
+    await discover(config, "123").known(None, checked=True)
+    assert loop.time() == 0.3
+    with pytest.raises(AuthenticationError):
+        await discover(config, "123").known(None, checked=True)
+    assert loop.time() == 0.5
+    await discover(config, "123").known(None, checked=True)
+    assert loop.time() == 1.5  # no longer than for one that is not given
+
+
 async def test_callers_cancelled_leave_the_question_alone(discover: Callable[..., UidLookup]) -> None:
     config = Config((0.5, "123"))
     discovery = discover(config)

@@ -4,7 +4,8 @@ import pytest
 
 from okx_async import InvalidRequestError, Limiter, OutcomeUnknownError, Priority, RejectedError
 from okx_async._calls.wiring import Wiring, wire_caller
-from okx_async._http.transport import Reply, Transport
+from okx_async._http.bodies import Reply
+from okx_async._http.transport import Transport
 from okx_async._limiter.limiter import default_limiter
 from okx_async._rest.requests import ApiRequest, positions
 from tests.conftest import MADE_UP, Wire

@@ -75,7 +75,7 @@ async def test_lists_that_cannot_be_read_are_one_warning(caplog: pytest.LogCaptu
 
 
 async def test_a_record_that_cannot_be_read_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    odd: list[Any] = [None, {"instId": "BTC-USDT-SWAP"}, {"instId": "ETH-USDT-SWAP", "ordId": 5}, {"ordId": "x!"}]
+    odd: list[Any] = [None, {"instId": "BTC-USDT-SWAP"}, {"instId": "ETH-USDT-SWAP", "ordId": [5]}, {"ordId": "x!"}]
     lists = Lists(ordinary=PAGE + 30)
     call = lists.call
 

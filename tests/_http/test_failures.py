@@ -3,15 +3,21 @@ from typing import Any, cast
 
 import aiohttp
 import pytest
+from aiohttp import HttpVersion11
+from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.http import RawResponseMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from okx_async._http.bodies import UnreadableBodyError
-from okx_async._http.failures import futile, hide_logins, words
+from okx_async._http.failures import futile, hide_logins, untunnelled, words
 
 PROXY = URL("http://alice:pass%20word@proxy:3128")
 KEY = ConnectionKey("openapi.okx.com", 443, True, True, None, None, None)  # noqa: FBT003 - aiohttp's order
+
+HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
+INFO = aiohttp.RequestInfo(PROXY, "CONNECT", HEADERS, PROXY)
 
 
 def refused(status: int) -> aiohttp.ClientHttpProxyError:
@@ -96,6 +102,10 @@ def test_a_file_of_authorities_that_cannot_be_read_is_named(monkeypatch: pytest.
             aiohttp.ClientConnectorError(KEY, ConnectionResetError()),
             "no connection to openapi.okx.com:443: it ended in the handshake",
         ),
+        (
+            UnixClientConnectorError("/run/proxy.sock", KEY, OSError(2, "No such file or directory")),
+            "no connection to the socket /run/proxy.sock: No such file or directory",
+        ),
         (aiohttp.ClientConnectorDNSError(cast("Any", None), OSError(1, "x")), "ClientConnectorDNSError"),
     ],
 )
@@ -169,3 +179,35 @@ def test_errors_without_their_parts() -> None:
     assert words(UnreadableBodyError("the answer is long")) == "the answer is long"
     assert words(aiohttp.ClientConnectorError(cast("Any", None), OSError(111, "refused"))) == "ClientConnectorError"
     assert words(TimeoutError()) == "TimeoutError"
+
+
+def test_an_answer_that_ended_in_its_head_is_not_shown() -> None:
+    half = RawResponseMessage(
+        HttpVersion11, 200, "OK", HEADERS, (), should_close=False, compression=None, upgrade=False, chunked=False
+    )
+    assert words(aiohttp.ServerDisconnectedError(half)) == "ServerDisconnectedError: in the head of an answer"
+    assert words(aiohttp.ServerDisconnectedError()) == "ServerDisconnectedError: Server disconnected"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            aiohttp.ServerDisconnectedError(),
+            "the proxy hung up before there was a connection to the exchange: ",
+        ),
+        (aiohttp.ClientOSError(104, "Connection reset by peer"), "the proxy hung up before"),
+        (aiohttp.ClientOSError(None, "words of a SOCKS connector"), ""),
+        (
+            aiohttp.ClientResponseError(INFO, (), message="Bad status line"),
+            "the proxy's answer cannot be read: check its",
+        ),
+        (aiohttp.ClientHttpProxyError(INFO, (), status=502), ""),
+        (aiohttp.ClientConnectorError(KEY, OSError(111, "refused")), ""),
+        (TimeoutError(), ""),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_ended_the_way_through_a_proxy_is_named(error: Exception, said: str) -> None:
+    assert untunnelled(error).startswith(said)
+    assert bool(untunnelled(error)) == bool(said)

@@ -5,7 +5,13 @@ import aiohttp
 import pytest
 
 from okx_async._errors import InvalidRequestError
-from okx_async._http.proxy import environment_proxy, names_a_proxy, read_proxy, session_secrets
+from okx_async._http.proxy import (
+    check_session_proxy,
+    environment_proxy,
+    names_a_proxy,
+    read_proxy,
+    session_secrets,
+)
 
 BASE = "https://openapi.okx.com"
 SECRET = "made-up-word-77"
@@ -143,3 +149,32 @@ async def test_what_a_session_sends_as_login_is_a_secret(monkeypatch: pytest.Mon
         assert {SECRET, f"alice:{SECRET}", "other-word"} <= set(secrets)
     async with aiohttp.ClientSession(proxy="http://[::1") as session:
         assert session_secrets(session) == ()
+
+
+@pytest.mark.parametrize(
+    ("variables_", "options", "url", "past"),
+    [
+        ({"HTTPS_PROXY": f"https://alice:{SECRET}@h:1"}, {"trust_env": True}, BASE, "HTTPS_PROXY"),
+        ({"https_proxy": f" HTTPS://alice:{SECRET}@h:1"}, {"trust_env": True}, BASE, "HTTPS_PROXY"),
+        ({"ALL_PROXY": f"socks5://alice:{SECRET}@h:1"}, {"trust_env": True}, BASE, "ALL_PROXY"),
+        ({"ALL_PROXY": "socks5://h:1", "HTTPS_PROXY": "http://h:1"}, {"trust_env": True}, BASE, None),
+        ({"HTTPS_PROXY": "http://h:1"}, {"trust_env": True}, BASE, None),
+        ({"HTTPS_PROXY": "https://h:1", "NO_PROXY": "okx.com"}, {"trust_env": True}, BASE, None),
+        ({"HTTPS_PROXY": "https://h:1"}, {"trust_env": True, "proxy": "http://h:2"}, BASE, None),
+        ({"HTTPS_PROXY": "https://h:1"}, {}, BASE, None),
+        ({"ALL_PROXY": "http://h:1"}, {"trust_env": True}, "http://127.0.0.1:1", None),
+        ({}, {"trust_env": True}, BASE, None),
+    ],
+)
+async def test_a_session_that_would_go_past_the_environments_proxy_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables_: dict[str, str], options: dict[str, Any], url: str, past: str | None
+) -> None:
+    for name, value in variables_.items():
+        monkeypatch.setenv(name, value)
+    async with aiohttp.ClientSession(**options) as session:
+        if past is None:
+            check_session_proxy(session, url)
+            return
+        with pytest.raises(InvalidRequestError, match=f"would go past the proxy of {past}: give it") as refused:
+            check_session_proxy(session, url)
+    assert SECRET not in str(refused.value)

@@ -78,6 +78,13 @@ async def test_beside_a_session_they_are_refused(options: dict[str, Any]) -> Non
             make_route(BASE, NetworkOptions(**options), session)
 
 
+async def test_a_session_that_goes_past_the_environments_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.example:3128")
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        with pytest.raises(InvalidRequestError, match="past the proxy of ALL_PROXY"):
+            make_route("https://openapi.okx.com", NetworkOptions(), session)
+
+
 def test_a_context_of_the_environment_is_made_where_tls_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_DIR", "/")
     assert make_route(BASE, NetworkOptions()).ssl is not None

@@ -8,10 +8,10 @@ from aioresponses import aioresponses
 from yarl import URL
 
 from okx_async import InvalidRequestError
-from okx_async._http.bodies import MAX_BODY
+from okx_async._http.bodies import MAX_BODY, Reply
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
-from okx_async._http.transport import Reply, Transport
+from okx_async._http.transport import Transport
 
 BASE = "https://openapi.okx.com"
 PATH = "/api/v5/account/positions?instId=BTC-USDT-SWAP,ETH-USDT-SWAP"

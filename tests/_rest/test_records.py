@@ -99,6 +99,17 @@ def test_a_size_that_is_no_number_is_nan(text: object) -> None:
     assert (position.c_time, position.u_time) == (0, 0)
 
 
+def test_ids_may_be_numbers() -> None:
+    (position,) = positions(listing({"instId": "X", "mgnMode": "cross", "posId": 1752810569801498626})).positions
+    assert position.pos_id == "1752810569801498626"
+    (order,) = orders(listing({"instId": "X", "ordId": 590908157585625111, "clOrdId": 7, "sz": 2}))
+    assert (order.ord_id, order.algo_id, order.cl_ord_id, order.sz) == ("590908157585625111", "", "7", Decimal(2))
+    (algo,) = orders(listing({"instId": "X", "algoId": 5, "ordId": 6}))
+    assert (algo.ord_id, algo.algo_id) == ("", "5")
+    (none,) = orders(listing({"instId": "X", "ordId": True, "algoId": 1.5}))
+    assert (none.ord_id, none.algo_id) == ("", "")
+
+
 def test_a_record_may_lack_all_but_its_name() -> None:
     (position,) = positions(listing({"instId": "X", "mgnMode": "isolated"})).positions
     assert position.pos.is_qnan()

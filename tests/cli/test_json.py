@@ -15,9 +15,10 @@ from jsonschema import Draft202012Validator, ValidationError
 from typer.testing import CliRunner
 
 from okx_async import FlattenState, Outcome, Quota
+from okx_async._calls.sender import WithheldError
 from okx_async.cli import bench, limits
 from okx_async.cli.app import app
-from okx_async.cli.exits import ExitCode
+from okx_async.cli.exits import ExitCode, failure_record
 from okx_async.cli.flatten import flatten
 from okx_async.cli.flatten_consent import FlattenOptions
 from okx_async.cli.target import Target
@@ -185,3 +186,7 @@ def test_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(bench, "_measure", measure)
     check("bench", CliRunner().invoke(app, ["bench", "--json"]).stdout)
+
+
+def test_the_error_of_a_call_is_a_public_class() -> None:
+    assert failure_record(WithheldError("not sent any more"))["error"] == "NotSentError"

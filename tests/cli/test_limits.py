@@ -126,3 +126,16 @@ def test_a_server_is_shown_with_what_it_says_of_itself(command: Process) -> None
     assert "Connection refused" in shown.stderr
     assert "hunter2" not in shown.stderr
     server.close()
+
+
+def test_a_home_whose_name_is_no_utf_8_bars_nothing(
+    simulate: Callable[..., dict[str, Any]], command: Process, tmp_path: Path
+) -> None:
+    home = tmp_path / os.fsdecode(b"jos\xe9")
+    command.environment["XDG_STATE_HOME"] = str(home)
+    record = simulate("--position", "BTC-USDT-SWAP:1")
+    done = command(*CLOSE, "--base-url", record["base_url"])
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+    shown = json.loads(command("limits", "--json").stdout)
+    assert shown["path"] == str(tmp_path / "jos\ufffd" / "okx-async" / "limits.sqlite3")
+    assert len(shown["keys"]) > 0

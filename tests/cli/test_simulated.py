@@ -83,6 +83,7 @@ def test_everything_can_be_set_and_looked_at(
         (("fault", "bad luck"), 2, "no fault is called 'bad luck'"),
         (("fault", "50026", "--times", "often"), 2, "must be a number of closes or always"),
         (("instrument", "BTC-USDT-SWAP", "odd"), 2, "got 'odd'"),
+        (("position", "BTC\udcff", "1"), 2, "an argument cannot be sent"),
         (("status", "--base-url", "nonsense"), 2, "--base-url must be a URL"),
         (("status", "--base-url", "http://user:word@127.0.0.1:1"), 2, "--base-url must be a URL"),
     ],

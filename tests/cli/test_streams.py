@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,8 @@ def test_json_keeps_its_characters_in_any_encoding(monkeypatch: pytest.MonkeyPat
         emit({"inst_id": "测试é😀-USDT-SWAP"})
         stream.flush()
         assert json.loads(written.getvalue().decode(encoding)) == {"inst_id": "测试é😀-USDT-SWAP"}
+
+
+def test_json_is_written_of_a_path_that_is_no_utf_8(capsys: pytest.CaptureFixture[str]) -> None:
+    emit({"path": os.fsdecode(b"/srv/jos\xe9/limits"), "keys": [Decimal("1.5")], "busy": None})
+    assert json.loads(capsys.readouterr().out) == {"path": "/srv/jos\ufffd/limits", "keys": ["1.5"], "busy": None}

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 import pytest
 
 import okx_async as okx
+from okx_async._http.bodies import Reply
 from okx_async._http.inflight import InFlight
-from okx_async._http.transport import Reply, Transport
+from okx_async._http.transport import Transport
 from okx_async.simulator import Network, VirtualLoop, run
 
 LEGS = 2_000

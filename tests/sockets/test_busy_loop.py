@@ -95,9 +95,9 @@ async def test_a_connection_that_never_stands_ends_all_the_same(
             await asyncio.sleep(0.01)
             time.sleep(0.5)  # noqa: ASYNC251
             begun = time.monotonic()
-            with pytest.raises(NotSentError, match="nothing was sent"):
+            with pytest.raises(NotSentError, match=r"nothing was sent: no connection within connect_timeout=0\.2 s"):
                 await task
-            assert time.monotonic() - begun < 1.0
+            assert time.monotonic() - begun < 0.55
             assert clients.fate(client) == "free"
 
 

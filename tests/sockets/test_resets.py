@@ -64,8 +64,11 @@ async def test_on_a_callers_session_where_the_answer_has_begun(stub: Stub, clien
         assert [connection.ending for connection in stub.connections] == ["RST"]
 
 
-async def test_on_a_callers_session_a_connection_back_in_the_pool_is_left_alone(stub: Stub, clients: Clients) -> None:
+async def test_on_a_callers_session_a_connection_back_in_the_pool_is_left_alone(
+    stub: Stub, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     headers_read = asyncio.Event()
+    read_headers = aiohttp.ClientResponse.start
 
     async def script(connection: Connection) -> None:
         await connection.request()
@@ -75,13 +78,14 @@ async def test_on_a_callers_session_a_connection_back_in_the_pool_is_left_alone(
         await connection.request()
         connection.answer(b"theirs")
 
-    async def on_headers(*_: object) -> None:
+    async def start(response: aiohttp.ClientResponse, connection: aiohttp.connector.Connection) -> object:
+        started = await read_headers(response, connection)
         headers_read.set()
+        return started
 
     stub.script = script
-    trace = aiohttp.TraceConfig()
-    trace.on_request_end.append(on_headers)
-    async with aiohttp.ClientSession(trace_configs=[trace]) as session:
+    monkeypatch.setattr(aiohttp.ClientResponse, "start", start)
+    async with aiohttp.ClientSession() as session:
         client = clients(stub.base_url, session=session)
         with pytest.raises(OutcomeUnknownError):
             await client.close_position("BTC-USDT-SWAP", "cross")

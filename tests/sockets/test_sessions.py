@@ -1,13 +1,15 @@
 """A client over the caller's own session, which it neither changes nor closes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
 
-from okx_async import InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError, RejectedError
+from okx_async import InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError
 from okx_async.simulator import SimulatedExchange
-from tests.sockets.conftest import OWN, Clients, Connection, Stub
+from tests.sockets.conftest import ACCEPTED, OWN, Clients, Connection, Stub
 
 pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 
@@ -103,17 +105,16 @@ async def test_its_traces_see_each_request_once(stub: Stub, clients: Clients) ->
 
 
 @pytest.mark.parametrize(
-    ("signal", "kind", "fate"),
+    "signal",
     [
-        ("on_request_start", NotSentError, "free"),
-        ("on_connection_create_end", NotSentError, "free"),
-        ("on_request_headers_sent", NotSentError, "free"),  # aiohttp's name for the moment before
-        ("on_request_chunk_sent", NotSentError, "free"),
-        ("on_request_end", OutcomeUnknownError, "in doubt"),
+        "on_request_start",
+        "on_connection_create_end",
+        "on_request_headers_sent",  # aiohttp's name for the moment before
+        "on_request_chunk_sent",
     ],
 )
 async def test_a_trace_that_raises_before_the_write_leaves_nothing_sent(
-    stub: Stub, clients: Clients, signal: str, kind: type[OkxError], fate: str
+    stub: Stub, clients: Clients, signal: str
 ) -> None:
     async def hook(*_: object) -> None:
         raise ValueError("theirs")
@@ -122,10 +123,118 @@ async def test_a_trace_that_raises_before_the_write_leaves_nothing_sent(
     getattr(trace, signal).append(hook)
     async with aiohttp.ClientSession(trace_configs=[trace]) as session:
         client = clients(stub.base_url, session=session)
-        with pytest.raises(kind, match="theirs"):
+        with pytest.raises(NotSentError, match="theirs"):
             await client.close_position("BTC-USDT-SWAP", "cross", max_wait=0.1)
-        assert clients.fate(client) == fate
-    assert len(stub.requests) == (fate == "in doubt")
+        assert clients.fate(client) == "free"
+    assert stub.requests == []
+
+
+async def _raises(_: aiohttp.TraceRequestEndParams) -> None:
+    raise ValueError("theirs")
+
+
+async def _raises_cancelled(_: aiohttp.TraceRequestEndParams) -> None:
+    raise asyncio.CancelledError
+
+
+async def _reads(params: aiohttp.TraceRequestEndParams) -> None:
+    assert '"code"' in await params.response.text()
+
+
+async def _reads_the_stream(params: aiohttp.TraceRequestEndParams) -> None:
+    await params.response.content.read()
+
+
+async def _closes(params: aiohttp.TraceRequestEndParams) -> None:
+    params.response.close()
+
+
+async def _takes_its_time(_: aiohttp.TraceRequestEndParams) -> None:
+    await asyncio.sleep(0.4)  # longer than `timeout`
+
+
+@pytest.mark.parametrize("hook", [_raises, _raises_cancelled, _reads, _reads_the_stream, _closes, _takes_its_time])
+async def test_a_trace_cannot_lose_an_answer(
+    stub: Stub, clients: Clients, hook: Callable[[aiohttp.TraceRequestEndParams], Awaitable[None]]
+) -> None:
+    async def on_end(_: object, __: object, params: aiohttp.TraceRequestEndParams) -> None:
+        await hook(params)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(on_end)
+    async with aiohttp.ClientSession(trace_configs=[trace]) as session:
+        client = clients(stub.base_url, session=session, timeout=0.2)
+        assert (await client.close_position("BTC-USDT-SWAP", "cross")).inst_id == "BTC-USDT-SWAP"
+        assert clients.fate(client) == "settled"
+    assert len(stub.requests) == 1
+
+
+async def test_an_instrumented_session_of_its_own_cannot_lose_an_answer(
+    stub: Stub, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def on_end(*_: object) -> None:
+        raise ValueError("a hook of the program's")
+
+    make = aiohttp.ClientSession.__init__
+
+    def instrumented(session: aiohttp.ClientSession, **options: Any) -> None:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(on_end)
+        make(session, trace_configs=[trace], **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "__init__", instrumented)  # as OpenTelemetry and Sentry do
+    client = clients(stub.base_url)
+    assert (await client.close_position("BTC-USDT-SWAP", "cross")).inst_id == "BTC-USDT-SWAP"
+    assert clients.fate(client) == "settled"
+
+
+async def test_a_wrapper_around_aiohttps_requests_cannot_lose_an_answer(
+    stub: Stub, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = aiohttp.ClientSession._request
+
+    async def wrapped(session: aiohttp.ClientSession, *args: Any, **options: Any) -> aiohttp.ClientResponse:
+        response = await make(session, *args, **options)
+        raise ValueError(f"of an agent's, about {len(await response.read())} bytes")
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", wrapped)  # as agents of monitoring services do
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=session)
+        assert (await client.close_position("BTC-USDT-SWAP", "cross")).inst_id == "BTC-USDT-SWAP"
+        assert clients.fate(client) == "settled"
+
+
+async def test_a_call_is_cancelled_while_a_trace_takes_its_time(stub: Stub, clients: Clients) -> None:
+    begun = asyncio.Event()
+
+    async def on_end(*_: object) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(on_end)
+    async with aiohttp.ClientSession(trace_configs=[trace]) as session:
+        client = clients(stub.base_url, session=session)
+        closing = asyncio.create_task(client.close_position("BTC-USDT-SWAP", "cross"))
+        await begun.wait()
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await closing
+    assert cancelled.value.__notes__ == ["BTC-USDT-SWAP: already sent, outcome unknown"]
+
+
+async def test_a_cookie_jar_cannot_lose_an_answer(stub: Stub, clients: Clients) -> None:
+    class Full(aiohttp.CookieJar):
+        def update_cookies_from_headers(self, *_: object) -> None:
+            raise ValueError("the jar is full")
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.answer(ACCEPTED, "200 OK", "Set-Cookie: a=b")
+
+    stub.script = script
+    async with aiohttp.ClientSession(cookie_jar=Full()) as session:
+        await clients(stub.base_url, session=session).close_position("BTC-USDT-SWAP", "cross")
 
 
 async def test_a_limit_of_its_connector_makes_closes_wait_for_each_other(stub: Stub, clients: Clients) -> None:

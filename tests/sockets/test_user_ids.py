@@ -34,6 +34,17 @@ async def test_many_calls_at_once_ask_once(exchange: SimulatedExchange, clients:
     assert client.limiter_key("BTC-USDT-SWAP") == (exchange.base_url, exchange.user_id, "BTC-USDT-SWAP")
 
 
+async def test_a_check_of_the_given_one_takes_no_connection_from_warm_up(
+    exchange: SimulatedExchange, clients: Clients
+) -> None:
+    options = {"user_id": exchange.user_id, "max_connections": 2}
+    client = clients(exchange.base_url, credentials=exchange.credentials, **options)
+    assert await client.warm_up(2) == 2
+    other = clients(exchange.base_url, **options)
+    with pytest.raises(AuthenticationError):  # though closes would go out by the given id
+        await other.warm_up(2)
+
+
 async def test_warm_up_asks_too(exchange: SimulatedExchange, clients: Clients) -> None:
     client = without_uid(clients, exchange)
     assert await client.warm_up(3) == 3

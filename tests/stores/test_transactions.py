@@ -1,3 +1,4 @@
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -284,6 +285,14 @@ def test_a_newer_version_and_another_programs_file_are_refused(host: Host) -> No
     connection.execute("PRAGMA application_id = 7")
     with pytest.raises(InvalidRequestError, match="SQLite file of another program"):
         host.open().transact(opens, 0.0)
+
+
+@pytest.mark.parametrize("name", [b"jos\xe9", b"what?x=%41#y z"])
+def test_a_folder_may_have_any_name(host: Host, name: bytes) -> None:
+    host.path = host.path.parent / os.fsdecode(name) / "limits.sqlite3"
+    host.open().transact(take("a"), 0.0)
+    assert host.path.is_file()
+    assert host.open().transact(lambda transaction: [key for key, _ in transaction.in_use()], 0.0) == [KEY]
 
 
 def test_a_folder_that_cannot_be_made_is_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
