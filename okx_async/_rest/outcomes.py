@@ -15,7 +15,15 @@ from typing import Final
 from okx_async import _errors
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._rest.codes import CODES, base_code
-from okx_async._rest.remedies import AUTO_CXL_NOTE, CANCEL_STEP, NO_SWAPS_STEP, PROXY_LOGIN_STEP, READ_STEP, next_step
+from okx_async._rest.remedies import (
+    AUTO_CXL_NOTE,
+    CANCEL_STEP,
+    NO_SWAPS_STEP,
+    PROXY_LOGIN_STEP,
+    READ_PERMISSION_STEP,
+    READ_STEP,
+    next_step,
+)
 from okx_async._rest.responses import Answer
 
 _ACCEPTED, _UNKNOWN = Outcome.ACCEPTED, Outcome.UNKNOWN  # looking a member up through its class costs 50 ns
@@ -23,6 +31,7 @@ _REFUSING: Final = frozenset({*range(300, 400), 401, 403, 404, 405, 407})
 _PENDING: Final = frozenset({"51115", "51117", "51125", "51126"})
 _EXPIRED: Final = "51027"
 _UNLISTED: Final = "51001"
+_NO_PERMISSION: Final = "50120"
 _LOGIN_WANTED: Final = 407
 
 _CLASSES: Final[Mapping[Outcome, type[_errors.OkxError]]] = {
@@ -86,7 +95,9 @@ def error(
         step = READ_STEP if reading else CANCEL_STEP
     else:
         step = next_step(outcome, answer.code, words, close)
-    if no_swaps and base == _UNLISTED:
+    if reading and base == _NO_PERMISSION:
+        step = READ_PERMISSION_STEP
+    elif no_swaps and base == _UNLISTED:
         step = NO_SWAPS_STEP
     elif not answer.code and answer.status == _LOGIN_WANTED:
         step = PROXY_LOGIN_STEP

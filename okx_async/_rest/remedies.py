@@ -40,6 +40,7 @@ NO_SWAPS_STEP: Final = (  # observed in 2026
     "region='eea' has no SWAP ids: its perpetuals are FUTURES, such as BTC-USD_UM_XPERP-310404; take the id as "
     "positions lists it, and check region= if the account is not of the EEA"
 )
+READ_PERMISSION_STEP: Final = "give the API key the Read permission"
 READ_STEP: Final = "nothing was changed by asking: ask again"
 CANCEL_STEP: Final = "it may have been executed: look at pending orders"
 AUTO_CXL_NOTE: Final = "auto_cxl was set: pending orders may have been cancelled"

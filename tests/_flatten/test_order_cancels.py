@@ -331,6 +331,22 @@ def test_a_list_that_is_refused_hides_no_other(happen: Happen) -> None:
     assert any("trade/orders-pending" in note for note in report.notes)
 
 
+def test_of_a_list_that_cannot_be_read_to_its_end_what_was_read_is_cancelled(happen: Happen) -> None:
+    """One that is cut off, or repeats its first page for ever, hides none of the orders that it did list."""
+
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        for _ in range(150):
+            entry(world)
+        world.exchange.inject(path=PENDING, code="50030", after=1)  # the second page
+        report = await client.flatten(cancel_orders="entries")
+        assert left(world) == []
+        return report
+
+    report = happen(story)
+    assert report.cancel_codes == {"0": 150}
+    assert (report.open_orders, report.notes) == ((), ())  # what could be read in the end is noted no more
+
+
 def test_with_nothing_open_and_no_filter_orders_are_asked_for(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, okx.FlattenReport]:
         entry(world)

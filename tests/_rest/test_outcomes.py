@@ -232,6 +232,8 @@ def test_a_reading_has_executed_nothing() -> None:
         "HTTP 502 on BTC-USDT-SWAP: no reason given; nothing was changed by asking: ask again"
     )
     assert "check region=" in text(401, '{"code":"50119"}', reading=True)
+    assert text(200, '{"code":"50120"}', reading=True).endswith("give the API key the Read permission")
+    assert text(200, '{"code":"50120"}').endswith("give the API key the Trade permission")
 
 
 def test_an_error_carries_all_there_is() -> None:
