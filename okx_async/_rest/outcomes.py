@@ -73,6 +73,7 @@ def error(
     key: Hashable = None,
     attempts: tuple[Attempt, ...] = (),
     close: ClosePosition | None = None,
+    listed: bool = False,
     reading: bool = False,
     no_swaps: bool = False,
 ) -> _errors.OkxError:
@@ -85,6 +86,7 @@ def error(
         key: Its rate key.
         attempts: The attempts so far.
         close: The close that it was, if it was one.
+        listed: Whether it was a close in the words of a reading.
         reading: Whether the request changed nothing, so that an unknown outcome is harmless.
         no_swaps: Whether it named a SWAP id at a home that has none.
     """
@@ -94,7 +96,7 @@ def error(
     if close is None and outcome is Outcome.UNKNOWN:
         step = READ_STEP if reading else CANCEL_STEP
     else:
-        step = next_step(outcome, answer.code, words, close)
+        step = next_step(outcome, answer.code, words, close, listed=listed)
     if reading and base == _NO_PERMISSION:
         step = READ_PERMISSION_STEP
     elif no_swaps and base == _UNLISTED:
