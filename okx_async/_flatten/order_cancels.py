@@ -6,7 +6,7 @@ passing reason, is never sent again as it stands: the list is read again, and on
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from okx_async._calls.caller import Caller
@@ -146,7 +146,7 @@ class OrderCancels:
                 self.codes[failure.code] += len(batch)
             passing = isinstance(failure, NotSentError | RateLimitedError | UnavailableError)
             return isinstance(failure, RejectedError) and not passing
-        codes = {str(item.get("algoId") or item.get("ordId")): str(item.get("sCode") or "") for item in answer.data}
+        codes = {str(item.get("algoId") or item.get("ordId")): _code(item) for item in answer.data}
         return all([self._is_decided(order, codes.get(order.algo_id or order.ord_id, "")) for order in batch])  # noqa: C419 - each
 
     def _is_decided(self, order: OpenOrder, code: str) -> bool:
@@ -161,3 +161,9 @@ class OrderCancels:
             return True
         known = CODES.get(base_code(code))
         return known is not None and known.outcome in {Outcome.NEEDS, Outcome.FATAL}
+
+
+def _code(item: Mapping[str, object]) -> str:
+    """Return the code of an item as text, "" if it has none."""
+    code = item.get("sCode")
+    return "" if code is None else str(code)

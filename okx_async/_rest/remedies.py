@@ -173,7 +173,7 @@ def _ccy(close: ClosePosition | None) -> str:
     if _is_listed(close, "ccy"):
         return _refused_here("ccy")
     if not given and _is_whole(close):
-        return "positions lists it without a margin currency: close it by close_position with ccy="
+        return "positions lists it without a margin currency: close it alone, with ccy="
     return f"{'check ccy:' if given else 'pass ccy=,'} the margin currency of the position {_LISTED}"
 
 

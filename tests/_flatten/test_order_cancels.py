@@ -278,6 +278,18 @@ def test_an_order_that_no_item_answers_is_cancelled_again_at_once(happen: Happen
     assert (kept, report.cancel_codes) == ([], {"0": 1})
 
 
+@pytest.mark.parametrize(("code", "decided"), [(0, True), ("0", True), (None, False), ("", False)])
+def test_a_code_that_is_a_number_decides_too(happen: Happen, code: object, *, decided: bool) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        order = entry(world)
+        body = orjson.dumps({"code": 0, "msg": "", "data": [{"ordId": order.ord_id, "sCode": code}]}).decode()
+        world.exchange.inject(path=BATCH, body=body, executed=True)
+        return await client.flatten(cancel_orders="entries")
+
+    report = happen(story)
+    assert (report.cancel_codes, report.notes, report.open_orders) == ({"0": 1} if decided else {}, (), ())
+
+
 def test_the_limit_of_algo_orders_is_kept(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         for _ in range(45):
