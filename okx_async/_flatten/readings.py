@@ -179,17 +179,18 @@ class PositionReader:
     ) -> Reading:
         loop = asyncio.get_running_loop()
         by = loop.time() + max_wait
-        started = 0.0
+        started, latest = 0.0, inf
 
         async def stamp() -> float:
-            nonlocal started
+            nonlocal started, latest
             started = loop.time()  # inside the slot and before the connection, so before the request is written
+            latest = (self._calls.exchange_time() + AHEAD) * 1000
             return inf
 
         async def read(named: Sequence[str] | None) -> Reading:
             left = max(0.0, by - loop.time())
             answer, _ = await self._calls.call(requests.positions(named), self._priority, left, once=once, permit=stamp)
-            return _reading(started, answer, named, (self._calls.exchange_time() + AHEAD) * 1000)
+            return _reading(started, answer, named, latest)
 
         reading = await named_or_all(read, inst_ids, lambda reading: bool(answers(reading)))
         if inst_ids is not None and reading.complete:  # a name was refused, and would be again
