@@ -97,11 +97,14 @@ def test_a_filter_that_names_nothing_open_is_refused_as_before(happen: Callable[
 def test_a_contract_that_expires_under_its_close_is_proven_gone(*, happen: Callable[..., Any], confirm: bool) -> None:
     async def story(world: World, client: okx.Client) -> bool:
         world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code="50026", executed=True)
         world.at(0.3, lambda: refuses(world, BTC))
         if confirm:
-            return (await client.close_position(BTC, "cross", confirm=True, confirm_timeout=5.0)).flat
-        world.exchange.inject(code="50026", executed=True)
-        report = await client.flatten(deadline=5.0)
-        return report.flat and report.rows[0].state is FlattenState.CLOSED
+            flat = (await client.close_position(BTC, "cross", confirm=True, confirm_timeout=5.0)).flat
+        else:
+            report = await client.flatten(deadline=5.0)
+            flat = report.flat and report.rows[0].state is FlattenState.CLOSED
+        assert [row.code for row in world.exchange.journal].count("51001") == 1  # then it is not named any more
+        return flat
 
     assert happen(story, fill_delay=1.0)
