@@ -17,7 +17,9 @@ from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._rest.codes import CODES, base_code
 from okx_async._rest.remedies import (
     AUTO_CXL_NOTE,
+    BY_HAND,
     CANCEL_STEP,
+    NO_QUESTION_STEP,
     NO_SWAPS_STEP,
     PROXY_LOGIN_STEP,
     READ_PERMISSION_STEP,
@@ -99,6 +101,8 @@ def error(
         step = next_step(outcome, answer.code, words, close, listed=listed)
     if reading and base == _NO_PERMISSION:
         step = READ_PERMISSION_STEP
+    elif reading and step == BY_HAND:  # the only words of the user's in it are ids
+        step = NO_QUESTION_STEP
     elif no_swaps and base == _UNLISTED:
         step = NO_SWAPS_STEP
     elif not answer.code and answer.status == _LOGIN_WANTED:

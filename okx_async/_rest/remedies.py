@@ -42,6 +42,7 @@ NO_SWAPS_STEP: Final = (  # observed in 2026
     "positions lists it, and check region= if the account is not of the EEA"
 )
 READ_PERMISSION_STEP: Final = "give the API key the Read permission"
+NO_QUESTION_STEP: Final = "the exchange does not take this question of okx_async's: please report it"
 READ_STEP: Final = "nothing was changed by asking: ask again"
 CANCEL_STEP: Final = "it may have been executed: look at pending orders"
 AUTO_CXL_NOTE: Final = "auto_cxl was set: pending orders may have been cancelled"
@@ -97,12 +98,13 @@ _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
     }.items()
 }
 _LISTED: Final = "as positions lists it"
+BY_HAND: Final = f"check the parameters against the position {_LISTED}"
 
 
 def _parameter(words: str, close: ClosePosition | None) -> str:
     found = sorted((match.start(), name) for name, pattern in _NAMES.items() if (match := pattern.search(words)))
     steps = [_ABOUT[name](close) for _, name in found]
-    return ", and ".join(steps) or f"check the parameters against the position {_LISTED}"
+    return ", and ".join(steps) or BY_HAND
 
 
 def _missing(words: str, close: ClosePosition | None) -> str:
