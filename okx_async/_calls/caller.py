@@ -133,7 +133,8 @@ class Caller:
             retry = retry or RetryPolicy(writes=request.writes)
             if failure is None or attempt.wire.may_have_left:
                 no_swaps = not self._has_swaps and _names_a_swap(request)
-                failure = _failure(request, attempt, tuple(attempts), close, no_swaps=no_swaps)
+                listed = confirm_write is not None  # flatten and confirm take their words from a reading
+                failure = _failure(request, attempt, tuple(attempts), close, listed=listed, no_swaps=no_swaps)
             else:
                 failure.attempts = tuple(attempts)
             if turn is not None:
@@ -303,6 +304,7 @@ def _failure(
     attempts: tuple[Attempt, ...],
     close: ClosePosition | None,
     *,
+    listed: bool,
     no_swaps: bool,
 ) -> OkxError:
     """Return the error that says what became of an attempt."""
@@ -316,6 +318,7 @@ def _failure(
             key=key,
             attempts=attempts,
             close=close,
+            listed=listed,
             reading=not request.writes,
             no_swaps=no_swaps,
         )

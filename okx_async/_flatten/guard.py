@@ -67,6 +67,11 @@ class Reading:
         unreadable = (record.position for record in self.unreadable)
         return {position.inst_id for position in (*self.positions, *unreadable)}
 
+    @property
+    def complete(self) -> bool:
+        """Whether it would list positions of all instruments."""
+        return self._inst_ids is None
+
     def covers(self, inst_id: str) -> bool:
         """Return whether the reading would list positions of this instrument."""
         return self._inst_ids is None or inst_id in self._inst_ids

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import OkxError, OutcomeUnknownError
+from okx_async._flatten.named import named_or_all
 from okx_async._log import logger
 from okx_async._models import OpenOrder
 from okx_async._quota import Priority
@@ -33,8 +34,9 @@ class Listed(NamedTuple):
     """What was read of some lists of pending orders."""
 
     orders: list[OpenOrder]
+    """Those of a list too of which only the first pages could be read."""
     unread: list[str]
-    """Why a list could not be read, a text for each such list."""
+    """Why a list could not be read in full, a text for each such list."""
 
 
 async def open_orders(
@@ -48,7 +50,7 @@ async def open_orders(
 async def read_lists(
     calls: Caller, lists: Collection[OrderList], inst_ids: Collection[str] | None, priority: Priority, by: float
 ) -> Listed:
-    """Return the pending orders of these lists, and which of the lists could not be read in full in time.
+    """Return the pending orders of these lists, as far as they could be read in time, and why not all could be.
 
     Args:
         calls: Makes the calls.
@@ -61,24 +63,30 @@ async def read_lists(
     names = list(inst_ids or ()) if few else [None]
     room = _Room()
 
-    async def read(question: tuple[OrderList, str | None]) -> list[OpenOrder] | str:
+    async def read(question: tuple[OrderList, str | None]) -> tuple[Collection[OpenOrder], str]:
         which, inst_id = question
+        found: dict[object, OpenOrder] = {}
+        why = ""
         try:
             async with asyncio.timeout_at(by):
-                return await _pages(calls, priority, which, inst_id, room)
+                await named_or_all(
+                    lambda named: _pages(calls, priority, which, named[0] if named else None, room, found=found),
+                    None if inst_id is None else [inst_id],
+                )
         except TimeoutError:
             why = f"{which.label} ({which.filter or 'ordinary orders'}) was not read in time"
         except OkxError as failure:
             why = f"{which.label} ({which.filter or 'ordinary orders'}) could not be read: {failure}"
-        logger.debug("pending orders: %s", why)
-        return why
+        if why:
+            logger.debug("pending orders: %s", why)
+        return found.values(), why
 
-    found = await gather_in_turns(read, [(each, named) for each in lists for named in names])
-    unread = [one for one in found if isinstance(one, str)]
+    read_ones = await gather_in_turns(read, [(each, named) for each in lists for named in names])
+    unread = [why for _, why in read_ones if why]
     if unread:  # mostly all for one reason
         more = f" ({len(unread) - 1} more lists were not read)" if len(unread) > 1 else ""
         logger.warning("pending orders: %s%s", unread[0], more)
-    return Listed([order for one in found if not isinstance(one, str) for order in one], unread)
+    return Listed([order for orders, _ in read_ones for order in orders], unread)
 
 
 class _Room:
@@ -97,9 +105,15 @@ class _Room:
 
 
 async def _pages(
-    calls: Caller, priority: Priority, which: OrderList, inst_id: str | None, room: _Room
-) -> list[OpenOrder]:
-    """Return all orders of one list, as far as there is room for them; raises OkxError."""
+    calls: Caller,
+    priority: Priority,
+    which: OrderList,
+    inst_id: str | None,
+    room: _Room,
+    *,
+    found: dict[object, OpenOrder],
+) -> None:
+    """Read all orders of one list into `found`, as far as there is room for them; raises OkxError."""
 
     async def ask(request: ApiRequest) -> list[OpenOrder]:
         answer, _ = await calls.call(request, priority, None)
@@ -108,11 +122,14 @@ async def _pages(
             raise OutcomeUnknownError(f"{which.label}: the orders are larger than {MOST_KEPT} bytes, not all are read")
         return page
 
-    return await read_pages(which, inst_id, ask)
+    await read_pages(which, inst_id, ask, found)
 
 
 async def read_pages(
-    which: OrderList, inst_id: str | None, ask: Callable[[ApiRequest], Awaitable[list[OpenOrder]]]
+    which: OrderList,
+    inst_id: str | None,
+    ask: Callable[[ApiRequest], Awaitable[list[OpenOrder]]],
+    found: dict[object, OpenOrder] | None = None,
 ) -> list[OpenOrder]:
     """Return all orders of one list, read page by page.
 
@@ -120,11 +137,12 @@ async def read_pages(
         which: The list.
         inst_id: Of this instrument only; None: of all.
         ask: Returns the orders of one page; it keeps no answer, whose fields may be large, while the next page comes.
+        found: Where the orders are put as they are read, for a caller that needs those before an error too.
 
     Raises:
         OutcomeUnknownError: There are more pages than are read. What `ask` raises goes on its way.
     """
-    found: dict[object, OpenOrder] = {}
+    found = {} if found is None else found
     after = ""
     for _ in range(MOST_PAGES):
         page = await ask(which.page(inst_id, after))

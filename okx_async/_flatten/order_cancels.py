@@ -6,13 +6,13 @@ passing reason, is never sent again as it stands: the list is read again, and on
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import gather_in_turns, wait_ended
 from okx_async._errors import NotSentError, OkxError, RateLimitedError, RejectedError, UnavailableError
-from okx_async._flatten.open_orders import read_lists
+from okx_async._flatten.open_orders import Listed, read_lists
 from okx_async._flatten.order_roles import orders_to_cancel
 from okx_async._log import logger
 from okx_async._models import OpenOrder, Outcome, Position
@@ -109,13 +109,16 @@ class OrderCancels:
         Returns whether nothing is left in them that would have to be cancelled after the proof.
         """
         loop = asyncio.get_running_loop()
+        listed = Listed([], [])
         for pause in (*PAUSES, None):
+            for why in listed.unread:  # by the reading before
+                self.notes.pop(why, None)
             listed = await read_lists(self._calls, lists, self._inst_ids, self._priority, by)
             self.notes |= dict.fromkeys(listed.unread)
             due = orders_to_cancel(listed.orders, positions, self._wanted, flat=flat, begun=self._begun())
             due = [order for order in due if (order.ord_id, order.algo_id) not in self.taken]
             decided = await gather_in_turns(lambda batch: self._send(batch, by), cancel_batches(due))
-            if all(decided):
+            if all(decided) and not (due and listed.unread):  # else there may be more behind those that were cancelled
                 later = orders_to_cancel(listed.orders, (), self._wanted, flat=True, begun=self._begun())
                 return not listed.unread and all((order.ord_id, order.algo_id) in self.taken for order in later)
             if pause is None or loop.time() + pause >= by or self._calls.closing:
@@ -143,7 +146,7 @@ class OrderCancels:
                 self.codes[failure.code] += len(batch)
             passing = isinstance(failure, NotSentError | RateLimitedError | UnavailableError)
             return isinstance(failure, RejectedError) and not passing
-        codes = {str(item.get("algoId") or item.get("ordId")): str(item.get("sCode") or "") for item in answer.data}
+        codes = {str(item.get("algoId") or item.get("ordId")): _code(item) for item in answer.data}
         return all([self._is_decided(order, codes.get(order.algo_id or order.ord_id, "")) for order in batch])  # noqa: C419 - each
 
     def _is_decided(self, order: OpenOrder, code: str) -> bool:
@@ -158,3 +161,9 @@ class OrderCancels:
             return True
         known = CODES.get(base_code(code))
         return known is not None and known.outcome in {Outcome.NEEDS, Outcome.FATAL}
+
+
+def _code(item: Mapping[str, object]) -> str:
+    """Return the code of an item as text, "" if it has none."""
+    code = item.get("sCode")
+    return "" if code is None else str(code)

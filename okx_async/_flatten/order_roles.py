@@ -111,7 +111,9 @@ def _only_closes(order: OpenOrder, position: Position) -> bool:
 def _is_stop_of(position: Position, order: OpenOrder) -> bool:
     stops: Any = position.raw.get("closeOrderAlgo")
     listed = stops if isinstance(stops, list) else ()
-    return bool(order.algo_id) and any(isinstance(one, dict) and one.get("algoId") == order.algo_id for one in listed)
+    return bool(order.algo_id) and any(
+        isinstance(one, dict) and str(one.get("algoId")) == order.algo_id for one in listed
+    )
 
 
 def _is_newer(order: OpenOrder, begun: float) -> bool:

@@ -7,6 +7,7 @@ next. Each reading is passed to `on_reading` before a waiting task goes on, so t
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from math import inf
 from typing import Final
 
@@ -15,6 +16,7 @@ from okx_async._calls.gather import wait_ended
 from okx_async._errors import OkxError, SlotTimeoutError
 from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import read_pause
+from okx_async._flatten.named import named_or_all
 from okx_async._log import DEBUG, WARNING, logger
 from okx_async._models import Position
 from okx_async._quota import Priority
@@ -24,6 +26,8 @@ from okx_async._rest.responses import Answer
 
 CLOSE_WAIT: Final = 0.1
 """Seconds that a reading waits for closes on the wire: begun before their answers, it would not count for them."""
+AHEAD: Final = 60.0
+"""Seconds by which the exchange's clock may be ahead of what is known of it: it takes no request that is 30 s off."""
 
 
 class PositionReader:
@@ -42,6 +46,8 @@ class PositionReader:
         self._calls = calls
         self._priority = priority
         self._filter = inst_ids if inst_ids is not None and _may_name(inst_ids) else None
+        self._by_name = True
+        """Whether readings may name the instruments that tasks wait for."""
         self._on_reading = on_reading
         self._waiters: dict[object, str | None] = {}
         """The instrument that each waiting task needs, None for all in the filter."""
@@ -64,8 +70,12 @@ class PositionReader:
         return latest if latest is not None and latest.started == self._complete_begun else None
 
     async def read_first(self, max_wait: float) -> Reading:
-        """Return a reading of the filter; it is repeated like any call and raises the error of the last attempt."""
-        return await self._ask(self._filter, max_wait, once=False)
+        """Return a reading of the filter; it is repeated like any call and raises the error of the last attempt.
+
+        A name that is refused bars no other; that of none that is open may have been mistyped, and is raised.
+        """
+        names = frozenset(self._filter or ())
+        return await self._ask(self._filter, max_wait, once=False, answers=lambda reading: names & reading.inst_ids)
 
     async def read_since(self, moment: float, by: float, inst_id: str | None = None) -> bool:
         """Wait for a reading that was begun at `moment` or later; return False if it failed or is not there in time.
@@ -146,7 +156,7 @@ class PositionReader:
         finally:
             self._task = None
         self.failure, self._failures, self.latest = None, 0, reading
-        if inst_ids is None or inst_ids is self._filter:
+        if inst_ids is self._filter or reading.complete:
             self._complete_begun = reading.started
         self._on_reading(reading)
         return True
@@ -155,23 +165,37 @@ class PositionReader:
         """Return the instruments to ask for: those that tasks wait for if they are few, else all in the filter."""
         inst_ids = set(self._waiters.values())
         named = sorted(inst_id for inst_id in inst_ids if inst_id is not None)
-        if self._filter is None and 0 < len(inst_ids) == len(named) and _may_name(named):
+        if self._by_name and self._filter is None and 0 < len(inst_ids) == len(named) and _may_name(named):
             return named
         return self._filter
 
-    async def _ask(self, inst_ids: Sequence[str] | None, max_wait: float, *, once: bool) -> Reading:
+    async def _ask(
+        self,
+        inst_ids: Sequence[str] | None,
+        max_wait: float,
+        *,
+        once: bool,
+        answers: Callable[[Reading], object] = lambda _: True,
+    ) -> Reading:
         loop = asyncio.get_running_loop()
-        started = 0.0
+        by = loop.time() + max_wait
+        started, latest = 0.0, inf
 
         async def stamp() -> float:
-            nonlocal started
+            nonlocal started, latest
             started = loop.time()  # inside the slot and before the connection, so before the request is written
+            latest = (self._calls.exchange_time() + AHEAD) * 1000
             return inf
 
-        answer, _ = await self._calls.call(
-            requests.positions(inst_ids), self._priority, max_wait, once=once, permit=stamp
-        )
-        return _reading(started, answer, inst_ids)
+        async def read(named: Sequence[str] | None) -> Reading:
+            left = max(0.0, by - loop.time())
+            answer, _ = await self._calls.call(requests.positions(named), self._priority, left, once=once, permit=stamp)
+            return _reading(started, answer, named, latest)
+
+        reading = await named_or_all(read, inst_ids, lambda reading: bool(answers(reading)))
+        if inst_ids is not None and reading.complete:  # a name was refused, and would be again
+            self._filter, self._by_name = None, False
+        return reading
 
 
 async def list_positions(
@@ -187,14 +211,22 @@ async def list_positions(
     if inst_ids is not None and all(map(requests.is_nameable, inst_ids)):
         size = requests.MAX_POSITIONS_IDS
         pages = [inst_ids[i : i + size] for i in range(0, len(inst_ids), size)]
-    readings = [
-        _reading(0.0, (await calls.call(requests.positions(page), Priority.NORMAL, None))[0], page) for page in pages
-    ]
+    names = frozenset(inst_ids or ())
+
+    async def read(page: Sequence[str] | None) -> Reading:
+        answer, _ = await calls.call(requests.positions(page), Priority.NORMAL, None)
+        return _reading(0.0, answer, page)
+
+    readings: list[Reading] = []
+    for page in pages:
+        reading = await named_or_all(read, page, lambda found: bool(names & found.inst_ids))
+        readings = [reading] if reading.complete else [*readings, reading]
+        if reading.complete:
+            break
     found = [position for reading in readings for position in reading.positions]
     odd = [record for reading in readings for record in reading.unreadable]
     if inst_ids is not None:
         check_listed(inst_ids, {position.inst_id for position in (*found, *(record.position for record in odd))})
-        names = frozenset(inst_ids)
         found = [position for position in found if position.inst_id in names]
         odd = [record for record in odd if record.position.inst_id in {"", *names}]  # "": it cannot be read
     return [position for position in found if not is_flat(position)], odd
@@ -211,9 +243,14 @@ async def read_positions(calls: Caller, inst_ids: Sequence[str] | None) -> list[
     return found
 
 
-def _reading(started: float, answer: Answer, inst_ids: Sequence[str] | None) -> Reading:
+def _reading(started: float, answer: Answer, inst_ids: Sequence[str] | None, latest: float = inf) -> Reading:
+    """Return the reading of an answer; a change that it dates after `latest` (Unix ms) has no known time.
+
+    One such record would make all later ones look older than it, and so of no account.
+    """
     listing = records.positions(answer, inst_ids)
-    return Reading(started, listing.positions, inst_ids, listing.unreadable)
+    listed = [replace(each, u_time=0) if each.u_time > latest else each for each in listing.positions]
+    return Reading(started, listed, inst_ids, listing.unreadable)
 
 
 def _may_name(inst_ids: Sequence[str]) -> bool:

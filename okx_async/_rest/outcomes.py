@@ -15,7 +15,17 @@ from typing import Final
 from okx_async import _errors
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._rest.codes import CODES, base_code
-from okx_async._rest.remedies import AUTO_CXL_NOTE, CANCEL_STEP, NO_SWAPS_STEP, PROXY_LOGIN_STEP, READ_STEP, next_step
+from okx_async._rest.remedies import (
+    AUTO_CXL_NOTE,
+    BY_HAND,
+    CANCEL_STEP,
+    NO_QUESTION_STEP,
+    NO_SWAPS_STEP,
+    PROXY_LOGIN_STEP,
+    READ_PERMISSION_STEP,
+    READ_STEP,
+    next_step,
+)
 from okx_async._rest.responses import Answer
 
 _ACCEPTED, _UNKNOWN = Outcome.ACCEPTED, Outcome.UNKNOWN  # looking a member up through its class costs 50 ns
@@ -23,6 +33,7 @@ _REFUSING: Final = frozenset({*range(300, 400), 401, 403, 404, 405, 407})
 _PENDING: Final = frozenset({"51115", "51117", "51125", "51126"})
 _EXPIRED: Final = "51027"
 _UNLISTED: Final = "51001"
+_NO_PERMISSION: Final = "50120"
 _LOGIN_WANTED: Final = 407
 
 _CLASSES: Final[Mapping[Outcome, type[_errors.OkxError]]] = {
@@ -64,6 +75,7 @@ def error(
     key: Hashable = None,
     attempts: tuple[Attempt, ...] = (),
     close: ClosePosition | None = None,
+    listed: bool = False,
     reading: bool = False,
     no_swaps: bool = False,
 ) -> _errors.OkxError:
@@ -76,6 +88,7 @@ def error(
         key: Its rate key.
         attempts: The attempts so far.
         close: The close that it was, if it was one.
+        listed: Whether it was a close in the words of a reading.
         reading: Whether the request changed nothing, so that an unknown outcome is harmless.
         no_swaps: Whether it named a SWAP id at a home that has none.
     """
@@ -85,8 +98,12 @@ def error(
     if close is None and outcome is Outcome.UNKNOWN:
         step = READ_STEP if reading else CANCEL_STEP
     else:
-        step = next_step(outcome, answer.code, words, close)
-    if no_swaps and base == _UNLISTED:
+        step = next_step(outcome, answer.code, words, close, listed=listed)
+    if reading and base == _NO_PERMISSION:
+        step = READ_PERMISSION_STEP
+    elif reading and step == BY_HAND:  # the only words of the user's in it are ids
+        step = NO_QUESTION_STEP
+    elif no_swaps and base == _UNLISTED:
         step = NO_SWAPS_STEP
     elif not answer.code and answer.status == _LOGIN_WANTED:
         step = PROXY_LOGIN_STEP

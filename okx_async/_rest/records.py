@@ -26,13 +26,15 @@ _UID: Final = re.compile(r"[0-9]{1,40}")
 _ECHOED: Final = ("instId", "posSide", "clOrdId", "tag")
 _LONGEST_ECHO: Final = 100
 _NAMES: Final = ("instId", "posId", "mgnMode", "posSide", "ccy", "instType", "record")
+_IDENTITY: Final = ("instId", "instType", "mgnMode", "posSide", "ccy", "posId", "pos", "posCcy", "cTime", "uTime")
+"""What two records of one position at one moment have in common; prices beside it may differ."""
 _HINT: Final = "ask again, do not take this for flat"
 
 
 def closed_position(answer: Answer, request: ClosePosition, attempts: tuple[Attempt, ...] = ()) -> ClosedPosition:
     """Return the accepted close as answered, with the request's own words where the answer has none.
 
-    The code has decided, whatever the echo names.
+    What it echoes decides nothing: the code does.
     """
     item: Mapping[str, Any] = answer.data[0] if answer.data else {}
     inst_id, pos_side = item.get("instId"), item.get("posSide")
@@ -72,17 +74,20 @@ class Listing(NamedTuple):
 def positions(answer: Answer, asked: Collection[str] | None = None) -> Listing:
     """Return the positions that an answer lists; OutcomeUnknownError unless it is certain that this is the list.
 
-    A record that cannot be read is returned as such, and bars no other. An answer that lists instruments, but none of
-    those that were asked for (None: all), is the answer to another question, and proves none of them flat.
+    A record that cannot be read is returned as such, and bars no other; one that stands there twice is one position. An
+    answer that lists instruments, but none of those that were asked for (None: all), is the answer to another question,
+    and proves none of them flat.
     """
     if not answer.ok or not (answer.listed or answer.others):
         answer.data = []
         raise _unreadable(answer, "the answer is no list of positions")
     listing = Listing([], [])
+    seen: set[tuple[str, ...]] = set()
     for record in answer.data:
         if faults := _faults(record):
             listing.unreadable.append(_shown(answer, record, f"{_name(record)}: {', '.join(faults)}"))
-        else:
+        elif (same := tuple(str(record.get(name)) for name in _IDENTITY)) not in seen:
+            seen.add(same)
             listing.positions.append(_position(record))
     for other in answer.others:
         reason = f"a record that is no object: {short_repr(other)}"
@@ -160,9 +165,9 @@ def _text(record: Mapping[str, Any], key: str) -> str:
 
 
 def _id(record: Mapping[str, Any], key: str) -> str:
-    """Return an id as text, also one that is written as a number."""
+    """Return an id or a size as text: an integer is read exactly, and says the same."""
     value = record.get(key)
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(record, key)
+    return str(value) if isinstance(value, int) and value > 0 and not isinstance(value, bool) else _text(record, key)
 
 
 def _number(record: Mapping[str, Any], key: str) -> Decimal | None:

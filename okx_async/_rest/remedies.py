@@ -5,10 +5,11 @@ A step is about what the exchange named, and never recommends what was done alre
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
-from okx_async._models import ClosePosition, Outcome
+from okx_async._models import ClosePosition, MgnMode, Outcome, PosSide
 from okx_async._rest.codes import base_code
 from okx_async._rest.hosts import REGIONS
 from okx_async._words import ListedText
@@ -40,12 +41,16 @@ NO_SWAPS_STEP: Final = (  # observed in 2026
     "region='eea' has no SWAP ids: its perpetuals are FUTURES, such as BTC-USD_UM_XPERP-310404; take the id as "
     "positions lists it, and check region= if the account is not of the EEA"
 )
+READ_PERMISSION_STEP: Final = "give the API key the Read permission"
+NO_QUESTION_STEP: Final = "the exchange does not take this question of okx_async's: please report it"
 READ_STEP: Final = "nothing was changed by asking: ask again"
 CANCEL_STEP: Final = "it may have been executed: look at pending orders"
 AUTO_CXL_NOTE: Final = "auto_cxl was set: pending orders may have been cancelled"
 
 
-def next_step(outcome: Outcome, code: str, words: str, close: ClosePosition | None = None) -> str:
+def next_step(
+    outcome: Outcome, code: str, words: str, close: ClosePosition | None = None, *, listed: bool = False
+) -> str:
     """Return the next step.
 
     Args:
@@ -53,10 +58,13 @@ def next_step(outcome: Outcome, code: str, words: str, close: ClosePosition | No
         code: The exchange's code, "" if there was none.
         words: The exchange's words.
         close: The close that was asked for; None: another request.
+        listed: Whether it names a position in the words of a reading, which are no slip of the user's then.
     """
     if not code and outcome is Outcome.FATAL:
         return FOREIGN_STEP
-    step = CODE_STEPS.get(base_code(code)) or STEPS[outcome]
+    if listed and close is not None:
+        close = _as_listed(close)
+    step = CODE_STEPS.get(base_code(code)) or (_no_such if outcome is Outcome.FLAT else STEPS[outcome])
     return step if isinstance(step, str) else step(words, close)
 
 
@@ -90,12 +98,13 @@ _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
     }.items()
 }
 _LISTED: Final = "as positions lists it"
+BY_HAND: Final = f"check the parameters against the position {_LISTED}"
 
 
 def _parameter(words: str, close: ClosePosition | None) -> str:
     found = sorted((match.start(), name) for name, pattern in _NAMES.items() if (match := pattern.search(words)))
     steps = [_ABOUT[name](close) for _, name in found]
-    return ", and ".join(steps) or f"check the parameters against the position {_LISTED}"
+    return ", and ".join(steps) or BY_HAND
 
 
 def _missing(words: str, close: ClosePosition | None) -> str:
@@ -104,9 +113,47 @@ def _missing(words: str, close: ClosePosition | None) -> str:
     return "give what the message names: ccy= for a cross MARGIN position, pos_side= in long/short mode"
 
 
+def _as_listed(close: ClosePosition) -> ClosePosition:
+    """Return a close whose words are marked as the exchange's own."""
+    ccy = None if close.ccy is None else ListedText(close.ccy)
+    mgn_mode, pos_side = ListedText(close.mgn_mode), ListedText(close.pos_side or "net")
+    return replace(
+        close,
+        inst_id=ListedText(close.inst_id),
+        mgn_mode=cast("MgnMode", mgn_mode),
+        pos_side=cast("PosSide", pos_side),
+        ccy=ccy,
+    )
+
+
+def _is_listed(close: ClosePosition | None, name: str) -> bool:
+    """Return whether a word of a close cannot have been typed."""
+    return close is not None and isinstance(getattr(close, name), ListedText)
+
+
+def _is_whole(close: ClosePosition | None) -> bool:
+    """Return whether all that names the position of a close was listed."""
+    return all(_is_listed(close, name) for name in ("inst_id", "mgn_mode", "pos_side"))
+
+
+def _turned(_words: str, close: ClosePosition | None) -> str:
+    step = "look at positions: it may have turned since"
+    return step if _is_whole(close) else f"{step}, and another pos_side is answered in the same way"
+
+
+def _refused_here(name: str) -> str:
+    return f"the exchange refuses the {name} that it lists itself: {_SUPPORT}"
+
+
+def _no_such(_words: str, close: ClosePosition | None) -> str:
+    if _is_whole(close):
+        return f"a reading listed it in these very words: look at positions; if it stays, {_SUPPORT}"
+    return STEPS[Outcome.FLAT]
+
+
 def _word(name: str, what: str, close: ClosePosition | None) -> str:
-    if close is not None and isinstance(getattr(close, name), ListedText):  # it cannot have been typed
-        return f"the exchange refuses the {name} that it lists itself: {_SUPPORT}"
+    if _is_listed(close, name):
+        return _refused_here(name)
     return f"check {name}: the {what} of the position {_LISTED}"
 
 
@@ -116,6 +163,8 @@ def _pos_side(close: ClosePosition | None) -> str:
             "check pos_side against the account's position mode: none or 'net' in net mode, "
             "'long' or 'short' in long/short mode"
         )
+    if _is_listed(close, "pos_side"):
+        return _refused_here("pos_side")
     if close.pos_side in {"long", "short"}:
         return "check the account's position mode: in net mode leave pos_side out"
     return "check the account's position mode: in long/short mode pass pos_side='long' or pos_side='short'"
@@ -123,6 +172,10 @@ def _pos_side(close: ClosePosition | None) -> str:
 
 def _ccy(close: ClosePosition | None) -> str:
     given = close is not None and close.ccy is not None
+    if _is_listed(close, "ccy"):
+        return _refused_here("ccy")
+    if not given and _is_whole(close):
+        return "positions lists it without a margin currency: close it alone, with ccy="
     return f"{'check ccy:' if given else 'pass ccy=,'} the margin currency of the position {_LISTED}"
 
 
@@ -254,7 +307,7 @@ _BY_STEP: Final[tuple[tuple[str, _Step], ...]] = (
     ("51156 51159 51166", _COPY),
     ("51163", "close the positions that the message names first"),
     ("51167", "cancel pending block orders first"),
-    ("51169 51170", "look at positions: it may have turned since, and another pos_side is answered in the same way"),
+    ("51169 51170", _turned),
     ("51324", f"{_COPY}, in the available amount"),
     ("54008", "lift the mass-cancel switch, or wait until it has run out"),
     ("54024 54025 54026 54027 54028", _COLLATERAL),

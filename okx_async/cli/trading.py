@@ -178,9 +178,9 @@ def _ended(
             record |= {"outcome": "accepted", "pos_side": ending.pos_side, "cl_ord_id": ending.cl_ord_id}
             record |= {"tag": ending.tag, "flat": ending.flat}
             if not as_json and ending.flat:
-                show(f"{ending.inst_id}: closed, the exchange no longer lists it")
+                show(f"{request.inst_id}: closed, the exchange no longer lists it")
             elif not as_json:
-                show(f"{ending.inst_id}: accepted. That is not yet proof of being flat;\n{look}")
+                show(f"{request.inst_id}: accepted. That is not yet proof of being flat;\n{look}")
     if code is ExitCode.UNKNOWN:
         say(look)
     if as_json and code is not ExitCode.USAGE:

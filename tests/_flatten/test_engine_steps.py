@@ -55,6 +55,9 @@ class Calls:
     def draw(self) -> float:
         return 1.0
 
+    def exchange_time(self) -> float:
+        return 1e9
+
     async def call(
         self,
         request: ApiRequest,

@@ -4,12 +4,12 @@ from typing import Any, cast
 
 import pytest
 
-from okx_async import OutcomeUnknownError, Priority, UnavailableError
+from okx_async import OutcomeUnknownError, Priority, RejectedError, UnavailableError
 from okx_async._calls.caller import Caller
-from okx_async._flatten.open_orders import MOST_NAMED, open_orders
+from okx_async._flatten.open_orders import MOST_NAMED, open_orders, read_lists
 from okx_async._rest.records import orders
+from okx_async._rest.requests import ORDER_LISTS, ApiRequest
 from okx_async._rest.requests import ORDERS_PAGE as PAGE
-from okx_async._rest.requests import ApiRequest
 from okx_async._rest.responses import Answer
 
 pytestmark = pytest.mark.virtual
@@ -105,6 +105,45 @@ async def test_a_page_of_records_that_cannot_be_read_is_not_read_for_ever(monkey
 
 async def test_lists_that_take_too_long_are_not_returned_in_part() -> None:
     assert await read(Lists(ordinary=1000), by=0.5) is None
+
+
+@pytest.mark.parametrize(
+    ("lists", "by", "known"), [(Lists(ordinary=1000), 0.45, 4 * PAGE), (Lists(ordinary=100_000), 99.0, 50 * PAGE)]
+)
+async def test_of_a_list_that_is_not_read_to_its_end_the_first_pages_are_known(
+    lists: Lists, by: float, known: int
+) -> None:
+    by += asyncio.get_running_loop().time()
+    listed = await read_lists(cast("Caller", lists), ORDER_LISTS[:1], None, Priority.PANIC, by)
+    assert len(listed.orders) == known
+    assert len(listed.unread) == 1
+
+
+async def test_a_name_that_is_refused_has_the_orders_of_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = Lists(ordinary=3)
+    call = lists.call
+
+    async def refused_by_name(job: ApiRequest, *args: Any) -> tuple[Answer, tuple[()]]:
+        if "instId" in job.path:
+            raise RejectedError("no such instrument", code="51001")
+        return await call(job, *args)
+
+    monkeypatch.setattr(lists, "call", refused_by_name)
+    found = await read(lists, ["BTC-USD-260101"])
+    assert found is not None
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("number", [5, 590908157585625111, 1 << 62])
+def test_an_id_that_is_a_number_names_the_order_too(number: int) -> None:
+    [ordinary, algo] = orders(listing({"instId": "X", "ordId": number}, {"instId": "X", "algoId": number}))
+    assert (ordinary.ord_id, algo.algo_id) == (str(number), str(number))
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 5.5, None])
+def test_what_is_no_id_names_no_order(value: object) -> None:
+    [order] = orders(listing({"instId": "X", "ordId": value, "algoId": value}))
+    assert (order.ord_id, order.algo_id) == ("", "")
 
 
 def test_an_order_as_it_is_listed() -> None:

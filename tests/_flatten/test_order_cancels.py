@@ -278,6 +278,18 @@ def test_an_order_that_no_item_answers_is_cancelled_again_at_once(happen: Happen
     assert (kept, report.cancel_codes) == ([], {"0": 1})
 
 
+@pytest.mark.parametrize(("code", "decided"), [(0, True), ("0", True), (None, False), ("", False)])
+def test_a_code_that_is_a_number_decides_too(happen: Happen, code: object, *, decided: bool) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        order = entry(world)
+        body = orjson.dumps({"code": 0, "msg": "", "data": [{"ordId": order.ord_id, "sCode": code}]}).decode()
+        world.exchange.inject(path=BATCH, body=body, executed=True)
+        return await client.flatten(cancel_orders="entries")
+
+    report = happen(story)
+    assert (report.cancel_codes, report.notes, report.open_orders) == ({"0": 1} if decided else {}, (), ())
+
+
 def test_the_limit_of_algo_orders_is_kept(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> okx.FlattenReport:
         for _ in range(45):
@@ -329,6 +341,22 @@ def test_a_list_that_is_refused_hides_no_other(happen: Happen) -> None:
     assert report.open_orders is None
     assert [order.ord_type for order in report.cancelled] == ["trigger"]
     assert any("trade/orders-pending" in note for note in report.notes)
+
+
+def test_of_a_list_that_cannot_be_read_to_its_end_what_was_read_is_cancelled(happen: Happen) -> None:
+    """One that is cut off, or repeats its first page for ever, hides none of the orders that it did list."""
+
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        for _ in range(150):
+            entry(world)
+        world.exchange.inject(path=PENDING, code="50030", after=1)  # the second page
+        report = await client.flatten(cancel_orders="entries")
+        assert left(world) == []
+        return report
+
+    report = happen(story)
+    assert report.cancel_codes == {"0": 150}
+    assert (report.open_orders, report.notes) == ((), ())  # what could be read in the end is noted no more
 
 
 def test_with_nothing_open_and_no_filter_orders_are_asked_for(happen: Happen) -> None:

@@ -29,6 +29,10 @@ class Exchange:
         self.asked: list[tuple[float, str]] = []
         self.in_flight = self.most = 0
         self.closing = False
+        self.books: list[dict[str, str]] = []
+
+    def exchange_time(self) -> float:
+        return 1000.0
 
     async def call(
         self,
@@ -52,7 +56,7 @@ class Exchange:
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
-        return Answer(200, "0", data=[], listed=True, envelope=True), ()
+        return Answer(200, "0", data=list(self.books), listed=True, envelope=True), ()
 
 
 def readings(
@@ -209,6 +213,17 @@ async def test_a_reading_without_a_slot_or_at_a_closed_client_warns_of_nothing(
     assert not await readings(exchange).read_since(0.0, 9.0)
     [record] = [record for record in caplog.records if "could not be read" in record.message]
     assert record.levelname == level
+
+
+@pytest.mark.parametrize(("u_time", "known"), [("1060000", True), ("1060001", False), ("1000000000", False)])
+async def test_a_change_that_is_dated_in_the_future_has_no_known_time(u_time: str, *, known: bool) -> None:
+    """Else one such record, in another unit say, would make all later ones look older than it."""
+    exchange, delivered = Exchange(), list[Reading]()
+    exchange.books = [{"instId": BTC, "mgnMode": "cross", "pos": "1", "cTime": "2000000", "uTime": u_time}]
+    assert await readings(exchange, delivered=delivered).read_since(0.0, 9.0)
+    [position] = delivered[0].positions
+    assert position.u_time == (int(u_time) if known else 0)
+    assert position.c_time == 2_000_000
 
 
 async def test_misuse_is_raised_in_the_waiting_task() -> None:

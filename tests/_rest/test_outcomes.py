@@ -13,6 +13,7 @@ from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._rest.codes import CODES
 from okx_async._rest.outcomes import classify, decided, error
 from okx_async._rest.records import closed_position
+from okx_async._rest.remedies import NO_QUESTION_STEP
 from okx_async._rest.responses import parse
 from tests.codes import BY_HAND, SAMPLE_CODES, SAMPLES
 
@@ -232,6 +233,11 @@ def test_a_reading_has_executed_nothing() -> None:
         "HTTP 502 on BTC-USDT-SWAP: no reason given; nothing was changed by asking: ask again"
     )
     assert "check region=" in text(401, '{"code":"50119"}', reading=True)
+    assert text(200, '{"code":"50120"}', reading=True).endswith("give the API key the Read permission")
+    assert text(200, '{"code":"50120"}').endswith("give the API key the Trade permission")
+    odd = '{"code":"51000","msg":"Parameter ordType error"}'  # not the user's
+    assert text(400, odd, reading=True).endswith("error; " + NO_QUESTION_STEP)
+    assert "check inst_id" in text(400, odd.replace("ordType", "instId"), reading=True)
 
 
 def test_an_error_carries_all_there_is() -> None:

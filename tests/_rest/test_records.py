@@ -110,6 +110,21 @@ def test_ids_may_be_numbers() -> None:
     assert (none.ord_id, none.algo_id) == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ({}, 1),
+        ({"markPx": "7", "upl": "1"}, 1),
+        ({"pos": "2"}, 2),
+        ({"uTime": "5"}, 2),
+        ({"posSide": "short"}, 2),
+        ({"posId": "5"}, 2),
+    ],
+)
+def test_a_position_that_is_listed_twice_is_one(fields: dict[str, str], count: int) -> None:
+    assert len(positions(listing(POSITION, {**POSITION, **fields}, POSITION)).positions) == count
+
+
 def test_a_record_may_lack_all_but_its_name() -> None:
     (position,) = positions(listing({"instId": "X", "mgnMode": "isolated"})).positions
     assert position.pos.is_qnan()
@@ -273,8 +288,8 @@ def test_the_words_of_a_list_that_is_none_repeat_no_secret() -> None:
 @pytest.mark.parametrize("depth", [300, 900, 2000, 100_000])
 def test_one_field_that_is_nested_deep_bars_nothing(depth: int) -> None:
     deep = b"[" * depth + b"1" + b"]" * depth
-    plain = orjson.dumps(POSITION)
-    body = b'{"code":"0","msg":"","data":[%s,{"odd":%s,%s,{"mgnMode":%s},%s]}' % (plain, deep, plain[1:], deep, deep)
+    plain, other = orjson.dumps(POSITION), orjson.dumps({**POSITION, "posId": "8"})
+    body = b'{"code":"0","msg":"","data":[%s,{"odd":%s,%s,{"mgnMode":%s},%s]}' % (plain, deep, other[1:], deep, deep)
     found = positions(parse(200, body, records=True))
     assert [one.inst_id for one in found.positions] == ["BTC-USDT-SWAP"] * 2
     assert len(found.unreadable) == 2

@@ -179,3 +179,37 @@ def test_a_conflict_of_reduce_only_orders_names_what_was_not_done(code: str) -> 
 )
 def test_a_refusal_by_account_mode_is_about_the_parameter_that_it_names(words: str, about: str) -> None:
     assert about in step("51010", words, FULL)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "told"),
+    [
+        ("51023", "no such position", "a reading listed it in these very words"),
+        ("51043", "", "a reading listed it in these very words"),
+        ("51169", "", "look at positions: it may have turned since"),
+        ("51001", "", "the exchange refuses the inst_id that it lists itself"),
+        ("51000", "Parameter mgnMode error", "the exchange refuses the mgn_mode that it lists itself"),
+        ("51000", "Parameter posSide error", "the exchange refuses the pos_side that it lists itself"),
+        ("50014", "Parameter ccy can not be empty", "positions lists it without a margin currency"),
+    ],
+)
+@pytest.mark.parametrize("pos_side", [None, "long"])
+def test_words_of_a_reading_are_not_blamed(code: str, words: str, told: str, pos_side: Any) -> None:
+    """A flatten, or a confirmed close, names a position as a reading lists it: there is no slip of the user's."""
+    close = ClosePosition("BTC-USDT-SWAP", "cross", pos_side=pos_side)
+    step = next_step(CODES[code].outcome, code, words, close, listed=True)
+    assert step.startswith(told)
+    assert not re.search(r"wrong mgn_mode|another pos_side|check (inst_id|mgn_mode|the account's position)", step)
+    assert step != next_step(CODES[code].outcome, code, words, close)
+
+
+def test_a_margin_currency_that_was_listed_is_not_to_be_checked() -> None:
+    close = ClosePosition("BTC-USDT", "cross", ccy="USDT")
+    step = next_step(Outcome.FATAL, "51130", "", close, listed=True)
+    assert step.startswith("the exchange refuses the ccy that it lists itself")
+
+
+def test_what_is_given_beside_those_words_is_looked_at_as_ever() -> None:
+    close = ClosePosition("BTC-USDT-SWAP", "cross", tag="x")
+    step = next_step(Outcome.FATAL, "51000", "Parameter tag error", close, listed=True)
+    assert step == next_step(Outcome.FATAL, "51000", "Parameter tag error", close)

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from okx_async import Attempt, ClosePosition, Outcome, Position
+from okx_async import Attempt, ClosedPosition, ClosePosition, Outcome, Position
 from okx_async.cli import tables
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.signals import Stop
-from okx_async.cli.trading import _stopped
+from okx_async.cli.target import Target
+from okx_async.cli.trading import _ended, _stopped
 from okx_async.simulator import JournalRow, SimulatedExchange
 from tests.cli.conftest import STRANGER, Process, variables
 from tests.schemas import check
@@ -272,3 +273,13 @@ def test_a_narrow_screen_shows_every_number_in_full(
         "  upl -98765.4321",
         "  ccy USDT",
     ]
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_an_acceptance_is_of_what_was_asked_for(*, flat: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the answer echoes."""
+    echoed = ClosedPosition("ETH-USDT-SWAP", "net", "", "", flat=flat)
+    assert _ended(LEG, Target(demo=False, region="global", base_url=None), echoed, [], as_json=False) is ExitCode.DONE
+    said = capsys.readouterr().out
+    assert said.startswith(LEG.inst_id)
+    assert "ETH" not in said
