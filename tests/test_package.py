@@ -43,6 +43,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     assert "[pytest11]\nokx_async = _okx_async_pytest" in declared
 
 
+@pytest.mark.long
 def test_the_sdist_can_run_the_tests(built: Path) -> None:
     [sdist] = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:

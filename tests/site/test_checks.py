@@ -54,6 +54,7 @@ def test_code_blocks_are_no_prose_and_what_is_typed_in_them_is_looked_at() -> No
     assert list(names.commands(text)) == [(8, "okx-async demo")]
 
 
+@pytest.mark.long
 def test_the_names_on_all_pages_exist() -> None:
     assert names.check() == []
 
