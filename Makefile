@@ -10,6 +10,9 @@ DOCS    = .venv-docs
 .PHONY: docs docs-check docs-po site-test bench-smoke demo test check dist floor models mutants planted interop cluster soak torture bench clean
 .DEFAULT_GOAL := test
 
+# Keeps compiled modules, else each process that a test starts compiles them anew.
+COMPILED = PYTHONDONTWRITEBYTECODE=
+
 # Made anew when pyproject.toml changes, half-made ones too; one of yours is left alone.
 OURS = test -e $(VENV)/.made || test -e $(READY)
 
@@ -22,19 +25,23 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
+# All tests, compiled once: the six processes of `test` would do it at the same time, each by itself.
+$(READY)-tests: $(READY)
+	-$(COMPILED) $(BIN)/python -m pytest -n 0 --collect-only --quiet >/dev/null
+	touch $@
+
 demo: $(READY)
 	$(BIN)/okx-async demo
 
-# Six at a time on two cores, since many tests wait. Compiled modules are kept, else each process that a test starts
-# compiles them anew. asyncio's debug mode costs a quarter more: `floor` has it.
-test: $(READY)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 6 --dist worksteal -m "not long" --hypothesis-profile small --ignore tests/benchmarks
+# Six at a time on two cores, since many tests wait. asyncio's debug mode costs a quarter more: `floor` has it.
+test: $(READY)-tests
+	$(COMPILED) $(BIN)/python -m pytest -n 6 --dist worksteal -m "not long" --hypothesis-profile small --ignore tests/benchmarks
 
 # The models and histories of `test` in larger worlds, and more draws of those of Hypothesis.
 models: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "long or hypothesis"
 
-check: $(READY)
+check: $(READY)-tests
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
