@@ -58,14 +58,15 @@ class UidLookup:
             left = min(left, max_wait)
         if not first.done() and left > 0:
             await asyncio.wait({first}, timeout=left)  # a cancelled wait leaves the task alone
-        if not first.done() and self._identity.user_id is None:
+        if first.done():
+            if (refused := first.result()) is not None:
+                if self._first is first:
+                    self._task = None  # the next call asks again: the key may have been mended
+                raise copy(refused)  # one exception object cannot be raised in many callers
+        elif self._identity.user_id is None:
             level = DEBUG if max_wait == 0 else WARNING  # without time there was no wait in vain
             text = "account/config has not answered yet: closes are counted by API key (%s)"
             logger.log(level, text, self._identity.fallback)
-        elif first.done() and (refused := first.result()) is not None:
-            if self._first is first:
-                self._task = None  # the next call asks again: the key may have been mended
-            raise copy(refused)  # one exception object cannot be raised in many callers
 
     async def aclose(self) -> None:
         """End the task."""

@@ -6,7 +6,7 @@ passing reason, is never sent again as it stands: the list is read again, and on
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from okx_async._calls.caller import Caller
@@ -19,6 +19,7 @@ from okx_async._models import OpenOrder, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest.codes import CODES, base_code
 from okx_async._rest.requests import ORDER_LISTS, OrderList, cancel_batches, cancel_orders
+from okx_async._rest.responses import code_of
 
 PAUSES: Final = (0.1, 0.5, 1.0, 2.0)
 """Seconds before a list is read again because cancels of its orders are undecided; after the last one it is left."""
@@ -146,7 +147,7 @@ class OrderCancels:
                 self.codes[failure.code] += len(batch)
             passing = isinstance(failure, NotSentError | RateLimitedError | UnavailableError)
             return isinstance(failure, RejectedError) and not passing
-        codes = {str(item.get("algoId") or item.get("ordId")): _code(item) for item in answer.data}
+        codes = {str(item.get("algoId") or item.get("ordId")): code_of(item.get("sCode")) for item in answer.data}
         return all([self._is_decided(order, codes.get(order.algo_id or order.ord_id, "")) for order in batch])  # noqa: C419 - each
 
     def _is_decided(self, order: OpenOrder, code: str) -> bool:
@@ -161,9 +162,3 @@ class OrderCancels:
             return True
         known = CODES.get(base_code(code))
         return known is not None and known.outcome in {Outcome.NEEDS, Outcome.FATAL}
-
-
-def _code(item: Mapping[str, object]) -> str:
-    """Return the code of an item as text, "" if it has none."""
-    code = item.get("sCode")
-    return "" if code is None else str(code)

@@ -75,7 +75,7 @@ class PositionReader:
         A name that is refused bars no other; that of none that is open may have been mistyped, and is raised.
         """
         names = frozenset(self._filter or ())
-        return await self._ask(self._filter, max_wait, once=False, answers=lambda reading: names & reading.inst_ids)
+        return await self._ask(self._filter, max_wait, once=False, answers=lambda found: bool(names & found.inst_ids))
 
     async def read_since(self, moment: float, by: float, inst_id: str | None = None) -> bool:
         """Wait for a reading that was begun at `moment` or later; return False if it failed or is not there in time.
@@ -175,7 +175,7 @@ class PositionReader:
         max_wait: float,
         *,
         once: bool,
-        answers: Callable[[Reading], object] = lambda _: True,
+        answers: Callable[[Reading], bool] = lambda _: True,
     ) -> Reading:
         loop = asyncio.get_running_loop()
         by = loop.time() + max_wait
@@ -192,7 +192,7 @@ class PositionReader:
             answer, _ = await self._calls.call(requests.positions(named), self._priority, left, once=once, permit=stamp)
             return _reading(started, answer, named, latest)
 
-        reading = await named_or_all(read, inst_ids, lambda reading: bool(answers(reading)))
+        reading = await named_or_all(read, inst_ids, answers)
         if inst_ids is not None and reading.complete:  # a name was refused, and would be again
             self._filter, self._by_name = None, False
         return reading
@@ -220,9 +220,10 @@ async def list_positions(
     readings: list[Reading] = []
     for page in pages:
         reading = await named_or_all(read, page, lambda found: bool(names & found.inst_ids))
-        readings = [reading] if reading.complete else [*readings, reading]
         if reading.complete:
+            readings = [reading]
             break
+        readings.append(reading)
     found = [position for reading in readings for position in reading.positions]
     odd = [record for reading in readings for record in reading.unreadable]
     if inst_ids is not None:

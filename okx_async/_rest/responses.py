@@ -117,10 +117,10 @@ def _each_decided(status: int, record: Mapping[str, Any], codes: Codes | None) -
     One item that does not say its code leaves all of them unknown, and so does an outer code that says another thing.
     """
     items = record.get("data")
-    code = _code(record.get("code"))
+    code = code_of(record.get("code"))
     if status // 100 != 2 or code not in {"0", "1", "2"} or not isinstance(items, list) or not items:  # noqa: PLR2004
         return False
-    said = [_code(item.get("sCode")) for item in items if isinstance(item, dict) and "code" not in item]
+    said = [code_of(item.get("sCode")) for item in items if isinstance(item, dict) and "code" not in item]
     if len(said) != len(items) or not all(said):
         return False
     if codes is not None and (
@@ -142,7 +142,7 @@ def _outer_code(answer: Answer, record: Mapping[str, Any], codes: Codes | None, 
     if codes is None:
         items = () if records and isinstance(record.get("data"), list) else answer.data
         if not any("sCode" in item or "code" in item for item in items):
-            return _code(record.get("code"))
+            return code_of(record.get("code"))
         codes = Codes([record.get("code")])
         codes.items = [item["sCode"] for item in items if "sCode" in item]
         codes.inner = [item["code"] for item in items if "code" in item]
@@ -167,8 +167,8 @@ def _said(codes: Codes, *, records: bool) -> tuple[dict[str, str], dict[str, str
     One code that cannot be read says nothing; beside another one it says something else. The ``code`` of an object
     further in may be a word about anything, unless it stands beside the records of a reading (`records`).
     """
-    outside = _code if len(codes.outer) == 1 else _item_code
-    inside = _item_code if records else _code
+    outside = code_of if len(codes.outer) == 1 else _item_code
+    inside = _item_code if records else code_of
     outer = {outside(value): str(value) for value in codes.outer}
     inner = {_item_code(value): str(value) for value in codes.items}
     inner |= {inside(value): str(value) for value in codes.inner}
@@ -197,7 +197,8 @@ def _thing(code: str) -> str:
     return base_code(code) if code[0] != "0" else code
 
 
-def _code(value: object) -> str:
+def code_of(value: object) -> str:
+    """Return a code as text, also one that is written as a number; "" if it is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return value if isinstance(value, str) and is_code(value) else ""
@@ -212,7 +213,7 @@ def _item_code(value: object) -> str:
     """Return an sCode as text; a text that is no number is kept too, since it contradicts success."""
     if value is None or value == "":
         return ""
-    return _code(value) or one_line(str(value))[:_MAX_CODE] or "?"
+    return code_of(value) or one_line(str(value))[:_MAX_CODE] or "?"
 
 
 def one_line(text: object) -> str:

@@ -46,21 +46,20 @@ def place_of(url: str) -> Path | str | None:
 
 def _file(rest: str) -> Path:
     """Return the file that the rest of a text names."""
-    wrong = ""
+    path = unquote(rest, errors="surrogateescape")
     if "?" in rest or "#" in rest:
         wrong = "a path has no options; a ? in it is %3F, a # is %23"
     elif rest.startswith("//") and not rest.startswith("///"):
         wrong = "three slashes before the path, not two"
-    path = unquote(rest, errors="surrogateescape")
-    if not wrong and not path.startswith("/"):
+    elif not path.startswith("/"):
         wrong = "the path must be absolute"
-    elif not wrong and path.lstrip("/").startswith("~"):
+    elif path.lstrip("/").startswith("~"):
         wrong = "the path must be absolute, without ~"
-    elif not wrong and "\0" in path:
+    elif "\0" in path:
         wrong = "a path has no null character"
-    if wrong:
-        raise InvalidRequestError(f"limits must be named by {FORMS}: {wrong}")
-    return absolute(path)
+    else:
+        return absolute(path)
+    raise InvalidRequestError(f"limits must be named by {FORMS}: {wrong}")
 
 
 def report_of(place: Path | str, *, vouch: bool = False) -> StoreReport:
