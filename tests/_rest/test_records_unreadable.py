@@ -10,12 +10,7 @@ import pytest
 
 from okx_async import Credentials
 from okx_async._errors import OutcomeUnknownError
-from okx_async._rest.records import (
-    is_unreadable,
-    orders,
-    positions,
-    unreadable_positions,
-)
+from okx_async._rest.records import is_unreadable, orders, positions, unreadable_positions
 from okx_async._rest.redaction import Redactor
 from okx_async._rest.responses import Answer, parse
 from tests._rest.answers import POSITION, listing
