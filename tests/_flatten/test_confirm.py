@@ -8,15 +8,12 @@ import pytest
 
 import okx_async as okx
 from okx_async._flatten.confirm import _matching
-from okx_async._flatten.engine import FIRST_CLOSE_WAIT
 from okx_async._flatten.guard import Reading
-from okx_async._flatten.readings import PositionReader
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
 from tests.conftest import World
 
 Happen: TypeAlias = Callable[..., Any]
-
 BTC = "BTC-USDT-SWAP"
 POSITIONS = "/api/v5/account/positions"
 
@@ -119,18 +116,6 @@ def test_another_position_in_its_place_is_left_alone_and_reported(happen: Happen
     happen(story)
 
 
-def test_not_proven_in_time_is_unknown(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> float:
-        world.exchange.open_position(BTC, 3)
-        begun = world.loop.clock()
-        with pytest.raises(okx.OutcomeUnknownError, match="accepted, but still listed") as caught:
-            await client.close_position(BTC, "cross", confirm=True, confirm_timeout=1.5)
-        assert [attempt.outcome for attempt in caught.value.attempts] == [okx.Outcome.ACCEPTED]
-        return world.loop.clock() - begun
-
-    assert 1.5 < happen(story, fill_delay=3.0) < 1.7
-
-
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
@@ -215,77 +200,6 @@ def test_the_side_is_told_apart(happen: Happen) -> None:
     happen(story, pos_mode="long_short_mode")
 
 
-def test_max_wait_is_kept(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> None:
-        limiter = client.limiter
-        world.exchange.open_position(BTC, 3)
-        await limiter.block(client.limiter_key(BTC), 5.0)
-        begun = world.loop.clock()
-        with pytest.raises(okx.SlotTimeoutError):
-            await client.close_position(BTC, "cross", confirm=True, max_wait=1.0)
-        assert world.loop.clock() - begun < 0.2
-        assert not world.closes()
-        with pytest.raises(okx.SlotTimeoutError):
-            await client.close_position(BTC, "cross", confirm=True, max_wait=0.0)
-        closed = await client.close_position(BTC, "cross", confirm=True, max_wait=6.0)
-        assert closed.flat
-
-    happen(story)
-
-
-@pytest.mark.parametrize(
-    ("moment", "note"),
-    [(0.02, None), (0.04, "already sent, outcome unknown"), (0.2, "already sent, not proven closed")],
-)
-def test_cancelled_it_notes_what_is_known(happen: Happen, moment: float, note: str | None) -> None:
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
-        await asyncio.sleep(moment)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError) as caught:
-            await task
-        assert getattr(caught.value, "__notes__", []) == ([f"{BTC}: {note}"] if note else [])
-
-    happen(story, fill_delay=3.0)
-
-
-@pytest.mark.parametrize("readable", [True, False])
-def test_cancelled_before_the_last_reading_it_notes_that_nothing_is_proven(happen: Happen, readable: bool) -> None:  # noqa: FBT001 - both
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        if not readable:
-            world.exchange.inject(path="/api/v5/account/positions", code="50026", times=None)
-        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
-        await asyncio.sleep(0.1 if readable else 1.5)
-        assert not world.exchange.positions
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError) as caught:
-            await task
-        assert getattr(caught.value, "__notes__", []) == [f"{BTC}: already sent, not proven closed"]
-
-    happen(story)
-
-
-def test_a_second_cancellation_keeps_the_note_of_what_was_sent(happen: Happen) -> None:
-    """Seed 2611292015622 broke "rows": nothing had been read yet, so the close was that of no leg."""
-
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.inject(path="/api/v5/account/positions", delay=4.0)  # the close does not wait for it
-        world.exchange.inject(delay=1.0)
-        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
-        await asyncio.sleep(FIRST_CLOSE_WAIT + 0.5)
-        assert len(world.closes()) == 1
-        for _ in range(9):
-            task.cancel()
-            await asyncio.sleep(0)
-        with pytest.raises(asyncio.CancelledError) as caught:
-            await task
-        assert getattr(caught.value, "__notes__", []) == [f"{BTC}: already sent, outcome unknown"]
-
-    happen(story)
-
-
 @pytest.mark.parametrize("first", ["half filled", "never filled"])
 def test_refused_is_not_said_once_a_close_was_taken(happen: Happen, first: str) -> None:
     async def story(world: World, client: okx.Client) -> None:
@@ -360,131 +274,5 @@ def test_a_position_that_was_never_read_is_gone_after_two_readings_in_a_row(happ
         *_, listed, gone, proof = reads(world, begun)
         assert listed < 0.45 < gone
         assert proof - gone >= 0.2
-
-    happen(story)
-
-
-def test_cancelled_after_an_unknown_outcome_it_notes_that_nothing_is_proven(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(path=POSITIONS, code="50026", times=None)
-        world.exchange.inject("50004", executed=True)
-        task = asyncio.create_task(client.close_position(BTC, "cross", confirm=True))
-        await asyncio.sleep(1.5)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError) as caught:
-            await task
-        assert caught.value.__notes__ == [f"{BTC}: already sent, not proven closed"]
-
-    happen(story)
-
-
-def test_a_slow_first_reading_is_waited_for_a_second(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(path=POSITIONS, delay=3.0, counted=False)
-        begun = world.loop.clock()
-        assert (await client.close_position(BTC, "cross", confirm=True)).flat
-        assert 1.0 <= world.closes()[0].at - begun < 1.1
-
-    happen(story)
-
-
-def test_the_first_reading_counts_towards_max_wait(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.inject(path=POSITIONS, delay=0.8, counted=False)
-        await client.limiter.block(client.limiter_key(BTC), 1.5)
-        with pytest.raises(okx.SlotTimeoutError):
-            await client.close_position(BTC, "cross", confirm=True, max_wait=1.0)
-        assert not world.closes()
-
-    happen(story)
-
-
-@pytest.mark.parametrize("max_wait", [0.5, None])
-def test_the_end_of_another_close_of_the_position_begins_the_time_to_confirm(
-    happen: Happen, max_wait: float | None
-) -> None:
-    """Seed 2611291830027 broke "deadlines": without a close of its own the call read for as long as the other's did."""
-
-    async def story(world: World, client: okx.Client) -> float:
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject("never filled", delay=0.4)
-        first = asyncio.ensure_future(client.close_position(BTC, "cross", confirm=True))
-        await asyncio.sleep(0.1)
-        with pytest.raises(okx.OutcomeUnknownError, match="not proven closed in time"):
-            await client.close_position(BTC, "cross", confirm=True, max_wait=max_wait, confirm_timeout=0.5)
-        took = loop.time() - begun
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        assert len(world.closes()) == 1
-        return took
-
-    assert happen(story) < 2.0
-
-
-@pytest.mark.parametrize("max_wait", [None, 3.0])
-def test_one_that_never_sends_beside_another_comes_to_its_end(happen: Happen, max_wait: float | None) -> None:
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        begun = world.loop.clock()
-        calls = [
-            client.close_position(BTC, "cross", confirm=True, max_wait=max_wait, confirm_timeout=1.0) for _ in range(2)
-        ]
-        results = await asyncio.gather(*calls, return_exceptions=True)
-        assert all(isinstance(result, okx.OutcomeUnknownError | okx.CloseInProgressError) for result in results)
-        assert world.loop.clock() - begun < (max_wait or 0.0) + 2.0
-
-    happen(story, fill_delay=60.0)
-
-
-@pytest.mark.parametrize("late", ["connecting", "reading"])
-def test_no_first_close_is_sent_after_max_wait(happen: Happen, late: str) -> None:
-    async def story(world: World, warm: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        if late == "reading":
-            world.exchange.inject(delay=2.0, path=POSITIONS)
-        async with world.client() as cold:
-            client = cold if late == "connecting" else warm
-            begun = world.loop.clock()
-            close = client.close_position(BTC, "cross", confirm=True, max_wait=0.5, confirm_timeout=3.0)
-            if late == "connecting":
-                with pytest.raises(okx.NotSentError):
-                    await close
-            else:
-                assert (await close).flat  # a reading that does not come leaves time for the close
-        sent = [attempt.sent - world.wall_clock() + world.loop.clock() for attempt in world.attempts if attempt.sent]
-        assert [moment - begun < 0.5 for moment in sent] == [True] * (late == "reading")
-
-    happen(story, way=0.4 if late == "connecting" else 0.015)
-
-
-@pytest.mark.parametrize("confirm", [True, False])
-def test_a_close_that_may_not_wait_may_connect(happen: Happen, *, confirm: bool) -> None:
-    async def story(world: World, _: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        async with world.client() as client:  # it has no connection yet
-            assert (await client.close_position(BTC, "cross", confirm=confirm, max_wait=0.0)).inst_id == BTC
-        assert len(world.closes()) == 1
-
-    happen(story)
-
-
-def test_a_first_close_whose_time_ran_out_beside_the_reading_is_not_sent(
-    happen: Happen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def stalls(*_: object) -> bool:
-        await asyncio.sleep(0.6)  # as a loop that stands still
-        return False
-
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        with monkeypatch.context() as patch:
-            patch.setattr(PositionReader, "read_since", stalls)
-            with pytest.raises(okx.NotSentError):
-                await client.close_position(BTC, "cross", confirm=True, max_wait=0.5)
-        assert not world.closes()
 
     happen(story)
