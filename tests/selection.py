@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+class Total:
+    """The number of tests of all processes, for what the terminal shows: xdist takes one process's for that of each."""
+
+    def __init__(self) -> None:
+        self._tests = 0
+        self._session: pytest.Session | None = None
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Note whose number it is."""
+        self._session = session
+
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Add what a process has collected."""
+        self._tests += len(ids)
+
+    def pytest_runtest_logstart(self) -> None:
+        """Correct the number; xdist has set it by now."""
+        if self._session is not None:
+            self._session.testscollected = self._tests
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse what would run every test N times, or a part of them only."""
-    if config.getoption("divide") and config.getoption("dist", "no") != "each" and not hasattr(config, "workerinput"):
-        raise pytest.UsageError("--divide goes with -n N --dist each")
     config.stash[FILES] = count()
+    if config.getoption("divide") and not hasattr(config, "workerinput"):
+        if config.getoption("dist", "no") != "each":
+            raise pytest.UsageError("--divide goes with -n N --dist each")
+        config.pluginmanager.register(Total())
 
 
 @pytest.hookimpl(trylast=True)  # counts what nothing else has left out

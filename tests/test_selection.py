@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.selection import pytest_configure, pytest_ignore_collect
+from tests.selection import Total, pytest_configure, pytest_ignore_collect
 
 
 def worker(turn: int, of: int, *, divide: bool = True) -> Any:
@@ -42,9 +42,26 @@ def test_without_the_option_each_process_collects_all() -> None:
 @pytest.mark.parametrize(("dist", "refused"), [("no", True), ("worksteal", True), ("each", False)])
 def test_it_goes_with_the_distribution_that_runs_all_that_a_process_collected(dist: str, *, refused: bool) -> None:
     options = {"divide": True, "dist": dist}
-    config: Any = SimpleNamespace(getoption=lambda name, default=None: options.get(name, default), stash={})
+    plugins: list[object] = []
+    config: Any = SimpleNamespace(
+        getoption=lambda name, default=None: options.get(name, default),
+        stash={},
+        pluginmanager=SimpleNamespace(register=plugins.append),
+    )
     if refused:
         with pytest.raises(pytest.UsageError, match="--dist each"):
             pytest_configure(config)
     else:
         pytest_configure(config)
+        assert len(plugins) == 1
+
+
+def test_the_terminal_counts_the_tests_of_all_processes() -> None:
+    session: Any = SimpleNamespace(testscollected=0)
+    total = Total()
+    total.pytest_sessionstart(session)
+    for ids in (["a", "b"], ["c"]):
+        total.pytest_xdist_node_collection_finished(ids)
+        session.testscollected = len(ids)  # as xdist does
+    total.pytest_runtest_logstart()
+    assert session.testscollected == 3
