@@ -1,4 +1,4 @@
-"""A host whose workers a test takes step by step."""
+"""A host whose programs share a file."""
 
 from collections.abc import Iterator
 from pathlib import Path

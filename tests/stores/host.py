@@ -1,4 +1,4 @@
-"""A host whose workers share a file, its clocks, and the turns of a worker that a test calls."""
+"""A host whose programs share a file, its clocks, and the turns of a worker that a test calls."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,13 +20,21 @@ COOL = 2.003
 
 
 class Host:
+    """A host: its clocks and its boot id, and what was opened there."""
+
     def __init__(self, folder: Path) -> None:
         self.now = 1000.0
         self.wall = 5000.0
+        self.boot = "boot-1"
         self.path = folder / "limits.sqlite3"
         self.numbers = 0
         self.transactions = 0
         self.opened = ExitStack()
+
+    def open(self, terms: Terms = TERMS) -> Database:
+        database = Database(self.path, terms, clock=lambda: self.now, boot=lambda: self.boot)
+        self.opened.callback(database.close)
+        return database
 
     def worker(self, terms: Terms = TERMS) -> Worker:
         host = self
@@ -37,7 +45,7 @@ class Host:
                 host.now += 0.125  # it takes its time
                 return super().transact(work, until)
 
-        database = Counted(self.path, terms, clock=lambda: self.now, boot=lambda: "boot")
+        database = Counted(self.path, terms, clock=lambda: self.now, boot=lambda: self.boot)
         self.opened.callback(database.close)
         return Worker(database, QUOTA, lambda: self.now, lambda: self.wall)
 
