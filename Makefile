@@ -57,7 +57,7 @@ dist: $(READY)
 # The oldest aiohttp that pyproject.toml allows; outside .ci/run.
 floor:
 	$(PYTHON) -m venv .venv-floor
-	.venv-floor/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' 'aiohttp==3.12.0'
+	.venv-floor/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' 'aiohttp==3.12.4'
 	.venv-floor/bin/python -X dev -m pytest
 
 # Deliberate faults in all parts: the tests must notice every one (an hour or two).

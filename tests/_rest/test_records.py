@@ -1,5 +1,6 @@
 """Whole answers: what was closed, lists of positions and what is none, user id and server time."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import orjson
@@ -7,9 +8,10 @@ import pytest
 
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import ClosedPosition, ClosePosition
-from okx_async._rest.records import closed_position, keep_echo, positions, server_time, uid
-from okx_async._rest.responses import parse
-from tests._rest.answers import ECHO
+from okx_async._rest.bodies import MOST_RECORDS
+from okx_async._rest.records import closed_position, keep_echo, orders, positions, server_time, uid
+from okx_async._rest.responses import Answer, parse
+from tests._rest.answers import ECHO, POSITION
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
 
@@ -68,6 +70,16 @@ def test_a_list_without_what_was_asked_for_answers_another_question() -> None:
 def test_nothing_but_flat_or_nameless_records_is_no_other_question(data: str) -> None:
     body = f'{{"code":"0","msg":"","data":[{data}]}}'.encode()
     assert positions(parse(200, body), ["BTC-USDT-SWAP"]).positions == []
+
+
+@pytest.mark.parametrize("record", [{}, 1, {"odd": {}}, {**POSITION, "posId": "8"}])
+@pytest.mark.parametrize("read", [positions, orders])
+def test_a_list_of_more_records_than_are_read_is_none(record: object, read: Callable[[Answer], object]) -> None:
+    body = orjson.dumps({"code": "0", "msg": "", "data": [record] * (MOST_RECORDS + 1)})
+    answer = parse(200, body, records=True)
+    with pytest.raises(OutcomeUnknownError, match="could not be read: the answer lists 20001 records, more than 20000"):
+        read(answer)
+    assert (answer.data, answer.others) == ([], [])
 
 
 def test_of_a_long_echo_its_words_are_kept() -> None:

@@ -144,3 +144,13 @@ def test_the_error_names_a_record_and_says_how_many_more() -> None:
     text = "positions could not be read: the record of X: it has no mgnMode"
     assert str(unreadable_positions(odd[:1])).startswith(f"{text}; ask again, do not take this for flat")
     assert str(unreadable_positions(odd)).startswith(f"{text}, and 2 more; ask again")
+
+
+def test_of_thousands_of_records_that_cannot_be_read_some_are_named_and_the_others_counted() -> None:
+    names = [{"instId": f"X{number}"} for number in range(900)]
+    found = positions(listing(POSITION, *names, *[None] * 900))
+    assert [one.inst_id for one in found.positions] == ["BTC-USDT-SWAP"]
+    assert len(found.unreadable) == 1001
+    rest = found.unreadable[-1]
+    assert rest.reason == "one of 800 further records that cannot be read"
+    assert (rest.position.inst_id, rest.position.pos.is_nan()) == ("", True)
