@@ -4,6 +4,8 @@ What is known of the request is told in each case: as a note on what ends the ca
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.cancellations import cancellations
@@ -47,3 +49,26 @@ async def meet_cancellation(earlier: int, request: ApiRequest, attempt: AttemptS
         except asyncio.CancelledError as cancelled:
             note_sent(cancelled, request, attempt)
             raise
+
+
+@asynccontextmanager
+async def keeps_notes(*ends: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Call all of `ends` after the block, in this order; a further cancellation meanwhile keeps the notes of the first.
+
+    It skips none of them either.
+    """
+    notes: list[str] = []
+    try:
+        async with AsyncExitStack() as stack:
+            for end in reversed(ends):
+                stack.push_async_callback(end)
+            try:
+                yield
+            except asyncio.CancelledError as cancelled:
+                notes += getattr(cancelled, "__notes__", ())
+                raise
+    except asyncio.CancelledError as cancelled:
+        own = getattr(cancelled, "__notes__", ())
+        for note in [each for each in notes if each not in own]:
+            cancelled.add_note(note)
+        raise

@@ -6,13 +6,12 @@ exchange decides. Positions are then read until it is gone, but the close is nev
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from math import inf
 from typing import Final
 
 from okx_async._calls.caller import Caller
+from okx_async._calls.interruptions import keeps_notes
 from okx_async._calls.on_wire import CloseTurn
 from okx_async._errors import CloseInProgressError, NothingToCloseError, OkxError, OutcomeUnknownError, RejectedError
 from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, note_unproven
@@ -62,7 +61,7 @@ async def close_and_confirm(
         engine.read_by = engine.send_by + confirm_timeout  # until an answer says when
         read_wait = min(read_wait, max_wait / 2)  # a reading that does not come must leave time for the close
     try:
-        async with _ending(engine):
+        async with keeps_notes(engine.aclose):
             await engine.reader.read_since(begun, begun + read_wait, request.inst_id)
             reading = engine.reader.latest
             found = [] if reading is None else _matching(request, reading)
@@ -93,24 +92,6 @@ async def close_and_confirm(
         engine.add_notes(cancelled)
         if taken:
             note_unproven(cancelled, request.inst_id)
-        raise
-
-
-@asynccontextmanager
-async def _ending(engine: CloseEngine) -> AsyncIterator[None]:
-    """End the engine after the block; a second cancellation meanwhile keeps the notes of the first."""
-    notes: list[str] = []
-    try:
-        try:
-            yield
-        except asyncio.CancelledError as cancelled:
-            notes += getattr(cancelled, "__notes__", ())
-            raise
-        finally:
-            await engine.aclose()
-    except asyncio.CancelledError as cancelled:
-        for note in () if getattr(cancelled, "__notes__", ()) else notes:
-            cancelled.add_note(note)
         raise
 
 

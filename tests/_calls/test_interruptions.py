@@ -10,7 +10,7 @@ import pytest
 import okx_async as okx
 from okx_async import ClosePosition, Limiter, NotSentError, OutcomeUnknownError
 from okx_async._calls.attempt import AttemptState
-from okx_async._calls.interruptions import note_sent, unforeseen
+from okx_async._calls.interruptions import keeps_notes, note_sent, unforeseen
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._limiter.slots import Slot
@@ -264,3 +264,30 @@ def test_a_limiter_that_raises_one_object_again_and_again_is_told_in_the_words_o
                     await client.close_position(inst_id, "cross", max_wait=1.0)
 
     happen(story)
+
+
+@pytest.mark.virtual
+async def test_a_further_cancellation_keeps_the_notes_and_skips_no_end() -> None:
+    ended = []
+
+    async def end(name: str) -> None:
+        ended.append(name)
+        await asyncio.sleep(1.0)
+        ended.append(f"{name} in time")
+
+    async def work() -> None:
+        async with keeps_notes(lambda: end("first"), lambda: end("second")):
+            try:
+                await asyncio.sleep(5.0)
+            except asyncio.CancelledError as cancelled:
+                cancelled.add_note("sent")
+                raise
+
+    task = asyncio.ensure_future(work())
+    for _ in range(2):
+        await asyncio.sleep(0.1)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert caught.value.__notes__ == ["sent"]
+    assert ended == ["first", "second", "second in time"]
