@@ -130,7 +130,7 @@ class Caller:
                 self._streaks.accepted(attempt.key, attempt.begun + attempt.waited)
                 await meet_cancellation(earlier, request, attempt)
                 return attempt.answer, tuple(attempts)
-            retry = retry or RetryPolicy(writes=request.writes)
+            retry = retry or RetryPolicy(writes=request.writes, auto_cxl=close is not None and close.auto_cxl)
             if failure is None or attempt.wire.may_have_left:
                 no_swaps = not self._has_swaps and _names_a_swap(request)
                 listed = confirm_write is not None  # flatten and confirm take their words from a reading

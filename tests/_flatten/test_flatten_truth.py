@@ -14,7 +14,7 @@ from okx_async._calls.on_wire import ClosesOnWire
 from okx_async._flatten.arguments import FlattenArguments
 from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.guard import Reading
-from okx_async._flatten.leg import LIFTED_BY_AUTO_CXL
+from okx_async._rest.codes import LIFTED_BY_AUTO_CXL
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
 from tests.conftest import World
