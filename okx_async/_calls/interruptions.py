@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.cancellations import cancellations
-from okx_async._errors import NotSentError, OutcomeUnknownError
+from okx_async._errors import NotSentError, OutcomeUnknownError, in_words
 from okx_async._log import logger
 from okx_async._rest.requests import ApiRequest
 
 
 def unforeseen(error: BaseException, request: ApiRequest, attempt: AttemptState) -> NotSentError | OutcomeUnknownError:
     """Return the error for an exception of a limiter, a clock or the like: it says what became of the request."""
-    text = f"{request.label}: {type(error).__name__}: {error}"
+    text = f"{request.label}: {in_words(error)}"
     if not attempt.wire.may_have_left:
         return NotSentError(f"{text}; nothing was sent", key=attempt.key)
     step = "it may have been executed: ask positions, do not blindly repeat" if request.writes else "ask again"

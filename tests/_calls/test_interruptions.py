@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import pytest
@@ -291,3 +291,98 @@ async def test_a_further_cancellation_keeps_the_notes_and_skips_no_end() -> None
         await task
     assert caught.value.__notes__ == ["sent"]
     assert ended == ["first", "second", "second in time"]
+
+
+class WordlessError(Exception):
+    """An exception that cannot be written as text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Failing(Fickle):
+    """A limiter that fails before a slot of BTC is given, from the second one on, or when its key is to be blocked."""
+
+    def __init__(self, clock: Callable[[], float], raised: BaseException, *, blocks: bool = False) -> None:
+        super().__init__(clock, raised)
+        self._blocks = blocks
+        self._asked = 0
+
+    @asynccontextmanager
+    async def slot(self, key: Hashable, **options: Any) -> AsyncIterator[Slot]:
+        self._asked += BTC in str(key)
+        if BTC in str(key) and not self._blocks and self._asked > 1:
+            raise self._raised
+        async with self._limiter.slot(key, **options) as slot:
+            yield slot
+
+    async def block(self, *arguments: Any, **options: Any) -> None:
+        if self._blocks:
+            raise self._raised
+        await self._limiter.block(*arguments, **options)
+
+
+@pytest.mark.parametrize("shutting_down", [False, True])
+@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize(
+    "raised", [*RAISED, WordlessError(), TimeoutError(), okx.InvalidRequestError("mine")], ids=type
+)
+def test_what_a_limiter_raises_between_two_attempts_hides_no_refusal(
+    happen: Happen, raised: BaseException, *, blocks: bool, shutting_down: bool
+) -> None:
+    """In a task that was cancelled, too: programs close what is open in a `finally`."""
+
+    async def story(world: World, _: okx.Client) -> None:
+        told: list[okx.Attempt] = []
+
+        async def shut_down(call: Callable[[], Any]) -> Any:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(5.0 if shutting_down else 0.0)
+            return await call()
+
+        async def made(call: Callable[[], Any]) -> Any:
+            world.exchange.open_position(BTC, 3)
+            world.exchange.inject(code="50011", inst_id=BTC)
+            told.clear()
+            task = asyncio.ensure_future(shut_down(call))
+            await asyncio.sleep(0.1)
+            if shutting_down:
+                task.cancel()
+            [error] = await asyncio.gather(task, return_exceptions=True)
+            return error
+
+        for confirm in (False, True):
+            limiter = Failing(world.loop.clock, raised, blocks=blocks)
+            async with world.client(limiter=limiter, on_attempt=told.append) as client:
+                error = await made(lambda: client.close_position(BTC, "cross", confirm=confirm, max_wait=1.0))  # noqa: B023
+                if blocks:
+                    assert isinstance(error, okx.ClosedPosition)
+                    assert error.attempts == tuple(told)
+                    continue
+                assert isinstance(error, okx.OkxError)
+                if not confirm:
+                    assert (type(error), error.code) == (okx.RateLimitedError, "50011")
+                assert error.attempts == tuple(told)
+                assert len(told) == 1
+        async with world.client(limiter=Failing(world.loop.clock, raised, blocks=blocks)) as client:
+            world.exchange.open_position(ETH, 3)
+            legs = [ClosePosition(inst_id, "cross") for inst_id in (BTC, ETH)]
+            btc, eth = await made(lambda: client.close_positions(legs, max_wait=1.0))
+            assert (btc.ok, eth.ok) == (blocks, True)
+            world.exchange.open_position(ETH, 3)
+            report = await made(lambda: client.flatten(deadline=5.0))
+            assert [row.state for row in report.rows if row.position.inst_id == ETH] == [okx.FlattenState.CLOSED]
+
+    happen(story)
+
+
+def test_a_limiter_that_gives_up_by_a_time_of_its_own_says_so(happen: Happen) -> None:
+    async def story(world: World, _: okx.Client) -> None:
+        failing = Failing(world.loop.clock, TimeoutError("no server"))
+        failing._asked = 1
+        async with world.client(limiter=failing) as client:
+            with pytest.raises(NotSentError, match="TimeoutError: no server; nothing was sent") as caught:
+                await client.close_position(BTC, "cross")
+            assert type(caught.value) is NotSentError
+
+    happen(story)

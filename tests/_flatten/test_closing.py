@@ -87,7 +87,7 @@ def test_pending_orders_that_the_close_has_cancelled_are_waited_for(
             [result] = await client.close_positions([replace(BTC, auto_cxl=auto_cxl)])
             result.result()
             return
-        how = {verb: True} if verb in {"join", "confirm"} else {"confirm": verb == "unlisted"}
+        how: dict[str, Any] = {verb: True} if verb in {"join", "confirm"} else {"confirm": verb == "unlisted"}
         await client.close_position(BTC.inst_id, "cross", auto_cxl=auto_cxl, **how)
 
     if not auto_cxl:
