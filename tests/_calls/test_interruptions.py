@@ -348,21 +348,21 @@ def test_what_a_limiter_raises_between_two_attempts_hides_no_refusal(
             await asyncio.sleep(0.1)
             if shutting_down:
                 task.cancel()
-            [error] = await asyncio.gather(task, return_exceptions=True)
-            return error
+            [ending] = await asyncio.gather(task, return_exceptions=True)
+            return ending
 
         for confirm in (False, True):
             limiter = Failing(world.loop.clock, raised, blocks=blocks)
             async with world.client(limiter=limiter, on_attempt=told.append) as client:
-                error = await made(lambda: client.close_position(BTC, "cross", confirm=confirm, max_wait=1.0))  # noqa: B023
+                ending = await made(lambda: client.close_position(BTC, "cross", confirm=confirm, max_wait=1.0))  # noqa: B023
                 if blocks:
-                    assert isinstance(error, okx.ClosedPosition)
-                    assert error.attempts == tuple(told)
+                    assert isinstance(ending, okx.ClosedPosition)
+                    assert ending.attempts == tuple(told)
                     continue
-                assert isinstance(error, okx.OkxError)
+                assert isinstance(ending, okx.OkxError)
                 if not confirm:
-                    assert (type(error), error.code) == (okx.RateLimitedError, "50011")
-                assert error.attempts == tuple(told)
+                    assert (type(ending), ending.code) == (okx.RateLimitedError, "50011")
+                assert ending.attempts == tuple(told)
                 assert len(told) == 1
         async with world.client(limiter=Failing(world.loop.clock, raised, blocks=blocks)) as client:
             world.exchange.open_position(ETH, 3)
