@@ -348,8 +348,7 @@ def test_what_a_limiter_raises_between_two_attempts_hides_no_refusal(
             await asyncio.sleep(0.1)
             if shutting_down:
                 task.cancel()
-            [ending] = await asyncio.gather(task, return_exceptions=True)
-            return ending
+            return (await asyncio.gather(task, return_exceptions=True))[0]
 
         for confirm in (False, True):
             limiter = Failing(world.loop.clock, raised, blocks=blocks)
