@@ -33,6 +33,12 @@ def note_sent(raised: BaseException, request: ApiRequest, attempt: AttemptState)
         logger.warning("%s: %s after it was sent, %s", request.label, how, became)
 
 
+def note_unproven(raised: BaseException, inst_id: str) -> None:
+    """Note, also in the log, that a close was taken, or may have been, and its position is not proven gone."""
+    raised.add_note(f"{inst_id}: already sent, not proven closed")
+    logger.warning("%s: cancelled after it was sent, not proven closed", inst_id)
+
+
 async def meet_cancellation(earlier: int, request: ApiRequest, attempt: AttemptState) -> None:
     """Let a cancellation end the call here if a function of the user's asked for it in this very step.
 

@@ -185,7 +185,7 @@ class FlattenRun:
             self._last = None
             was_read = await self._read_all(loop.time(), self._read_by)
         engine.check_stopped()
-        over = loop.time() >= self._deadline
+        over = loop.time() >= self._deadline or engine.reads_over
         if engine.stop_error is not None:  # nothing is sent any more, but a position that seems gone may be proven gone
             over = over or not was_read or not any(leg.proof_at is not None and not leg.proven for leg in engine.legs)
         if not was_read or engine.reader.latest is None:
@@ -301,9 +301,10 @@ class FlattenRun:
         if self._on_progress is not None:
             for row in rows:
                 notify(self._on_progress, row)
-        report = FlattenReport(
-            flat=flat, rows=tuple(rows), open_orders=self._orders_left(rows), seconds=now - self._begun
-        )
+        failure = self._engine.reader.failure if last is None else None
+        unread = () if failure is None else (f"positions could not be read at the end: {failure}",)
+        left = self._orders_left(rows)
+        report = FlattenReport(flat=flat, rows=tuple(rows), open_orders=left, seconds=now - self._begun, notes=unread)
         cancels = self._cancels
         if cancels is None:
             return report
@@ -312,7 +313,7 @@ class FlattenRun:
             cancelled=tuple(cancels.taken.values()),
             cancel_codes=dict(cancels.codes),
             appeared=tuple(self._appeared),
-            notes=(*cancels.notes, *self._arguments.failures, *self._note_orders_left()),
+            notes=(*unread, *cancels.notes, *self._arguments.failures, *self._note_orders_left()),
         )
 
     def _note_orders_left(self) -> list[str]:
