@@ -23,6 +23,8 @@ GUARDED_PAUSES: Final = (0.25, 1.0, 3.0, 7.0, 15.0)
 """Bounds (s) of the pauses of a guarded close. Six sends then cover at least 13 s of a flatten's usual 30 s."""
 UNCOUNTED_CAP: Final = 3.0
 """Longest pause (s) before a repeat that is not counted: an exit has 30 s, and must not sleep through its end."""
+PENDING_REPEATS: Final = 3
+"""Repeats after refusals because of orders that the close has cancelled: they are gone in a moment, or stay."""
 SPREAD: Final = 0.15
 """The random part of a throttled key's pause, as a share of the window."""
 QUIET: Final = 60.0
@@ -74,9 +76,9 @@ class RetryPolicy:
             return self.unbounded_pause(draw)
         if self._guarded and outcome is Outcome.RATE:
             return 0.0
-        if self._auto_cxl and outcome is Outcome.NEEDS and base_code(code) in LIFTED_BY_AUTO_CXL:
-            outcome = Outcome.LATER
         few = FEW_REPEATS.get(base_code(code))
+        if self._auto_cxl and outcome is Outcome.NEEDS and base_code(code) in LIFTED_BY_AUTO_CXL:
+            outcome, few, draw = Outcome.LATER, PENDING_REPEATS, 0.5 + 0.5 * draw
         if self.made >= MAX_REPEATS or (few is not None and self._few >= few):
             return None
         if outcome is Outcome.CLOCK and self._clock_refused:
