@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from okx_async.cli.phases import guard_signals
 from okx_async.cli.streams import guard_streams
 
 _INTERRUPTED = 130
@@ -12,6 +13,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line; the process ends with the command's exit code."""
     guard_streams()
+    guard_signals()
     try:
         _run()
     except KeyboardInterrupt:  # before the command has begun: what it imports takes a while

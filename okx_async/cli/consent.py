@@ -26,6 +26,8 @@ def no_terminal(what: str) -> Stopped | None:
 
 def ask(question: str, stop: Stop) -> Stopped | None:
     """Ask for consent at the terminal; return None for consent, else the end of the command."""
+    if stop.asked:
+        return Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
     # typer.confirm would write to stdout, which is for results.
     say(f"{question} [y/N] ", end="")
     answer = ""

@@ -1,12 +1,13 @@
 """The `doctor` command: the findings of `okx_async.doctor`, one line each, printed as they come."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 
 from okx_async import InvalidRequestError
 from okx_async._rest.rate_keys import check_user_id
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
-from okx_async.cli.signals import Stop, run
+from okx_async.cli.signals import Stop, interruptible, run
 from okx_async.cli.target import Target
 from okx_async.doctor import Finding, Level, examine_exchange, examine_keys, examine_limits, examine_machine
 
@@ -38,8 +39,11 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
         finished = run(visit, stop) is not None
     except InvalidRequestError as error:  # limits that cannot be used: the findings below say so
         wrong = error
-    for finding in (keys, *examine_machine(), examine_limits()):  # last: host, environment and clock matter most
-        found(finding)
+    try:
+        with interruptible(stop):
+            _rest(keys, found)
+    except KeyboardInterrupt:
+        finished = False
     if wrong is not None:
         say_error(wrong)
         return exit_code(wrong)
@@ -53,3 +57,10 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
 
         print_counts(counts)
     return ExitCode.FAILED if counts[Level.FAIL] or not finished else ExitCode.DONE
+
+
+def _rest(keys: Finding, found: Callable[[Finding], object]) -> None:
+    """Tell what is looked at last, since host, environment and clock matter most."""
+    for finding in (keys, *examine_machine()):
+        found(finding)
+    found(examine_limits())  # asks a server, perhaps a slow one
