@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 
-from okx_async import InvalidRequestError
+from okx_async import Credentials, InvalidRequestError, NotSentError
 from okx_async._rest.rate_keys import check_user_id
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
 from okx_async.cli.signals import Stop, interruptible, run
@@ -35,8 +35,7 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
     wrong: InvalidRequestError | None = None
     finished = False
     try:
-        visit = examine_exchange(credentials, user_id=user_id, on_finding=found, **target.arguments())
-        finished = run(visit, stop) is not None
+        finished = _visit(credentials, target, user_id, found, stop)
     except InvalidRequestError as error:  # limits that cannot be used: the findings below say so
         wrong = error
     try:
@@ -57,6 +56,18 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
 
         print_counts(counts)
     return ExitCode.FAILED if counts[Level.FAIL] or not finished else ExitCode.DONE
+
+
+def _visit(
+    credentials: Credentials | None, target: Target, user_id: str | None, found: Callable[[Finding], object], stop: Stop
+) -> bool:
+    """Look at the exchange; return whether that was finished."""
+    try:
+        visit = examine_exchange(credentials, user_id=user_id, on_finding=found, **target.arguments())
+        return run(visit, stop) is not None
+    except NotSentError as error:  # no event loop could be made
+        found(Finding("host", Level.FAIL, f"not looked at: {error}", "ulimit -n 1024, or close what has them open"))
+        return True
 
 
 def _rest(keys: Finding, found: Callable[[Finding], object]) -> None:

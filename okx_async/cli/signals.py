@@ -88,8 +88,9 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
     try:
         return run_in_loop(stoppable())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        work.close()  # in case it was never begun
         return None
+    finally:
+        work.close()  # in case it was never begun
 
 
 @contextmanager
