@@ -59,7 +59,7 @@ class Market:
             ccy: The margin currency; by default the natural one.
             account: The account; by default the exchange's first.
         """
-        account = account or self._account
+        account = self._account_of(account)
         instrument, signed, ccy = self._resolve(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
         now, ms = self._clock(), self._wall_ms()
         position = self._books.position_at(
@@ -98,7 +98,7 @@ class Market:
             cl_ord_id: The client's id for it; by default none.
             account: The account; by default the exchange's first.
         """
-        account = account or self._account
+        account = self._account_of(account)
         instrument = self._listed(inst_id)
         _check_side(account, instrument, pos_side)
         return self._orders.add(
@@ -155,7 +155,7 @@ class Market:
         """
         if ord_type not in ALGO_TYPES:
             raise ValueError(f"ord_type must be one of {', '.join(sorted(ALGO_TYPES))}, got {ord_type!r}")
-        account = account or self._account
+        account = self._account_of(account)
         instrument = self._listed(inst_id)
         _check_side(account, instrument, pos_side)
         side = side or self._closing_side(account, inst_id, mgn_mode, pos_side)
@@ -270,6 +270,12 @@ class Market:
         """Every change of a position until now, in order: the truth to compare a client's results with."""
         self._books.settle(self._clock())
         return tuple(self._books.trades)
+
+    def _account_of(self, account: Account | None) -> Account:
+        """Return the account that is meant; None: the first."""
+        if not isinstance(account, Account | None):
+            raise TypeError(f"account must be an Account, as add_account returns it, got {account!r}")
+        return self._account if account is None else account
 
     def _resolve(
         self,
