@@ -16,6 +16,8 @@ from okx_async.simulator.books.instruments import Instrument, decimal_text, desc
 from okx_async.simulator.books.orders import PendingOrder
 from okx_async.simulator.books.positions import Holding
 
+_DIGITS = 40
+
 
 class Market:
     """The books of an exchange, open to its operator; see `SimulatedExchange`.
@@ -98,6 +100,8 @@ class Market:
             cl_ord_id: The client's id for it; by default none.
             account: The account; by default the exchange's first.
         """
+        if side not in {None, "buy", "sell"}:
+            raise ValueError(f'side must be "buy" or "sell", got {side!r}')
         account = self._account_of(account)
         instrument = self._listed(inst_id)
         _check_side(account, instrument, pos_side)
@@ -333,6 +337,11 @@ def _amount(given: Any, name: str = "pos") -> Decimal:
         amount = Decimal(given)
     except InvalidOperation:
         raise ValueError(f"{name} must be a number, got {given!r}") from None
-    if not amount.is_finite():
-        raise ValueError(f"{name} must be finite, got {given!r}")
+    if not is_writable(amount):
+        raise ValueError(f"{name} must be finite, and of {_DIGITS} digits at most, got {given!r}")
     return amount
+
+
+def is_writable(amount: Decimal) -> bool:
+    """Whether an amount can be written digit by digit, as the exchange writes all of them."""
+    return amount.is_finite() and abs(amount.adjusted()) <= _DIGITS and len(amount.as_tuple().digits) <= _DIGITS
