@@ -81,7 +81,8 @@ def rehearse(given: RehearseOptions, target: Target, *, yes: bool, as_json: bool
     try:
         credentials = Credentials.from_env()
         options = given.of(target)
-        rehearsal = Rehearsal(credentials, options, limiter=command_limits())
+        limiter = command_limits()
+        rehearsal = Rehearsal(credentials, options, limiter=limiter)
         if given.record is not None:
             recorder = recorder_for(given.record, credentials, target)
         ending: Report | Stopped | None = None
@@ -100,7 +101,7 @@ def rehearse(given: RehearseOptions, target: Target, *, yes: bool, as_json: bool
                 work = Rehearsal(
                     credentials,
                     options,
-                    limiter=command_limits(),
+                    limiter=limiter,
                     observer=recorder or _unobserved,
                     on_trial=on_trial,
                     on_result=keep,
