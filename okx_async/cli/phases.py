@@ -40,7 +40,7 @@ class _Phase:
         self.tell(signal.Signals(number).name)
         again, self.told = self.told, True
         if again and is_writing():  # to a reader that takes nothing, which would hold the process for ever
-            raise InterruptedError(errno.EINTR, "interrupted")
+            raise OSError(errno.ECANCELED, "interrupted")  # after EINTR a buffered stream would try again
 
 
 _phase: Final = _Phase()

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 _LAST_STANDARD: Final = 2
-_NOT_TAKEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EINTR})
-"""Errors by which output is lost to a reader that is there; EINTR: a signal ended the wait for it."""
+_NOT_TAKEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ECANCELED})
+"""Errors by which output is lost to a reader that is there; ECANCELED: a signal ended the wait for it."""
 
 
 def guard_streams() -> None:

@@ -3,14 +3,15 @@
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from okx_async.cli import phases
-from okx_async.cli.phases import begin, end
-from okx_async.cli.streams import page
+from okx_async.cli.phases import end
 from tests.cli.conftest import WITHOUT_HANDLERS, Process
 
 _BEFORE_THE_WORDS = """
@@ -56,30 +57,40 @@ def test_a_signal_before_the_work_ends_the_process_by_it(command: Process) -> No
     assert process.returncode == -signal.SIGTERM
 
 
-class _Stalled:
-    """A pipe whose reader takes nothing: a signal reaches the writer, which goes on to wait, as `write` does."""
-
-    def __init__(self, told: list[str]) -> None:
-        self._told = told
-
-    def write(self, text: str) -> int:
-        for _ in range(3):
-            phases._phase.handle(signal.SIGINT, None)
-        self._told.append("written")
-        return len(text)
-
-    def fileno(self) -> int:
-        raise ValueError
+_TELL = """
+import sys
+from okx_async.cli import trading
+emit = trading.emit
+def told(record):
+    print("it writes now", file=sys.stderr, flush=True)
+    emit(record)
+trading.emit = told
+"""
 
 
-def test_a_second_signal_gives_up_a_reader_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phases, "_phase", phases._Phase())
-    told: list[str] = []
-    begin(told.append)
-    stalled = page(_Stalled(told))  # type: ignore[arg-type]
-    stalled.write("{}")
-    assert told == ["SIGINT", "SIGINT"]
-    assert "interrupted" in str(stalled.failure)  # type: ignore[attr-defined]
+def test_a_second_signal_gives_up_a_reader_that_takes_nothing(
+    command: Process, simulate: Callable[..., dict[str, Any]]
+) -> None:
+    where = simulate("--position", "BTC-USDT-SWAP:3")["base_url"]
+    taken, full = os.pipe()
+    os.set_blocking(full, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(full, b" " * 65536)
+    os.set_blocking(full, True)
+    process = command.start("positions", "--json", "--base-url", where, before=_TELL, stdout=full)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "it writes now\n"
+    for _ in range(100):
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
+            break
+    _, err = process.communicate(timeout=20)
+    os.close(taken)
+    os.close(full)
+    assert process.returncode == 1
+    assert err == "error: the JSON was not written to stdout: interrupted\n"
 
 
 def test_a_signal_after_the_command_ends_the_process_with_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
