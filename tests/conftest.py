@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import sys
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -28,15 +27,11 @@ from okx_async._rest.requests import ApiRequest
 from okx_async.simulator import Clock, JournalRow, Network, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator import Path as Way
 from okx_async.simulator.api.endpoints import CLOSE_PATH
-from okx_async.simulator.virtual.jumping_loop import JumpingLoop
-
-try:
-    import uvloop
-except ModuleNotFoundError:  # there is none for Windows
-    uvloop = None
 
 # For imports of `tests.…`. Last, since tests/mutants puts a copy of the package before this one.
 sys.path.append(str(Path(__file__).parent.parent))
+
+pytest_plugins = ["tests.selection"]
 
 T = TypeVar("T")
 TURNS = 50
@@ -46,68 +41,6 @@ TURNS = 50
 settings.register_profile("whole", deadline=None)
 settings.register_profile("small", deadline=None, max_examples=25)  # for `make test`; `make models` draws a hundred
 settings.load_profile("whole")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking again and again through thousands of tests, which all stay."""
-    gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark ``long`` what of the cases of a test `make test` leaves to `make models`.
-
-    Of a test marked ``share(n)`` each n-th case stays, from the first on. The cases of one marked ``loops`` take turns:
-    each is run on one of the loops.
-    """
-    loops = list(_real_loops())
-    found: Counter[str] = Counter()
-    numbers: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for item in items:
-        test, _, case = item.nodeid.partition("[")
-        mark = item.get_closest_marker("share")
-        if mark is not None:
-            if found[test] % mark.args[0]:
-                item.add_marker("long")
-            found[test] += 1
-        elif item.get_closest_marker("loops") and "-" in case:
-            loop, _, rest = case.partition("-")
-            nth = numbers[test].setdefault(rest, len(numbers[test]))
-            # Shifted by each row of cases and by each test, so that no value is always on the same loop.
-            if loop != loops[(nth + nth // len(loops) + len(numbers)) % len(loops)]:
-                item.add_marker("long")
-
-
-def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Give tests marked ``virtual`` a loop whose clock jumps, from 0.0 s on, and all others a real one.
-
-    Tests marked ``loops`` run on each of the real ones: on asyncio's, on uvloop where it is installed, and from Python
-    3.12 on with eager tasks.
-    """
-    if item.get_closest_marker("virtual"):
-        return {"virtual": lambda: JumpingLoop(start=0.0)}
-    return _real_loops() if item.get_closest_marker("loops") else {"real": asyncio.new_event_loop}
-
-
-def _real_loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"real": asyncio.new_event_loop}
-    if uvloop is not None:
-        factories["uvloop"] = uvloop.new_event_loop
-    if sys.version_info >= (3, 12):
-        factories["eager"] = eager_loop
-    return factories
-
-
-def eager_loop(make: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop) -> asyncio.AbstractEventLoop:
-    """Return a loop whose tasks begin within `create_task`; from Python 3.12 on."""
-    loop = make()
-    factory: Any = vars(asyncio)["eager_task_factory"]
-    loop.set_task_factory(factory)
-    return loop
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ The clock counts through a suspend, and is the same in containers that shift it.
 
 import sys
 import time
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -47,12 +46,17 @@ def boot_id() -> str:
     Raises:
         InvalidRequestError: This system has none, so limits cannot be shared by a file.
     """
-    if sys.platform == "linux":
-        with suppress(OSError):
-            return BOOT_ID.read_text().strip()
     if sys.platform == "darwin":
         return _darwin_boot()
-    raise InvalidRequestError(f"limits can be shared by a file on Linux and macOS only, this is {sys.platform}")
+    if sys.platform != "linux":
+        raise InvalidRequestError(f"limits can be shared by a file on Linux and macOS only, this is {sys.platform}")
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError as error:
+        raise InvalidRequestError(
+            f"limits cannot be shared by a file here: {BOOT_ID}, which tells one start of the host from the next, "
+            f"cannot be read ({error.strerror})"
+        ) from None
 
 
 def _darwin_boot() -> str:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from okx_async._errors import InvalidRequestError
+from okx_async.stores.clocks import boot_id
 
 # Kept by one kernel, with locks that all processes see. An overlay's upper layer is local in every container runtime.
 LOCAL = {
@@ -98,6 +99,7 @@ def check_makeable(path: Path) -> None:
 
 def check_place(path: Path) -> None:
     """Raise InvalidRequestError, with the reason, if the file must not be used; it need not exist."""
+    boot_id()  # first, since what follows asks for more than other systems have
     if not path.is_absolute():
         raise InvalidRequestError(f"the file of the limits needs an absolute path, got {str(path)!r}")
     folder, found = _nearest(path)

@@ -8,7 +8,7 @@ call, and ends the connection.
 import os
 from collections.abc import Sequence
 from hashlib import sha1
-from pathlib import Path
+from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 import redis.exceptions as problems
@@ -20,7 +20,7 @@ from okx_async._errors import InvalidRequestError
 from okx_async.stores.redis_address import Address
 from okx_async.stores.transactions import BusyError, StoreError
 
-SCRIPT: Final = Path(__file__).with_name("shared_bucket.lua").read_text(encoding="utf-8")
+SCRIPT: Final = files("okx_async.stores").joinpath("shared_bucket.lua").read_text(encoding="utf-8")  # in a zip, too
 TIMEOUT: Final = 1.0
 """Seconds after which a server that is silent is out of reach."""
 PROXY: Final = "if this is a proxy that puts many clients on one connection: name the server itself"

@@ -9,7 +9,7 @@ from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
 from okx_async._validation import check_seconds, short_repr
 from okx_async.stores.agent import Agent
-from okx_async.stores.clocks import boot_id, shared_clock
+from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
 from okx_async.stores.places import absolute, check_place, default_path
 from okx_async.stores.shared import SharedLimiter
@@ -49,7 +49,6 @@ class SqliteLimiter(SharedLimiter):
         check_seconds(lease=lease)
         terms = Terms(lease, doubt_grace, guard, rtt_floor).checked(quota)
         self._path = _file(path)
-        boot_id()
         check_place(self._path)
         super().__init__(Agent(Database(self._path, terms), quota, shared_clock), quota, terms)
 

@@ -5,8 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import DefaultResolver, ThreadedResolver
 
 from okx_async._http.resolver import LastKnown, system_names
+
+IN_THREADS = pytest.mark.skipif(DefaultResolver is not ThreadedResolver, reason="aiodns is here, and asks DNS itself")
 
 
 class Inner(AbstractResolver):
@@ -128,6 +131,7 @@ async def test_a_caller_that_gives_up_ends_no_lookup() -> None:
     await ended(names)
 
 
+@IN_THREADS
 async def test_the_system_is_asked_though_the_callers_work_has_all_threads_of_the_loop() -> None:
     loop, busy = asyncio.get_running_loop(), threading.Event()
     with ThreadPoolExecutor(1) as executor:
@@ -143,6 +147,7 @@ async def test_the_system_is_asked_though_the_callers_work_has_all_threads_of_th
         await system_names().resolve("okx.invalid")
 
 
+@IN_THREADS
 async def test_a_loop_with_a_lookup_of_its_own_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     async def getaddrinfo(*_: object, **__: object) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.7", 443))]

@@ -139,4 +139,4 @@ def test_a_home_whose_name_is_no_utf_8_bars_nothing(
     assert (done.returncode, done.stderr.strip()) == (0, "")
     shown = json.loads(command("limits", "--json").stdout)
     assert shown["path"] == str(tmp_path / "jos\ufffd" / "okx-async" / "limits.sqlite3")
-    assert len(shown["keys"]) > 0
+    assert (home / "okx-async" / "limits.sqlite3").exists()

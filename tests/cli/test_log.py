@@ -49,7 +49,7 @@ def test_a_command_without_a_network_warns_once(command: Process) -> None:
 
 def test_verbose_shows_every_record_and_its_time(command: Process) -> None:
     command.environment |= variables(KEYS)
-    told = command("--verbose", "close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", "--max-wait", "1", *NOWHERE)
+    told = command("--verbose", "close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", "--max-wait", "2", *NOWHERE)
     lines = [line for line in told.stderr.splitlines() if "warning: to be repeated" in line]
     assert len(lines) > 1
     today = time.strftime("%Y-%m-%dT", time.gmtime())

@@ -122,7 +122,7 @@ async def test_the_times_to_wait_are_options(command: Process) -> None:
         url = f"http://127.0.0.1:{server.port}"
         told = await asyncio.to_thread(command, "positions", "--base-url", url, "--timeout", "0.2")
         assert "no answer within 0.2 s" in told.stderr
-        through = (*THERE, "--proxy", url, "--connect-timeout", "0.2", "--yes", "--max-wait", "0.3")
+        through = (*THERE, "--proxy", url, "--connect-timeout", "0.2", "--yes", "--max-wait", "1")
         told = await asyncio.to_thread(command, "close", "BTC-USDT-SWAP", "--mgn-mode", "cross", *through)
         assert "within --connect-timeout 0.2 s" in told.stderr
 

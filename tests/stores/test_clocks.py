@@ -2,10 +2,12 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from okx_async import InvalidRequestError
+from okx_async.stores import clocks
 from okx_async.stores.clocks import boot_id, offset_of, shared_clock
 
 
@@ -32,4 +34,10 @@ def test_the_shift_of_a_time_namespace_is_taken_out() -> None:
 def test_a_system_without_a_boot_id_cannot_share_limits_by_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(InvalidRequestError, match="Linux and macOS only, this is win32"):
+        boot_id()
+
+
+def test_a_sandbox_that_hides_the_boot_id_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(clocks, "BOOT_ID", tmp_path / "boot_id")
+    with pytest.raises(InvalidRequestError, match=r"boot_id, which .* cannot be read \(No such file"):
         boot_id()

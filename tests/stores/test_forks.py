@@ -182,7 +182,7 @@ import threading
 others = [SqliteLimiter(f"{sys.argv[1]}.{number}") for number in range(3)]
 
 def forks():
-    for _ in range(40):
+    for _ in range(25):
         assert child(lambda: True) == 0
 
 threads = [threading.Thread(target=forks, daemon=True) for _ in range(3)]

@@ -151,6 +151,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("names", [["-shm"], ["-wal"], ["-wal", "-shm"]])
 def test_programs_that_were_torn_apart_by_a_deletion_find_one_another_again(host: Host, names: list[str]) -> None:
     """What SQLite keeps beside the file has the locks in it: programs with two of them do not see each other."""

@@ -1,0 +1,67 @@
+"""Tests of the division of all tests among processes."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.selection import Total, pytest_configure, pytest_ignore_collect
+
+
+def worker(turn: int, of: int, *, divide: bool = True) -> Any:
+    options = {"divide": divide, "dist": "no"}  # what a process of xdist's has
+    config = SimpleNamespace(
+        workerinput={"workerid": f"gw{turn}", "workercount": of},
+        getoption=lambda name, default=None: options.get(name, default),
+        stash={},
+    )
+    pytest_configure(config)  # type: ignore[arg-type]
+    return config
+
+
+@pytest.mark.parametrize("processes", [1, 2, 6])
+def test_each_file_is_collected_by_one_process(processes: int) -> None:
+    paths = [Path(f"tests/test_{number}.py") for number in range(20)]
+    configs = [worker(turn, processes) for turn in range(processes)]
+    taken = [[path for path in paths if not pytest_ignore_collect(path, config)] for config in configs]
+    assert sorted(path for those in taken for path in those) == sorted(paths)
+    assert max(map(len, taken)) - min(map(len, taken)) <= 1
+
+
+@pytest.mark.parametrize("path", ["tests/faults", "tests/conftest.py", "docs/index.md"])
+def test_folders_and_what_is_no_test_are_for_all(path: str) -> None:
+    assert not any(pytest_ignore_collect(Path(path), worker(turn, 2)) for turn in range(2))
+
+
+def test_without_the_option_each_process_collects_all() -> None:
+    config = worker(1, 2, divide=False)
+    assert not any(pytest_ignore_collect(Path(f"tests/test_{number}.py"), config) for number in range(4))
+
+
+@pytest.mark.parametrize(("dist", "refused"), [("no", True), ("worksteal", True), ("each", False)])
+def test_it_goes_with_the_distribution_that_runs_all_that_a_process_collected(dist: str, *, refused: bool) -> None:
+    options = {"divide": True, "dist": dist}
+    plugins: list[object] = []
+    config: Any = SimpleNamespace(
+        getoption=lambda name, default=None: options.get(name, default),
+        stash={},
+        pluginmanager=SimpleNamespace(register=plugins.append),
+    )
+    if refused:
+        with pytest.raises(pytest.UsageError, match="--dist each"):
+            pytest_configure(config)
+    else:
+        pytest_configure(config)
+        assert len(plugins) == 1
+
+
+def test_the_terminal_counts_the_tests_of_all_processes() -> None:
+    session: Any = SimpleNamespace(testscollected=0)
+    total = Total()
+    total.pytest_sessionstart(session)
+    for ids in (["a", "b"], ["c"]):
+        total.pytest_xdist_node_collection_finished(ids)
+        session.testscollected = len(ids)  # as xdist does
+    total.pytest_runtest_logstart()
+    assert session.testscollected == 3
