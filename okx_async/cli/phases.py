@@ -48,6 +48,7 @@ _phase: Final = _Phase()
 
 def guard_signals() -> None:
     """Handle the signals that stop a command; those that are ignored from the start stay so."""
+    _phase.tell, _phase.code = None, None  # of a command that was run before in this process
     with suppress(ValueError):  # not the main thread: signals are its matter
         for number in _numbers():
             if signal.getsignal(number) is not signal.SIG_IGN:
