@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from okx_async._errors import InvalidRequestError
+from okx_async._errors import InvalidRequestError, hides_arguments
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -38,6 +38,7 @@ class Credentials:
         return f"Credentials(api_key={self.api_key[:4] + '…' if len(self.api_key) > 12 else '…'!r})"  # noqa: PLR2004 - a short key is not shown at all
 
     @classmethod
+    @hides_arguments  # loggers also show what the names in a frame's lines stand for: os.environ, say
     def from_env(cls) -> "Credentials":
         """Read ``OKX_API_KEY``, ``OKX_SECRET_KEY`` and ``OKX_PASSPHRASE``.
 

@@ -58,32 +58,14 @@ def in_loop(request: pytest.FixtureRequest, what: str) -> Any:
     """Return the fixture `what` ("exchange" or "client"), made in the event loop that runs the test."""
     item = request.node
     wrong = f"okx_{what} is not for {item.name}: "
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001 - without an exception if there is none
+        pytest.fail(f"{wrong}it asks for okx_{what} while it runs: name it among its arguments", pytrace=False)
     if _of_unittest(request.cls):
         pytest.fail(f"{wrong}it belongs to a unittest.TestCase; {_OWN_LOOP}", pytrace=False)
     if item.get_closest_marker("trio"):
         pytest.fail(f"{wrong}pytest-trio runs it, and okx_async works on asyncio only", pytrace=False)
     by_anyio = "anyio_backend" in request.fixturenames
-    suffix = ""
-    if item.stash.get(_TAKEN, False):
-        suffix = "plain"
-    elif by_anyio:
-        backend = request.getfixturevalue("anyio_backend_name")
-        if backend != "asyncio":
-            pytest.fail(
-                f"{wrong}anyio runs it on {backend}, and okx_async works on asyncio only; "
-                "parametrize anyio_backend with 'asyncio'",
-                pytrace=False,
-            )
-        suffix = "plain"
-    elif mark := hasattr(request.config.option, "asyncio_mode") and item.get_closest_marker("asyncio"):
-        if not _is_recent(_ASYNCIO):
-            pytest.fail(
-                f"{wrong}pytest-asyncio {_ASYNCIO} runs it, and {'.'.join(map(str, _LEAST))} or later is needed; "
-                "pip install -U 'okx-async[pytest]', or mark the test okx_virtual",
-                pytrace=False,
-            )
-        default = request.config.getini("asyncio_default_test_loop_scope")
-        suffix = mark.kwargs.get("loop_scope") or mark.kwargs.get("scope") or default
+    suffix = "plain" if item.stash.get(_TAKEN, False) else _suffix(request, wrong, by_anyio=by_anyio)
     test = getattr(request, "function", None)
     # anyio leaves a synchronous function in a test of Hypothesis that it has run once.
     if not suffix or not (_is_asynchronous(_test_of(test)) or (by_anyio and hasattr(test, "hypothesis"))):
@@ -93,6 +75,36 @@ def in_loop(request: pytest.FixtureRequest, what: str) -> Any:
             pytrace=False,
         )
     return request.getfixturevalue(f"_okx_{what}_{suffix}")
+
+
+def _suffix(request: pytest.FixtureRequest, wrong: str, *, by_anyio: bool) -> str:
+    """Return how the names of the fixtures end that the plugin of a test in real time makes, "" if it has none."""
+    mark = request.node.get_closest_marker("asyncio") if hasattr(request.config.option, "asyncio_mode") else None
+    if by_anyio and mark is not None:
+        pytest.fail(
+            f"{wrong}pytest-asyncio runs it, and anyio would make its fixtures in another event loop: use one of the "
+            "two (no anyio_backend with the mark asyncio, asyncio_mode=strict beside anyio), or mark it okx_virtual",
+            pytrace=False,
+        )
+    if by_anyio:
+        backend = request.getfixturevalue("anyio_backend_name")
+        if backend != "asyncio":
+            pytest.fail(
+                f"{wrong}anyio runs it on {backend}, and okx_async works on asyncio only; "
+                "parametrize anyio_backend with 'asyncio'",
+                pytrace=False,
+            )
+        return "plain"
+    if mark is None:
+        return ""
+    if not _is_recent(_ASYNCIO):
+        pytest.fail(
+            f"{wrong}pytest-asyncio {_ASYNCIO} runs it, and {'.'.join(map(str, _LEAST))} or later is needed; "
+            "pip install -U 'okx-async[pytest]', or mark the test okx_virtual",
+            pytrace=False,
+        )
+    scope: str = mark.kwargs.get("loop_scope") or mark.kwargs.get("scope")
+    return scope or str(request.config.getini("asyncio_default_test_loop_scope"))
 
 
 # --- hooks, for tests that were taken over ---

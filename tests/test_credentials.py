@@ -49,3 +49,17 @@ def test_every_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("OKX_PASSPHRASE", "")
     with pytest.raises(InvalidRequestError, match="environment: OKX_API_KEY, OKX_PASSPHRASE not set"):
         Credentials.from_env()
+
+
+@pytest.mark.parametrize("wrong", ["OKX_API_KEY", "OKX_PASSPHRASE"])
+@pytest.mark.parametrize("value", ["", "hunter2 "])
+def test_no_line_that_names_the_environment_is_in_the_traceback(
+    wrong: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in NAMES:
+        monkeypatch.setenv(name, value if name == wrong else "hunter2")
+    with pytest.raises(InvalidRequestError) as caught:
+        Credentials.from_env()
+    lines = [str(entry.statement) for entry in caught.traceback]
+    assert len(lines) == 2
+    assert not [line for line in lines if "environ" in line]

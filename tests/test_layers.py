@@ -14,7 +14,7 @@ PACKAGE = ROOT / "okx_async"
 # From the ground up. A room (a file or folder of `okx_async/`) may import rooms of the floors above its line in this
 # list, and nothing else: rooms of one floor do not know one another.
 FLOORS = [
-    {"_words", "_record", "_log"},
+    {"_words", "_record", "_log", "_spellings"},
     {"_models"},
     {"_errors"},
     {"_quota", "_credentials"},
@@ -35,14 +35,25 @@ FLOORS = [
 # Rooms that use less than their floor allows.
 ONLY = {
     "simulator": {"_credentials"},  # a judge shares no code with the judged
-    "stores": {"_limiter", "_quota", "_errors", "_validation", "_log", "_threads"},
+    "stores": {"_limiter", "_quota", "_errors", "_validation", "_log", "_threads", "_spellings"},
     "torture": {"okx_async", "simulator", "stores"},
     "pytest_plugin": {"okx_async", "simulator"},
     "instrumentation": {"okx_async", "_callbacks", "_log"},
 }
 
 # Pure: what these need of time, chance or the network comes as an argument.
-PURE = ["_words", "_record", "_models", "_errors", "_quota", "_credentials", "_validation", "_rest", "_limiter/bucket"]
+PURE = [
+    "_words",
+    "_record",
+    "_spellings",
+    "_models",
+    "_errors",
+    "_quota",
+    "_credentials",
+    "_validation",
+    "_rest",
+    "_limiter/bucket",
+]
 PURE += ["stores/lease", "stores/line", "stores/epoch", "stores/records"]
 PURE += ["_flatten/guard", "_flatten/leg", "_flatten/order_roles", "_flatten/report", "_flatten/unreadable"]
 PURE += ["doctor/finding", "doctor/account", "doctor/refusals"]

@@ -200,6 +200,47 @@ def test_loops_that_are_not_for_them(pytester: pytest.Pytester, run: Callable[..
     )
 
 
+def test_a_test_of_two_plugins_and_one_that_asks_too_late(
+    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
+) -> None:
+    pytester.makeconftest("import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.anyio
+        async def test_of_both(okx_client):
+            await okx_client.positions()
+
+        async def test_of_the_fixture(anyio_backend, okx_exchange):
+            await okx_exchange.__aexit__(None, None, None)
+
+        @pytest.mark.anyio
+        @pytest.mark.okx_virtual
+        async def test_in_virtual_time(okx_client):
+            await okx_client.positions()
+
+        async def test_too_late(request):
+            request.getfixturevalue("okx_exchange")
+
+        @pytest.mark.okx_virtual
+        async def test_too_late_in_virtual_time(request, okx_exchange):
+            assert request.getfixturevalue("okx_exchange") is okx_exchange
+            request.getfixturevalue("okx_client")
+        """
+    )
+    done = run(*OPTIONS, "--asyncio-mode", "auto", plugins=(*BOTH, "anyio.pytest_plugin"))
+    done.assert_outcomes(passed=1, errors=2, failed=2)
+    done.stdout.fnmatch_lines_random(
+        [
+            "*okx_exchange is not for test_of_both: pytest-asyncio runs it, and anyio would make its fixtures *",
+            "*okx_exchange is not for test_of_the_fixture: pytest-asyncio runs it, and anyio would *",
+            "*okx_exchange is not for test_too_late: it asks for okx_exchange while it runs: name it among its *",
+            "*okx_client is not for test_too_late_in_virtual_time: it asks for okx_client while it runs: *",
+        ]
+    )
+
+
 OLDER = """
     import functools
     import importlib.metadata

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import okx_async as okx
-from okx_async import doctor
+from okx_async import doctor, instrumentation
 from tests.schemas import FOLDER, validator
 
 KEYS = {"api_key": "k", "secret_key": "hunter2", "passphrase": "hunter3"}
@@ -177,3 +177,12 @@ def test_pydantic_quotes_no_secret_in_its_errors(wrong: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         Setup(keys=wrong)
     assert "hunter" not in f"{caught.value} {caught.value.errors()}"
+
+
+def test_a_public_protocol_can_be_checked_at_run_time() -> None:
+    """As beartype, attrs and pydantic do with the annotations of their users."""
+    every = [one for package in (okx, instrumentation) for one in map(vars(package).get, package.__all__)]
+    protocols = [one for one in every if getattr(one, "_is_protocol", False)]
+    assert [one for one in protocols if isinstance(None, one)] == []  # type: ignore[arg-type]
+    assert {okx.Slot, okx.SlotSource} < set(protocols)
+    assert isinstance(okx.Limiter(), okx.SlotSource)

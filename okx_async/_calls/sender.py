@@ -29,7 +29,7 @@ from okx_async._rest.outcomes import classify, decided
 from okx_async._rest.redaction import Redactor
 from okx_async._rest.requests import ApiRequest
 from okx_async._rest.responses import one_line
-from okx_async._rest.signing import SIGN, Signer
+from okx_async._rest.signing import READING, SIGN, Signer
 
 
 class WithheldError(NotSentError):
@@ -287,7 +287,7 @@ class Sender:
     def _headers(self, request: ApiRequest) -> Callable[[], Mapping[str, str]]:
         """Return the headers, in a function: loggers that show the variables of frames must find no secret."""
         if not request.signed:
-            return lambda: {"Accept-Encoding": "identity"}
+            return lambda: READING
         try:
             made = self._signer.headers(request.method, request.path, request.body, self._clock.now())
         except NotSentError as error:  # the clock has no time

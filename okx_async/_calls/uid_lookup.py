@@ -32,6 +32,7 @@ class UidLookup:
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[OkxError | None] | None = None
         self._patience_ends = 0.0
+        self._closed = False
 
     @property
     def over(self) -> bool:
@@ -70,6 +71,7 @@ class UidLookup:
 
     async def aclose(self) -> None:
         """End the task."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -98,6 +100,8 @@ class UidLookup:
             else:
                 self._learn(user_id)
                 _tell(first, None)
+                return
+            if self._closed:  # and the cancellation was lost on its way, in other code
                 return
             if self._given is not None:
                 logger.debug("the given user_id could not be checked: %s", reason)

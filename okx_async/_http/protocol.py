@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from okx_async._http.sockets import reset, watch
 
@@ -22,7 +23,8 @@ LIMITS: Final[dict[str, Any]] = {
 }
 """What is read of an answer's head."""
 
-
+MOST_HEAD: Final = 1 << 19
+"""Most bytes before the body of an answer, interim answers included: within `LIMITS` a head may have 64 MB."""
 _BEGINNING: Final = b"\r\n\r\nHTTP/1."
 _MOST_ANSWERS: Final = 100
 _PIECE: Final = 2048
@@ -34,6 +36,9 @@ class AskedProtocol(ResponseHandler):
 
     asker: object | None = "the connector, while the connection is made"
     """What asked for the bytes that come now, None if nothing did."""
+
+    _head = 0
+    """Bytes of the answer that came before its body."""
 
     readable: Callable[[], bool]
     """Tells, while the connection is open, whether the kernel has something of it that the loop has not read."""
@@ -53,6 +58,17 @@ class AskedProtocol(ResponseHandler):
             reset(self.transport)
         else:
             super().data_received(data)
+            if self._payload is None or self._payload is EMPTY_PAYLOAD:  # no body has begun
+                self._head += len(data)
+                if self._head > MOST_HEAD:
+                    text = f"the head of the answer is longer than {MOST_HEAD} bytes"
+                    self.set_exception(aiohttp.ClientPayloadError(text))
+                    reset(self.transport)
+
+    def set_response_params(self, **params: Any) -> None:
+        """Prepare for an answer."""
+        self._payload, self._head = None, 0
+        super().set_response_params(**params)
 
     def rest(self) -> None:
         """Take no more bytes; end the connection if some came already that belong to no answer."""

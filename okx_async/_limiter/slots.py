@@ -3,12 +3,13 @@
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from okx_async._quota import Priority, Quota
 from okx_async._record import Record
 
 
+@runtime_checkable
 class Slot(Protocol):
     """The right to send one request.
 
@@ -35,6 +36,7 @@ class Slot(Protocol):
         """Mark that nothing was sent: the token is free again at once."""
 
 
+@runtime_checkable
 class SlotSource(Protocol):
     """A limiter, for one process or for many; it serves all event loops and threads of a process."""
 

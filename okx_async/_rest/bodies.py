@@ -34,6 +34,9 @@ _BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]++|[\]}]++', re.DOTALL
 _MOST_BRACKETS: Final = 100_000
 _HIDES_CODE: Final = re.compile(r"ode|\\")
 _NESTS: Final = frozenset({list, dict, tuple})
+MOST_RECORDS: Final = 20_000
+"""Most records of a list that is read: each takes time of the event loop, and a server may send millions of small ones.
+No account has so many positions; a page of orders has 100."""
 _MOST_DOCUMENTS: Final = 10
 """Documents of one body that are read: to read thousands would stop the event loop for a second."""
 
@@ -69,6 +72,8 @@ def read(body: bytes, *, records: bool = False) -> tuple[Any, Codes | None]:
     if "error_code" in value or "sCode" in value:  # a gateway's: beside, or in place of, the code
         return _read_again(body, records=records)
     keys, listing = len(value), value.get("data")
+    if records and isinstance(listing, list) and len(listing) > MOST_RECORDS:
+        return value, None  # too many to be believed, whatever else stands there
     for item in listing if isinstance(listing, list) else (listing,):
         if isinstance(item, dict):
             keys += len(item)

@@ -12,6 +12,7 @@ import orjson
 
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, MgnMode, OpenOrder, Position, PosSide
+from okx_async._rest.bodies import MOST_RECORDS
 from okx_async._rest.responses import Answer
 from okx_async._validation import short_repr
 from okx_async._words import CCY, INST_ID, MGN_MODE, POS_SIDE, as_listed, is_readable
@@ -20,6 +21,8 @@ from okx_async._words import CCY, INST_ID, MGN_MODE, POS_SIDE, as_listed, is_rea
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _SIZE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _INTEGER: Final = re.compile(r"[0-9]{1,18}")
+_MOST_ODD: Final = 500
+"""Records that cannot be read, of which each is told by name; the others are told by their number."""
 _MAX_FIELD: Final = 1000
 """Longest field of an order that is kept, in bytes of JSON or characters."""
 _UID: Final = re.compile(r"[0-9]{1,40}")
@@ -81,23 +84,37 @@ def positions(answer: Answer, asked: Collection[str] | None = None) -> Listing:
     if not answer.ok or not (answer.listed or answer.others):
         answer.data = []
         raise _unreadable(answer, "the answer is no list of positions")
+    _check_number(answer, "positions")
     listing = Listing([], [])
     seen: set[tuple[str, ...]] = set()
+    more = 0
     for record in answer.data:
         if faults := _faults(record):
-            listing.unreadable.append(_shown(answer, record, f"{_name(record)}: {', '.join(faults)}"))
+            if len(listing.unreadable) < _MOST_ODD:
+                listing.unreadable.append(_shown(answer, record, f"{_name(record)}: {', '.join(faults)}"))
+            else:
+                more += 1
         elif (same := tuple(str(record.get(name)) for name in _IDENTITY)) not in seen:
             seen.add(same)
             listing.positions.append(_position(record))
-    for other in answer.others:
+    for other in answer.others[:_MOST_ODD]:
         reason = f"a record that is no object: {short_repr(other)}"
         listing.unreadable.append(_shown(answer, {"record": other}, reason))
+    if more := more + len(answer.others[_MOST_ODD:]):
+        listing.unreadable.append(Unreadable(_position({}), f"one of {more} further records that cannot be read"))
     readable = (*listing.positions, *(odd.position for odd in listing.unreadable))
     listed = {position.inst_id for position in readable if position.inst_id}
     if asked is not None and listed and listed.isdisjoint(asked):
         answer.data = []
         raise _unreadable(answer, f"the answer lists {short_repr(sorted(listed))}, and nothing of what was asked for")
     return listing
+
+
+def _check_number(answer: Answer, of: str) -> None:
+    """Raise OutcomeUnknownError for a list of more records than are read."""
+    if (number := len(answer.data) + len(answer.others)) > MOST_RECORDS:
+        answer.data, answer.others = [], []
+        raise _unreadable(answer, f"the answer lists {number} records, more than {MOST_RECORDS}", of=of)
 
 
 def _shown(answer: Answer, record: Mapping[str, Any], reason: str) -> Unreadable:
@@ -132,6 +149,7 @@ def orders(answer: Answer) -> list[OpenOrder]:
     if not answer.ok or not (answer.listed or answer.others):
         answer.data = []
         raise _unreadable(answer, "the answer is no list of orders", of="pending orders")
+    _check_number(answer, "pending orders")
     return [_order(record) for record in (*answer.data, *({"record": other} for other in answer.others))]
 
 

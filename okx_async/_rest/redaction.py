@@ -3,41 +3,16 @@
 An exchange has no reason to repeat what it was sent, but debugging proxies, test servers and error pages do, each in a
 spelling of its own. A text that holds a secret is left out as a whole: cutting the secret out would leave pieces of it
 where the text had been shortened before.
-
-Spellings are not listed. Text and secrets are brought to one form: what is escaped is unescaped, again and again, and
-then all but letters and digits is dropped. So quotes, blanks, soft hyphens and the case of letters make no difference.
 """
 
-import html
-import re
-from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
-from urllib.parse import unquote
 
 from okx_async._credentials import Credentials
 from okx_async._rest.responses import Answer, is_code
+from okx_async._spellings import SEARCHED, forms_of, holds, spellings
 
 HIDDEN: Final = "(not shown: it repeats the request's credentials)"
-_SHORTEST: Final = 6
-"""OKX's secrets are longer; the passphrase "pass" of a test would be found in half of all messages."""
-_SEARCHED: Final = 8192
-"""Characters of a text that are searched: ten times as many as are ever shown."""
-_ROUNDS: Final = 4
-"""How often a text may have been escaped."""
-_ESCAPED: Final = re.compile(
-    r"(?<!\\)\\++(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|(?P<octal>[0-3][0-7]{2}))"
-    r"|%u([0-9a-fA-F]{4})"
-    r"|\b0x([0-9a-fA-F]{2})"
-)
-"""A run of backslashes is looked at once, from its first one: from each, that would take the square of its length."""
-_QUOTED_PRINTABLE: Final = re.compile(r"=(?:([0-9A-F]{2})|\r?\n)")
-_LONG_NUMBER: Final = re.compile(r"&#[0-9]{100,}+;?")
-"""No character; `html.unescape` raises beyond 4,300 digits."""
-_TAG: Final = re.compile(r"<[^<>]{0,80}>")
-_NO_WORD: Final = re.compile(r"[\W_]+")
-_BLANK: Final = re.compile(r"[\s\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]+")
 
 
 class Redactor:
@@ -59,11 +34,11 @@ class Redactor:
 
     def add(self, *secrets: str) -> None:
         """Hide these, too."""
-        self._forms = self._forms.union(*map(spellings, secrets))
+        self._forms |= forms_of(secrets)
 
     def hide(self, text: str, signature: str) -> str:
         """Return the beginning of `text`, or words in its place if that holds a secret."""
-        text = text[:_SEARCHED]
+        text = text[:SEARCHED]
         return HIDDEN if self._in(text, signature) else text
 
     def clean(self, answer: Answer, signature: str) -> Answer:
@@ -80,60 +55,4 @@ class Redactor:
         return replace(answer, data=[], uncut="", message=HIDDEN, code=code)
 
     def _in(self, text: str, signature: str) -> bool:
-        forms = self._forms | spellings(signature)
-        return any(form in each for each in stages(text) for form in forms)
-
-
-def stages(text: str) -> Iterator[str]:
-    """Yield the forms of a text: as it stands, and after each round of unescaping.
-
-    Of each stage there are two: letters and digits, and all but blanks, for secrets that have few of the former.
-    """
-    for _ in range(_ROUNDS + 1):
-        yield from folded(text)
-        if "<" in text:
-            yield folded(_TAG.sub("", text))[0]
-        if "=" in text:  # beside the text and not in its place: "=" stands before values, too
-            yield from folded(_QUOTED_PRINTABLE.sub(_quoted, text))
-        plain = unescape(text)
-        if plain == text:
-            return
-        text = plain
-
-
-def folded(text: str) -> tuple[str, str]:
-    """Return the letters and digits of a text, and all of it but blanks, both without the case of letters."""
-    small = text.casefold()
-    return _NO_WORD.sub("", small), _BLANK.sub("", small)
-
-
-def unescape(text: str) -> str:
-    """Return a text after one round of unescaping."""
-    return _ESCAPED.sub(_unescaped, unquote(html.unescape(_LONG_NUMBER.sub("", text))))
-
-
-def _quoted(escape: re.Match[str]) -> str:
-    return chr(int(escape[1], 16)) if escape[1] else ""
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    number = int(escape[escape.lastindex or 0], 8 if escape["octal"] else 16)
-    return chr(number) if number <= 0x10FFFF else ""  # noqa: PLR2004 - the last character
-
-
-def spellings(secret: str) -> frozenset[str]:
-    """Return what to look for: the secret's own forms, and those of its bytes in hexadecimal and in Base64."""
-    if len(secret) < _SHORTEST:
-        return frozenset()
-    raw = secret.encode("utf-8", "surrogatepass")
-    forms = (*stages(secret), raw.hex(), *_inside_base64(raw))
-    return frozenset(form for form in forms if len(form) >= _SHORTEST)
-
-
-def _inside_base64(raw: bytes) -> Iterator[str]:
-    """Yield how bytes look inside of a longer Base64 text: there are three ways, by where they begin."""
-    for before in range(3):
-        text = b64encode(b"\0" * before + raw).decode().rstrip("=")
-        # Characters at both ends also depend on the neighbours.
-        cut = len(text) if (before + len(raw)) % 3 == 0 else -1
-        yield _NO_WORD.sub("", text[(0, 2, 3)[before] : cut].casefold())
+        return holds(text, self._forms | spellings(signature))

@@ -16,6 +16,9 @@ from okx_async._errors import NotSentError
 SIGN: Final = istr("OK-ACCESS-SIGN")
 _TIMESTAMP: Final = istr("OK-ACCESS-TIMESTAMP")
 _LENGTH: Final = istr("Content-Length")
+_PLAIN: Final = {"Accept-Encoding": "identity"}  # answers have a few hundred bytes: nothing to gain
+READING: Final = {**_PLAIN, "Cache-Control": "no-cache"}
+"""Headers of everything that is read: a cache on the way has to ask the exchange each time."""
 END_OF_TIME: Final = 253_402_300_800.0
 """Unix seconds of the year 10000: no timestamp can be written from there on."""
 
@@ -48,14 +51,15 @@ class Signer:
         headers = {
             "OK-ACCESS-KEY": credentials.api_key,
             "OK-ACCESS-PASSPHRASE": credentials.passphrase,
-            "Accept-Encoding": "identity",  # answers have a few hundred bytes: nothing to gain
         }
         if demo:
             # https://www.okx.com/docs-v5/en/#overview-demo-trading-services; not part of what is signed
             headers["x-simulated-trading"] = "1"
         # aiohttp would convert a plain dictionary into this for each request.
-        self._get = CIMultiDict({istr(name): value for name, value in headers.items()})
-        self._post = CIMultiDict({**self._get, istr("Content-Type"): "application/json"})
+        self._get, self._post = (
+            CIMultiDict({istr(name): value for name, value in {**headers, **more}.items()})
+            for more in (READING, {**_PLAIN, "Content-Type": "application/json"})
+        )
         self._second: int | None = None
         self._prefix = ""
         self._repr = f"Signer({credentials!r}, demo={demo})"

@@ -1,7 +1,7 @@
 """What every instrumentation offers to a client, and how several functions share one hook."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args, runtime_checkable
 
 from okx_async import Attempt, LimitEvent, SlotSource
 from okx_async._callbacks import notify
@@ -12,6 +12,7 @@ _ALSO: Final = get_args(Also)
 _T = TypeVar("_T")
 
 
+@runtime_checkable
 class Registry(Protocol):
     """What metrics are registered with: a prometheus_client.CollectorRegistry."""
 
@@ -23,6 +24,7 @@ class Registry(Protocol):
         """
 
 
+@runtime_checkable
 class TracerSource(Protocol):
     """What makes tracers: an opentelemetry.trace.TracerProvider."""
 
@@ -35,6 +37,7 @@ class TracerSource(Protocol):
         """
 
 
+@runtime_checkable
 class MeterSource(Protocol):
     """What makes meters: an opentelemetry.metrics.MeterProvider."""
 
@@ -47,6 +50,7 @@ class MeterSource(Protocol):
         """
 
 
+@runtime_checkable
 class Instrumentation(Protocol):
     """Functions for the hooks of a Client, and limiters whose state is read when metrics are collected.
 

@@ -27,7 +27,7 @@ from okx_async._quota import Quota
 from okx_async._rest.answers import answer_to
 from okx_async._rest.requests import CLOSE_PATH, ApiRequest
 from okx_async._rest.responses import Answer, one_line
-from okx_async._rest.signing import SIGN, Signer
+from okx_async._rest.signing import READING, SIGN, Signer
 from okx_async.rehearsal.exchanges import HttpExchange, Observer, current_trial
 
 _PATIENCE: Final = 30.0
@@ -265,7 +265,7 @@ class Wire:
         self.most_lines = max(self.most_lines, len(lines))
 
     def _headers(self, request: ApiRequest, twist: Twist) -> dict[str, str]:
-        headers = {"Accept-Encoding": "identity"}
+        headers = dict(READING)
         if request.signed:
             signer = self._signers[self._demo is not twist.other_environment]
             headers = dict(signer.headers(request.method, request.path, request.body, self.now() - twist.age))

@@ -17,12 +17,16 @@ from redis.connection import AbstractConnection, SSLConnection
 from redis.retry import Retry
 
 from okx_async._errors import InvalidRequestError
+from okx_async._spellings import SEARCHED, forms_of, holds
 from okx_async.stores.redis_address import Address
 from okx_async.stores.transactions import BusyError, StoreError
 
 SCRIPT: Final = files("okx_async.stores").joinpath("shared_bucket.lua").read_text(encoding="utf-8")  # in a zip, too
 TIMEOUT: Final = 1.0
 """Seconds after which a server that is silent is out of reach."""
+_SHOWN: Final = 400
+"""Characters of a server's words that are shown."""
+HIDDEN: Final = "(its words are not shown: they repeat the password)"
 PROXY: Final = "if this is a proxy that puts many clients on one connection: name the server itself"
 
 
@@ -74,6 +78,7 @@ class Link:
     def __init__(self, address: Address, script: str = SCRIPT) -> None:
         self.label = address.label
         self.address = address
+        self._secrets = forms_of(filter(None, [address.options.get("password")]))
         self._script = script
         # A name that the server gives the script, no secret.
         self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
@@ -156,8 +161,10 @@ class Link:
 
     def _failure(self, error: Exception) -> Exception:
         """Return what an error of the library or the server means; its text holds no password."""
-        text = str(error)
-        word = text.partition(" ")[0]
+        whole = str(error)[:SEARCHED]
+        word = whole.partition(" ")[0]
+        # Servers and proxies name what they do not understand: AUTH with its arguments, for instance.
+        text = HIDDEN if holds(whole, self._secrets) else whole[:_SHOWN]
         if isinstance(error, problems.InvalidResponse):
             text += ": it is no Redis or Valkey server, or one that wants rediss://"
         if isinstance(error, problems.AuthenticationError | problems.NoPermissionError) or word in {

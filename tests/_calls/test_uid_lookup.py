@@ -188,3 +188,19 @@ async def test_the_end_leaves_no_task(discover: Callable[..., UidLookup]) -> Non
     await discovery.aclose()
     await discovery.aclose()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("error", [NotSentError("closed"), AuthenticationError("50120", code="50120", status=401)])
+async def test_the_end_needs_no_cancellation_that_arrives(error: Exception) -> None:
+    class Deaf(Config):
+        async def __call__(self) -> str:
+            try:
+                return await super().__call__()
+            except asyncio.CancelledError:
+                raise error from None
+
+    config = Deaf((5.0, "123"), (5.0, "123"))
+    discovery = UidLookup(Identity("live", "a", None), config)
+    await discovery.known(0.1)
+    await asyncio.wait_for(discovery.aclose(), 1.0)
+    assert len(config.asked) == 1

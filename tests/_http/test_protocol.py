@@ -4,7 +4,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from okx_async._http.protocol import AskedProtocol
+from okx_async._http.protocol import LIMITS, MOST_HEAD, AskedProtocol
 
 
 class Reached(asyncio.Transport):
@@ -79,4 +79,40 @@ async def test_a_resumed_reader_is_no_answer() -> None:
     protocol, transport = connected()
     protocol.rest()
     protocol.data_received(b"")  # aiohttp goes on with what it has
+    assert transport.aborted == 0
+
+
+@pytest.mark.parametrize("begun", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 103 Early Hints\r\n"])
+@pytest.mark.parametrize("interim", [b"", b"\r\nHTTP/1.1 103 Early Hints\r\n"])
+async def test_a_head_without_end_is_not_kept(begun: bytes, interim: bytes) -> None:
+    protocol, transport = connected()
+    protocol.asker = object()
+    protocol.set_response_params(**LIMITS)
+    protocol.data_received(begun)
+    field = b"X-Trace: " + b"x" * 60_000 + b"\r\n" + interim
+    for _ in range(MOST_HEAD // len(field)):
+        protocol.data_received(field)
+    assert transport.aborted == 0
+    for _ in range(2):
+        protocol.data_received(field)
+    assert transport.aborted >= 1
+    assert isinstance(protocol.exception(), aiohttp.ClientPayloadError)
+    assert f"the head of the answer is longer than {MOST_HEAD} bytes" in str(protocol.exception())
+
+
+async def test_a_body_of_any_length_is_no_part_of_the_head_and_each_answer_has_its_own() -> None:
+    protocol, transport = connected()
+    for _ in range(3):
+        protocol.asker = object()
+        protocol.set_response_params(**LIMITS)
+        for _ in range(MOST_HEAD // 100_000):
+            protocol.data_received(b"HTTP/1.1 103 Early Hints\r\nX-Trace: " + b"x" * 60_000 + b"\r\n\r\n")
+            await protocol.read()
+        protocol.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\n")
+        for _ in range(6):
+            protocol.data_received(b" " * 100_000)
+        _, payload = await protocol.read()
+        body: Any = await payload.read()
+        assert len(body) == 600_000
+        protocol.rest()
     assert transport.aborted == 0

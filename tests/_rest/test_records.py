@@ -1,6 +1,7 @@
 import gc
 import pickle
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from okx_async import Credentials
 from okx_async._errors import OutcomeUnknownError
 from okx_async._models import ClosedPosition, ClosePosition
+from okx_async._rest.bodies import MOST_RECORDS
 from okx_async._rest.records import (
     closed_position,
     is_unreadable,
@@ -306,6 +308,26 @@ def test_the_error_names_a_record_and_says_how_many_more() -> None:
     text = "positions could not be read: the record of X: it has no mgnMode"
     assert str(unreadable_positions(odd[:1])).startswith(f"{text}; ask again, do not take this for flat")
     assert str(unreadable_positions(odd)).startswith(f"{text}, and 2 more; ask again")
+
+
+@pytest.mark.parametrize("record", [{}, 1, {"odd": {}}, {**POSITION, "posId": "8"}])
+@pytest.mark.parametrize("read", [positions, orders])
+def test_a_list_of_more_records_than_are_read_is_none(record: object, read: Callable[[Answer], object]) -> None:
+    body = orjson.dumps({"code": "0", "msg": "", "data": [record] * (MOST_RECORDS + 1)})
+    answer = parse(200, body, records=True)
+    with pytest.raises(OutcomeUnknownError, match="could not be read: the answer lists 20001 records, more than 20000"):
+        read(answer)
+    assert (answer.data, answer.others) == ([], [])
+
+
+def test_of_thousands_of_records_that_cannot_be_read_some_are_named_and_the_others_counted() -> None:
+    names = [{"instId": f"X{number}"} for number in range(900)]
+    found = positions(listing(POSITION, *names, *[None] * 900))
+    assert [one.inst_id for one in found.positions] == ["BTC-USDT-SWAP"]
+    assert len(found.unreadable) == 1001
+    rest = found.unreadable[-1]
+    assert rest.reason == "one of 800 further records that cannot be read"
+    assert (rest.position.inst_id, rest.position.pos.is_nan()) == ("", True)
 
 
 @pytest.mark.parametrize(

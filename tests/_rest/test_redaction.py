@@ -1,13 +1,15 @@
 import html
 import quopri
 import time
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode, encodebytes, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from okx_async import Credentials
 from okx_async._rest.outcomes import classify
@@ -55,6 +57,20 @@ SPELLINGS: list[Callable[[str], str]] = [
     lambda secret: quote(b64encode(f"k:{secret}:xyz".encode()).decode(), safe=""),
     lambda secret: secret.encode().hex(),
     lambda secret: secret.encode().hex(":").upper(),
+    lambda secret: orjson.dumps({"type": "Buffer", "data": list(secret.encode())}).decode(),
+    lambda secret: each(secret, "{:d}, "),
+    lambda secret: each(secret, "\\x{{{:x}}}"),
+    lambda secret: "".join(one if one.isalnum() else f"\\{ord(one):02x}" for one in secret),
+    lambda secret: "".join(one if one.isalnum() else f"\\\\{ord(one):x} " for one in secret),
+    lambda secret: each(secret, "\\{:06x}"),
+    lambda secret: orjson.dumps(encodebytes(f"{'x' * 30}{secret}".encode() * 4)[:-8].decode()).decode(),
+    lambda secret: "\\n".join(secret[begin : begin + 5] for begin in range(0, len(secret), 5)),
+    lambda secret: "\\\\r\\\\n".join(secret[begin : begin + 5] for begin in range(0, len(secret), 5)),
+    lambda secret: b64encode(each(secret, "\\u{:04x}").encode()).decode(),
+    lambda secret: b64encode(b64encode(secret.encode())).decode(),
+    lambda secret: urlsafe_b64encode(f"??>>{quote(secret, safe='')}".encode()).decode().rstrip("="),
+    lambda secret: b64encode(secret.encode("utf-16")).decode(),
+    lambda secret: f"0x{secret.encode('utf-16-le').hex().upper()}",
     str.upper,
     str.lower,
     lambda secret: secret.replace('"', "\N{RIGHT DOUBLE QUOTATION MARK}"),
@@ -102,6 +118,12 @@ def test_a_value_behind_an_equals_sign_is_found(secret: str) -> None:
     secrets = Redactor(Credentials("0af1c5d2", "x", secret))
     for told in (f"passphrase={secret}", f"passphrase={quote(secret, safe='')}", f"p={each(secret, '%{:02X}')}"):
         assert secrets.hide(told, SIGNATURE) == HIDDEN
+
+
+@given(st.text("aF0+/-_=x\\n%&#;", max_size=80))
+def test_whatever_a_text_looks_like_it_is_searched(text: str) -> None:
+    assert SECRETS.hide(text, SIGNATURE) == text
+    assert SECRETS.hide(f"{text} {KEY}", SIGNATURE) == HIDDEN
 
 
 @pytest.mark.parametrize("begin", ["", "\\", "%", "&#", "&#x", "<", "="])

@@ -37,6 +37,8 @@ def test_signed_headers(name: str, demo: bool) -> None:  # noqa: FBT001 - a para
     if method == "POST":
         expected["Content-Type"] = "application/json"
         expected["Content-Length"] = str(len(body))
+    else:
+        expected["Cache-Control"] = "no-cache"
     now = datetime.fromisoformat(timestamp).timestamp()
     assert signer.headers(method, path, body, now) == expected
     assert signer.headers(method, path, body, now) == expected  # nothing is left over from the first time

@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,26 @@ async def test_answers_with_large_headers_are_read(
         client = clients(stub.base_url, session=None if own else session)
         await client.close_position("BTC-USDT-SWAP", "cross")
         assert await client.positions() == []
+
+
+async def test_a_cache_on_the_way_has_to_ask_the_exchange(stub: Stub, clients: Clients) -> None:
+    async def script(line: Connection) -> None:
+        while True:
+            path = (await line.request()).path
+            if path == "/api/v5/public/time":
+                line.answer({"code": "0", "data": [{"ts": str(time.time_ns() // 1_000_000)}], "msg": ""})
+            elif path.startswith("/api/v5/trade/") and len(stub.requests) == 1:
+                line.answer({"code": "50102", "data": [], "msg": "Timestamp request expired"})
+            else:
+                line.answer({"code": "0", "data": [], "msg": ""})
+
+    stub.script = script
+    client = clients(stub.base_url)
+    await client.close_position("BTC-USDT-SWAP", "cross")
+    await client.positions()
+    asked = {request.path.partition("?")[0]: request.headers.get("cache-control") for request in stub.requests}
+    assert asked == {
+        "/api/v5/trade/close-position": None,
+        "/api/v5/public/time": "no-cache",
+        "/api/v5/account/positions": "no-cache",
+    }

@@ -105,6 +105,25 @@ def test_what_is_no_server_of_that_kind_is_said(scheme: str, answer: bytes, text
         Link(read_address(f"{scheme}://127.0.0.1:{port}/0"))
 
 
+@pytest.mark.parametrize("user", ["", "bob"])
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"-ERR unknown command `AUTH`, with args beginning with: `bob`, `wr0ng&77`\r\n", StoreError),
+        (b'-ERR ["AUTH", "wr0ng\\u002677"]\r\n', StoreError),
+        (b"-WRONGPASS invalid username-password pair bob wr0ng&77\r\n", InvalidRequestError),
+        (b"-LOADING " + b"x" * 390 + b" wr0ng&77\r\n", UnreachableError),
+    ],
+)
+def test_words_of_a_server_that_repeat_the_password_are_not_shown(
+    user: str, answer: bytes, error: type[Exception]
+) -> None:
+    listener, port = answering(answer)
+    with listener, pytest.raises(error, match="its words are not shown: they repeat the password") as caught:
+        Link(read_address(f"redis://{user}:wr0ng%2677@127.0.0.1:{port}/0"))
+    assert "wr0ng" not in repr(caught.value)
+
+
 def test_a_server_that_is_not_there_is_out_of_reach() -> None:
     with pytest.raises(UnreachableError, match=r"redis://127\.0\.0\.1"):
         Link(read_address(f"redis://127.0.0.1:{free_port()}"))

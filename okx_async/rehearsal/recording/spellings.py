@@ -1,6 +1,6 @@
 """The search for secrets in any spelling, in single texts and over the texts of one message (pure).
 
-What a spelling is, `_rest/redaction` says. Beyond that a text is decoded where it looks like Base64 or hexadecimal, a
+What a spelling is, `_spellings` says. Beyond that a text is decoded where it looks like Base64 or hexadecimal, a
 long secret is found by each part of ten characters, and the texts of a message are searched as if they were one:
 a secret may be split over fields.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from okx_async._rest.redaction import folded, spellings, stages, unescape
+from okx_async._spellings import folded, spellings, stages, unescape
 
 SHORTEST: Final = 6
 """Characters of the shortest secret that is searched for: a shorter one is found in half of all texts."""
