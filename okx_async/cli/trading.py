@@ -43,7 +43,12 @@ def close(
     except InvalidRequestError as error:
         say_error(error)
         return exit_code(error)
-    ending = refusal or run(_close(client, request, max_wait, attempts, stop, confirm=confirm), stop)
+    ending: ClosedPosition | OkxError | Stopped | None = refusal
+    if ending is None:
+        try:
+            ending = run(_close(client, request, max_wait, attempts, stop, confirm=confirm), stop)
+        except NotSentError as error:  # no event loop could be made
+            ending = error
     if ending is None:
         text = f"{stop.word}: {request.inst_id}: it may have been sent and executed, look at positions"
         ending = Stopped(text, ExitCode.UNKNOWN)

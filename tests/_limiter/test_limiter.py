@@ -318,6 +318,12 @@ class TestQuota:
             limiter.slot("k", quota=quota)
 
 
+@pytest.mark.parametrize("clock", [None, 1.0, asyncio.sleep])
+def test_a_clock_that_is_none_is_refused(clock: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="clock must be"):
+        Limiter(clock=clock)
+
+
 async def test_aclose_ends_every_wait_and_every_later_one() -> None:
     limiter = one()
     async with limiter.slot("k"):

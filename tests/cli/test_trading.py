@@ -182,6 +182,26 @@ async def test_an_unknown_outcome_is_exit_3(exchange: SimulatedExchange, command
     assert "see what is left: okx-async positions" in result.stderr
 
 
+async def test_what_was_typed_before_the_question_is_no_answer(exchange: SimulatedExchange, command: Process) -> None:
+    exchange.add_key(credentials=STRANGER)
+    command.environment = variables(STRANGER)
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    ours, theirs = pty.openpty()
+    os.write(ours, b"y\n")
+    process = command.start(*CLOSE, "--base-url", exchange.base_url, "--json", stdin=theirs)
+    os.close(theirs)
+    try:
+        assert process.stderr is not None
+        prompt = ""
+        while not prompt.endswith("[y/N] "):
+            prompt += await asyncio.to_thread(process.stderr.read, 1) or pytest.fail(prompt)
+        os.write(ours, b"n\n")
+        result = await ended(process, command)
+    finally:
+        os.close(ours)
+    assert (result.returncode, closes(exchange)) == (1, [])
+
+
 @pytest.mark.parametrize("answer", ["y", "n", "interrupt", "terminate"])
 async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, command: Process) -> None:
     exchange.add_key(credentials=STRANGER)

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from okx_async import InvalidRequestError, Quota
+from okx_async.stores import places
 from okx_async.stores import transactions as module
 from okx_async.stores.lease import PPM, Terms
 from okx_async.stores.transactions import PAGE, BusyError, Database, StoreError, Transaction
@@ -184,6 +186,23 @@ def test_a_new_file_is_used_though_a_program_has_the_old_one_open(host: Host) ->
     host.path.unlink()
     assert host.open().transact(take("b"), 0.0) == 1
     assert idle.transact(take("c"), 0.0) == 2
+
+
+def test_a_place_that_cannot_be_looked_at_for_a_moment_is_used_later(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a program with too many files open is told to correct its call."""
+
+    class Mounts:
+        def read_text(self) -> str:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    database = host.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(places, "MOUNTS", Mounts())
+        with pytest.raises(StoreError, match="cannot be looked at: Too many open files"):
+            database.transact(take("a"), 0.0)
+    assert database.transact(take("a"), 0.0) == 1
 
 
 def test_another_programs_file_stays_as_it_is(host: Host) -> None:
