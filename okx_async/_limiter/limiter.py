@@ -5,12 +5,10 @@ settled, refunded or in doubt. A second mark is an error that changes nothing.
 """
 
 import sys
-import threading
 import time
 from asyncio import get_running_loop
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from functools import lru_cache
 from math import inf
 from types import TracebackType
 from typing import Final, NoReturn, Self
@@ -66,6 +64,11 @@ class Limiter:
     def quota(self) -> Quota:
         """The quota of every key that is not given another one."""
         return self._quota
+
+    @property
+    def closed(self) -> bool:
+        """Whether the limiter was closed, so that it grants nothing more."""
+        return self._registry.closed
 
     @property
     def linger(self) -> float:
@@ -318,17 +321,3 @@ class LimiterSlot:
             wait=wait,
             key=self._key,
         )
-
-
-@lru_cache(maxsize=1)
-def _default_limiter() -> Limiter:
-    return Limiter()
-
-
-_MAKING_DEFAULT = threading.Lock()
-
-
-def default_limiter() -> Limiter:
-    """Return the limiter that all clients of this process share unless they are given another."""
-    with _MAKING_DEFAULT:  # threads may ask for it at the same moment
-        return _default_limiter()

@@ -488,3 +488,52 @@ def test_a_first_close_whose_time_ran_out_beside_the_reading_is_not_sent(
         assert not world.closes()
 
     happen(story)
+
+
+def test_a_key_that_may_not_read_may_close(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path="/api/v5/account/positions", code="50120", times=None)
+        begun = world.loop.clock()
+        with pytest.raises(okx.OutcomeUnknownError, match=r"accepted, but not proven closed.*50120") as caught:
+            await client.close_position(BTC, "cross", confirm=True)
+        assert [attempt.outcome for attempt in caught.value.attempts] == [okx.Outcome.ACCEPTED]
+        assert not world.exchange.positions
+        assert world.loop.clock() - begun < 1.0
+        with pytest.raises(okx.NothingToCloseError):
+            await client.close_position(BTC, "cross", confirm=True)
+
+    happen(story)
+
+
+def test_a_key_that_is_refused_altogether_closes_nothing(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path="/api/v5/account/positions", code="50119", times=None)
+        with pytest.raises(okx.AuthenticationError):
+            await client.close_position(BTC, "cross", confirm=True)
+        assert not world.closes()
+
+    happen(story)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_of_a_closed_client_nothing_is_awaited(happen: Happen, *, listed: bool) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        if listed:
+            world.exchange.open_position(BTC, 3)
+        else:
+            world.exchange.inject(
+                body='{"code":"0","msg":"","data":[]}', status=200, path="/api/v5/trade/close-position"
+            )
+            world.exchange.inject(path="/api/v5/account/positions", code="50001", times=None)
+        task = asyncio.ensure_future(client.close_position(BTC, "cross", confirm=True))
+        while not world.attempts:  # noqa: ASYNC110 - turns of virtual time
+            await asyncio.sleep(0.01)
+        begun = world.loop.clock()
+        await client.aclose()
+        with pytest.raises(okx.OutcomeUnknownError):
+            await task
+        assert world.loop.clock() - begun < 2.0
+
+    happen(story, fill_delay=20.0)

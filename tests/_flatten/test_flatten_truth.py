@@ -14,7 +14,7 @@ from okx_async._calls.on_wire import ClosesOnWire
 from okx_async._flatten.arguments import FlattenArguments
 from okx_async._flatten.flatten import FlattenRun
 from okx_async._flatten.guard import Reading
-from okx_async._flatten.leg import LIFTED_BY_AUTO_CXL
+from okx_async._rest.codes import LIFTED_BY_AUTO_CXL
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
 from tests.conftest import World
@@ -348,3 +348,46 @@ async def test_a_reading_that_came_after_its_time_speaks_for_the_report(*, compl
     report = run._report()
     assert report.flat is complete
     assert len(report.rows) == (0 if complete else 1)
+
+
+@pytest.mark.parametrize("data", ["null", "{}", '"x"'])
+def test_one_answer_that_is_no_list_of_positions_bars_no_exit(happen: Happen, data: str) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        odd: dict[str, Any] = {
+            "body": f'{{"code":"0","msg":"","data":{data}}}',
+            "status": 200,
+            "path": "/api/v5/account/positions",
+        }
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(**odd, times=3)
+        assert len(await client.positions()) == 1
+        world.exchange.inject(**odd, times=3)
+        assert (await client.flatten()).flat
+        world.exchange.inject(**odd, times=None)
+        begun = world.loop.clock()
+        with pytest.raises(okx.OutcomeUnknownError, match="no list of positions"):
+            await client.positions()
+        assert world.loop.clock() - begun < 5.0
+        with pytest.raises(okx.OutcomeUnknownError, match="no list of positions"):
+            await client.flatten(deadline=0.5)
+        assert world.loop.clock() - begun < 8.0
+
+    happen(story)
+
+
+def test_positions_that_may_not_be_read_any_more_end_it_and_the_report_says_so(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        for inst_id in (BTC, ETH):
+            world.exchange.open_position(inst_id, 3)
+        task = asyncio.ensure_future(client.flatten())
+        while not world.closes():  # noqa: ASYNC110 - turns of virtual time
+            await asyncio.sleep(0.01)
+        world.exchange.inject(path="/api/v5/account/positions", code="50120", times=None)
+        return await task
+
+    report = happen(story, latency=0.04)
+    assert not report.flat
+    assert [row.state for row in report.rows] == [okx.FlattenState.UNKNOWN] * 2
+    assert report.seconds < 3.0
+    assert len(report.notes) == 1
+    assert "50120" in report.notes[0]

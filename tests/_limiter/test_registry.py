@@ -4,17 +4,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
-from functools import lru_cache
 
 import pytest
 
 from okx_async import Limiter, NotSentError, Quota, Slot, SlotTimeoutError
-from okx_async._limiter import limiter as _limiter
 from okx_async._limiter import shared_key
 from okx_async._limiter.bucket import Rule
-from okx_async._limiter.limiter import default_limiter
 from okx_async._limiter.registry import KeyRegistry
 from tests._limiter.scenes import Clock, Elsewhere, hold, in_a_new_loop, steps, take
 
@@ -361,11 +357,6 @@ def test_threads_making_keys_at_once_get_one_bucket_for_each() -> None:
     assert sorted(owned) == sorted(f"k{i}" for i in range(200))
 
 
-def test_the_default_limiter_is_one_for_the_process() -> None:
-    assert default_limiter() is default_limiter()
-    assert default_limiter().quota == Quota(20, 2.0)
-
-
 def test_rules_of_equal_quotas_are_one_object(clock: Clock) -> None:
     async def rules() -> list[Rule]:
         registry = KeyRegistry(Rule(Quota()), clock)
@@ -373,13 +364,3 @@ def test_rules_of_equal_quotas_are_one_object(clock: Clock) -> None:
 
     first, second = asyncio.run(rules())
     assert first is second
-
-
-def test_threads_that_ask_at_the_same_moment_get_one_default_limiter(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow() -> Limiter:
-        time.sleep(0.05)
-        return Limiter()
-
-    monkeypatch.setattr(_limiter, "_default_limiter", lru_cache(maxsize=1)(slow))
-    with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(lambda _: default_limiter(), range(8)))) == 1
