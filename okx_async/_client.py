@@ -168,7 +168,8 @@ class Client:
             mgn_mode: "cross" or "isolated".
             pos_side: "long" or "short" in long/short mode, else None or "net".
             ccy: The margin currency, needed for a cross MARGIN position.
-            auto_cxl: Whether the exchange shall cancel pending orders that are in the way.
+            auto_cxl: Whether the exchange shall cancel pending orders that are in the way. A refusal because of them is
+                repeated then, at most 3 times.
             cl_ord_id: Your own id of the order: 1 to 32 ASCII letters and digits.
             tag: Your own tag of the order: 1 to 16 ASCII letters and digits.
             priority: The lane in which it waits for its slot. PANIC goes ahead of every NORMAL waiter of its key.

@@ -80,6 +80,15 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
+def in_words(raised: BaseException) -> str:
+    """Return an exception of other code as text; its own words are left out if they cannot be had."""
+    try:
+        words = str(raised)
+    except Exception:  # noqa: BLE001 - a class may have a __str__ that raises
+        words = ""
+    return f"{type(raised).__name__}: {words}"
+
+
 def without_frames(error: _E) -> _E:
     """Return the error without traceback and context: their frames hold answers, readings and headers.
 

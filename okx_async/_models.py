@@ -44,7 +44,8 @@ class Outcome(Enum):
     FLAT = "maybe_flat"
     """The exchange knows no such position. Look at positions: a wrong margin mode or side is answered so, too."""
     NEEDS = "needs"
-    """Something else must happen first, as the error says (pending orders, size); not executed."""
+    """Something else must happen first, as the error says (pending orders, size); not executed. Repeated after a pause
+    only if it is for pending orders that `auto_cxl` has the exchange cancel."""
     FATAL = "fatal"
     """Needs a person or a change of code (key, permission, parameter); not executed, and repeating it cannot help."""
 

@@ -9,9 +9,10 @@ what a program registers that imports it at its head.
 
 import asyncio
 import atexit
+import os
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
@@ -43,6 +44,18 @@ async def in_own_thread(work: Callable[[], _T]) -> _T:
     except RuntimeError:  # the interpreter ends
         return work()
     return await done
+
+
+def unforked(lock: Lock) -> Lock:
+    """Return a lock that no forked child finds held by a thread which the child does not have."""
+
+    def release() -> None:
+        with suppress(RuntimeError):  # the fork was made behind Python's back: it was not acquired before
+            lock.release()
+
+    if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=release)
+    return lock
 
 
 def at_end(act: Callable[[], object]) -> None:

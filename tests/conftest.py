@@ -22,7 +22,7 @@ from okx_async._calls.wiring import wire_caller
 from okx_async._http.bodies import Reply
 from okx_async._http.inflight import InFlight
 from okx_async._http.transport import Transport
-from okx_async._limiter.limiter import _default_limiter
+from okx_async._limiter.default import _default_limiter
 from okx_async._rest.requests import ApiRequest
 from okx_async.simulator import Clock, JournalRow, Network, SimulatedExchange, VirtualLoop, run
 from okx_async.simulator import Path as Way

@@ -27,7 +27,7 @@ from okx_async import (
     Priority,
     SlotTimeoutError,
 )
-from okx_async._limiter.limiter import default_limiter
+from okx_async._limiter.default import default_limiter
 from okx_async._rest.requests import CLOSE_PATH, POSITIONS_PATH
 from tests.conftest import World
 

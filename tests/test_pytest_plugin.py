@@ -12,7 +12,7 @@ import pytest
 import okx_async as okx
 from okx_async import pytest_plugin
 from okx_async._calls import wiring
-from okx_async._limiter.limiter import default_limiter
+from okx_async._limiter.default import default_limiter
 from okx_async.simulator import Network, SimulatedExchange, VirtualLoop
 from tests.cli.warm import PYTEST, Nursery, program
 

@@ -2,12 +2,13 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from okx_async._threads import in_own_thread
+from okx_async._threads import in_own_thread, unforked
 
 PROGRAM = """
 import atexit, asyncio, os, sys
@@ -102,3 +103,14 @@ def test_a_function_of_the_programs_end_may_close_positions_though_limits_are_sh
     assert run(PROGRAM, order) == "['before', 'at the end']\n"
     if order == "after":  # what became of its request was told: else its slot is out as if it had died
         assert run(TOLD) == "0\n"
+
+
+def test_a_lock_may_be_released_by_a_child_that_was_forked_behind_pythons_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks: dict[str, Callable[[], None]] = {}
+    monkeypatch.setattr("os.register_at_fork", lambda **given: hooks.update(given), raising=False)
+    lock = unforked(threading.Lock())
+    hooks["after_in_child"]()
+    hooks["before"]()
+    assert lock.locked()
+    hooks["after_in_child"]()
+    assert not lock.locked()

@@ -22,6 +22,7 @@ class AttemptState:
         "begun",
         "classified",
         "deadline",
+        "earlier",
         "holds_connection",
         "key",
         "keys",
@@ -39,6 +40,8 @@ class AttemptState:
     def __init__(self, wire: InFlight, permit: Callable[[], Awaitable[float | None]] | None = None) -> None:
         self.wire = wire
         self.permit = permit
+        self.earlier = 0
+        """The cancellations of its task that were met before its call."""
         self.keys: tuple[Key, ...] = ()
         """The keys that it takes a slot of."""
         self.key: Key | None = None

@@ -12,14 +12,21 @@ from copy import copy
 from typing import Any, Final, TypeVar
 
 from okx_async._calls.attempt import AttemptState
-from okx_async._calls.cancellations import cancellations, ends_task, running_task
+from okx_async._calls.cancellations import earlier_cancellations, ends_task, running_task
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.interruptions import meet_cancellation, note_sent, unforeseen
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
 from okx_async._calls.reports import Reports
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
-from okx_async._errors import AuthenticationError, NotSentError, OkxError, OutcomeUnknownError, SlotTimeoutError
+from okx_async._errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    NotSentError,
+    OkxError,
+    OutcomeUnknownError,
+    SlotTimeoutError,
+)
 from okx_async._limiter.slots import SlotSource
 from okx_async._log import logger
 from okx_async._models import Attempt, ClosePosition, Outcome
@@ -102,13 +109,14 @@ class Caller:
             made: The attempts of this close in earlier calls, for the records.
         """
         deadline = None if max_wait is None else asyncio.get_running_loop().time() + max_wait
-        earlier = cancellations()
+        earlier = await earlier_cancellations()
         attempts: list[Attempt] = []
         failure: OkxError | None = None
         retry: RetryPolicy | None = None
         pause: float | None = 0.0
         while pause is not None:
             attempt = self._sender.new_attempt(permit)
+            attempt.earlier = earlier
             attempt.may_connect_late = max_wait == 0 and failure is None
             self._reports.watch(attempt)
             attempt.wire.confirm_write = turn.write if confirm_write is None and turn is not None else confirm_write
@@ -121,7 +129,7 @@ class Caller:
                 finally:
                     if turn is not None:
                         turn.ended(attempt.outcome)
-            except (NotSentError, AuthenticationError) as unsent:
+            except (NotSentError, AuthenticationError, InvalidRequestError) as unsent:
                 if failure is None or isinstance(unsent, AuthenticationError):
                     raise _named(unsent, request, max_wait, tuple(attempts)) from unsent.__cause__
                 failure.attempts = tuple(attempts)
@@ -130,9 +138,9 @@ class Caller:
                 self._streaks.accepted(attempt.key, attempt.begun + attempt.waited)
                 await meet_cancellation(earlier, request, attempt)
                 return attempt.answer, tuple(attempts)
-            retry = retry or RetryPolicy(writes=request.writes)
+            retry = retry or RetryPolicy(writes=request.writes, auto_cxl=close is not None and close.auto_cxl)
             if failure is None or attempt.wire.may_have_left:
-                no_swaps = not self._has_swaps and _names_a_swap(request)
+                no_swaps = not self._has_swaps and request.names_a_swap
                 listed = confirm_write is not None  # flatten and confirm take their words from a reading
                 failure = _failure(request, attempt, tuple(attempts), close, listed=listed, no_swaps=no_swaps)
             else:
@@ -168,7 +176,7 @@ class Caller:
                 request, attempt, self._uid_lookup, priority=priority, deadline=deadline, pause=pause
             )
         except BaseException as raised:
-            if ends_task(raised, task):
+            if ends_task(raised, task, attempt.earlier):
                 note_sent(raised, request, attempt)
                 raise
             if attempt.classified is not None:  # what the answer says wins
@@ -213,7 +221,9 @@ class Caller:
         pause = retry.pause(attempt.outcome, code, self.draw())
         if pause is None or attempt.wire.loop.time() + pause > deadline:
             return None
-        if attempt.outcome is Outcome.CLOCK and not await self._in_time(self._set_clock(asked), deadline):
+        if attempt.outcome is Outcome.CLOCK and not await self._in_time(
+            self._set_clock(asked, attempt.earlier), deadline
+        ):
             return None
         return None if once else pause  # a caller that repeats by its own rule finds the clock set
 
@@ -235,7 +245,7 @@ class Caller:
                 async with asyncio.timeout_at(until):
                     await self._limiter.block(key, seconds, refused=attempt.outcome is Outcome.RATE)
             except BaseException as failure:
-                if ends_task(failure, task):
+                if ends_task(failure, task, attempt.earlier):
                     if attempt.outcome is Outcome.UNKNOWN:
                         note_sent(failure, request, attempt)
                     raise
@@ -250,13 +260,14 @@ class Caller:
         except TimeoutError:
             return False
 
-    async def _set_clock(self, asked: int) -> bool:
+    async def _set_clock(self, asked: int, earlier: int) -> bool:
         """Ask the exchange for its time, once for all calls that were refused; return whether it answered."""
         async with self._setting_clock:
             if self._clock.asked != asked:  # another call has asked since this one was signed
                 return self._clock.learnt > asked
             self._clock.refused()
             attempt = self._sender.new_attempt()
+            attempt.earlier = earlier
             deadline = asyncio.get_running_loop().time() + CLOCK_WAIT
             try:
                 await self._try(
@@ -336,8 +347,3 @@ def _failure(
     if request.writes and isinstance(failure, OutcomeUnknownError):
         logger.warning("%s", failure)
     return failure
-
-
-def _names_a_swap(request: ApiRequest) -> bool:
-    """Return whether a request is about a SWAP id, as a close or in its query."""
-    return request.label.endswith("-SWAP") or "-SWAP" in request.path

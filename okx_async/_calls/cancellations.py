@@ -21,20 +21,35 @@ def cancellations() -> int:
     return 0 if task is None else task.cancelling()
 
 
-def is_being_cancelled() -> bool:
-    """Return whether the running task was asked to end: else a CancelledError is of something that it has awaited."""
+async def earlier_cancellations() -> int:
+    """Return the `cancellations` that were met before: one that is on its way to the running task is met here.
+
+    A task that was cancelled may make calls in its `finally`. What ends these are further cancellations only.
+    """
+    if cancellations():
+        await asyncio.sleep(0)
+    return cancellations()
+
+
+def is_being_cancelled(earlier: int = 0) -> bool:
+    """Return whether the running task was asked to end: else a CancelledError is of something that it has awaited.
+
+    Args:
+        earlier: The `cancellations` that do not count, since they were met before.
+    """
     task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    return task is None or task.cancelling() > earlier
 
 
-def ends_task(raised: BaseException, task: asyncio.Task[object] | None) -> bool:
+def ends_task(raised: BaseException, task: asyncio.Task[object] | None, earlier: int = 0) -> bool:
     """Return whether this goes on its way: a stop, a cancellation of the task itself, or the end of its coroutine.
 
     Args:
         raised: What was raised inside the task.
         task: The task. Its coroutine is closed from outside of it: a GeneratorExit that comes up while it runs is of
             other code.
+        earlier: The `earlier_cancellations` of the task.
     """
     if isinstance(raised, GeneratorExit):
         return task is None or running_task() is not task
-    return isinstance(raised, STOPS) or (isinstance(raised, asyncio.CancelledError) and is_being_cancelled())
+    return isinstance(raised, STOPS) or (isinstance(raised, asyncio.CancelledError) and is_being_cancelled(earlier))

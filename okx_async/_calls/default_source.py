@@ -3,7 +3,7 @@
 import os
 from typing import Final
 
-from okx_async._limiter import limiter as own
+from okx_async._limiter import default as own
 from okx_async._limiter.slots import SlotSource
 
 VARIABLE: Final = "OKX_LIMITS"

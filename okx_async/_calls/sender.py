@@ -137,6 +137,8 @@ class Sender:
         except _InDoubt:
             pass
         except TimeoutError:
+            if not wire.expired:  # a limiter's own
+                raise
             self._ended(request, attempt)
         finally:
             self._leave(attempt)

@@ -7,6 +7,7 @@ from copy import copy
 from okx_async._calls.identity import Identity
 from okx_async._errors import AuthenticationError, OkxError
 from okx_async._log import DEBUG, WARNING, logger
+from okx_async._rest.codes import NO_PERMISSION
 
 PATIENCE = 1.0
 """Seconds that a close waits for the first answer, counted from the question, not from the close."""
@@ -88,8 +89,7 @@ class UidLookup:
             try:
                 user_id = await self._fetch()
             except AuthenticationError as error:
-                # 50120 is a key that may not read: whether it may trade is for the close to find out.
-                if error.code != "50120":
+                if error.code != NO_PERMISSION:  # whether such a key may trade is for the close to find out
                     # Waiting calls raise the error. With a given user id there are none, so it is logged louder.
                     logger.log(DEBUG if self._given is None else WARNING, "account/config: %s", error)
                     _tell(first, error)

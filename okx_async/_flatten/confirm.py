@@ -6,20 +6,19 @@ exchange decides. Positions are then read until it is gone, but the close is nev
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from math import inf
 from typing import Final
 
 from okx_async._calls.caller import Caller
+from okx_async._calls.interruptions import keeps_notes, note_unproven
 from okx_async._calls.on_wire import CloseTurn
 from okx_async._errors import CloseInProgressError, NothingToCloseError, OkxError, OutcomeUnknownError, RejectedError
-from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine, note_unproven
+from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine
 from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import PROOF_GAP, SHORT_PROOF_GAP, Leg, read_pause
 from okx_async._flatten.report import FlattenState
-from okx_async._models import ClosedPosition, ClosePosition, Outcome, Position
+from okx_async._models import Attempt, ClosedPosition, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest import requests
 from okx_async._rest.records import closed_position
@@ -62,7 +61,7 @@ async def close_and_confirm(
         engine.read_by = engine.send_by + confirm_timeout  # until an answer says when
         read_wait = min(read_wait, max_wait / 2)  # a reading that does not come must leave time for the close
     try:
-        async with _ending(engine):
+        async with keeps_notes(engine.aclose):
             await engine.reader.read_since(begun, begun + read_wait, request.inst_id)
             reading = engine.reader.latest
             found = [] if reading is None else _matching(request, reading)
@@ -86,31 +85,12 @@ async def close_and_confirm(
             else:
                 taken = True
                 if not await _watch_until_gone(engine, request, loop.time() + confirm_timeout):
-                    text = f"accepted, but not proven closed in {confirm_timeout:g} s: look at positions"
-                    raise OutcomeUnknownError(f"{request.inst_id}: {text}", attempts=attempts)
+                    raise _unproven(engine, request, confirm_timeout, attempts)
             return replace(closed_position(answer, request, attempts), flat=True)
     except asyncio.CancelledError as cancelled:
         engine.add_notes(cancelled)
         if taken:
             note_unproven(cancelled, request.inst_id)
-        raise
-
-
-@asynccontextmanager
-async def _ending(engine: CloseEngine) -> AsyncIterator[None]:
-    """End the engine after the block; a second cancellation meanwhile keeps the notes of the first."""
-    notes: list[str] = []
-    try:
-        try:
-            yield
-        except asyncio.CancelledError as cancelled:
-            notes += getattr(cancelled, "__notes__", ())
-            raise
-        finally:
-            await engine.aclose()
-    except asyncio.CancelledError as cancelled:
-        for note in () if getattr(cancelled, "__notes__", ()) else notes:
-            cancelled.add_note(note)
         raise
 
 
@@ -137,8 +117,17 @@ async def confirm_accepted(
         raise
     finally:
         await engine.aclose()
-    text = f"accepted, but not proven closed in {confirm_timeout:g} s: look at positions"
-    raise OutcomeUnknownError(f"{request.inst_id}: {text}", attempts=accepted.attempts)
+    raise _unproven(engine, request, confirm_timeout, accepted.attempts)
+
+
+def _unproven(
+    engine: CloseEngine, request: ClosePosition, seconds: float, attempts: tuple[Attempt, ...]
+) -> OutcomeUnknownError:
+    """Return the error of an accepted close without proof."""
+    failure = engine.reader.failure
+    why = f": positions could not be read ({failure})" if engine.reads_over and failure is not None else ""
+    text = f"accepted, but not proven closed{why or f' in {seconds:g} s'}; look at positions"
+    return OutcomeUnknownError(f"{request.inst_id}: {text}", attempts=attempts)
 
 
 async def _follow(engine: CloseEngine, leg: Leg) -> None:
@@ -148,7 +137,7 @@ async def _follow(engine: CloseEngine, leg: Leg) -> None:
         await engine.follow(leg)
         at, now = leg.proof_at, loop.time()
         unseen = leg.guard.may_move and leg.guard.observation is None
-        if leg.proven or engine.stop_error or now >= engine.read_by or (at is None and not unseen):
+        if leg.proven or engine.stop_error or engine.reads_over or now >= engine.read_by or (at is None and not unseen):
             return
         await asyncio.sleep(SHORT_PROOF_GAP if at is None else max(0.0, at - now))
         await engine.reader.read_since(loop.time(), engine.read_by, leg.before.inst_id)
@@ -162,6 +151,9 @@ async def _watch_until_gone(engine: CloseEngine, request: ClosePosition, by: flo
     reads = 0
     while True:
         was_read = await engine.reader.read_since(loop.time(), by, request.inst_id)
+        engine.check_stopped()
+        if engine.reads_over:
+            return False
         reading = engine.reader.latest
         if was_read and reading is not None:
             if _matching(request, reading) or _may_match(request, reading):

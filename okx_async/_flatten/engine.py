@@ -10,6 +10,7 @@ from math import inf
 from typing import Final
 
 from okx_async._calls.caller import Caller
+from okx_async._calls.interruptions import note_unproven
 from okx_async._calls.on_wire import CloseTurn, SharedClose, address_named
 from okx_async._calls.sender import WithheldError
 from okx_async._errors import (
@@ -28,6 +29,7 @@ from okx_async._log import ERROR, WARNING, logger
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest import requests
+from okx_async._rest.codes import NO_PERMISSION
 from okx_async._rest.records import closed_position
 from okx_async._rest.responses import Answer
 
@@ -76,8 +78,8 @@ class CloseEngine:
         """The last acceptance of each leg."""
         self.stop_error: OkxError | None = None
         """Why nothing is sent any more."""
-        self._reads_over = False
-        """Whether nothing can be read any more either."""
+        self.reads_over = False
+        """Whether nothing can be read any more."""
         self._requests: dict[Leg, ClosePosition] = {}
         self._shared: dict[Leg, SharedClose] = {}
         """The closes of a flatten that other calls may join."""
@@ -104,7 +106,9 @@ class CloseEngine:
                 by = self.send_by if move is Move.SEND else self.read_by
                 if move is Move.DONE or now >= by:
                     break
-                if self.stop_error and (move is Move.SEND or self._reads_over or not leg.pending):
+                if self.reads_over and (move is Move.READ or not leg.may_send_blind):
+                    break
+                if self.stop_error and (move is Move.SEND or not leg.pending):
                     break
                 if at > now:
                     await asyncio.sleep(min(at, by) - now)
@@ -129,13 +133,14 @@ class CloseEngine:
                 leg.halt(_of_leg(error, leg))
 
     def check_stopped(self) -> None:
-        """Stop if the API key is refused or the client was closed."""
+        """Stop if the API key is refused or the client was closed; one that may not read may close all the same."""
         failure = self.reader.failure
         if isinstance(failure, AuthenticationError):
-            self._reads_over = True
-            self.stop(failure)
+            self.reads_over = True
+            if failure.code != NO_PERMISSION:
+                self.stop(failure)
         elif self._calls.closing:
-            self._reads_over = True
+            self.reads_over = True
             self.stop(NotSentError("the client was closed: nothing more is sent"))
 
     def add_notes(self, raised: BaseException) -> None:
@@ -341,9 +346,3 @@ def _of_leg(error: OkxError, leg: Leg) -> OkxError:
         return error
     text = f"{leg.before.inst_id}: nothing was sent: the API key is refused ({error.code}: {error.message})"
     return type(error)(text, code=error.code, status=error.status, message=error.message)
-
-
-def note_unproven(raised: BaseException, inst_id: str) -> None:
-    """Note, also in the log, that a close was taken, or may have been, and its position is not proven gone."""
-    raised.add_note(f"{inst_id}: already sent, not proven closed")
-    logger.warning("%s: cancelled after it was sent, not proven closed", inst_id)

@@ -14,6 +14,7 @@ from okx_async._callbacks import notify, unawaited
 from okx_async._calls.caller import Caller
 from okx_async._calls.cancellations import cancellations
 from okx_async._calls.gather import gather_in_turns
+from okx_async._calls.interruptions import keeps_notes
 from okx_async._errors import InvalidRequestError
 from okx_async._flatten.arguments import FlattenArguments
 from okx_async._flatten.engine import CloseEngine
@@ -85,32 +86,29 @@ class FlattenRun:
 
         A CancelledError has a note for each position of which a close is on the wire, or was taken and is not proven.
         """
-        engine = self._engine
+        engine, cancels = self._engine, self._cancels
+        ends = (engine.aclose,) if cancels is None else (engine.aclose, cancels.aclose)
         try:
-            try:
+            async with keeps_notes(*ends):
                 first = self._first = await engine.reader.read_first(self._deadline - self._begun)
                 check_listed(self._inst_ids or (), first.inst_ids)
                 self._add_legs(first, [position for position in first.positions if self._selected_at_first(position)])
-                if self._cancels is not None:
-                    self._cancels.begin(first.positions, self._deadline)
+                if cancels is not None:
+                    cancels.begin(first.positions, self._deadline)
                 done = False
                 while not done:
                     await gather_in_turns(engine.follow, [leg for leg in engine.legs if self._has_work(leg)])
                     done = await self._read_last(first)
-                    if done and self._cancels is not None and not self._looked_again:
+                    if done and cancels is not None and not self._looked_again:
                         self._looked_again = True
-                        done = await self._finish_orders(self._cancels, first)
-            finally:
-                await engine.aclose()
-                if self._cancels is not None:
-                    await self._cancels.aclose()
+                        done = await self._finish_orders(cancels, first)
             report = self._report()
             if cancellations() > self._cancellations:
                 await asyncio.sleep(0)  # `on_progress` asked for it: it would end the task later, without notes
         except BaseException as raised:
             engine.add_notes(raised)
-            if self._cancels is not None:
-                for note in set(self._cancels.in_doubt) - set(getattr(raised, "__notes__", ())):
+            if cancels is not None:
+                for note in set(cancels.in_doubt) - set(getattr(raised, "__notes__", ())):
                     raised.add_note(note)
             raise
         return report
@@ -187,7 +185,7 @@ class FlattenRun:
             self._last = None
             was_read = await self._read_all(loop.time(), self._read_by)
         engine.check_stopped()
-        over = loop.time() >= self._deadline
+        over = loop.time() >= self._deadline or engine.reads_over
         if engine.stop_error is not None:  # nothing is sent any more, but a position that seems gone may be proven gone
             over = over or not was_read or not any(leg.proof_at is not None and not leg.proven for leg in engine.legs)
         if not was_read or engine.reader.latest is None:
@@ -303,9 +301,10 @@ class FlattenRun:
         if self._on_progress is not None:
             for row in rows:
                 notify(self._on_progress, row)
-        report = FlattenReport(
-            flat=flat, rows=tuple(rows), open_orders=self._orders_left(rows), seconds=now - self._begun
-        )
+        failure = self._engine.reader.failure if last is None else None
+        unread = () if failure is None else (f"positions could not be read at the end: {failure}",)
+        left = self._orders_left(rows)
+        report = FlattenReport(flat=flat, rows=tuple(rows), open_orders=left, seconds=now - self._begun, notes=unread)
         cancels = self._cancels
         if cancels is None:
             return report
@@ -314,7 +313,7 @@ class FlattenRun:
             cancelled=tuple(cancels.taken.values()),
             cancel_codes=dict(cancels.codes),
             appeared=tuple(self._appeared),
-            notes=(*cancels.notes, *self._arguments.failures, *self._note_orders_left()),
+            notes=(*unread, *cancels.notes, *self._arguments.failures, *self._note_orders_left()),
         )
 
     def _note_orders_left(self) -> list[str]:

@@ -18,7 +18,7 @@ from okx_async._errors import OkxError, RejectedError
 from okx_async._flatten.guard import Guard, Observation, Reading, address_of, is_flat
 from okx_async._flatten.report import FLAT_STATES, FlattenRow, FlattenState
 from okx_async._models import Attempt, Outcome, Position
-from okx_async._rest.codes import base_code
+from okx_async._rest.codes import LIFTED_BY_AUTO_CXL, base_code
 from okx_async._rest.retry import RetryPolicy
 
 PROOF_GAP: Final = 0.2
@@ -35,8 +35,6 @@ MAX_UNCHANGED: Final = 3
 """Closes in a row that the exchange takes and that change nothing; then no further one is sent."""
 
 DUST: Final = frozenset({"51020", "51120", "51121", "51132"})
-LIFTED_BY_AUTO_CXL: Final = frozenset({"51112", "51115", "51117", "51125", "51126", "51148", "51168", "51205", "51206"})
-"""Refusals because of pending orders: with auto_cxl they mean "not cancelled yet", so the close is tried again."""
 
 _TAKEN: Final = frozenset({Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.WAIT})
 _DOUBTS: Final = frozenset({Outcome.UNKNOWN, Outcome.FLAT, Outcome.WAIT, Outcome.FROZEN})

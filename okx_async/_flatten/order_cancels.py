@@ -11,7 +11,7 @@ from typing import Final
 
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import gather_in_turns, wait_ended
-from okx_async._errors import NotSentError, OkxError, RateLimitedError, RejectedError, UnavailableError
+from okx_async._errors import NotSentError, OkxError, RateLimitedError, RejectedError, UnavailableError, in_words
 from okx_async._flatten.open_orders import Listed, read_lists
 from okx_async._flatten.order_roles import orders_to_cancel
 from okx_async._log import logger
@@ -100,7 +100,7 @@ class OrderCancels:
             await gather_in_turns(cancel_kind, range(len(_KINDS)))
         except Exception as unforeseen:
             logger.exception("pending orders could not be cancelled")
-            self.notes[f"pending orders could not be cancelled: {type(unforeseen).__name__}: {unforeseen}"] = None
+            self.notes[f"pending orders could not be cancelled: {in_words(unforeseen)}"] = None
 
     async def _cancel_kind(
         self, lists: Sequence[OrderList], positions: Sequence[Position], by: float, *, flat: bool

@@ -5,7 +5,7 @@ next. Each reading is passed to `on_reading` before a waiting task goes on, so t
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import inf
@@ -13,7 +13,7 @@ from typing import Final
 
 from okx_async._calls.caller import Caller
 from okx_async._calls.gather import wait_ended
-from okx_async._errors import OkxError, SlotTimeoutError
+from okx_async._errors import OkxError, OutcomeUnknownError, SlotTimeoutError
 from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import read_pause
 from okx_async._flatten.named import named_or_all
@@ -23,6 +23,7 @@ from okx_async._quota import Priority
 from okx_async._rest import records, requests
 from okx_async._rest.rate_keys import check_filter_id, check_listed
 from okx_async._rest.responses import Answer
+from okx_async._rest.retry import MAX_REPEATS
 
 CLOSE_WAIT: Final = 0.1
 """Seconds that a reading waits for closes on the wire: begun before their answers, it would not count for them."""
@@ -188,9 +189,12 @@ class PositionReader:
             return inf
 
         async def read(named: Sequence[str] | None) -> Reading:
-            left = max(0.0, by - loop.time())
-            answer, _ = await self._calls.call(requests.positions(named), self._priority, left, once=once, permit=stamp)
-            return _reading(started, answer, named, latest)
+            async def ask() -> Answer:
+                left, question = max(0.0, by - loop.time()), requests.positions(named)
+                answer, _ = await self._calls.call(question, self._priority, left, once=once, permit=stamp)
+                return answer
+
+            return await _asked_again(ask, lambda answer: _reading(started, answer, named, latest), 0.0 if once else by)
 
         reading = await named_or_all(read, inst_ids, answers)
         if inst_ids is not None and reading.complete:  # a name was refused, and would be again
@@ -214,8 +218,11 @@ async def list_positions(
     names = frozenset(inst_ids or ())
 
     async def read(page: Sequence[str] | None) -> Reading:
-        answer, _ = await calls.call(requests.positions(page), Priority.NORMAL, None)
-        return _reading(0.0, answer, page)
+        async def ask() -> Answer:
+            answer, _ = await calls.call(requests.positions(page), Priority.NORMAL, None)
+            return answer
+
+        return await _asked_again(ask, lambda answer: _reading(0.0, answer, page))
 
     readings: list[Reading] = []
     for page in pages:
@@ -242,6 +249,29 @@ async def read_positions(calls: Caller, inst_ids: Sequence[str] | None) -> list[
     if odd:
         raise records.unreadable_positions(odd)
     return found
+
+
+async def _asked_again(
+    ask: Callable[[], Awaitable[Answer]], reading: Callable[[Answer], Reading], by: float = inf
+) -> Reading:
+    """Return the reading of an answer; one that is no list of positions is asked for again, as other odd answers are.
+
+    Args:
+        ask: Asks, repeats included.
+        reading: Returns the reading of an answer, or raises OutcomeUnknownError.
+        by: Until when to ask again, by the loop's clock.
+    """
+    loop = asyncio.get_running_loop()
+    for count in range(MAX_REPEATS):
+        answer = await ask()
+        try:
+            return reading(answer)
+        except OutcomeUnknownError as odd:
+            if loop.time() + read_pause(count) >= by:
+                raise
+            logger.warning("to be repeated: %s", odd)
+        await asyncio.sleep(read_pause(count))
+    return reading(await ask())
 
 
 def _reading(started: float, answer: Answer, inst_ids: Sequence[str] | None, latest: float = inf) -> Reading:

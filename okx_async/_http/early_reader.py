@@ -4,7 +4,6 @@ They are functions of the program's: they may raise, take their time, or read th
 read, nothing that they do makes its outcome unknown.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -60,7 +59,9 @@ class EarlyReader:
 
     def survives(self, raised: BaseException) -> bool:
         """Return whether what the session's own functions raised changes nothing, since the answer was read before."""
-        if self.response is None or self._wire.given_up or not isinstance(raised, Exception | asyncio.CancelledError):
+        if self.response is None or self._wire.given_up or isinstance(raised, KeyboardInterrupt | SystemExit):
+            return False
+        if isinstance(raised, GeneratorExit) and not self._wire.is_running:  # its coroutine is closed from outside
             return False
         frame = raised.__traceback__
         while frame is not None and frame.tb_next is not None:

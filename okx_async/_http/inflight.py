@@ -124,6 +124,14 @@ class InFlight:
         task = self._task
         return self.ended or self.expired or task is None or task.cancelling() > self._cancelling
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its task is the one that runs now."""
+        try:
+            return self._task is not None and asyncio.current_task() is self._task
+        except RuntimeError:  # no event loop
+            return False
+
     def limit(self, seconds: float | None) -> None:
         """End the attempt in so many seconds from now; None: not by time."""
         if self.expired or (self.ended and not self.may_have_left):

@@ -39,5 +39,9 @@ class WriteBatch:
         now, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
         if self._waiting:
             loop.call_soon(self._write, loop)
-        for request in [each for each in now if each.ask()]:
-            request.hand_over()
+        asked: list[Writing] = []
+        try:
+            asked += (each for each in now if each.ask())
+        finally:  # what ends the program here must not leave requests unwritten that count as sent
+            for request in asked:
+                request.hand_over()

@@ -13,6 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.connector import Connection
 
+from okx_async._errors import in_words
 from okx_async._http.failures import PROXY_HUNG_UP
 from okx_async._http.inflight import InFlight
 from okx_async._http.protocol import AskedProtocol
@@ -160,8 +161,10 @@ class WriteGate:
         wire.awaiting()
         try:
             forbidden = wire.forbidden()
-        except Exception as error:  # noqa: BLE001 - it is this request's, and others are written in this step
-            forbidden = f"{type(error).__name__}: {error}"
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is this request's, and others are written in this step
+            forbidden = in_words(error)
         if forbidden:
             self._forbidden = True
             return self._refuse(forbidden)

@@ -5,12 +5,10 @@ settled, refunded or in doubt. A second mark is an error that changes nothing.
 """
 
 import sys
-import threading
 import time
 from asyncio import get_running_loop
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from functools import lru_cache
 from math import inf
 from types import TracebackType
 from typing import Final, NoReturn, Self
@@ -22,7 +20,7 @@ from okx_async._limiter.registry import KeyRegistry, every
 from okx_async._limiter.slots import Statistics
 from okx_async._limiter.waiters import Verdict
 from okx_async._quota import Priority, Quota
-from okx_async._validation import check_pause, check_slot
+from okx_async._validation import check_callback, check_pause, check_slot
 
 PANIC: Final = Priority.PANIC
 
@@ -57,6 +55,7 @@ class Limiter:
         clock: Callable[[], float] = FINE_CLOCK,
     ) -> None:
         self._rule = Rule(quota, rtt_floor, doubt_grace, guard)
+        check_callback("clock", clock, or_none=False)
         self._quota = quota
         self._clock = clock
         self._registry = KeyRegistry(self._rule, clock)
@@ -65,6 +64,11 @@ class Limiter:
     def quota(self) -> Quota:
         """The quota of every key that is not given another one."""
         return self._quota
+
+    @property
+    def closed(self) -> bool:
+        """Whether the limiter was closed, so that it grants nothing more."""
+        return self._registry.closed
 
     @property
     def linger(self) -> float:
@@ -317,17 +321,3 @@ class LimiterSlot:
             wait=wait,
             key=self._key,
         )
-
-
-@lru_cache(maxsize=1)
-def _default_limiter() -> Limiter:
-    return Limiter()
-
-
-_MAKING_DEFAULT = threading.Lock()
-
-
-def default_limiter() -> Limiter:
-    """Return the limiter that all clients of this process share unless they are given another."""
-    with _MAKING_DEFAULT:  # threads may ask for it at the same moment
-        return _default_limiter()

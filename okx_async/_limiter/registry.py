@@ -53,7 +53,7 @@ class KeyRegistry:
         self.queues: dict[Hashable, Queue] = {}
         """By key; of several loops, the queue of the one that used the key last."""
         self._sweep_order: deque[tuple[Hashable, Bucket]] = deque()  # every key once, the next to be checked first
-        self._inherited: dict[Hashable, Bucket] = {}  # what the parent had out when this process was forked
+        self._inherited: dict[Hashable, Bucket] = {}  # what the parent, or the limiter before, had out
         self.closed = False
         with _REGISTRIES_LOCK:
             _REGISTRIES.add(self)
@@ -111,21 +111,31 @@ class KeyRegistry:
     def close(self) -> list[Queue]:
         """Refuse every key from now on, and return the queues that were in use."""
         self.closed = True
+        self._inherit()
         queues, self.queues = [each for queue in self.queues.values() for each in every(queue)], {}
         self._sweep_order.clear()
         return queues
 
+    def succeed(self, closed: "KeyRegistry") -> None:
+        """Count what a registry before this one, which was closed, had out."""
+        self._inherited.update(closed._inherited)  # noqa: SLF001 - of this class
+
     def begin_in_child(self) -> None:
         """Begin anew in a forked child."""
-        now = self.clock()
         self._inherited.clear()
-        for key, queue in self.queues.items():
-            if not queue.bucket.idle(now):
-                self._inherited[key] = queue.bucket.adopted(now)
+        self._inherit()
+        for queue in self.queues.values():
             for each in every(queue):
                 each.abandon()
         self.queues = {}
         self._sweep_order.clear()
+
+    def _inherit(self) -> None:
+        """Note what is out, for what counts it from here on."""
+        now = self.clock()
+        for key, queue in self.queues.items():
+            if not queue.bucket.idle(now):
+                self._inherited[key] = queue.bucket.adopted(now)
 
     def _claim(self, key: Hashable, quota: Quota | None) -> Queue:
         """Return the queue of `key` for the running loop, which is new unless the loop shares the key with others."""

@@ -2,7 +2,8 @@
 
 Two readers: orjson for what is plain, which is nearly everything, and the standard library's for what strict JSON
 forbids and people can read all the same: half a surrogate pair, control characters, NaN, a byte order mark, other
-encodings, bytes behind the end. Only the second one sees a key that stands twice in one object.
+encodings, bytes behind the end, quotation marks within words, a comma too many. Only the second one sees a key that
+stands twice in one object.
 """
 
 import json
@@ -31,6 +32,11 @@ CUT: Final = "(nested too deep)"
 """What stands in place of a list or an object below MOST_DEEP levels, unless it is empty."""
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]++|[\]}]++', re.DOTALL)
 """Runs of brackets, and texts, whose brackets are none."""
+_MARKS: Final = re.compile(r'\\.|"|,(?=\s*+[}\]])', re.DOTALL)
+"""Quotation marks, and commas that nothing follows; what is escaped is none of them."""
+_GOES_ON: Final = re.compile(r"\s*+(?:[:,}\]]|\Z)")
+_MOST_REPAIRED: Final = 1 << 16
+"""Characters of a body that is repaired: it takes a microsecond for each mark, and the words of a refusal are short."""
 _MOST_BRACKETS: Final = 100_000
 _HIDES_CODE: Final = re.compile(r"ode|\\")
 _NESTS: Final = frozenset({list, dict, tuple})
@@ -96,6 +102,11 @@ def _read_again(body: bytes, *, records: bool) -> tuple[Any, Codes]:
         except RecursionError:
             text = _shallow(text)
             value, end = decoder.raw_decode(text)
+        except ValueError:
+            if len(text) > _MOST_REPAIRED:
+                raise
+            text = _repaired(text)
+            value, end = decoder.raw_decode(text)
     except (ValueError, RecursionError):
         return None, codes
     _search(value, codes, records=records)
@@ -111,6 +122,31 @@ def _read_again(body: bytes, *, records: bool) -> tuple[Any, Codes]:
             break
         _search(another, codes, records=False)
     return value, codes
+
+
+def _repaired(text: str) -> str:
+    """Return JSON with its words' quotation marks escaped, and without commas that nothing follows.
+
+    A mark ends a text only where JSON goes on behind it; where that is not clear, the result is no JSON either.
+    """
+    kept: list[str] = []
+    kept_to = 0
+    within = False
+    for found in _MARKS.finditer(text):
+        mark = found[0]
+        if mark[0] == ",":
+            if not within:
+                kept.append(text[kept_to : found.start()])
+                kept_to = found.end()
+        elif mark[0] == '"':
+            if not within:
+                within = True
+            elif _GOES_ON.match(text, found.end()):
+                within = False
+            else:
+                kept += text[kept_to : found.start()], "\\"
+                kept_to = found.start()
+    return "".join(kept) + text[kept_to:]
 
 
 def _shallow(text: str) -> str:

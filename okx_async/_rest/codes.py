@@ -202,6 +202,12 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
     {code: Code(outcome, meaning) for outcome, codes, meaning in _ROWS for code in _each(codes)}
 )
 
+NO_PERMISSION: Final = "50120"
+"""The API key lacks a permission: one that may not read may close all the same, and the other way round."""
+
 # Passing reasons that seldom pass soon: so many repeats at most, for close, confirm and flatten alike. The codes share
 # one count for each call, or for each position between closes that were taken. Independent of the step.
 FEW_REPEATS: Final[Mapping[str, int]] = MappingProxyType({"50005": 2, "50046": 3, "50062": 3})
+
+# Refusals because of pending orders. A close with auto_cxl has the exchange cancel these: "not cancelled yet".
+LIFTED_BY_AUTO_CXL: Final = frozenset({"51112", "51115", "51117", "51125", "51126", "51148", "51168", "51205", "51206"})

@@ -9,7 +9,7 @@ from typing import Final
 from yarl import URL
 
 from okx_async._errors import InvalidRequestError
-from okx_async._validation import short_repr
+from okx_async._validation import check_bool, short_repr
 
 _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 
@@ -38,6 +38,7 @@ def region_url(region: str) -> str:
 def host_of(region: str, base_url: str | None, *, allow_plain_http: bool = False) -> str:
     """Return the REST base: `base_url` if there is one, else that of the region; both are checked."""
     home = region_url(region)
+    check_bool("allow_plain_http", allow_plain_http)  # "false", of an environment, would allow it
     return home if base_url is None else check_base_url(base_url, allow_plain_http=allow_plain_http)
 
 

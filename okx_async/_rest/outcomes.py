@@ -14,7 +14,7 @@ from typing import Final
 
 from okx_async import _errors
 from okx_async._models import Attempt, ClosePosition, Outcome
-from okx_async._rest.codes import CODES, base_code
+from okx_async._rest.codes import CODES, NO_PERMISSION, base_code
 from okx_async._rest.remedies import (
     AUTO_CXL_NOTE,
     BY_HAND,
@@ -33,7 +33,6 @@ _REFUSING: Final = frozenset({*range(300, 400), 401, 403, 404, 405, 407})
 _PENDING: Final = frozenset({"51115", "51117", "51125", "51126"})
 _EXPIRED: Final = "51027"
 _UNLISTED: Final = "51001"
-_NO_PERMISSION: Final = "50120"
 _LOGIN_WANTED: Final = 407
 
 _CLASSES: Final[Mapping[Outcome, type[_errors.OkxError]]] = {
@@ -99,7 +98,7 @@ def error(
         step = READ_STEP if reading else CANCEL_STEP
     else:
         step = next_step(outcome, answer.code, words, close, listed=listed)
-    if reading and base == _NO_PERMISSION:
+    if reading and base == NO_PERMISSION:
         step = READ_PERMISSION_STEP
     elif reading and step == BY_HAND:  # the only words of the user's in it are ids
         step = NO_QUESTION_STEP

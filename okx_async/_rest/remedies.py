@@ -71,6 +71,7 @@ def next_step(
 _OPTION: Final = re.compile(
     r"\b(auto_cxl|mgn_mode|pos_side|cl_ord_id|base_url|max_wait|counts_as|connect_timeout|local_addr"
     r"|(?:ccy|tag|demo|region|proxy|timeout|deadline)(?==))(?:=True|='(\w+)'|=([\w.:]+)|=)?"
+    r"(?: \(--[\w -]+\))?"  # an option that the text names already
 )
 
 

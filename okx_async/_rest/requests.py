@@ -57,6 +57,11 @@ class ApiRequest:
         """Whether it may change something at the exchange."""
         return self.method != "GET"
 
+    @property
+    def names_a_swap(self) -> bool:
+        """Whether it is about a SWAP id, as a close or in its query."""
+        return self.label.endswith("-SWAP") or "-SWAP" in self.path
+
 
 # What the exit needs before its first close has tokens of its own (reserve), which only PANIC may take: nothing that a
 # strategy reads in a loop may stand before it.

@@ -1,9 +1,10 @@
 """The one rule of what is sent again, when and how often: for close, confirm and flatten alike.
 
-A request is sent again only if the exchange refused it for a passing reason or it never left this machine; a close
-whose outcome is unknown never is. Pauses grow exponentially and are drawn at random below their bound, so that callers
-that met the same trouble do not come back together. The pause of a throttled key is a block in the limiter, a window
-and a random part of one: with equal pauses two programs on one limit would march in step.
+A request is sent again only if the exchange refused it for a passing reason, such as pending orders that it has the
+exchange cancel, or it never left this machine; a close whose outcome is unknown never is. Pauses grow exponentially
+and are drawn at random below their bound, so that callers that met the same trouble do not come back together. The
+pause of a throttled key is a block in the limiter, a window and a random part of one: with equal pauses two programs
+on one limit would march in step.
 """
 
 import re
@@ -12,7 +13,7 @@ from math import isfinite
 from typing import Final
 
 from okx_async._models import Outcome
-from okx_async._rest.codes import FEW_REPEATS, base_code
+from okx_async._rest.codes import FEW_REPEATS, LIFTED_BY_AUTO_CXL, base_code
 from okx_async._rest.responses import Answer
 
 MAX_REPEATS: Final = 5
@@ -22,6 +23,8 @@ GUARDED_PAUSES: Final = (0.25, 1.0, 3.0, 7.0, 15.0)
 """Bounds (s) of the pauses of a guarded close. Six sends then cover at least 13 s of a flatten's usual 30 s."""
 UNCOUNTED_CAP: Final = 3.0
 """Longest pause (s) before a repeat that is not counted: an exit has 30 s, and must not sleep through its end."""
+PENDING_REPEATS: Final = 3
+"""Repeats after refusals because of orders that the close has cancelled: they are gone in a moment, or stay."""
 SPREAD: Final = 0.15
 """The random part of a throttled key's pause, as a share of the window."""
 QUIET: Final = 60.0
@@ -47,11 +50,13 @@ class RetryPolicy:
         guarded: Whether each repeat goes by a fresh reading of its position (confirm, flatten). What never left this
             machine is not counted then, nor is a refusal for rate, which waits for a window each time: only the
             deadline ends such repeats.
+        auto_cxl: Whether it has the exchange cancel the orders that are in its way: a refusal because of these passes.
     """
 
-    __slots__ = ("_clock_refused", "_few", "_guarded", "_unsent", "_writes", "made")
+    __slots__ = ("_auto_cxl", "_clock_refused", "_few", "_guarded", "_unsent", "_writes", "made")
 
-    def __init__(self, *, writes: bool, guarded: bool = False) -> None:
+    def __init__(self, *, writes: bool, guarded: bool = False, auto_cxl: bool = False) -> None:
+        self._auto_cxl = auto_cxl
         self._writes = writes
         self._guarded = guarded
         self._clock_refused = False
@@ -72,6 +77,8 @@ class RetryPolicy:
         if self._guarded and outcome is Outcome.RATE:
             return 0.0
         few = FEW_REPEATS.get(base_code(code))
+        if self._auto_cxl and outcome is Outcome.NEEDS and base_code(code) in LIFTED_BY_AUTO_CXL:
+            outcome, few, draw = Outcome.LATER, PENDING_REPEATS, 0.5 + 0.5 * draw
         if self.made >= MAX_REPEATS or (few is not None and self._few >= few):
             return None
         if outcome is Outcome.CLOCK and self._clock_refused:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from okx_async.cli.phases import guard_signals
 from okx_async.cli.streams import guard_streams
 
 _INTERRUPTED = 130
@@ -12,6 +13,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line; the process ends with the command's exit code."""
     guard_streams()
+    guard_signals()
     try:
         _run()
     except KeyboardInterrupt:  # before the command has begun: what it imports takes a while
@@ -22,8 +24,9 @@ def _run() -> None:
     try:
         import rich  # noqa: F401, PLC0415 - its absence is reported below
 
+        from okx_async import NotSentError  # noqa: PLC0415 - the same
         from okx_async.cli.app import app  # noqa: PLC0415 - the same
-        from okx_async.cli.exits import finish  # noqa: PLC0415 - the same
+        from okx_async.cli.exits import ExitCode, finish, say_error  # noqa: PLC0415 - the same
         from okx_async.cli.log import finish_log  # noqa: PLC0415 - the same
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("okx_async"):
@@ -40,6 +43,9 @@ def _run() -> None:
     except SystemExit as end:
         finish_log()
         finish(end.code)
+    except NotSentError as error:  # no event loop could be made, of a command that has nothing to tell of requests
+        say_error(error)
+        finish(ExitCode.FAILED)
 
 
 def _exit_if_overwritten() -> None:

@@ -26,6 +26,9 @@ def no_terminal(what: str) -> Stopped | None:
 
 def ask(question: str, stop: Stop) -> Stopped | None:
     """Ask for consent at the terminal; return None for consent, else the end of the command."""
+    if stop.asked:
+        return Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
+    _forget_typed()
     # typer.confirm would write to stdout, which is for results.
     say(f"{question} [y/N] ", end="")
     answer = ""
@@ -40,3 +43,12 @@ def ask(question: str, stop: Stop) -> Stopped | None:
     if not answer:
         say("")  # the same after Ctrl-D
     return Stopped("not confirmed: nothing was sent", ExitCode.FAILED)
+
+
+def _forget_typed() -> None:
+    """Drop what was typed before the question could be read: it is no answer to it."""
+    with suppress(ImportError, OSError, ValueError):  # on Windows, or no terminal
+        import termios  # noqa: PLC0415 - not on Windows
+
+        with suppress(termios.error):
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)

@@ -1,12 +1,15 @@
 """The `doctor` command: the findings of `okx_async.doctor`, one line each, printed as they come."""
 
 from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import asdict
+from typing import Any
 
-from okx_async import InvalidRequestError
+from okx_async import InvalidRequestError, Limiter, NotSentError
 from okx_async._rest.rate_keys import check_user_id
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
-from okx_async.cli.signals import Stop, run
+from okx_async.cli.signals import Stop, interruptible, run
 from okx_async.cli.target import Target
 from okx_async.doctor import Finding, Level, examine_exchange, examine_keys, examine_limits, examine_machine
 
@@ -31,18 +34,21 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
         return exit_code(error)
     credentials, keys = examine_keys()
     stop = Stop()
-    wrong: InvalidRequestError | None = None
+    limits: Finding | None = None
     finished = False
+    with suppress(KeyboardInterrupt), interruptible(stop):
+        limits = examine_limits()  # asks a server, perhaps a slow one
     try:
-        visit = examine_exchange(credentials, user_id=user_id, on_finding=found, **target.arguments())
-        finished = run(visit, stop) is not None
-    except InvalidRequestError as error:  # limits that cannot be used: the findings below say so
-        wrong = error
-    for finding in (keys, *examine_machine(), examine_limits()):  # last: host, environment and clock matter most
+        if limits is not None:
+            # Limits that cannot be used bar no look at the exchange.
+            limiter = Limiter() if limits.level is Level.FAIL else None
+            given = target.arguments() | {"user_id": user_id, "limiter": limiter, "on_finding": found}
+            finished = _visit(examine_exchange(credentials, **given), found, stop)
+    except InvalidRequestError as error:  # options that these limits do not go with
+        say_error(error)
+        return exit_code(error)
+    for finding in (keys, *examine_machine(), *filter(None, [limits])):  # host, environment and clock matter most
         found(finding)
-    if wrong is not None:
-        say_error(wrong)
-        return exit_code(wrong)
     counts = Counter(finding.level for finding in findings)
     if not finished:
         say(f"{stop.word}: not everything was looked at")
@@ -53,3 +59,12 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
 
         print_counts(counts)
     return ExitCode.FAILED if counts[Level.FAIL] or not finished else ExitCode.DONE
+
+
+def _visit(visit: Coroutine[Any, Any, list[Finding]], found: Callable[[Finding], object], stop: Stop) -> bool:
+    """Look at the exchange; return whether that was finished."""
+    try:
+        return run(visit, stop) is not None
+    except NotSentError as error:  # no event loop could be made
+        found(Finding("host", Level.FAIL, f"not looked at: {error}", "ulimit -n 1024, or close what has them open"))
+        return True

@@ -15,6 +15,7 @@ import typer
 from okx_async import Attempt, InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
 from okx_async._record import plain
 from okx_async._rest.remedies import by_option
+from okx_async.cli.phases import end
 from okx_async.cli.streams import in_encoding, page
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
@@ -80,6 +81,7 @@ def finish(code: object) -> None:
     if unwritten and not code:
         say(f"error: {unwritten[0]}")
         code = int(ExitCode.FAILED)
+    end(code if isinstance(code, int) else int(bool(code)))
     sys.exit(code)  # type: ignore[arg-type]  # as typer gave it
 
 

@@ -41,7 +41,7 @@ def flatten(options: FlattenOptions, target: Target, *, yes: bool, as_json: bool
         stopped = no_terminal("flatten") if asks else None
         consent = Consent(options)
         if stopped is None and (asks or options.dry_run):
-            found = run(find(target.client(credentials), options), stop)
+            found = run(find(target.client(credentials, limiter=client.limiter), options), stop)
             if found is None:
                 stopped = Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
             elif options.dry_run or not (found.positions or found.orders):

@@ -2,14 +2,28 @@
 
 import asyncio
 import importlib
+import os
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from okx_async import NotSentError
 
 _T = TypeVar("_T")
+_FILES: Final = 15
+"""Files that a loop, a connection and the file of the limits take together; uvloop ends the process without its own."""
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run `work` to its end, as `asyncio.run` does."""
+    """Run `work` to its end, as `asyncio.run` does.
+
+    Raises:
+        NotSentError: This process may not open the few files that a loop and a connection need; nothing was begun.
+    """
+    try:
+        _check_files()
+    except BaseException:
+        work.close()
+        raise
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(work)
 
@@ -22,3 +36,15 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     make: Callable[[], asyncio.AbstractEventLoop] | None = getattr(uvloop, "new_event_loop", None)
     return make
+
+
+def _check_files() -> None:
+    taken: list[int] = []
+    try:
+        taken += (os.open(os.devnull, os.O_RDONLY) for _ in range(_FILES))
+    except OSError as error:
+        words = f"nothing was sent: {error.strerror}, and {_FILES} more are needed (ulimit -n 1024)"
+        raise NotSentError(words) from None
+    finally:
+        for number in taken:
+            os.close(number)

@@ -18,7 +18,7 @@ from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, check_written, emit, failure_record, say, say_error
 from okx_async.cli.limits import command_limits
 from okx_async.cli.recordings import recorder_for, save
-from okx_async.cli.signals import Stop, run
+from okx_async.cli.signals import Stop, interruptible, run
 from okx_async.cli.target import Target
 from okx_async.rehearsal.assumption import Assumption
 from okx_async.rehearsal.assumptions import ASSUMPTIONS, BY_ID
@@ -81,7 +81,8 @@ def rehearse(given: RehearseOptions, target: Target, *, yes: bool, as_json: bool
     try:
         credentials = Credentials.from_env()
         options = given.of(target)
-        rehearsal = Rehearsal(credentials, options, limiter=command_limits())
+        limiter = command_limits()
+        rehearsal = Rehearsal(credentials, options, limiter=limiter)
         if given.record is not None:
             recorder = recorder_for(given.record, credentials, target)
         ending: Report | Stopped | None = None
@@ -100,7 +101,7 @@ def rehearse(given: RehearseOptions, target: Target, *, yes: bool, as_json: bool
                 work = Rehearsal(
                     credentials,
                     options,
-                    limiter=command_limits(),
+                    limiter=limiter,
                     observer=recorder or _unobserved,
                     on_trial=on_trial,
                     on_result=keep,
@@ -116,9 +117,24 @@ def rehearse(given: RehearseOptions, target: Target, *, yes: bool, as_json: bool
         ending = Stopped(text, ExitCode.UNKNOWN)
     code = _ended(ending, results, target, as_json=as_json)
     begun = isinstance(ending, Report) or bool(results)
-    if recorder is not None and given.record is not None and begun and not save(recorder, results, given.record):
+    if (
+        recorder is not None
+        and given.record is not None
+        and begun
+        and not _saved(recorder, results, given.record, stop)
+    ):
         return code or ExitCode.FAILED
     return code
+
+
+def _saved(recorder: Recorder, results: list[TrialResult], path: str, stop: Stop) -> bool:
+    """Write the recording, which takes a while, and what is left open is told already: a second signal gives it up."""
+    try:
+        with interruptible(stop, at_once=False):
+            return save(recorder, results, path)
+    except KeyboardInterrupt:
+        say(f"{stop.word}: the recording was not written")
+        return False
 
 
 def _unobserved(_exchange: HttpExchange) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from okx_async.cli.log import stop_log
 from okx_async.cli.loops import run as run_in_loop
+from okx_async.cli.phases import begin
 
 _T = TypeVar("_T")
 
@@ -54,8 +55,10 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
 
     The first signal runs `stop.gently`, if there is one, and leaves it to `work` to end; a second one cancels `work`.
     A second SIGHUP changes nothing: a terminal that goes away may send several at once. Ctrl-C after the cancellation
-    does not wait for the clean-up.
+    does not wait for the clean-up. After the end of `work` signals end no process that is set up for it (see `phases`):
+    what became of the requests is still to be told.
     """
+    begin(stop.by)
 
     async def stoppable() -> _T:
         task = asyncio.current_task()
@@ -74,6 +77,8 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
         with _handled(terminate):
+            if stop.asked and task is not None:  # between the question, or the work before, and this loop
+                task.cancel()
             try:
                 return await work
             finally:
@@ -83,8 +88,9 @@ def run(work: Coroutine[Any, Any, _T], stop: Stop) -> _T | None:
     try:
         return run_in_loop(stoppable())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        work.close()  # in case it was never begun
         return None
+    finally:
+        work.close()  # in case it was never begun
 
 
 @contextmanager
@@ -94,15 +100,19 @@ def _handled(terminate: Callable[[str], None]) -> Iterator[None]:
     before: dict[signal.Signals, Any] = {}
     with suppress(ValueError):  # not the main thread: signals are its matter
         for number, name in _signals(_CTRL_C, *_NAMES).items():
+            handler = signal.getsignal(number)
             try:
                 loop.add_signal_handler(number, terminate, name)
             except (NotImplementedError, RuntimeError):  # on Windows, or not in the main thread
                 later = partial(loop.call_soon_threadsafe, terminate, name)
-                before[number] = signal.signal(number, lambda *_, later=later: later())
+                signal.signal(number, lambda *_, later=later: later())
+            before[number] = handler
     try:
         yield
     finally:
         for number, handler in before.items():
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)  # when it is closed it would put the system's in place of this one
             signal.signal(number, handler)
 
 
@@ -112,7 +122,8 @@ def interruptible(stop: Stop, *, at_once: bool = True) -> Iterator[None]:
 
     Without `at_once` the first signal is only noted: the block looks at ``stop.asked`` where it can end.
     """
-    names = _signals(*_NAMES) if at_once else _signals(_CTRL_C, *_NAMES)
+    names = _signals(_CTRL_C, *_NAMES)
+    begin(stop.by)
 
     def terminate(number: int, _: object) -> None:
         again = stop.asked

@@ -10,12 +10,14 @@ import json
 import os
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 _LAST_STANDARD: Final = 2
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_TAKEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ECANCELED})
+"""Errors by which output is lost to a reader that is there; ECANCELED: a signal ended the wait for it."""
 
 
 def guard_streams() -> None:
@@ -56,7 +58,8 @@ class Page:
     def write(self, text: str) -> int:
         """Write `text`, or drop it."""
         try:
-            return self._stream.write(text)
+            with _in_writing():
+                return self._stream.write(text)
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
             self._drop(error)
             return len(text)
@@ -68,17 +71,35 @@ class Page:
     def flush(self) -> None:
         """Flush, or drop what is left."""
         try:
-            self._stream.flush()
+            with _in_writing():
+                self._stream.flush()
         except (OSError, ValueError) as error:
             self._drop(error)
 
     def _drop(self, error: Exception) -> None:
-        if isinstance(error, OSError) and (error.errno in _FULL or _is_file(self._stream)):
+        if isinstance(error, OSError) and (error.errno in _NOT_TAKEN or _is_file(self._stream)):
             self.failure = self.failure or error
         _discard(self._stream)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+_writing: Final[list[None]] = []
+
+
+def is_writing() -> bool:
+    """Whether a stream that never raises is handing on output at this moment, as a handler of a signal can see it."""
+    return bool(_writing)
+
+
+@contextmanager
+def _in_writing() -> Iterator[None]:
+    _writing.append(None)
+    try:
+        yield
+    finally:
+        _writing.pop()
 
 
 def in_encoding(text: str) -> str:

@@ -17,9 +17,9 @@ from okx_async import (
     ClockSkewError,
     Credentials,
     InvalidRequestError,
-    Limiter,
     NotSentError,
     OkxError,
+    SlotSource,
     SlotTimeoutError,
 )
 from okx_async._http.certificates import context_of
@@ -96,7 +96,7 @@ class Target:
         self,
         credentials: Credentials,
         on_attempt: Callable[[Attempt], object] | None = None,
-        limiter: Limiter | None = None,
+        limiter: SlotSource | None = None,
     ) -> Client:
         """Return a client; raises InvalidRequestError for wrong options."""
         return Client(

@@ -17,10 +17,11 @@ from okx_async import (
     OkxError,
     Outcome,
     OutcomeUnknownError,
-    Position,
     RateLimitedError,
     UnavailableError,
 )
+from okx_async._flatten.survey import Survey, survey
+from okx_async._rest.records import unreadable_positions
 from okx_async._rest.requests import close_body
 from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say, say_error, show
@@ -42,7 +43,12 @@ def close(
     except InvalidRequestError as error:
         say_error(error)
         return exit_code(error)
-    ending = refusal or run(_close(client, request, max_wait, attempts, stop, confirm=confirm), stop)
+    ending: ClosedPosition | OkxError | Stopped | None = refusal
+    if ending is None:
+        try:
+            ending = run(_close(client, request, max_wait, attempts, stop, confirm=confirm), stop)
+        except NotSentError as error:  # no event loop could be made
+            ending = error
     if ending is None:
         text = f"{stop.word}: {request.inst_id}: it may have been sent and executed, look at positions"
         ending = Stopped(text, ExitCode.UNKNOWN)
@@ -69,18 +75,30 @@ def positions(inst_ids: list[str] | None, target: Target, *, as_json: bool) -> E
         if as_json:
             emit({"outcome": "not_read", "error": "Stopped", "text": text})
         return ExitCode.FAILED
-    if as_json:
-        emit({"positions": [dict(position.raw) for position in listed]})
+    found = [dict(position.raw) for position in listed.positions]
+    odd = unreadable_positions(listed.unreadable) if listed.unreadable else None
+    if as_json and odd is not None:
+        records = [dict(record.position.raw) for record in listed.unreadable]
+        emit(failure_record(odd) | {"listed": found, "unreadable": records})
+    elif as_json:
+        emit({"positions": found})
     else:
-        from okx_async.cli.tables import print_positions  # noqa: PLC0415 - not for JSON
+        from okx_async.cli.tables import print_lines, print_positions  # noqa: PLC0415 - not for JSON
 
-        print_positions(listed)
-    return ExitCode.DONE
+        if found or odd is None:
+            print_positions(listed.positions)
+        print_lines((f"cannot be read: {record.reason}" for record in listed.unreadable), to_stderr=True)
+    if odd is None:
+        return ExitCode.DONE
+    say_error(odd)
+    return exit_code(odd)
 
 
-async def _positions(client: Client, inst_ids: list[str] | None) -> list[Position]:
+async def _positions(client: Client, inst_ids: list[str] | None) -> Survey:
+    wanted = None if inst_ids is None else list(dict.fromkeys(inst_ids))
     async with client:
-        return await client.positions(inst_ids)
+        # Client.positions raises at a record that cannot be read, and so shows none of the others.
+        return await survey(client._caller, wanted)  # noqa: SLF001 - as flatten shows what is open
 
 
 async def _close(

@@ -19,16 +19,16 @@ from okx_async._credentials import Credentials
 from okx_async._errors import NotSentError
 from okx_async._http.proxy import names_a_proxy
 from okx_async._http.route import NetworkOptions, make_route
+from okx_async._limiter.slots import SlotSource
 from okx_async._quota import Priority
 from okx_async._rest.hosts import host_of
 from okx_async._rest.rate_keys import check_user_id
 from okx_async._rest.records import server_time
 from okx_async._rest.requests import ACCOUNT_CONFIG, PUBLIC_TIME, ApiRequest
-from okx_async._rest.responses import one_line
 from okx_async._validation import check_callback
 from okx_async.doctor.account import account_findings
 from okx_async.doctor.finding import Finding, Level
-from okx_async.doctor.refusals import OF_THE_OTHER, environment_finding, no_answer, refusal
+from okx_async.doctor.refusals import OF_THE_OTHER, environment_finding, no_answer, not_asked, refusal
 from okx_async.doctor.times import Sample, clock_finding, round_trip_findings
 
 __all__ = ["examine_exchange"]
@@ -46,6 +46,7 @@ async def examine_exchange(
     region: str = "global",
     base_url: str | None = None,
     counts_as: Literal["live", "demo"] | None = None,
+    limiter: SlotSource | None = None,
     allow_plain_http: bool = False,
     proxy: str | None = None,
     ssl: SSLContext | None = None,
@@ -65,6 +66,7 @@ async def examine_exchange(
         region: the account's home, as Client has it.
         base_url: another host, in place of the region's.
         counts_as: what that host counts as, as Client has it.
+        limiter: grants the slots; None: the limiter that all clients of this process share.
         allow_plain_http: permit ``http://`` for a host that is not local.
         proxy, ssl, local_addr, family, resolver: the way to the host, as Client has them.
         connect_timeout: seconds for a connection.
@@ -92,6 +94,7 @@ async def examine_exchange(
         max_connections=1,
         route=route,
         counts_as=counts_as,
+        limiter=limiter,
         wall_clock=lambda: began + time.monotonic(),  # one that is set meanwhile would spoil the round trips
     )
     visit = _Visit(wiring, on_finding, demo=demo, unused_proxy=route.proxy is None and names_a_proxy())
@@ -100,7 +103,7 @@ async def examine_exchange(
     try:
         measured = await visit.ask_time(where)
         if measured is None:
-            visit.skip("environment", "clock", "round trip", "account", why="no host to ask")
+            visit.skip("environment", "clock", "round trip", "account", why=visit.no_host)
         elif credentials is None:
             visit.skip("environment", why="no keys")
             visit.tell_times(measured)
@@ -138,6 +141,12 @@ class _Visit:
         self._counted = wiring.identity.environment
         self._sender, self._uid_lookup = wiring.sender, wiring.uid_lookup
         self._on_finding = on_finding
+        self._no_slot: NotSentError | None = None
+
+    @property
+    def no_host(self) -> str:
+        """Why nothing more is asked."""
+        return "no host to ask" if self._no_slot is None else "the host was not asked"
 
     async def ask_time(self, where: str) -> _Measured | None:
         """Measure clock and round trips; return what was measured, None if the exchange did not answer."""
@@ -195,11 +204,13 @@ class _Visit:
         deadline = asyncio.get_running_loop().time() + _PATIENCE
         try:
             await self._sender.attempt(request, attempt, self._uid_lookup, priority=Priority.NORMAL, deadline=deadline)
-        except NotSentError as error:  # no slot: something else in this process asks all the time
-            attempt.wire.failure = one_line(str(error))
+        except NotSentError as error:  # no slot: others ask all the time, or the limits cannot be kept
+            self._no_slot = error
         return attempt
 
     def _failure(self, check: str, attempt: AttemptState, what: str) -> Finding:
+        if self._no_slot is not None:
+            return not_asked(check, what, self._no_slot)
         if attempt.answer is None:
             return no_answer(check, what, attempt.wire.failure, proxies=self._unused_proxy)
         return refusal(check, attempt.answer, what, demo=self._demo)

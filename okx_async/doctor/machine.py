@@ -17,6 +17,7 @@ from okx_async.doctor.finding import Finding, Level
 
 _SPARE_FILES = 64
 """Rough number of open files that a program needs beside its connections."""
+_QUOTED = re.compile(r"""(["'])[^"']+\1""")
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*>=(?P<least>[\d.]+)")
 
 
@@ -44,9 +45,13 @@ def examine_keys() -> tuple[Credentials | None, Finding]:
         text = f"none in the environment ({', '.join(names)})"
         return None, Finding("keys", Level.WARN, text, "set the three; the account cannot be looked at without them")
     try:
-        return Credentials.from_env(), Finding("keys", Level.OK, f"{', '.join(names)} are set (not shown)")
+        credentials = Credentials.from_env()
     except InvalidRequestError as error:
         return None, Finding("keys", Level.FAIL, str(error), "set all three, exactly as OKX gave them")
+    if quoted := [name for name in names if _QUOTED.fullmatch(os.environ[name])]:
+        text = f"{', '.join(quoted)} in quotes, which count as a part of it (none is shown)"
+        return credentials, Finding("keys", Level.WARN, text, "leave them out: a file for docker --env-file takes none")
+    return credentials, Finding("keys", Level.OK, f"{', '.join(names)} are set (not shown)")
 
 
 def _system() -> str:

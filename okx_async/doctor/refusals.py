@@ -9,12 +9,13 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
+from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._models import Outcome
 from okx_async._rest.codes import CODES
 from okx_async._rest.hosts import REGIONS
 from okx_async._rest.outcomes import classify
 from okx_async._rest.remedies import FOREIGN_STEP, READ_STEP, next_step
-from okx_async._rest.responses import Answer
+from okx_async._rest.responses import Answer, one_line
 from okx_async.doctor.finding import Finding, Level
 
 _HOMES: Final = ", ".join(f"{name} {url.removeprefix('https://')}" for name, url in REGIONS.items())
@@ -71,6 +72,12 @@ def no_answer(check: str, what: str, reason: str, *, proxies: bool) -> Finding:
     if proxies:
         remedy += "; the environment's proxy is not used unless asked for: proxy='env' (--proxy env)"
     return Finding(check, Level.FAIL, f"{what}: no answer: {reason}", remedy)
+
+
+def not_asked(check: str, what: str, error: NotSentError) -> Finding:
+    """Return the finding for a request that had no slot: the way to the host was not tried."""
+    level = Level.WARN if isinstance(error, SlotTimeoutError) else Level.FAIL
+    return Finding(check, level, f"{what}: not asked: {one_line(str(error))}", "see what is said of the limits")
 
 
 def refusal(check: str, answer: Answer, what: str, *, demo: bool = False) -> Finding:

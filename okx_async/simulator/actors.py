@@ -44,7 +44,7 @@ class Actors(Market):
             on_close: Count `after` from the answer to the n-th request to close; 0 (by default): from now.
             account: The account; by default the exchange's first.
         """
-        account = account or self._account
+        account = self._account_of(account)
         instrument, signed, ccy = self._resolve(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
         user_id = account.user_id
 
@@ -93,7 +93,8 @@ class Actors(Market):
             raise ValueError(f"part must be from 0 to 1, got {part}")
         if not 0 <= seconds < inf:
             raise ValueError(f"seconds must be finite and not negative, got {seconds}")
-        account = account or self._account
+        account = self._account_of(account)
+        self._resolve(account, inst_id, 0, mgn_mode=mgn_mode, pos_side=pos_side, ccy=None)  # else it could never strike
         code = code or _CODES[kind]
         taken = Decimal(str(part))
 

@@ -26,11 +26,13 @@ from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.faults.catalogue import CATALOGUE
 from okx_async.simulator.http.messages import Answer, Request, body_of, query_of
 from okx_async.simulator.injection import Injection
+from okx_async.simulator.market import is_writable
 
 PATH: Final = "/simulated"
 NAME: Final = "okx_async"
 """What each answer calls the exchange."""
 _STATES: Final = ("live", "suspend", "preopen", "post_only", "settling")
+_GREATEST: Final = 1_000_000_000  # seconds, or requests
 _LAST: Final = 100  # rows of the journal that are shown unasked
 _MOST: Final = 10_000
 _INST_ID: Final = re.compile(r"[A-Z0-9]+-[A-Z0-9_]+(-(SWAP|[0-9]{6}(-[0-9.]+-[CP])?))?")
@@ -137,7 +139,7 @@ class Control:
             try:
                 given = body_of(request)
             except Refused as refused:
-                raise Mistake(400, refused.message) from None
+                raise Mistake(400, refused.message or "the body must be JSON") from None
             return {"done": name, "result": _record(self._does[name].run(given))}
         if name in self._shows or name in self._does:
             raise Mistake(405, f"{PATH}/{name} takes {'GET' if name in self._shows else 'POST'}")
@@ -178,7 +180,7 @@ class Control:
             "liquidation": Operation(
                 self._of(market.force_close),
                 inst_id,
-                {**whose, "kind": _text, "code": _text, "seconds": _number, "part": _amount, **when},
+                {**whose, "kind": _text, "code": _code, "seconds": _number, "part": _amount, **when},
             ),
             "order": Operation(
                 self._of(market.add_pending_order),
@@ -282,8 +284,8 @@ def _flag(name: str, value: object) -> bool:
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Mistake(400, f"{name} must be a number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _GREATEST:
+        raise Mistake(400, f"{name} must be a number, {_GREATEST:,} at most, got {value!r}")
     return float(value)
 
 
@@ -308,7 +310,7 @@ def _amount(name: str, value: object) -> Decimal:
     if not isinstance(value, str):
         _number(name, value)
     with suppress(InvalidOperation):
-        if (amount := Decimal(str(value))).is_finite():
+        if is_writable(amount := Decimal(str(value))):
             return amount
     raise Mistake(400, f"{name} must be a number, got {value!r}")
 

@@ -280,7 +280,7 @@ class SimulatedExchange(Actors, Injection):
             ip: Addresses that it is bound to, a comma list; "" (by default): not bound.
             credentials: The key; by default one is made up.
         """
-        return self._accounts.add_key(account or self._account, perm=perm, ip=ip, credentials=credentials)
+        return self._accounts.add_key(self._account_of(account), perm=perm, ip=ip, credentials=credentials)
 
     def revoke(self, credentials: Credentials) -> None:
         """Delete an API key: from now on its requests are answered 50119.

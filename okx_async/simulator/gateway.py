@@ -58,7 +58,9 @@ class Gateway:
         """Called with each request, its answer and its row of the journal."""
 
     def crowd(self, key: RateKey, requests: float) -> None:
-        """Let another program use a rate limit too; see `Arrivals.crowd`."""
+        """Let another program use a rate limit too; see `Arrivals.crowd`. Raises ValueError for an unknown user id."""
+        if key[0] not in {account.user_id for account in self._accounts.all}:
+            raise ValueError(f"no account has the user id {key[0]!r}")
         self._arrivals.crowd(key, requests)
 
     def decide(self, request: Request, now: float, ms: int, *, forwarded: bool = False) -> Answer:

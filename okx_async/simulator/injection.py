@@ -68,6 +68,9 @@ class Injection:
         Args:
             user_id: The user whose limit it is.
             scope: What the limit is counted by: an instrument id or an option family.
-            requests: Its requests in each 2 s, evenly spaced, from the next arrival on; 0: none.
+            requests: Its requests in each 2 s, evenly spaced, from the next arrival on, 10,000 at most; 0: none.
+
+        Raises:
+            ValueError: No account has that user id, or `requests` is out of its bounds.
         """
         self._gateway.crowd((user_id, scope), requests)

@@ -16,6 +16,8 @@ from okx_async.simulator.books.instruments import Instrument, decimal_text, desc
 from okx_async.simulator.books.orders import PendingOrder
 from okx_async.simulator.books.positions import Holding
 
+_DIGITS = 40
+
 
 class Market:
     """The books of an exchange, open to its operator; see `SimulatedExchange`.
@@ -59,7 +61,7 @@ class Market:
             ccy: The margin currency; by default the natural one.
             account: The account; by default the exchange's first.
         """
-        account = account or self._account
+        account = self._account_of(account)
         instrument, signed, ccy = self._resolve(account, inst_id, pos, mgn_mode=mgn_mode, pos_side=pos_side, ccy=ccy)
         now, ms = self._clock(), self._wall_ms()
         position = self._books.position_at(
@@ -98,7 +100,9 @@ class Market:
             cl_ord_id: The client's id for it; by default none.
             account: The account; by default the exchange's first.
         """
-        account = account or self._account
+        if side not in {None, "buy", "sell"}:
+            raise ValueError(f'side must be "buy" or "sell", got {side!r}')
+        account = self._account_of(account)
         instrument = self._listed(inst_id)
         _check_side(account, instrument, pos_side)
         return self._orders.add(
@@ -155,7 +159,7 @@ class Market:
         """
         if ord_type not in ALGO_TYPES:
             raise ValueError(f"ord_type must be one of {', '.join(sorted(ALGO_TYPES))}, got {ord_type!r}")
-        account = account or self._account
+        account = self._account_of(account)
         instrument = self._listed(inst_id)
         _check_side(account, instrument, pos_side)
         side = side or self._closing_side(account, inst_id, mgn_mode, pos_side)
@@ -271,6 +275,12 @@ class Market:
         self._books.settle(self._clock())
         return tuple(self._books.trades)
 
+    def _account_of(self, account: Account | None) -> Account:
+        """Return the account that is meant; None: the first."""
+        if not isinstance(account, Account | None):
+            raise TypeError(f"account must be an Account, as add_account returns it, got {account!r}")
+        return self._account if account is None else account
+
     def _resolve(
         self,
         account: Account,
@@ -327,6 +337,11 @@ def _amount(given: Any, name: str = "pos") -> Decimal:
         amount = Decimal(given)
     except InvalidOperation:
         raise ValueError(f"{name} must be a number, got {given!r}") from None
-    if not amount.is_finite():
-        raise ValueError(f"{name} must be finite, got {given!r}")
+    if not is_writable(amount):
+        raise ValueError(f"{name} must be finite, and of {_DIGITS} digits at most, got {given!r}")
     return amount
+
+
+def is_writable(amount: Decimal) -> bool:
+    """Whether an amount can be written digit by digit, as the exchange writes all of them."""
+    return amount.is_finite() and abs(amount.adjusted()) <= _DIGITS and len(amount.as_tuple().digits) <= _DIGITS

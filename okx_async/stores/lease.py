@@ -36,8 +36,12 @@ class Terms:
     guard: float = 0.003
     rtt_floor: float = 0.0
 
-    def plain(self) -> "Terms":
-        """Return the same terms in numbers of Python's own, as records hold them: numpy's may have been given."""
+    def checked(self, quota: Quota) -> "Terms":
+        """Return the same terms in numbers of Python's own, as records hold them: numpy's may have been given.
+
+        Raises InvalidRequestError if a value, or the quota, cannot work.
+        """
+        Rule(quota, self.rtt_floor, self.doubt_grace, self.guard)  # `rule` takes True for 1.0, and no list
         return Terms(*(float(each) for each in (self.lease, self.doubt_grace, self.guard, self.rtt_floor)))
 
     def rule(self, quota: Quota) -> Rule:

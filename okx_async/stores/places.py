@@ -4,6 +4,7 @@ Everything is looked at with lstat and never opened: to close a file descriptor 
 on the same file in this process.
 """
 
+import errno
 import os
 import re
 import stat
@@ -36,6 +37,12 @@ LOCAL |= {"apfs", "hfs"}
 MOUNTS = Path("/proc/self/mountinfo")
 OTHERS_WRITE = 0o022
 OTHERS = 0o077
+TOO_MANY = {errno.EMFILE, errno.ENFILE}
+"""Errors of a process, or a host, that has too many files open: they pass."""
+
+
+class UnseenError(InvalidRequestError):
+    """The place cannot be looked at now, and may be good."""
 
 
 def default_path() -> Path:
@@ -164,14 +171,20 @@ def mounted(place: str) -> bool:
 
 
 def file_system(path: Path) -> str:
-    """Return the kind of file system that a path is on, or in words why that cannot be told."""
+    """Return the kind of file system that a path is on, or in words why that cannot be told.
+
+    Raises:
+        UnseenError: Too many files are open.
+    """
     place = os.path.realpath(path)
     try:
         if sys.platform == "linux":
             return linux_kind(MOUNTS.read_text(), place)
         done = subprocess.run(["/sbin/mount"], capture_output=True, text=True, timeout=5, check=True)
         return darwin_kind(done.stdout, place)
-    except (OSError, subprocess.SubprocessError) as error:  # too many open files, say
+    except (OSError, subprocess.SubprocessError) as error:
+        if isinstance(error, OSError) and error.errno in TOO_MANY:
+            raise UnseenError(f"{path}: its file system cannot be looked at: {error.strerror}") from None
         return f"unknown, {error}"
 
 

@@ -58,9 +58,7 @@ class RedisLimiter(SharedLimiter):
         prefix: str = "okx-async",
     ) -> None:
         check_seconds(lease=lease, clock_slack=clock_slack)
-        terms = Terms(lease, doubt_grace, guard)
-        terms.rule(quota)
-        terms = terms.plain()
+        terms = Terms(lease, doubt_grace, guard).checked(quota)
         shares = _shares(on_loss, processes, quota)
         check_prefix(prefix)
         check_extra()
@@ -99,7 +97,7 @@ def check_prefix(prefix: object) -> None:
 
 
 def _shares(on_loss: object, processes: object, quota: Quota) -> int:
-    if on_loss not in {"refuse", "local"}:
+    if on_loss not in ("refuse", "local"):  # a tuple: the value need not be hashable
         raise InvalidRequestError(f'on_loss must be "refuse" or "local", got {short_repr(on_loss)}')
     if on_loss == "refuse":
         return 0

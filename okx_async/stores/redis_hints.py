@@ -22,8 +22,6 @@ REST: Final = 1.0
 """Seconds after the begin of a connection until another one is opened in its place."""
 IDLE: Final = 60.0
 """Seconds after the last waiter for which it goes on listening."""
-LOOK: Final = 1.0
-"""Seconds within which the thread notices that it is to end: no other thread may touch a TLS connection."""
 
 
 def channel_of(prefix: str, holder: str) -> str:
@@ -69,8 +67,10 @@ class Hints:
         try:
             connection.send_command("SUBSCRIBE", self._channel)  # type: ignore[no-untyped-call]
             while not self._ended and self._clock() < self._wanted + IDLE:
+                # Nothing for the time-out of a connection: the thread looks if it is to end, since no other one may
+                # touch a TLS connection.
                 with suppress(problems.TimeoutError):
-                    self._hear(connection.read_response(timeout=LOOK, disconnect_on_error=False))
+                    self._hear(connection.read_response(disconnect_on_error=False))
         except (problems.RedisError, OSError, ValueError, TypeError, UnreadableError) as error:
             logger.debug("no hints of the store of the limits: %s", type(error).__name__)
         finally:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from hashlib import sha1
 from importlib.resources import files
+from inspect import signature
 from typing import Any, Final, NamedTuple
 
 import redis.exceptions as problems
@@ -24,6 +25,8 @@ from okx_async.stores.transactions import BusyError, StoreError
 SCRIPT: Final = files("okx_async.stores").joinpath("shared_bucket.lua").read_text(encoding="utf-8")  # in a zip, too
 TIMEOUT: Final = 1.0
 """Seconds after which a server that is silent is out of reach."""
+# The library tells the server its name, by a command that a user may not be allowed; before 7.2 it has two names.
+_NAMES: Final = {"driver_info"} & set(signature(AbstractConnection).parameters) or {"lib_name", "lib_version"}
 _SHOWN: Final = 400
 """Characters of a server's words that are shown."""
 HIDDEN: Final = "(its words are not shown: they repeat the password)"
@@ -57,7 +60,7 @@ def connection_to(address: Address) -> AbstractConnection:
             "socket_connect_timeout": TIMEOUT,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
-            "driver_info": None,
+            **dict.fromkeys(_NAMES),
             "health_check_interval": 0,
         }
     )

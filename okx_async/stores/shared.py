@@ -58,6 +58,11 @@ class SharedLimiter:
         """Seconds after the end of a request with unknown outcome until it cannot matter any more."""
         return self._terms.doubt(self._quota)
 
+    @property
+    def closed(self) -> bool:
+        """Whether the limiter was closed, so that it grants nothing more."""
+        return self._agent.closed
+
     def slot(
         self,
         key: Hashable,

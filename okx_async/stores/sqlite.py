@@ -1,6 +1,7 @@
 """The limiter whose limits stand in a SQLite file: one limit for all programs of a user on one host."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,7 @@ class SqliteLimiter(SharedLimiter):
         guard: float = 0.003,
     ) -> None:
         check_seconds(lease=lease)
-        terms = Terms(lease, doubt_grace, guard, rtt_floor)
-        terms.rule(quota)
-        terms = terms.plain()
+        terms = Terms(lease, doubt_grace, guard, rtt_floor).checked(quota)
         self._path = _file(path)
         check_place(self._path)
         super().__init__(Agent(Database(self._path, terms), quota, shared_clock), quota, terms)
@@ -70,9 +69,15 @@ def _file(path: object) -> Path:
     if path is None:
         return default_path()
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(name, str) or not name or "\0" in name:
+    if not isinstance(name, str) or not name or "\0" in name or not _encodable(name):
         raise InvalidRequestError(f"path must be a path or None, got {short_repr(path)}")
     return absolute(os.path.expanduser(name))  # noqa: PTH111 - it raises where there is no home
+
+
+def _encodable(name: str) -> bool:
+    with suppress(UnicodeEncodeError):
+        return bool(os.fsencode(name))
+    return False
 
 
 def _again(path: Path, quota: Quota, terms: Terms) -> SqliteLimiter:

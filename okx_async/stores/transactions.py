@@ -20,7 +20,7 @@ from okx_async._quota import Quota
 from okx_async.stores.clocks import boot_id, shared_clock
 from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter
 from okx_async.stores.lease import SharedBucket, Terms
-from okx_async.stores.places import check_place, identity, prepare
+from okx_async.stores.places import UnseenError, check_place, identity, prepare
 from okx_async.stores.records import (
     UnreadableError,
     key_of,
@@ -176,6 +176,8 @@ class Database:
         except (sqlite3.Error, UnreadableError, OSError) as error:
             self.close()
             raise StoreError(f"{self.path}: {_words(error)}") from None
+        except UnseenError as error:
+            raise StoreError(str(error)) from None
         return result
 
     def close(self) -> None:

@@ -11,11 +11,13 @@ from typing import Final
 from urllib.parse import unquote
 
 from okx_async._errors import InvalidRequestError
-from okx_async._limiter.limiter import default_limiter
+from okx_async._limiter.default import default_limiter
 from okx_async._limiter.slots import SlotSource
+from okx_async._threads import unforked
 from okx_async.stores.places import absolute, default_path
 from okx_async.stores.redis import RedisLimiter, check_extra
 from okx_async.stores.reports import StoreReport, report
+from okx_async.stores.shared import SharedLimiter
 from okx_async.stores.sqlite import SqliteLimiter
 
 FORMS: Final = "sqlite:, sqlite:///absolute/path, redis://host:6379/0 or process"
@@ -81,16 +83,16 @@ def report_of(place: Path | str, *, vouch: bool = False) -> StoreReport:
     return report_server(place, vouch=vouch)
 
 
-_LIMITERS: Final[dict[Path | str, SlotSource]] = {}
-_MAKING: Final = threading.Lock()
+_LIMITERS: Final[dict[Path | str, SharedLimiter]] = {}
+_MAKING: Final = unforked(threading.Lock())
 
 
 def shared_limiter(url: str) -> SlotSource:
-    """Return the limiter that a text names: always the same one in a process."""
+    """Return the limiter that a text names: always the same one in a process, as long as it is not closed."""
     place = place_of(url)
     if place is None:
         return default_limiter()
     with _MAKING:  # threads may ask for it at the same moment
-        if place not in _LIMITERS:
+        if place not in _LIMITERS or _LIMITERS[place].closed:  # by one part of the program, which bars no other
             _LIMITERS[place] = RedisLimiter(place) if isinstance(place, str) else SqliteLimiter(place)
         return _LIMITERS[place]

@@ -2,7 +2,13 @@ import asyncio
 
 import pytest
 
-from okx_async._calls.cancellations import cancellations, ends_task, is_being_cancelled, running_task
+from okx_async._calls.cancellations import (
+    cancellations,
+    earlier_cancellations,
+    ends_task,
+    is_being_cancelled,
+    running_task,
+)
 
 pytestmark = pytest.mark.virtual
 
@@ -54,3 +60,20 @@ async def test_a_coroutine_that_is_closed_ends() -> None:
 
 def test_without_an_event_loop_no_task_runs() -> None:
     assert running_task() is None
+
+
+async def test_what_was_met_before_a_call_does_not_end_it() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    assert await earlier_cancellations() == 0
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await earlier_cancellations()  # it was on its way
+    assert await earlier_cancellations() == 1
+    assert not ends_task(caught.value, task, 1)
+    task.cancel()
+    assert ends_task(caught.value, task, 1)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    task.uncancel()
+    task.uncancel()

@@ -4,7 +4,7 @@ import pytest
 
 from okx_async import Client, Credentials, InvalidRequestError
 from okx_async._calls.default_source import default_limiter
-from okx_async._limiter import limiter as own
+from okx_async._limiter import default as own
 from okx_async.stores import SqliteLimiter
 
 MADE_UP = Credentials("key", "secret", "passphrase")

@@ -1,8 +1,7 @@
 """Calls that are ended by what other code raises, or asks for, at any moment."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
@@ -10,26 +9,18 @@ import pytest
 import okx_async as okx
 from okx_async import ClosePosition, Limiter, NotSentError, OutcomeUnknownError
 from okx_async._calls.attempt import AttemptState
-from okx_async._calls.interruptions import note_sent, unforeseen
+from okx_async._calls.interruptions import keeps_notes, note_sent, unforeseen
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
-from okx_async._limiter.slots import Slot
 from okx_async._rest.requests import ApiRequest
 from okx_async._rest.responses import parse
+from tests._calls.raised import AbortError
 from tests.conftest import World
 
 Happen: TypeAlias = Callable[..., Any]
-
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 CLOSE = ApiRequest("POST", "/api/v5/trade/close-position", b"{}", BTC)
 READ = ApiRequest("GET", "/api/v5/account/positions", b"", "account/positions")
-
-
-class AbortError(BaseException):
-    """An exception of the user's that is no Exception."""
-
-
-RAISED = [asyncio.CancelledError(), AbortError(), GeneratorExit(), ValueError(), okx.NotSentError("of the limiter")]
 
 
 async def made() -> AttemptState:
@@ -69,42 +60,6 @@ async def test_a_note_says_what_is_known(
         note_sent(raised, CLOSE, attempt)
     assert raised.__notes__ == [f"{BTC}: already sent, {note}"]
     assert text in caplog.text
-
-
-class Fickle:
-    """A limiter that raises when a slot is given back."""
-
-    def __init__(self, clock: Callable[[], float], raised: BaseException) -> None:
-        self._limiter = Limiter(clock=clock)
-        self._raised = raised
-        self.linger = 5.0
-
-    @asynccontextmanager
-    async def slot(self, key: Hashable, **options: Any) -> AsyncIterator[Slot]:
-        async with self._limiter.slot(key, **options) as slot:
-            yield slot
-        raise self._raised
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._limiter, name)
-
-
-@pytest.mark.parametrize("raised", RAISED, ids=repr)
-def test_what_a_limiter_raises_after_the_answer_changes_no_outcome(happen: Happen, raised: BaseException) -> None:
-    async def story(world: World, _: okx.Client) -> None:
-        for inst_id in (BTC, ETH):
-            world.exchange.open_position(inst_id, 3)
-        async with world.client(limiter=Fickle(world.loop.clock, raised)) as client:
-            assert (await client.close_position(BTC, "cross")).inst_id == BTC
-            [result] = await client.close_positions([ClosePosition(ETH, "cross")])
-            assert result.ok
-            world.exchange.open_position(BTC, 3)
-            assert (await client.flatten()).flat
-            world.exchange.open_position(BTC, 3)
-            assert (await client.close_position(BTC, "cross", confirm=True)).flat
-            assert await client.positions() == []
-
-    happen(story)
 
 
 @pytest.mark.parametrize("raised", [AbortError, GeneratorExit, asyncio.CancelledError, ValueError])
@@ -217,50 +172,28 @@ def test_a_close_in_doubt_that_is_cancelled_while_its_key_is_blocked_has_a_note(
     happen(story)
 
 
-class Silent(Fickle):
-    """A limiter that grants nothing and never says so."""
+@pytest.mark.virtual
+async def test_a_further_cancellation_keeps_the_notes_and_skips_no_end() -> None:
+    ended = []
 
-    @asynccontextmanager
-    async def slot(self, key: Hashable, **options: Any) -> AsyncIterator[Slot]:
-        await asyncio.sleep(1_000.0)
-        async with self._limiter.slot(key, **options) as slot:
-            yield slot
+    async def end(name: str) -> None:
+        ended.append(name)
+        await asyncio.sleep(1.0)
+        ended.append(f"{name} in time")
 
+    async def work() -> None:
+        async with keeps_notes(lambda: end("first"), lambda: end("second")):
+            try:
+                await asyncio.sleep(5.0)
+            except asyncio.CancelledError as cancelled:
+                cancelled.add_note("sent")
+                raise
 
-def test_a_limiter_that_hangs_bars_no_call_beyond_its_time(happen: Happen) -> None:
-    async def story(world: World, _: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        async with world.client(limiter=Silent(world.loop.clock, ValueError())) as client:
-            calls: list[tuple[Callable[[], Any], float]] = [
-                (lambda: client.close_position(BTC, "cross", max_wait=1.0), 1.0),
-                (lambda: client.close_position(BTC, "cross", max_wait=1.0, confirm=True, confirm_timeout=1.0), 1.0),
-                (lambda: client.close_position(BTC, "cross", max_wait=0.0), 0.0),
-                (lambda: client.flatten(deadline=2.0), 2.0),
-            ]
-            for call, seconds in calls:
-                begun = world.loop.clock()
-                with pytest.raises(okx.SlotTimeoutError, match=r"^(BTC-USDT-SWAP|account/positions): no slot"):
-                    await call()
-                assert world.loop.clock() - begun < seconds + 1.5
-            begun = world.loop.clock()
-            [result] = await client.close_positions([ClosePosition(BTC, "cross")], max_wait=1.0)
-            assert isinstance(result.error, okx.SlotTimeoutError)
-            assert world.loop.clock() - begun < 2.5
-        assert not world.closes()
-
-    happen(story)
-
-
-def test_a_limiter_that_raises_one_object_again_and_again_is_told_in_the_words_of_each_call(happen: Happen) -> None:
-    async def story(world: World, _: okx.Client) -> None:
-        class Refusing(Fickle):
-            def slot(self, *_: object, **__: object) -> Any:
-                raise self._raised
-
-        raised = okx.SlotTimeoutError("no slot here")
-        async with world.client(limiter=Refusing(world.loop.clock, raised)) as client:
-            for inst_id in (BTC, ETH, BTC):
-                with pytest.raises(okx.SlotTimeoutError, match=f"^{inst_id}: no slot here"):
-                    await client.close_position(inst_id, "cross", max_wait=1.0)
-
-    happen(story)
+    task = asyncio.ensure_future(work())
+    for _ in range(2):
+        await asyncio.sleep(0.1)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert caught.value.__notes__ == ["sent"]
+    assert ended == ["first", "second", "second in time"]

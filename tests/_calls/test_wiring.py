@@ -6,7 +6,7 @@ from okx_async import InvalidRequestError, Limiter, OutcomeUnknownError, Priorit
 from okx_async._calls.wiring import Wiring, wire_caller
 from okx_async._http.bodies import Reply
 from okx_async._http.transport import Transport
-from okx_async._limiter.limiter import default_limiter
+from okx_async._limiter.default import default_limiter
 from okx_async._rest.requests import ApiRequest, positions
 from tests.conftest import MADE_UP, Wire
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pytest
@@ -71,3 +72,29 @@ def test_what_cannot_be_a_request_ends_before_anything_is_sent(happen: Happen, *
         assert world.closes() == []
 
     happen(story)
+
+
+@pytest.mark.parametrize("verb", ["close", "join", "confirm", "unlisted", "batch"])
+@pytest.mark.parametrize("auto_cxl", [True, False])
+def test_pending_orders_that_the_close_has_cancelled_are_waited_for(
+    happen: Happen, verb: str, *, auto_cxl: bool
+) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        if verb != "unlisted":
+            world.exchange.open_position(BTC.inst_id, 3)
+        world.exchange.inject(code="51115", inst_id=BTC.inst_id, times=3)
+        if verb == "batch":
+            [result] = await client.close_positions([replace(BTC, auto_cxl=auto_cxl)])
+            result.result()
+            return
+        how: dict[str, Any] = {verb: True} if verb in {"join", "confirm"} else {"confirm": verb == "unlisted"}
+        await client.close_position(BTC.inst_id, "cross", auto_cxl=auto_cxl, **how)
+
+    if not auto_cxl:
+        with pytest.raises(okx.PendingOrdersError):
+            happen(story)
+    elif verb == "unlisted":
+        with pytest.raises(okx.NothingToCloseError):
+            happen(story)
+    else:
+        happen(story)

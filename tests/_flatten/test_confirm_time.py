@@ -154,3 +154,25 @@ def test_a_first_close_whose_time_ran_out_beside_the_reading_is_not_sent(
         assert not world.closes()
 
     happen(story)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_of_a_closed_client_nothing_is_awaited(happen: Happen, *, listed: bool) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        if listed:
+            world.exchange.open_position(BTC, 3)
+        else:
+            world.exchange.inject(
+                body='{"code":"0","msg":"","data":[]}', status=200, path="/api/v5/trade/close-position"
+            )
+            world.exchange.inject(path="/api/v5/account/positions", code="50001", times=None)
+        task = asyncio.ensure_future(client.close_position(BTC, "cross", confirm=True))
+        while not world.attempts:  # noqa: ASYNC110 - turns of virtual time
+            await asyncio.sleep(0.01)
+        begun = world.loop.clock()
+        await client.aclose()
+        with pytest.raises(okx.OutcomeUnknownError):
+            await task
+        assert world.loop.clock() - begun < 2.0
+
+    happen(story, fill_delay=20.0)

@@ -129,3 +129,30 @@ def test_cancelled_by_its_last_call_of_on_progress_it_has_the_notes(happen: Happ
         assert caught.value.__notes__ == [f"{BTC}: {TAKEN}"]
 
     happen(story, fill_delay=60.0)
+
+
+@pytest.mark.parametrize("orders", [None, "entries"])
+@pytest.mark.parametrize("at", ["on the wire", "reading"])
+def test_a_second_cancellation_keeps_the_notes_and_leaves_nothing_running(happen: Happen, orders: Any, at: str) -> None:
+    async def story(world: World, client: okx.Client, turns: int) -> None:
+        for inst_id in (BTC, ETH):
+            world.exchange.open_position(inst_id, 3)
+        world.exchange.inject(delay=1.0, inst_id=BTC, times=9)
+        before = asyncio.all_tasks()
+        task = asyncio.create_task(client.flatten(cancel_orders=orders))
+        while len(world.closes()) < 2:  # noqa: ASYNC110 - turns of virtual time
+            await asyncio.sleep(0.001)
+        if at == "reading":  # for the close that was answered
+            while sum(row.path.startswith(POSITIONS) for row in world.exchange.journal) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        task.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert f"{BTC}: {SENT}" in caught.value.__notes__
+        assert asyncio.all_tasks() == before
+
+    for turns in range(9):
+        happen(lambda world, client: story(world, client, turns), fill_delay=5.0)  # noqa: B023 - called here

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import pytest
 
 import okx_async as okx
-from okx_async._flatten.leg import LIFTED_BY_AUTO_CXL
+from okx_async._rest.codes import LIFTED_BY_AUTO_CXL
 from tests.conftest import World
 
 BTC = "BTC-USDT-SWAP"

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 
 import okx_async as okx
-from okx_async._flatten.leg import LIFTED_BY_AUTO_CXL
+from okx_async._rest.codes import LIFTED_BY_AUTO_CXL
 from tests.conftest import World
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
@@ -208,3 +208,46 @@ def test_of_many_instruments_only_the_named_are_closed(happen: Happen) -> None:
         assert [holding.inst_id for holding in world.exchange.positions] == [ETH]
 
     happen(story)
+
+
+@pytest.mark.parametrize("data", ["null", "{}", '"x"'])
+def test_one_answer_that_is_no_list_of_positions_bars_no_exit(happen: Happen, data: str) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        odd: dict[str, Any] = {
+            "body": f'{{"code":"0","msg":"","data":{data}}}',
+            "status": 200,
+            "path": "/api/v5/account/positions",
+        }
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(**odd, times=3)
+        assert len(await client.positions()) == 1
+        world.exchange.inject(**odd, times=3)
+        assert (await client.flatten()).flat
+        world.exchange.inject(**odd, times=None)
+        begun = world.loop.clock()
+        with pytest.raises(okx.OutcomeUnknownError, match="no list of positions"):
+            await client.positions()
+        assert world.loop.clock() - begun < 5.0
+        with pytest.raises(okx.OutcomeUnknownError, match="no list of positions"):
+            await client.flatten(deadline=0.5)
+        assert world.loop.clock() - begun < 8.0
+
+    happen(story)
+
+
+def test_positions_that_may_not_be_read_any_more_end_it_and_the_report_says_so(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        for inst_id in (BTC, ETH):
+            world.exchange.open_position(inst_id, 3)
+        task = asyncio.ensure_future(client.flatten())
+        while not world.closes():  # noqa: ASYNC110 - turns of virtual time
+            await asyncio.sleep(0.01)
+        world.exchange.inject(path="/api/v5/account/positions", code="50120", times=None)
+        return await task
+
+    report = happen(story, latency=0.04)
+    assert not report.flat
+    assert [row.state for row in report.rows] == [okx.FlattenState.UNKNOWN] * 2
+    assert report.seconds < 3.0
+    assert len(report.notes) == 1
+    assert "50120" in report.notes[0]

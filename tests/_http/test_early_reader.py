@@ -76,7 +76,16 @@ async def test_a_response_that_is_not_read_to_its_end_is_released() -> None:
     assert reader.response is None
 
 
-@pytest.mark.parametrize("raised", [ValueError("made-up-secret"), asyncio.CancelledError("made-up-secret")])
+class OwnError(BaseException):
+    """An exception of the program's that is no Exception."""
+
+
+RAISED = [kind("made-up-secret") for kind in (ValueError, asyncio.CancelledError, OwnError, GeneratorExit)] + [
+    BaseExceptionGroup("made-up-secret", [OwnError()])
+]
+
+
+@pytest.mark.parametrize("raised", RAISED, ids=lambda raised: type(raised).__name__)
 async def test_what_is_raised_after_the_answer_changes_nothing(
     raised: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -88,7 +97,7 @@ async def test_what_is_raised_after_the_answer_changes_nothing(
             raise raised
         assert reader.survives(caught.value)
         assert not reader.survives(KeyboardInterrupt())
-        assert not reader.survives(GeneratorExit())
+        assert not reader.survives(SystemExit())
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert type(raised).__name__ in record.getMessage()
@@ -114,3 +123,27 @@ async def test_a_cancellation_of_the_call_goes_on_its_way() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert told == [False]
+
+
+def test_a_coroutine_that_is_closed_ends() -> None:
+    loop = asyncio.new_event_loop()
+
+    async def one() -> tuple[InFlight, EarlyReader]:
+        wire = in_flight()
+        wire.__enter__()
+        wire.connected(None)
+        reader = EarlyReader(wire, reads)
+        await reader(REQUEST, handler)
+        assert wire.is_running
+        assert reader.survives(GeneratorExit())
+        return wire, reader
+
+    async def other() -> None:
+        assert not wire.is_running
+        assert not reader.survives(GeneratorExit())
+
+    wire, reader = loop.run_until_complete(one())
+    assert not wire.is_running
+    assert not reader.survives(GeneratorExit())
+    loop.run_until_complete(other())
+    loop.close()

@@ -49,3 +49,17 @@ async def test_many_are_written_in_several_steps_in_their_order() -> None:
         assert len(told) - before <= 64
     assert steps == 4
     assert [line for line in told if line.startswith("write")] == [f"write {number}" for number in range(100)]
+
+
+async def test_what_ends_the_program_leaves_nothing_unwritten_that_counts_as_sent() -> None:
+    told: list[str] = []
+
+    class Stopping(Request):
+        def ask(self) -> bool:
+            raise KeyboardInterrupt
+
+    batch, loop = WriteBatch(), asyncio.get_running_loop()
+    batch._waiting = [Request("a", told), Request("b", told), Stopping("c", told)]
+    with pytest.raises(KeyboardInterrupt):
+        batch._write(loop)
+    assert told == ["ask a", "ask b", "write a", "write b"]

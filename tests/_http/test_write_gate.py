@@ -172,14 +172,15 @@ async def test_a_writer_that_comes_after_the_end_of_the_request_writes_nothing()
     assert not one.may_have_left
 
 
-async def test_an_error_of_the_last_question_is_the_requests_own() -> None:
+@pytest.mark.parametrize("error", [ValueError, BaseException, asyncio.CancelledError])
+async def test_an_error_of_the_last_question_is_the_requests_own(error: type[BaseException]) -> None:
     one, connection = wire(), Connection()
 
     def raises() -> bool:
-        raise ValueError("odd")
+        raise error("odd")
 
     one.confirm_write = raises
-    with one, pytest.raises(aiohttp.ClientConnectionError, match="ValueError: odd"):
+    with one, pytest.raises(aiohttp.ClientConnectionError, match=f"{error.__name__}: odd"):
         await through(gate_of(one), Request(), connection)
     assert (connection.real.written, one.may_have_left) == ([], False)
 

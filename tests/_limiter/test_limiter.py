@@ -14,7 +14,6 @@ from tests._limiter.scenes import now, one, steps, timers, use
 
 pytestmark = pytest.mark.virtual
 
-
 FULL = Statistics(20, 20, 20, 0, 0, 0, 0, 0, 0.0)
 
 
@@ -196,6 +195,12 @@ class TestQuota:
     async def test_what_is_no_quota_is_refused(self, limiter: Limiter, quota: Any) -> None:
         with pytest.raises(InvalidRequestError, match="quota must be a Quota"):
             limiter.slot("k", quota=quota)
+
+
+@pytest.mark.parametrize("clock", [None, 1.0, asyncio.sleep])
+def test_a_clock_that_is_none_is_refused(clock: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="clock must be"):
+        Limiter(clock=clock)
 
 
 async def test_aclose_ends_every_wait_and_every_later_one() -> None:

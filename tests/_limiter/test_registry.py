@@ -8,7 +8,6 @@ import pytest
 
 from okx_async import Limiter, NotSentError, Quota, Slot, SlotTimeoutError
 from okx_async._limiter.bucket import Rule
-from okx_async._limiter.limiter import default_limiter
 from okx_async._limiter.registry import KeyRegistry
 from tests._limiter.scenes import Clock, Elsewhere, hold, in_a_new_loop, steps, take
 
@@ -228,11 +227,6 @@ def test_closing_ends_the_waits_of_every_loop(limiter: Limiter) -> None:
     assert not elsewhere.is_alive()
     assert [str(error) for error in raised] == ["'theirs': the limiter was closed, nothing was sent"]
     assert not tasks[0].done()
-
-
-def test_the_default_limiter_is_one_for_the_process() -> None:
-    assert default_limiter() is default_limiter()
-    assert default_limiter().quota == Quota(20, 2.0)
 
 
 def test_rules_of_equal_quotas_are_one_object(clock: Clock) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from okx_async import Limiter, NotSentError, Quota, Slot, SlotTimeoutError, Statistics
 from okx_async._limiter import registry as registry_module
-from okx_async._limiter.limiter import default_limiter
+from okx_async._limiter.default import default_limiter
 from tests._limiter.scenes import Clock, hold, in_a_new_loop, take
 
 

@@ -4,16 +4,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
 
 import pytest
 
 from okx_async import Limiter, NotSentError, Quota, Slot, SlotTimeoutError
-from okx_async._limiter import limiter as _limiter
 from okx_async._limiter import shared_key
-from okx_async._limiter.limiter import default_limiter
 from tests._limiter.scenes import Elsewhere, in_a_new_loop, steps, take
 
 
@@ -140,13 +136,3 @@ def test_threads_making_keys_at_once_get_one_bucket_for_each() -> None:
     for thread in threads:
         thread.join()
     assert sorted(owned) == sorted(f"k{i}" for i in range(200))
-
-
-def test_threads_that_ask_at_the_same_moment_get_one_default_limiter(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow() -> Limiter:
-        time.sleep(0.05)
-        return Limiter()
-
-    monkeypatch.setattr(_limiter, "_default_limiter", lru_cache(maxsize=1)(slow))
-    with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(lambda _: default_limiter(), range(8)))) == 1

@@ -209,3 +209,48 @@ def test_both_readers_agree(items: list[dict[str, object]], more: dict[str, obje
 def test_nothing_is_too_odd_to_be_read(body: bytes) -> None:
     read(body)
     read(b'{"code":"0","msg":"' + body + b'"}')
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"code":"51023","data":[],"msg":"Position "BTC" does not exist"}', 'Position "BTC" does not exist'),
+        ('{"code":"51023","data":[],"msg":""BTC" is closed"}', '"BTC" is closed'),
+        ('{"code":"51023","data":[],"msg":"a \\"quoted\\" and "bare" word\\\\"}', 'a "quoted" and "bare" word\\'),
+        ('{"code":"51023","data":[],"msg":"a, b,",\n}', "a, b,"),
+        ('{"code":"51023","data":[ ,],"msg":"x" , } ', "x"),
+        ('{"code":"51023","msg":"6" nails","data":[{"sMsg":"a "b" c",},],}', '6" nails'),
+    ],
+)
+def test_marks_within_words_and_commas_too_many_hide_no_code(body: str, words: str) -> None:
+    value, codes = read(body.encode())
+    assert (value["code"], value["msg"]) == ("51023", words)
+    assert codes is not None
+    assert codes.outer == ["51023"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"code":"0","msg":"he said "code":"51023" twice","data":[]}',
+        '{"code":"51023","msg":"a "b", "c": d","data":[]',
+        '{"code":"51023","data":[],"msg":"cut "off',
+        '{"code":"51023","data":[{"a":"b"},"msg":"a "b" c"}',
+        '{"code":"51023","data":[],"msg":"a "b" ' + "c" * (1 << 16) + '"}',
+        '{"code":"51023",,"data":[]}',
+    ],
+)
+def test_what_cannot_be_told_for_sure_has_no_value(body: str) -> None:
+    assert read(body.encode())[0] is None
+
+
+def test_codes_within_words_that_are_repaired_contradict_each_other() -> None:
+    _, codes = read(b'{"code":"0","msg":"a "b" c","code":"51023","data":[{"sCode":"50011",}]}')
+    assert codes == Codes(["0", "51023"], ["50011"])
+
+
+@pytest.mark.parametrize("part", ['"', '" ', ", ", '\\"', ",", '"  ,  '])
+def test_no_body_of_marks_holds_up_the_loop(part: str) -> None:
+    begun = time.perf_counter()
+    read(('{"code":"0","msg":"' + part * (1 << 20)).encode()[: 1 << 20])
+    assert time.perf_counter() - begun < 1.5

@@ -1,5 +1,6 @@
 import re
 import string
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
@@ -165,6 +166,12 @@ def test_base_urls(url: str, clean: str) -> None:
 def test_a_wrong_base_url_is_refused(url: str, rule: str) -> None:
     with pytest.raises(InvalidRequestError, match=rule):
         check_base_url(url)
+
+
+@pytest.mark.parametrize("allowed", ["false", "0", 1, None])
+def test_plain_http_is_allowed_by_true_alone(allowed: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="allow_plain_http must be True or False"):
+        host_of("eea", "http://mirror.example", allow_plain_http=allowed)
 
 
 @pytest.mark.parametrize("url", [None, 5, b"https://www.okx.com"])

@@ -3,6 +3,7 @@
 import pytest
 
 from okx_async import Outcome
+from okx_async._rest.codes import LIFTED_BY_AUTO_CXL
 from okx_async._rest.outcomes import classify
 from okx_async._rest.responses import parse
 from okx_async._rest.retry import RetryPolicy, ThrottleStreaks, block_seconds, throttled
@@ -22,6 +23,15 @@ def test_a_reading_is_repeated_in_doubt_too(outcome: Outcome) -> None:
     repeated = RetryPolicy(writes=False).pause(outcome, "", 0.5) is not None
     assert repeated == (outcome not in NEVER)
     assert (outcome not in NEVER) or outcome not in TO_READ_ONLY or repeated
+
+
+@pytest.mark.parametrize("code", sorted(LIFTED_BY_AUTO_CXL))
+def test_pending_orders_that_a_close_has_cancelled_pass(code: str) -> None:
+    policy = RetryPolicy(writes=True, auto_cxl=True)
+    assert [policy.pause(Outcome.NEEDS, code, draw) for draw in (0.0, 1.0, 0.0, 0.0)] == [0.125, 0.5, 0.5, None]
+    assert RetryPolicy(writes=True).pause(Outcome.NEEDS, code, 0.0) is None
+    assert RetryPolicy(writes=True, auto_cxl=True).pause(Outcome.NEEDS, "51120", 0.0) is None
+    assert RetryPolicy(writes=True, auto_cxl=True).pause(Outcome.UNKNOWN, code, 0.0) is None
 
 
 def test_pauses_double_up_to_a_cap_and_are_drawn_from_the_whole_range() -> None:

@@ -51,6 +51,28 @@ def test_without_keys_and_network_the_rest_is_checked(command: Process) -> None:
     assert found["clock"] == found["account"] == "skip"
 
 
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:9", "memcached://here", "sqlite:////dev/null"])
+def test_limits_that_cannot_be_used_bar_no_look_at_the_exchange(
+    url: str, simulate: Callable[..., dict[str, Any]], command: Process
+) -> None:
+    if url.startswith("redis"):
+        pytest.importorskip("redis")
+    where = simulate()["base_url"]
+    command.environment["OKX_LIMITS"] = url
+    told = command("doctor", "--base-url", where, "--json")
+    assert told.returncode == 1
+    found = levels(told.stdout)
+    assert [check for check, level in found.items() if level == "fail"] == ["limits"]
+    assert found["host"] == found["permission"] == "ok"
+
+
+def test_a_timeout_that_the_limits_do_not_allow_is_wrong_usage(command: Process) -> None:
+    command.environment["OKX_LIMITS"] = "sqlite:"
+    told = command("doctor", "--base-url", "http://127.0.0.1:9", "--timeout", "20", "--json")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "must be at most" in told.stderr
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_reports_that_checks_are_missing(stop: signal.Signals, command: Process) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

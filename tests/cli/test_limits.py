@@ -106,9 +106,10 @@ def test_a_command_without_a_place_for_the_file_goes_on_and_says_so(
     else:
         file.parent.parent.touch()  # where the folder would be
     record = simulate("--position", "BTC-USDT-SWAP:1")
-    done = command(*CLOSE, "--base-url", record["base_url"])
-    assert done.returncode == 0
-    assert "limits are not shared with other programs: " in done.stderr
+    for arguments in (("flatten", "--dry-run"), CLOSE):
+        done = command(*arguments, "--base-url", record["base_url"])
+        assert done.returncode == 0
+        assert done.stderr.count("limits are not shared with other programs: ") == 1
 
 
 def test_a_server_is_shown_with_what_it_says_of_itself(command: Process) -> None:

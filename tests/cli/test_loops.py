@@ -1,6 +1,7 @@
 """The loop of the commands: uvloop's where it can be loaded."""
 
 import asyncio
+import json
 import sys
 from types import ModuleType
 
@@ -45,3 +46,25 @@ def test_a_command_runs_on_it(command: Process, *, there: bool) -> None:
     process = command.start("positions", "--base-url", "http://127.0.0.1:9", before=before)
     _, err = process.communicate(timeout=20)
     assert err.splitlines()[0].startswith("uvloop" if there else "asyncio")
+
+
+@pytest.mark.parametrize("files", [6, 14])  # with 6 uvloop would end the process
+def test_a_command_says_that_it_may_not_open_enough_files(files: int, command: Process) -> None:
+    few = f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}))"
+    command.environment |= variables(STRANGER)
+    close = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", "--json")
+    for arguments, key in (
+        (close, "outcome"),
+        (("positions", "--json"), "outcome"),
+        (("doctor", "--json"), "findings"),
+    ):
+        process = command.start(*arguments, before=few, missing=[0])
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert "Too many open files" in out
+        assert key in json.loads(out)
+        assert "Traceback" not in err
+        assert "Warning" not in err
+    process = command.start("simulate", "--json", before=few, missing=[0])
+    assert process.communicate(timeout=20)[0] == ""
+    assert process.returncode == 1

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from okx_async.cli import rehearse as command
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.recordings import replay_file
 from okx_async.simulator import Account, Behaviour, SimulatedExchange
@@ -16,6 +17,20 @@ from tests.schemas import check
 
 __all__ = ["demo"]  # the fixture
 SIDE = "wrong-side-is-51000"
+
+
+@pytest.mark.usefixtures("demo")
+async def test_a_second_signal_gives_up_the_recording_and_not_the_report(
+    exchange: SimulatedExchange, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "save", stopped)
+    assert await run(exchange, QUICK, record=str(tmp_path / "x"), as_json=True) is ExitCode.FAILED
+    out, err = capsys.readouterr()
+    assert orjson.loads(out)["flat"] is True
+    assert err == "interrupted: the recording was not written\n"
 
 
 async def test_a_rehearsal_is_recorded_and_held_against_the_simulator(

@@ -52,9 +52,9 @@ async def test_results_come_as_lines_and_end_with_the_proof(
 ) -> None:
     assert await run(exchange, QUICK, OPENING) is ExitCode.DONE
     out, err = capsys.readouterr()
-    lines = [line.rstrip() for line in out.splitlines()]
-    assert lines[0] == f"held      {QUICK}: answered 51023 under HTTP 200"
-    assert lines[1].startswith(f"held      {OPENING}: gone at most")
+    lines = [" ".join(line.split()) for line in out.splitlines()]  # how wide a column is depends on rich's version
+    assert lines[0] == f"held {QUICK}: answered 51023 under HTTP 200"
+    assert lines[1].startswith(f"held {OPENING}: gone at most")
     assert lines[-3] == "2 held, 0 not held, 0 not tried"
     assert lines[-2].startswith("round trips: ")
     assert lines[-1] == "flat: the exchange lists nothing of the rehearsal any more"
@@ -70,8 +70,9 @@ async def test_what_did_not_hold_is_named_with_what_rests_on_it(
     exchange.restyle("51023", to="51169")
     assert await run(exchange, QUICK) is ExitCode.FAILED
     out, _ = capsys.readouterr()
-    assert f"not held  {QUICK}: answered 51169" in out
-    assert "That did not hold; on it rests _rest.codes, _flatten.leg." in " ".join(out.split())
+    words = " ".join(out.split())
+    assert f"not held {QUICK}: answered 51169" in words
+    assert "That did not hold; on it rests _rest.codes, _flatten.leg." in words
 
 
 @pytest.mark.usefixtures("demo")
@@ -279,8 +280,8 @@ def test_on_a_terminal_it_shows_what_is_being_tried(monkeypatch: pytest.MonkeyPa
         on_trial(ASSUMPTIONS[1])
         on_result(TrialResult(ASSUMPTIONS[1].id, Verdict.NOT_TRIED, "why"))
     assert f"2 of 2: {ASSUMPTIONS[1].id}" in seen.getvalue()
-    lines = [line.rstrip() for line in results.getvalue().splitlines()]
-    assert lines == [f"held      {ASSUMPTIONS[0].id}: seen", f"not tried {ASSUMPTIONS[1].id}: why"]
+    lines = [" ".join(line.split()) for line in results.getvalue().splitlines()]
+    assert lines == [f"held {ASSUMPTIONS[0].id}: seen", f"not tried {ASSUMPTIONS[1].id}: why"]
 
 
 async def test_what_may_be_the_users_is_to_be_closed_by_hand(

@@ -17,7 +17,7 @@ from okx_async.cli import tables
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.signals import Stop
 from okx_async.cli.target import Target
-from okx_async.cli.trading import _ended, _stopped
+from okx_async.cli.trading import _ended, _stopped, positions
 from okx_async.simulator import JournalRow, SimulatedExchange
 from tests.cli.conftest import STRANGER, Process, variables
 from tests.schemas import check
@@ -182,6 +182,26 @@ async def test_an_unknown_outcome_is_exit_3(exchange: SimulatedExchange, command
     assert "see what is left: okx-async positions" in result.stderr
 
 
+async def test_what_was_typed_before_the_question_is_no_answer(exchange: SimulatedExchange, command: Process) -> None:
+    exchange.add_key(credentials=STRANGER)
+    command.environment = variables(STRANGER)
+    exchange.open_position("BTC-USDT-SWAP", 1)
+    ours, theirs = pty.openpty()
+    os.write(ours, b"y\n")
+    process = command.start(*CLOSE, "--base-url", exchange.base_url, "--json", stdin=theirs)
+    os.close(theirs)
+    try:
+        assert process.stderr is not None
+        prompt = ""
+        while not prompt.endswith("[y/N] "):
+            prompt += await asyncio.to_thread(process.stderr.read, 1) or pytest.fail(prompt)
+        os.write(ours, b"n\n")
+        result = await ended(process, command)
+    finally:
+        os.close(ours)
+    assert (result.returncode, closes(exchange)) == (1, [])
+
+
 @pytest.mark.parametrize("answer", ["y", "n", "interrupt", "terminate"])
 async def test_a_terminal_is_asked(answer: str, exchange: SimulatedExchange, command: Process) -> None:
     exchange.add_key(credentials=STRANGER)
@@ -283,3 +303,36 @@ def test_an_acceptance_is_of_what_was_asked_for(*, flat: bool, capsys: pytest.Ca
     said = capsys.readouterr().out
     assert said.startswith(LEG.inst_id)
     assert "ETH" not in said
+
+
+@pytest.mark.parametrize("plain", [True, False])
+async def test_an_odd_record_hides_no_position(
+    exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, plain: bool
+) -> None:
+    odd = {"instId": "BTC-ABOVE-DAILY-300102-1600", "instType": "EVENTS", "mgnMode": "", "posSide": "net", "pos": "10"}
+    exchange.odd_records.append(odd)
+    if plain:
+        exchange.open_position("ETH-USDT-SWAP", 3)
+    exchange.add_key(credentials=STRANGER)
+    for name, value in variables(STRANGER).items():
+        monkeypatch.setenv(name, value)
+    target = Target(demo=False, region="global", base_url=exchange.base_url)
+
+    async def run(*inst_ids: str, as_json: bool = False) -> tuple[ExitCode, str, str]:
+        code = await asyncio.to_thread(positions, list(inst_ids) or None, target, as_json=as_json)
+        return code, *capsys.readouterr()
+
+    code, out, err = await run()
+    assert code is ExitCode.UNKNOWN
+    assert ("ETH-USDT-SWAP" in out) is plain
+    assert bool(out) is plain
+    assert f"cannot be read: the record of {odd['instId']}" in " ".join(err.split())
+    assert "do not take this for flat" in err
+    code, out, _ = await run(as_json=True)
+    record = check("positions", out)
+    assert (code, record["outcome"], record["unreadable"]) == (ExitCode.UNKNOWN, "unknown", [odd])
+    assert [one["instId"] for one in record["listed"]] == ["ETH-USDT-SWAP"] * plain
+    assert "positions" not in record
+    if plain:
+        code, out, _ = await run("ETH-USDT-SWAP", "ETH-USDT-SWAP", as_json=True)
+        assert (code, len(check("positions", out)["positions"])) == (ExitCode.DONE, 1)

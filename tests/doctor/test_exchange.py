@@ -1,14 +1,16 @@
 """The requests of the doctor on real sockets: which, in which order, and where it stops."""
 
+import contextlib
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
 
-from okx_async import Credentials, InvalidRequestError
+from okx_async import Credentials, InvalidRequestError, NotSentError, SlotTimeoutError
 from okx_async.doctor import Finding, Level, examine_exchange
 from okx_async.simulator import SimulatedExchange
 
@@ -67,6 +69,35 @@ async def test_without_a_network_it_says_what_it_could_not_look_at() -> None:
         "round trip": Level.SKIP,
         "account": Level.SKIP,
     }
+
+
+class NoSlots:
+    """Limits without a slot for the time being, or that cannot be kept."""
+
+    def __init__(self, error: NotSentError) -> None:
+        self._error = error
+
+    @contextlib.asynccontextmanager
+    async def slot(self, *_: object, **__: object) -> AsyncIterator[Any]:
+        raise self._error
+        yield
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [(SlotTimeoutError("no slot within 5 s"), Level.WARN), (NotSentError("the limits cannot be kept"), Level.FAIL)],
+    ids=["none in time", "none at all"],
+)
+async def test_without_a_slot_the_host_is_not_blamed(
+    error: NotSentError, level: Level, exchange: SimulatedExchange
+) -> None:
+    limiter: Any = NoSlots(error)
+    found = await examine_exchange(exchange.credentials, base_url=exchange.base_url, limiter=limiter)
+    assert levels(found)["host"] is level
+    assert f"not asked: {error}" in text(found, "host")
+    assert "firewall" not in text(found, "host")
+    assert text(found, "account").startswith("not looked at: the host was not asked")
+    assert asked(exchange) == []
 
 
 async def test_a_host_that_does_not_answer() -> None:

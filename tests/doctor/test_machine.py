@@ -65,6 +65,15 @@ def test_keys_are_found_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(value in finding.text for value in KEYS.values())
 
 
+def test_quotes_around_keys_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys(monkeypatch, OKX_API_KEY=f'"{"k" * 20}"', OKX_PASSPHRASE="'PASS'PASS'")
+    credentials, finding = examine_keys()
+    assert credentials is not None
+    assert finding.level is Level.WARN
+    assert finding.text.startswith("OKX_API_KEY in quotes")
+    assert "kkk" not in finding.text
+
+
 @pytest.mark.parametrize(
     ("changes", "level", "word"),
     [

@@ -149,6 +149,17 @@ def test_it_shows_the_journal_and_is_not_in_it(desk: Desk) -> None:
         ("/price", {"inst_id": "XRP-USDT-SWAPP", "px": "3"}, 400, "'XRP-USDT-SWAPP' is no instrument id"),
         ("/price", {"inst_id": "btc-usdt-swap", "px": "3"}, 400, "'btc-usdt-swap' is no instrument id: upper-case"),
         ("/order", {"inst_id": "BTC-USDT-SWAP", "px": "abc"}, 400, "px must be a number, got 'abc'"),
+        ("/order", {"inst_id": "BTC-USDT-SWAP", "side": "long"}, 400, 'side must be "buy" or "sell"'),
+        ("/position", {"inst_id": "BTC-USDT-SWAP", "pos": "1e999999"}, 400, "pos must be a number"),
+        ("/price", {"inst_id": "BTC-USDT-SWAP", "px": "1e-9999999"}, 400, "px must be a number"),
+        (
+            "/reopen",
+            {"inst_id": "BTC-USDT-SWAP", "pos": 3, "after": 1e308},
+            400,
+            "after must be a number, 1,000,000,000",
+        ),
+        ("/fault", {"name": "50026", "delay": -5}, 400, "delay and pause must be"),
+        ("/liquidation", {"inst_id": "BTC-USDT-SWAP", "code": "freeze"}, 400, "code must be a code of the exchange"),
         ("/order", {"inst_id": "BTC-USDT-SWAP", "sz": "0"}, 400, "sz must be above 0, got '0'"),
         ("/fault", {"code": "odd"}, 400, "code must be a code of the exchange, such as 51108, got 'odd'"),
         ("/fault", {"name": "50026", "code": "51108"}, 400, "give one of them"),
@@ -190,8 +201,9 @@ def test_mistakes_are_named_and_change_nothing(
     ],
 )
 def test_bodies_are_json_objects(desk: Desk, headers: CIMultiDict[str], body: bytes, broken: int, status: int) -> None:
-    told, _ = send(desk, Request("POST", "/simulated/clear-faults", headers, body, "127.0.0.1", broken))
+    told, record = send(desk, Request("POST", "/simulated/clear-faults", headers, body, "127.0.0.1", broken))
     assert told == status
+    assert record["error"].startswith("the body ")
 
 
 @pytest.mark.parametrize(

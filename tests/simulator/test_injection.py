@@ -1,3 +1,7 @@
+from typing import Any
+
+import pytest
+
 from tests.simulator.conftest import Desk
 
 
@@ -42,3 +46,22 @@ def test_another_program_takes_its_share_of_a_limit(desk: Desk) -> None:
     desk.advance(2.0)
     assert [desk.close().code for _ in range(21)] == 20 * ["51023"] + ["50011"]
     assert len(desk.exchange.journal) == 31  # what others send is counted and no more
+
+
+@pytest.mark.parametrize("requests", [-1, 10_001, float("inf"), float("nan")])
+def test_more_requests_of_another_program_than_can_be_counted_are_refused(desk: Desk, requests: float) -> None:
+    with pytest.raises(ValueError, match="requests must be from 0 to 10000"):
+        desk.exchange.crowd(desk.exchange.user_id, "BTC-USDT-SWAP", requests)
+    assert desk.close().code == "51023"
+
+
+def test_a_limit_without_an_account_is_not_crowded(desk: Desk) -> None:
+    with pytest.raises(ValueError, match="no account has the user id '1'"):
+        desk.exchange.crowd("1", "BTC-USDT-SWAP", 12)
+
+
+def test_an_account_is_what_add_account_returns(desk: Desk) -> None:
+    uid: Any = desk.exchange.user_id
+    for act in (desk.exchange.open_position, desk.exchange.reopen):
+        with pytest.raises(TypeError, match="account must be an Account, as add_account returns it"):
+            act("BTC-USDT-SWAP", 3, account=uid)

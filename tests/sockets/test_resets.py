@@ -94,6 +94,10 @@ async def test_on_a_callers_session_a_connection_back_in_the_pool_is_left_alone(
     assert len(stub.connections) == 1
 
 
+@pytest.mark.skipif(
+    not hasattr(aiohttp.base_protocol.BaseProtocol, "_pause_transport_reading"),
+    reason="aiohttp before 3.14 leaves behind what waited for the window, and asyncio reports it",
+)
 async def test_bytes_that_have_not_left_never_do(clients: Clients) -> None:
     """The peer's receive window is full when the request is written; after the reset it gets nothing more."""
     loop = asyncio.get_running_loop()

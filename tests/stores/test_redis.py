@@ -31,6 +31,8 @@ def test_a_copy_by_pickle_is_of_the_same_server() -> None:
         ({"clock_slack": -1}, "clock_slack"),
         ({"doubt_grace": -1}, "doubt_grace"),
         ({"on_loss": "ignore"}, 'on_loss must be "refuse" or "local"'),
+        ({"on_loss": ["local"]}, "on_loss must be"),
+        ({"doubt_grace": True}, "doubt_grace must be"),
         ({"on_loss": "local"}, "needs processes, at least 1 and at most the limit, 20"),
         ({"on_loss": "local", "processes": 21}, "needs processes"),
         ({"prefix": "a{b}"}, "prefix must be of ASCII letters"),

@@ -1,5 +1,6 @@
 """Files that cannot be used: damaged, locked, of another program or version, or on a failing disk."""
 
+import errno
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,11 +8,29 @@ from pathlib import Path
 import pytest
 
 from okx_async import InvalidRequestError, Quota
+from okx_async.stores import places
 from okx_async.stores import transactions as module
 from okx_async.stores.lease import Terms
 from okx_async.stores.transactions import PAGE, BusyError, StoreError, Transaction
 from tests.stores.host import Host
 from tests.stores.work import KEY, opens, take
+
+
+def test_a_place_that_cannot_be_looked_at_for_a_moment_is_used_later(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a program with too many files open is told to correct its call."""
+
+    class Mounts:
+        def read_text(self) -> str:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    database = host.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(places, "MOUNTS", Mounts())
+        with pytest.raises(StoreError, match="cannot be looked at: Too many open files"):
+            database.transact(take("a"), 0.0)
+    assert database.transact(take("a"), 0.0) == 1
 
 
 def test_another_programs_file_stays_as_it_is(host: Host) -> None:

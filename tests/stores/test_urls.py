@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from okx_async import InvalidRequestError
-from okx_async._limiter.limiter import default_limiter
+from okx_async._limiter.default import default_limiter
 from okx_async.stores import SqliteLimiter
 from okx_async.stores.places import default_path
 from okx_async.stores.urls import place_of, shared_limiter
@@ -68,3 +68,16 @@ def test_a_server_has_one_limiter_too() -> None:
     limiter = shared_limiter("redis://:hunter2@host/7")
     assert repr(limiter) == "<RedisLimiter 20 per 2 s: redis://host:6379/7>"
     assert shared_limiter("redis://:hunter2@host/7") is limiter
+
+
+async def test_one_that_was_closed_is_replaced(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/limits"
+    first = shared_limiter(url)
+    assert shared_limiter(url) is first
+    await first.aclose()
+    second = shared_limiter(url)
+    assert second is not first
+    assert shared_limiter(url) is second
+    async with second.slot(("live", "123", "BTC-USDT-SWAP")):
+        pass
+    await second.aclose()

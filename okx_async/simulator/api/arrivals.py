@@ -19,6 +19,7 @@ RateKey: TypeAlias = tuple[str, str]
 Window: TypeAlias = Literal["sliding", "fixed"]
 WINDOWS: tuple[Window, ...] = get_args(Window)
 
+_MOST = 10_000  # requests of another program in a window: each of them is counted
 PER = 2.0  # seconds of every limit, but for one
 _SWEEP = 1024  # keys before the first search for idle ones
 
@@ -67,7 +68,12 @@ class Arrivals:
         self._others: dict[RateKey, list[float]] = {}  # seconds between the other program's requests, and its next one
 
     def crowd(self, key: RateKey, requests: float) -> None:
-        """Count `requests` of another program in each window, evenly, from the next arrival on; 0: none."""
+        """Count `requests` of another program in each window, evenly, from the next arrival on; 0: none.
+
+        Raises ValueError for more than are counted in a moment.
+        """
+        if not 0 <= requests <= _MOST:
+            raise ValueError(f"requests must be from 0 to {_MOST}, got {requests!r}")
         self._others.pop(key, None)
         if requests:
             self._others[key] = [PER / requests, -inf]

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
-from math import isfinite
 from typing import NamedTuple
 
 from okx_async.simulator.books.instruments import Instrument
@@ -20,6 +19,7 @@ from okx_async.simulator.books.positions import Holding, Position, State
 _FORGET_MS = 30 * 24 * 3600 * 1000  # a posId outlives the last full close by 30 days
 _FIRST_POS_ID = 1725119205811617792
 _ZERO = Decimal(0)
+_NEVER = 1e12  # seconds
 
 
 class Trade(NamedTuple):
@@ -103,13 +103,13 @@ class Books:
         Args:
             now: The exchange's clock, in seconds.
             ms: The server's time at `now`, in milliseconds.
-            delay: Seconds from `now`; infinite: never.
+            delay: Seconds from `now`; infinite, or nearly so: never.
             act: The event; called with both times at which it is due.
         """
         self.settle(now)
         if not delay:
             act(now, ms)
-        elif isfinite(delay):
+        elif delay < _NEVER:
             heapq.heappush(self._due, _Due(now + delay, next(self._numbers), ms + round(delay * 1000), act))
 
     @property

@@ -119,6 +119,8 @@ class Fault:
         self.fill = Decimal(str(self.fill))
         if self.times is not None and self.times < 1:
             raise ValueError(f"times must be at least 1, got {self.times}")
+        if not (self.delay >= 0 and self.pause >= 0):
+            raise ValueError(f"delay and pause must be numbers of seconds, 0 or more, got {self.delay}, {self.pause}")
         if self.executed and not self.counted:
             raise ValueError("a request that is not counted is not executed either")
         if self.if_done and not self.executed:

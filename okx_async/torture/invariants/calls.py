@@ -9,12 +9,12 @@ from okx_async.simulator.api.arrivals import worst_window
 from okx_async.simulator.api.endpoints import CLOSE_PATH, ROUTES
 from okx_async.torture.calls import ACCEPTED, CANCELLED, NOT_SENT, REFUSED, UNKNOWN, Call
 from okx_async.torture.evidence import SLACK, Evidence
+from okx_async.torture.invariants.guarding import REPEATABLE, lifts
 from okx_async.torture.invented import EPOCH
 from okx_async.torture.stage import FOREIGN
 
 EXPIRY = 30.0
 """Seconds that a signature may be off."""
-REPEATABLE = {"rate", "later", "clock", "not_sent"}
 MOST_ATTEMPTS = 6
 JOIN_LOOK = 0.05
 """Seconds that may pass until a call whose time is over sees that the close it joined is on the wire no more."""
@@ -84,7 +84,7 @@ def repeats(evidence: Evidence) -> Iterator[str]:
     """Only a close refused for a passing reason is sent again, five times at most; tokens agree with outcomes."""
     for call in evidence.calls.values():
         for attempt in call.attempts[:-1]:
-            if attempt.outcome.value not in REPEATABLE:
+            if attempt.outcome.value not in REPEATABLE and not lifts(attempt):
                 yield f"{call.name} {call.request.inst_id}: {attempt.outcome.value} {attempt.code} was sent again"
         # A close that waits for others is begun anew after one of a higher lane took its place, before it was sent.
         made = [attempt for attempt in call.attempts if attempt.token != "refunded" or not call.join]

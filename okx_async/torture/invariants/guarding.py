@@ -13,6 +13,7 @@ from itertools import pairwise
 from math import inf
 from typing import Any
 
+from okx_async import Attempt
 from okx_async.simulator import Trade
 from okx_async.torture.evidence import SLACK, Evidence
 from okx_async.torture.flatten_records import CloseAttempt, FlattenRecord
@@ -27,6 +28,7 @@ LAST_READING = 1.0
 """Seconds after the deadline for a last reading."""
 MAY_MOVE = {"accepted", "unknown", "wait"}
 FINAL = {"needs", "fatal"}
+REPEATABLE = {"rate", "later", "clock", "not_sent"}
 LIFTED = {"51112", "51115", "51117", "51125", "51126", "51148", "51168", "51205", "51206"}
 """Refusals because of pending orders, which a close with autoCxl has the exchange cancel."""
 MOST_MISSED = 3
@@ -34,6 +36,11 @@ COUNTED = {"later", "frozen", "clock"}
 """Refusals whose repeats are counted; after `rate` and `not_sent` only the deadline ends them."""
 MOST_REPEATS = 5
 SELDOM_PASS = {"50005": 2, "50046": 3, "50062": 3}
+
+
+def lifts(attempt: Attempt) -> bool:
+    """Return whether a close was refused because of pending orders that it has the exchange cancel."""
+    return attempt.request.auto_cxl and attempt.code.partition("_")[0] in LIFTED
 
 
 def guard(evidence: Evidence) -> Iterator[str]:
@@ -53,7 +60,7 @@ def guard(evidence: Evidence) -> Iterator[str]:
 def _unguarded(closes: list[CloseAttempt]) -> Iterator[str]:
     """Without a reading of the position, only a close that was plainly refused may be sent again."""
     for one in closes[:-1]:
-        if one.attempt.outcome.value not in {"rate", "later", "clock", "not_sent"}:
+        if one.attempt.outcome.value not in REPEATABLE and not lifts(one.attempt):
             yield f"{one.attempt.outcome.value} {one.attempt.code} was sent again, and nothing was known of a position"
 
 
@@ -62,7 +69,7 @@ def _endless(closes: list[CloseAttempt]) -> Iterator[str]:
     yield from _too_many(closes)
     outcomes = [one.attempt.outcome.value for one in closes]
     for one in closes[:-1]:
-        lifted = one.attempt.request.auto_cxl and one.attempt.code.partition("_")[0] in LIFTED
+        lifted = lifts(one.attempt)
         if one.attempt.outcome.value in FINAL and not lifted:
             yield f"{one.attempt.outcome.value} {one.attempt.code}, and yet another close"
     if outcomes.count("maybe_flat") > MOST_MISSED:

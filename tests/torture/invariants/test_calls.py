@@ -115,6 +115,14 @@ def test_repeats(evidence: Evidence) -> None:
     assert [line for _, line in found(evidence)] == ["c1 S0-USDT-SWAP: 7 attempts"]
 
 
+@pytest.mark.parametrize("auto_cxl", [False, True])
+def test_repeats_of_what_pending_orders_have_refused(evidence: Evidence, *, auto_cxl: bool) -> None:
+    request = okx.ClosePosition("S0-USDT-SWAP", "cross", auto_cxl=auto_cxl, cl_ord_id="c1")
+    pending = attempt(request=request, outcome=okx.Outcome.NEEDS, code="51115")
+    call(evidence, UNKNOWN, [pending, LOST])
+    assert [name for name, _ in found(evidence)] == ["repeats"] * (not auto_cxl)
+
+
 @pytest.mark.parametrize("wrong", [attempt(token="in doubt"), attempt(outcome=okx.Outcome.UNKNOWN, code="50004")])
 def test_repeats_of_tokens_that_belie_the_outcome(evidence: Evidence, wrong: okx.Attempt) -> None:
     call(evidence, UNKNOWN, [wrong])
