@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from okx_async._models import Outcome
 from okx_async._rest.codes import _ROWS, CODES, FEW_REPEATS, Code, _each
+from okx_async.torture.invariants.guarding import SELDOM_PASS
 
 # The outcomes of all codes are written by hand in tests/codes.py.
 
@@ -34,6 +37,13 @@ def test_codes_that_must_not_be_listed() -> None:
 
 def test_passing_reasons_are_repeated_seldom() -> None:
     assert {CODES[code].outcome for code in FEW_REPEATS} == {Outcome.LATER}
+
+
+def test_the_judge_of_random_histories_and_the_readme_name_the_same_codes() -> None:
+    assert SELDOM_PASS == FEW_REPEATS
+    for name in ("README.md", "README.zh-CN.md"):
+        text = (Path(__file__).parents[2] / name).read_text()
+        assert [code for code in FEW_REPEATS if code not in text] == []
 
 
 def test_words_fit_into_a_message() -> None:

@@ -2,13 +2,17 @@
 
 import asyncio
 import shutil
+import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from okx_async import InvalidRequestError, Limiter
+from okx_async._http.route import NetworkOptions
 from okx_async.rehearsal.assumptions import ASSUMPTIONS
 from okx_async.rehearsal.ledger import Ledger
 from okx_async.rehearsal.options import Options
@@ -54,6 +58,16 @@ def test_every_assumption_holds_of_the_simulated_exchange(tmp_path: Path, pos_mo
         "instruments-are-counted-apart",
         "c-time-is-new-after-reopening",
     }
+
+
+async def test_its_client_goes_the_way_that_the_options_name() -> None:
+    network = NetworkOptions("http://h:1", ssl.create_default_context(), "192.0.2.1", socket.AF_INET)
+    rehearsal = Rehearsal(SimulatedExchange().credentials, Options(network=network), limiter=Limiter())
+    account: Any = SimpleNamespace(user_id="1")
+    route = rehearsal._client(account)._wiring.transport._route
+    assert route == rehearsal._route
+    assert (route.ssl, route.local_addr, route.family) == (network.ssl, "192.0.2.1", socket.AF_INET)
+    assert route.proxy is not None
 
 
 def _danger(result: Any) -> int:

@@ -136,7 +136,7 @@ class Fault:
 
     @property
     def answers(self) -> bool:
-        """Whether the usual answer is replaced; otherwise it is late, or the close fills in part."""
+        """Whether the usual answer is replaced; otherwise it is late or slow, or the close fills in part."""
         return bool(self.code) or self.body is not None or self.status is not None or self.disconnect
 
     @property
