@@ -67,6 +67,16 @@ def nursery() -> Iterator[Any]:
     made.close()
 
 
+@pytest.fixture
+def okx_async_program(nursery: Any, tmp_path: Path) -> Iterator[Path]:
+    """Write a program that is the command line."""
+    from tests.cli.warm import program  # noqa: PLC0415 - few tests need one
+
+    path = tmp_path / "okx-async"
+    with program(nursery, path):
+        yield path
+
+
 @pytest.fixture(autouse=True)
 def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log.

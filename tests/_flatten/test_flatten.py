@@ -1,29 +1,20 @@
 """Whole flattens against the simulated exchange, on a network in memory and in virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from decimal import Decimal
-from itertools import pairwise
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
 
 import okx_async as okx
 from okx_async import FlattenState
+from tests._flatten.by_instrument import states
 from tests.conftest import World
 
 BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
 POSITIONS = "/api/v5/account/positions"
 EMPTY = '{"code":"0","data":[],"msg":""}'
 Happen: TypeAlias = Callable[..., Any]
-
-
-def states(report: okx.FlattenReport) -> dict[str, FlattenState]:
-    return {row.position.inst_id: row.state for row in report.rows}
-
-
-def held(world: World) -> dict[str, Decimal]:
-    return {holding.inst_id: holding.pos for holding in world.exchange.positions}
 
 
 def test_a_calm_book_is_proven_flat_within_four_round_trips(happen: Happen) -> None:
@@ -98,123 +89,6 @@ def test_one_reading_that_does_not_list_a_position_proves_nothing(happen: Happen
     assert report.seconds > 2.0
 
 
-# --- what may be sent again, and when ---
-
-
-@pytest.mark.parametrize("fault", ["50004", "hang-up", "reset", "HTML 502", "empty 200"])
-@pytest.mark.parametrize("executed", [True, False])
-def test_an_unknown_outcome_is_resolved_by_reading(happen: Happen, fault: str, executed: bool) -> None:  # noqa: FBT001 - both
-    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, list[float]]:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(fault, executed=executed, inst_id=BTC)
-        report = await client.flatten()
-        assert not world.exchange.positions
-        return report, [row.at for row in world.closes(BTC)]
-
-    report, ats = happen(story)
-    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
-    assert report.rows[0].attempts[0].outcome is okx.Outcome.UNKNOWN
-    if executed:
-        assert len(ats) == 1
-    else:
-        assert len(ats) == 2
-        assert ats[1] - ats[0] > 2.0
-
-
-@pytest.mark.parametrize("code", ["50011", "51113", "51029", "50001", "50020"])
-def test_a_refusal_that_passes_is_followed_by_another_close(happen: Happen, code: str) -> None:
-    async def story(world: World, client: okx.Client) -> tuple[okx.FlattenReport, list[float], list[float]]:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(code=code, times=2)
-        report = await client.flatten()
-        reads = [row.at for row in world.exchange.journal if row.path.startswith(POSITIONS)]
-        return report, [row.at for row in world.closes(BTC)], reads
-
-    report, closes, reads = happen(story)
-    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
-    assert len(closes) == 3
-    for earlier, later in pairwise(closes):
-        assert any(earlier < read < later and later - read <= 1.0 for read in reads)
-
-
-def test_a_refused_timestamp_is_corrected_once(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(code="50102")
-        return await client.flatten()
-
-    report = happen(story)
-    assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED})
-
-
-@pytest.mark.parametrize("fault", ["50004", "50011", "51030", "51023", "51032", "never filled", "hang-up early"])
-def test_a_position_opened_between_two_attempts_is_left_alone(happen: Happen, fault: str) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        if fault == "never filled":
-            world.exchange.inject(fault)
-        else:
-            world.exchange.inject(fault, executed=False)
-        world.at(0.2, lambda: world.exchange.reopen(BTC, 7)) if "early" in fault else world.exchange.reopen(
-            BTC, 7, on_close=1
-        )
-        report = await client.flatten(deadline=8.0)
-        assert held(world) == {BTC: 7}
-        assert len(world.closes(BTC)) == ("early" not in fault)
-        return report
-
-    report = happen(story)
-    assert (report.flat, states(report)) == (False, {BTC: FlattenState.SUPERSEDED})
-    assert report.rows[0].after is not None
-    assert report.rows[0].after.pos == 7
-
-
-def test_a_close_that_waited_for_its_first_slot_is_sent_by_a_new_reading(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        for number in range(25):  # one family: one limit
-            world.exchange.open_position(f"BTC-USD-260327-{50 + number}000-C", 3)
-        world.at(1.0, lambda: world.exchange.reopen("BTC-USD-260327-74000-C", 9))
-        world.at(1.0, lambda: world.exchange.reopen("BTC-USD-260327-73000-C", 0))
-        report = await client.flatten()
-        # Newest first: so the first five were the last in line.
-        assert {row.cl_ord_id for row in world.closes()} == {""}
-        return report
-
-    report = happen(story)
-    found = [row.state for row in report.rows]
-    assert len(report.rows) == 25
-    assert set(found) <= {FlattenState.CLOSED, FlattenState.SUPERSEDED, FlattenState.ALREADY_FLAT}
-
-
-# --- the filter ---
-
-
-def test_only_what_is_in_the_filter_is_closed(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> None:
-        for inst_id, pos in ((BTC, 3), (ETH, 3), (SOL, -3)):
-            world.exchange.open_position(inst_id, pos)
-        world.exchange.open_position(BTC, 4, "isolated")
-        report = await client.flatten([BTC, ETH], where=lambda position: position.mgn_mode == "cross")
-        assert (report.flat, states(report)) == (True, {BTC: FlattenState.CLOSED, ETH: FlattenState.CLOSED})
-        assert held(world) == {BTC: 4, SOL: -3}
-        report = await client.flatten(where=lambda position: position.pos < 0)
-        assert report.flat
-        assert held(world) == {BTC: 4}
-
-    happen(story)
-
-
-def test_a_predicate_that_fails_is_raised_before_anything_is_sent(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.open_position(ETH, 3)
-        with pytest.raises(ZeroDivisionError):
-            await client.flatten(where=lambda position: 1 / (position.inst_id != BTC) > 0)
-        assert not world.closes()
-
-    happen(story)
-
-
 def test_a_book_of_thousands_can_be_read(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> None:
         world.exchange.open_position(BTC, 3)
@@ -225,55 +99,6 @@ def test_a_book_of_thousands_can_be_read(happen: Happen) -> None:
             await client.positions()
 
     happen(story)
-
-
-@pytest.mark.parametrize("kind", ["coroutine", "future", "generator", "asynchronous generator"])
-def test_a_predicate_that_has_only_begun_is_not_true_of_everything(happen: Happen, kind: str) -> None:
-    async def coroutine() -> bool:
-        raise AssertionError
-
-    async def generator() -> AsyncIterator[bool]:
-        yield False
-
-    begin: dict[str, Callable[[], object]] = {
-        "coroutine": coroutine,
-        "future": lambda: asyncio.get_running_loop().create_future(),
-        "generator": lambda: (bool(each) for each in (0,)),
-        "asynchronous generator": generator,
-    }
-
-    async def story(world: World, client: okx.Client) -> None:
-        world.exchange.open_position(BTC, 3)
-        with pytest.raises(okx.InvalidRequestError, match="where must be a plain function, since it is not awaited"):
-            await client.flatten(where=lambda _: begin[kind]())
-        assert not world.closes()
-
-    happen(story)
-
-
-def test_a_predicate_that_fails_later_hides_no_position(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.at(0.06, lambda: world.exchange.open_position(ETH, 3))
-        return await client.flatten(where=lambda position: 1 / (position.inst_id != ETH) > 0)
-
-    report = happen(story)
-    assert (report.flat, states(report)) == (False, {BTC: FlattenState.CLOSED, ETH: FlattenState.SUPERSEDED})
-
-
-def test_a_position_that_appeared_meanwhile_has_a_row_and_is_left_alone(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.at(0.06, lambda: world.exchange.open_position(ETH, 5))
-        world.at(0.06, lambda: world.exchange.open_position(SOL, 5))
-        report = await client.flatten([BTC, ETH])
-        assert held(world) == {ETH: 5, SOL: 5}
-        return report
-
-    report = happen(story)
-    assert (report.flat, states(report)) == (False, {BTC: FlattenState.CLOSED, ETH: FlattenState.SUPERSEDED})
-    assert report.rows[1].before is None
-    assert report.rows[1].attempts == ()
 
 
 def test_both_sides_both_modes_and_pairs(happen: Happen) -> None:
@@ -291,9 +116,6 @@ def test_both_sides_both_modes_and_pairs(happen: Happen) -> None:
     report = happen(story, pos_mode="long_short_mode")
     assert report.flat
     assert [row.state for row in report.rows] == [FlattenState.CLOSED] * 7
-
-
-# --- orders ---
 
 
 def test_orders_that_are_still_pending_are_listed(happen: Happen) -> None:
@@ -341,9 +163,6 @@ def test_pending_orders_in_the_way_stay_without_auto_cxl(happen: Happen) -> None
     assert states(report) == {BTC: FlattenState.REFUSED}
     assert report.open_orders is not None
     assert [order.reduce_only for order in report.open_orders] == [True]
-
-
-# --- progress, and ends by other means ---
 
 
 def test_progress_is_reported_by_row_and_an_error_of_the_callback_is_logged(

@@ -8,15 +8,12 @@ import pytest
 
 import okx_async as okx
 from okx_async import FlattenState
+from tests._flatten.by_instrument import states
 from tests.conftest import World
 
 BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
 POSITIONS = "/api/v5/account/positions"
 Happen: TypeAlias = Callable[..., Any]
-
-
-def states(report: okx.FlattenReport) -> dict[str, FlattenState]:
-    return {row.position.inst_id: row.state for row in report.rows}
 
 
 def test_a_wrong_no_such_position_is_verified_and_not_taken_for_flat(happen: Happen) -> None:

@@ -1,27 +1,17 @@
-"""Whole flattens against the simulated exchange, on a network in memory and in virtual time."""
+"""What the report of a flatten says of closes, cancellations and errors, in virtual time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from math import inf, nan
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import pytest
 
 import okx_async as okx
-from okx_async._calls.caller import Caller
-from okx_async._calls.on_wire import ClosesOnWire
-from okx_async._flatten.arguments import FlattenArguments
-from okx_async._flatten.flatten import FlattenRun
-from okx_async._flatten.guard import Reading
 from okx_async._rest.codes import LIFTED_BY_AUTO_CXL
-from okx_async._rest.records import positions
-from okx_async._rest.responses import Answer
 from tests.conftest import World
 
-BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
-POSITIONS = "/api/v5/account/positions"
-EMPTY = '{"code":"0","data":[],"msg":""}'
+BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 Happen: TypeAlias = Callable[..., Any]
 
 
@@ -94,43 +84,6 @@ def test_a_position_that_a_stop_closed_meanwhile_was_flat(happen: Happen, code: 
     sent = [attempt.sent or 0.0 for attempt in report.rows[0].attempts]
     assert len(sent) > 2
     assert sent[-1] - sent[-2] > sent[1] - sent[0] > 0.0
-
-
-def test_the_codes_that_auto_cxl_lifts() -> None:
-    codes = "51112 51115 51117 51125 51126 51148 51168 51205 51206"
-    assert set(codes.split()) == LIFTED_BY_AUTO_CXL
-
-
-@pytest.mark.parametrize("code", sorted(LIFTED_BY_AUTO_CXL))
-def test_pending_orders_that_are_being_cancelled_are_waited_for(happen: Happen, code: str) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(code=code, times=8)
-        return await client.flatten(deadline=60.0)
-
-    report = happen(story, timeout=2.0)
-    assert (report.flat, len(report.rows[0].attempts)) == (True, 9)
-
-
-def test_pending_orders_that_are_cancelled_late_leave_time_to_close(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(code="51117", times=None)
-        world.at(16.0, world.exchange.clear_faults)
-        return await client.flatten(deadline=20.0)
-
-    report = happen(story)
-    assert report.flat
-    assert report.seconds < 19.5
-
-
-def test_without_auto_cxl_pending_orders_end_it(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(code="51115", times=8)
-        return await client.flatten(deadline=10.0, auto_cxl=False)
-
-    assert [(row.state, len(row.attempts)) for row in happen(story).rows] == [(okx.FlattenState.REFUSED, 1)]
 
 
 @pytest.mark.parametrize("unread", ["close", "leave"])
@@ -233,29 +186,6 @@ def test_a_limiter_that_is_cancelled_by_another_task_ends_no_flatten(happen: Hap
     assert states[BTC] is (okx.FlattenState.DEADLINE if step == "slot" else okx.FlattenState.CLOSED)
 
 
-def test_late_proofs_share_the_time_of_the_last_reading(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> tuple[float, okx.FlattenReport]:
-        world.exchange.open_position(BTC, 3)
-        world.exchange.inject(delay=1.0)
-        world.exchange.inject(path="/api/v5/trade/orders-pending", delay=0.8, times=None)
-        begun = world.loop.clock()
-        report = await client.flatten(deadline=0.5)
-        return world.loop.clock() - begun, report
-
-    took, report = happen(story)
-    assert took < 1.2 + 1.0  # the answer, and a second for readings
-    assert report.flat
-
-
-def test_without_a_last_reading_an_empty_account_is_not_proven_flat(happen: Happen) -> None:
-    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
-        world.exchange.inject(path=POSITIONS, code="50026", after=1, times=None)
-        return await client.flatten(deadline=2.0)
-
-    report = happen(story)
-    assert (report.flat, report.rows) == (False, ())
-
-
 def test_a_cancellation_that_the_predicate_raises_at_first_is_its_error(happen: Happen) -> None:
     async def story(world: World, client: okx.Client) -> None:
         def where(_: okx.Position) -> bool:
@@ -278,76 +208,6 @@ def test_of_many_instruments_only_the_named_are_closed(happen: Happen) -> None:
         assert [holding.inst_id for holding in world.exchange.positions] == [ETH]
 
     happen(story)
-
-
-class Idle:
-    """In place of the client's calls, where none is made."""
-
-    clock_offset = 0.0
-
-    def __init__(self) -> None:
-        self.on_wire = ClosesOnWire()
-
-    def exchange_time(self) -> float:
-        return 10.0
-
-
-def listed(**fields: str) -> okx.Position:
-    record = {"instType": "SWAP", "instId": BTC, "mgnMode": "cross", "posSide": "net", "posId": "7", "pos": "3"}
-    record |= {"cTime": "1000", "uTime": "1000"} | fields
-    return positions(Answer(200, "0", data=[record], listed=True, envelope=True)).positions[0]
-
-
-def run_of() -> FlattenRun:
-    return FlattenRun(cast("Caller", Idle()), FlattenArguments(auto_cxl=False, deadline=5.0))
-
-
-@pytest.mark.virtual
-async def test_only_a_position_that_is_known_to_be_older_than_the_call_is_closed_late() -> None:
-    run, times = run_of(), {"9000": True, "10000": True, "10001": False, "0": False}
-    assert {time: run._opened_before_the_call(listed(cTime=time)) for time in times} == times
-
-
-@pytest.mark.virtual
-async def test_the_time_of_the_call_is_corrected_once_the_exchange_s_clock_is_known() -> None:
-    calls = Idle()
-    run = FlattenRun(cast("Caller", calls), FlattenArguments(auto_cxl=False, deadline=5.0))
-    calls.clock_offset = -4.0
-    assert not run._opened_before_the_call(listed(cTime="9000"))
-    assert run._opened_before_the_call(listed(cTime="6000"))
-
-
-@pytest.mark.virtual
-@pytest.mark.parametrize("time", [inf, nan, -1.0, 1e300])
-async def test_without_a_time_of_the_call_no_position_is_older(time: float) -> None:
-    calls = Idle()
-    calls.exchange_time = lambda: time  # type: ignore[method-assign]
-    run = FlattenRun(cast("Caller", calls), FlattenArguments(auto_cxl=False, deadline=5.0))
-    assert not run._opened_before_the_call(listed(cTime="1"))
-
-
-@pytest.mark.virtual
-async def test_by_a_last_reading_that_does_not_count_nothing_is_flat() -> None:
-    run, before = run_of(), listed()
-    leg = run._engine.add_leg(before, Reading(0.0, [before]), okx.ClosePosition.of(before))
-    leg.close_started()
-    leg.answered(okx.Outcome.ACCEPTED, None, (), 0.5, 1.0)
-    for at, records, flat in ((1.0, [], False), (2.0, [], True), (3.0, [listed(uTime="900")], False), (4.0, [], True)):
-        run._last = Reading(at, records)
-        leg.observe(run._last, at)
-        assert run._report().flat is flat
-
-
-@pytest.mark.virtual
-@pytest.mark.parametrize("complete", [True, False])
-async def test_a_reading_that_came_after_its_time_speaks_for_the_report(*, complete: bool) -> None:
-    run = run_of()
-    run._last = Reading(1.0, [listed()])
-    run._engine.reader.latest = Reading(2.0, [])
-    run._engine.reader._complete_begun = 2.0 if complete else 1.0
-    report = run._report()
-    assert report.flat is complete
-    assert len(report.rows) == (0 if complete else 1)
 
 
 @pytest.mark.parametrize("data", ["null", "{}", '"x"'])

@@ -14,7 +14,7 @@ from okx_async._flatten.guard import Guard, Observation, Reading
 from okx_async._flatten.unreadable import unreadable_rows
 from okx_async._rest.records import Unreadable, positions
 from okx_async._rest.responses import Answer
-from tests._flatten.test_guard import BEFORE, reading
+from tests._flatten.one_position import BEFORE, reading
 from tests.conftest import World
 
 Happen: TypeAlias = Callable[..., Any]

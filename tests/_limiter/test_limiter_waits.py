@@ -13,11 +13,6 @@ from tests._limiter.scenes import NORMAL, PANIC, now, one, steps, timers, use
 pytestmark = pytest.mark.virtual
 
 
-@pytest.fixture
-async def limiter() -> Limiter:
-    return Limiter(clock=asyncio.get_running_loop().time)
-
-
 class TestMaxWait:
     async def test_zero_means_only_if_free_now(self) -> None:
         limiter = one()

@@ -1,13 +1,14 @@
+"""Answers of every shape: code, words and data, whatever the body is."""
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from okx_async._errors import OutcomeUnknownError
-from okx_async._models import ClosedPosition, ClosePosition, Outcome
-from okx_async._rest.outcomes import classify
-from okx_async._rest.records import closed_position, orders, positions, server_time, uid
-from okx_async._rest.responses import one_line, parse, parse_items
+from okx_async._models import ClosedPosition, ClosePosition
+from okx_async._rest.records import closed_position, positions, server_time, uid
+from okx_async._rest.responses import one_line, parse
 from tests._rest.answers import ECHO, NOT_FOUND
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
@@ -90,128 +91,6 @@ def test_a_status_in_place_of_a_code() -> None:
     assert parse(200, ECHO).gateway is None
     assert parse(200, b'{"code":"4_1"}').gateway is None
     assert parse(200, b'{"code":7}').gateway is None
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"code":"0","msg":"","data":[{"sCode":"0"},{"sCode":"50011","sMsg":"x"}]}',
-        b'{"code":"0","msg":"","data":[{"sCode":"50011","sMsg":"x"}]}',
-        b'{"code":"0","msg":"","data":[[{"sCode":"50011"}]]}',
-        b'{"code":"0","msg":"","data":[{"instId":"BTC-USDT-SWAP","code":"50011"}]}',
-        b'{"code":"0","msg":"","data":[{"orders":[{"code":51000}]}]}',
-        b'{"code":"0","msg":"","data":[],"data":[{"sCode":"50011"}]}',
-        b'{"code":"0","code":"50011","msg":"","data":[]}',
-        b'{"code":"50011","code":"0","msg":"","data":[{}]}',
-        b'{"code" :"51000","code":"0","msg":"","data":[{}]}',
-        b'{"code":"51000","c\\u006fde":"0","msg":"","data":[{}]}',
-        b'{"code":"AccessDenied","code":"0","msg":"","data":[{}]}',
-        b'{"code":"0","code":"0_1","msg":"","data":[{}]}',
-        b'{"code":"0","error_code":"51000","msg":"","data":[{}]}',
-        b'{"code":"0","error_code":"AccessDenied","msg":"","data":[{}]}',
-        b'{"code":"0","sCode":"51000","msg":"","data":[{}]}',
-        b'{"code":"1","data":[{"sCode":"51000"},{"sCode":"0"}]}',
-        b'{"code":"2","data":[{"sCode":"51000"},{"sCode":"51001"}]}',
-        b'{"code":"1","code":"0","data":[{"sCode":"0"}]}',
-        b'{"code":"51001","data":[{"sCode":"51023"}]}',
-        b'{"code":"51001","data":[{"sCode":"0"}]}',
-        b'{"code":404,"data":[{"sCode":"0"}],"error_code":"404"}',
-        b'{"code":404,"data":{},"error_code":"500"}',
-        b'{"data":[{"sCode":"0"}]}',
-        b'{"code":"51000","data":[]}\n{"code":"0","data":[]}',
-        b'{"code":"51000","data":[]}{"code":"0","da',
-    ],
-)
-def test_an_answer_that_says_two_things_decides_nothing(body: bytes) -> None:
-    for status in (200, 400, 403, 404, 429, 500):  # not even those that refuse by themselves
-        answer = parse(status, body)
-        assert answer.contradictory
-        assert (answer.code, answer.envelope, answer.ok) == ("", False, False)
-        assert "contradicts itself, by the codes " in answer.message
-        assert classify(answer) is Outcome.UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b'{"code":"0","code":0,"msg":"","data":[]}', "0"),
-        (b'{"code":"0","data":[{"sCode":"0","code":"0"}],"msg":""}', "0"),
-        (b'{"code":"1","data":[{"sCode":"51000"},{"sCode":"51000"},{"sCode":""}]}', "51000"),
-        (b'{"code":"51000","data":[{"sCode":51000}]}', "51000"),
-        (b'{"code":"1","data":[{"sCode":"51000","orders":[{"sCode":"51000_2"}]}]}', "51000"),
-        (b'{"code":null,"code":"51000","data":[]}', "51000"),
-        (b'{"code":"51000","msg":"a","msg":"b","data":[]}', "51000"),
-        (b'{"code":"51000","msg":"a: b","data":[]} junk \0\0', "51000"),
-    ],
-)
-def test_an_answer_that_says_one_thing_twice_says_it(body: bytes, code: str) -> None:
-    answer = parse(200, body)
-    assert (answer.code, answer.contradictory) == (code, False)
-
-
-def test_a_record_may_have_a_field_of_that_name() -> None:
-    body = b'{"code":"0","msg":"","data":[{"instId":"X","code":"51000"},{"instId":"Y","more":{"code":"7"}}]}'
-    assert parse(200, body).contradictory
-    answer = parse(200, body, records=True)
-    assert (answer.ok, answer.listed, len(answer.data)) == (True, True, 2)
-    for odd in (b'"sCode":"51000"', b'"closeOrderAlgo":[{"sCode":"51000"}]', b'"code":"51000","sCode":7'):
-        for body in (
-            b'{"code":"0","msg":"","data":[{%s}]}',
-            b'{"code":"0","msg":"","data":[{%s},{"instId":"Y"},null]}',
-        ):
-            assert parse(200, body % odd).contradictory
-            assert parse(200, body % odd, records=True).ok
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"code":"0","msg":"","data":[],"error_code":"50011","error_message":"Rate limit reached"}',
-        b'{"code":"0","msg":"","data":[],"error_code":50011}',
-        b'{"code":"0","msg":"","data":[],"error_code":"AccessDenied"}',
-        b'{"code":"0","msg":"","data":[],"error_code":"0","error_code":"50011"}',
-        b'{"code":"0","msg":"","data":[],"sCode":"50011"}',
-        b'{"code":"0","msg":"","data":[],"more":{"code":"50011"}}',
-        b'{"code":"0","msg":"","data":[],"more":{"code":"AccessDenied"}}',
-        b'{"code":"0","msg":"","data":[],"more":[[{"sCode":"50011"}]]}',
-        b'{"code":"0","msg":"","data":{"sCode":"50011"}}',
-        b'{"code":"0","msg":"","data":{"code":"50011"}}',
-        b'{"code":"0","msg":"","data":[]}{"code":"50011"}',
-        b'{"code":"0","msg":"","data":[]}\n{"code":"0","msg":"","data":[{"instId":"BTC-USDT-SWAP"}]}',
-        b'{"code":"0","msg":"","data":[]} {"data":[{"instId":"BTC-USDT-SWAP"}]}',
-        b'{"code":"0","msg":"","data":[]} [{"instId":"BTC-USDT-SWAP"}]',
-        b'{"code":"0","msg":"","data":[]} {"code":"0","data":[]}',
-        b'{"code":"0","msg":"","data":[],"result":{"code":"0","data":[{"instId":"BTC-USDT-SWAP"}]}}',
-    ],
-)
-def test_a_list_beside_which_another_thing_is_said_is_none(body: bytes) -> None:
-    answer = parse(200, body, records=True)
-    assert (answer.ok, answer.contradictory, classify(answer)) == (False, True, Outcome.UNKNOWN)
-    for read in (positions, orders):
-        with pytest.raises(OutcomeUnknownError):
-            read(answer)
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b'{"code":"0","msg":"","data":[],"error_code":"0","error_message":""}', "0"),
-        (b'{"code":"0","msg":"","data":[],"error_code":"","more":{"code":null}}', "0"),
-        (b'{"code":"0","msg":"","data":[]}\r\n0\r\n\r\n', "0"),
-        (b'{"code":"50011","msg":"","data":[],"error_code":"50011"}', "50011"),
-        (b'{"code":"50011","msg":"","data":[]} {"code":"50011"}', "50011"),
-        (b'{"code":"1","msg":"","data":[{"sCode":"50011","sMsg":"x"}]}', "50011"),
-    ],
-)
-def test_a_reading_that_says_one_thing_says_it(body: bytes, code: str) -> None:
-    answer = parse(200, body, records=True)
-    assert (answer.code, answer.contradictory) == (code, False)
-
-
-def test_a_cut_yes_contradicts_a_status_that_refuses() -> None:
-    for status in (302, 403, 404):
-        assert classify(parse(status, b'{"code":"0","data":[{"instId":"BTC-US')) is Outcome.UNKNOWN
-        assert classify(parse(status, b'{"code":"7","data":[{"instId":"BTC-US')) is Outcome.FATAL
 
 
 @pytest.mark.parametrize(
@@ -303,55 +182,3 @@ def test_ok() -> None:
     assert not parse(500, ECHO).ok
     assert not parse(200, b'{"code":"00"}').ok
     assert not parse(200, b'{"code":"0_1"}').ok
-
-
-# --- requests with items ---
-
-OK, GONE = '{"ordId":"1","sCode":"0","sMsg":""}', '{"ordId":"2","sCode":"51400","sMsg":"It has been filled: gone"}'
-
-
-@pytest.mark.parametrize(
-    ("code", "items", "codes"),
-    [
-        ("0", [OK, OK], ["0", "0"]),
-        ("2", [OK, GONE], ["0", "51400"]),
-        ("1", [GONE, GONE], ["51400", "51400"]),
-        ("1", [GONE, OK, GONE.replace("51400", "51410")], ["51400", "0", "51410"]),
-    ],
-)
-def test_items_are_decided_one_by_one(code: str, items: list[str], codes: list[str]) -> None:
-    answer = parse_items(200, f'{{"code":"{code}","msg":"","data":[{",".join(items)}]}}'.encode())
-    assert (answer.ok, [item["sCode"] for item in answer.data]) == (True, codes)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        f'{{"code":"0","msg":"","data":[{OK},{GONE}]}}',
-        f'{{"code":"1","msg":"","data":[{OK}]}}',
-        f'{{"code":"2","msg":"","data":[{OK},{{"ordId":"2"}}]}}',
-        f'{{"code":"2","msg":"","data":[{OK},{{"ordId":"2","sCode":"x"}}]}}',
-        f'{{"code":"2","msg":"","data":[{GONE},{GONE[:-1]},"sCode":"0"}}]}}',
-        f'{{"code":"2","msg":"","data":[{OK},{GONE}],"code":"1"}}',
-        f'{{"code":"2","msg":"","data":[{OK},null]}}',
-        '{"code":"2","msg":"","data":[]}',
-        '{"code":"0","msg":"","data":{}}',
-        '{"code":[],"msg":"","data":[{}]}',
-        f'{{"code":{{}},"code":"0","msg":"","data":[{OK}]}}',
-        f'{{"code":"0","msg":"","data":[{OK}]}} {{"data":[{GONE}]}}',
-    ],
-)
-def test_items_in_doubt_decide_nothing(body: str) -> None:
-    answer = parse_items(200, body.encode())
-    assert classify(answer) in {Outcome.UNKNOWN, Outcome.ACCEPTED}
-    assert not (answer.ok and answer.listed and all("sCode" in item for item in answer.data) and answer.data)
-
-
-@pytest.mark.parametrize("status", [429, 502])
-def test_items_under_a_status_that_refuses_decide_nothing(status: int) -> None:
-    assert not parse_items(status, f'{{"code":"2","msg":"","data":[{OK},{GONE}]}}'.encode()).ok
-
-
-def test_a_refusal_of_the_whole_is_a_refusal() -> None:
-    answer = parse_items(429, b'{"code":"50011","msg":"Too Many Requests"}')
-    assert (classify(answer), answer.envelope) == (Outcome.RATE, True)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from okx_async import Credentials
+from okx_async.simulator import SimulatedExchange
 from tests.cli.warm import Nursery, WarmPopen
 from tests.schemas import check
 
@@ -74,6 +75,14 @@ class Process:
         if "--json" in args and out:
             check(args[0], out)
         return subprocess.CompletedProcess([*COMMAND, *args], process.returncode, out, err)
+
+
+@pytest.fixture
+def keys(exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put STRANGER's keys into the environment."""
+    exchange.add_key(credentials=STRANGER)
+    for name, value in {**variables(STRANGER), "COLUMNS": "100"}.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

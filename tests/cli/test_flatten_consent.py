@@ -13,8 +13,7 @@ from okx_async._rest.responses import Answer
 from okx_async.cli.exits import ExitCode
 from okx_async.cli.flatten_consent import Consent, Found
 from okx_async.simulator import SimulatedExchange
-from tests.cli.test_flatten import ALL, Terminal, run
-from tests.cli.test_flatten import keys as keys  # noqa: PLC0414 - a fixture
+from tests.cli.flattening import ALL, Terminal, run
 
 BTC, ETH, SOL = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP"
 PENDING, BATCH = "/api/v5/trade/orders-pending", "/api/v5/trade/cancel-batch-orders"

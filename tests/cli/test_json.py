@@ -117,14 +117,6 @@ def test_the_demo_and_histories(command: Process) -> None:
     assert json.loads(command("torture", "--json", "--seeds", "1", "--seed", "3").stdout)["histories"]
 
 
-@pytest.fixture
-def keys(exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put STRANGER's keys into the environment."""
-    exchange.add_key(credentials=STRANGER)
-    for name, value in variables(STRANGER).items():
-        monkeypatch.setenv(name, value)
-
-
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize(
     ("options", "faults", "code"),

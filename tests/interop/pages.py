@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from tests.interop.clients import ENVIRONMENTS, PROGRAMS
-from tests.test_recipes import DOCS, blocks
+from tests.pages import DOCS, blocks
 
 ENVIRONMENT_OF = {name: name for name in ("ccxt", "python-okx")} | {
     "freqtrade": "freqtrade-client",

@@ -35,10 +35,14 @@ class Fault(NamedTuple):
     bad: str
 
     @property
-    def twin(self) -> str:
-        """The test file of the changed module."""
+    def nearest(self) -> list[list[str]]:
+        """The twin of the changed module with the files that add a topic to its name; then their folder."""
         module = PurePosixPath(self.path)
-        return f"tests/{module.with_name('test_' + module.stem.lstrip('_') + '.py')}"
+        folder, twin = ROOT / "tests" / module.parent, f"test_{module.stem.lstrip('_')}"
+        steps = [[*folder.glob(f"{twin}.py"), *sorted(folder.glob(f"{twin}_*.py"))]]
+        if folder.is_dir() and folder.name != "tests":  # all of them would take too long
+            steps.append([folder])
+        return [[str(path.relative_to(ROOT)) for path in step] for step in steps if step]
 
 
 def read(text: str) -> list[Fault]:
@@ -80,8 +84,7 @@ def noticed(fault: Fault | None) -> str:
         steps = [FURTHER, STORES]
     else:
         further = STORES if fault.path.startswith("stores/") else FURTHER
-        nearest = [fault.twin, str(PurePosixPath(fault.twin).parent)]
-        steps = [[tests] for tests in nearest if tests != "tests" and (ROOT / tests).exists()] + [further]
+        steps = [*fault.nearest, further]
     with planted(fault) as environment:
         return next(filter(None, (failed(tests, environment) for tests in steps)), "")
 

@@ -1,62 +1,23 @@
-import errno
+"""Transactions of the programs that share a file: what each sees, and files that are copied, replaced or deleted."""
+
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from okx_async import InvalidRequestError, Quota
-from okx_async.stores import places
+from okx_async import InvalidRequestError
 from okx_async.stores import transactions as module
-from okx_async.stores.lease import PPM, Terms
-from okx_async.stores.transactions import PAGE, BusyError, Database, StoreError, Transaction
+from okx_async.stores.lease import PPM
+from okx_async.stores.transactions import Database, Transaction
+from tests.stores.host import TERMS, Host
+from tests.stores.work import KEY, QUOTA, opens, take
 
-KEY = ("live", "1", "BTC-USDT-SWAP")
-QUOTA = Quota(2, 2.0)
-TERMS = Terms()
 ROOT = Path(__file__).parent.parent.parent
-
-
-class Host:
-    """A host: its clock and its boot id."""
-
-    now, boot = 1000.0, "boot-1"
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "limits.sqlite3"
-        self.opened = ExitStack()
-
-    def open(self, terms: Terms = TERMS) -> Database:
-        database = Database(self.path, terms, clock=lambda: self.now, boot=lambda: self.boot)
-        self.opened.callback(database.close)
-        return database
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    made = Host(tmp_path)
-    with made.opened:
-        yield made
-
-
-def take(ident: str) -> Callable[[Transaction], int]:
-    def work(transaction: Transaction) -> int:
-        bucket = transaction.bucket(KEY, QUOTA)
-        bucket.drop(transaction.now)
-        bucket.take(transaction.now, ident, "h")
-        transaction.save(KEY, bucket)
-        return len(bucket.tokens)
-
-    return work
-
-
-def opens(transaction: Transaction) -> float:
-    return transaction.epoch.opens(QUOTA)
 
 
 def test_connections_see_what_the_others_wrote(host: Host) -> None:
@@ -142,7 +103,7 @@ import sys
 from pathlib import Path
 from okx_async.stores.lease import Terms
 from okx_async.stores.transactions import Database
-from tests.stores.test_transactions import opens, take
+from tests.stores.work import take
 now = 0.0
 database = Database(Path(sys.argv[1]), Terms(), clock=lambda: now, boot=lambda: "boot-1")
 for line in sys.stdin:
@@ -188,41 +149,6 @@ def test_a_new_file_is_used_though_a_program_has_the_old_one_open(host: Host) ->
     assert idle.transact(take("c"), 0.0) == 2
 
 
-def test_a_place_that_cannot_be_looked_at_for_a_moment_is_used_later(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise a program with too many files open is told to correct its call."""
-
-    class Mounts:
-        def read_text(self) -> str:
-            raise OSError(errno.EMFILE, "Too many open files")
-
-    database = host.open()
-    with monkeypatch.context() as patched:
-        patched.setattr(places, "MOUNTS", Mounts())
-        with pytest.raises(StoreError, match="cannot be looked at: Too many open files"):
-            database.transact(take("a"), 0.0)
-    assert database.transact(take("a"), 0.0) == 1
-
-
-def test_another_programs_file_stays_as_it_is(host: Host) -> None:
-    with closing(sqlite3.connect(host.path)) as connection:
-        connection.execute("CREATE TABLE trades (x)")
-    host.path.chmod(0o600)
-    before = host.path.read_bytes()
-    with pytest.raises(InvalidRequestError, match="SQLite file of another program"):
-        host.open().transact(opens, 0.0)
-    assert host.path.read_bytes() == before
-
-
-def test_tables_that_are_missing_are_named(host: Host) -> None:
-    host.open().transact(opens, 0.0)
-    with closing(sqlite3.connect(host.path, isolation_level=None)) as connection:
-        connection.execute("DROP TABLE keys")
-    with pytest.raises(StoreError, match="its tables are not those of limits: delete it"):
-        host.open().transact(take("a"), 0.0)
-
-
 def test_buckets_are_not_read_again_where_nothing_was_written_and_read_where_another_wrote(host: Host) -> None:
     one, other = host.open(), host.open()
     one.transact(take("a"), 0.0)
@@ -232,116 +158,9 @@ def test_buckets_are_not_read_again_where_nothing_was_written_and_read_where_ano
     assert len(one.transact(lambda transaction: transaction.bucket(KEY, QUOTA), 0.0).tokens) == 2
 
 
-def test_other_terms_are_refused_while_any_key_is_in_use(host: Host) -> None:
-    host.open().transact(take("a"), 0.0)
-    other = host.open(Terms(lease=20.0))
-    with pytest.raises(InvalidRequestError, match="lease=20 here, 8 there"):
-        other.transact(take("b"), 0.0)
-    host.now += 60.0
-    other.transact(take("b"), 0.0)
-    with pytest.raises(InvalidRequestError, match="lease=8 here, 20 there"):
-        host.open().transact(take("c"), 0.0)
-
-
-def test_a_lock_that_is_held_too_long_is_an_error_and_so_is_one_that_a_fork_waits_for(host: Host) -> None:
-    holder, database = host.open(), host.open()
-    database.transact(opens, 0.0)
-    holder.transact(opens, 0.0)
-    assert holder._connection is not None
-    holder._connection.execute("BEGIN IMMEDIATE")
-    with pytest.raises(BusyError, match="another program holds its lock"):
-        database.transact(take("a"), host.now)
-    database.yields = True
-    with pytest.raises(BusyError):
-        database.transact(take("a"), host.now + 1000.0)
-    holder._connection.execute("ROLLBACK")
-    assert database.transact(take("a"), 0.0) == 1
-
-
-@pytest.mark.parametrize(
-    ("pragma", "text"),
-    [("query_only = ON", "it cannot be written"), ("max_page_count = 1", "the disk is full")],
-)
-def test_a_failing_disk_is_named_and_is_got_over(host: Host, pragma: str, text: str) -> None:
-    database = host.open()
-    database.transact(take("a"), 0.0)
-    assert database._connection is not None
-    database._connection.execute(f"PRAGMA {pragma}")
-
-    def large(transaction: Transaction) -> None:
-        bucket = transaction.bucket(KEY, Quota(500, 2.0))
-        for number in range(400):
-            bucket.take(transaction.now, f"{number}", "h")
-        transaction.save(KEY, bucket)
-
-    with pytest.raises(StoreError, match=rf"limits\.sqlite3: {text}"):
-        database.transact(large, 0.0)
-    assert database.transact(take("b"), 0.0) == 2
-
-
-def test_a_damaged_file_is_named(host: Host) -> None:
-    host.path.write_bytes(b"no database" * 100)
-    host.path.chmod(0o600)
-    with pytest.raises(StoreError, match="damaged or no SQLite file: delete it while no program uses it"):
-        host.open().transact(opens, 0.0)
-
-
-def test_a_damaged_record_is_named(host: Host) -> None:
-    database = host.open()
-    database.transact(take("a"), 0.0)
-    with closing(sqlite3.connect(host.path, isolation_level=None)) as connection:
-        connection.execute("UPDATE keys SET state = x'00'")
-    with pytest.raises(StoreError, match="cannot be read"):
-        database.transact(take("b"), 0.0)
-
-
-def test_a_newer_version_and_another_programs_file_are_refused(host: Host) -> None:
-    host.open().transact(opens, 0.0)
-    connection = sqlite3.connect(host.path, isolation_level=None)
-    host.opened.callback(connection.close)
-    connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(InvalidRequestError, match="newer version of this library: format 99, this one knows 1"):
-        host.open().transact(opens, 0.0)
-    connection.execute("PRAGMA application_id = 7")
-    with pytest.raises(InvalidRequestError, match="SQLite file of another program"):
-        host.open().transact(opens, 0.0)
-
-
 @pytest.mark.parametrize("name", [b"jos\xe9", b"what?x=%41#y z"])
 def test_a_folder_may_have_any_name(host: Host, name: bytes) -> None:
     host.path = host.path.parent / os.fsdecode(name) / "limits.sqlite3"
     host.open().transact(take("a"), 0.0)
     assert host.path.is_file()
     assert host.open().transact(lambda transaction: [key for key, _ in transaction.in_use()], 0.0) == [KEY]
-
-
-def test_a_folder_that_cannot_be_made_is_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", path)
-
-    monkeypatch.setattr(module, "prepare", denied)
-    with pytest.raises(StoreError, match="Permission denied"):
-        host.open().transact(opens, 0.0)
-
-
-def test_a_connection_that_a_fork_left_behind_is_refused_and_not_closed(host: Host) -> None:
-    database = host.open()
-    database.abandon()  # it had none yet
-    database.transact(opens, 0.0)
-    connection = database._connection
-    assert connection is not None
-    database.abandon()
-    with pytest.raises(StoreError, match="make the limiter after the fork"):
-        database.transact(opens, 0.0)
-    connection.execute("SELECT 1")
-
-
-def test_a_page_that_is_damaged_is_named(host: Host) -> None:
-    database = host.open()
-    database.transact(take("a"), 0.0)
-    database.close()  # the last one writes everything into the file itself
-    record = bytearray(host.path.read_bytes())
-    record[PAGE:] = b"\xff" * (len(record) - PAGE)
-    host.path.write_bytes(record)
-    with pytest.raises(StoreError, match="it is damaged: delete it while no program uses it"):
-        host.open().transact(take("b"), 0.0)

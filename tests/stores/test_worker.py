@@ -1,82 +1,14 @@
 """The thread at a store, step by step on a clock that the test sets: its turns are called here, not by the thread."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from math import inf
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from okx_async import InvalidRequestError, NotSentError, Quota, SlotTimeoutError
-from okx_async.stores.lease import Terms
-from okx_async.stores.transactions import BusyError, Database, StoreError
-from okx_async.stores.waiters import Key, Note, Waiter
-from okx_async.stores.worker import RETRY, SOON, Worker
-
-KEY = ("k",)
-QUOTA = Quota(1, 2.0)
-TERMS = Terms()
-COOL = 2.003
-
-
-class Host:
-    def __init__(self, folder: Path) -> None:
-        self.now = 1000.0
-        self.wall = 5000.0
-        self.path = folder / "limits.sqlite3"
-        self.numbers = 0
-        self.transactions = 0
-        self.opened = ExitStack()
-
-    def worker(self, terms: Terms = TERMS) -> Worker:
-        host = self
-
-        class Counted(Database):
-            def transact(self, work: Callable[..., Any], until: float) -> Any:
-                host.transactions += 1
-                host.now += 0.125  # it takes its time
-                return super().transact(work, until)
-
-        database = Counted(self.path, terms, clock=lambda: self.now, boot=lambda: "boot")
-        self.opened.callback(database.close)
-        return Worker(database, QUOTA, lambda: self.now, lambda: self.wall)
-
-    def waiter(
-        self, worker: Worker, deadline: float = inf, *, panic: bool = False, stays: bool = True, key: Key = KEY
-    ) -> Waiter:
-        loop = asyncio.get_running_loop()
-        self.numbers += 1
-        waiter = Waiter(
-            f"{worker.holder}.{self.numbers:012}", key, QUOTA, panic, deadline, stays, loop, loop.create_future()
-        )
-        worker.join(waiter)
-        return waiter
-
-
-def turn(worker: Worker) -> None:
-    """Do what is to be done now, or soon."""
-    worker._hot.update({key: local for key, local in worker.keys.items() if local.notes})
-    while worker._hot:
-        worker._turn([worker._hot.pop(key) for key in list(worker._hot)])
-
-
-def due(worker: Worker) -> float:
-    return worker.keys[KEY].due
-
-
-async def ended(waiter: Waiter) -> object:
-    """Return how a wait ended; "waits" if it did not."""
-    await asyncio.sleep(0)
-    return waiter.future.result() if waiter.future.done() else "waits"
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    made = Host(tmp_path)
-    with made.opened:
-        yield made
+from okx_async import NotSentError, Quota, SlotTimeoutError
+from okx_async.stores.waiters import Note, Waiter
+from okx_async.stores.worker import SOON
+from tests.stores.host import COOL, KEY, QUOTA, Host, due, ended, turn
 
 
 async def test_the_lease_counts_from_before_the_ask(host: Host) -> None:
@@ -169,126 +101,6 @@ async def test_a_deadline_that_has_passed_ends_the_wait_though_a_token_may_come(
     worker._hot[KEY] = worker.keys[KEY]
     turn(worker)
     assert isinstance(await ended(waiter), SlotTimeoutError)
-
-
-@pytest.mark.parametrize(
-    ("failure", "kind", "text"),
-    [
-        (
-            StoreError("x: the disk is full"),
-            NotSentError,
-            "the limits cannot be kept, nothing was sent: x: the disk is full",
-        ),
-        (BusyError("x: locked"), NotSentError, "x: locked"),
-        (InvalidRequestError("x: a link"), InvalidRequestError, "x: a link; nothing was sent"),
-        (ZeroDivisionError("a bug"), NotSentError, "a bug"),
-    ],
-)
-async def test_a_store_that_fails_ends_the_waits_and_gets_the_notes_later(
-    host: Host, failure: Exception, kind: type[Exception], text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    worker = host.worker()
-    held = host.waiter(worker)
-    turn(worker)
-    real = worker._database.transact
-
-    def fails(*_: object) -> None:
-        raise failure
-
-    monkeypatch.setattr(worker._database, "transact", fails)
-    worker.note(KEY, Note("settle", held.token, host.now))
-    settled = host.now
-    waiters = [host.waiter(worker), host.waiter(worker, panic=True)]
-    turn(worker)
-    for waiter in waiters:
-        error = await ended(waiter)
-        assert isinstance(error, kind)
-        assert text in str(error)
-    assert due(worker) == host.now + RETRY
-    monkeypatch.setattr(worker._database, "transact", real)
-    host.now += 1.0
-    worker._hot[KEY] = worker.keys[KEY]
-    turn(worker)
-    [token] = worker.keys[KEY].out.values()
-    assert token.cooling
-    assert token.free_at == pytest.approx(settled + COOL, abs=0.001)
-
-
-async def test_notes_that_cannot_matter_any_more_are_dropped(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = host.worker()
-    held = host.waiter(worker)
-    turn(worker)
-
-    def fails(*_: object) -> None:
-        raise StoreError("gone")
-
-    monkeypatch.setattr(worker._database, "transact", fails)
-    worker.note(KEY, Note("settle", held.token, host.now))
-    worker.note(KEY, Note("block", "", host.now, 1000.0))
-    turn(worker)
-    host.now += 60.0
-    worker._hot[KEY] = worker.keys[KEY]
-    turn(worker)
-    assert [note.kind for note in worker.keys[KEY].notes] == ["block"]
-
-
-async def test_one_damaged_key_stops_no_other(host: Host) -> None:
-    worker = host.worker()
-    first = host.waiter(worker)
-    turn(worker)
-    database = worker._database
-    assert isinstance(database, Database)
-    connection = database._connection
-    assert connection is not None
-    connection.execute("INSERT INTO keys VALUES ('[\"bad\"]', 1e9, x'00')")
-    loop = asyncio.get_running_loop()
-    bad = Waiter("w", ("bad",), QUOTA, False, inf, True, loop, loop.create_future())  # noqa: FBT003
-    worker.join(bad)
-    worker.leave(first)
-    good = host.waiter(worker)
-    turn(worker)
-    assert isinstance(await ended(bad), NotSentError)
-    assert await ended(good) is None
-
-
-async def test_a_store_that_forgot_hears_what_is_out_before_anything_is_asked(host: Host) -> None:
-    worker = host.worker()
-    host.waiter(worker)
-    turn(worker)
-    for path in host.path.parent.iterdir():
-        path.unlink()
-    host.now += 1.0
-    waiter = host.waiter(worker, host.now, stays=False)
-    turn(worker)
-    assert isinstance(await ended(waiter), SlotTimeoutError)
-    other = host.worker()
-    waiter = host.waiter(other, host.now, stays=False)
-    turn(other)
-    assert isinstance(await ended(waiter), SlotTimeoutError)
-
-
-async def test_a_store_that_lost_its_memory_grants_nothing_for_a_hold(
-    host: Host, caplog: pytest.LogCaptureFixture
-) -> None:
-    worker = host.worker()
-    worker.attempt(lambda _: None)
-    worker._database.close()
-    copy = host.path.with_name("copy")
-    copy.write_bytes(host.path.read_bytes())
-    copy.chmod(0o600)
-    copy.rename(host.path)
-    lost = host.now
-    waiter = host.waiter(worker)
-    turn(worker)
-    host.now = lost + TERMS.hold(QUOTA) - 0.5
-    worker._hot[KEY] = worker.keys[KEY]
-    turn(worker)
-    assert await ended(waiter) == "waits"
-    assert "nothing is granted for" in caplog.text
-    host.now += 1.0
-    worker._hot[KEY] = worker.keys[KEY]
-    turn(worker)
-    assert await ended(waiter) is None
 
 
 async def test_another_quota_is_told_and_the_stricter_holds(host: Host, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,158 @@
+"""Files that cannot be used: damaged, locked, of another program or version, or on a failing disk."""
+
+import errno
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from okx_async import InvalidRequestError, Quota
+from okx_async.stores import places
+from okx_async.stores import transactions as module
+from okx_async.stores.lease import Terms
+from okx_async.stores.transactions import PAGE, BusyError, StoreError, Transaction
+from tests.stores.host import Host
+from tests.stores.work import KEY, opens, take
+
+
+def test_a_place_that_cannot_be_looked_at_for_a_moment_is_used_later(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a program with too many files open is told to correct its call."""
+
+    class Mounts:
+        def read_text(self) -> str:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    database = host.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(places, "MOUNTS", Mounts())
+        with pytest.raises(StoreError, match="cannot be looked at: Too many open files"):
+            database.transact(take("a"), 0.0)
+    assert database.transact(take("a"), 0.0) == 1
+
+
+def test_another_programs_file_stays_as_it_is(host: Host) -> None:
+    with closing(sqlite3.connect(host.path)) as connection:
+        connection.execute("CREATE TABLE trades (x)")
+    host.path.chmod(0o600)
+    before = host.path.read_bytes()
+    with pytest.raises(InvalidRequestError, match="SQLite file of another program"):
+        host.open().transact(opens, 0.0)
+    assert host.path.read_bytes() == before
+
+
+def test_tables_that_are_missing_are_named(host: Host) -> None:
+    host.open().transact(opens, 0.0)
+    with closing(sqlite3.connect(host.path, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE keys")
+    with pytest.raises(StoreError, match="its tables are not those of limits: delete it"):
+        host.open().transact(take("a"), 0.0)
+
+
+def test_other_terms_are_refused_while_any_key_is_in_use(host: Host) -> None:
+    host.open().transact(take("a"), 0.0)
+    other = host.open(Terms(lease=20.0))
+    with pytest.raises(InvalidRequestError, match="lease=20 here, 8 there"):
+        other.transact(take("b"), 0.0)
+    host.now += 60.0
+    other.transact(take("b"), 0.0)
+    with pytest.raises(InvalidRequestError, match="lease=8 here, 20 there"):
+        host.open().transact(take("c"), 0.0)
+
+
+def test_a_lock_that_is_held_too_long_is_an_error_and_so_is_one_that_a_fork_waits_for(host: Host) -> None:
+    holder, database = host.open(), host.open()
+    database.transact(opens, 0.0)
+    holder.transact(opens, 0.0)
+    assert holder._connection is not None
+    holder._connection.execute("BEGIN IMMEDIATE")
+    with pytest.raises(BusyError, match="another program holds its lock"):
+        database.transact(take("a"), host.now)
+    database.yields = True
+    with pytest.raises(BusyError):
+        database.transact(take("a"), host.now + 1000.0)
+    holder._connection.execute("ROLLBACK")
+    assert database.transact(take("a"), 0.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("pragma", "text"),
+    [("query_only = ON", "it cannot be written"), ("max_page_count = 1", "the disk is full")],
+)
+def test_a_failing_disk_is_named_and_is_got_over(host: Host, pragma: str, text: str) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    assert database._connection is not None
+    database._connection.execute(f"PRAGMA {pragma}")
+
+    def large(transaction: Transaction) -> None:
+        bucket = transaction.bucket(KEY, Quota(500, 2.0))
+        for number in range(400):
+            bucket.take(transaction.now, f"{number}", "h")
+        transaction.save(KEY, bucket)
+
+    with pytest.raises(StoreError, match=rf"limits\.sqlite3: {text}"):
+        database.transact(large, 0.0)
+    assert database.transact(take("b"), 0.0) == 2
+
+
+def test_a_damaged_file_is_named(host: Host) -> None:
+    host.path.write_bytes(b"no database" * 100)
+    host.path.chmod(0o600)
+    with pytest.raises(StoreError, match="damaged or no SQLite file: delete it while no program uses it"):
+        host.open().transact(opens, 0.0)
+
+
+def test_a_damaged_record_is_named(host: Host) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    with closing(sqlite3.connect(host.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE keys SET state = x'00'")
+    with pytest.raises(StoreError, match="cannot be read"):
+        database.transact(take("b"), 0.0)
+
+
+def test_a_newer_version_and_another_programs_file_are_refused(host: Host) -> None:
+    host.open().transact(opens, 0.0)
+    connection = sqlite3.connect(host.path, isolation_level=None)
+    host.opened.callback(connection.close)
+    connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(InvalidRequestError, match="newer version of this library: format 99, this one knows 1"):
+        host.open().transact(opens, 0.0)
+    connection.execute("PRAGMA application_id = 7")
+    with pytest.raises(InvalidRequestError, match="SQLite file of another program"):
+        host.open().transact(opens, 0.0)
+
+
+def test_a_folder_that_cannot_be_made_is_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(module, "prepare", denied)
+    with pytest.raises(StoreError, match="Permission denied"):
+        host.open().transact(opens, 0.0)
+
+
+def test_a_connection_that_a_fork_left_behind_is_refused_and_not_closed(host: Host) -> None:
+    database = host.open()
+    database.abandon()  # it had none yet
+    database.transact(opens, 0.0)
+    connection = database._connection
+    assert connection is not None
+    database.abandon()
+    with pytest.raises(StoreError, match="make the limiter after the fork"):
+        database.transact(opens, 0.0)
+    connection.execute("SELECT 1")
+
+
+def test_a_page_that_is_damaged_is_named(host: Host) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    database.close()  # the last one writes everything into the file itself
+    record = bytearray(host.path.read_bytes())
+    record[PAGE:] = b"\xff" * (len(record) - PAGE)
+    host.path.write_bytes(record)
+    with pytest.raises(StoreError, match="it is damaged: delete it while no program uses it"):
+        host.open().transact(take("b"), 0.0)
