@@ -72,8 +72,8 @@ class Desk:
     async def run(self, *command: str) -> tuple[int, str]:
         """Run a program with a terminal that says yes; return its exit code and all that it printed."""
         terminal, theirs = pty.openpty()
+        printed = b""
         try:
-            os.write(terminal, b"yes\n" * 8)
             process = await asyncio.create_subprocess_exec(
                 *command,
                 cwd=self.folder,
@@ -82,8 +82,13 @@ class Desk:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
+            assert process.stdout is not None
             async with asyncio.timeout(LIMIT):
-                printed, _ = await process.communicate()
+                while part := await process.stdout.read(1 << 16):
+                    printed += part
+                    if printed.endswith(b"[y/N] "):  # what is typed before the question is no answer
+                        os.write(terminal, b"yes\n")
+                await process.wait()
         finally:
             os.close(theirs)
             os.close(terminal)
