@@ -25,7 +25,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-# All tests, compiled once: the six processes of `test` would do it at the same time, each by itself.
+# All tests, compiled once: the ten processes of `test` would do it at the same time, each by itself.
 $(READY)-tests: $(READY)
 	-$(COMPILED) $(BIN)/python -m pytest -n 0 --collect-only --quiet >/dev/null
 	touch $@
@@ -33,10 +33,10 @@ $(READY)-tests: $(READY)
 demo: $(READY)
 	$(BIN)/okx-async demo
 
-# Six at a time on two cores, since many tests wait; each collects a sixth, since collecting all takes 5 s (worksteal
+# Ten at a time on two cores, since many tests wait; each collects a tenth, since collecting all takes 5 s (worksteal
 # would let each collect all). asyncio's debug mode costs a quarter more: `floor` has it.
 test: $(READY)-tests
-	$(COMPILED) $(BIN)/python -m pytest -n 6 --dist each --divide --max-worker-restart 0 -m "not long" \
+	$(COMPILED) $(BIN)/python -m pytest -n 10 --dist each --divide --max-worker-restart 0 -m "not long" \
 		--hypothesis-profile small --ignore tests/benchmarks
 
 # The models and histories of `test` in larger worlds, and more draws of those of Hypothesis.

@@ -131,6 +131,7 @@ class Failing(Fickle):
         await self._limiter.block(*arguments, **options)
 
 
+@pytest.mark.share(5)
 @pytest.mark.parametrize("shutting_down", [False, True])
 @pytest.mark.parametrize("blocks", [False, True])
 @pytest.mark.parametrize(

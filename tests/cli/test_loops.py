@@ -48,23 +48,36 @@ def test_a_command_runs_on_it(command: Process, *, there: bool) -> None:
     assert err.splitlines()[0].startswith("uvloop" if there else "asyncio")
 
 
+def few(files: int) -> str:
+    return f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}))"
+
+
+@pytest.mark.share(3)
 @pytest.mark.parametrize("files", [6, 14])  # with 6 uvloop would end the process
-def test_a_command_says_that_it_may_not_open_enough_files(files: int, command: Process) -> None:
-    few = f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}))"
-    command.environment |= variables(STRANGER)
-    close = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", "--json")
-    for arguments, key in (
-        (close, "outcome"),
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (("close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", "--json"), "outcome"),
         (("positions", "--json"), "outcome"),
         (("doctor", "--json"), "findings"),
-    ):
-        process = command.start(*arguments, before=few, missing=[0])
-        out, err = process.communicate(timeout=20)
-        assert process.returncode == 1
-        assert "Too many open files" in out
-        assert key in json.loads(out)
-        assert "Traceback" not in err
-        assert "Warning" not in err
-    process = command.start("simulate", "--json", before=few, missing=[0])
+    ],
+)
+def test_a_command_says_that_it_may_not_open_enough_files(
+    arguments: tuple[str, ...], key: str, files: int, command: Process
+) -> None:
+    command.environment |= variables(STRANGER)
+    process = command.start(*arguments, before=few(files), missing=[0])
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "Too many open files" in out
+    assert key in json.loads(out)
+    assert "Traceback" not in err
+    assert "Warning" not in err
+
+
+@pytest.mark.share(2)
+@pytest.mark.parametrize("files", [6, 14])
+def test_a_simulated_exchange_that_may_not_open_enough_files_ends(files: int, command: Process) -> None:
+    process = command.start("simulate", "--json", before=few(files), missing=[0])
     assert process.communicate(timeout=20)[0] == ""
     assert process.returncode == 1

@@ -5,7 +5,7 @@ import pytest
 from okx_async.torture import happen_shared, sharing_plan
 
 
-@pytest.mark.share(4)
+@pytest.mark.share(8)
 @pytest.mark.parametrize("seed", range(8))
 def test_no_promise_is_broken(seed: int) -> None:
     history = happen_shared(sharing_plan(seed))
