@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
-from okx_async._models import Attempt
-from okx_async._record import Record
+from okx_async._models import Attempt, Record
 
 
 class OkxError(Exception):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from okx_async._errors import InvalidRequestError
-from okx_async._record import Record
+from okx_async._models import Record
 
 
 class Priority(IntEnum):

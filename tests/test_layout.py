@@ -42,3 +42,9 @@ def test_files_are_small() -> None:
     found = {path: path.read_text().count("\n") for folder in PROGRAMS for path in (ROOT / folder).rglob("*.py")}
     assert len(found) > 2 * len(MODULES)
     assert {str(path.relative_to(ROOT)): size for path, size in found.items() if size > 350} == {}
+
+
+def test_the_package_can_be_taken_in_at_a_glance() -> None:
+    rooms = {module.parts[0] for module in MODULES}
+    assert {"_http", "_client.py"} < rooms
+    assert len(rooms) <= 26, sorted(rooms)

@@ -8,8 +8,7 @@ from okx_async._callbacks import notify
 from okx_async._calls.gather import gather_in_turns
 from okx_async._errors import OkxError, OutcomeUnknownError, without_frames
 from okx_async._log import logger
-from okx_async._models import ClosedPosition, ClosePosition
-from okx_async._record import Record
+from okx_async._models import ClosedPosition, ClosePosition, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from okx_async._calls.attempt import AttemptState
 from okx_async._calls.held_slots import SlotWaits
 from okx_async._calls.identity import Key
 from okx_async._log import logger
-from okx_async._models import Attempt, ClosePosition
+from okx_async._models import Attempt, ClosePosition, Record
 from okx_async._quota import Priority
-from okx_async._record import Record
 from okx_async._rest.requests import ApiRequest
 
 LimitEventKind: TypeAlias = Literal["waited", "gave_up", "blocked"]

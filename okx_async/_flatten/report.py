@@ -6,8 +6,7 @@ from enum import Enum
 from typing import Final
 
 from okx_async._errors import OkxError
-from okx_async._models import Attempt, OpenOrder, Position
-from okx_async._record import Record
+from okx_async._models import Attempt, OpenOrder, Position, Record
 
 
 class FlattenState(Enum):

@@ -5,8 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from okx_async._models import Record
 from okx_async._quota import Priority, Quota
-from okx_async._record import Record
 
 
 @runtime_checkable

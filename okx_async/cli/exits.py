@@ -13,7 +13,7 @@ import orjson
 import typer
 
 from okx_async import Attempt, InvalidRequestError, NotSentError, OkxError, OutcomeUnknownError
-from okx_async._record import plain
+from okx_async._models import plain
 from okx_async._rest.remedies import by_option
 from okx_async.cli.phases import end
 from okx_async.cli.streams import in_encoding, page

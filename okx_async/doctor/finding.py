@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from okx_async._record import Record
+from okx_async._models import Record
 
 
 class Level(StrEnum):

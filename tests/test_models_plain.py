@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import okx_async as okx
-from okx_async._record import Record, plain
+from okx_async._models import Record, plain
 from okx_async._words import ListedText
 
 REQUEST = okx.ClosePosition("BTC-USDT-SWAP", "cross", tag="desk7")
