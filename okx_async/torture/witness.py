@@ -141,8 +141,8 @@ class Witness:
     now: Callable[[], float]
     answers: list[PositionsAnswer] = field(default_factory=list)
     executed: list[ExecutedClose] = field(default_factory=list)
-    cancels: dict[str, float] = field(default_factory=dict)
-    """When the exchange answered the last request to cancel an order, by its id and the loop's clock."""
+    cancels: dict[str, list[float]] = field(default_factory=dict)
+    """When the exchange answered requests to cancel an order, by its id and the loop's clock."""
     accepted: dict[str, float] = field(default_factory=dict)
     """When a client was given a whole answer that accepts a close, by the close's name and the loop's clock."""
 
@@ -160,7 +160,7 @@ class Witness:
             self.answers.append(PositionsAnswer(self.now(), request.headers.get("OK-ACCESS-KEY", ""), query, body))
         elif path in CANCEL_PATHS and row.executed:
             for item in orjson.loads(request.body):
-                self.cancels[item.get("algoId") or item["ordId"]] = self.now()
+                self.cancels.setdefault(item.get("algoId") or item["ordId"], []).append(self.now())
         elif path == CLOSE_PATH and row.executed:
             body = orjson.loads(request.body)
             address = _address(body["instId"], body["mgnMode"], body.get("posSide", ""), body.get("ccy", ""))

@@ -22,7 +22,7 @@ def orders(evidence: Evidence) -> Iterator[str]:
 def _kept(evidence: Evidence, flatten: FlattenRecord) -> Iterator[str]:
     """Yield each order that was cancelled before any reading did not list the position that it protects."""
     for order in flatten.orders:
-        at = evidence.witness.cancels.get(order.id, inf)
+        at = max(evidence.witness.cancels.get(order.id, ()), default=inf)
         if order.entry or at == inf:
             continue
         address = Address(order.inst_id, order.mgn_mode, order.pos_side, "")
@@ -61,9 +61,11 @@ def _told(evidence: Evidence, flatten: FlattenRecord) -> Iterator[str]:
 
 def _looked_again(evidence: Evidence, flatten: FlattenRecord) -> Iterator[str]:
     """Yield a report of flat, without a note, by readings that were begun before the last cancel was answered."""
-    report, cancels = flatten.report, evidence.witness.cancels
+    report, ended = flatten.report, inf if flatten.ended is None else flatten.ended
     if report is None or not report.flat or report.notes or not flatten.look_again:
         return
-    last = max((cancels.get(order.ord_id or order.algo_id, -inf) for order in report.cancelled), default=-inf)
+    cancelled = (evidence.witness.cancels.get(order.ord_id or order.algo_id, ()) for order in report.cancelled)
+    # Another flatten may cancel the same orders once more, when this one has told its report.
+    last = max((at for times in cancelled for at in times if at <= ended), default=-inf)
     if not any(reading.begun >= last - TOLERANCE for reading in readings_of(evidence, flatten)):
         yield f"{flatten.name}: flat, without a reading after the cancels"

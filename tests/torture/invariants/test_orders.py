@@ -29,7 +29,7 @@ def told(it: RunForIt, *, cancelled: tuple[str, ...] = (), left: tuple[str, ...]
 def test_what_was_cancelled_or_told_is_right(run_for_it: RunForIt) -> None:
     run_for_it.flatten.orders = [ENTRY, STOP]
     told(run_for_it, cancelled=("5", "6"))
-    run_for_it.evidence.witness.cancels = {"5": 1000.1, "6": 1000.9}
+    run_for_it.evidence.witness.cancels = {"5": [1000.1], "6": [1000.9]}
     assert run_for_it.breaches() == []
 
 
@@ -61,7 +61,7 @@ def test_an_order_that_rests(
 def test_a_stop_goes_after_its_position(run_for_it: RunForIt, at: float, early: bool) -> None:  # noqa: FBT001 - a parameter of the table
     run_for_it.flatten.orders = [STOP]
     told(run_for_it, cancelled=("6",))
-    run_for_it.evidence.witness.cancels = {"6": 1000.0 + at}
+    run_for_it.evidence.witness.cancels = {"6": [1000.0 + at]}
     assert [name for name, _ in run_for_it.breaches()] == ["orders"] * early
 
 
@@ -69,5 +69,12 @@ def test_a_stop_goes_after_its_position(run_for_it: RunForIt, at: float, early: 
 def test_a_second_look_is_taken_after_the_cancels(run_for_it: RunForIt, look_again: float, broken: bool) -> None:  # noqa: FBT001 - a parameter of the table
     run_for_it.flatten.orders, run_for_it.flatten.look_again = [ENTRY], look_again
     told(run_for_it, cancelled=("5",))
-    run_for_it.evidence.witness.cancels = {"5": 1000.9}
+    run_for_it.evidence.witness.cancels = {"5": [1000.9]}
     assert [name for name, _ in run_for_it.breaches()] == ["orders"] * broken
+
+
+def test_cancels_of_another_flatten_after_the_report_ask_for_no_look(run_for_it: RunForIt) -> None:
+    run_for_it.flatten.orders, run_for_it.flatten.look_again = [ENTRY], 2.0
+    told(run_for_it, cancelled=("5",))
+    run_for_it.evidence.witness.cancels = {"5": [1000.1, 1001.5]}
+    assert run_for_it.breaches() == []
