@@ -219,6 +219,8 @@ class Guard:
             # address may list the old side and cTime again, once it was turned twice.
             if observation is Observation.OTHER and listed is not None and not self._stale(listed):
                 self.superseded = True
+            if observation is not Observation.SAME:  # nor did it stand still
+                self._still_since = self._last_state = None
             return False
         if listed is not None and listed.pos_id == self.before.pos_id:
             if self._stale(listed):

@@ -160,6 +160,17 @@ def test_a_reading_in_between_that_does_not_list_it_begins_the_standing_still_an
     assert guard.may_send_until() == 14.0 + FRESH
 
 
+def test_so_does_one_that_does_not_count_since_another_close_was_answered_during_it() -> None:
+    guard = after(Outcome.ACCEPTED)
+    guard.observe(reading(10.0, BEFORE))
+    guard.answered(Outcome.FATAL, 11.1)  # another one at the same address
+    assert not guard.observe(reading(11.0))
+    guard.observe(reading(12.0, BEFORE))
+    assert guard.may_send_until() is None
+    guard.observe(reading(14.0, BEFORE))
+    assert guard.may_send_until() == 14.0 + FRESH
+
+
 def test_a_close_that_runs_already_must_have_been_seen_to_act() -> None:
     guard = after(Outcome.WAIT)
     for at in range(10, 60):
