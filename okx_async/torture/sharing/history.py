@@ -133,7 +133,8 @@ async def _leave(world: World, program: Program) -> None:
     if world.plan.store:
         await program.limiter.aclose()
         await asyncio.sleep(2.0)
-    world.kill(program)
+    if program in world.programs:  # a mishap that was on its way may have killed it meanwhile
+        world.kill(program)
 
 
 def _strike(world: World, mishap: Mishap, seed: str) -> None:

@@ -14,6 +14,10 @@ def test_no_promise_is_broken(seed: int) -> None:
     assert history.worst <= 20
 
 
+def test_a_program_that_is_killed_while_it_leaves_is_gone_once() -> None:
+    assert happen_shared(sharing_plan(26113014520123)).broken == ()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(1000, 1400, 50))
 def test_no_promise_is_broken_in_many_histories(first: int) -> None:
