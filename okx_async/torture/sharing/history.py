@@ -75,8 +75,8 @@ async def _take_place(world: World, start: float) -> list[Breach]:
         world.hanging.clear()
         await _others_end(world, loop.clock() + PATIENCE)
         broken += [Breach("progress", text) for program in world.programs for text in _unfinished(program)]
-        for program in list(world.programs):
-            await _leave(world, program)
+        while world.programs:  # one that is killed meanwhile has another one in its place, which leaves as well
+            await _leave(world, world.programs[0])
         meet(world)
         await asyncio.sleep(plan.longest_hold)
         broken += [Breach("stuck", text) for text in stuck(world)]
