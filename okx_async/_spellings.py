@@ -93,8 +93,7 @@ def decoded(text: str) -> str:
 
 
 def _shortly_escaped(escape: re.Match[str]) -> str:
-    number = int(escape[1] or escape[2], 16)
-    return chr(number) if number <= 0x10FFFF else ""  # noqa: PLR2004 - the last character
+    return _character(int(escape[1] or escape[2], 16))
 
 
 def _quoted(escape: re.Match[str]) -> str:
@@ -102,7 +101,10 @@ def _quoted(escape: re.Match[str]) -> str:
 
 
 def _unescaped(escape: re.Match[str]) -> str:
-    number = int(escape[escape.lastindex or 0], 8 if escape["octal"] else 16)
+    return _character(int(escape[escape.lastindex or 0], 8 if escape["octal"] else 16))
+
+
+def _character(number: int) -> str:
     return chr(number) if number <= 0x10FFFF else ""  # noqa: PLR2004 - the last character
 
 

@@ -12,10 +12,11 @@ import atexit
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Lock, Thread
+from threading import Lock, RLock, Thread
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
+_L = TypeVar("_L", Lock, RLock)
 _AT_END: Final[list[Callable[[], object]]] = []
 
 
@@ -46,7 +47,7 @@ async def in_own_thread(work: Callable[[], _T]) -> _T:
     return await done
 
 
-def unforked(lock: Lock) -> Lock:
+def unforked(lock: _L) -> _L:
     """Return a lock that no forked child finds held by a thread which the child does not have."""
 
     def release() -> None:

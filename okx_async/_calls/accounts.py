@@ -11,14 +11,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from okx_async._limiter.slots import SlotSource
+from okx_async._threads import unforked
 
-LOCK: Final = threading.RLock()
+LOCK: Final = unforked(threading.RLock())
 MOST_SCOPES: Final = 64
 """Scopes that are told apart for a stand-in: a client that is never told its user id would keep every instrument."""
 PARENTS: Final = 65.0
@@ -146,9 +146,7 @@ def accounts_of(limiter: SlotSource) -> Accounts:
 def _after_fork_in_child(clock: Callable[[], float] = time.monotonic) -> None:
     for accounts in list(_ALL):
         accounts.begin_in_child(clock())
-    with suppress(RuntimeError):  # the fork was made behind Python's back: it was not acquired before
-        LOCK.release()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
