@@ -11,7 +11,7 @@ from okx_async.stores.lease import Place, SharedBucket, Terms, Token
 from okx_async.stores.records import UnreadableError, key_of
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import SCRIPT, Call, Link
-from okx_async.stores.redis_messages import NEVER, TAGS, Frame, epoch_name, terms_of, tokens_of, write_epoch
+from okx_async.stores.redis_messages import NEVER, TAGS, Frame, epoch_name, read_record, terms_of, write_epoch
 from okx_async.stores.redis_neighbours import doubts, names_in
 from okx_async.stores.redis_nodes import Nodes
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
@@ -79,19 +79,18 @@ def _keys(link: Link, prefix: str, names: set[str]) -> list[KeyReport]:
 
 
 def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
-    now, limit, per, reserve, blocked, refused, given_up = (reply[n] for n in (2, 6, 7, 8, 11, 12, 13))
-    tokens, waiting = tokens_of(reply)
+    now, record, waiting = reply[2], read_record(reply[5]), reply[7:]
     bucket = SharedBucket(
-        Quota(limit, per / 1e6, reserve),
+        Quota(record.limit, record.per / 1e6, record.reserve),
         Terms(),
         {
-            str(n): Token(holder.decode(), at / 1e6, free_at / 1e6, bool(cooling))
-            for n, (holder, at, free_at, cooling) in enumerate(tokens)
+            str(n): Token(record.holder_at(name), at / 1e6, free_at / 1e6, cooling)
+            for n, (_, name, at, free_at, cooling) in enumerate(record.tokens)
         },
         {str(n): Place(holder.decode(), False, 0.0, now / 1e6) for n, holder in enumerate(waiting)},  # noqa: FBT003
-        blocked / 1e6,
-        None if refused == NEVER else refused / 1e6,
-        given_up,
+        record.blocked / 1e6,
+        None if record.refused == NEVER else record.refused / 1e6,
+        record.given_up,
     )
     return report_key(key, bucket, now / 1e6)
 
