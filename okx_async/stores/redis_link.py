@@ -6,10 +6,11 @@ call, and ends the connection.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
 from importlib.resources import files
 from inspect import signature
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import redis.exceptions as problems
@@ -22,13 +23,18 @@ from okx_async._spellings import SEARCHED, forms_of, holds
 from okx_async.stores.redis_address import Address
 from okx_async.stores.transactions import BusyError, StoreError
 
-SCRIPT: Final = files("okx_async.stores").joinpath("shared_bucket.lua").read_text(encoding="utf-8")  # in a zip, too
+SCRIPT: Final = "".join(
+    files("okx_async.stores").joinpath(name).read_text(encoding="utf-8")  # in a zip, too
+    for name in ("shared_quick.lua", "shared_bucket.lua")
+)
 TIMEOUT: Final = 1.0
 """Seconds after which a server that is silent is out of reach."""
 # The library tells the server its name, by a command that a user may not be allowed; before 7.2 it has two names.
 _NAMES: Final = {"driver_info"} & set(signature(AbstractConnection).parameters) or {"lib_name", "lib_version"}
 _SHOWN: Final = 400
 """Characters of a server's words that are shown."""
+_AT_ONCE: Final = 8
+"""Commands that are written before they are sent: the server works on them while the next are written."""
 HIDDEN: Final = "(its words are not shown: they repeat the password)"
 PROXY: Final = "if this is a proxy that puts many clients on one connection: name the server itself"
 
@@ -108,28 +114,35 @@ class Link:
         """Close it."""
         self._connection.disconnect()  # type: ignore[no-untyped-call]
 
-    def script(self, calls: Sequence[Call]) -> list[list[Any]]:
+    def script(self, calls: Iterable[Call]) -> list[list[Any]]:
         """Carry the script out for each call, in one round trip, and return the replies.
+
+        Args:
+            calls: What is asked; the server works on the first ones while the next are written.
 
         Raises:
             UnreachableError: Whether they were carried out is not known.
             StoreError: The server refused one.
         """
-        nonces = [f"{self._mark}{self._numbers + number}" for number in range(len(calls))]
-        self._numbers += len(calls)
-        replies = self.commands(
-            [
-                ("EVALSHA", self._sha, len(call.keys), *call.keys, nonce, call.message)
-                for call, nonce in zip(calls, nonces, strict=True)
-            ]
-        )
+        told: list[Call] = []
+        nonces: list[str] = []
+
+        def telling(number: int) -> tuple[Any, ...]:
+            call = told[number]
+            return len(call.keys), *call.keys, nonces[number], call.message
+
+        def first_told() -> Iterator[tuple[Any, ...]]:
+            for number, call in enumerate(calls):
+                told.append(call)
+                nonces.append(f"{self._mark}{self._numbers}")
+                self._numbers += 1
+                yield ("EVALSHA", self._sha, *telling(number))
+
+        replies = self.commands(first_told())
         unknown = [number for number, reply in enumerate(replies) if isinstance(reply, problems.NoScriptError)]
         if unknown:  # a server that was flushed or restarted; EVAL makes it known
-            again = [
-                ("EVAL", self._script, len(calls[number].keys), *calls[number].keys, nonces[number], calls[number][1])
-                for number in unknown
-            ]
-            for number, reply in zip(unknown, self.commands(again), strict=True):
+            again = self.commands([("EVAL", self._script, *telling(number)) for number in unknown])
+            for number, reply in zip(unknown, again, strict=True):
                 replies[number] = reply
         for reply, nonce in zip(replies, nonces, strict=True):
             if isinstance(reply, Exception):
@@ -140,13 +153,16 @@ class Link:
         self._answered = True
         return replies
 
-    def commands(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    def commands(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
         """Send commands at once and return what each got, which may be an error of the server."""
-        connection = self._connection
+        connection, waiting = self._connection, iter(commands)
         replies: list[Any] = []
+        sent = 0
         try:
-            connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
-            while len(replies) < len(commands):
+            while some := list(islice(waiting, _AT_ONCE)):
+                connection.send_packed_command(connection.pack_commands(some))  # type: ignore[no-untyped-call]
+                sent += len(some)
+            while len(replies) < sent:
                 try:
                     replies.append(connection.read_response())
                 except problems.ResponseError as error:

@@ -1,4 +1,4 @@
-"""What is said between an agent and the script `shared_bucket.lua`: times become whole microseconds of the server.
+"""What is said between an agent and the script of `shared_quick.lua`: times become whole microseconds of the server.
 
 Pure. A duration that holds something back is rounded up. Messages, and the records in replies, are packed as the script
 unpacks them: little-endian, without gaps, times as floats of 8 bytes, in which whole microseconds are exact.
@@ -30,7 +30,7 @@ _SIZE: Final = Struct("<H")
 _NOTE: Final = Struct("<B24sdd")
 _HELD: Final = Struct("<24sddB")
 _ASK: Final = Struct("<24sdBBH")
-_SEEN: Final = Struct("<ddIBB")
+_SEEN: Final = Struct("<ddIIBB")
 _HEAD: Final = Struct("<4s7d6I")
 _TOKEN: Final = Struct("<24sIdd")
 _ANSWER: Final = Struct("<ddd")
@@ -198,8 +198,15 @@ def _age(now: float, at: float) -> int:
 
 
 class Record(NamedTuple):
-    """What stands of a bucket; times are microseconds of the server."""
+    """What a reply says of a bucket; times are microseconds of the server."""
 
+    opens: float
+    mine: int
+    """Where the asking holder's name begins among the names, from 1; 0: not there."""
+    agreed: bool
+    told: bool
+    answers: list[tuple[float, float, float]]
+    """When each token was taken or NEVER, when to ask again, and when it can be had at the earliest."""
     per: float
     blocked: float
     refused: float
@@ -210,21 +217,29 @@ class Record(NamedTuple):
     given_up: int
     names: bytes
     tokens: list[tuple[bytes, int, float, float, bool]]
-    """Id, where the name of its holder begins among the names (from 1), taken at, back at, whether it cools."""
+    """Id, where the name of its holder begins, taken at, back at, whether it cools."""
 
     def holder_at(self, place: int) -> str:
         """Return the name that begins there."""
         return self.names[place - 1 : self.names.index(b"\0", place)].decode()
 
 
-def read_record(record: bytes) -> Record:
-    """Return what a record says, without its line."""
+def read_record(body: bytes) -> Record:
+    """Return what a reply says of a bucket, without its line."""
+    _, opens, mine, size, agreed, told = _SEEN.unpack_from(body)
+    head = _SEEN.size + size
     _, _, _, per, blocked, refused, refusals, granted, limit, reserve, given_up, size, ended, _ = _HEAD.unpack_from(
-        record
+        body, head
     )
-    begin = _HEAD.size + size
-    cools = begin + ended * _TOKEN.size
+    names = head + _HEAD.size
+    cooled = names + size
+    out = cooled + ended * _TOKEN.size
     return Record(
+        opens,
+        mine,
+        bool(agreed),
+        bool(told),
+        list(_ANSWER.iter_unpack(body[_SEEN.size : head])),
         per,
         blocked,
         refused,
@@ -233,9 +248,9 @@ def read_record(record: bytes) -> Record:
         limit,
         reserve,
         given_up,
-        record[_HEAD.size : begin],
-        [(*token, True) for token in _TOKEN.iter_unpack(record[begin:cools])]
-        + [(*token, False) for token in _TOKEN.iter_unpack(record[cools:])],
+        body[names:cooled],
+        [(*token, True) for token in _TOKEN.iter_unpack(body[cooled:out])]
+        + [(*token, False) for token in _TOKEN.iter_unpack(body[out:])],
     )
 
 
@@ -248,9 +263,7 @@ def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> S
         holder: The process.
         terms: What its tokens were taken on.
     """
-    _, _, now, since, seen, kept, answers = reply[:7]
-    _, opens, mine, agreed, told = _SEEN.unpack(seen)
-    record = read_record(kept)
+    now, since, record = reply[2], reply[3], read_record(reply[4])
 
     def local(at: float) -> float:
         return received + (at - now) / 1e6
@@ -258,7 +271,7 @@ def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> S
     found: Held = {}
     out: Held = {}
     for number, (ident, name, at, free_at, cooling) in enumerate(record.tokens):
-        if name == mine:
+        if name == record.mine:
             own = ident.rstrip(b"\0").decode()
             out[own] = found[own] = Token(holder, local(at), local(free_at), cooling)
         else:
@@ -276,14 +289,14 @@ def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> S
     )
     return Seen(
         since,
-        int(opens),
-        max(0.0, (opens - now) / 1e6),
-        bool(agreed),
-        bool(told),
+        int(record.opens),
+        max(0.0, (record.opens - now) / 1e6),
+        record.agreed,
+        record.told,
         bucket,
         out,
         [
             Answer(None if at == NEVER else local(at), local(again), local(earliest))
-            for at, again, earliest in _ANSWER.iter_unpack(answers)
+            for at, again, earliest in record.answers
         ],
     )

@@ -79,7 +79,7 @@ def _keys(link: Link, prefix: str, names: set[str]) -> list[KeyReport]:
 
 
 def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
-    now, record, waiting = reply[2], read_record(reply[5]), reply[7:]
+    now, record, waiting = reply[2], read_record(reply[4]), reply[5:]
     bucket = SharedBucket(
         Quota(record.limit, record.per / 1e6, record.reserve),
         Terms(),

@@ -174,7 +174,7 @@ class RedisStore:
         for attempt in range(LATE_TRIES + 1):
             sent = self._clock()
             frame = self._frame(link, sent, holder)
-            replies = link.script([call(number, frame, sent) for number in numbers])
+            replies = link.script(call(number, frame, sent) for number in numbers)
             way = self._clock() - sent
             late = [reply for reply in replies if reply[1] == b"late"]
             if not late:

@@ -1,169 +1,19 @@
--- The rule of `lease`, `line` and `epoch`, carried out in one step by a Redis or Valkey server.
---
--- KEYS[1] is the epoch of a hash tag, KEYS[2] the bucket of a key under it. ARGV[1] is the nonce with which the reply
--- begins, ARGV[2] the message, in the format of `redis_messages`. Times are whole microseconds of the server's clock:
--- exact in Lua's numbers, and rounded so that a token comes back later rather than earlier. A test compares every reply
--- with that of the Python rule.
---
--- A server does little else at a time, so this is written for its time. What is usual (no line, a token for each ask,
--- the end of a request that is out) is done on the record as it stands, a string, and takes a way of its own to the
--- same answer. All else is done on the record's values.
---
--- A record: a head, the names of holders, the tokens whose requests have ended, the others, and the line if there is
--- one. Tokens of either kind stand in the order in which they come back.
 
-local PPM, DRIFT, GUARDED, MARGIN, VERSION = 0.0005, 1 / 0.9995 - 1, 2000000, 1000000, 1
-local LATE, PANIC_LOOKS, STAGGER, WORTH_A_HINT = 250000, 100000, 300, 5000
-local LOOK, VOUCH = 1, 2 -- what a message wants
-local SETTLE, DOUBT, REFUND, REFUSE = 0, 1, 2, 4 -- what a note says; 3 is a block
-local MESSAGE, NOTE, HELD, ASK = '<BBBHHHddddddddHc0Hc0', '<Bc24dd', '<c24ddB', '<c24dBBHc0'
-local EPOCH, EPOCH_SIZE, EPOCH_MARK = '<c4Bddddd', 45, 'okxe'
-local HEAD, HEAD_SIZE, HEAD_MARK = '<c4dddddddI4I4I4I4I4I4', 84, 'okxb'
-local TOKEN, SIZE, TAKEN = '<c24I4dd', 44, 36 -- id, where its holder's name begins, when it was taken and comes back
-local MANY_NAMES = 4096 -- bytes of holders' names after which those that hold nothing are looked for
-local ceil, floor, max, min = math.ceil, math.floor, math.max, math.min
-local find, sub = string.find, string.sub
-local pack, unpacked = struct.pack, struct.unpack
-
-local nonce, message = ARGV[1], ARGV[2]
-local what, stepped, serve, count_notes, count_held, count_asks, expected, lease, grace, guard, not_after, wanted,
-  wanted_per, wanted_reserve, mine, holder, notes_at = unpacked(MESSAGE, message)
-local looks = what == LOOK
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-
--- The epoch -----------------------------------------------------------------------------------------------------------
-
-local records = redis.call('MGET', unpack(KEYS))
-local stored, record = records[1], records[2]
-local since, unknown, enters = now, -1, false
-local mark, version, began, its_lease, its_grace, its_guard, its_unknown, run
-if stored then
-  if #stored < EPOCH_SIZE then return {nonce, 'unreadable', now} end
-  mark, version, began, its_lease, its_grace, its_guard, its_unknown = unpacked(EPOCH, stored)
-  if mark ~= EPOCH_MARK then return {nonce, 'unreadable', now} end
-  run = sub(stored, EPOCH_SIZE + 1)
-end
-if looks then
-  if not stored then return {nonce, 'nothing', now} end
-  since, lease, grace, guard, unknown = began, its_lease, its_grace, its_guard, its_unknown
-elseif stored and run == mine and stepped == 0 then
-  if version > VERSION then return {nonce, 'newer', now, version} end
-  -- This message was late, or the clock was stepped: which one its sender can tell. Nothing is done.
-  if expected >= 0 and now > expected then return {nonce, 'late', now} end
-  since, unknown = began, its_unknown
-  if began > now then -- the clock was set back, by so much at least
-    since, unknown, enters = now, unknown < 0 and -1 or unknown - (began - now), true
-  end
-  if what == VOUCH or its_lease == 0 then -- no terms stand there: --vouch on the command line knows none
-    unknown, enters = what == VOUCH and -1 or unknown, true
-  elseif its_lease ~= lease or its_grace ~= grace or its_guard ~= guard then
-    return {nonce, 'terms', now, its_lease, its_grace, its_guard}
-  end
-else
-  -- Holders of before may write until their leases end; what stands of theirs stays.
-  unknown, enters = what == VOUCH and -1 or now + ceil(lease * (1 + PPM)), true
-end
-if enters then
-  redis.call('SET', KEYS[1], pack(EPOCH, EPOCH_MARK, VERSION, since, lease, grace, guard, unknown) .. mine)
-end
-if not KEYS[2] then return {nonce, 'ok', now, since, unknown, lease, grace, guard} end
-
--- The bucket as it stands ---------------------------------------------------------------------------------------------
-
-local ends, latest, per, blocked, refused, refusals, granted = 0, 0, wanted_per, 0, -1, 0, 0
-local limit, reserve, given_up = wanted, wanted_reserve, 0
-local names, cooled, out, line = '', '', '', ''
-if record then
-  local size, ended, in_flight
-  if #record < HEAD_SIZE then return {nonce, 'unreadable', now} end
-  mark, ends, latest, per, blocked, refused, refusals, granted, limit, reserve, given_up, size, ended, in_flight =
-    unpacked(HEAD, record)
-  local cooled_at = HEAD_SIZE + size
-  local out_at = cooled_at + ended * SIZE
-  local line_at = out_at + in_flight * SIZE
-  if mark ~= HEAD_MARK or #record < line_at then return {nonce, 'unreadable', now} end
-  names, cooled = sub(record, HEAD_SIZE + 1, cooled_at), sub(record, cooled_at + 1, out_at)
-  out, line = sub(record, out_at + 1, line_at), sub(record, line_at + 1)
-end
-
-local function cool_of(seconds) return ceil(seconds + guard + DRIFT * max(0, seconds - GUARDED)) end
-local function ago(age) return ceil(now - age * (1 - PPM)) end
--- Where the holder's name begins among the names; 0: it is not there.
-local function place_of_name() return find('\0' .. names, '\0' .. holder .. '\0', 1, true) or 0 end
--- When the last token of a kind comes back.
-local function last_of(tokens) return #tokens > 0 and unpacked('<d', tokens, #tokens - 7) or 0 end
-
-local function without_those_over(tokens)
-  local over = 0
-  while over < #tokens and unpacked('<d', tokens, over + TAKEN + 1) <= now do over = over + SIZE end
-  return over == 0 and tokens or sub(tokens, over + 1)
-end
-
-local nothing = not record
-local function forget_if_over()
-  if not nothing and ends > now then return end
-  nothing = true
-  limit, per, reserve, blocked, refused, given_up, refusals, granted, latest =
-    wanted, wanted_per, wanted_reserve, 0, -1, 0, 0, 0, 0
-  names, cooled, out, line = '', '', '', ''
-end
-if max(latest, refused) <= now then forget_if_over() end -- else the clock was set back
-
-local cool, doubt, opens -- of its quota
-local function count_times()
-  cool = cool_of(per)
-  doubt = cool + ceil(grace * (1 + PPM))
-  opens = unknown < 0 and -1 or unknown + doubt
-end
-count_times()
-local agreed, told, answers = 0, 0, ''
-
--- What is usual -------------------------------------------------------------------------------------------------------
-
--- Do it and return true, or do nothing at all.
-local function usual()
-  if looks or line ~= '' or count_held > 0 or given_up > 0 or max(latest, refused) > now then return end
-  if limit ~= wanted or per ~= wanted_per or reserve ~= wanted_reserve then return end
-  local own, known, ended, flying, at = place_of_name(), names, cooled, out, notes_at
-  if own == 0 then own, known = #names + 1, names .. holder .. '\0' end
-  if #known > MANY_NAMES then return end
-  local kind, id, age, size, _
-  for _ = 1, count_notes do
-    kind, id, age, _, at = unpacked(NOTE, message, at)
-    local place = kind == SETTLE and find(flying, id, 1, true)
-    if not place or place % SIZE ~= 1 then return end
-    local back = ago(age) + cool
-    if back > now then
-      if last_of(ended) > back then return end
-      ended = ended .. sub(flying, place, place + TAKEN - 1) .. pack('<d', back)
-    end
-    flying = sub(flying, 1, place - 1) .. sub(flying, place + SIZE)
-  end
-  ended, flying = without_those_over(ended), without_those_over(flying)
-  local found, taken = '', 0
-  if serve == 1 then
-    if now < max(blocked, opens) or now > not_after then return end
-    if limit - min(reserve, limit - 1) - (#ended + #flying) / SIZE < count_asks then return end
-    local back = now + ceil(lease * (1 + PPM)) + doubt
-    if last_of(flying) > back then return end
-    for _ = 1, count_asks do
-      id, _, _, _, _, at = unpacked(ASK, message, at)
-      if find(flying, id, 1, true) or find(ended, id, 1, true) then return end
-      flying, found, taken = flying .. pack(TOKEN, id, own, now, back), found .. pack('<ddd', now, 0, 0), taken + 1
-    end
-  end
-  names, cooled, out, answers, granted = known, ended, flying, found, granted + taken
-  if taken > 0 then latest = now end
-  return true
-end
-
--- All else: on values -------------------------------------------------------------------------------------------------
+-- All else: goes on from `shared_quick.lua` ---------------------------------------------------------------------------
 
 local WAITER, HOLDER, PANIC, SINCE, UNTIL = 1, 2, 3, 4, 5 -- of a place in line
 local waiting = {} -- the holders of the places in line, for those who look
+local stood
+stood, ends = ends, 0
 
-if not usual() then
+if not usual then
+  local DOUBT, REFUND, REFUSE, HELD = 1, 2, 4, '<c24ddB' -- what a note says, and a token of the sender's own
+  local LATE, PANIC_LOOKS, STAGGER, WORTH_A_HINT = 250000, 100000, 300, 5000
+  local floor = math.floor
+
+  local function cool_of(seconds) return ceil(seconds + guard + DRIFT * max(0, seconds - GUARDED)) end
+  local function ago(age) return ceil(now - age * (1 - PPM)) end
+
   local ids, holders, taken_at, free_at, cooling = {}, {}, {}, {}, {}
   local readable, places = true, {}
   if line ~= '' then readable, places = pcall(cmsgpack.unpack, line) end
@@ -186,12 +36,14 @@ if not usual() then
   for i = 1, #ids do back = max(back, taken_at[i]) end
   back = back - now
   if back > 0 then
-    ends, blocked, refused = ends - back, max(0, blocked - back), refused < 0 and -1 or refused - back
+    stood, blocked, refused = stood - back, max(0, blocked - back), refused < 0 and -1 or refused - back
     for i = 1, #ids do taken_at[i], free_at[i] = taken_at[i] - back, free_at[i] - back end
     for _, place in ipairs(places) do place[SINCE], place[UNTIL] = place[SINCE] - back, place[UNTIL] - back end
   end
-  if not nothing and ends <= now then
-    forget_if_over()
+  if not nothing and stood <= now then
+    nothing = true
+    limit, per, reserve, blocked, refused, given_up, refusals, granted =
+      wanted, wanted_per, wanted_reserve, 0, -1, 0, 0, 0
     ids, holders, taken_at, free_at, cooling, places = {}, {}, {}, {}, {}, {}
   end
   if looks and nothing then return {nonce, 'nothing', now} end
@@ -208,7 +60,9 @@ if not usual() then
     for i = 1, #ids do free_at[i] = free_at[i] + cool_of(per) - before end
     given_up = min(given_up, limit - 1)
   end
-  count_times()
+  cool = cool_of(per)
+  doubt = cool + ceil(grace * (1 + PPM))
+  opens = unknown < 0 and -1 or unknown + doubt
 
   local function clean(at)
     local passed = at - max(refused, blocked)
@@ -222,7 +76,7 @@ if not usual() then
 
   local at, early = notes_at, 0 -- early: tokens and places that come back before others were told that they would
   local notes, asks = {}, {}
-  local kind, id, age, seconds, cools, panic, stays, waiter
+  local kind, id, age, seconds, cools, panic, stays, size
   for i = 1, count_notes do
     kind, id, age, seconds, at = unpacked(NOTE, message, at)
     notes[i] = {kind, id, age, seconds}
@@ -232,8 +86,9 @@ if not usual() then
     if not place_of(id) then add(id, ago(age), now + ceil(seconds * (1 + PPM)), cools) end
   end
   for i = 1, count_asks do
-    id, age, panic, stays, waiter, at = unpacked(ASK, message, at)
-    asks[i] = {token = id, age = age, panic = panic, stays = stays == 1, waiter = waiter}
+    id, age, panic, stays, size, at = unpacked(ASK, message, at)
+    asks[i] = {token = id, age = age, panic = panic, stays = stays == 1, waiter = sub(message, at, at + size - 1)}
+    at = at + size
   end
   for _, note in ipairs(notes) do
     kind, id, age, seconds = unpack(note)
@@ -308,12 +163,7 @@ if not usual() then
     return now
   end
 
-  if serve == 1 and #places == 0 and opened and now <= not_after and free(false) >= #asks then
-    for _, ask in ipairs(asks) do
-      local known = place_of(ask.token)
-      answers = answers .. pack('<ddd', known and taken_at[known] or take(ask.token), 0, 0)
-    end
-  elseif serve == 1 then
+  if serve == 1 then
     local by_waiter, named, seen, count = {}, {}, {}, 0
     for _, ask in ipairs(asks) do by_waiter[ask.waiter] = ask end
     for _, place in ipairs(places) do
@@ -353,12 +203,12 @@ if not usual() then
           taken = take(ask.token)
         end
         if taken then
-          given[place[WAITER]] = pack('<ddd', taken, 0, 0)
+          given[place[WAITER]] = pack(ANSWER, taken, 0, 0)
         else
           local first = earliest(ahead, lane)
           local again = min(first + ahead * STAGGER, now + (lane and PANIC_LOOKS or per))
           place[UNTIL] = again + LATE
-          given[place[WAITER]] = pack('<ddd', -1, again, first)
+          given[place[WAITER]] = pack(ANSWER, -1, again, first)
           if ask.stays and told < share then
             told, ahead = told + 1, ahead + 1
             places[#places + 1] = place
@@ -398,18 +248,18 @@ if not usual() then
   end
   out, cooled = table.concat(parts[0]), table.concat(parts[1])
   line = #places > 0 and cmsgpack.pack(places) or ''
-  ends = 0
   for _, place in ipairs(places) do
     ends = max(ends, place[UNTIL])
     if place[UNTIL] >= now then waiting[#waiting + 1] = place[HOLDER] end
   end
-else
-  ends = 0
+  own = known[holder]
 end
 
 -- What stands afterwards ----------------------------------------------------------------------------------------------
 
-ends = max(ends, blocked, last_of(cooled), last_of(out))
+ends = max(ends, blocked)
+if #cooled > 0 then ends = max(ends, unpacked('<d', cooled, #cooled - 7)) end
+if #out > 0 then ends = max(ends, unpacked('<d', out, #out - 7)) end
 if refused >= 0 then ends = max(ends, max(refused, blocked) + max(1, given_up) * per) end
 ends = ends + MARGIN
 local kept = pack(
@@ -423,5 +273,5 @@ if not looks then
     redis.call('DEL', KEYS[2])
   end
 end
-local seen = pack('<ddI4BB', unknown, opens, place_of_name(), agreed, told)
-return {nonce, 'ok', now, since, seen, kept, answers, unpack(waiting)}
+local seen = pack(SEEN, unknown, opens, own or 0, #answers, agreed, told)
+return {nonce, 'ok', now, since, seen .. answers .. kept, unpack(waiting)}
