@@ -266,7 +266,7 @@ def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> S
     now, since, record = reply[2], reply[3], read_record(reply[4])
 
     def local(at: float) -> float:
-        return received + (at - now) / 1e6
+        return received + (at - int(now)) / 1e6
 
     found: Held = {}
     out: Held = {}

@@ -150,7 +150,7 @@ class World:
         [reply] = self.link.script(
             [Call([f"{self.name}:epoch", f"{self.name}:bucket"], write_visit(visit, now, now, frame))]
         )
-        assert reply[1] == b"ok"
+        assert reply[1] == b"ok", reply
         return read_seen(reply, now, holder, TERMS)
 
     def rule(self, visit: Visit, holder: str, not_after: float) -> tuple[SharedBucket, Any, float, bool, bool]:
