@@ -23,7 +23,10 @@ def link(redis_server: Server) -> Link:
     "history",
     [
         pytest.param([FULL, Step(1, "B", ASK)], id="too few tokens"),
-        pytest.param([FULL, Step(1, "B", ASK), Step(3 * WINDOW, "A", ASK), Step(4, "B")], id="others in line"),
+        pytest.param(
+            [FULL, Step(9, "A", leaves=True, notes=(("settle", 0, 1),)), Step(2, "B", ASK), Step(WINDOW - 3, "A", ASK)],
+            id="others in line",
+        ),
         pytest.param([Step(0, "A", PAIR, quota=1), Step(1, "B", ASK, quota=1)], id="a token kept for PANIC"),
         pytest.param([Step(0, "A", PAIR, quota=1), Step(1, "B", PANIC, quota=1)], id="PANIC takes it"),
         pytest.param([Step(0, "A", ASK), Step(1, "A", ASK, late=-1)], id="too late"),
@@ -56,8 +59,8 @@ def link(redis_server: Server) -> Link:
         pytest.param(
             [
                 Step(0, "A", PAIR),
-                *(Step(40, "A", notes=(("settle", which, age),)) for which, age in ((0, 1), (1, 65))),
-                *(Step(pause, "B", FULL.asks) for pause in (WINDOW - 60, 20, 20)),
+                *(Step(pause, "A", notes=(("settle", n, age),)) for n, (pause, age) in enumerate(((100, 1), (1, 90)))),
+                Step(109, "B", FULL.asks),
             ],
             id="an older end is told later",
         ),
@@ -69,7 +72,7 @@ def link(redis_server: Server) -> Link:
             [Step(0, "A", ASK), Step(9, "A", notes=(("settle", 5, 0),)), Step(1, "A", ASK, back=100)], id="back"
         ),
         pytest.param([Step(0, "A", ASK), Step(0, "A", ASK, back=300), Step(WINDOW, "B", FULL.asks)], id="far back"),
-        pytest.param([FULL, Step(64 * 6, "B", FULL.asks)], id="leases that are over"),
+        pytest.param([Step(0, "A", ASK), Step(330, "B", ASK)], id="a lease that is over"),
         pytest.param(
             [Step(0, "A", ASK), Step(1, "B", ASK), Step(1, "A", ASK), Step(9, "B", ASK)], id="several holders"
         ),
