@@ -258,12 +258,12 @@ def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> S
     """Return what a reply of the script says.
 
     Args:
-        reply: All of it: nonce, "ok", server's time and so on.
+        reply: All of it: "ok", the server's time, since when its epoch is, and the bucket.
         received: When it arrived, by the process's clock. Times are counted from then, so none is too early.
         holder: The process.
         terms: What its tokens were taken on.
     """
-    now, since, record = reply[2], reply[3], read_record(reply[4])
+    now, since, record = reply[1], reply[2], read_record(reply[3])
 
     def local(at: float) -> float:
         return received + (at - int(now)) / 1e6

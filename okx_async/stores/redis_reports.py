@@ -44,7 +44,7 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
             epochs = [[epoch_name(prefix, tag)] for tag in nodes.tags(link)]
             if vouch:
                 _calls(link, "vouch", epochs)
-            for _, _, now, since, unknown, lease, grace, guard in _calls(link, "look", epochs):
+            for _, now, since, unknown, lease, grace, guard in _calls(link, "look", epochs):
                 age = max(age, (now - since) / 1e6)
                 if unknown != NEVER:
                     terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
@@ -65,9 +65,9 @@ def _calls(link: Link, what: str, keys: list[list[str]]) -> list[list[Any]]:
     message = write_epoch(what, Frame(link.run, NEVER, terms_of(_NOBODYS)))
     replies = link.script([Call(names, message) for names in keys]) if keys else []
     for names, reply in zip(keys, replies, strict=True):
-        if reply[1] not in {b"ok", b"nothing"}:
-            raise StoreError(f"{link.label}: what stands at {names[-1]} cannot be read ({reply[1].decode()})")
-    return [reply for reply in replies if reply[1] == b"ok"]
+        if reply[0] not in {b"ok", b"nothing"}:
+            raise StoreError(f"{link.label}: what stands at {names[-1]} cannot be read ({reply[0].decode()})")
+    return [reply for reply in replies if reply[0] == b"ok"]
 
 
 def _keys(link: Link, prefix: str, names: set[str]) -> list[KeyReport]:
@@ -79,7 +79,7 @@ def _keys(link: Link, prefix: str, names: set[str]) -> list[KeyReport]:
 
 
 def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
-    now, record, waiting = reply[2], read_record(reply[4]), reply[5:]
+    now, record, waiting = reply[1], read_record(reply[3]), reply[4:]
     bucket = SharedBucket(
         Quota(record.limit, record.per / 1e6, record.reserve),
         Terms(),

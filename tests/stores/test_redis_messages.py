@@ -62,7 +62,7 @@ def test_times_of_a_reply_count_from_its_arrival() -> None:
     tokens = pack("<24sIdd", b"", 4, 3_000_000, 5_250_000) + pack("<24sIdd", b"mine", 1, 4_000_000, 8_000_000)
     answers = pack("<ddd", 5_000_000, 0, 0) + pack("<ddd", -1, 5_500_000, 6_500_000)
     told = pack("<ddIIBB", -1, 9_000_000, 1, len(answers), 0, 1)
-    reply = [b"n", b"ok", 5_000_000, 1, told + answers + head + b"me\0other\0" + tokens]
+    reply = [b"ok", 5_000_000, 1, told + answers + head + b"me\0other\0" + tokens]
     seen = read_seen(reply, 100.0, "me", Terms())
     assert [(answer.at, answer.again, answer.earliest) for answer in seen.answers] == [
         (100.0, 95.0, 95.0),

@@ -7,8 +7,8 @@ from okx_async.stores.redis_link import Link
 from tests.stores.histories import SET_CLOCK, Step, World
 from tests.stores.servers import Server
 
-SLOW = "if not usual then\n"
-ONLY_QUICK = SET_CLOCK.replace(SLOW, "if not usual then return {nonce, 'slow', now} end\nif false then\n")
+SLOW = "  if not usual then\n"
+ONLY_QUICK = SET_CLOCK.replace(SLOW, "if not usual then return {'slow', now} end\nif false then\n")
 ASK, PANIC, PAIR = ((False, True),), ((True, True),), ((False, True), (False, True))
 FULL = Step(0, "A", (*PAIR, *ASK))  # all three tokens, but the one that is kept for PANIC with quota 1
 WINDOW = 64 * 2 + 3  # 64ths of a second, rather more than a token needs to come back
