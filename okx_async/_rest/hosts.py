@@ -100,7 +100,7 @@ def check_base_url(url: str, *, allow_plain_http: bool = False) -> str:
         raise InvalidRequestError(f"base_url must name a host in ASCII and hold no blanks, got {short_repr(url)}")
     if parsed.scheme == "http" and not allow_plain_http and not _is_loopback(host):
         raise InvalidRequestError(
-            "base_url must begin with https://: plain http is for loopback addresses, or with "
+            "base_url must begin with https://: plain http is for loopback addresses, unless a program passes "
             f"allow_plain_http=True, got {short_repr(url)}"
         )
     if parsed.raw_path.rstrip("/").endswith("/api/v5"):

@@ -10,7 +10,6 @@ async with SimulatedExchange() as exchange:
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from math import inf
 from os import PathLike
 from random import Random
 from types import TracebackType
@@ -19,6 +18,7 @@ from typing import Any, Literal, Self, Unpack
 from okx_async._credentials import Credentials
 from okx_async.simulator.actors import Actors
 from okx_async.simulator.api.accounts import Account, Accounts, PosMode
+from okx_async.simulator.api.arguments import check_memory, check_place, check_way
 from okx_async.simulator.api.arrivals import PER, Arrivals, JournalRow, RateKey, worst_window
 from okx_async.simulator.api.behaviour import Behaviour, Seconds, Settings
 from okx_async.simulator.api.calls import Venue
@@ -99,12 +99,9 @@ class SimulatedExchange(Actors, Injection):
         wall_clock: Callable[[], float] = time.time,
         **settings: Unpack[Settings],
     ) -> None:
-        if not (0 <= latency < inf and 0 <= jitter < inf):
-            raise ValueError("latency and jitter must be finite numbers of seconds and not negative")
-        if not 0 <= fill <= 1:
-            raise ValueError(f"fill must be from 0 to 1, got {fill}")
-        if control not in {"here", "everywhere", "nowhere"}:
-            raise ValueError(f'control must be "here", "everywhere" or "nowhere", got {control!r}')
+        check_way(latency, jitter, fill)
+        check_place(host, port, control)
+        check_memory(journal_cap, clock=clock, wall_clock=wall_clock)
         self._latency, self._jitter = latency, jitter
         self._host, self._port = host, port
         self._wall_clock = wall_clock

@@ -14,6 +14,7 @@ from uuid import UUID
 from multidict import istr
 
 from okx_async._credentials import Credentials
+from okx_async.simulator.api.arguments import check_key
 from okx_async.simulator.api.behaviour import Behaviour
 from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.api.signature import signature
@@ -96,6 +97,7 @@ class Accounts:
             raise ValueError(f'pos_mode must be "net_mode" or "long_short_mode", got {pos_mode!r}')
         if acct_lv not in {"1", "2", "3", "4"}:
             raise ValueError(f'acct_lv must be "1", "2", "3" or "4", got {acct_lv!r}')
+        check_key(perm, ip)
         user_id = user_id or str(_FIRST_UID + 0x2F1D0C4 * len(self._accounts))
         if any(account.user_id == user_id for account in self._accounts):
             raise ValueError(f"user {user_id} has an account already: use add_key for another key of it")
@@ -114,6 +116,7 @@ class Accounts:
         credentials: Credentials | None = None,
     ) -> Credentials:
         """Make another API key for an account."""
+        check_key(perm, ip)
         key = ApiKey(account, credentials or self._make_up(), perm, ip)
         self._insert(key)
         return key.credentials
