@@ -12,7 +12,6 @@ from math import inf
 from typing import Any, Final, TypeVar
 
 from okx_async._errors import InvalidRequestError
-from okx_async._log import logger
 from okx_async._quota import Quota
 from okx_async.stores.lease import Lease, SharedBucket
 from okx_async.stores.line import Answer
@@ -86,12 +85,12 @@ class RedisWorker(Worker):
         if now - self._busy < SILENT or self._stopping:
             return False
         with self._lending:
-            local = self.keys.get(waiter.key)
+            local = self._local(waiter.key, waiter.quota)  # the thread that asks may not have seen it yet
             ident = os.urandom(12).hex()
-            if waiter.lease is not None or local is None or not self._lend(local, ident, "does not answer"):
+            if waiter.lease is not None or not self._lend(local, ident, "does not answer"):
                 return False
             waiter.token, waiter.lease = ident, Lease(now, self._wall(), self._store.terms.lease)
-        self.post(lambda: self._rescued(local, waiter))
+        self.post(lambda: self._rescued(waiter))
         return True
 
     def _hinted(self, key: Key) -> None:
@@ -108,9 +107,10 @@ class RedisWorker(Worker):
         """Tell what stands in the server and is likely to be a mistake, once."""
         found = self.attempt(lambda store: store.doubts())
         for text in [] if isinstance(found, Exception) else found:
-            logger.warning("%s: %s", self._store.path, text)
+            self._notices.warning("%s: %s", self._store.path, text)
 
-    def _rescued(self, local: LocalKey, waiter: Waiter) -> None:
+    def _rescued(self, waiter: Waiter) -> None:
+        local = self._local(waiter.key)
         local.waiters[waiter.panic].pop(waiter.ident, None)
         self._hot[local.key] = local
 
@@ -262,7 +262,7 @@ class RedisWorker(Worker):
         alone.take(now, ident, self.holder)
         if not self._warned:
             self._warned = True
-            logger.warning(
+            self._notices.warning(
                 "the store of the limits %s: without it this process sends %d in %g s for each key",
                 why,
                 alone.quota.limit,

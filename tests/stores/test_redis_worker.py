@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -58,6 +59,11 @@ async def use(limiter: RedisLimiter, priority: Priority = Priority.NORMAL, max_w
     return time.monotonic() - begun
 
 
+def told(limiter: RedisLimiter) -> None:
+    """Wait until the program was told all that there is to tell."""
+    limiter._agent.worker._notices.join(time.monotonic() + 5.0)
+
+
 async def test_a_dead_server_is_reported_at_once_and_found_again_without_a_restart(scene: Scene) -> None:
     limiter = await scene.ready()
     scene.server.kill()
@@ -84,6 +90,7 @@ async def test_panic_waits_for_no_dead_server_and_sends_one_in_a_window(
         assert 0.25 < await use(limiter, Priority.PANIC) < 0.8
         with pytest.raises(NotSentError):
             await use(limiter, Priority.PANIC, max_wait=0.05)
+        told(limiter)
     assert "is out of reach" in caplog.text
     assert caplog.text.count("without it this process sends 1 in 0.3 s") == 1
 
@@ -247,4 +254,38 @@ async def test_what_is_likely_to_be_a_mistake_is_told_at_the_start(
     with caplog.at_level(logging.WARNING, "okx_async"):
         limiter = await scene.ready()
         await limiter.vouch()  # by then all that is done at the start is done
+        told(limiter)
     assert caplog.text.count("programs with another prefix (other) keep limits there too") == 1
+
+
+async def test_panic_waits_for_no_handler_of_the_programs_log(scene: Scene) -> None:
+    limiter, goes_on = await scene.ready(), threading.Event()
+    slow = logging.Handler()
+    slow.emit = lambda _: goes_on.wait(5.0)  # type: ignore[assignment,method-assign]
+    log = logging.getLogger("okx_async")
+    log.addHandler(slow)
+    try:
+        scene.server.kill()
+        for number in range(2):
+            async with asyncio.timeout(2.0), limiter.slot((f"{number}",), priority=Priority.PANIC):
+                pass
+    finally:
+        goes_on.set()
+        log.removeHandler(slow)
+
+
+async def test_panic_waits_for_no_silent_server_at_keys_that_were_not_used_before(scene: Scene) -> None:
+    limiter, quota = await scene.ready(), Quota(1, 7.0)
+    assert scene.server.process is not None
+    os.kill(scene.server.process.pid, signal.SIGSTOP)
+    try:
+        asking = asyncio.create_task(use(limiter))  # the thread now waits for the server
+        await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        async with limiter.slot(("new",), priority=Priority.PANIC, quota=quota):
+            assert time.monotonic() - begun < 0.6  # it gives the server up after 1 s
+        assert limiter._agent.worker.keys["new",].quota == quota
+        with pytest.raises(NotSentError):
+            await asking
+    finally:
+        os.kill(scene.server.process.pid, signal.SIGCONT)
