@@ -43,7 +43,8 @@ class RedisWorker(Worker):
     ) -> None:
         super().__init__(store, quota, clock, wall)
         # Process ids are of a host; the reports show both.
-        self.holder = f"{os.getpid()}@{socket.gethostname()[:24]}-{os.urandom(6).hex()}"
+        host = socket.gethostname()[:24].encode(errors="replace").decode()  # it may be of any bytes
+        self.holder = f"{os.getpid()}@{host}-{os.urandom(6).hex()}"
         self.rescues = True
         self.chunk = CHUNK  # a server carries out each call by itself
         self._store = store

@@ -241,10 +241,11 @@ async def test_the_user_whom_the_manual_names_may_do_all_that_is_needed(scene: S
     assert scene.server.said("ACL", "SETUSER", "limits", "on", ">pass", *words) == b"+OK"
     url = f"redis://limits:pass@127.0.0.1:{scene.server.port}"
     assert scene.server.said("SCRIPT", "FLUSH") == b"+OK"
-    await use(await scene.ready(url))
-    found = await asyncio.to_thread(report_server, url)
-    assert len(found.keys) == 1
-    assert found.server is not None
+    for database in ("", "/3"):
+        await use(await scene.ready(url + database))
+        found = await asyncio.to_thread(report_server, url + database)
+        assert len(found.keys) == 1
+        assert found.server is not None
 
 
 async def test_what_is_likely_to_be_a_mistake_is_told_at_the_start(
@@ -289,3 +290,10 @@ async def test_panic_waits_for_no_silent_server_at_keys_that_were_not_used_befor
             await asking
     finally:
         os.kill(scene.server.process.pid, signal.SIGCONT)
+
+
+async def test_a_host_may_have_a_name_of_any_bytes(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: os.fsdecode(b"j\xf6rg"))
+    await use(await scene.ready())
+    [key] = (await asyncio.to_thread(report_server, scene.server.url)).keys
+    assert key.holders == {f"{os.getpid()}@j?rg": 1}
