@@ -64,11 +64,10 @@ class Notices:
         with self._lock:
             if self._thread is not None or sys.is_finalizing():
                 return
-            self._thread = threading.Thread(target=self._run, name="okx_async notices", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError:  # there are too many, or the interpreter ends: the next notice takes it along
-                self._thread = None
+            thread = threading.Thread(target=self._run, name="okx_async notices", daemon=True)
+            with suppress(RuntimeError):  # there are too many, or the interpreter ends: the next notice takes it along
+                thread.start()
+                self._thread = thread  # which others may join only now
 
     def _run(self) -> None:
         while True:

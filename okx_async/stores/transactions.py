@@ -53,7 +53,7 @@ WORDS: Final = {
     10: "the disk fails, or is full",  # what SQLite keeps beside the file cannot grow
     11: "it is damaged: delete it while no program uses it",
     13: "the disk is full",
-    14: "it cannot be opened",
+    14: "it cannot be opened, or what SQLite keeps beside it cannot be made",
     26: "it is damaged or no SQLite file: delete it while no program uses it",
 }
 """What SQLite's codes mean, which are a part of its interface."""
