@@ -22,8 +22,10 @@ from okx_async.stores.waiters import Key, LocalKey, Note, Waiter
 from okx_async.stores.worker import Asks, Worker
 
 T = TypeVar("T")
-SILENT: Final = 0.15
-"""Seconds after which a store that is being asked counts as silent."""
+SILENT, LONGEST_SILENT = 0.15, 0.6
+"""Seconds after which a store that is being asked counts as silent: at least, and at most, if it is far away."""
+STEPS: Final = 8
+"""Round trips of an ask that opens a connection, and more: one that is answered step by step is not silent."""
 CHUNK: Final = 64
 """Most keys of one round trip."""
 AGAIN: Final = 0.1
@@ -52,6 +54,7 @@ class RedisWorker(Worker):
         self._alone: dict[Key, SharedBucket] = {}
         self._begun = clock()
         self._busy = inf  # since when the store is being asked
+        self._way = inf  # seconds that an ask takes
         self._lending = threading.RLock()
         self._eras: dict[Key, int] = {}
         self._pausing: frozenset[Key] | set[Key] = frozenset()
@@ -83,7 +86,7 @@ class RedisWorker(Worker):
     def rescue(self, waiter: Waiter) -> bool:
         """Give a waiter a token without the store if that is silent; called in the waiter's loop."""
         now = self._clock()
-        if now - self._busy < SILENT or self._stopping:
+        if now - self._busy < min(LONGEST_SILENT, max(SILENT, STEPS * self._way)) or self._stopping:
             return False
         with self._lending:
             local = self._local(waiter.key, waiter.quota)  # the thread that asks may not have seen it yet
@@ -130,6 +133,7 @@ class RedisWorker(Worker):
         ]
         heals = [self._heals(local) for local in chunk]
         found = transaction.visit(visits, self.holder, sent)
+        self._way = min(self._clock() - sent, 2 * self._way)  # one that was slow by chance says little
         self._warned = False
         if not self._looked:
             self._looked = True

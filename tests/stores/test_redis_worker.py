@@ -297,3 +297,30 @@ async def test_a_host_may_have_a_name_of_any_bytes(scene: Scene, monkeypatch: py
     await use(await scene.ready())
     [key] = (await asyncio.to_thread(report_server, scene.server.url)).keys
     assert key.holders == {f"{os.getpid()}@j?rg": 1}
+
+
+async def test_panic_does_not_take_a_server_that_is_far_away_for_a_silent_one(scene: Scene) -> None:
+    await (await scene.ready()).aclose()
+    proxy = Proxy(scene.server.port)
+    proxy.delay = 0.06
+    scene.made += [RedisLimiter(proxy.url, Quota(1, 20.0), lease=1.0, doubt_grace=0.2) for _ in range(2)]
+    first, second = scene.made[-2:]
+    async with first.slot(("far",), priority=Priority.PANIC) as slot:  # over a connection that is opened for it
+        with pytest.raises(SlotTimeoutError, match="the earliest possible one"):
+            await second.slot(("far",), priority=Priority.PANIC, max_wait=2.0).__aenter__()
+        slot.refund()
+    proxy.delay = 0.2
+    await use(first, max_wait=2.0)
+    async with first.slot(("far",), priority=Priority.PANIC):
+        with pytest.raises(SlotTimeoutError, match="the earliest possible one"):
+            await second.slot(("far",), priority=Priority.PANIC, max_wait=2.0).__aenter__()
+    proxy.close()
+
+
+async def test_panic_does_not_wait_until_a_silent_server_is_given_up_though_it_never_answered(scene: Scene) -> None:
+    assert scene.server.process is not None
+    os.kill(scene.server.process.pid, signal.SIGSTOP)
+    try:
+        assert await use(scene.limiter(), Priority.PANIC) < 0.95
+    finally:
+        os.kill(scene.server.process.pid, signal.SIGCONT)
