@@ -1,12 +1,14 @@
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import astuple
+from typing import Any
 
 import pytest
 
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import RedisLimiter
-from okx_async.stores.redis_link import Link
+from okx_async.stores.redis_link import Call, Link
 from okx_async.stores.redis_reports import jump, report_server
 from okx_async.stores.transactions import BusyError, StoreError
 from okx_async.stores.urls import report_of
@@ -125,7 +127,12 @@ async def test_many_keys_are_looked_at_in_a_few_round_trips(
     await limiter.vouch()  # by then all that was told is there
     trips: list[int] = []
     script = Link.script
-    monkeypatch.setattr(Link, "script", lambda link, calls: trips.append(len(calls)) or script(link, calls))
+
+    def counted(link: Link, calls: Sequence[Call]) -> list[list[Any]]:
+        trips.append(len(calls))
+        return script(link, calls)
+
+    monkeypatch.setattr(Link, "script", counted)
     found = report_server(redis_server.url, prefix=prefix)
     assert {key.key for key in found.keys} == {(f"{number}",) for number in range(300)}
     assert trips == [64, 256, 44]
