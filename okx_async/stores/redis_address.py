@@ -18,6 +18,7 @@ SENTINEL_PORT: Final = 26379
 _OURS: Final = {"host", "port", "db", "username", "password", "path", "connection_class"}
 _TLS: Final = {"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
 """What may stand in the query of a URL: the options of the connection that say which server it is, and no others."""
+_CHECKS: Final = "none", "optional", "required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ def _options(url: str) -> dict[str, Any]:
         raise InvalidRequestError(
             f"the url of the limits holds an option that is not known; rediss:// may have {', '.join(sorted(_TLS))}"
         )
+    if options.get("ssl_cert_reqs", "required") not in _CHECKS:
+        raise InvalidRequestError(f"ssl_cert_reqs in the url of the limits must be {', '.join(_CHECKS)}")
     return options
 
 

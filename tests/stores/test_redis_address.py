@@ -20,6 +20,7 @@ from okx_async.stores.redis_address import read_address
         ("unix:///run/valkey@main/socket", "unix:///run/valkey@main/socket"),
         ("rediss://:s3%2Fcret@host/1?ssl_ca_certs=/a@b/ca.pem", "rediss://host:6379/1"),
         ("redis://host/0?", "redis://host:6379/0"),
+        ("rediss://host/0?ssl_cert_reqs=none", "rediss://host:6379/0"),
     ],
 )
 def test_the_label_says_where_and_holds_no_password(url: str, label: str) -> None:
@@ -89,6 +90,7 @@ def test_what_is_none_is_refused_without_being_repeated(url: object) -> None:
         ("redis://host:port", "cannot be read"),
         ("redis://:12/34@host", r"cannot be read: in user and password / is written %2F, \? %3F, # %23"),
         ("redis://:12#34@host", "has a # in it: in user and password / is written %2F"),
+        ("rediss://host?ssl_cert_reqs=yes", "ssl_cert_reqs in the url of the limits must be none, optional, required"),
         ("unix://run/socket", "must be unix:///path/of/the/socket"),
     ],
 )
