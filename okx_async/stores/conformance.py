@@ -281,14 +281,19 @@ async def verify(check: Check, make: Make, *, slack: float = 0.2) -> None:
 
 async def _bounded(act: Awaitable[None], patience: float, what: str) -> None:
     """Await what a source may never end, or end in a CancelledError of its own."""
-    task = asyncio.ensure_future(act)
+    bound = asyncio.timeout(patience)
     try:
-        done, _ = await asyncio.wait([task], timeout=patience)
-    finally:
-        task.cancel()
-    demand(done, f"{what} for more than {patience:g} s")
-    demand(not task.cancelled(), "the source raised a CancelledError though nothing was cancelled")
-    task.result()
+        async with bound:
+            await act
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        raise ConformanceError(f"{what} for more than {patience:g} s") from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConformanceError("the source raised a CancelledError though nothing was cancelled") from None
 
 
 async def run(make: Make, *, slack: float = 0.2) -> None:
