@@ -10,6 +10,7 @@ what a program registers that imports it at its head.
 import asyncio
 import atexit
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock, RLock, Thread
@@ -40,6 +41,8 @@ async def in_own_thread(work: Callable[[], _T]) -> _T:
         with suppress(RuntimeError):  # the loop was closed
             loop.call_soon_threadsafe(tell, book)
 
+    if sys.is_finalizing():  # a thread would be made and not run
+        return work()
     try:
         Thread(target=run, name="okx_async", daemon=True).start()
     except RuntimeError:  # the interpreter ends

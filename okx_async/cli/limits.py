@@ -6,7 +6,7 @@ from dataclasses import asdict
 from okx_async import InvalidRequestError, SlotSource
 from okx_async._calls.default_source import VARIABLE
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
-from okx_async.doctor.limits import server_problems, server_words
+from okx_async.doctor.limits import UNUSED, is_unused, server_problems, server_words
 from okx_async.stores.places import default_path
 from okx_async.stores.reports import KeyReport, StoreReport, try_out
 from okx_async.stores.transactions import StoreError
@@ -61,6 +61,8 @@ def _lines(found: StoreReport) -> list[str]:
     if found.server is not None:
         lines.append(server_words(found.server))
         lines += [f"warning: {text}; {remedy}" for _, text, remedy in server_problems(found.server)]
+    if is_unused(found):
+        lines.append(f"{UNUSED}; if no program of this account ran lately: --vouch")
     if found.paused:
         lines.append(
             f"it lost its memory {found.age:.1f} s ago, nothing is granted for {found.paused:.1f} s; if no program of "

@@ -15,6 +15,7 @@ from okx_async.stores.urls import place_of, report_of
 _NAME: Final = "limits"
 _JUMP: Final = 0.002
 """Seconds: a quarter of a second at 500 ppm is a tenth of a millisecond."""
+UNUSED: Final = "no program has used it since it was started or emptied, so the first one waits for some 15 s"
 _SHOWN: Final = 5
 """Process ids in a line at most."""
 
@@ -47,12 +48,20 @@ def _judged(url: str, found: StoreReport) -> Finding:
     if found.paused:
         remedy = "wait; or, if no program of this account ran lately: okx-async limits --vouch"
         return Finding(_NAME, Level.WARN, f"{text}; it was lost and grants nothing for {found.paused:.1f} s", remedy)
+    if is_unused(found):
+        remedy = "if no program of this account ran lately: okx-async limits --vouch"
+        return Finding(_NAME, Level.WARN, f"{text}; {UNUSED}", remedy)
     if found.server is not None and (problems := server_problems(found.server)):
         level, _, remedy = problems[0]
         return Finding(_NAME, level, "; ".join([text, *(words for _, words, _ in problems)]), remedy)
     if not url:
         return Finding(_NAME, Level.OK, f"{text}; a program shares it with {VARIABLE}=sqlite:")
     return Finding(_NAME, Level.OK, text)
+
+
+def is_unused(found: StoreReport) -> bool:
+    """Return whether limits are those of a server whose memory is empty: it may have been lost."""
+    return found.server is not None and not found.age
 
 
 def server_problems(server: ServerReport) -> list[tuple[Level, str, str]]:

@@ -9,7 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Hashable
 from itertools import count
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from okx_async._limiter.slots import Statistics
 from okx_async._quota import Quota
@@ -19,6 +19,8 @@ from okx_async.stores.store import Store
 from okx_async.stores.transactions import StoreError
 from okx_async.stores.waiters import Key, Note, Waiter, closed, deliver, refusal
 from okx_async.stores.worker import Worker
+
+NO_THREAD: Final = "no thread can begin in this process, or it ends"
 
 
 class Agent:
@@ -59,7 +61,7 @@ class Agent:
         waiter = Waiter(ident, key, quota, panic, deadline, max_wait != 0, loop, loop.create_future())
         if not worker.post(lambda: worker.join(waiter)):
             waiter.left = True
-            deliver([(waiter, refusal(waiter, StoreError("no thread can begin in this process")))])
+            deliver([(waiter, refusal(waiter, StoreError(NO_THREAD)))])
         if self.closed:  # the thread may have ended before it saw this
             waiter.left = True
             deliver([(waiter, closed(waiter))])
@@ -78,10 +80,13 @@ class Agent:
     def call(self, work: Callable[[Any], object], done: Callable[[object], object]) -> None:
         """Have a transaction made after all that was asked and told so far.
 
-        `done` is called in the agent's thread, with its result or the error.
+        `done` is called with its result or the error, in the agent's thread or here; of several times the first counts.
         """
         worker = self.worker
-        worker.post(lambda: worker.at_last(lambda: done(worker.attempt(work))))
+        if not worker.post(lambda: worker.at_last(lambda: done(worker.attempt(work)))):
+            done(StoreError(NO_THREAD))
+        if self.closed:  # the thread may have ended before it saw this
+            done(StoreError("the limiter was closed"))
 
     def statistics(self, key: Hashable) -> Statistics:
         """Return the state of a key as this process last saw it."""

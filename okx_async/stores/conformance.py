@@ -29,6 +29,10 @@ from okx_async.stores.waiting_checks import (
 
 __all__ = ["CHECKS", "Check", "ConformanceError", "Key", "Make", "Subject", "run", "verify"]
 
+PATIENCE: Final = 20.0
+"""Seconds after which a check, or the end of a source, counts as one that hangs, if its calls take no time."""
+CALLS: Final = 60
+"""Calls of a source in one check at most, and more."""
 Check: TypeAlias = Callable[[Subject], Awaitable[None]]
 
 
@@ -263,16 +267,33 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 async def verify(check: Check, make: Make, *, slack: float = 0.2) -> None:
-    """Run one check on sources that `make` returns, and close them; raises ConformanceError.
+    """Run one check on sources that `make` returns, and close them; raises ConformanceError, also if it hangs.
 
     `make` returns a new source with this default quota; `slack` is how many seconds a call of the source may take.
     """
-    subject = Subject(make, slack)
+    subject, patience = Subject(make, slack), PATIENCE + CALLS * slack
     try:
-        await check(subject)
+        await _bounded(check(subject), patience, "the source let the check wait")
     finally:
         for source in subject.sources:
-            await source.aclose()
+            await _bounded(source.aclose(), patience, "aclose() of the source lasted")
+
+
+async def _bounded(act: Awaitable[None], patience: float, what: str) -> None:
+    """Await what a source may never end, or end in a CancelledError of its own."""
+    bound = asyncio.timeout(patience)
+    try:
+        async with bound:
+            await act
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        raise ConformanceError(f"{what} for more than {patience:g} s") from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConformanceError("the source raised a CancelledError though nothing was cancelled") from None
 
 
 async def run(make: Make, *, slack: float = 0.2) -> None:

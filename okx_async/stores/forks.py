@@ -32,7 +32,7 @@ class Forkable(Protocol):
         """Deliver what is to be told within so many seconds: the process ends."""
 
 
-_AGENTS: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
+_AGENTS: "weakref.WeakValueDictionary[int, Forkable]" = weakref.WeakValueDictionary()
 _FORKING: list[Forkable] = []
 _ONE_FORK: Final = threading.Lock()
 """Held from before a fork until after it, on both sides: threads may fork at the same moment."""
@@ -41,7 +41,7 @@ _EXPECTED: set[int] = set()
 
 def watch(agent: Forkable) -> None:
     """Tell an agent of forks and of the end, for as long as it lives."""
-    _AGENTS.add(agent)
+    _AGENTS[id(agent)] = agent
 
 
 def expect_end() -> None:
@@ -52,9 +52,14 @@ def expect_end() -> None:
         util.Finalize(None, _at_exit, exitpriority=0)
 
 
+def _living() -> list[Forkable]:
+    """Return the agents; copied at once, since other threads make limiters meanwhile."""
+    return [agent for reference in _AGENTS.valuerefs() if (agent := reference()) is not None]
+
+
 def _before() -> None:
     _ONE_FORK.acquire()
-    _FORKING[:] = list(_AGENTS)
+    _FORKING[:] = _living()
     for agent in _FORKING:
         agent.before_fork()
 
@@ -67,7 +72,7 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    for agent in list(_AGENTS):
+    for agent in _living():
         agent.begin_in_child(prepared=agent in _FORKING)
     _FORKING.clear()
     if _ONE_FORK.locked():  # else the fork was made behind Python's back
@@ -75,7 +80,7 @@ def _in_child() -> None:
 
 
 def _at_exit() -> None:
-    for agent in list(_AGENTS):
+    for agent in _living():
         agent.flush(FLUSH)
 
 

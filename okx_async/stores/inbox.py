@@ -1,5 +1,6 @@
 """What is to be called in the thread of an agent, and the begin of that thread."""
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,8 @@ class Inbox:
     def put(self, act: Callable[[], object]) -> bool:
         """Have a function called; return False if no thread can begin now, so that it stays until one can."""
         self._acts.put(act)
+        if sys.is_finalizing():  # of a `__del__` at the very end: the thread does not run any more
+            return False
         return self.thread is not None or self._begin()
 
     def take(self, rest: float) -> None:
@@ -35,7 +38,7 @@ class Inbox:
 
     def lives(self) -> bool:
         """Return whether the thread has begun and not ended."""
-        return self.thread is not None and self.thread.is_alive()
+        return self.thread is not None and self.thread.is_alive() and not sys.is_finalizing()
 
     def join(self, seconds: float) -> None:
         """Wait for the end of the thread for so many seconds, unless this is called in it."""

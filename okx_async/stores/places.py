@@ -35,6 +35,10 @@ LOCAL = {
 }
 LOCAL |= {"apfs", "hfs"}
 MOUNTS = Path("/proc/self/mountinfo")
+OLDEST = (3, 24, 0)
+"""The version of SQLite from which on it updates what it cannot insert."""
+LONGEST = 500
+"""Bytes of a path; SQLite takes 512 with the names of what it keeps beside the file."""
 OTHERS_WRITE = 0o022
 OTHERS = 0o077
 TOO_MANY = {errno.EMFILE, errno.ENFILE}
@@ -67,7 +71,10 @@ def absolute(name: str) -> Path:
 
 def prepare(path: Path) -> None:
     """Make the file and its folder if they are missing, for this user alone; raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in reversed(path.parents):
+        if folder != path.parent and not folder.exists():  # where the umask is 0, others must not move what is in it
+            folder.mkdir(mode=0o755, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     memory, log = (path.with_name(path.name + end) for end in ("-shm", "-wal"))
     # SQLite makes the memory last and deletes it first. Programs that have it open keep all others from the file if the
     # log or the file was deleted: they notice that it is gone at their next request.
@@ -100,8 +107,11 @@ def check_makeable(path: Path) -> None:
 def check_place(path: Path) -> None:
     """Raise InvalidRequestError, with the reason, if the file must not be used; it need not exist."""
     boot_id()  # first, since what follows asks for more than other systems have
+    check_library()
     if not path.is_absolute():
         raise InvalidRequestError(f"the file of the limits needs an absolute path, got {str(path)!r}")
+    if len(os.fsencode(path)) > LONGEST:
+        raise InvalidRequestError(f"{path}: the path is too long, SQLite takes {LONGEST} bytes at most")
     folder, found = _nearest(path)
     if found is not None and folder == path.parent:
         _check_folder(folder, found)
@@ -113,6 +123,21 @@ def check_place(path: Path) -> None:
         raise InvalidRequestError(
             f"{path}: its file system ({kind or 'unknown'}) is not known to be local to this host, so its locks "
             "may not be seen by all programs"
+        )
+
+
+def check_library() -> None:
+    """Raise InvalidRequestError if this Python has no SQLite, or one that is too old."""
+    try:
+        import sqlite3  # noqa: PLC0415 - it may not be there
+    except ImportError:
+        raise InvalidRequestError(
+            "limits cannot be shared by a file here: this Python was built without SQLite (it has no module sqlite3)"
+        ) from None
+    if sqlite3.sqlite_version_info < OLDEST:
+        oldest, here = ".".join(map(str, OLDEST)), sqlite3.sqlite_version
+        raise InvalidRequestError(
+            f"limits cannot be shared by a file here: SQLite {oldest} is needed, this Python has {here}"
         )
 
 
@@ -166,7 +191,7 @@ def _check_file(path: Path, found: os.stat_result) -> None:
 def mounted(place: str) -> bool:
     """Return whether something is mounted at a path itself."""
     with suppress(OSError):
-        return any(point == place for point, _ in _linux_mounts(MOUNTS.read_text()))
+        return any(point == place for point, _ in _linux_mounts(_text_of(MOUNTS.read_bytes())))
     return False
 
 
@@ -179,13 +204,18 @@ def file_system(path: Path) -> str:
     place = os.path.realpath(path)
     try:
         if sys.platform == "linux":
-            return linux_kind(MOUNTS.read_text(), place)
-        done = subprocess.run(["/sbin/mount"], capture_output=True, text=True, timeout=5, check=True)
-        return darwin_kind(done.stdout, place)
+            return linux_kind(_text_of(MOUNTS.read_bytes()), place)
+        done = subprocess.run(["/sbin/mount"], capture_output=True, timeout=5, check=True)
+        return darwin_kind(_text_of(done.stdout), place)
     except (OSError, subprocess.SubprocessError) as error:
         if isinstance(error, OSError) and error.errno in TOO_MANY:
             raise UnseenError(f"{path}: its file system cannot be looked at: {error.strerror}") from None
         return f"unknown, {error}"
+
+
+def _text_of(mounts: bytes) -> str:
+    """Return what names mounts as the text that paths are: their names need be of no encoding."""
+    return os.fsdecode(mounts)
 
 
 def linux_kind(mounts: str, place: str) -> str:
@@ -199,8 +229,10 @@ def linux_kind(mounts: str, place: str) -> str:
 
 def _linux_mounts(mounts: str) -> Iterator[tuple[str, str]]:
     """Yield where each mount is, and its kind."""
-    for line in mounts.splitlines():
+    for line in mounts.split("\n"):  # no other character ends one: the kernel escapes this one only
         fields, _, source = line.partition(" - ")
+        if not source:
+            continue
         point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split(" ")[4])
         yield point, source.split(" ")[0]
 
@@ -208,7 +240,7 @@ def _linux_mounts(mounts: str) -> Iterator[tuple[str, str]]:
 def darwin_kind(mounts: str, place: str) -> str:
     """Return the kind of the local mount that a path is on, from what `mount` prints."""
     best, kind = -1, ""
-    for line in mounts.splitlines():
+    for line in mounts.split("\n"):
         found = re.fullmatch(r".+? on (?P<point>/.*) \((?P<options>[^()]*)\)", line)
         if found is not None and _below(place, found["point"]) and len(found["point"]) >= best:
             options = found["options"].split(", ")

@@ -13,10 +13,12 @@ from redis.connection import AbstractConnection, Connection, parse_url
 from okx_async._errors import InvalidRequestError
 
 FORMS: Final = "redis://, rediss:// or unix:// as in redis://user:password@host:6379/0"
+ENCODED: Final = "in user and password / is written %2F, ? %3F, # %23, @ %40 and % %25"
 SENTINEL_PORT: Final = 26379
 _OURS: Final = {"host", "port", "db", "username", "password", "path", "connection_class"}
 _TLS: Final = {"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
 """What may stand in the query of a URL: the options of the connection that say which server it is, and no others."""
+_CHECKS: Final = "none", "optional", "required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +56,35 @@ def read_address(url: object) -> Address:
     if not isinstance(url, str):
         raise InvalidRequestError(f"url must be a text, got {type(url).__name__}; it is {FORMS}")
     scheme, _, rest = url.partition("://")
+    if "#" in rest:  # what precedes it would be the server
+        raise InvalidRequestError(f"the url of the limits has a # in it: {ENCODED}")
     sentinels = scheme in {"redis+sentinel", "rediss+sentinel"}
     try:
         if scheme == "unix":
-            return _socket(_options(url))
+            return _socket(rest.partition("/")[0], _options(url))
         if sentinels or scheme in {"redis", "rediss"}:
             return _hosts(scheme.partition("+")[0], rest, sentinels=sentinels)
     except InvalidRequestError:  # a ValueError, whose text says more
         raise
     except (ValueError, TypeError):
-        raise InvalidRequestError(f"the url of the limits cannot be read; it must be {FORMS}") from None
+        raise InvalidRequestError(f"the url of the limits cannot be read; it must be {FORMS}; {ENCODED}") from None
     raise InvalidRequestError(f"url must be {FORMS}")
 
 
-def _socket(options: dict[str, Any]) -> Address:
+def _socket(user: str, options: dict[str, Any]) -> Address:
     kind = options.pop("connection_class")
     options.setdefault("db", 0)
-    if not options.get("path"):
-        raise InvalidRequestError("the url of the limits must be unix:///path/of/the/socket")
+    if not options.get("path") or (user and not user.endswith("@")):  # the rest of a password is no part of the path
+        raise InvalidRequestError(f"the url of the limits must be unix:///path/of/the/socket; {ENCODED}")
     return Address(f"unix://{options['path']}", kind, options)
 
 
 def _hosts(scheme: str, rest: str, *, sentinels: bool) -> Address:
     whole, mark, query = rest.partition("?")
     user, at, place = whole.rpartition("@")
+    if "/" in user or not all("=" in option for option in query.split("&") if option):
+        # What precedes the / or the ? would be the server, and a part of the password its port.
+        raise InvalidRequestError(f"the url of the limits cannot be read: {ENCODED}")
     place, _, path = place.partition("/")
     service, default = "", 6379
     if sentinels:
@@ -109,6 +116,8 @@ def _options(url: str) -> dict[str, Any]:
         raise InvalidRequestError(
             f"the url of the limits holds an option that is not known; rediss:// may have {', '.join(sorted(_TLS))}"
         )
+    if options.get("ssl_cert_reqs", "required") not in _CHECKS:
+        raise InvalidRequestError(f"ssl_cert_reqs in the url of the limits must be {', '.join(_CHECKS)}")
     return options
 
 

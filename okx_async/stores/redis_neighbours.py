@@ -15,6 +15,8 @@ from okx_async.stores.transactions import StoreError
 
 MANY: Final = 10_000
 """Keys of a server from which on a program does not look through them when it starts."""
+PAGE: Final = 5_000
+"""Keys that are looked at in one call: a server far away is asked a few times, and none is held up for long."""
 SHOWN: Final = 3
 """Prefixes that are named."""
 _NAME: Final = re.compile(r"(?P<prefix>[A-Za-z0-9-]+):\{(?P=prefix)-\d+\}:(?P<rest>.*)", re.DOTALL)
@@ -26,7 +28,7 @@ def names_in(link: Link) -> set[str]:
     names: set[str] = set()
     cursor = b"0"
     while True:
-        [found] = link.commands([("SCAN", cursor, "MATCH", "*:{*-*}:*", "COUNT", 1000)])
+        [found] = link.commands([("SCAN", cursor, "MATCH", "*:{*-*}:*", "COUNT", PAGE)])
         if isinstance(found, Exception):
             raise StoreError(f"{link.label}: {found}")
         cursor, page = found

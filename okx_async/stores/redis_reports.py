@@ -18,6 +18,8 @@ from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, repor
 from okx_async.stores.transactions import StoreError
 
 PREFIX: Final = "okx-async"
+_CHUNK: Final = 256
+"""Keys that are looked at in one round trip: a server may be far away."""
 _PINGS: Final = 5
 _PAUSE: Final = 0.05
 """Seconds between them: a clock that is being set shows that."""
@@ -44,7 +46,7 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
             epochs = [[epoch_name(prefix, tag)] for tag in nodes.tags(link)]
             if vouch:
                 _calls(link, "vouch", epochs)
-            for _, now, since, unknown, lease, grace, guard in _calls(link, "look", epochs):
+            for _, (_, now, since, unknown, lease, grace, guard) in _calls(link, "look", epochs):
                 age = max(age, (now - since) / 1e6)
                 if unknown != NEVER:
                     terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
@@ -60,22 +62,24 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
         nodes.close()
 
 
-def _calls(link: Link, what: str, keys: list[list[str]]) -> list[list[Any]]:
-    """Return the replies of the script, without those of keys where nothing stands."""
+def _calls(link: Link, what: str, keys: list[list[str]]) -> list[tuple[str, list[Any]]]:
+    """Return the last of each keys and the script's reply, without those of keys where nothing stands."""
     message = write_epoch(what, Frame(link.run, NEVER, terms_of(_NOBODYS)))
     replies = link.script([Call(names, message) for names in keys]) if keys else []
     for names, reply in zip(keys, replies, strict=True):
         if reply[0] not in {b"ok", b"nothing"}:
             raise StoreError(f"{link.label}: what stands at {names[-1]} cannot be read ({reply[0].decode()})")
-    return [reply for reply in replies if reply[0] == b"ok"]
+    return [(names[-1], reply) for names, reply in zip(keys, replies, strict=True) if reply[0] == b"ok"]
 
 
 def _keys(link: Link, prefix: str, names: set[str]) -> list[KeyReport]:
-    reports = []
-    for name in sorted(name for name in names if name.startswith(f"{prefix}:") and not name.endswith("}:epoch")):
-        for reply in _calls(link, "look", [[name[: name.index("}") + 1] + ":epoch", name]]):
-            reports.append(_key(key_of(name[name.index("}") + 2 :]), reply))  # noqa: PERF401 - two loops
-    return reports
+    ours = sorted(name for name in names if name.startswith(f"{prefix}:") and not name.endswith("}:epoch"))
+    asked = [[name[: name.index("}") + 1] + ":epoch", name] for name in ours]
+    return [
+        _key(key_of(name[name.index("}") + 2 :]), reply)
+        for begin in range(0, len(asked), _CHUNK)
+        for name, reply in _calls(link, "look", asked[begin : begin + _CHUNK])
+    ]
 
 
 def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:

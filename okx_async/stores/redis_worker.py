@@ -12,7 +12,6 @@ from math import inf
 from typing import Any, Final, TypeVar
 
 from okx_async._errors import InvalidRequestError
-from okx_async._log import logger
 from okx_async._quota import Quota
 from okx_async.stores.lease import Lease, SharedBucket
 from okx_async.stores.line import Answer
@@ -23,8 +22,10 @@ from okx_async.stores.waiters import Key, LocalKey, Note, Waiter
 from okx_async.stores.worker import Asks, Worker
 
 T = TypeVar("T")
-SILENT: Final = 0.15
-"""Seconds after which a store that is being asked counts as silent."""
+SILENT, LONGEST_SILENT = 0.15, 0.6
+"""Seconds after which a store that is being asked counts as silent: at least, and at most, if it is far away."""
+STEPS: Final = 8
+"""Round trips of an ask that opens a connection, and more: one that is answered step by step is not silent."""
 CHUNK: Final = 64
 """Most keys of one round trip."""
 AGAIN: Final = 0.1
@@ -44,7 +45,8 @@ class RedisWorker(Worker):
     ) -> None:
         super().__init__(store, quota, clock, wall)
         # Process ids are of a host; the reports show both.
-        self.holder = f"{os.getpid()}@{socket.gethostname()[:24]}-{os.urandom(6).hex()}"
+        host = socket.gethostname()[:24].encode(errors="replace").decode()  # it may be of any bytes
+        self.holder = f"{os.getpid()}@{host}-{os.urandom(6).hex()}"
         self.rescues = True
         self.chunk = CHUNK  # a server carries out each call by itself
         self._store = store
@@ -52,6 +54,7 @@ class RedisWorker(Worker):
         self._alone: dict[Key, SharedBucket] = {}
         self._begun = clock()
         self._busy = inf  # since when the store is being asked
+        self._way = inf  # seconds that an ask takes
         self._lending = threading.RLock()
         self._eras: dict[Key, int] = {}
         self._pausing: frozenset[Key] | set[Key] = frozenset()
@@ -83,15 +86,15 @@ class RedisWorker(Worker):
     def rescue(self, waiter: Waiter) -> bool:
         """Give a waiter a token without the store if that is silent; called in the waiter's loop."""
         now = self._clock()
-        if now - self._busy < SILENT or self._stopping:
+        if now - self._busy < min(LONGEST_SILENT, max(SILENT, STEPS * self._way)) or self._stopping:
             return False
         with self._lending:
-            local = self.keys.get(waiter.key)
+            local = self._local(waiter.key, waiter.quota)  # the thread that asks may not have seen it yet
             ident = os.urandom(12).hex()
-            if waiter.lease is not None or local is None or not self._lend(local, ident, "does not answer"):
+            if waiter.lease is not None or not self._lend(local, ident, "does not answer"):
                 return False
             waiter.token, waiter.lease = ident, Lease(now, self._wall(), self._store.terms.lease)
-        self.post(lambda: self._rescued(local, waiter))
+        self.post(lambda: self._rescued(waiter))
         return True
 
     def _hinted(self, key: Key) -> None:
@@ -108,9 +111,10 @@ class RedisWorker(Worker):
         """Tell what stands in the server and is likely to be a mistake, once."""
         found = self.attempt(lambda store: store.doubts())
         for text in [] if isinstance(found, Exception) else found:
-            logger.warning("%s: %s", self._store.path, text)
+            self._notices.warning("%s: %s", self._store.path, text)
 
-    def _rescued(self, local: LocalKey, waiter: Waiter) -> None:
+    def _rescued(self, waiter: Waiter) -> None:
+        local = self._local(waiter.key)
         local.waiters[waiter.panic].pop(waiter.ident, None)
         self._hot[local.key] = local
 
@@ -129,6 +133,7 @@ class RedisWorker(Worker):
         ]
         heals = [self._heals(local) for local in chunk]
         found = transaction.visit(visits, self.holder, sent)
+        self._way = min(self._clock() - sent, 2 * self._way)  # one that was slow by chance says little
         self._warned = False
         if not self._looked:
             self._looked = True
@@ -262,7 +267,7 @@ class RedisWorker(Worker):
         alone.take(now, ident, self.holder)
         if not self._warned:
             self._warned = True
-            logger.warning(
+            self._notices.warning(
                 "the store of the limits %s: without it this process sends %d in %g s for each key",
                 why,
                 alone.quota.limit,

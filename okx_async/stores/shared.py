@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Hashable
+from contextlib import suppress
 from functools import partial
 from math import inf
 from types import TracebackType
@@ -123,7 +124,8 @@ class SharedLimiter:
         done: asyncio.Future[object] = loop.create_future()
 
         def book(result: object) -> None:
-            loop.call_soon_threadsafe(_finish, done, result)
+            with suppress(RuntimeError):  # the loop was closed: nothing waits for it
+                loop.call_soon_threadsafe(_finish, done, result)
 
         self._agent.call(lambda transaction: transaction.vouch(), book)
         result = await done

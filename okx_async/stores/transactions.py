@@ -6,12 +6,12 @@ trace of it, and its lock goes with it.
 """
 
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -31,6 +31,11 @@ from okx_async.stores.records import (
     write_epoch,
 )
 
+try:
+    import sqlite3
+except ImportError:  # a Python that was built without it: no place for a file is right then, but a server may be
+    sqlite3 = SimpleNamespace(Connection=object, Error=OSError, OperationalError=OSError)  # type: ignore[assignment]
+
 T = TypeVar("T")
 APPLICATION: Final = 0x6F6B7861
 """Marks a SQLite file as ours."""
@@ -42,15 +47,17 @@ MOST_KNOWN: Final = 1024
 FIRST_NAP, LONGEST_NAP = 0.00005, 0.001
 """Seconds between two tries to get the write lock."""
 WORDS: Final = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_READONLY: "it cannot be written",
-    sqlite3.SQLITE_PERM: "it may not be used",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
-    sqlite3.SQLITE_IOERR: "the disk fails",
-    sqlite3.SQLITE_CORRUPT: "it is damaged: delete it while no program uses it",
-    sqlite3.SQLITE_ERROR: "its tables are not those of limits: delete it while no program uses it",
-    sqlite3.SQLITE_NOTADB: "it is damaged or no SQLite file: delete it while no program uses it",
+    1: "its tables are not those of limits: delete it while no program uses it",
+    3: "it may not be used",
+    8: "it cannot be written",
+    10: "the disk fails, or is full",  # what SQLite keeps beside the file cannot grow
+    11: "it is damaged: delete it while no program uses it",
+    13: "the disk is full",
+    14: "it cannot be opened, or what SQLite keeps beside it cannot be made",
+    26: "it is damaged or no SQLite file: delete it while no program uses it",
 }
+"""What SQLite's codes mean, which are a part of its interface."""
+_BUSY, _LOCKED = 5, 6
 
 
 class StoreError(Exception):
@@ -307,7 +314,7 @@ class Database:
             try:
                 act()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                if error.sqlite_errorcode & 0xFF not in {_BUSY, _LOCKED}:
                     raise
                 if self.yields or self._clock() >= until:
                     raise BusyError(f"{self.path}: another program holds its lock") from None

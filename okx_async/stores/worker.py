@@ -19,7 +19,6 @@ from traceback import format_exception
 from typing import Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError, OkxError
-from okx_async._log import logger
 from okx_async._quota import Quota
 from okx_async.stores.handover import Ended, Handover
 from okx_async.stores.inbox import Inbox
@@ -90,21 +89,24 @@ class Worker:
 
     def stop(self, flush: float) -> None:
         """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
+        until = time.monotonic() + flush
         if self._inbox.lives():
             self.post(self._stop)
             self._inbox.join(flush)
+        self._notices.join(until)
 
     def flush(self, seconds: float) -> None:
         """End every wait, deliver what is to be told within so many seconds, and close the store until it is needed.
 
         The process ends; but a function of `atexit` that is called after this may have positions to close.
         """
-        told = threading.Event()
+        told, until = threading.Event(), time.monotonic() + seconds
         if self._inbox.lives():
             self.post(self._end_all)
             self.post(lambda: self.at_last(self._close))
             self.post(lambda: self.at_last(told.set))
             told.wait(seconds)
+        self._notices.join(until)
 
     def join(self, waiter: Waiter) -> None:
         """Let a waiter wait."""
@@ -154,8 +156,8 @@ class Worker:
                 time.sleep(0.001)  # a fork goes first
             except (StoreError, InvalidRequestError) as error:
                 return error
-            except Exception as error:  # the waiters must hear of it, and the thread must live
-                logger.exception("the limits cannot be kept")
+            except Exception as error:  # noqa: BLE001 - the waiters must hear of it, and the thread must live
+                self._notices.error("the limits cannot be kept: %s", "".join(format_exception(error)))
                 return StoreError(f"{self._database.path}: {error!r}")
             else:
                 self._patience = PATIENCE
@@ -185,8 +187,7 @@ class Worker:
             Worker._failed(self, local, failure)  # not as another worker does, which may have raised it
         time.sleep(SOON)  # it may come again at once
         if isinstance(error, Exception):
-            words = "".join(format_exception(error))
-            self.post(lambda: logger.error("the limits cannot be kept: %s", words))
+            self._notices.error("the limits cannot be kept: %s", "".join(format_exception(error)))
 
     def _close(self) -> None:
         with self.lock:
@@ -226,7 +227,8 @@ class Worker:
     def _local(self, key: Key, quota: Quota | None = None) -> LocalKey:
         local = self.keys.get(key)
         if local is None:
-            local = self.keys[key] = LocalKey(key, self._quota if quota is None else quota)
+            # A loop may have it made by a rescue at the same moment.
+            local = self.keys.setdefault(key, LocalKey(key, self._quota if quota is None else quota))
         elif quota is not None:
             local.quota = quota
         return local
@@ -241,7 +243,7 @@ class Worker:
         self._turns += 1
         asked = self._clock()
         if not self._turns % TIDY:
-            self.keys = {key: local for key, local in self.keys.items() if not local.idle(asked)}
+            self.keys = {key: local for key, local in list(self.keys.items()) if not local.idle(asked)}
         lease = Lease(asked, self._wall(), self._database.terms.lease)  # noted before the ask is sent
         return lease, [self._asks(local, asked) for local in chunk]
 

@@ -114,8 +114,10 @@ def test_a_command_without_a_place_for_the_file_goes_on_and_says_so(
 
 def test_a_server_is_shown_with_what_it_says_of_itself(command: Process) -> None:
     server = Server()
+    unused = command("limits", "--store", server.url).stdout
     shown = command("limits", "--store", server.url, "--vouch")
     assert shown.returncode == 0, shown.stderr
+    assert "no program has used it since it was started or emptied, so the first one waits" in unused.splitlines()[2]
     first, second = shown.stdout.splitlines()
     assert first == f"{server.url}: 0 keys in use"
     assert re.fullmatch(r"(Valkey|Redis) \S+, \S+ ms away, noeviction, not kept on disk, 0 replicas", second)

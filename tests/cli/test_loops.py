@@ -81,3 +81,9 @@ def test_a_simulated_exchange_that_may_not_open_enough_files_ends(files: int, co
     process = command.start("simulate", "--json", before=few(files), missing=[0])
     assert process.communicate(timeout=20)[0] == ""
     assert process.returncode == 1
+
+
+def test_a_machine_without_the_null_device_bars_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a chroot may be: it says nothing of how many files may be opened."""
+    monkeypatch.setattr("os.devnull", "/nowhere/null")
+    assert loops.run(module()) in {"asyncio.unix_events", "uvloop"}

@@ -88,7 +88,10 @@ def test_a_server_is_described_without_its_password(monkeypatch: pytest.MonkeyPa
     server = Server("--requirepass", "hunter2")
     url = f"redis://:hunter2@127.0.0.1:{server.port}"
     monkeypatch.setenv("OKX_LIMITS", url)
-    assert examine_limits().level is Level.OK
+    finding = examine_limits()
+    assert finding.level is Level.WARN
+    assert "the first one waits for some 15 s" in finding.text
+    assert "--vouch" in finding.remedy
     report_server(url, vouch=True)
     finding = examine_limits()
     assert finding.level is Level.OK

@@ -31,6 +31,13 @@ def test_the_shift_of_a_time_namespace_is_taken_out() -> None:
     assert offset_of("monotonic           7         0\n") == 0.0
 
 
+def test_a_program_of_windows_has_a_clock_for_a_server_of_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delattr(time, "clock_gettime")
+    before = shared_clock()
+    assert 0.0 <= shared_clock() - before < 1.0
+
+
 def test_a_system_without_a_boot_id_cannot_share_limits_by_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(InvalidRequestError, match="Linux and macOS only, this is win32"):

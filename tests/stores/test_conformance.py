@@ -119,6 +119,30 @@ class Fragile(Limiter):
         return block()
 
 
+class Hanging(Limiter):
+    """Grants nothing, ever."""
+
+    @asynccontextmanager
+    async def slot(self, key: Hashable, **options: Any) -> AsyncIterator[Any]:  # type: ignore[override]
+        await asyncio.Event().wait()
+        async with super().slot(key, **options) as slot:
+            yield slot
+
+
+class Endless(Limiter):
+    """Never ends."""
+
+    async def aclose(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Cancelling(Limiter):
+    """Ends a wait as if its caller had been cancelled."""
+
+    def slot(self, *_: Any, **__: Any) -> LimiterSlot:
+        raise asyncio.CancelledError
+
+
 @pytest.mark.parametrize(
     ("make", "finding"),
     [
@@ -134,12 +158,21 @@ class Fragile(Limiter):
         (Waiting, "leaving_waits_for_nothing: leaving the block waited"),
         (Narrow, "every_loop_and_thread_has_one_limit: another loop has a limit of its own"),
         (Open, "closing_ends_every_wait: a waiter was left waiting"),
+        (Hanging, "a_refunded_slot_is_free_at_once: the source let the check wait for more than 0.5 s"),
+        (Endless, r"a_refunded_slot_is_free_at_once: aclose\(\) of the source lasted for more than 0.5 s"),
+        (
+            Cancelling,
+            "a_refunded_slot_is_free_at_once: the source raised a CancelledError",
+        ),
     ],
 )
 async def test_a_source_that_breaks_the_contract_is_found(
     make: Callable[[Quota], Any], finding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = finding.partition(":")[0]
+    if make in {Hanging, Endless}:
+        monkeypatch.setattr(conformance, "PATIENCE", 0.5)
+        monkeypatch.setattr(conformance, "CALLS", 0)
     monkeypatch.setattr(conformance, "CHECKS", [check for check in CHECKS if getattr(check, "__name__", "") == name])
     with pytest.raises(ConformanceError, match=finding):
         await conformance.run(make, slack=0.02)
@@ -149,3 +182,11 @@ async def test_a_source_that_breaks_the_contract_is_found(
 
 async def test_all_checks_run_without_a_test_framework() -> None:
     await conformance.run(Limiter, slack=0.05)
+
+
+async def test_a_run_that_is_cancelled_ends_so() -> None:
+    task = asyncio.create_task(conformance.run(Hanging))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task], timeout=5.0)
+    assert task.cancelled()

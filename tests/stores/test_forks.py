@@ -37,11 +37,12 @@ def child(act):
 """
 
 
-def tell(folder: Path, story: str) -> None:
+def tell(folder: Path, story: str, said: str = "") -> None:
     command = [sys.executable, "-W", "ignore", "-c", STORY + story, str(folder / "limits.sqlite3")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=os.environ)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
+    assert done.stdout == said
 
 
 def test_a_child_shares_the_limit_of_its_parent_and_the_parent_goes_on(tmp_path: Path) -> None:
@@ -199,4 +200,90 @@ for thread in threads:
     thread.join(20.0)
     assert not thread.is_alive()
 """,
+    )
+
+
+def test_a_fork_while_another_thread_makes_limiters_is_prepared(tmp_path: Path) -> None:
+    tell(
+        tmp_path,
+        """
+from okx_async.stores import forks
+assert asyncio.run(free())
+class Other:
+    before_fork = after_fork = flush = lambda *_: None
+    begin_in_child = lambda *_, prepared: None
+others = []
+
+def another_threads_turn(frame, event, arg):  # at each line of the step before the fork
+    others.append(Other())
+    forks.watch(others[-1])
+    return another_threads_turn
+
+def act():
+    sys.settrace(None)
+    return asyncio.run(free())
+
+sys.settrace(lambda frame, event, arg: another_threads_turn if frame.f_code.co_filename.endswith(
+    ("forks.py", "weakref.py", "_weakrefset.py")) and len(others) < 99 else None)
+assert child(act) == 0
+sys.settrace(None)
+assert others
+""",
+    )
+
+
+def test_a_log_handler_may_fork(tmp_path: Path) -> None:
+    tell(
+        tmp_path,
+        """
+import logging
+forked = []
+
+class Forks(logging.Handler):
+    def emit(self, record):
+        forked.append(child(lambda: True))
+
+logging.getLogger("okx_async").addHandler(Forks())
+
+async def main():
+    async with limiter.slot(KEY):
+        other = SqliteLimiter(sys.argv[1], Quota(1, 50.0))
+        try:
+            async with asyncio.timeout(10.0), other.slot(KEY, max_wait=0):
+                pass
+        except SlotTimeoutError:
+            await other.aclose()
+        other._agent.worker._notices.join(time.monotonic() + 10.0)
+        assert forked == [0]
+asyncio.run(main())
+""",
+    )
+
+
+def test_a_del_at_the_very_end_is_told_that_nothing_was_sent(tmp_path: Path) -> None:
+    tell(
+        tmp_path,
+        """
+assert asyncio.run(free())
+limiter_at_end, run, Error = limiter, asyncio.run, NotSentError
+
+async def ends():
+    try:
+        async with limiter_at_end.slot(KEY):
+            return "granted"
+    except Error as error:
+        said = str(error)
+    try:
+        await limiter_at_end.vouch()
+    except Error:
+        await limiter_at_end.aclose()
+        return said
+
+class AtEnd:
+    def __del__(self, write=os.write):
+        write(1, run(ends()).encode())
+
+at_end = AtEnd()
+""",
+        "('k',): the limits cannot be kept, nothing was sent: no thread can begin in this process, or it ends",
     )

@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -184,9 +185,42 @@ def test_a_file_system_that_may_not_be_local_is_refused(tmp_path: Path, monkeypa
     (tmp_path / "local").mkdir(mode=0o700)
     check_place(tmp_path / "local" / "limits")
     refused(tmp_path / "limits", r"its file system \(nfs4\) is not known to be local")
+    # Other mounts may have names of any bytes; the kernel divides lines by one of them only.
+    mounts.write_bytes(
+        b"30 1 0:30 / / rw - nfs4 server:/ rw\n32 27 0:32 / /m\xff rw - ext4 /dev/x rw\n"
+        b"33 27 0:33 / /a\xe2\x80\xa8b\x0cc rw - ext4 /dev/x rw\n31 27 0:31 / "
+        + os.fsencode(tmp_path / "local")
+        + b" rw - ext4 /dev/x rw\n"
+    )
+    check_place(tmp_path / "local" / "limits")
+    assert file_system(Path(os.fsdecode(b"/m\xff/x"))) == file_system(Path("/a\u2028b\x0cc/x")) == "ext4"
     mounts.unlink()
     refused(tmp_path / "limits", r"\(unknown, .*No such file.*\) is not known to be local")
 
 
 def test_this_machines_own_files_have_a_file_system(tmp_path: Path) -> None:
     assert file_system(tmp_path) in places.LOCAL
+
+
+def test_folders_above_are_made_so_that_others_move_nothing_in_them(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        prepare(tmp_path / "a" / "b" / "c" / "limits")
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/c")] == [0o755, 0o755, 0o700]
+
+
+def test_a_path_that_sqlite_does_not_take_is_refused(tmp_path: Path) -> None:
+    room = places.LONGEST - len(os.fsencode(tmp_path))
+    right = tmp_path / "/".join(["é" * 20] * 12)[: room // 2 - 20]
+    check_place(right)
+    refused(tmp_path / ("é" * 100) / ("é" * 100) / ("é" * 100), "too long, SQLite takes 500 bytes at most")
+
+
+def test_a_python_without_sqlite_or_with_an_old_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("sqlite3.sqlite_version_info", (3, 7, 17))
+        refused(tmp_path / "limits", r"SQLite 3\.24\.0 is needed, this Python has 3\.")
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    refused(tmp_path / "limits", "built without SQLite")

@@ -17,6 +17,10 @@ from okx_async.stores.redis_address import read_address
         ("redis+sentinel://us:s3cret@a,b:7/main/1", "redis+sentinel://a:26379,b:7/main/1"),
         ("unix:///run/valkey.sock", "unix:///run/valkey.sock"),
         ("unix://user:s3cret@/run/valkey.sock?db=3", "unix:///run/valkey.sock"),
+        ("unix:///run/valkey@main/socket", "unix:///run/valkey@main/socket"),
+        ("rediss://:s3%2Fcret@host/1?ssl_ca_certs=/a@b/ca.pem", "rediss://host:6379/1"),
+        ("redis://host/0?", "redis://host:6379/0"),
+        ("rediss://host/0?ssl_cert_reqs=none", "rediss://host:6379/0"),
     ],
 )
 def test_the_label_says_where_and_holds_no_password(url: str, label: str) -> None:
@@ -52,6 +56,16 @@ def test_the_scheme_chooses_the_connection() -> None:
         "redis://:s3cret@host?retry_on_timeout=yes",
         "redis://host?ssl_ca_certs=s3cret",
         "redis://:pass?s3cret@host",
+        "redis://:12#s3cret@host",
+        "redis://:12?s3cret@host",
+        "redis://:12/s3cret@host",
+        "redis://user:12/s3cret@host/0",
+        "redis://:12#s3cret@a,b",
+        "redis+sentinel://user:12/s3cret@host/main",
+        "unix://:12/s3cret@/socket",
+        "unix://:12#s3cret@/socket",
+        "unix://:12?s3cret@/socket",
+        "unix://run/s3cret",
         "unix://:s3cret@",
         "redis://:s3cret@host,",
         "redis://:s3cret@host,:6379",
@@ -74,6 +88,10 @@ def test_what_is_none_is_refused_without_being_repeated(url: object) -> None:
         ("redis://host?retry_on_timeout=yes", "an option that is not known"),
         ("redis+sentinel://host", "must name the service of the sentinels"),
         ("redis://host:port", "cannot be read"),
+        ("redis://:12/34@host", r"cannot be read: in user and password / is written %2F, \? %3F, # %23"),
+        ("redis://:12#34@host", "has a # in it: in user and password / is written %2F"),
+        ("rediss://host?ssl_cert_reqs=yes", "ssl_cert_reqs in the url of the limits must be none, optional, required"),
+        ("unix://run/socket", "must be unix:///path/of/the/socket"),
     ],
 )
 def test_what_is_wrong_with_it_is_said(url: str, words: str) -> None:

@@ -1,11 +1,14 @@
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import astuple
+from typing import Any
 
 import pytest
 
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import RedisLimiter
+from okx_async.stores.redis_link import Call, Link
 from okx_async.stores.redis_reports import jump, report_server
 from okx_async.stores.transactions import BusyError, StoreError
 from okx_async.stores.urls import report_of
@@ -111,3 +114,26 @@ def test_what_another_program_put_among_the_limits_is_named(redis_server: Server
     assert redis_server.said("SET", name, "x") == b"+OK"
     with pytest.raises(StoreError, match=rf"what stands at {re.escape(name)} cannot be read"):
         report_server(redis_server.url, prefix=prefix)
+
+
+async def test_many_keys_are_looked_at_in_a_few_round_trips(
+    redis_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = os.urandom(6).hex()
+    limiter = RedisLimiter(redis_server.url, prefix=prefix)
+    await limiter.vouch()
+    for number in range(300):
+        await limiter.block((f"{number}",), 60.0)
+    await limiter.vouch()  # by then all that was told is there
+    trips: list[int] = []
+    script = Link.script
+
+    def counted(link: Link, calls: Sequence[Call]) -> list[list[Any]]:
+        trips.append(len(calls))
+        return script(link, calls)
+
+    monkeypatch.setattr(Link, "script", counted)
+    found = report_server(redis_server.url, prefix=prefix)
+    assert {key.key for key in found.keys} == {(f"{number}",) for number in range(300)}
+    assert trips == [64, 256, 44]
+    await limiter.aclose()

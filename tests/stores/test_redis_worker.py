@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -58,6 +59,11 @@ async def use(limiter: RedisLimiter, priority: Priority = Priority.NORMAL, max_w
     return time.monotonic() - begun
 
 
+def told(limiter: RedisLimiter) -> None:
+    """Wait until the program was told all that there is to tell."""
+    limiter._agent.worker._notices.join(time.monotonic() + 5.0)
+
+
 async def test_a_dead_server_is_reported_at_once_and_found_again_without_a_restart(scene: Scene) -> None:
     limiter = await scene.ready()
     scene.server.kill()
@@ -84,6 +90,7 @@ async def test_panic_waits_for_no_dead_server_and_sends_one_in_a_window(
         assert 0.25 < await use(limiter, Priority.PANIC) < 0.8
         with pytest.raises(NotSentError):
             await use(limiter, Priority.PANIC, max_wait=0.05)
+        told(limiter)
     assert "is out of reach" in caplog.text
     assert caplog.text.count("without it this process sends 1 in 0.3 s") == 1
 
@@ -234,10 +241,11 @@ async def test_the_user_whom_the_manual_names_may_do_all_that_is_needed(scene: S
     assert scene.server.said("ACL", "SETUSER", "limits", "on", ">pass", *words) == b"+OK"
     url = f"redis://limits:pass@127.0.0.1:{scene.server.port}"
     assert scene.server.said("SCRIPT", "FLUSH") == b"+OK"
-    await use(await scene.ready(url))
-    found = await asyncio.to_thread(report_server, url)
-    assert len(found.keys) == 1
-    assert found.server is not None
+    for database in ("", "/3"):
+        await use(await scene.ready(url + database))
+        found = await asyncio.to_thread(report_server, url + database)
+        assert len(found.keys) == 1
+        assert found.server is not None
 
 
 async def test_what_is_likely_to_be_a_mistake_is_told_at_the_start(
@@ -247,4 +255,72 @@ async def test_what_is_likely_to_be_a_mistake_is_told_at_the_start(
     with caplog.at_level(logging.WARNING, "okx_async"):
         limiter = await scene.ready()
         await limiter.vouch()  # by then all that is done at the start is done
+        told(limiter)
     assert caplog.text.count("programs with another prefix (other) keep limits there too") == 1
+
+
+async def test_panic_waits_for_no_handler_of_the_programs_log(scene: Scene) -> None:
+    limiter, goes_on = await scene.ready(), threading.Event()
+    slow = logging.Handler()
+    slow.emit = lambda _: goes_on.wait(5.0)  # type: ignore[assignment,method-assign]
+    log = logging.getLogger("okx_async")
+    log.addHandler(slow)
+    try:
+        scene.server.kill()
+        for number in range(2):
+            async with asyncio.timeout(2.0), limiter.slot((f"{number}",), priority=Priority.PANIC):
+                pass
+    finally:
+        goes_on.set()
+        log.removeHandler(slow)
+
+
+async def test_panic_waits_for_no_silent_server_at_keys_that_were_not_used_before(scene: Scene) -> None:
+    limiter, quota = await scene.ready(), Quota(1, 7.0)
+    assert scene.server.process is not None
+    os.kill(scene.server.process.pid, signal.SIGSTOP)
+    try:
+        asking = asyncio.create_task(use(limiter))  # the thread now waits for the server
+        await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        async with limiter.slot(("new",), priority=Priority.PANIC, quota=quota):
+            assert time.monotonic() - begun < 0.6  # it gives the server up after 1 s
+        assert limiter._agent.worker.keys["new",].quota == quota
+        with pytest.raises(NotSentError):
+            await asking
+    finally:
+        os.kill(scene.server.process.pid, signal.SIGCONT)
+
+
+async def test_a_host_may_have_a_name_of_any_bytes(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: os.fsdecode(b"j\xf6rg"))
+    await use(await scene.ready())
+    [key] = (await asyncio.to_thread(report_server, scene.server.url)).keys
+    assert key.holders == {f"{os.getpid()}@j?rg": 1}
+
+
+async def test_panic_does_not_take_a_server_that_is_far_away_for_a_silent_one(scene: Scene) -> None:
+    await (await scene.ready()).aclose()
+    proxy = Proxy(scene.server.port)
+    proxy.delay = 0.06
+    scene.made += [RedisLimiter(proxy.url, Quota(1, 20.0), lease=1.0, doubt_grace=0.2) for _ in range(2)]
+    first, second = scene.made[-2:]
+    async with first.slot(("far",), priority=Priority.PANIC) as slot:  # over a connection that is opened for it
+        with pytest.raises(SlotTimeoutError, match="the earliest possible one"):
+            await second.slot(("far",), priority=Priority.PANIC, max_wait=2.0).__aenter__()
+        slot.refund()
+    proxy.delay = 0.2
+    await use(first, max_wait=2.0)
+    async with first.slot(("far",), priority=Priority.PANIC):
+        with pytest.raises(SlotTimeoutError, match="the earliest possible one"):
+            await second.slot(("far",), priority=Priority.PANIC, max_wait=2.0).__aenter__()
+    proxy.close()
+
+
+async def test_panic_does_not_wait_until_a_silent_server_is_given_up_though_it_never_answered(scene: Scene) -> None:
+    assert scene.server.process is not None
+    os.kill(scene.server.process.pid, signal.SIGSTOP)
+    try:
+        assert await use(scene.limiter(), Priority.PANIC) < 0.95
+    finally:
+        os.kill(scene.server.process.pid, signal.SIGCONT)

@@ -2,11 +2,12 @@
 
 import asyncio
 import gc
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from okx_async import InvalidRequestError, Priority, Quota
+from okx_async import InvalidRequestError, NotSentError, Priority, Quota
 from okx_async.stores import SqliteLimiter
 from okx_async.stores.reports import report
 
@@ -36,3 +37,50 @@ async def test_a_slot_outlives_the_limiter_that_it_was_asked_of(tmp_path: Path) 
     async with asyncio.timeout(5.0):
         while report(path).keys[0].in_flight:  # noqa: ASYNC110 - what became of it is told all the same, in a thread
             await asyncio.sleep(0.01)
+
+
+async def test_a_vouch_that_nobody_waits_for_any_more_ends_no_wait_of_another_loop(tmp_path: Path) -> None:
+    limiter, path = SqliteLimiter(tmp_path / "limits.sqlite3", Quota(1, 1.0)), tmp_path / "limits.sqlite3"
+    async with limiter.slot(("key",)):
+        pass
+    waiting = asyncio.create_task(limiter.slot(("key",)).__aenter__())
+    async with asyncio.timeout(5.0):
+        while not limiter.statistics(("key",)).waiting:  # noqa: ASYNC110 - in a thread
+            await asyncio.sleep(0.01)
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+
+    async def impatient() -> None:
+        async with asyncio.timeout(0.05):
+            await limiter.vouch()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.to_thread(asyncio.run, impatient())
+    writer.execute("COMMIT")
+    writer.close()
+    async with asyncio.timeout(5.0):
+        (await waiting).refund()
+        await limiter.vouch()
+    await limiter.aclose()
+
+
+async def test_a_vouch_ends_though_no_thread_can_begin_or_the_limiter_is_closed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = SqliteLimiter(tmp_path / "limits.sqlite3")
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("threading.Thread.start", refuse)
+        with pytest.raises(NotSentError, match="no thread can begin"):
+            await asyncio.wait_for(limiter.vouch(), 5.0)
+
+    def closed_right_before(_: object) -> bool:  # by another thread, so that nothing calls this any more
+        limiter._agent.closed = True
+        return True
+
+    monkeypatch.setattr(limiter._agent.worker, "post", closed_right_before)
+    with pytest.raises(NotSentError, match="the limiter was closed"):
+        await asyncio.wait_for(limiter.vouch(), 5.0)

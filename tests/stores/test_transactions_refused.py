@@ -2,6 +2,8 @@
 
 import errno
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -22,7 +24,7 @@ def test_a_place_that_cannot_be_looked_at_for_a_moment_is_used_later(
     """Otherwise a program with too many files open is told to correct its call."""
 
     class Mounts:
-        def read_text(self) -> str:
+        def read_bytes(self) -> bytes:
             raise OSError(errno.EMFILE, "Too many open files")
 
     database = host.open()
@@ -156,3 +158,39 @@ def test_a_page_that_is_damaged_is_named(host: Host) -> None:
     host.path.write_bytes(record)
     with pytest.raises(StoreError, match="it is damaged: delete it while no program uses it"):
         host.open().transact(take("b"), 0.0)
+
+
+def test_a_disk_on_which_nothing_can_grow_is_named(tmp_path: Path) -> None:
+    program = """
+import resource, sys, time
+from pathlib import Path
+from okx_async.stores.lease import Terms
+from okx_async.stores.transactions import Database, StoreError
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    Database(Path(sys.argv[1]), Terms()).transact(lambda _: None, 0.0)
+except StoreError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "limits")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True)  # noqa: S603
+    assert done.stdout == f"{tmp_path / 'limits'}: the disk fails, or is full\n"
+
+
+def test_a_python_without_sqlite_has_servers_of_limits_and_no_file(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.modules["_sqlite3"] = None
+from okx_async import InvalidRequestError
+from okx_async.stores import RedisLimiter, SqliteLimiter
+print(RedisLimiter("redis://localhost:1/0"))
+try:
+    SqliteLimiter(sys.argv[1])
+except InvalidRequestError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "limits")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True)  # noqa: S603
+    first, second = done.stdout.splitlines()
+    assert first == "<RedisLimiter 20 per 2 s: redis://localhost:1/0>"
+    assert "built without SQLite" in second

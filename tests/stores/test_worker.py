@@ -1,6 +1,7 @@
 """The thread at a store, step by step on a clock that the test sets: its turns are called here, not by the thread."""
 
 import asyncio
+import time
 from math import inf
 
 import pytest
@@ -116,6 +117,7 @@ async def test_another_quota_is_told_and_the_stricter_holds(host: Host, caplog: 
     seen = other.keys[KEY].seen
     assert seen is not None
     assert seen.quota == Quota(1, 4.0)
+    other._notices.join(time.monotonic() + 5.0)
     assert "in use with another quota than Quota(limit=5" in caplog.text
 
 
