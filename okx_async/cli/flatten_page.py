@@ -156,7 +156,8 @@ def _sizes(row: FlattenRow) -> str:
 def _orders(report: FlattenReport, where: str) -> Iterator[str]:
     orders = report.open_orders
     if orders is None and report.orders_read:
-        yield f"Orders still pending there could not all be read: look at them. Of those that were: {len(report.orders_read)}"
+        count = len(report.orders_read)
+        yield f"Orders still pending there could not all be read: look at them. Of those that were: {count}"
         yield from order_lines(report.orders_read)
         return
     if orders is None:
