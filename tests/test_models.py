@@ -109,7 +109,7 @@ def test_a_request_of_a_position_keeps_the_words_that_were_listed() -> None:
 
 
 def test_an_id_of_an_enum_is_kept_as_the_text_that_it_is() -> None:
-    class Instrument(str, Enum):
+    class Instrument(str, Enum):  # noqa: UP042 - a StrEnum is written as its text anyway
         IT = "BTC-USDT-SWAP"
 
     class Text(str):
