@@ -147,7 +147,7 @@ class PositionReader:
                     async with asyncio.timeout(CLOSE_WAIT):
                         await self._wire_idle.wait()
             inst_ids = self._scope()
-            by = max([by, *(until for _, until in self._waiters.values())])  # it is for the most patient one, too
+            by = self._until(by)
             reading = await self._ask(inst_ids, max(0.0, by - loop.time()), once=True)
         except OkxError as failure:
             self.failure = failure
@@ -162,6 +162,10 @@ class PositionReader:
             self._complete_begun = reading.started
         self._on_reading(reading)
         return True
+
+    def _until(self, by: float) -> float:
+        """Return until when to read, for a reading that was begun for a task that waits until `by`."""
+        return by
 
     def _scope(self) -> Sequence[str] | None:
         """Return the instruments to ask for: those that tasks wait for if they are few, else all in the filter."""

@@ -12,12 +12,19 @@ from okx_async._flatten.readings import PositionReader
 from okx_async._quota import Priority
 
 
+class _LaneReader(PositionReader):
+    """A reader whose tasks know nothing of each other: one without patience ends no reading of another."""
+
+    def _until(self, by: float) -> float:
+        return max([by, *(until for _, until in self._waiters.values())])
+
+
 class _Lane:
     """The one reader of the confirmed closes of one priority, and who uses it."""
 
     def __init__(self, calls: Caller, priority: Priority) -> None:
         self.users: set[SharedReader] = set()
-        self.reader = PositionReader(calls, None, priority, self._show)
+        self.reader = _LaneReader(calls, None, priority, self._show)
 
     def _show(self, reading: Reading) -> None:
         for user in tuple(self.users):
