@@ -11,7 +11,7 @@ from enum import Enum
 from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
-from okx_async._words import CCY, INST_ID, MGN_MODE, POS_SIDE, ListedWord, as_listed
+from okx_async._words import CCY, INST_ID, MGN_MODE, POS_SIDE, ListedText, ListedWord, as_listed
 
 MgnMode: TypeAlias = Literal["cross", "isolated"]
 PosSide: TypeAlias = Literal["net", "long", "short"]
@@ -104,6 +104,12 @@ class ClosePosition(Record):
     auto_cxl: bool = False
     cl_ord_id: str | None = None
     tag: str | None = None
+
+    def __post_init__(self) -> None:
+        """Keep the id as plain text: a member of an enum would stand in messages by its name in the program."""
+        inst_id: Any = self.inst_id
+        if type(inst_id) is not str and type(inst_id) is not ListedText and isinstance(inst_id, str):
+            object.__setattr__(self, "inst_id", str.__str__(inst_id))
 
     @classmethod
     def of(cls, position: "Position", **changes: Any) -> "ClosePosition":

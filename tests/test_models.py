@@ -1,6 +1,7 @@
 import pickle
 from dataclasses import FrozenInstanceError, fields, replace
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -105,3 +106,20 @@ def test_a_request_of_a_position_keeps_the_words_that_were_listed() -> None:
         assert {type(word) for word in (one.inst_id, one.mgn_mode, one.pos_side)} == {ListedText}
     plain = ClosePosition.of(position("MARGIN", "cross"))
     assert {type(word) for word in (plain.inst_id, plain.mgn_mode, plain.ccy)} == {str}
+
+
+def test_an_id_of_an_enum_is_kept_as_the_text_that_it_is() -> None:
+    class Instrument(str, Enum):  # noqa: UP042 - a StrEnum is written as its text anyway
+        IT = "BTC-USDT-SWAP"
+
+    class Text(str):
+        __slots__ = ()
+
+    for inst_id in (Instrument.IT, Text("BTC-USDT-SWAP")):
+        request = ClosePosition(inst_id, "cross")
+        assert (type(request.inst_id), request) == (str, REQUEST)
+        assert f"{replace(request, tag='a').inst_id}" == "BTC-USDT-SWAP"
+    listed = ListedText("kPEPE-USDT-SWAP")
+    assert ClosePosition(listed, "cross").inst_id is listed
+    none: Any = None
+    assert ClosePosition(none, "cross").inst_id is None  # refused when it is sent

@@ -2,8 +2,9 @@
 
 A flight is the call of the first caller, in a task of its own, so that no caller's cancellation ends it while others
 wait. Each caller keeps its own `max_wait` and cancellation. A flight without a caller is cancelled, as the call itself
-would be. Where the first caller's time ends before anything was sent, another caller flies anew. The close that a
-flatten is making of the position is a flight too, whose first caller is the flatten.
+would be. Where the first caller's time ends before anything was sent, another caller flies anew, and so it does where
+the close was refused for what only the first caller asked for: its id or tag, or that it cancels no pending orders. The
+close that a flatten is making of the position is a flight too, whose first caller is the flatten.
 """
 
 import asyncio
@@ -15,10 +16,11 @@ from typing import TypeAlias
 
 from okx_async._calls.gather import wait_ended
 from okx_async._calls.on_wire import Address, ClosesOnWire, CloseTurn, SharedClose, address_named
-from okx_async._errors import OkxError, OutcomeUnknownError, PendingOrdersError, SlotTimeoutError, without_frames
+from okx_async._errors import OkxError, OutcomeUnknownError, RejectedError, SlotTimeoutError, without_frames
 from okx_async._log import logger
 from okx_async._models import ClosedPosition, ClosePosition
 from okx_async._quota import Priority
+from okx_async._rest.remedies import refused_for_its_own
 
 Work: TypeAlias = Callable[[CloseTurn, float | None, ClosedPosition | None], Awaitable[ClosedPosition]]
 """Makes a close: its turn, the seconds of `max_wait` that are left, and an acceptance that is only to be confirmed."""
@@ -113,7 +115,10 @@ class JoinedCloses:
             failure = flight.task.exception()
             again = not first and (
                 isinstance(failure, SlotTimeoutError)  # of the first caller's time
-                or (isinstance(failure, PendingOrdersError) and request.auto_cxl and not flight.request.auto_cxl)
+                or (
+                    isinstance(failure, RejectedError)
+                    and refused_for_its_own(failure.code, failure.message, flight.request, request)
+                )
             )
             if again:
                 continue

@@ -8,6 +8,7 @@ from okx_async._calls.caller import Caller
 from okx_async._calls.joined import JoinedCloses
 from okx_async._calls.on_wire import CloseTurn
 from okx_async._flatten.confirm import close_and_confirm, confirm_accepted
+from okx_async._flatten.shared_readings import SharedReadings
 from okx_async._models import ClosedPosition, ClosePosition
 from okx_async._quota import Priority
 from okx_async._rest import records, requests
@@ -22,6 +23,7 @@ class Closer:
         self._calls = calls
         self._join = join
         self._joined = JoinedCloses(calls.on_wire)
+        self._readings = SharedReadings()
 
     def close(
         self, request: ClosePosition, priority: Priority, max_wait: float | None, *, join: bool | None = None
@@ -72,5 +74,7 @@ class Closer:
     ) -> ClosedPosition:
         if accepted is not None:
             turn.was_written = True
-            return await confirm_accepted(self._calls, request, priority, accepted, confirm_timeout)
-        return await close_and_confirm(self._calls, request, priority, left, confirm_timeout, whole=turn)
+            return await confirm_accepted(self._calls, request, priority, accepted, confirm_timeout, self._readings)
+        return await close_and_confirm(
+            self._calls, request, priority, left, confirm_timeout, readings=self._readings, whole=turn
+        )

@@ -18,6 +18,7 @@ from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine
 from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import PROOF_GAP, SHORT_PROOF_GAP, Leg, read_pause
 from okx_async._flatten.report import FlattenState
+from okx_async._flatten.shared_readings import SharedReadings
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest import requests
@@ -38,6 +39,7 @@ async def close_and_confirm(
     max_wait: float | None,
     confirm_timeout: float,
     *,
+    readings: SharedReadings,
     whole: CloseTurn | None = None,
 ) -> ClosedPosition:
     """Return once the position is proven gone; raises as `Client.close_position` says.
@@ -48,12 +50,20 @@ async def close_and_confirm(
         priority: The lane of the close and of the readings.
         max_wait: Seconds until the close must have its slot, None for no limit.
         confirm_timeout: Seconds from the first answer to the close until the position must be proven gone.
+        readings: What is read for all confirmed closes of the client.
         whole: Told that a close was written.
     """
     loop = asyncio.get_running_loop()
     job = requests.close_position(request)
     begun = loop.time()
-    engine = CloseEngine(calls, [request.inst_id], priority, confirm_timeout=confirm_timeout, whole=whole)
+    engine = CloseEngine(
+        calls,
+        [request.inst_id],
+        priority,
+        confirm_timeout=confirm_timeout,
+        whole=whole,
+        reader=readings.reader,
+    )
     taken = False
     read_wait = FIRST_CLOSE_WAIT
     if max_wait is not None:
@@ -94,8 +104,13 @@ async def close_and_confirm(
         raise
 
 
-async def confirm_accepted(
-    calls: Caller, request: ClosePosition, priority: Priority, accepted: ClosedPosition, confirm_timeout: float
+async def confirm_accepted(  # noqa: PLR0917 - private
+    calls: Caller,
+    request: ClosePosition,
+    priority: Priority,
+    accepted: ClosedPosition,
+    confirm_timeout: float,
+    readings: SharedReadings,
 ) -> ClosedPosition:
     """Return an accepted close once its position is proven gone; no close is sent.
 
@@ -105,8 +120,9 @@ async def confirm_accepted(
         priority: The lane of the readings.
         accepted: What the exchange answered.
         confirm_timeout: Seconds from now until the position must be proven gone.
+        readings: What is read for all confirmed closes of the client.
     """
-    engine = CloseEngine(calls, [request.inst_id], priority)
+    engine = CloseEngine(calls, [request.inst_id], priority, reader=readings.reader)
     try:
         if accepted.flat or await _watch_until_gone(
             engine, request, asyncio.get_running_loop().time() + confirm_timeout

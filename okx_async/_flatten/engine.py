@@ -48,6 +48,7 @@ class CloseEngine:
         confirm_timeout: Instead of a deadline, seconds after the end of the first close, or of another of this client.
         may_send_blind: Whether a first close goes out without a reading if positions cannot be read.
         whole: Told that a close was written.
+        reader: Makes the reader of positions.
         on_change: Called with a leg after a change of its state.
     """
 
@@ -62,6 +63,7 @@ class CloseEngine:
         on_change: Callable[[Leg], object] | None = None,
         may_send_blind: bool = True,
         whole: CloseTurn | None = None,
+        reader: Callable[..., PositionReader] = PositionReader,
     ) -> None:
         self._calls = calls
         self._may_send_blind = may_send_blind
@@ -72,7 +74,7 @@ class CloseEngine:
         self._was_answered = False
         """Whether a close of ours has ended."""
         self.send_by = self.read_by = deadline
-        self.reader = PositionReader(calls, inst_ids, priority, self._on_reading)
+        self.reader = reader(calls, inst_ids, priority, self._on_reading)
         self.legs: list[Leg] = []
         self.answers: dict[Leg, Answer] = {}
         """The last acceptance of each leg."""

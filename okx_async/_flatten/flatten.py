@@ -20,7 +20,7 @@ from okx_async._flatten.arguments import FlattenArguments
 from okx_async._flatten.engine import CloseEngine
 from okx_async._flatten.guard import Observation, Reading, address_of, is_flat
 from okx_async._flatten.leg import PROOF_GAP, Leg, Move, newcomers
-from okx_async._flatten.open_orders import open_orders
+from okx_async._flatten.open_orders import Listed, open_orders
 from okx_async._flatten.order_cancels import OrderCancels
 from okx_async._flatten.order_roles import MAY_OPEN, role_of, stands_at
 from okx_async._flatten.report import FLAT_STATES, FlattenReport, FlattenRow, FlattenState
@@ -69,7 +69,8 @@ class FlattenRun:
         self._extra_readings = 0
         self._read_by = inf
         """Until when the extra readings may go on: all of them share the time of the last reading."""
-        self._orders: tuple[OpenOrder, ...] | None = None
+        self._orders = Listed([], ["not asked for"])
+        """The orders that are still pending, as far as they could be read."""
         self._first: Reading | None = None
         self._last: Reading | None = None
         """The last reading, None while legs have work to do."""
@@ -304,7 +305,8 @@ class FlattenRun:
         failure = self._engine.reader.failure if last is None else None
         unread = () if failure is None else (f"positions could not be read at the end: {failure}",)
         left = self._orders_left(rows)
-        report = FlattenReport(flat=flat, rows=tuple(rows), open_orders=left, seconds=now - self._begun, notes=unread)
+        whole, some = (None, left) if self._orders.unread else (left, ())
+        report = FlattenReport(flat, tuple(rows), whole, now - self._begun, notes=unread, orders_read=some)
         cancels = self._cancels
         if cancels is None:
             return report
@@ -321,22 +323,21 @@ class FlattenRun:
         held = () if self._last is None else self._last.positions
         left = [
             order
-            for order in self._orders or ()
+            for order in self._orders.orders
             if role_of(order, held) in MAY_OPEN and (not order.inst_id or self._order_wanted(order))
         ]
         return [f"orders that may open a position are still pending: {len(left)}"] if left else []
 
-    def _orders_left(self, rows: Sequence[FlattenRow]) -> tuple[OpenOrder, ...] | None:
+    def _orders_left(self, rows: Sequence[FlattenRow]) -> tuple[OpenOrder, ...]:
         """Return the pending orders on the instruments of the filter and of the rows; of all, if there are neither.
 
         Where orders were to be cancelled, all that are in the filter and stay.
         """
-        orders, inst_ids = self._orders, {"", *(row.position.inst_id for row in rows), *(self._named or ())}
+        orders, inst_ids = self._orders.orders, {"", *(row.position.inst_id for row in rows), *(self._named or ())}
         by_where = self._where is not None and self._arguments.cancel_orders == "entries"
         everywhere = not rows or (self._cancels is not None and not by_where)
-        if orders is None or (self._named is None and everywhere):
-            return orders
-        return tuple(order for order in orders if order.inst_id in inst_ids)
+        everywhere = everywhere and self._named is None
+        return tuple(order for order in orders if everywhere or order.inst_id in inst_ids)
 
 
 def _identity(position: Position) -> tuple[object, ...]:

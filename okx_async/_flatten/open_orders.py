@@ -39,12 +39,9 @@ class Listed(NamedTuple):
     """Why a list could not be read in full, a text for each such list."""
 
 
-async def open_orders(
-    calls: Caller, inst_ids: Collection[str] | None, priority: Priority, by: float
-) -> tuple[OpenOrder, ...] | None:
-    """Return the pending orders, or None if not all could be read in time; the arguments are those of `read_lists`."""
-    listed = await read_lists(calls, ORDER_LISTS, inst_ids, priority, by)
-    return None if listed.unread else tuple(listed.orders)
+async def open_orders(calls: Caller, inst_ids: Collection[str] | None, priority: Priority, by: float) -> Listed:
+    """Return the pending orders of all lists; the arguments are those of `read_lists`."""
+    return await read_lists(calls, ORDER_LISTS, inst_ids, priority, by)
 
 
 async def read_lists(

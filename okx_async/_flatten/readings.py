@@ -50,8 +50,8 @@ class PositionReader:
         self._by_name = True
         """Whether readings may name the instruments that tasks wait for."""
         self._on_reading = on_reading
-        self._waiters: dict[object, str | None] = {}
-        """The instrument that each waiting task needs, None for all in the filter."""
+        self._waiters: dict[object, tuple[str | None, float]] = {}
+        """The instrument that each waiting task needs, None for all in the filter, and until when it waits."""
         self._task: asyncio.Task[bool] | None = None
         self._begun = -inf
         """When the last reading was begun."""
@@ -88,7 +88,7 @@ class PositionReader:
         """
         loop = asyncio.get_running_loop()
         waiter = object()
-        self._waiters[waiter] = inst_id
+        self._waiters[waiter] = inst_id, by
         try:
             while not self._has_reading(moment, inst_id):
                 left = by - loop.time()
@@ -147,6 +147,7 @@ class PositionReader:
                     async with asyncio.timeout(CLOSE_WAIT):
                         await self._wire_idle.wait()
             inst_ids = self._scope()
+            by = self._until(by)
             reading = await self._ask(inst_ids, max(0.0, by - loop.time()), once=True)
         except OkxError as failure:
             self.failure = failure
@@ -162,9 +163,13 @@ class PositionReader:
         self._on_reading(reading)
         return True
 
+    def _until(self, by: float) -> float:
+        """Return until when to read, for a reading that was begun for a task that waits until `by`."""
+        return by
+
     def _scope(self) -> Sequence[str] | None:
         """Return the instruments to ask for: those that tasks wait for if they are few, else all in the filter."""
-        inst_ids = set(self._waiters.values())
+        inst_ids = {inst_id for inst_id, _ in self._waiters.values()}
         named = sorted(inst_id for inst_id in inst_ids if inst_id is not None)
         if self._by_name and self._filter is None and 0 < len(inst_ids) == len(named) and _may_name(named):
             return named

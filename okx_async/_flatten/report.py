@@ -89,6 +89,8 @@ class FlattenReport(Record):
     """With ``cancel_orders``: the positions in the filter that only the second look found."""
     notes: tuple[str, ...] = ()
     """What could not be done, in words."""
+    orders_read: tuple[OpenOrder, ...] = ()
+    """Where ``open_orders`` is None: the orders of them that could be read. There may be more."""
 
     def __bool__(self) -> bool:
         return self.flat

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import ssl
+from asyncio import IncompleteReadError
 from http import HTTPStatus
 from typing import Final
 
@@ -34,6 +35,7 @@ _BARRED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStat
 _HANGS_UP: Final = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
 _PROXY_STEP: Final = "check its scheme and port, and that it is an HTTP proxy and no SOCKS proxy"
 PROXY_HUNG_UP: Final = f"the proxy hung up before there was a connection to the exchange: {_PROXY_STEP}"
+_SOCKS_STEP: Final = "check its scheme and port, and that it is a SOCKS proxy and no HTTP proxy"
 _LOGIN_WANTED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 
 
@@ -61,6 +63,8 @@ def untunnelled(exc: BaseException) -> str:
             return ""  # they say so themselves
         case aiohttp.ServerDisconnectedError():
             return PROXY_HUNG_UP
+        case IncompleteReadError():  # of the packages that speak SOCKS; aiohttp itself raises none
+            return f"the SOCKS proxy hung up before there was a connection to the exchange: {_SOCKS_STEP}"
         case aiohttp.ClientOSError() if exc.errno in _HANGS_UP:
             return PROXY_HUNG_UP
         case aiohttp.ClientResponseError():  # to CONNECT; of an answer that can be read it is a ClientHttpProxyError
@@ -98,18 +102,29 @@ def _own(exc: BaseException) -> str:
             return f"{type(exc).__name__}: the URL of the session's proxy cannot be used"
         case UnreadableBodyError():
             return str(exc)
-        case _ if _socks_login(exc):
-            step = "put the right user name and password into the proxy's URL"
-            return f"the SOCKS proxy refuses the login ({hide_logins(str(exc))}): {step}"
         case _:
-            return _remedy(exc)
+            return _socks(exc) or _remedy(exc)
 
 
 def _socks_login(exc: BaseException) -> bool:
     """Return whether a SOCKS proxy wants another login, by the words of the packages that speak to it."""
+    return _of_socks(exc) and "authentication" in str(exc).lower()
+
+
+def _socks(exc: BaseException) -> str:
+    """Return what is wrong with a SOCKS proxy, "" if its own words say it, and for any other error."""
+    if _socks_login(exc):
+        step = "put the right user name and password into the proxy's URL"
+        return f"the SOCKS proxy refuses the login ({hide_logins(str(exc))}): {step}"
+    if _of_socks(exc) and "socks version" in str(exc).lower():
+        return f"the proxy does not answer as a SOCKS proxy does: {_SOCKS_STEP}"
+    return ""
+
+
+def _of_socks(exc: BaseException) -> bool:
+    """Return whether it is an error of the packages that speak to SOCKS proxies, about what the proxy said."""
     kind = type(exc)
-    theirs = kind.__name__ == "ProxyError" and kind.__module__.startswith(("aiohttp_socks", "python_socks"))
-    return theirs and "authentication" in str(exc).lower()
+    return kind.__name__ == "ProxyError" and kind.__module__.startswith(("aiohttp_socks", "python_socks"))
 
 
 def _proxy(exc: aiohttp.ClientHttpProxyError) -> str:

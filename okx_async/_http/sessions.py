@@ -6,7 +6,7 @@ import aiohttp
 
 from okx_async._errors import InvalidRequestError
 
-# Headers that a session must not add to a signed request.
+# Headers that a session must not add to a signed request; one asks for a part of an answer, or for none.
 _OURS: Final = frozenset(
     {
         "accept-encoding",
@@ -15,7 +15,14 @@ _OURS: Final = frozenset(
         "content-length",
         "content-type",
         "expect",
+        "exptime",
         "host",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
+        "range",
         "transfer-encoding",
         "x-simulated-trading",
     }

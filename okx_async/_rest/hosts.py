@@ -27,6 +27,9 @@ REGIONS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+# OKX's own domains: where its first one is blocked, users take the others (observed), and okex.com is its former one.
+_DOMAINS: Final = frozenset({"okx.com", "okx.ac", "okx.cab", "okex.com"})
+
 
 def region_url(region: str) -> str:
     """Return the REST base of an account's home; InvalidRequestError names the homes there are."""
@@ -59,7 +62,7 @@ def environment(base_url: str | None, *, demo: bool, region: str = "global", cou
         return counts_as
     url = URL(region_url(region) if base_url is None else base_url)
     host = (url.host_subcomponent or "").removesuffix(".")
-    if host == "okx.com" or host.endswith(".okx.com"):
+    if ".".join(host.split(".")[-2:]) in _DOMAINS:
         return "demo" if demo else "live"
     if _is_loopback(host.strip("[]")):
         host = "127.0.0.1"  # one exchange, whichever of its names is used

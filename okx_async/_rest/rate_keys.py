@@ -100,7 +100,7 @@ def _scope(inst_id: str) -> str:
     match = INST_ID.fullmatch(inst_id)
     if match is None:
         raise _bad_inst_id(inst_id)
-    return match["family"] or inst_id
+    return match["family"] or match[0]  # a plain text, also of a member of an enum: the cache gives it to others too
 
 
 def _listed_scope(inst_id: ListedText) -> str:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
 from okx_async._models import ClosePosition, MgnMode, Outcome, PosSide
-from okx_async._rest.codes import base_code
+from okx_async._rest.codes import LIFTED_BY_AUTO_CXL, base_code
 from okx_async._rest.hosts import REGIONS
 from okx_async._words import ListedText
 
@@ -98,18 +98,39 @@ _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
         "tag": r"\btag\b",
     }.items()
 }
+_TAKEN_ID: Final = ("50071", "51016")
 _LISTED: Final = "as positions lists it"
 BY_HAND: Final = f"check the parameters against the position {_LISTED}"
 
 
+def _named(words: str) -> list[str]:
+    """Return the parameters that the exchange's words name, in their order."""
+    found = [(match.start(), name) for name, each in _NAMES.items() if (match := each.search(words))]
+    return [name for _, name in sorted(found)]
+
+
+def refused_for_its_own(code: str, words: str, refused: ClosePosition, other: ClosePosition) -> bool:
+    """Return whether a close was refused for what another close of the same position does not have.
+
+    Args:
+        code: The code of the refusal, by which nothing was executed.
+        words: The exchange's words.
+        refused: The close that was refused.
+        other: The close that was not sent.
+    """
+    base = base_code(code)
+    if base in LIFTED_BY_AUTO_CXL:
+        return other.auto_cxl and not refused.auto_cxl
+    about = ["cl_ord_id"] if base in _TAKEN_ID else _named(words) if CODE_STEPS.get(base) in _BY_NAME else ()
+    return any(getattr(refused, name) != getattr(other, name) for name in about)
+
+
 def _parameter(words: str, close: ClosePosition | None) -> str:
-    found = sorted((match.start(), name) for name, pattern in _NAMES.items() if (match := pattern.search(words)))
-    steps = [_ABOUT[name](close) for _, name in found]
-    return ", and ".join(steps) or BY_HAND
+    return ", and ".join(_ABOUT[name](close) for name in _named(words)) or BY_HAND
 
 
 def _missing(words: str, close: ClosePosition | None) -> str:
-    if any(pattern.search(words) for pattern in _NAMES.values()):
+    if _named(words):
         return _parameter(words, close)
     return "give what the message names: ccy= for a cross MARGIN position, pos_side= in long/short mode"
 
@@ -230,8 +251,7 @@ def _reduce_only(_words: str, close: ClosePosition | None) -> str:
 
 
 def _mode(words: str, close: ClosePosition | None) -> str:
-    named = any(pattern.search(words) for pattern in _NAMES.values())
-    return _parameter(words, close) if named else _MODE
+    return _parameter(words, close) if _named(words) else _MODE
 
 
 def _exists(_words: str, close: ClosePosition | None) -> str:
@@ -273,7 +293,7 @@ _BY_STEP: Final[tuple[tuple[str, _Step], ...]] = (
     ("50053", "pass demo=True, with an API key of demo trading"),
     ("50040", "send fewer requests at a time"),
     ("50061", "all orders of the account count together: place fewer at a time"),
-    ("50071 51016", _exists),
+    (" ".join(_TAKEN_ID), _exists),
     ("50101", "use demo=True with a demo key only, and a demo key with demo=True only"),
     ("50105", "check the passphrase: it was chosen when the API key was made"),
     ("50110", "add this machine's IP address to the API key's list"),
@@ -319,3 +339,4 @@ CODE_STEPS: Final[Mapping[str, _Step]] = MappingProxyType(
     {code: step for codes, step in _BY_STEP for code in codes.split()}
 )
 """The codes that have a step of their own, in place of their outcome's."""
+_BY_NAME: Final = (_missing, _parameter)

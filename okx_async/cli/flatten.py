@@ -276,5 +276,6 @@ def _record(report: FlattenReport, left_alone: Sequence[Position]) -> dict[str, 
         "cancel_codes": dict(report.cancel_codes),
         "appeared": [raw(position) for position in report.appeared],
         "notes": list(report.notes),
+        "orders_read": [dict(order.raw) for order in report.orders_read],
         "seconds": round(report.seconds, 6),
     }

@@ -201,7 +201,7 @@ class Consent:
         open_now = [row.after for row in report.rows if row.after is not None]
         return [
             order
-            for order in report.open_orders or ()
+            for order in report.open_orders or report.orders_read
             if self.options.holds_order(order) and role_of(order, open_now) in MAY_OPEN
         ]
 

@@ -108,7 +108,7 @@ def _report(page: Console, report: FlattenReport, left_alone: Sequence[Position]
             page, Text(), Text(nothing if report.flat else f"{nothing} at first, and positions could not be read again")
         )
     where = " on these instruments" if report.rows else ""
-    for text in (*_cancels(report), *_orders(report.open_orders, where)):
+    for text in (*_cancels(report), *_orders(report, where)):
         print_hanging(page, Text(" " * (len(text) - len(text.lstrip()))), plain(text.lstrip()))
     if report.flat and not left_alone:
         verdict = f"FLAT: the exchange itself lists none of them any more; {report.seconds:.2f} s"
@@ -153,7 +153,13 @@ def _sizes(row: FlattenRow) -> str:
     return f"{before} → {after}; {closes}, {row.seconds:.2f} s"
 
 
-def _orders(orders: Sequence[OpenOrder] | None, where: str) -> Iterator[str]:
+def _orders(report: FlattenReport, where: str) -> Iterator[str]:
+    orders = report.open_orders
+    if orders is None and report.orders_read:
+        count = len(report.orders_read)
+        yield f"Orders still pending there could not all be read: look at them. Of those that were: {count}"
+        yield from order_lines(report.orders_read)
+        return
     if orders is None:
         yield "Orders still pending there could not be read: look at them."
         return

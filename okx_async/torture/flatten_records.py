@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import ref
 
 from okx_async import (
     Attempt,
@@ -97,6 +98,8 @@ class FlattenRecord:
     """Seconds; of a confirmed close, `max_wait`."""
     patience: float = 0.0
     request: ClosePosition | None = None
+    lane: object = None
+    """The same for confirmed closes whose client has their positions read for all of them."""
     closes: dict[Address, list[CloseAttempt]] = field(default_factory=dict)
     taken_up: list[Mapping[str, Any]] = field(default_factory=list)
     """The positions that it took up, as it was told of them."""
@@ -162,6 +165,7 @@ class FlattenRecord:
     async def confirm(self, client: Client, request: ClosePosition, priority: Priority) -> None:
         """Close one position and have it confirmed; the ending is noted as for `flatten`."""
         self.request = request
+        self.lane = ref(client), priority
         ending: BaseException | None = None
         mark = CURRENT_CALL.set(self.name)
         try:

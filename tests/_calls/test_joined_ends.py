@@ -187,3 +187,59 @@ def test_who_flies_anew_after_its_time_sends_nothing(happen: Happen) -> None:
         assert len(world.closes()) == 1
 
     happen(story)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "first", "other"),
+    [
+        ("51115", "", {}, {"auto_cxl": True}),
+        ("51112", "", {}, {"auto_cxl": True}),  # the order of which it holds: no PendingOrdersError
+        ("51205", "", {}, {"auto_cxl": True}),
+        ("51016", "", {"cl_ord_id": "taken"}, {}),
+        ("50071", "", {"cl_ord_id": "taken"}, {"cl_ord_id": "free"}),
+        ("51000", "Parameter clOrdId error", {"cl_ord_id": "taken"}, {}),
+        ("51000", "Parameter tag error", {"tag": "odd"}, {"tag": "plain"}),
+        ("50014", "Parameter posSide can not be empty", {}, {"pos_side": "net"}),
+    ],
+)
+@pytest.mark.parametrize("confirm", [False, True])
+def test_what_was_refused_for_anothers_words_is_sent_with_ones_own(
+    happen: Happen, code: str, words: str, first: dict[str, Any], other: dict[str, Any], *, confirm: bool
+) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code=code, message=words, inst_id=BTC, delay=0.5, times=1)
+        refused = close(client, **first)
+        joined = close(client, confirm=confirm, **other)
+        with pytest.raises(okx.RejectedError) as caught:
+            await refused
+        assert caught.value.code == code
+        assert (await joined).flat is confirm
+        assert [row.executed for row in world.closes()] == [False, True]
+
+    happen(story)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "first", "other"),
+    [
+        ("51112", "", {"auto_cxl": True}, {}),  # with less, it would be refused all the more
+        ("51016", "", {"cl_ord_id": "one", "tag": "a"}, {"cl_ord_id": "one", "tag": "b"}),
+        ("51000", "Parameter mgnMode error", {"tag": "a"}, {"tag": "b"}),
+        ("51000", "", {"tag": "a"}, {"tag": "b"}),
+        ("51023", "about the tag", {"tag": "a"}, {"tag": "b"}),
+    ],
+)
+def test_what_was_refused_for_other_reasons_is_sent_once(
+    happen: Happen, code: str, words: str, first: dict[str, Any], other: dict[str, Any]
+) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(code=code, message=words, inst_id=BTC, delay=0.5, times=None)
+        calls = [close(client, **first), close(client, **other)]
+        told = await asyncio.gather(*calls, return_exceptions=True)
+        alone = 4 if first.get("auto_cxl") else 1  # its own repeats
+        assert [getattr(error, "code", "") for error in told] == [code, code]
+        assert len(world.closes()) == alone
+
+    happen(story)

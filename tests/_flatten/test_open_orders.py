@@ -38,7 +38,9 @@ class Lists:
 
 
 async def read(lists: Lists, inst_ids: list[str] | None = None, by: float = 10.0) -> tuple[Any, ...] | None:
-    return await open_orders(cast("Caller", lists), inst_ids, Priority.PANIC, asyncio.get_running_loop().time() + by)
+    by += asyncio.get_running_loop().time()
+    listed = await open_orders(cast("Caller", lists), inst_ids, Priority.PANIC, by)
+    return None if listed.unread else tuple(listed.orders)
 
 
 async def test_each_list_is_read_to_its_end() -> None:

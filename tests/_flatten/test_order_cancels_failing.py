@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import orjson
 import pytest
@@ -11,7 +11,8 @@ import okx_async as okx
 from tests._flatten.orders import entry, left, paths
 from tests.conftest import World
 
-BTC = "BTC-USDT-SWAP"
+BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
+ALGO = "/api/v5/trade/orders-algo-pending"
 BATCH = "/api/v5/trade/cancel-batch-orders"
 PENDING = "/api/v5/trade/orders-pending"
 Happen: TypeAlias = Callable[..., Any]
@@ -136,6 +137,23 @@ def test_a_list_that_is_refused_hides_no_other(happen: Happen) -> None:
     assert report.open_orders is None
     assert [order.ord_type for order in report.cancelled] == ["trigger"]
     assert any("trade/orders-pending" in note for note in report.notes)
+    assert not any("still pending" in note for note in report.notes)  # nothing is known of it
+
+
+@pytest.mark.parametrize("cancel", ["entries", None])
+def test_orders_of_other_lists_that_are_left_are_told(happen: Happen, cancel: Literal["entries"] | None) -> None:
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        world.exchange.open_position(BTC, 3)
+        for inst_id in (BTC, ETH):
+            world.exchange.add_pending_order(inst_id, side="buy", sz="1", reduce_only=False)
+        world.exchange.inject(path=BATCH, code="51400", times=None)  # "gone", and they are listed all the same
+        world.exchange.inject(path=ALGO, code="50030", times=None)
+        return await client.flatten(cancel_orders=cancel)
+
+    report = happen(story)
+    assert (report.flat, report.open_orders) == (True, None)
+    assert {order.inst_id for order in report.orders_read} == ({BTC, ETH} if cancel else {BTC})
+    assert ("orders that may open a position are still pending: 2" in report.notes) is (cancel is not None)
 
 
 def test_of_a_list_that_cannot_be_read_to_its_end_what_was_read_is_cancelled(happen: Happen) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import ssl
 from typing import Any, cast
 
@@ -198,6 +199,7 @@ def test_an_answer_that_ended_in_its_head_is_not_shown() -> None:
         ),
         (aiohttp.ClientOSError(104, "Connection reset by peer"), "the proxy hung up before"),
         (aiohttp.ClientOSError(None, "words of a SOCKS connector"), ""),
+        (asyncio.IncompleteReadError(b"", 2), "the SOCKS proxy hung up before there was a connection"),
         (
             aiohttp.ClientResponseError(INFO, (), message="Bad status line"),
             "the proxy's answer cannot be read: check its",

@@ -1,5 +1,6 @@
 import re
 import string
+from enum import Enum
 
 import pytest
 from hypothesis import given
@@ -134,3 +135,13 @@ def test_a_listed_id_is_its_own_key_or_its_familys(inst_id: str, scope: str) -> 
     check_inst_id(ListedText(inst_id))
     with pytest.raises(InvalidRequestError):
         rate_key("1", inst_id)
+
+
+@pytest.mark.parametrize("inst_id", ["ENUM-USDT-SWAP", "ENUM-USD-260327-60000-C"])
+def test_a_member_of_an_enum_is_its_text(inst_id: str) -> None:
+    class Instrument(str, Enum):  # noqa: UP042 - a StrEnum is written as its text anyway
+        IT = inst_id
+
+    for named in (Instrument.IT, inst_id):  # what the first caller gave is no one else's key
+        _, scope = rate_key("1", named)
+        assert (type(scope), f"{scope}") == (str, inst_id.partition("-260327")[0])

@@ -99,6 +99,25 @@ async def test_a_list_that_is_refused_is_never_called_empty(
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("as_json", [True, False])
+async def test_an_order_of_another_list_that_is_left_is_told(
+    *, as_json: bool, exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchange.open_position(BTC, -3)
+    entry(exchange, BTC)
+    exchange.inject(path=BATCH, code="51400", times=None)  # "gone", and it is listed all the same
+    exchange.inject(path="/api/v5/trade/orders-algo-pending", code="50030", times=None)
+    assert await run(exchange, as_json=as_json) is ExitCode.FAILED
+    out, err = capsys.readouterr()
+    if as_json:
+        record = json.loads(out)
+        assert (record["open_orders"], [order["instId"] for order in record["orders_read"]]) == (None, [BTC])
+    else:
+        assert f"could not all be read: look at them. Of those that were: 1\n  {BTC} net: limit buy" in out
+        assert "1 order that may open a position could not be cancelled" in err
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("as_json", [True, False])
 async def test_a_dry_run_shows_the_orders(
     *, as_json: bool, exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]
 ) -> None:

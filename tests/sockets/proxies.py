@@ -78,7 +78,10 @@ class Front:
 
 @dataclass
 class SocksProxy:
-    """A SOCKS5 proxy, or one that ends at some step: "methods" (none of them), "refused" (the host), "silent"."""
+    """A SOCKS5 proxy, or one that ends at some step: "methods" (none of them), "refused" (the host), "silent".
+
+    Or it "hangs up" at once, or speaks "HTTP".
+    """
 
     target: int | None = None
     ends: str = ""
@@ -93,6 +96,11 @@ class SocksProxy:
         await reader.readexactly(count)
         if self.ends == "silent":
             await reader.read()
+        if self.ends == "hangs up":
+            return
+        if self.ends == "HTTP":
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            return
         if self.ends == "methods":
             writer.write(b"\x05\xff")
             return

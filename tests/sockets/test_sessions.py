@@ -292,7 +292,8 @@ async def test_refused_when_the_client_is_made(clients: Clients) -> None:
     async with aiohttp.ClientSession(base_url="https://example.com/") as session:
         with pytest.raises(InvalidRequestError, match="base_url"):
             clients("http://127.0.0.1:1", session=session)
-    for name in ("OK-ACCESS-KEY", "ok-access-sign", "Content-Type", "x-simulated-trading", "Host", "Accept-Encoding"):
+    signed = ("OK-ACCESS-KEY", "ok-access-sign", "Content-Type", "x-simulated-trading", "Host", "Accept-Encoding")
+    for name in (*signed, "expTime", "Range", "If-None-Match", "If-Modified-Since"):
         async with aiohttp.ClientSession(headers={name: "x"}) as session:
             with pytest.raises(InvalidRequestError, match=f"default headers that belong to each request: {name}"):
                 clients("http://127.0.0.1:1", session=session)

@@ -21,6 +21,8 @@ from okx_async.simulator.virtual.transport import MemoryTransport
 
 _T = TypeVar("_T")
 
+_NO_TLS = "there is no TLS on this network"
+
 
 class VirtualLoop(JumpingLoop):
     """The event loop of a network; `clock()` is the exact time, `time()` the time of its timers.
@@ -60,7 +62,7 @@ class VirtualLoop(JumpingLoop):
     ) -> tuple[MemoryTransport, asyncio.Protocol]:
         """Connect a protocol to the server at `host` and `port`, or to the one that `sock` is connected to."""
         if options.get("ssl"):
-            raise NotImplementedError("there is no TLS on this network")
+            raise NotImplementedError(_NO_TLS)
         if sock is None:
             sock = socket.socket()
             try:
@@ -77,10 +79,21 @@ class VirtualLoop(JumpingLoop):
         return transport, protocol
 
     async def create_server(  # type: ignore[override]  # what a virtual loop can do of it
-        self, protocol_factory: Callable[[], asyncio.Protocol], host: str, port: int, **_options: Any
+        self,
+        protocol_factory: Callable[[], asyncio.Protocol],
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        sock: socket.socket | None = None,
+        **options: Any,
     ) -> Listener:
-        """Return a server on the network."""
-        return self._network.listen(protocol_factory, host, port)
+        """Return a server on the network, at `host` and `port`, or where `sock` is bound, which is closed."""
+        if options.get("ssl"):
+            raise NotImplementedError(_NO_TLS)
+        if sock is not None:
+            host, port = sock.getsockname()[:2]
+            sock.close()
+        return self._network.listen(protocol_factory, host or "127.0.0.1", port or 0)
 
     async def getaddrinfo(self, host: Any, port: Any, **_options: Any) -> list[Any]:
         """Look a name up on the network."""

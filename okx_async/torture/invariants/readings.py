@@ -46,15 +46,24 @@ class Reading:
 
 
 def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
-    """Return the readings of a flatten in order; no two overlap."""
+    """Return the readings of a flatten in order; no two overlap.
+
+    Confirmed closes of one client have theirs in common: those begun while this one was under way are its own, too.
+    """
     limiter = evidence.limiters[evidence.plan.seats[flatten.seat].limiter]
     found: list[Reading] = []
     times = [told.at for told in evidence.witness.answers]
+    calls = {flatten.name}
+    if flatten.lane is not None:
+        calls = {made.name for made in evidence.flattens.values() if made.lane == flatten.lane}
     mine = [
         wait
         for wait in limiter.waits
-        if wait.call == flatten.name and isinstance(wait.key, tuple) and wait.key[-1] == "account/positions"
+        if wait.call in calls and isinstance(wait.key, tuple) and wait.key[-1] == "account/positions"
     ]
+    if flatten.lane is not None:
+        until = inf if flatten.ended is None else flatten.ended
+        mine = [wait for wait in mine if flatten.at - TOLERANCE <= (wait.served or -inf) <= until]
     for begun, ended in _spans(mine):
         told = [
             one
@@ -69,6 +78,8 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
 
 def _asks(told: PositionsAnswer, flatten: FlattenRecord) -> bool:
     """Whether a flatten asks such a question: for its instruments, or for some of those it has found."""
+    if flatten.lane is not None and flatten.request is not None:
+        return told.covers(flatten.request.inst_id)
     if flatten.scope.inst_ids is not None:
         return told.inst_ids == frozenset(flatten.scope.inst_ids)
     return told.inst_ids is None or told.inst_ids <= {record["instId"] for record in flatten.taken_up}

@@ -83,10 +83,36 @@ def test_what_takes_real_time_is_refused() -> None:
     async def main(loop: VirtualLoop) -> None:
         with pytest.raises(NotImplementedError, match="TLS"):
             await loop.create_connection(asyncio.Protocol, "127.0.0.1", 443, ssl=True)
+        with pytest.raises(NotImplementedError, match="TLS"):
+            await loop.create_server(asyncio.Protocol, "127.0.0.1", 443, ssl=True)
         with pytest.raises(NotImplementedError, match="threads"):
             await asyncio.to_thread(time.sleep, 0)
         with pytest.raises(NotImplementedError, match="no signals in virtual time \\(signal 15\\)"):
             loop.add_signal_handler(15, print)
+
+    run(main, VirtualLoop(Network()))
+
+
+def test_a_server_listens_where_its_socket_is_bound() -> None:
+    """As the servers of aiohttp's and pytest-aiohttp's test tools do."""
+
+    def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"here")
+        writer.close()
+
+    async def main(_: VirtualLoop) -> None:
+        sock = socket.create_server(("127.0.0.1", 0))
+        host, port = sock.getsockname()
+        server = await asyncio.start_server(greet, sock=sock)
+        assert sock.fileno() < 0
+        assert server.sockets[0].getsockname() == (host, port)
+        reader, writer = await asyncio.open_connection(host, port)
+        assert await reader.read() == b"here"
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        (other,) = (await asyncio.start_server(lambda *_: None)).sockets
+        assert other.getsockname()[0] == "127.0.0.1"
 
     run(main, VirtualLoop(Network()))
 

@@ -90,3 +90,20 @@ def test_another_position_is_another_one_only_if_it_is_not_older(run_for_it: Run
     assert superseded({listed_position(run_for_it.record(pos="-3"))}, mine)
     assert not any(superseded({listed}, mine) for listed in (mine, older, None))
     assert not superseded({newer, None}, mine)
+
+
+def test_confirmed_closes_of_one_lane_have_their_readings_in_common(run_for_it: RunForIt) -> None:
+    mine = run_for_it.flatten
+    mine.request, mine.lane, mine.ended = okx.ClosePosition("F0-USDT-SWAP", "cross"), "a lane", mine.at + 1.0
+    for at in (0.2, 0.4, 0.6, 1.2):
+        run_for_it.read(at, run_for_it.record())
+    for wait, call in zip(run_for_it.waits, ("of it", "of another lane", mine.name, "of it"), strict=True):
+        wait.call = call
+    run_for_it.evidence.flattens["of it"] = replace(mine, name="of it")
+    run_for_it.evidence.flattens["of another lane"] = replace(mine, name="of another lane", lane="another")
+    assert [reading.begun for reading in readings_of(run_for_it.evidence, mine)] == [1000.2, 1000.6]
+    mine.at += 0.5  # what was begun before it does not count for it
+    assert [reading.begun for reading in readings_of(run_for_it.evidence, mine)] == [1000.6]
+    told = run_for_it.evidence.witness.answers
+    told[2] = replace(told[2], query="instId=F1-USDT-SWAP")
+    assert readings_of(run_for_it.evidence, mine) == []
