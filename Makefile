@@ -34,10 +34,11 @@ $(READY)-tests: $(READY)
 demo: $(READY)
 	$(BIN)/okx-async demo
 
-# Ten at a time on two cores, since many tests wait; each collects a tenth, since collecting all takes 5 s (worksteal
-# would let each collect all). asyncio's debug mode costs a quarter more: `floor` has it.
+# Eight at a time on two cores, since many tests wait; more cost 3 CPU-s each. Each collects an eighth, since collecting
+# all takes 5 s (worksteal would let each collect all). asyncio's debug mode costs a quarter more: `floor` has it. aiohttp
+# would read all certificates of the system in each process, which no test needs.
 test: $(READY)-tests
-	$(COMPILED) $(BIN)/python -m pytest -n 10 --dist each --divide --max-worker-restart 0 -m "not long" \
+	$(COMPILED) SSL_CERT_FILE=/dev/null $(BIN)/python -m pytest -n 8 --dist each --divide --max-worker-restart 0 -m "not long" \
 		--hypothesis-profile small --ignore tests/benchmarks
 
 # The models and histories of `test` in larger worlds, and more draws of those of Hypothesis.

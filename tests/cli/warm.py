@@ -80,6 +80,8 @@ class Nursery:
                 [sys.executable, *options, "-c", code.format(number=theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                # aiohttp reads all certificates of the system when it is imported; commands get an environment anew.
+                env={**os.environ, "SSL_CERT_FILE": os.devnull},
             )
 
     def fork(self, args: list[str], env: Mapping[str, str], fds: list[int], **options: Any) -> int:
