@@ -34,6 +34,8 @@ from okx_async._limiter.registry import _Fork
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <sys/prctl.h>
 _LONGEST = 1 << 20
 COMMANDS = """
+import gc
+gc.disable()  # nothing of what is imported is garbage
 from tests.cli.warm import end_with, import_all, serve
 import_all()
 serve({number})
@@ -41,6 +43,8 @@ from okx_async.cli import main
 end_with(main)
 """
 PYTEST = """
+import gc
+gc.disable()
 import sys, pytest, aiohttp.web, okx_async.simulator
 from tests.cli.warm import end_with, serve
 serve({number})
@@ -194,6 +198,7 @@ def serve(number: int) -> None:
     """Fork for each request; returns in the children, as a new process would begin."""
     gc.collect()
     gc.freeze()  # else each child would look at all of it when it ends
+    gc.enable()
     line = socket.socket(fileno=number)
     while True:
         data, fds, _, _ = socket.recv_fds(line, _LONGEST, 4)
