@@ -25,7 +25,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-# All tests, compiled once, and what Hypothesis reads in all of them, by one of its tests: the ten processes of `test`
+# All tests, compiled once, and what Hypothesis reads in all of them, by one of its tests: the processes of `test`
 # would do it at the same time, each by itself.
 $(READY)-tests: $(READY)
 	-$(COMPILED) $(BIN)/python -m pytest -n 0 --quiet -k test_body_round_trips >/dev/null

@@ -100,7 +100,7 @@ def worth_telling(reports: list[pytest.TestReport]) -> list[pytest.TestReport]:
 def pytest_collection() -> Iterator[None]:
     """Keep the garbage collector from looking again and again through thousands of tests, which all stay.
 
-    And from looking for cycles after each 700 new objects: `no_leftovers` collects before each test and after it.
+    And from looking for cycles after each 700 new objects: conftest.py collects before each test and after it.
     """
     gc.disable()
     yield
