@@ -6,10 +6,11 @@ call, and ends the connection.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
 from importlib.resources import files
 from inspect import signature
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import redis.exceptions as problems
@@ -22,13 +23,20 @@ from okx_async._spellings import SEARCHED, forms_of, holds
 from okx_async.stores.redis_address import Address
 from okx_async.stores.transactions import BusyError, StoreError
 
-SCRIPT: Final = files("okx_async.stores").joinpath("shared_bucket.lua").read_text(encoding="utf-8")  # in a zip, too
+SCRIPT: Final = "".join(
+    files("okx_async.stores").joinpath(name).read_text(encoding="utf-8")  # in a zip, too
+    for name in ("shared_quick.lua", "shared_bucket.lua")
+)
 TIMEOUT: Final = 1.0
 """Seconds after which a server that is silent is out of reach."""
 # The library tells the server its name, by a command that a user may not be allowed; before 7.2 it has two names.
 _NAMES: Final = {"driver_info"} & set(signature(AbstractConnection).parameters) or {"lib_name", "lib_version"}
 _SHOWN: Final = 400
 """Characters of a server's words that are shown."""
+_AT_ONCE: Final = 8
+"""Calls that are one command, where the server is no part of a cluster: it does nothing else meanwhile."""
+_WRITTEN: Final = 2
+"""Commands of such calls that are written before they are sent: the server works on them meanwhile."""
 HIDDEN: Final = "(its words are not shown: they repeat the password)"
 PROXY: Final = "if this is a proxy that puts many clients on one connection: name the server itself"
 
@@ -66,6 +74,20 @@ def connection_to(address: Address) -> AbstractConnection:
     )
 
 
+def _together(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
+    """Yield the calls in groups whose messages are about the same kind of things, each about other things."""
+    group: list[Call] = []
+    names: set[str] = set()
+    for call in calls:
+        if group and (len(group) == most or len(call.keys) != len(group[0].keys) or call.keys[-1] in names):
+            yield group
+            group, names = [], set()
+        group.append(call)
+        names.add(call.keys[-1])
+    if group:
+        yield group
+
+
 class Link:
     """A connection, from its first command to its last; a new one is a new object.
 
@@ -96,6 +118,7 @@ class Link:
         for line in found.decode(errors="replace").splitlines():
             name, _, value = line.partition(":")
             self.info[name] = value
+        self._sharded = self.info.get("cluster_enabled") == "1"  # a command may name keys of one slot only
         self.run = self.info.get("run_id", "")
         """Names this incarnation of the server: a connection ends with it."""
         try:
@@ -108,45 +131,57 @@ class Link:
         """Close it."""
         self._connection.disconnect()  # type: ignore[no-untyped-call]
 
-    def script(self, calls: Sequence[Call]) -> list[list[Any]]:
-        """Carry the script out for each call, in one round trip, and return the replies.
+    def script(self, calls: Iterable[Call]) -> list[list[Any]]:
+        """Carry the script out for each call, in one round trip, and return the replies: status, server's time, more.
+
+        Args:
+            calls: What is asked; the server works on the first ones while the next are written.
 
         Raises:
             UnreachableError: Whether they were carried out is not known.
             StoreError: The server refused one.
         """
-        nonces = [f"{self._mark}{self._numbers + number}" for number in range(len(calls))]
-        self._numbers += len(calls)
-        replies = self.commands(
-            [
-                ("EVALSHA", self._sha, len(call.keys), *call.keys, nonce, call.message)
-                for call, nonce in zip(calls, nonces, strict=True)
-            ]
-        )
+        groups: list[list[Call]] = []
+        nonces: list[str] = []
+
+        def telling(number: int) -> tuple[Any, ...]:
+            names = [name for call in groups[number] for name in call.keys]
+            return len(names), *names, nonces[number], *(call.message for call in groups[number])
+
+        def first_told() -> Iterator[tuple[Any, ...]]:
+            for number, group in enumerate(_together(calls, 1 if self._sharded else _AT_ONCE)):
+                groups.append(group)
+                nonces.append(f"{self._mark}{self._numbers}")
+                self._numbers += 1
+                yield ("EVALSHA", self._sha, *telling(number))
+
+        replies = self.commands(first_told(), written=_WRITTEN)
         unknown = [number for number, reply in enumerate(replies) if isinstance(reply, problems.NoScriptError)]
         if unknown:  # a server that was flushed or restarted; EVAL makes it known
-            again = [
-                ("EVAL", self._script, len(calls[number].keys), *calls[number].keys, nonces[number], calls[number][1])
-                for number in unknown
-            ]
-            for number, reply in zip(unknown, self.commands(again), strict=True):
+            again = self.commands([("EVAL", self._script, *telling(number)) for number in unknown])
+            for number, reply in zip(unknown, again, strict=True):
                 replies[number] = reply
+        found: list[list[Any]] = []
         for reply, nonce in zip(replies, nonces, strict=True):
             if isinstance(reply, Exception):
                 raise self._failure(reply)
             if not isinstance(reply, list) or not reply or reply[0] != nonce.encode():
                 self.close()
                 raise UnreachableError(f"{self.label}: it gave the answer to another question")
+            found += reply[1:]
         self._answered = True
-        return replies
+        return found
 
-    def commands(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Send commands at once and return what each got, which may be an error of the server."""
-        connection = self._connection
+    def commands(self, commands: Iterable[tuple[Any, ...]], *, written: int = 64) -> list[Any]:
+        """Send commands at once, so many in a piece, and return what each got, which may be an error of the server."""
+        connection, waiting = self._connection, iter(commands)
         replies: list[Any] = []
+        sent = 0
         try:
-            connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
-            while len(replies) < len(commands):
+            while some := list(islice(waiting, written)):
+                connection.send_packed_command(connection.pack_commands(some))  # type: ignore[no-untyped-call]
+                sent += len(some)
+            while len(replies) < sent:
                 try:
                     replies.append(connection.read_response())
                 except problems.ResponseError as error:

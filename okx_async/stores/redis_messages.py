@@ -1,16 +1,16 @@
-"""What is said between an agent and the script `shared_bucket.lua`: times become whole microseconds of the server.
+"""What is said between an agent and the script of `shared_quick.lua`: times become whole microseconds of the server.
 
-Pure. A duration that holds something back is rounded up.
+Pure. A duration that holds something back is rounded up. Messages, and the records in replies, are packed as the script
+unpacks them: little-endian, without gaps, times as floats of 8 bytes, in which whole microseconds are exact.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
+from struct import Struct
 from typing import Any, Final, NamedTuple, TypeAlias
 from zlib import crc32
-
-import orjson
 
 from okx_async._quota import Quota
 from okx_async.stores.lease import SharedBucket, Terms, Token
@@ -23,6 +23,17 @@ TAGS: Final = 64
 Held: TypeAlias = dict[str, Token]
 NEVER: Final = -1
 """Stands for a time that is not there."""
+_WANTS: Final = {"hello": 0, "look": 1, "vouch": 2, "visit": 3}
+_KINDS: Final = {"settle": 0, "doubt": 1, "refund": 2, "block": 3, "refuse": 4}
+_MESSAGE: Final = Struct("<BBBHHHdddddddd")
+_SIZE: Final = Struct("<H")
+_NOTE: Final = Struct("<B24sdd")
+_HELD: Final = Struct("<24sddB")
+_ASK: Final = Struct("<24sdBBH")
+_SEEN: Final = Struct("<ddIIBB")
+_HEAD: Final = Struct("<4s7d6I")
+_TOKEN: Final = Struct("<24sIdd")
+_ANSWER: Final = Struct("<ddd")
 
 
 @lru_cache(maxsize=4096)
@@ -110,12 +121,43 @@ def write_epoch(what: str, frame: Frame, *, stepped: bool = False) -> bytes:
         frame: What is the same for each message of a turn.
         stepped: Whether the server's clock was found to be stepped.
     """
-    return orjson.dumps(_message(what, frame, int(stepped), (1, 1, 0, 0, (), (), ())))
+    return _begin(what, frame, _NO_QUOTA, stepped=stepped)
 
 
-def _message(what: str, frame: Frame, stepped: int, parts: tuple[Any, ...]) -> list[Any]:
-    """Return the parts of a message, in the order in which the script unpacks them."""
-    return [what, stepped, frame.run, frame.expected, *frame.terms, frame.holder, frame.not_after, *parts]
+_NO_QUOTA: Final = Quota(1, 1.0)
+
+
+def _begin(
+    what: str,
+    frame: Frame,
+    quota: Quota,
+    counts: tuple[int, int, int] = (0, 0, 0),
+    *,
+    stepped: bool = False,
+    serve: bool = False,
+) -> bytes:
+    """Return the beginning of a message, which is all of one without notes, tokens and asks."""
+    run, holder = frame.run.encode(), frame.holder.encode()
+    return b"".join(
+        (
+            _MESSAGE.pack(
+                _WANTS[what],
+                stepped,
+                serve,
+                *counts,
+                frame.expected,
+                *frame.terms,
+                frame.not_after,
+                quota.limit,
+                micro(quota.per),
+                quota.reserve,
+            ),
+            _SIZE.pack(len(run)),
+            run,
+            _SIZE.pack(len(holder)),
+            holder,
+        )
+    )
 
 
 def write_visit(visit: Visit, now: float, sent: float, frame: Frame) -> bytes:
@@ -127,34 +169,26 @@ def write_visit(visit: Visit, now: float, sent: float, frame: Frame) -> bytes:
         sent: When its asks were first sent.
         frame: What is the same for each visit of a turn.
     """
-    quota = visit.quota
-    return orjson.dumps(
-        _message(
-            "visit",
-            frame,
-            0,
-            (
-                quota.limit,
-                micro(quota.per),
-                quota.reserve,
-                int(visit.serve),
-                [(n.kind, n.token, _age(now, n.at), micro(n.seconds) if n.seconds else 0) for n in visit.notes],
-                [
-                    (ident, _age(now, token.at), micro(token.free_at - now), int(token.cooling))
-                    for ident, token in visit.held.items()
-                    if token.free_at > now
-                ],
-                [
-                    (ask.waiter, ask.token, int(ask.panic), _age(now, sent - ask.age), int(ask.stays))
-                    for ask in visit.asks
-                ],
-            ),
+    held = [(ident, token) for ident, token in visit.held.items() if token.free_at > now]
+    parts = [
+        _begin("visit", frame, visit.quota, (len(visit.notes), len(held), len(visit.asks)), serve=visit.serve),
+        *(_NOTE.pack(_KINDS[n.kind], n.token.encode(), _age(now, n.at), micro(n.seconds)) for n in visit.notes),
+        *(
+            _HELD.pack(ident.encode(), _age(now, token.at), micro(token.free_at - now), token.cooling)
+            for ident, token in held
+        ),
+    ]
+    for ask in visit.asks:
+        waiter = ask.waiter.encode()
+        parts += (
+            _ASK.pack(ask.token.encode(), _age(now, sent - ask.age), ask.panic, ask.stays, len(waiter)),
+            waiter,
         )
-    )
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=256)
-def _quota(limit: int, per: int, reserve: int) -> Quota:
+def _quota(limit: int, per: float, reserve: int) -> Quota:
     return Quota(limit, per / 1e6, reserve)
 
 
@@ -163,60 +197,106 @@ def _age(now: float, at: float) -> int:
     return max(0, int((now - at) * 1e6))
 
 
-def tokens_of(reply: list[Any]) -> tuple[list[tuple[bytes, int, int, int]], list[Any]]:
-    """Return the tokens that a reply of the script names, and what comes after them."""
-    end = 17 + 4 * reply[16]
-    tokens = zip(reply[17:end:4], reply[18:end:4], reply[19:end:4], reply[20:end:4], strict=True)
-    return list(tokens), reply[end:]
+class Record(NamedTuple):
+    """What a reply says of a bucket; times are microseconds of the server."""
+
+    opens: float
+    mine: int
+    """Where the asking holder's name begins among the names, from 1; 0: not there."""
+    agreed: bool
+    told: bool
+    answers: list[tuple[float, float, float]]
+    """When each token was taken or NEVER, when to ask again, and when it can be had at the earliest."""
+    per: float
+    blocked: float
+    refused: float
+    refusals: int
+    granted: int
+    limit: int
+    reserve: int
+    given_up: int
+    names: bytes
+    tokens: list[tuple[bytes, int, float, float, bool]]
+    """Id, where the name of its holder begins, taken at, back at, whether it cools."""
+
+    def holder_at(self, place: int) -> str:
+        """Return the name that begins there."""
+        return self.names[place - 1 : self.names.index(b"\0", place)].decode()
+
+
+def read_record(body: bytes) -> Record:
+    """Return what a reply says of a bucket, without its line."""
+    _, opens, mine, size, agreed, told = _SEEN.unpack_from(body)
+    head = _SEEN.size + size
+    _, _, _, per, blocked, refused, refusals, granted, limit, reserve, given_up, size, ended, _ = _HEAD.unpack_from(
+        body, head
+    )
+    names = head + _HEAD.size
+    cooled = names + size
+    out = cooled + ended * _TOKEN.size
+    return Record(
+        opens,
+        mine,
+        bool(agreed),
+        bool(told),
+        list(_ANSWER.iter_unpack(body[_SEEN.size : head])),
+        per,
+        blocked,
+        refused,
+        int(refusals),
+        int(granted),
+        limit,
+        reserve,
+        given_up,
+        body[names:cooled],
+        [(*token, True) for token in _TOKEN.iter_unpack(body[cooled:out])]
+        + [(*token, False) for token in _TOKEN.iter_unpack(body[out:])],
+    )
 
 
 def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> Seen:
     """Return what a reply of the script says.
 
     Args:
-        reply: All of it: nonce, "ok", server's time and so on.
+        reply: All of it: "ok", the server's time, since when its epoch is, and the bucket.
         received: When it arrived, by the process's clock. Times are counted from then, so none is too early.
         holder: The process.
         terms: What its tokens were taken on.
     """
-    _, _, now, since, _, opens, limit, per, reserve, agreed, told, blocked, refused, given_up, refusals, granted = (
-        reply[:16]
-    )
-    tokens, answers = tokens_of(reply)
+    now, since, record = reply[1], reply[2], read_record(reply[3])
 
-    def local(at: int) -> float:
+    def local(at: float) -> float:
         return received + (at - int(now)) / 1e6
 
     found: Held = {}
     out: Held = {}
-    for number, (ident, at, free_at, cooling) in enumerate(tokens):
-        back = received + (free_at - now) / 1e6
-        if ident:
-            name = ident.decode()
-            out[name] = found[name] = Token(holder, local(at), back, cooling == 1)
+    for number, (ident, name, at, free_at, cooling) in enumerate(record.tokens):
+        if name == record.mine:
+            own = ident.rstrip(b"\0").decode()
+            out[own] = found[own] = Token(holder, local(at), local(free_at), cooling)
         else:
-            found[f"?{number}"] = Token("", 0.0, back, cooling == 1)
+            found[f"?{number}"] = Token("", 0.0, local(free_at), cooling)
     bucket = SharedBucket(
-        _quota(limit, per, reserve),
+        _quota(record.limit, record.per, record.reserve),
         terms,
         found,
         {},
-        local(blocked) if blocked else 0.0,
-        None if refused == NEVER else local(refused),
-        given_up,
-        refusals,
-        granted,
+        local(record.blocked) if record.blocked else 0.0,
+        None if record.refused == NEVER else local(record.refused),
+        record.given_up,
+        record.refusals,
+        record.granted,
     )
     return Seen(
         since,
-        opens,
-        max(0.0, (opens - now) / 1e6),
-        bool(agreed),
-        bool(told),
+        int(record.opens),
+        max(0.0, (record.opens - now) / 1e6),
+        record.agreed,
+        record.told,
         bucket,
         out,
         [
             Answer(None if at == NEVER else local(at), local(again), local(earliest))
-            for at, again, earliest in zip(answers[::3], answers[1::3], answers[2::3], strict=True)
+            for at, again, earliest in record.answers
         ],
     )

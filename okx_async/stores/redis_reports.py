@@ -11,7 +11,7 @@ from okx_async.stores.lease import Place, SharedBucket, Terms, Token
 from okx_async.stores.records import UnreadableError, key_of
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import SCRIPT, Call, Link
-from okx_async.stores.redis_messages import NEVER, TAGS, Frame, epoch_name, terms_of, tokens_of, write_epoch
+from okx_async.stores.redis_messages import NEVER, TAGS, Frame, epoch_name, read_record, terms_of, write_epoch
 from okx_async.stores.redis_neighbours import doubts, names_in
 from okx_async.stores.redis_nodes import Nodes
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
@@ -44,7 +44,7 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
             epochs = [[epoch_name(prefix, tag)] for tag in nodes.tags(link)]
             if vouch:
                 _calls(link, "vouch", epochs)
-            for _, _, now, since, unknown, lease, grace, guard in _calls(link, "look", epochs):
+            for _, now, since, unknown, lease, grace, guard in _calls(link, "look", epochs):
                 age = max(age, (now - since) / 1e6)
                 if unknown != NEVER:
                     terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
@@ -65,9 +65,9 @@ def _calls(link: Link, what: str, keys: list[list[str]]) -> list[list[Any]]:
     message = write_epoch(what, Frame(link.run, NEVER, terms_of(_NOBODYS)))
     replies = link.script([Call(names, message) for names in keys]) if keys else []
     for names, reply in zip(keys, replies, strict=True):
-        if reply[1] not in {b"ok", b"nothing"}:
-            raise StoreError(f"{link.label}: what stands at {names[-1]} cannot be read ({reply[1].decode()})")
-    return [reply for reply in replies if reply[1] == b"ok"]
+        if reply[0] not in {b"ok", b"nothing"}:
+            raise StoreError(f"{link.label}: what stands at {names[-1]} cannot be read ({reply[0].decode()})")
+    return [reply for reply in replies if reply[0] == b"ok"]
 
 
 def _keys(link: Link, prefix: str, names: set[str]) -> list[KeyReport]:
@@ -79,19 +79,18 @@ def _keys(link: Link, prefix: str, names: set[str]) -> list[KeyReport]:
 
 
 def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
-    now, limit, per, reserve, blocked, refused, given_up = (reply[n] for n in (2, 6, 7, 8, 11, 12, 13))
-    tokens, waiting = tokens_of(reply)
+    now, record, waiting = reply[1], read_record(reply[3]), reply[4:]
     bucket = SharedBucket(
-        Quota(limit, per / 1e6, reserve),
+        Quota(record.limit, record.per / 1e6, record.reserve),
         Terms(),
         {
-            str(n): Token(holder.decode(), at / 1e6, free_at / 1e6, bool(cooling))
-            for n, (holder, at, free_at, cooling) in enumerate(tokens)
+            str(n): Token(record.holder_at(name), at / 1e6, free_at / 1e6, cooling)
+            for n, (_, name, at, free_at, cooling) in enumerate(record.tokens)
         },
         {str(n): Place(holder.decode(), False, 0.0, now / 1e6) for n, holder in enumerate(waiting)},  # noqa: FBT003
-        blocked / 1e6,
-        None if refused == NEVER else refused / 1e6,
-        given_up,
+        record.blocked / 1e6,
+        None if record.refused == NEVER else record.refused / 1e6,
+        record.given_up,
     )
     return report_key(key, bucket, now / 1e6)
 

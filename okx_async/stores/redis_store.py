@@ -115,7 +115,7 @@ class RedisStore:
         replies = self._asked([tag_of(visit.key) for visit in visits], call, holder)
         received = self._clock()
         for visit, reply in zip(visits, replies, strict=True):
-            self.eras[tag_of(visit.key)] = reply[3]
+            self.eras[tag_of(visit.key)] = reply[2]
         return [read_seen(reply, received, holder, self.terms) for reply in replies]
 
     def doubts(self) -> list[str]:
@@ -136,7 +136,7 @@ class RedisStore:
             return Call((epoch_name(self.prefix, tags[number]),), write_epoch(what, frame, stepped=stepped))
 
         for tag, reply in zip(tags, self._asked(tags, call), strict=True):
-            self.eras[tag] = reply[3]
+            self.eras[tag] = reply[2]
 
     def _asked(self, tags: Sequence[int], call: Ask, holder: str = "") -> list[list[Any]]:
         """Return the replies of calls, each to the server of its tag."""
@@ -174,12 +174,12 @@ class RedisStore:
         for attempt in range(LATE_TRIES + 1):
             sent = self._clock()
             frame = self._frame(link, sent, holder)
-            replies = link.script([call(number, frame, sent) for number in numbers])
+            replies = link.script(call(number, frame, sent) for number in numbers)
             way = self._clock() - sent
-            late = [reply for reply in replies if reply[1] == b"late"]
+            late = [reply for reply in replies if reply[0] == b"late"]
             if not late:
                 break
-            ahead = (max(reply[2] for reply in late) - self._until(link, sent)) / 1e6
+            ahead = (max(reply[1] for reply in late) - self._until(link, sent)) / 1e6
             if ahead > way + self._slack or attempt >= LATE_TRIES - 1:
                 logger.warning(
                     "%s: its clock was set forward by %.3f s, or the way to it has become so much longer: nothing is "
@@ -192,19 +192,19 @@ class RedisStore:
         else:
             raise UnreachableError(f"{link.label}: its clock was stepped")
         for reply in replies:
-            if reply[1] != b"ok":
+            if reply[0] != b"ok":
                 raise self._refused(reply)
-        self._seen[link.run] = replies[-1][2], sent
+        self._seen[link.run] = replies[-1][1], sent
         return replies
 
     def _refused(self, reply: list[Any]) -> Exception:
-        match reply[1]:
+        match reply[0]:
             case b"terms":
                 names = ("lease", "doubt_grace", "guard")
                 mine = (self.terms.lease, self.terms.doubt_grace, self.terms.guard)
                 differing = [
                     f"{name}={here:g} here, {there / 1e6:g} there"
-                    for name, here, there in zip(names, mine, reply[3:6], strict=True)
+                    for name, here, there in zip(names, mine, reply[2:5], strict=True)
                     if micro(here) != there
                 ]
                 return InvalidRequestError(
@@ -213,7 +213,7 @@ class RedisStore:
                 )
             case b"newer":
                 return InvalidRequestError(
-                    f"{self.path}: the limits are kept by a newer version of this library: format {reply[3]}"
+                    f"{self.path}: the limits are kept by a newer version of this library: format {reply[2]}"
                 )
             case _:
                 return StoreError(f"{self.path}: what stands under {self.prefix}: is of another program, or damaged")

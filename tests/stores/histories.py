@@ -22,7 +22,8 @@ from okx_async.stores.waiters import Note
 TERMS = Terms(lease=2.0004, doubt_grace=1.0, guard=0.0030005)
 QUOTAS = (Quota(3, 2.0001), Quota(3, 2.0001, 1), Quota(2, 2.0001), Quota(3, 2.5002, 1))
 CLOCK = "redis.call('TIME')"
-SET_CLOCK = SCRIPT.replace(CLOCK, "{0, expected}").replace("now > expected", "false")
+SET_CLOCK = SCRIPT.replace(CLOCK, "{0, (select(7, struct.unpack('<BBBHHHd', ARGV[2])))}")
+SET_CLOCK = SET_CLOCK.replace("now > expected", "false")
 """The script, with the time that the message expects."""
 TOLERANCE = 1e-5
 KEY = ("history",)
@@ -150,7 +151,7 @@ class World:
         [reply] = self.link.script(
             [Call([f"{self.name}:epoch", f"{self.name}:bucket"], write_visit(visit, now, now, frame))]
         )
-        assert reply[1] == b"ok"
+        assert reply[0] == b"ok", reply
         return read_seen(reply, now, holder, TERMS)
 
     def rule(self, visit: Visit, holder: str, not_after: float) -> tuple[SharedBucket, Any, float, bool, bool]:

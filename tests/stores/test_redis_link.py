@@ -1,15 +1,17 @@
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
-from okx_async import InvalidRequestError
+from okx_async import InvalidRequestError, Quota
 from okx_async.stores.lease import Terms
+from okx_async.stores.line import Ask
 from okx_async.stores.redis_address import read_address
-from okx_async.stores.redis_link import Call, EndedError, Link, UnreachableError
-from okx_async.stores.redis_messages import NEVER, Frame, terms_of, write_epoch
+from okx_async.stores.redis_link import Call, EndedError, Link, UnreachableError, _together
+from okx_async.stores.redis_messages import NEVER, Frame, Visit, read_seen, terms_of, write_epoch, write_visit
 from okx_async.stores.transactions import StoreError
 from tests.stores.proxies import Multiplexer, Proxy
 from tests.stores.servers import Server, free_port
@@ -26,22 +28,70 @@ def link(redis_server: Server) -> Iterator[Link]:
     made.close()
 
 
-def test_all_calls_of_a_turn_are_answered_in_order(link: Link) -> None:
-    replies = link.script([hello(link) for _ in range(3)])
-    assert [reply[1] for reply in replies] == [b"ok"] * 3
-    assert len({reply[0] for reply in replies}) == 3
+def ask(link: Link, name: str) -> Call:
+    frame = Frame(link.run, NEVER, terms_of(Terms()), "me", 10**17)
+    visit = Visit((name,), Quota(20, 2.0), asks=[Ask(name, name)], serve=True)
+    return Call(["{link}:epoch", f"{{link}}:{name}"], write_visit(visit, 0.0, 0.0, frame))
+
+
+def answers(link: Link, calls: list[Call]) -> list[tuple[str, set[str]]]:
+    """Return the status of each reply, and the tokens that the sender has there."""
+    return [
+        (reply[0].decode(), set(read_seen(reply, 0.0, "me", Terms()).out) if len(call.keys) == 2 else set())
+        for call, reply in zip(calls, link.script(iter(calls)), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("sharded", ["0", "1"])
+def test_all_calls_of_a_turn_are_answered_in_order(
+    redis_server: Server, monkeypatch: pytest.MonkeyPatch, sharded: str
+) -> None:
+    told: list[int] = []
+    link = Link(read_address(redis_server.url))
+    link.script([Call(["{link}:epoch"], write_epoch("vouch", Frame(link.run, NEVER, terms_of(Terms()))))])
+    link.commands([("DEL", *(f"{{link}}:{n}" for n in range(20)))])
+    link._sharded = sharded == "1"
+    names = [f"{n}" for n in range(20)]
+    calls = [ask(link, name) for name in names]
+    calls[3:3] = [hello(link), hello(link)]
+    calls.append(ask(link, "0"))
+    real = link.commands
+
+    def counting(commands: Iterable[tuple[Any, ...]], *, written: int) -> list[Any]:
+        commands = list(commands)
+        told.extend(len(command) - 5 for command in commands)
+        return real(commands, written=written)
+
+    monkeypatch.setattr(link, "commands", counting)
+    expected = [("ok", {name}) for name in [*names, "0"]]
+    expected[3:3] = [("ok", set()), ("ok", set())]
+    assert answers(link, calls) == expected
+    assert max(told) == (2 if sharded == "1" else 2 + 3 * 7)  # a call is two keys and a message
+    link.close()
+
+
+def test_no_two_calls_of_one_command_are_about_the_same_bucket() -> None:
+    calls = [Call(["e", name], b"") for name in "abcab"] + [Call(["e"], b"")] * 2 + [Call(["e", "d"], b"")]
+    assert [[call.keys[-1] for call in group] for group in _together(calls, 4)] == [
+        ["a", "b", "c"],
+        ["a", "b"],
+        ["e"],
+        ["e"],
+        ["d"],
+    ]
+    assert [len(group) for group in _together(calls[:3], 2)] == [2, 1]
 
 
 def test_a_server_that_forgot_the_script_is_told_it_again(link: Link) -> None:
     link.script([hello(link)])
     link.commands([("SCRIPT", "FLUSH")])
-    assert [reply[1] for reply in link.script([hello(link), hello(link)])] == [b"ok"] * 2
+    assert [reply[0] for reply in link.script([hello(link), hello(link)])] == [b"ok"] * 2
 
 
 def test_a_call_that_the_server_refuses_is_no_matter_of_the_connection(link: Link) -> None:
     with pytest.raises(StoreError, match=r"redis://127\.0\.0\.1"):
-        link.script([Call(["{link}:epoch"], b"no json")])
-    assert link.script([hello(link)])[0][1] == b"ok"
+        link.script([Call(["{link}:epoch"], b"no message")])
+    assert link.script([hello(link)])[0][0] == b"ok"
 
 
 def test_an_answer_to_another_question_ends_the_connection(redis_server: Server) -> None:

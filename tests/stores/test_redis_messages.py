@@ -1,4 +1,5 @@
-import orjson
+from struct import pack, unpack_from
+
 import pytest
 
 from okx_async import Quota
@@ -43,19 +44,25 @@ def test_ages_count_until_the_moment_of_the_message() -> None:
         held={"a": Token("me", 8.0, 12.0), "gone": Token("me", 1.0, 10.0)},
     )
     frame = Frame("r", NEVER, terms_of(Terms()), "me", 7)
-    what, _, run, *_, notes, adopted, asks = orjson.loads(write_visit(visit, 10.0, 9.75, frame))
-    assert (what, run) == ("visit", "r")
-    assert notes == [["settle", "t", 500_000, 0], ["settle", "t", 0, 0]]
-    assert asks == [["w", "u", 1, 250_000, 1]]
-    assert adopted == [["a", 2_000_000, 2_000_000, 0]]
+    message = write_visit(visit, 10.0, 9.75, frame)
+    what, _, serve, notes, held, asks, expected, *terms, not_after, limit, per, reserve = unpack_from(
+        "<BBBHHHdddddddd", message
+    )
+    assert (what, serve, notes, held, asks) == (3, 0, 2, 1, 1)
+    assert (expected, terms, not_after) == (-1, [8_000_000, 5_000_000, 3_000], 7)
+    assert (limit, per, reserve) == (3, 2_000_000, 0)
+    head = b"\1\0r\2\0me"
+    settled = pack("<B24sdd", 0, b"t", 500_000, 0) + pack("<B24sdd", 0, b"t", 0, 0)
+    own = pack("<24sddB", b"a", 2_000_000, 2_000_000, 0)
+    assert message[73:] == head + settled + own + pack("<24sdBBH", b"u", 250_000, 1, 1, 1) + b"w"
 
 
 def test_times_of_a_reply_count_from_its_arrival() -> None:
-    reply = [
-        b"n", b"ok", 5_000_000, 1, -1, 9_000_000, 3, 2_000_000, 1, 0, 1, 6_000_000, -1, 0, 2, 7,
-        2, b"mine", 4_000_000, 8_000_000, 0, b"", 3_000_000, 5_250_000, 1,
-        5_000_000, 0, 0, -1, 5_500_000, 6_500_000,
-    ]  # fmt: skip
+    head = pack("<4s7d6I", b"okxb", 0, 0, 2_000_000, 6_000_000, -1, 2, 7, 3, 1, 0, 9, 1, 1)
+    tokens = pack("<24sIdd", b"", 4, 3_000_000, 5_250_000) + pack("<24sIdd", b"mine", 1, 4_000_000, 8_000_000)
+    answers = pack("<ddd", 5_000_000, 0, 0) + pack("<ddd", -1, 5_500_000, 6_500_000)
+    told = pack("<ddIIBB", -1, 9_000_000, 1, len(answers), 0, 1)
+    reply = [b"ok", 5_000_000, 1, told + answers + head + b"me\0other\0" + tokens]
     seen = read_seen(reply, 100.0, "me", Terms())
     assert [(answer.at, answer.again, answer.earliest) for answer in seen.answers] == [
         (100.0, 95.0, 95.0),
