@@ -73,7 +73,9 @@ class Process:
                 os.close(number)
 
         streams["preexec_fn"] = prepare
-        return subprocess.Popen([*called, *args], env=self.env(), text=True, **streams)  # noqa: S603 - our own command
+        # Without certificates, else aiohttp reads all of the system at its import.
+        env = {"SSL_CERT_FILE": os.devnull, **self.env()}
+        return subprocess.Popen([*called, *args], env=env, text=True, **streams)  # noqa: S603 - our own command
 
     def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:
         with self.start(*args) as process:
