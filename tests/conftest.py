@@ -77,25 +77,39 @@ def okx_async_program(nursery: Any, tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-@pytest.fixture(autouse=True)
-def no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail an asynchronous test that leaves something behind, and undo what a command does to the library's log.
+LOGGER = logging.getLogger("okx_async")
+LOG = pytest.StashKey[tuple[list[logging.Handler], int]]()
 
-    And give each test a process-wide limiter that no other one has used. One fixture, as each costs time in every test.
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Have an asynchronous test fail that leaves something behind, and note what a command may do to our log.
+
+    And give each test a process-wide limiter that no other one has used. No fixture, as that would cost each test twice
+    as much.
     """
     _default_limiter.cache_clear()
     # Collected, since clients of one API key share what they know for as long as one of them is alive. Frozen, so that
     # further collections do not look at every module again.
     gc.collect()
     gc.freeze()
-    if pytest_asyncio.is_async_test(request.node):
-        request.getfixturevalue("watched_loop")
-    logger = logging.getLogger("okx_async")
-    handlers, level = logger.handlers[:], logger.level
-    yield
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
-    _default_limiter.cache_clear()
+    if pytest_asyncio.is_async_test(item):
+        names = cast("pytest.Function", item).fixturenames  # those of all cases of the test
+        if names[0] != "watched_loop":
+            names.insert(0, "watched_loop")
+    item.stash[LOG] = LOGGER.handlers[:], LOGGER.level
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Undo what the test has changed for all, after its fixtures."""
+    try:
+        yield
+    finally:
+        if LOG in item.stash:  # else its set-up was refused before ours
+            LOGGER.handlers[:], level = item.stash[LOG]
+            LOGGER.setLevel(level)
+        _default_limiter.cache_clear()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from okx_async.simulator.virtual.jumping_loop import JumpingLoop
 
@@ -45,7 +46,8 @@ class Total:
         """Add what a process has collected."""
         self._tests += len(ids)
 
-    def pytest_runtest_logstart(self) -> None:
+    @pytest.hookimpl(tryfirst=True)  # before the terminal counts on it
+    def pytest_runtest_logreport(self) -> None:
         """Correct the number; xdist has set it by now."""
         if self._session is not None:
             self._session.testscollected = self._tests
@@ -70,13 +72,41 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if next(files) % worker["workercount"] != turn else None
 
 
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Tell the first process one thing of a test that passed, not five: each costs both sides, and all tests a tenth.
+
+    Of any other test it is told all, and so it is where someone looks: with `-v`, `--durations` or `-x`.
+    """
+    options = item.config.option
+    if not hasattr(item.config, "workerinput") or not options.divide or options.verbose > 0:
+        return None
+    if options.durations is not None or options.maxfail:
+        return None
+    for report in worth_telling(runtestprotocol(item, log=False, nextitem=nextitem)):
+        item.ihook.pytest_runtest_logreport(report=report)
+    if nextitem is None:  # after which the terminal says 100 %
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def worth_telling(reports: list[pytest.TestReport]) -> list[pytest.TestReport]:
+    """Return what the terminal shows something of: all reports of a test, unless it passed from set-up to teardown."""
+    if all(report.passed for report in reports):
+        return [report for report in reports if report.when == "call"]
+    return reports
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking again and again through thousands of tests, which all stay."""
+    """Keep the garbage collector from looking again and again through thousands of tests, which all stay.
+
+    And from looking for cycles after each 700 new objects: conftest.py collects before each test and after it.
+    """
     gc.disable()
     yield
     gc.freeze()
     gc.enable()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.selection import Total, pytest_configure, pytest_ignore_collect
+from tests import selection
+from tests.selection import Total, pytest_configure, pytest_ignore_collect, pytest_runtest_protocol
 
 
 def worker(turn: int, of: int, *, divide: bool = True) -> Any:
@@ -63,5 +64,50 @@ def test_the_terminal_counts_the_tests_of_all_processes() -> None:
     for ids in (["a", "b"], ["c"]):
         total.pytest_xdist_node_collection_finished(ids)
         session.testscollected = len(ids)  # as xdist does
-    total.pytest_runtest_logstart()
+    total.pytest_runtest_logreport()
     assert session.testscollected == 3
+
+
+PASSED = {"setup": "passed", "call": "passed", "teardown": "passed"}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "told"),
+    [
+        (PASSED, ["call"]),
+        ({**PASSED, "call": "failed"}, ["setup", "call", "teardown"]),
+        ({**PASSED, "call": "skipped"}, ["setup", "call", "teardown"]),
+        ({**PASSED, "teardown": "failed"}, ["setup", "call", "teardown"]),
+        ({"setup": "failed", "teardown": "passed"}, ["setup", "teardown"]),
+        ({"setup": "skipped", "teardown": "passed"}, ["setup", "teardown"]),
+    ],
+)
+def test_a_process_tells_one_thing_of_what_passed_and_all_of_what_did_not(
+    monkeypatch: pytest.MonkeyPatch, outcomes: dict[str, Any], told: list[str]
+) -> None:
+    reports = [pytest.TestReport("t", ("", 0, ""), {}, of, None, when) for when, of in outcomes.items()]  # type: ignore[arg-type]
+    monkeypatch.setattr(selection, "runtestprotocol", lambda *_, **__: reports)
+    item, heard, ended = item_of()
+    assert pytest_runtest_protocol(item, item)
+    assert (heard, ended) == (told, [])
+    assert pytest_runtest_protocol(item, None)
+    assert ended == ["t"]  # the end of the last one makes the terminal say 100 %
+
+
+@pytest.mark.parametrize("option", [{"verbose": 1}, {"durations": 10}, {"maxfail": 1}, {"divide": False}])
+def test_where_someone_looks_all_is_told(option: dict[str, Any]) -> None:
+    item, heard, _ = item_of(**option)
+    assert pytest_runtest_protocol(item, None) is None
+    assert heard == []
+
+
+def item_of(**options: Any) -> tuple[Any, list[str], list[str]]:
+    heard: list[str] = []
+    ended: list[str] = []
+    option = SimpleNamespace(**{"divide": True, "verbose": 0, "durations": None, "maxfail": 0, **options})
+    hook = SimpleNamespace(
+        pytest_runtest_logreport=lambda report: heard.append(report.when),
+        pytest_runtest_logfinish=lambda nodeid, location: ended.append(nodeid),  # noqa: ARG005 - as pytest names them
+    )
+    config = SimpleNamespace(option=option, workerinput={})
+    return SimpleNamespace(config=config, ihook=hook, nodeid="t", location=("", 0, "")), heard, ended

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -91,11 +92,12 @@ def test_a_function_of_the_programs_end_may_close_positions_though_limits_are_sh
     tmp_path: Path, order: str
 ) -> None:
     path = str(tmp_path / "limits.sqlite3")
+    env = {"OKX_LIMITS": f"sqlite://{path}", "SSL_CERT_FILE": os.devnull}  # no certificates to read at the start
 
     def run(program: str, *arguments: str) -> str:
         command = [sys.executable, "-c", program, path, *arguments]
         done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, timeout=50, check=False, env={"OKX_LIMITS": f"sqlite://{path}"}
+            command, capture_output=True, text=True, timeout=50, check=False, env=env
         )
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout

@@ -103,7 +103,7 @@ class Rule:
         return event.record.pos, event.record.u_time
 
 
-@settings(max_examples=250)
+@settings(max_examples=settings().max_examples * 5 // 2)
 @given(EVENTS)
 def test_nothing_is_allowed_that_the_rule_forbids(events: list[tuple[str, int, float]]) -> None:
     guard, rule, now = Guard(BEFORE, 0.0), Rule(), 0.0

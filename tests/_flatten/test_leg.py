@@ -151,7 +151,7 @@ def test_another_position_ends_it() -> None:
     assert leg.row(FlattenState.SUPERSEDED, 1.0).after is not None
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings().max_examples * 3 // 2)
 @given(
     st.lists(
         st.one_of(

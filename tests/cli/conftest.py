@@ -7,10 +7,12 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer import testing as _testing
 
 from okx_async import Credentials
 from okx_async.simulator import SimulatedExchange
@@ -30,6 +32,10 @@ asyncio.SelectorEventLoop.add_signal_handler = asyncio.SelectorEventLoop.remove_
 """Python that makes the event loop one as Windows has it, which takes no signal handlers."""
 STRANGER = Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fjord-8888!x")
 """A key that is not the simulator's: it could be one of the real exchange."""
+
+# Else each `CliRunner` makes all commands anew from their signatures, which takes longer than most runs of one.
+_runners: Any = _testing
+_runners._get_command = cache(_runners._get_command)
 
 
 def variables(keys: Credentials) -> dict[str, str]:
@@ -67,7 +73,9 @@ class Process:
                 os.close(number)
 
         streams["preexec_fn"] = prepare
-        return subprocess.Popen([*called, *args], env=self.env(), text=True, **streams)  # noqa: S603 - our own command
+        # Without certificates, else aiohttp reads all of the system at its import.
+        env = {"SSL_CERT_FILE": os.devnull, **self.env()}
+        return subprocess.Popen([*called, *args], env=env, text=True, **streams)  # noqa: S603 - our own command
 
     def __call__(self, *args: str) -> subprocess.CompletedProcess[str]:
         with self.start(*args) as process:

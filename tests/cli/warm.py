@@ -21,6 +21,7 @@ import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from okx_async._limiter.registry import _Fork
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <sys/prctl.h>
 _LONGEST = 1 << 20
 COMMANDS = """
+import gc
+gc.disable()  # nothing of what is imported is garbage
 from tests.cli.warm import end_with, import_all, serve
 import_all()
 serve({number})
@@ -40,6 +43,8 @@ from okx_async.cli import main
 end_with(main)
 """
 PYTEST = """
+import gc
+gc.disable()
 import sys, pytest, aiohttp.web, okx_async.simulator
 from tests.cli.warm import end_with, serve
 serve({number})
@@ -79,6 +84,8 @@ class Nursery:
                 [sys.executable, *options, "-c", code.format(number=theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                # aiohttp reads all certificates of the system when it is imported; commands get an environment anew.
+                env={**os.environ, "SSL_CERT_FILE": os.devnull},
             )
 
     def fork(self, args: list[str], env: Mapping[str, str], fds: list[int], **options: Any) -> int:
@@ -191,6 +198,7 @@ def serve(number: int) -> None:
     """Fork for each request; returns in the children, as a new process would begin."""
     gc.collect()
     gc.freeze()  # else each child would look at all of it when it ends
+    gc.enable()
     line = socket.socket(fileno=number)
     while True:
         data, fds, _, _ = socket.recv_fds(line, _LONGEST, 4)
@@ -247,6 +255,10 @@ def import_all() -> None:
     once = typer.Typer()
     once.command()(_typed)
     once([], standalone_mode=False)
+    # Commands are made from signatures, of all commands for each process: a third of a short one's time.
+    inner: Any = typer.main
+    inner.get_command = cache(inner.get_command)
+    inner.get_command(import_module("okx_async.cli.app").app)
 
 
 def _typed(number: int = 0) -> None:

@@ -21,7 +21,7 @@ from tests.faults.rows import answers, cancels, flatten, network, strange, ways
 FILLS = {"The close fills in part", "The close fills late, in part, or never"}
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(5)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
 def test_row(row: Row) -> None:
     observed = observe(row, COLUMNS)

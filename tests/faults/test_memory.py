@@ -17,7 +17,7 @@ from okx_async._http.inflight import InFlight
 from okx_async._http.transport import Transport
 from okx_async.simulator import Network, VirtualLoop, run
 
-LEGS = 2_000
+LEGS = 1_000
 ACCEPTED = b'{"code":"0","data":[],"msg":""}'
 PASSING = b'{"code":"50001","data":[],"msg":""}'
 CREDENTIALS = okx.Credentials("0af1c5d2-1f3a-4c8e-9a3b-5f7e21d0c9ab", "9F3C51E0B7A24D6888E1C0FFEE0DDBA1", "Fj0rd")
@@ -69,11 +69,11 @@ def test_a_leg_costs_a_task_and_its_place_in_the_queue(monkeypatch: pytest.Monke
     peak, left, attempts = batch(monkeypatch, ACCEPTED, legs)
     assert attempts == 1
     assert peak < 12_000
-    assert left < 1_500_000  # caches and containers, of bounded size
+    assert left < 750_000  # caches and containers, of bounded size
 
 
 def test_repeats_add_their_records_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    legs = [okx.ClosePosition(f"X{number}-USDT-SWAP", "cross") for number in range(LEGS // 25)]
+    legs = [okx.ClosePosition(f"X{number}-USDT-SWAP", "cross") for number in range(LEGS // 12)]
     peak, left, attempts = batch(monkeypatch, PASSING, legs)
     assert attempts == 6
     assert peak < 20_000

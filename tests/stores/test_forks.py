@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+LEAN = {**os.environ, "SSL_CERT_FILE": os.devnull}
+"""An environment without certificates, else aiohttp reads all of the system at its import."""
 STORY = """
 import asyncio, os, sys, time, traceback
 from okx_async import NotSentError, Quota, SlotTimeoutError
@@ -39,7 +41,7 @@ def child(act):
 
 def tell(folder: Path, story: str, said: str = "") -> None:
     command = [sys.executable, "-W", "ignore", "-c", STORY + story, str(folder / "limits.sqlite3")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=os.environ)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=LEAN)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
     assert done.stdout == said
@@ -132,7 +134,7 @@ if __name__ == "__main__":
 """
     )
     command = [sys.executable, "-W", "ignore", str(program), str(tmp_path / "limits.sqlite3")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=os.environ)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=LEAN)  # noqa: S603
     assert done.returncode == 0, done.stderr
 
 

@@ -42,7 +42,7 @@ def played(world: World, chosen: tuple[Story, ...], gaps: tuple[float, ...], *, 
     return world
 
 
-@pytest.mark.share(2)
+@pytest.mark.share(4)
 @pytest.mark.parametrize("ask", ASKS)
 def test_every_schedule_of_a_small_world(ask: str) -> None:
     """Limit 2, two holders and a newcomer: each kind of ask and end for each of them."""

@@ -21,7 +21,7 @@ def link(redis_server: Server) -> Link:
 
 @given(history=histories)
 @example([Step(1, "A", ((False, True),)), Step(8, "A", repeats=True)])  # a granted ask is repeated
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_reply_is_that_of_the_rule(link: Link, history: list[Step]) -> None:
     World(link, f"{{{next(NUMBERS)}}}").play(history)
 
