@@ -5,6 +5,7 @@ The clock counts through a suspend, and is the same in containers that shift it.
 
 import sys
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,10 +15,10 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 OFFSETS = Path("/proc/self/timens_offsets")
 
 
-def shared_clock() -> float:
+def shared_clock(on_windows: Callable[[], float] = time.perf_counter) -> float:
     """Return the seconds since the host started, equal in all of its processes; on Windows of this process alone."""
     if sys.platform == "win32":
-        return time.perf_counter()  # for a server of limits, whose own clock counts; finer than `time.monotonic`
+        return on_windows()  # for a server of limits, whose own clock counts; finer than `time.monotonic`
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME) - _offset()
     return time.clock_gettime(time.CLOCK_MONOTONIC)  # which counts through a suspend on macOS

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections import deque
 from contextlib import suppress
-from time import monotonic
 from typing import Final
 
 from okx_async._log import ERROR, WARNING, logger
@@ -53,11 +52,11 @@ class Notices:
         """Have an error logged."""
         self._put(ERROR, text, args)
 
-    def join(self, until: float) -> None:
-        """Wait until all is told, by `time.monotonic` until then at most."""
+    def join(self, seconds: float) -> None:
+        """Wait until all is told, so many seconds at most."""
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join(max(0.0, until - monotonic()))
+            thread.join(max(0.0, seconds))
 
     def _put(self, level: int, text: str, args: tuple[object, ...]) -> None:
         self._waiting.append((level, text, args))

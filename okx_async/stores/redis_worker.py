@@ -50,6 +50,7 @@ class RedisWorker(Worker):
         self.rescues = True
         self.chunk = CHUNK  # a server carries out each call by itself
         self._store = store
+        store.warn = self._notices.warning
         self._shares = shares
         self._alone: dict[Key, SharedBucket] = {}
         self._begun = clock()

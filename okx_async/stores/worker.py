@@ -89,24 +89,24 @@ class Worker:
 
     def stop(self, flush: float) -> None:
         """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
-        until = time.monotonic() + flush
+        until = self._clock() + flush
         if self._inbox.lives():
             self.post(self._stop)
             self._inbox.join(flush)
-        self._notices.join(until)
+        self._notices.join(until - self._clock())
 
     def flush(self, seconds: float) -> None:
         """End every wait, deliver what is to be told within so many seconds, and close the store until it is needed.
 
         The process ends; but a function of `atexit` that is called after this may have positions to close.
         """
-        told, until = threading.Event(), time.monotonic() + seconds
+        told, until = threading.Event(), self._clock() + seconds
         if self._inbox.lives():
             self.post(self._end_all)
             self.post(lambda: self.at_last(self._close))
             self.post(lambda: self.at_last(told.set))
             told.wait(seconds)
-        self._notices.join(until)
+        self._notices.join(until - self._clock())
 
     def join(self, waiter: Waiter) -> None:
         """Let a waiter wait."""

@@ -24,7 +24,7 @@ QUOTAS = (Quota(3, 2.0001), Quota(3, 2.0001, 1), Quota(2, 2.0001), Quota(3, 2.50
 CLOCK = "redis.call('TIME')"
 SET_CLOCK = SCRIPT.replace(CLOCK, "{0, (select(7, struct.unpack('<BBBHHHd', ARGV[2])))}")
 SET_CLOCK = SET_CLOCK.replace("now > expected", "false").replace("ceil((ends - now) / 1000)", "3600000")
-"""The script, with the time that the message expects, and keys that do not expire by the server's own clock meanwhile."""
+"""The script, with the time that the message expects, and keys that do not expire by the server's clock meanwhile."""
 TOLERANCE = 1e-5
 KEY = ("history",)
 

@@ -135,6 +135,18 @@ def test_a_message_that_was_late_is_no_step_of_the_clock(scene: Scene) -> None:
     proxy.close()
 
 
+def test_messages_that_are_late_one_after_another_are_no_step_of_the_clock(scene: Scene) -> None:
+    """Of a machine whose cores are busy: all programs were kept from sending for the time of a loss of memory."""
+    proxy = Proxy(scene.server.port)
+    store = scene.store(proxy.url)
+    vouch(store)
+    assert granted(scene.ask(store))
+    proxy.delay_asks, proxy.late = 0.04, 6
+    assert granted(scene.ask(store))
+    assert not proxy.late
+    proxy.close()
+
+
 def test_a_way_that_is_longer_from_now_on_costs_one_pause(scene: Scene) -> None:
     proxy = Proxy(scene.server.port)
     store = scene.store(proxy.url)

@@ -61,7 +61,7 @@ async def use(limiter: RedisLimiter, priority: Priority = Priority.NORMAL, max_w
 
 def told(limiter: RedisLimiter) -> None:
     """Wait until the program was told all that there is to tell."""
-    limiter._agent.worker._notices.join(time.monotonic() + 5.0)
+    limiter._agent.worker._notices.join(5.0)
 
 
 async def test_a_dead_server_is_reported_at_once_and_found_again_without_a_restart(scene: Scene) -> None:

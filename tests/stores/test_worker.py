@@ -117,7 +117,7 @@ async def test_another_quota_is_told_and_the_stricter_holds(host: Host, caplog: 
     seen = other.keys[KEY].seen
     assert seen is not None
     assert seen.quota == Quota(1, 4.0)
-    other._notices.join(time.monotonic() + 5.0)
+    other._notices.join(5.0)
     assert "in use with another quota than Quota(limit=5" in caplog.text
 
 
