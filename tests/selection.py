@@ -4,9 +4,10 @@ import asyncio
 import gc
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -19,7 +20,84 @@ try:
 except ModuleNotFoundError:  # there is none for Windows
     uvloop = None
 
-FILES = pytest.StashKey[Iterator[int]]()
+SLOW: Mapping[str, int] = MappingProxyType(
+    {
+        "test_docs.py": 33,
+        "conformance/test_sources.py": 25,
+        "cli/test_loops.py": 20,
+        "cli/test_rehearse.py": 19,
+        "cli/test_json.py": 17,
+        "rehearsal/test_run.py": 17,
+        "cli/test_flatten_consent.py": 16,
+        "cli/test_trading.py": 16,
+        "sockets/test_sharing.py": 16,
+        "stores/test_redis_hints.py": 15,
+        "cli/test_networks.py": 14,
+        "stores/test_redis_worker.py": 14,
+        "cli/test_flatten_terminal.py": 13,
+        "sockets/test_busy_loop.py": 13,
+        "test_recipes_scripts.py": 13,
+        "cli/test_demo.py": 11,
+        "cli/test_streams.py": 11,
+        "sockets/test_figures.py": 10,
+        "test_recipes_shutdown.py": 9,
+        "_flatten/test_flatten_interrupted.py": 8,
+        "cli/test_flatten.py": 8,
+        "stores/test_conformance.py": 8,
+        "stores/test_forks.py": 8,
+        "_limiter/test_registry_forks.py": 7,
+        "cli/test_log.py": 7,
+        "rehearsal/recording/test_settle.py": 7,
+        "sockets/test_frames.py": 7,
+        "cli/test_doctor.py": 6,
+        "cli/test_limits.py": 6,
+        "faults/test_matrix.py": 6,
+        "sockets/test_memory.py": 6,
+        "stores/test_lease_model.py": 6,
+        "_flatten/test_hogs.py": 5,
+        "_limiter/test_bucket_model.py": 5,
+        "_limiter/test_registry.py": 5,
+        "cli/test_help.py": 5,
+        "cli/test_phases.py": 5,
+        "cli/test_signals.py": 5,
+        "sockets/test_bodies.py": 5,
+        "sockets/test_own_proxy.py": 5,
+        "sockets/test_user_ids.py": 5,
+        "stores/test_sqlite.py": 5,
+        "test_package.py": 5,
+        "test_recipes.py": 5,
+        "test_simulation.py": 5,
+    }
+)
+"""Files that take longer than others, mostly to wait for sockets and processes, and about how many seconds."""
+USUAL = 0.6
+"""Seconds that another file takes."""
+
+
+class Shares:
+    """Which of several processes runs a file: the one that has least to do; all of them reckon alike.
+
+    Args:
+        processes: Their number.
+    """
+
+    def __init__(self, processes: int) -> None:
+        self._loads = [0.0] * processes
+        self._slow = {name: self._next(seconds) for name, seconds in sorted(SLOW.items(), key=lambda item: -item[1])}
+
+    def turn(self, path: Path) -> int:
+        """Return the number of the process that runs the next file."""
+        slow = self._slow.get(path.relative_to(HERE).as_posix()) if path.is_relative_to(HERE) else None
+        return self._next(USUAL) if slow is None else slow
+
+    def _next(self, seconds: float) -> int:
+        turn = self._loads.index(min(self._loads))
+        self._loads[turn] += seconds
+        return turn
+
+
+HERE = Path(__file__).parent
+SHARES = pytest.StashKey[Shares]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,7 +105,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--divide",
         action="store_true",
-        help="with `-n N --dist each`: each process collects and runs each Nth file, so that none is collected twice",
+        help="with `-n N --dist each`: each process collects and runs its part of the files, none of them twice",
     )
 
 
@@ -55,7 +133,6 @@ class Total:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse what would run every test N times, or a part of them only."""
-    config.stash[FILES] = count()
     if config.getoption("divide") and not hasattr(config, "workerinput"):
         if config.getoption("dist", "no") != "each":
             raise pytest.UsageError("--divide goes with -n N --dist each")
@@ -68,8 +145,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     worker = getattr(config, "workerinput", None)
     if worker is None or not config.getoption("divide") or not collection_path.match("test_*.py"):
         return None
-    files, turn = config.stash[FILES], int(worker["workerid"].removeprefix("gw"))
-    return True if next(files) % worker["workercount"] != turn else None
+    shares = config.stash.setdefault(SHARES, Shares(worker["workercount"]))
+    return None if shares.turn(collection_path) == _turn(config) else True
+
+
+def _turn(config: pytest.Config) -> int:
+    """Return the number of this process among those that divide the files; 0 if nothing is divided."""
+    worker = getattr(config, "workerinput", None)
+    return int(worker["workerid"].removeprefix("gw")) if worker and config.getoption("divide") else 0
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
@@ -110,12 +193,15 @@ def pytest_collection() -> Iterator[None]:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark ``long`` what of the cases of a test `make test` leaves to `make models`.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark ``long`` what of the cases of a test `make test` leaves to `make models`; half of the processes begin at the end.
 
     Of a test marked ``share(n)`` each n-th case stays, from the first on. The cases of one marked ``loops`` take turns:
     each is run on one of the loops.
     """
+    if _turn(config) % 2:  # so that while some wait for processes and sockets others reckon
+        files = [list(group) for _, group in groupby(items, key=lambda item: item.path)]
+        items[:] = [item for group in reversed(files) for item in group]
     loops = list(_real_loops())
     found: Counter[str] = Counter()
     numbers: defaultdict[str, dict[str, int]] = defaultdict(dict)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests import selection
-from tests.selection import Total, pytest_configure, pytest_ignore_collect, pytest_runtest_protocol
+from tests.selection import HERE, SLOW, USUAL, Total, pytest_configure, pytest_ignore_collect, pytest_runtest_protocol
 
 
 def worker(turn: int, of: int, *, divide: bool = True) -> Any:
@@ -27,7 +27,26 @@ def test_each_file_is_collected_by_one_process(processes: int) -> None:
     configs = [worker(turn, processes) for turn in range(processes)]
     taken = [[path for path in paths if not pytest_ignore_collect(path, config)] for config in configs]
     assert sorted(path for those in taken for path in those) == sorted(paths)
-    assert max(map(len, taken)) - min(map(len, taken)) <= 1
+    assert min(map(len, taken)) > 0
+
+
+def test_no_process_has_much_more_to_do_than_another() -> None:
+    usual = [HERE / f"test_{number}.py" for number in range(360)]
+    paths = [*usual[:200], *(HERE / name for name in SLOW), *usual[200:]]
+    loads = [
+        sum(
+            SLOW.get(path.relative_to(HERE).as_posix(), USUAL)
+            for path in paths
+            if not pytest_ignore_collect(path, config)
+        )
+        for config in [worker(turn, 8) for turn in range(8)]
+    ]
+    assert sum(loads) == pytest.approx(sum(SLOW.values()) + 360 * USUAL)
+    assert max(loads) - min(loads) < 2 * USUAL
+
+
+def test_what_is_said_to_be_slow_is_there() -> None:
+    assert [name for name in SLOW if not (HERE / name).is_file()] == []
 
 
 @pytest.mark.parametrize("path", ["tests/faults", "tests/conftest.py", "docs/index.md"])

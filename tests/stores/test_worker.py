@@ -1,7 +1,6 @@
 """The thread at a store, step by step on a clock that the test sets: its turns are called here, not by the thread."""
 
 import asyncio
-import time
 from math import inf
 
 import pytest

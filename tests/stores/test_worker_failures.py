@@ -1,7 +1,6 @@
 """A store that fails in the midst of what is asked of it, that is damaged, or that forgot."""
 
 import asyncio
-import time
 from math import inf
 from pathlib import Path
 from typing import Any
