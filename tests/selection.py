@@ -194,7 +194,7 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark ``long`` what of the cases of a test `make test` leaves to `make models`; half of the processes begin at the end.
+    """Mark ``long`` what of a test's cases `make test` leaves to `make models`; half of the processes begin at the end.
 
     Of a test marked ``share(n)`` each n-th case stays, from the first on. The cases of one marked ``loops`` take turns:
     each is run on one of the loops.

@@ -23,7 +23,7 @@ def worker(turn: int, of: int, *, divide: bool = True) -> Any:
 
 @pytest.mark.parametrize("processes", [1, 2, 6])
 def test_each_file_is_collected_by_one_process(processes: int) -> None:
-    paths = [Path(f"tests/test_{number}.py") for number in range(20)]
+    paths = [HERE / f"test_{number}.py" for number in range(300)]
     configs = [worker(turn, processes) for turn in range(processes)]
     taken = [[path for path in paths if not pytest_ignore_collect(path, config)] for config in configs]
     assert sorted(path for those in taken for path in those) == sorted(paths)

@@ -109,6 +109,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(args, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 - our own code
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("absent", ["typer", "rich"])
 def test_a_missing_extra_says_what_to_install(absent: str) -> None:
     code = f"import sys; sys.modules[{absent!r}] = None; from okx_async.cli import main; main()"

@@ -51,6 +51,7 @@ def test_without_keys_and_network_the_rest_is_checked(command: Process) -> None:
     assert found["clock"] == found["account"] == "skip"
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:9", "memcached://here", "sqlite:////dev/null"])
 def test_limits_that_cannot_be_used_bar_no_look_at_the_exchange(
     url: str, simulate: Callable[..., dict[str, Any]], command: Process

@@ -54,6 +54,7 @@ def few(files: int) -> str:
 
 @pytest.mark.share(3)
 @pytest.mark.parametrize("files", [6, 14])  # with 6 uvloop would end the process
+@pytest.mark.share(2)
 @pytest.mark.parametrize(
     ("arguments", "key"),
     [

@@ -35,7 +35,7 @@ _WHEN_ALL_IS_TAKEN_DOWN = f"{_AFTER_THE_WORDS}\nsignal.kept = Last()"
 _AT_EXIT = f"{_AFTER_THE_WORDS}\nimport threading\nthreading._register_atexit(Last().__del__)"
 
 
-@pytest.mark.share(2)
+@pytest.mark.share(3)
 @pytest.mark.parametrize("before", ["", WITHOUT_HANDLERS], ids=["handlers", "none"])
 @pytest.mark.parametrize("when", [_BEFORE_THE_WORDS, _AT_EXIT, _WHEN_ALL_IS_TAKEN_DOWN], ids=["words", "exit", "end"])
 def test_signals_after_the_work_change_neither_exit_code_nor_words(

@@ -24,6 +24,7 @@ asyncio.run(main())
 BOOK = [f"S{number}-USDT-SWAP" for number in range(6)]
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("executed", [True, False], ids=["executed", "not executed"])
 async def test_killed_half_way_it_is_run_again_and_proves_flat(executed: bool, clients: Clients) -> None:  # noqa: FBT001 - both
     async with SimulatedExchange(seed=1, fill_delay=0.2) as exchange:
