@@ -241,7 +241,8 @@ class Link:
             [found] = self.commands([("INFO",)])
         except UnreachableError as error:
             if "closed by server" in str(error):
-                raise UnreachableError(f"{error}; {PROXY}") from None
+                plain = not issubclass(self.address.kind, SSLConnection)
+                raise UnreachableError(f"{error}; {'if it speaks TLS: rediss://; ' * plain}{PROXY}") from None
             raise
         if isinstance(found, bytes):
             return found

@@ -109,7 +109,7 @@ def test_an_answer_to_another_question_ends_the_connection(redis_server: Server)
 def test_a_connection_that_ends_after_it_answered_says_nothing_of_the_server(redis_server: Server) -> None:
     proxy = Proxy(redis_server.port)
     proxy.drops = 1
-    with pytest.raises(UnreachableError) as failed:
+    with pytest.raises(UnreachableError, match="if it speaks TLS: rediss://; if this is a proxy") as failed:
         Link(read_address(proxy.url))
     assert not isinstance(failed.value, EndedError), "it never answered"
     link = Link(read_address(proxy.url))
