@@ -36,6 +36,7 @@ ONCE_BROKEN = {
     26113010225309: "the judge let a confirmed close wait a second for its first reading where max_wait left it less",
     37: "a flatten that was cancelled between two readings had no note of what it had closed and not proven",
     26113014325455: "a position was taken for still though a reading between, which did not count, did not list it",
+    26113017230554: "the judge took what another flatten read for the reading of a confirmed close",
     26113014322271: "the judge asked a flatten to look again after cancels that another one sent later",
 }
 CLOCKS = {

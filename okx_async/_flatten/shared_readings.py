@@ -4,6 +4,7 @@ Each close for itself would need several, and the exchange answers 10 in 2 s for
 once the time would be over before they were proven. One answer shows the positions of all of them.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from okx_async._calls.caller import Caller
@@ -58,7 +59,7 @@ class SharedReadings:
 class SharedReader(PositionReader):
     """The reader of one confirmed close, which has its readings in common with others.
 
-    What it knows is its own: `latest` is the last reading that covers its instrument.
+    What it knows is its own: `latest` is the last reading that covers its instrument and was begun after it was made.
     """
 
     def __init__(  # noqa: PLR0917 - the first four are those of `PositionReader`
@@ -74,11 +75,12 @@ class SharedReader(PositionReader):
         (self._inst_id,) = inst_ids or ("",)
         self._lane = lane
         self._on_end = on_end
+        self._made = asyncio.get_running_loop().time()
         lane.users.add(self)
 
     def take(self, reading: Reading) -> None:
-        """Take a reading, if it covers the instrument."""
-        if reading.covers(self._inst_id):
+        """Take a reading, unless it is of before or of other instruments."""
+        if reading.started >= self._made and reading.covers(self._inst_id):
             self.latest = reading
             self._on_reading(reading)
 

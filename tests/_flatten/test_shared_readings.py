@@ -117,8 +117,9 @@ async def test_what_was_read_in_the_moment_in_which_one_comes_is_its_own() -> No
     now = asyncio.get_running_loop().time()
     reading = Reading(now, [])
     lane.reader.latest, lane.reader._complete_begun = reading, now
-    late = shared.reader(calls, [ETH], okx.Priority.NORMAL, seen.append)
+    late: Any = shared.reader(calls, [ETH], okx.Priority.NORMAL, seen.append)
     assert not seen
+    late._made = now  # by a coarse clock
     assert await late.read_since(now, now + 1)
     assert seen == [reading]
     assert late.latest is reading
@@ -126,6 +127,19 @@ async def test_what_was_read_in_the_moment_in_which_one_comes_is_its_own() -> No
     other = shared.reader(calls, [ETH], okx.Priority.NORMAL, seen.append)
     assert not await other.read_since(now, now + 1)
     assert not lane.reader._waiters
+
+
+async def test_what_was_begun_before_one_comes_is_not_its_own() -> None:
+    shared, calls = SharedReadings(), cast("Caller", None)
+    seen: list[Reading] = []
+    reader: Any = shared.reader(calls, [BTC], okx.Priority.NORMAL, seen.append)
+    now = asyncio.get_running_loop().time()
+    reader._lane._show(Reading(now - 1.0, []))
+    assert not seen
+    assert reader.latest is None
+    reader._lane._show(after := Reading(now + 1.0, []))
+    assert seen == [after]
+    assert reader.latest is after
 
 
 async def test_a_lane_lasts_as_long_as_it_is_used() -> None:

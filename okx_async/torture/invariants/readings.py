@@ -53,9 +53,10 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
     limiter = evidence.limiters[evidence.plan.seats[flatten.seat].limiter]
     found: list[Reading] = []
     times = [told.at for told in evidence.witness.answers]
-    calls = {flatten.name}
+    lane = [flatten]
     if flatten.lane is not None:
-        calls = {made.name for made in evidence.flattens.values() if made.lane == flatten.lane}
+        lane = [made for made in evidence.flattens.values() if made.lane == flatten.lane]
+    calls = {made.name for made in lane}
     mine = [
         wait
         for wait in limiter.waits
@@ -68,21 +69,27 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
         told = [
             one
             for one in evidence.witness.answers[bisect_left(times, begun) : bisect_right(times, ended)]
-            if one.api_key == flatten.api_key and _asks(one, flatten)
+            if one.api_key == flatten.api_key and _asks(one, flatten, lane)
         ]
-        listings = [one for one in told if one.listing is not None]
+        # A question of a lane may have been for the instruments of others alone.
+        listings = [one for one in told if one.listing is not None and _is_told(one, flatten)]
         if listings:
             found.append(Reading(begun, ended, listings, sure=len(listings) == len(told)))
     return found
 
 
-def _asks(told: PositionsAnswer, flatten: FlattenRecord) -> bool:
-    """Whether a flatten asks such a question: for its instruments, or for some of those it has found."""
+def _asks(told: PositionsAnswer, flatten: FlattenRecord, lane: Sequence[FlattenRecord]) -> bool:
+    """Whether a flatten, or a close of its lane, asks such a question: for its instruments, or some it has found."""
     if flatten.lane is not None and flatten.request is not None:
-        return told.covers(flatten.request.inst_id)
+        return told.inst_ids is None or told.inst_ids <= {made.request.inst_id for made in lane if made.request}
     if flatten.scope.inst_ids is not None:
         return told.inst_ids == frozenset(flatten.scope.inst_ids)
     return told.inst_ids is None or told.inst_ids <= {record["instId"] for record in flatten.taken_up}
+
+
+def _is_told(told: PositionsAnswer, flatten: FlattenRecord) -> bool:
+    """Whether an answer says something to a flatten: to a close of a lane if it is of its instrument."""
+    return flatten.lane is None or flatten.request is None or told.covers(flatten.request.inst_id)
 
 
 def _spans(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:

@@ -105,5 +105,11 @@ def test_confirmed_closes_of_one_lane_have_their_readings_in_common(run_for_it: 
     mine.at += 0.5  # what was begun before it does not count for it
     assert [reading.begun for reading in readings_of(run_for_it.evidence, mine)] == [1000.6]
     told = run_for_it.evidence.witness.answers
-    told[2] = replace(told[2], query="instId=F1-USDT-SWAP")
+    other = replace(told[2], query="instId=F1-USDT-SWAP")
+    asks_for_it = okx.ClosePosition("F1-USDT-SWAP", "cross")
+    run_for_it.evidence.flattens["of it"] = replace(mine, name="of it", request=asks_for_it)
+    told.insert(2, other)  # either may be the answer
+    (reading,) = readings_of(run_for_it.evidence, mine)
+    assert not reading.sure
+    told[2:4] = [other]
     assert readings_of(run_for_it.evidence, mine) == []
