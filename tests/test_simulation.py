@@ -37,6 +37,7 @@ ONCE_BROKEN = {
     37: "a flatten that was cancelled between two readings had no note of what it had closed and not proven",
     26113014325455: "a position was taken for still though a reading between, which did not count, did not list it",
     26113017230554: "the judge took what another flatten read for the reading of a confirmed close",
+    26113017358550: "the judge held a confirmed close to a reading that came after it had given up the first one",
     26113014322271: "the judge asked a flatten to look again after cancels that another one sent later",
 }
 CLOCKS = {

@@ -20,13 +20,15 @@ TOLERANCE = 0.0011
 class Reading:
     """One answered question for positions: when it was on its way, and the listings that may be its answer.
 
-    `sure` is False if a refusal, which lists nothing, may have been the answer instead.
+    `sure` is False if a refusal, which lists nothing, may have been the answer instead. `late` is True if an earlier one
+    may have failed: a confirmed close waits for no second one before it is sent.
     """
 
     begun: float
     ended: float
     answers: list[PositionsAnswer]
     sure: bool = True
+    late: bool = False
 
     def covers(self, inst_id: str) -> bool:
         """Whether a possible answer covers an instrument."""
@@ -65,6 +67,8 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
     if flatten.lane is not None:
         until = inf if flatten.ended is None else flatten.ended
         mine = [wait for wait in mine if flatten.at - TOLERANCE <= (wait.served or -inf) <= until]
+    lost = min((wait.ended for wait in mine if wait.ended is not None and wait.fate != "settled"), default=inf)
+    missed = False
     for begun, ended in _spans(mine):
         told = [
             one
@@ -74,7 +78,10 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
         # A question of a lane may have been for the instruments of others alone.
         listings = [one for one in told if one.listing is not None and _is_told(one, flatten)]
         if listings:
-            found.append(Reading(begun, ended, listings, sure=len(listings) == len(told)))
+            late = flatten.lane is not None and (missed or lost <= ended)
+            found.append(Reading(begun, ended, listings, sure=len(listings) == len(told), late=late))
+        else:
+            missed = True
     return found
 
 
@@ -122,7 +129,7 @@ def targets(flatten: FlattenRecord, readings: list[Reading]) -> dict[Address, Li
             if late > -TOLERANCE:  # the close was sent without a reading, unless it came in the last moment
                 return {} if late > TOLERANCE else None
             candidates = reading.at(address)
-            if not reading.sure or len(candidates) > 1:
+            if not reading.sure or reading.late or len(candidates) > 1:
                 return None
             listed = candidates.pop()
             return {} if listed is None else {address: listed}

@@ -113,3 +113,21 @@ def test_confirmed_closes_of_one_lane_have_their_readings_in_common(run_for_it: 
     assert not reading.sure
     told[2:4] = [other]
     assert readings_of(run_for_it.evidence, mine) == []
+
+
+@pytest.mark.parametrize("fate", ["in doubt", "refused"])
+def test_a_confirmed_close_whose_first_reading_failed_waits_for_no_second_one(run_for_it: RunForIt, fate: str) -> None:
+    mine = run_for_it.flatten
+    mine.request, mine.lane, mine.ended = okx.ClosePosition("F0-USDT-SWAP", "cross"), "a lane", mine.at + 1.0
+    mine.taken_up.clear()
+    for at in (0.2, 0.6):
+        run_for_it.read(at, run_for_it.record())
+    evidence = run_for_it.evidence
+    evidence.flattens["of it"] = replace(mine, name="of it")
+    run_for_it.waits[1].call = "of it"
+    assert targets(mine, readings_of(evidence, mine)) == {PLACE: listed_position(run_for_it.record())}
+    if fate == "in doubt":
+        run_for_it.waits[0].fate = fate
+    else:
+        evidence.witness.answers[0] = replace(evidence.witness.answers[0], body=b"")
+    assert targets(mine, readings_of(evidence, mine)) is None
