@@ -20,8 +20,8 @@ TOLERANCE = 0.0011
 class Reading:
     """One answered question for positions: when it was on its way, and the listings that may be its answer.
 
-    `sure` is False if a refusal, which lists nothing, may have been the answer instead. `late` is True if an earlier one
-    may have failed: a confirmed close waits for no second one before it is sent.
+    `sure` is False if a refusal, which lists nothing, may have been the answer instead. `late` is True if an earlier
+    one may have failed: a confirmed close waits for no second one before it is sent.
     """
 
     begun: float
