@@ -38,6 +38,7 @@ ONCE_BROKEN = {
     26113014325455: "a position was taken for still though a reading between, which did not count, did not list it",
     26113017230554: "the judge took what another flatten read for the reading of a confirmed close",
     26113017358550: "the judge held a confirmed close to a reading that came after it had given up the first one",
+    26113017357671: "the judge took another flatten's reading for the last one of a flatten whose own was refused",
     26113014322271: "the judge asked a flatten to look again after cancels that another one sent later",
 }
 CLOCKS = {

@@ -11,6 +11,7 @@ from okx_async.torture.invariants.guarding import FINAL, MAY_MOVE, may_be
 from okx_async.torture.invariants.readings import TOLERANCE, Reading, readings_of, superseded, targets
 from okx_async.torture.witness import (
     Address,
+    ListedPosition,
     PositionsAnswer,
     address_of,
     address_of_request,
@@ -120,7 +121,7 @@ def _state(flatten: FlattenRecord, row: Any, address: Address, readings: list[Re
     closes = flatten.closes.get(address, [])
     state, outcomes = row.state.value, [one.attempt.outcome.value for one in closes]
     after = [reading for reading in readings if reading.covers(address.inst_id)]
-    last = after[-1].at(address) if after else set()
+    last = _last(after, address)
     if row.before is None:
         new = listed_position(row.after.raw).identity if state == "superseded" else None
         if new is None or not any(listed and listed.identity == new for listed in last):
@@ -145,6 +146,16 @@ def _state(flatten: FlattenRecord, row: Any, address: Address, readings: list[Re
     }
     if not right.get(state, True):
         yield f"the closes came to {outcomes}, the last with {code}, and the last reading lists {last}"
+
+
+def _last(after: list[Reading], address: Address) -> set[ListedPosition | None]:
+    """Return what the last reading may have listed: one that may have been refused leaves that to the one before it."""
+    found: set[ListedPosition | None] = set()
+    for reading in reversed(after):
+        found |= reading.at(address)
+        if reading.sure:
+            break
+    return found
 
 
 def _confirmed(flatten: FlattenRecord, address: Address, readings: list[Reading]) -> Iterator[str]:

@@ -144,3 +144,19 @@ def test_nothing_sent_is_not_said_of_what_was(run_for_it: RunForIt) -> None:
     assert [name for name, _ in run_for_it.breaches()] == ["rows"]
     run_for_it.flatten.ended = None
     assert ("rows", "e1: its caller was never told anything") in run_for_it.breaches()
+
+
+@pytest.mark.parametrize(("sure", "accused"), [(False, False), (True, True)])
+def test_a_last_reading_that_may_have_been_refused_leaves_what_stands_to_the_one_before(
+    run_for_it: RunForIt, *, sure: bool, accused: bool
+) -> None:
+    new = run_for_it.record(pos="2", cTime="2000")
+    run_for_it.read(0.2, new)
+    run_for_it.read(0.5, run_for_it.record(pos="5", cTime="3000"))  # another flatten's, if this one's was refused
+    if not sure:
+        run_for_it.evidence.witness.answers.append(PositionsAnswer(1000.56, "key", "", b""))
+    run_for_it.report("superseded", 1.0, flat=False, after=new)
+    run_for_it.flatten.report.rows[0].before = None  # type: ignore[union-attr,misc]
+    run_for_it.flatten.report.rows[0].position = run_for_it.flatten.report.rows[0].after  # type: ignore[union-attr,misc]
+    words = [line for _, line in run_for_it.breaches() if "appeared meanwhile" in line]
+    assert bool(words) is accused
