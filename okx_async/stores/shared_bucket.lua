@@ -3,15 +3,13 @@
 
   local WAITER, HOLDER, PANIC, SINCE, UNTIL = 1, 2, 3, 4, 5 -- of a place in line
   local waiting = {} -- the holders of the places in line, for those who look
-  local stood
-  stood, ends = ends, 0
+  ends = 0
 
   if not usual then
     local DOUBT, REFUND, REFUSE, HELD = 1, 2, 4, '<c24ddB' -- what a note says, and a token of the sender's own
     local LATE, PANIC_LOOKS, STAGGER, WORTH_A_HINT = 250000, 100000, 300, 5000
     local floor = math.floor
 
-    local function cool_of(seconds) return ceil(seconds + guard + DRIFT * max(0, seconds - GUARDED)) end
     local function ago(age) return ceil(now - age * (1 - PPM)) end
 
     local ids, holders, taken_at, free_at, cooling = {}, {}, {}, {}, {}
@@ -36,15 +34,9 @@
     for i = 1, #ids do back = max(back, taken_at[i]) end
     back = back - now
     if back > 0 then
-      stood, blocked, refused = stood - back, max(0, blocked - back), refused < 0 and -1 or refused - back
+      blocked, refused = max(0, blocked - back), refused < 0 and -1 or refused - back
       for i = 1, #ids do taken_at[i], free_at[i] = taken_at[i] - back, free_at[i] - back end
       for _, place in ipairs(places) do place[SINCE], place[UNTIL] = place[SINCE] - back, place[UNTIL] - back end
-    end
-    if not nothing and stood <= now then
-      nothing = true
-      limit, per, reserve, blocked, refused, given_up, refusals, granted =
-        wanted, wanted_per, wanted_reserve, 0, -1, 0, 0, 0
-      ids, holders, taken_at, free_at, cooling, places = {}, {}, {}, {}, {}, {}
     end
     if looks and nothing then return {'nothing', now} end
 
@@ -53,16 +45,14 @@
     end
 
     if not looks and (limit ~= wanted or per ~= wanted_per or reserve ~= wanted_reserve) then
-      local before = cool_of(per)
       agreed = 1
       limit, per = min(limit, wanted), max(per, wanted_per)
       reserve = min(max(reserve, wanted_reserve), limit - 1)
-      for i = 1, #ids do free_at[i] = free_at[i] + cool_of(per) - before end
+      local longer = ceil(per + guard + DRIFT * max(0, per - GUARDED)) - cool
+      for i = 1, #ids do free_at[i] = free_at[i] + longer end
+      cool, doubt, opens = cool + longer, doubt + longer, opens < 0 and -1 or opens + longer
       given_up = min(given_up, limit - 1)
     end
-    cool = cool_of(per)
-    doubt = cool + ceil(grace * (1 + PPM))
-    opens = unknown < 0 and -1 or unknown + doubt
 
     local function clean(at)
       local passed = at - max(refused, blocked)

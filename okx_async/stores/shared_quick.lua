@@ -88,7 +88,7 @@ local function carried_out(message, epoch_name, stored, bucket_name, record)
 
   -- What is usual (without functions: Lua makes them anew in each call, with a box for each variable they use) --------
 
-  local nothing = not record or ends <= now and max(latest, refused) <= now -- else the clock was set back
+  local nothing = not record or ends <= now -- a record ends after the last thing that it tells of
   if nothing then
     limit, per, reserve, blocked, refused, given_up, refusals, granted, latest =
       wanted, wanted_per, wanted_reserve, 0, -1, 0, 0, 0, 0
