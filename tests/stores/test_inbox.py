@@ -2,20 +2,14 @@
 
 import threading
 
-import pytest
-
 from okx_async.stores.inbox import Inbox
+from tests.stores.threads import no_threads
 
 
-def refuse(_: threading.Thread) -> None:
-    raise RuntimeError("can't start new thread")
-
-
-def test_what_was_put_while_no_thread_could_begin_is_called_by_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_put_while_no_thread_could_begin_is_called_by_the_next_one() -> None:
     called: list[int] = []
     inbox = Inbox(lambda: inbox.take(0.0))
-    with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", refuse)
+    with no_threads():
         assert not inbox.put(lambda: called.append(1))
         assert not inbox.lives()
     assert inbox.put(lambda: called.append(2))

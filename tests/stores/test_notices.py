@@ -7,6 +7,7 @@ import pytest
 
 from okx_async import Quota
 from okx_async.stores.notices import Notices
+from tests.stores.threads import no_threads
 
 
 def test_each_thing_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -71,16 +72,10 @@ def test_a_handler_that_ends_the_program_ends_nothing_here() -> None:
     assert told == ["0", "1"]
 
 
-def test_what_cannot_be_told_now_is_told_with_the_next(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_cannot_be_told_now_is_told_with_the_next(caplog: pytest.LogCaptureFixture) -> None:
     notices = Notices()
 
-    def refuse(_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("threading.Thread.start", refuse)
+    with no_threads():
         notices.warning("first")
     notices.warning("second")
     notices.join(5.0)

@@ -124,24 +124,20 @@ def test_a_clock_that_was_set_back_keeps_no_token_until_it_has_caught_up(scene: 
     assert not seen.pause
 
 
-def test_a_message_that_was_late_is_no_step_of_the_clock(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("delay", "late"),
+    [
+        pytest.param(0.1, 1, id="one"),
+        # Of a machine whose cores are busy: all programs were kept from sending for the time of a loss of memory.
+        pytest.param(0.04, 6, id="one after another"),
+    ],
+)
+def test_messages_that_were_late_are_no_step_of_the_clock(scene: Scene, delay: float, late: int) -> None:
     proxy = Proxy(scene.server.port)
     store = scene.store(proxy.url)
     vouch(store)
     assert granted(scene.ask(store))
-    proxy.delay_asks, proxy.late = 0.1, 1
-    assert granted(scene.ask(store))
-    assert not proxy.late
-    proxy.close()
-
-
-def test_messages_that_are_late_one_after_another_are_no_step_of_the_clock(scene: Scene) -> None:
-    """Of a machine whose cores are busy: all programs were kept from sending for the time of a loss of memory."""
-    proxy = Proxy(scene.server.port)
-    store = scene.store(proxy.url)
-    vouch(store)
-    assert granted(scene.ask(store))
-    proxy.delay_asks, proxy.late = 0.04, 6
+    proxy.delay_asks, proxy.late = delay, late
     assert granted(scene.ask(store))
     assert not proxy.late
     proxy.close()

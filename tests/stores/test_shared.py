@@ -10,6 +10,7 @@ import pytest
 from okx_async import InvalidRequestError, NotSentError, Priority, Quota
 from okx_async.stores import SqliteLimiter
 from okx_async.stores.reports import report
+from tests.stores.threads import no_threads
 
 
 async def test_a_slot_of_a_store_that_answers_is_rescued_by_nothing(tmp_path: Path) -> None:
@@ -69,13 +70,8 @@ async def test_a_vouch_ends_though_no_thread_can_begin_or_the_limiter_is_closed_
 ) -> None:
     limiter = SqliteLimiter(tmp_path / "limits.sqlite3")
 
-    def refuse(_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("threading.Thread.start", refuse)
-        with pytest.raises(NotSentError, match="no thread can begin"):
-            await asyncio.wait_for(limiter.vouch(), 5.0)
+    with no_threads(), pytest.raises(NotSentError, match="no thread can begin"):
+        await asyncio.wait_for(limiter.vouch(), 5.0)
 
     def closed_right_before(_: object) -> bool:  # by another thread, so that nothing calls this any more
         limiter._agent.closed = True

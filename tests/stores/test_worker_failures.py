@@ -13,6 +13,7 @@ from okx_async.stores.transactions import BusyError, Database, StoreError
 from okx_async.stores.waiters import Note, Waiter
 from okx_async.stores.worker import RETRY
 from tests.stores.host import COOL, KEY, QUOTA, TERMS, Host, due, ended, turn
+from tests.stores.threads import no_threads
 
 
 @pytest.mark.parametrize(
@@ -182,18 +183,11 @@ async def test_an_error_that_is_not_expected_ends_the_waits_and_not_the_thread(
     assert "SystemExit" in str(await ended(other))
 
 
-async def test_without_a_thread_nothing_is_granted_and_later_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_a_thread_nothing_is_granted_and_later_it_is(tmp_path: Path) -> None:
     limiter = SqliteLimiter(tmp_path / "limits.sqlite3")
 
-    def refuse(_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("threading.Thread.start", refuse)
-        with pytest.raises(NotSentError, match="no thread can begin"):
-            await limiter.slot(KEY).__aenter__()
+    with no_threads(), pytest.raises(NotSentError, match="no thread can begin"):
+        await limiter.slot(KEY).__aenter__()
     async with asyncio.timeout(5.0), limiter.slot(KEY):
         pass
     await limiter.aclose()
