@@ -1,7 +1,7 @@
 """What a store has to tell the program: each thing once, in a thread of its own.
 
-A handler of the program's may take any time, to send a message over the network for instance. Whoever waits for a slot
-waits for none of it, nor does another program that waits for the lock of a file.
+A handler of the program's may take any time, to send a message over the network for instance. No wait for a slot lasts
+longer for it, nor that of another program for the lock of a file.
 """
 
 import sys

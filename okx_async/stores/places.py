@@ -191,7 +191,7 @@ def _check_file(path: Path, found: os.stat_result) -> None:
 def mounted(place: str) -> bool:
     """Return whether something is mounted at a path itself."""
     with suppress(OSError):
-        return any(point == place for point, _ in _linux_mounts(_text_of(MOUNTS.read_bytes())))
+        return any(point == place for point, _ in _linux_mounts(os.fsdecode(MOUNTS.read_bytes())))
     return False
 
 
@@ -204,18 +204,13 @@ def file_system(path: Path) -> str:
     place = os.path.realpath(path)
     try:
         if sys.platform == "linux":
-            return linux_kind(_text_of(MOUNTS.read_bytes()), place)
+            return linux_kind(os.fsdecode(MOUNTS.read_bytes()), place)  # names of mounts need be of no encoding
         done = subprocess.run(["/sbin/mount"], capture_output=True, timeout=5, check=True)
-        return darwin_kind(_text_of(done.stdout), place)
+        return darwin_kind(os.fsdecode(done.stdout), place)
     except (OSError, subprocess.SubprocessError) as error:
         if isinstance(error, OSError) and error.errno in TOO_MANY:
             raise UnseenError(f"{path}: its file system cannot be looked at: {error.strerror}") from None
         return f"unknown, {error}"
-
-
-def _text_of(mounts: bytes) -> str:
-    """Return what names mounts as the text that paths are: their names need be of no encoding."""
-    return os.fsdecode(mounts)
 
 
 def linux_kind(mounts: str, place: str) -> str:

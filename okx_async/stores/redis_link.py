@@ -141,28 +141,24 @@ class Link:
             UnreachableError: Whether they were carried out is not known.
             StoreError: The server refused one.
         """
-        groups: list[list[Call]] = []
-        nonces: list[str] = []
-
-        def telling(number: int) -> tuple[Any, ...]:
-            names = [name for call in groups[number] for name in call.keys]
-            return len(names), *names, nonces[number], *(call.message for call in groups[number])
+        told: list[tuple[str, tuple[Any, ...]]] = []  # the nonce of each command, and its arguments
 
         def first_told() -> Iterator[tuple[Any, ...]]:
-            for number, group in enumerate(_together(calls, 1 if self._sharded else _AT_ONCE)):
-                groups.append(group)
-                nonces.append(f"{self._mark}{self._numbers}")
+            for group in _together(calls, 1 if self._sharded else _AT_ONCE):
+                names, nonce = [name for call in group for name in call.keys], f"{self._mark}{self._numbers}"
+                arguments = len(names), *names, nonce, *(call.message for call in group)
                 self._numbers += 1
-                yield ("EVALSHA", self._sha, *telling(number))
+                told.append((nonce, arguments))
+                yield ("EVALSHA", self._sha, *arguments)
 
         replies = self.commands(first_told(), written=_WRITTEN)
         unknown = [number for number, reply in enumerate(replies) if isinstance(reply, problems.NoScriptError)]
         if unknown:  # a server that was flushed or restarted; EVAL makes it known
-            again = self.commands([("EVAL", self._script, *telling(number)) for number in unknown])
+            again = self.commands([("EVAL", self._script, *told[number][1]) for number in unknown])
             for number, reply in zip(unknown, again, strict=True):
                 replies[number] = reply
         found: list[list[Any]] = []
-        for reply, nonce in zip(replies, nonces, strict=True):
+        for reply, (nonce, _) in zip(replies, told, strict=True):
             if isinstance(reply, Exception):
                 raise self._failure(reply)
             if not isinstance(reply, list) or not reply or reply[0] != nonce.encode():

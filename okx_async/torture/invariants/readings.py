@@ -59,6 +59,7 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
     if flatten.lane is not None:
         lane = [made for made in evidence.flattens.values() if made.lane == flatten.lane]
     calls = {made.name for made in lane}
+    of_lane = {made.request.inst_id for made in lane if made.request is not None}
     mine = [
         wait
         for wait in limiter.waits
@@ -73,7 +74,7 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
         told = [
             one
             for one in evidence.witness.answers[bisect_left(times, begun) : bisect_right(times, ended)]
-            if one.api_key == flatten.api_key and _asks(one, flatten, lane)
+            if one.api_key == flatten.api_key and _asks(one, flatten, of_lane)
         ]
         # A question of a lane may have been for the instruments of others alone.
         listings = [one for one in told if one.listing is not None and _is_told(one, flatten)]
@@ -85,10 +86,10 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
     return found
 
 
-def _asks(told: PositionsAnswer, flatten: FlattenRecord, lane: Sequence[FlattenRecord]) -> bool:
+def _asks(told: PositionsAnswer, flatten: FlattenRecord, of_lane: set[str]) -> bool:
     """Whether a flatten, or a close of its lane, asks such a question: for its instruments, or some it has found."""
-    if flatten.lane is not None and flatten.request is not None:
-        return told.inst_ids is None or told.inst_ids <= {made.request.inst_id for made in lane if made.request}
+    if flatten.lane is not None:
+        return told.inst_ids is None or told.inst_ids <= of_lane
     if flatten.scope.inst_ids is not None:
         return told.inst_ids == frozenset(flatten.scope.inst_ids)
     return told.inst_ids is None or told.inst_ids <= {record["instId"] for record in flatten.taken_up}
