@@ -3,12 +3,15 @@
 import os
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import aiohttp
+from aiohttp.helpers import get_env_proxy_for_url
 from yarl import URL
 
 from okx_async._errors import InvalidRequestError
@@ -91,8 +94,36 @@ def check_session_proxy(session: aiohttp.ClientSession, base_url: str) -> None:
         )
 
 
-def session_secrets(session: aiohttp.ClientSession) -> tuple[str, ...]:
-    """Return what a caller's session would send to its proxy as login, as far as it can be seen."""
+def session_settings(session: aiohttp.ClientSession, base_url: str) -> dict[str, Any]:
+    """Return the private settings with which a copy of a session makes requests without asking the environment.
+
+    With ``trust_env=True`` aiohttp asks for each request which proxy the environment names, and whether .netrc has a
+    login for the exchange, which would be a header beside the signed ones. It asks in threads of the loop's executor:
+    they are the caller's, and all of them may be busy.
+    """
+    if not session.trust_env:
+        return {}
+    settings: dict[str, Any] = {"_trust_env": False}
+    if getattr(session, "_default_proxy", None) is None:
+        try:
+            proxy, login = get_env_proxy_for_url(URL(base_url))
+        except LookupError:
+            return settings
+        except ValueError:  # its text would show the URL
+            raise InvalidRequestError(
+                f"session has trust_env=True, and the environment names a proxy whose URL cannot be used {HIDDEN}"
+            ) from None
+        settings |= {"_default_proxy": proxy, "_default_proxy_auth": login}
+    return settings
+
+
+def session_secrets(
+    session: aiohttp.ClientSession, settings: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[str, ...]:
+    """Return what a caller's session would send to its proxy as login, as far as it can be seen.
+
+    `settings`: what is set in its place for our requests.
+    """
     secrets: list[str] = []
     urls: list[object] = [getattr(session, "_default_proxy", None)]
     if session.trust_env:
@@ -101,9 +132,9 @@ def session_secrets(session: aiohttp.ClientSession) -> tuple[str, ...]:
         parts = None if url is None else _split(str(url))
         if parts is not None and parts.password:
             secrets += _secrets(unquote(parts.username or ""), unquote(parts.password))
-    auth = getattr(session, "_default_proxy_auth", None)
-    if isinstance(auth, aiohttp.BasicAuth):
-        secrets += _secrets(auth.login, auth.password)
+    for auth in (getattr(session, "_default_proxy_auth", None), settings.get("_default_proxy_auth")):
+        if isinstance(auth, aiohttp.BasicAuth):
+            secrets += _secrets(auth.login, auth.password)
     return tuple(secrets)
 
 

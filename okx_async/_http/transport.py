@@ -23,7 +23,7 @@ from okx_async._http.prewarm import warm
 from okx_async._http.protocol import LIMITS
 from okx_async._http.proxy import Proxy
 from okx_async._http.route import DIRECT, Route
-from okx_async._http.sessions import check_session, genuine, overridden
+from okx_async._http.sessions import check_session, genuine, overridden, twin
 from okx_async._http.timeouts import HELD_UP
 from okx_async._http.unconnected import reason, time_is_over
 from okx_async._http.write_batch import WriteBatch
@@ -187,8 +187,9 @@ class Transport:
         headers: Callable[[], Mapping[str, str]],
         data: bytes | None,
     ) -> Reply | None:
+        asked = twin(session, self._route.session_settings) if self._route.session_settings else session
         try:
-            response = await session.request(
+            response = await asked.request(
                 method,
                 self._urls.get(path) or self._url(path),
                 data=data,
@@ -205,6 +206,9 @@ class Transport:
             if reader is None or reader.response is None or not reader.survives(exc):
                 raise
             response = reader.response
+        finally:
+            if asked is not session:
+                asked.detach()
         try:
             if reader is None or reader.response is None:
                 return await self._read(session, request, gate, response)
@@ -260,6 +264,7 @@ class Transport:
                 seconds=self._connect_timeout,
                 timeout=self._timeout,
                 options=self._options,
+                settings=self._route.session_settings,
             )
 
     async def aclose(self) -> None:
