@@ -1,8 +1,8 @@
 """Opening connections before they are needed, without a request."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from math import inf
 from types import MappingProxyType
 from typing import Any, Final
@@ -81,20 +81,25 @@ async def warm(
             if not hold.held:
                 opening.arrive()
 
-    untraced = session
-    if session.trace_configs:  # they would report each of these requests as one that failed
-        settings = {**settings, "_trace_configs": []}
-    if settings:
-        untraced = twin(session, settings)
-    try:
+    with _untraced(session, settings) as untraced:
         ends = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
-    finally:
-        if untraced is not session:
-            untraced.detach()
     for end in ends:
         if end is not None:
             raise end
     return opening.ready
+
+
+@contextmanager
+def _untraced(session: aiohttp.ClientSession, settings: Mapping[str, Any]) -> Iterator[aiohttp.ClientSession]:
+    """Yield the session without its traces: they would report each of these requests as one that failed."""
+    if not settings and not session.trace_configs:
+        yield session
+        return
+    untraced = twin(session, {**settings, "_trace_configs": []})
+    try:
+        yield untraced
+    finally:
+        untraced.detach()
 
 
 class _Opening:

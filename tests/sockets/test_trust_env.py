@@ -31,7 +31,7 @@ async def test_it_waits_for_no_thread_of_the_callers(
     async with aiohttp.ClientSession(trust_env=True) as session:
         client = clients(stub.base_url, session=session, timeout=2.0, connect_timeout=1.0)
         assert await client.warm_up(2) == 2
-        assert await client.close_position("BTC-USDT-SWAP", "cross")
+        await client.close_position("BTC-USDT-SWAP", "cross")
         assert len(stub.connections) == 2
         assert not session.closed
 
