@@ -1,9 +1,15 @@
-"""Connections of the client's own session, which take no bytes but those of answers."""
+"""Connections of the client's own session, which take no bytes but those of answers.
+
+A forked child has copies of its parent's connections, and shares the parent's selector: a connection that is closed in
+the child is taken from that selector, and the parent would never read its answers. So the child leaves them alone.
+"""
 
 import asyncio
+import os
 import socket
 from functools import partial
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 from weakref import WeakSet
 
 import aiohttp
@@ -51,6 +57,7 @@ class Connector(aiohttp.TCPConnector):
         self._factory = factory  # aiohttp's name for what makes its protocols; it has no public one
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._made: dict[int, float] = {}
+        _CONNECTORS.add(self)
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
         """Return a connection that takes no bytes until its request is written."""
@@ -72,6 +79,13 @@ class Connector(aiohttp.TCPConnector):
         """Close all connections, and end all lookups."""
         await super().close(**how)
         await self.names.close()
+
+    def leave_alone(self) -> None:
+        """In a forked child: count as closed, and touch no connection any more, since all are the parent's."""
+        self._closed = True
+        pooled = (protocol for kept in self._conns.values() for protocol, _ in kept)
+        for protocol in chain(self._acquired, pooled):
+            protocol.transport = None
 
     @property
     def standing(self) -> int:
@@ -95,3 +109,15 @@ class Connector(aiohttp.TCPConnector):
         self._sockets.add(sock)
         self._made[sock.fileno()] = asyncio.get_running_loop().time()
         return sock
+
+
+_CONNECTORS: Final[WeakSet[Connector]] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for connector in list(_CONNECTORS):
+        connector.leave_alone()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -84,7 +84,7 @@ class Transport:
     @property
     def opened(self) -> bool:
         """Whether a session of its own is open, and so must be closed."""
-        return self._own and self._session is not None
+        return self._own and self._session is not None and not self._session.closed
 
     async def send(
         self,
