@@ -4,7 +4,9 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -62,17 +64,34 @@ def read_proxy(proxy: object, base_url: str, *, socks_step: str = SOCKS_STEP) ->
 def environment_proxy(base_url: str) -> tuple[str, str] | None:
     """Return the name and the value of the variable that names the proxy for a URL; None: there is none.
 
-    HTTPS_PROXY or HTTP_PROXY by the URL's scheme, else ALL_PROXY; NO_PROXY excepts hosts. Names in lower case go first.
+    HTTPS_PROXY or HTTP_PROXY by the URL's scheme, else ALL_PROXY; NO_PROXY excepts hosts, also by ``*.example.com`` and
+    networks such as ``10.0.0.0/8``. Names in lower case go first.
     """
     url = URL(base_url)
     proxies = getproxies_environment()
     host = (url.host or "").rstrip(".")
     if any(proxy_bypass_environment(name, proxies) for name in (host, f"{url.host_subcomponent}:{url.port}")):
         return None
+    if _excepted(host, proxies.get("no", "")):
+        return None
     for scheme in (url.scheme, "all"):
         if value := proxies.get(scheme):
             return f"{scheme}_proxy".upper(), value
     return None
+
+
+def _excepted(host: str, exceptions: str) -> bool:
+    """Return whether NO_PROXY names a host in a way that urllib does not know: ``*.example.com``, ``10.0.0.0/8``."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        names = [each.removeprefix("*.").rstrip(".").lower() for each in re.split(r"[\s,]+", exceptions)]
+        return any(name and f".{host.lower()}".endswith(f".{name.removeprefix('.')}") for name in names)
+    for each in re.split(r"[\s,]+", exceptions):
+        with suppress(ValueError):  # no network
+            if address in ip_network(each.replace("[", "").replace("]", ""), strict=False):
+                return True
+    return False
 
 
 def names_a_proxy() -> bool:

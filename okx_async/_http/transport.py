@@ -17,7 +17,7 @@ from yarl import URL
 from okx_async._http.bodies import PLAIN, Reply, UnreadableBodyError, read_body, unpack
 from okx_async._http.connector import Connector
 from okx_async._http.early_reader import EarlyReader
-from okx_async._http.failures import futile
+from okx_async._http.failures import certificate_wanted, futile
 from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
 from okx_async._http.protocol import LIMITS
@@ -157,7 +157,9 @@ class Transport:
         if not gate.reached and isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             request.not_connected()
         lost = request.failure == SPOILT or isinstance(exc, OSError | aiohttp.ServerDisconnectedError)
-        if gate.spoilt and lost:
+        if certificate_wanted(exc):
+            request.not_connected()  # what was written was not read
+        elif gate.spoilt and lost:
             request.failure = SPOILT
             return True
         connected = gate.connected or not gate.reached

@@ -125,6 +125,12 @@ def test_there_may_be_none() -> None:
         ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "kx.com,okx.com.example"}, BASE, "http://h:1"),
         ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "::1"}, "https://[::1]:8443", None),
         ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "openapi.okx.com"}, f"{BASE}.", None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "localhost,*.OKX.com"}, BASE, None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "localhost okx.com."}, BASE, None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "*.kx.com , *.com.example,.,*."}, BASE, "http://h:1"),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "fc00::/7, 10.0.0.0/8"}, "https://10.9.8.7", None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "fc00::/7, 10.0.0.0/8"}, "https://[fd00::1]", None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "fc00::/7, 10.0.0.0/8, x"}, "https://11.9.8.7", "http://h:1"),
     ],
 )
 def test_the_environment_names_a_proxy(

@@ -1,4 +1,4 @@
-"""A process that forks while its client has connections: they stay the parent's, whatever becomes of them in the child."""
+"""A process that forks while its client has connections: they stay the parent's, whatever the child does."""
 
 import asyncio
 import os
