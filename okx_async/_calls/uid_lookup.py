@@ -71,8 +71,10 @@ class UidLookup:
             logger.log(level, text, self._identity.fallback)
 
     async def aclose(self) -> None:
-        """End the task."""
+        """End the task, and all waits for it."""
         self._closed = True
+        if self._first is not None:
+            _tell(self._first, None)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})

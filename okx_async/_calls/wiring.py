@@ -1,8 +1,9 @@
 """The one place that puts a caller together: for `Client`, the doctor and tests."""
 
+import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 
@@ -51,6 +52,7 @@ class Wiring:
     capacity: CapacityLimiter
     clock: ExchangeClock
     limiter: SlotSource
+    closing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def open(self, connections: int) -> int:
         """Open connections until so many stand ready, as far as the bound allows; return how many do."""
@@ -63,13 +65,17 @@ class Wiring:
         return opened
 
     async def aclose(self) -> None:
-        """End waiting attempts, await those on the wire up to their time-out, close the connections."""
+        """End waiting attempts, await those on the wire up to their time-out, close the connections.
+
+        It may be called by several tasks: none of them goes on, and perhaps ends its loop, before the end.
+        """
         self.sender.close()
-        try:
-            await self.uid_lookup.aclose()
-            await self.sender.aclose()
-        finally:  # cancelled too: no connection is left open
-            await self.transport.aclose()
+        async with self.closing:
+            try:
+                await self.uid_lookup.aclose()
+                await self.sender.aclose()
+            finally:  # cancelled too: no connection is left open
+                await self.transport.aclose()
 
 
 def wire_caller(
