@@ -117,15 +117,16 @@ def _own(exc: BaseException) -> str:
 
 
 def _socks_login(exc: BaseException) -> bool:
-    """Return whether a SOCKS proxy wants another login, by the words of the packages that speak to it."""
-    return _of_socks(exc) and "authentication" in str(exc).lower()
+    """Return whether a proxy wants another login, by the words of the packages that speak SOCKS, and CONNECT too."""
+    return _of_socks(exc) and ("authentication" in str(exc).lower() or str(exc).startswith(("401", "407")))
 
 
 def _socks(exc: BaseException) -> str:
     """Return what is wrong with a SOCKS proxy, "" if its own words say it, and for any other error."""
     if _socks_login(exc):
         step = "put the right user name and password into the proxy's URL"
-        return f"the SOCKS proxy refuses the login ({hide_logins(str(exc))}): {step}"
+        kind = "" if str(exc)[:1].isdecimal() else "SOCKS "
+        return f"the {kind}proxy refuses the login ({hide_logins(str(exc))}): {step}"
     if _of_socks(exc) and "socks version" in str(exc).lower():
         return f"the proxy does not answer as a SOCKS proxy does: {_SOCKS_STEP}"
     return ""
