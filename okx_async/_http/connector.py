@@ -9,6 +9,7 @@ import os
 import socket
 from functools import partial
 from itertools import chain
+from time import monotonic
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -16,11 +17,12 @@ import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
+from yarl import URL
 
 from okx_async._http.protocol import AskedProtocol, TunnelProtocol
 from okx_async._http.resolver import PATIENCE, LastKnown, system_names
 from okx_async._http.route import DIRECT, Route
-from okx_async._http.sockets import RESET
+from okx_async._http.sockets import RESET, reset
 
 
 class Connector(aiohttp.TCPConnector):
@@ -87,6 +89,17 @@ class Connector(aiohttp.TCPConnector):
         for protocol in chain(self._acquired, pooled):
             protocol.transport = None
 
+    def distrust(self, moment: float) -> None:
+        """End idle connections over which nothing was heard since a moment of `perf_counter`.
+
+        A request that was written then has met nothing but silence. Where a network has changed, or a firewall has
+        forgotten all connections, each of them would be silent for a whole time-out, one after another.
+        """
+        for kept in self._conns.values():
+            for protocol, _ in kept:
+                if isinstance(protocol, AskedProtocol) and protocol.heard < moment:
+                    reset(protocol.transport)
+
     @property
     def standing(self) -> int:
         """How many sockets are open: idle, in use, or connecting."""
@@ -109,6 +122,16 @@ class Connector(aiohttp.TCPConnector):
         self._sockets.add(sock)
         self._made[sock.fileno()] = asyncio.get_running_loop().time()
         return sock
+
+
+def distrust_theirs(connector: aiohttp.BaseConnector, url: URL, seconds: float) -> None:
+    """End connections of a caller's session to a host that are idle for so long, as `Connector.distrust` does."""
+    now = monotonic()
+    for key, kept in getattr(connector, "_conns", {}).items():  # no public name for it
+        if (key.host, key.port) == (url.host, url.port):
+            for protocol, since in kept:
+                if now - since >= seconds:
+                    protocol.close()
 
 
 _CONNECTORS: Final[WeakSet[Connector]] = WeakSet()

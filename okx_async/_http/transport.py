@@ -8,6 +8,7 @@ that moment cannot be seen; there the errors that aiohttp raises while connectin
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
+from time import perf_counter
 from typing import Any, Final
 
 import aiohttp
@@ -15,7 +16,7 @@ from aiohttp.hdrs import CONTENT_ENCODING, PROXY_AUTHORIZATION, RETRY_AFTER
 from yarl import URL
 
 from okx_async._http.bodies import PLAIN, Reply, UnreadableBodyError, read_body, unpack
-from okx_async._http.connector import Connector
+from okx_async._http.connector import Connector, distrust_theirs
 from okx_async._http.early_reader import EarlyReader
 from okx_async._http.failures import certificate_wanted, futile
 from okx_async._http.inflight import InFlight
@@ -112,8 +113,8 @@ class Transport:
         for _ in range(_LOOKS):
             begun = request.loop.time()
             gate = WriteGate(request, self._batch, b"" if data else body)
+            reader = None
             try:
-                reader = None
                 if not self._own or session.trace_configs:  # its own may be instrumented, too
                     reader = EarlyReader(request, partial(self._read, session, request, gate))
                 return await self._exchange(session, request, gate, reader, method, path, headers, data)
@@ -125,12 +126,22 @@ class Transport:
                     request.failure = time_is_over(
                         request, self._session, self._route, self._connect_timeout, own=self._own
                     )
+                if request.expired and gate.silent_since is not None and (reader is None or reader.response is None):
+                    self._distrust(session, gate.silent_since)
                 # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
                 exc.__cause__ = exc.__context__ = None
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
             for _ in range(2):  # turns in which the loop finds other idle connections that have ended
                 await asyncio.sleep(0)
         return None
+
+    def _distrust(self, session: aiohttp.ClientSession, moment: float) -> None:
+        """Use no connection to the exchange over which nothing was heard since a moment of `perf_counter`."""
+        connector = session.connector
+        if isinstance(connector, Connector):
+            connector.distrust(moment)
+        elif connector is not None:
+            distrust_theirs(connector, URL(self._base_url), perf_counter() - moment)
 
     def _begin(self, session: aiohttp.ClientSession, request: InFlight, *, plain: bool) -> bool:
         """Start the time to connect, and return whether the request may be made."""
