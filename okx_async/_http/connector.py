@@ -8,7 +8,6 @@ import asyncio
 import os
 import socket
 from functools import partial
-from itertools import chain
 from time import monotonic
 from typing import Any, Final
 from weakref import WeakSet
@@ -23,6 +22,7 @@ from okx_async._http.protocol import AskedProtocol, TunnelProtocol
 from okx_async._http.resolver import PATIENCE, LastKnown, system_names
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.sockets import RESET, reset
+from okx_async._portions import Pace
 
 
 class Connector(aiohttp.TCPConnector):
@@ -59,6 +59,7 @@ class Connector(aiohttp.TCPConnector):
         self._factory = factory  # aiohttp's name for what makes its protocols; it has no public one
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._made: dict[int, float] = {}
+        self._pace = Pace()
         _CONNECTORS.add(self)
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
@@ -77,17 +78,20 @@ class Connector(aiohttp.TCPConnector):
             protocol.rest()
         return connection
 
+    async def _create_connection(self, *request: Any) -> Any:
+        # Proxies and small servers keep a hundred connections that they have not met yet. Of more at once the system
+        # there drops some, which costs each of them a second.
+        await self._pace.wait()
+        return await super()._create_connection(*request)
+
     async def close(self, **how: Any) -> None:
         """Close all connections, and end all lookups."""
         await super().close(**how)
         await self.names.close()
 
     def leave_alone(self) -> None:
-        """In a forked child: count as closed, and touch no connection any more, since all are the parent's."""
+        """In a forked child: count as closed, so that no connection is ended, since all are the parent's."""
         self._closed = True
-        pooled = (protocol for kept in self._conns.values() for protocol, _ in kept)
-        for protocol in chain(self._acquired, pooled):
-            protocol.transport = None
 
     def distrust(self, moment: float) -> None:
         """End idle connections over which nothing was heard since a moment of `perf_counter`.
