@@ -32,6 +32,9 @@ from okx_async._http.write_gate import SPOILT, WriteGate
 
 _NEVER: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
+SILENCE: Final = 1.0
+"""Seconds without an answer after which a cancelled request tells of its network: callers have time-outs, too."""
+
 _LOOKS: Final = 4
 """Connections tried for one request: a server that hangs up at once must not cause an endless loop."""
 
@@ -126,8 +129,8 @@ class Transport:
                     request.failure = time_is_over(
                         request, self._session, self._route, self._connect_timeout, own=self._own
                     )
-                if request.expired and gate.silent_since is not None and (reader is None or reader.response is None):
-                    self._distrust(session, gate.silent_since)
+                if reader is None or reader.response is None:
+                    self._distrust(session, gate.silent_since, at_end=request.expired)
                 # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
                 exc.__cause__ = exc.__context__ = None
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
@@ -135,8 +138,13 @@ class Transport:
                 await asyncio.sleep(0)
         return None
 
-    def _distrust(self, session: aiohttp.ClientSession, moment: float) -> None:
-        """Use no connection to the exchange over which nothing was heard since a moment of `perf_counter`."""
+    def _distrust(self, session: aiohttp.ClientSession, moment: float | None, *, at_end: bool) -> None:
+        """Use no connection to the exchange over which nothing was heard since a moment of `perf_counter`.
+
+        `at_end`: a request had its whole time since; else it was cancelled, perhaps at once.
+        """
+        if moment is None or not (at_end or perf_counter() - moment >= SILENCE):
+            return
         connector = session.connector
         if isinstance(connector, Connector):
             connector.distrust(moment)

@@ -72,3 +72,26 @@ async def test_an_answer_that_has_begun_is_no_silence(stub: Stub, clients: Clien
         await client.close_position("BTC-USDT-SWAP", "cross")
     await client.close_position("ETH-USDT-SWAP", "cross")
     assert len(stub.connections) == 2
+
+
+@OWN
+@pytest.mark.parametrize("patience", [0.1, 9.0])
+async def test_time_outs_of_the_callers_count_unless_they_are_short(
+    stub: Stub, clients: Clients, monkeypatch: pytest.MonkeyPatch, patience: float, *, own: bool
+) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        if len(stub.requests) == 1:
+            await connection.ended.wait()
+        else:
+            connection.answer(ACCEPTED)
+
+    monkeypatch.setattr("okx_async._http.transport.SILENCE", patience)
+    stub.script = script
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=None if own else session)
+        assert await client.warm_up(3) == 3
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.close_position("BTC-USDT-SWAP", "cross"), 0.2)
+        await client.close_position("ETH-USDT-SWAP", "cross")
+    assert len(stub.connections) == (4 if patience < 1.0 else 3)
