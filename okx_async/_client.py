@@ -321,7 +321,7 @@ class Client:
             self._bind()
         self._closed = True
         if self._bound.get("loop") is asyncio.get_running_loop():
-            await self._wiring.aclose()  # called again, it waits for the first call
+            await self._wiring.aclose()  # called again, it waits as the first call does
 
     async def __aenter__(self) -> Self:
         self._bind()

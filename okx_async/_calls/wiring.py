@@ -1,9 +1,8 @@
 """The one place that puts a caller together: for `Client`, the doctor and tests."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -52,7 +51,6 @@ class Wiring:
     capacity: CapacityLimiter
     clock: ExchangeClock
     limiter: SlotSource
-    closing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def open(self, connections: int) -> int:
         """Open connections until so many stand ready, as far as the bound allows; return how many do."""
@@ -70,12 +68,11 @@ class Wiring:
         It may be called by several tasks: none of them goes on, and perhaps ends its loop, before the end.
         """
         self.sender.close()
-        async with self.closing:
-            try:
-                await self.uid_lookup.aclose()
-                await self.sender.aclose()
-            finally:  # cancelled too: no connection is left open
-                await self.transport.aclose()
+        try:
+            await self.uid_lookup.aclose()
+            await self.sender.aclose()
+        finally:  # cancelled too: no connection is left open
+            await self.transport.aclose()
 
 
 def wire_caller(
