@@ -317,12 +317,11 @@ class Client:
 
     async def aclose(self) -> None:
         """End waiting calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
-        if self._closed or not self._bound:
-            self._closed = True
-            return
-        self._bind()
+        if self._bound and not self._closed:
+            self._bind()
         self._closed = True
-        await self._wiring.aclose()
+        if self._bound.get("loop") is asyncio.get_running_loop():
+            await self._wiring.aclose()  # called again, it waits as the first call does
 
     async def __aenter__(self) -> Self:
         self._bind()

@@ -63,7 +63,10 @@ class Wiring:
         return opened
 
     async def aclose(self) -> None:
-        """End waiting attempts, await those on the wire up to their time-out, close the connections."""
+        """End waiting attempts, await those on the wire up to their time-out, close the connections.
+
+        It may be called by several tasks: none of them goes on, and perhaps ends its loop, before the end.
+        """
         self.sender.close()
         try:
             await self.uid_lookup.aclose()

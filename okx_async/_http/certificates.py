@@ -4,9 +4,13 @@ import os
 import ssl
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from okx_async._errors import InvalidRequestError
 from okx_async._log import logger
+
+_CONTEXT: Final = ssl.SSLContext
+"""As it was when aiohttp was imported: `truststore` puts a subclass in its place, and contexts of before stay good."""
 
 
 def environment_context() -> ssl.SSLContext | None:
@@ -44,7 +48,7 @@ def context_of(cafile: str) -> ssl.SSLContext:
 
 def check_context(context: object) -> ssl.SSLContext | None:
     """Return the argument `ssl` of Client, or raise InvalidRequestError."""
-    if context is not None and not isinstance(context, ssl.SSLContext):
+    if context is not None and not isinstance(context, _CONTEXT):
         raise InvalidRequestError(
             f"ssl must be an ssl.SSLContext or None, got {type(context).__name__}; "
             "ssl.create_default_context(cafile=...) makes one"

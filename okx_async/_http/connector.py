@@ -1,20 +1,27 @@
-"""Connections of the client's own session, which take no bytes but those of answers."""
+"""Connections of the client's own session, which take no bytes but those of answers.
+
+A forked child has copies of its parent's connections, and shares the parent's selector: a connection that is closed in
+the child is taken from that selector, and the parent would never read its answers. So the child leaves them alone.
+"""
 
 import asyncio
+import os
 import socket
 from functools import partial
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
+from yarl import URL
 
 from okx_async._http.protocol import AskedProtocol, TunnelProtocol
 from okx_async._http.resolver import PATIENCE, LastKnown, system_names
 from okx_async._http.route import DIRECT, Route
-from okx_async._http.sockets import RESET
+from okx_async._http.sockets import RESET, reset
 from okx_async._portions import Pace
 
 
@@ -53,6 +60,7 @@ class Connector(aiohttp.TCPConnector):
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._made: dict[int, float] = {}
         self._pace = Pace()
+        _CONNECTORS.add(self)
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
         """Return a connection that takes no bytes until its request is written."""
@@ -81,6 +89,21 @@ class Connector(aiohttp.TCPConnector):
         await super().close(**how)
         await self.names.close()
 
+    def leave_alone(self) -> None:
+        """In a forked child: count as closed, so that no connection is ended, since all are the parent's."""
+        self._closed = True
+
+    def distrust(self, moment: float) -> None:
+        """End idle connections over which nothing was heard since a moment of `perf_counter`.
+
+        A request that was written then has met nothing but silence. Where a network has changed, or a firewall has
+        forgotten all connections, each of them would be silent for a whole time-out, one after another.
+        """
+        for kept in self._conns.values():
+            for protocol, _ in kept:
+                if isinstance(protocol, AskedProtocol) and protocol.heard < moment:
+                    reset(protocol.transport)
+
     @property
     def standing(self) -> int:
         """How many sockets are open: idle, in use, or connecting."""
@@ -103,3 +126,25 @@ class Connector(aiohttp.TCPConnector):
         self._sockets.add(sock)
         self._made[sock.fileno()] = asyncio.get_running_loop().time()
         return sock
+
+
+def distrust_theirs(connector: aiohttp.BaseConnector, url: URL, seconds: float) -> None:
+    """End connections of a caller's session to a host that are idle for so long, as `Connector.distrust` does."""
+    now = monotonic()
+    for key, kept in getattr(connector, "_conns", {}).items():  # no public name for it
+        if (key.host, key.port) == (url.host, url.port):
+            for protocol, since in kept:
+                if now - since >= seconds:
+                    protocol.close()
+
+
+_CONNECTORS: Final[WeakSet[Connector]] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for connector in list(_CONNECTORS):
+        connector.leave_alone()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -21,6 +21,7 @@ _EXPIRED: Final = 10
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 _NO_REASON: Final = "SSLV3_ALERT_HANDSHAKE_FAILURE"
 """The server's word where it gives no reason; TLS 1.2 has none for a client certificate that it misses."""
+_CERTIFICATE_WANTED: Final = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 _NO_COMMON: Final = frozenset(
     {
         "NO_PROTOCOLS_AVAILABLE",
@@ -73,12 +74,21 @@ def untunnelled(exc: BaseException) -> str:
             return ""
 
 
+def certificate_wanted(exc: BaseException) -> bool:
+    """Return whether the server misses a client certificate, so that it has read nothing of what was written.
+
+    In TLS 1.3 the client's part of the handshake ends before the server has judged it, so requests may follow at once.
+    """
+    return any(getattr(each, "reason", "") == _CERTIFICATE_WANTED for each in (exc, exc.__cause__))
+
+
 def futile(exc: BaseException) -> bool:
     """Return whether a repeat would meet the same: what is wrong does not pass by itself."""
     if isinstance(exc, aiohttp.ClientHttpProxyError):
         return exc.status in _LOGIN_WANTED
     return (
         _socks_login(exc)
+        or certificate_wanted(exc)
         or bool(_handshake(exc))
         or isinstance(
             exc, aiohttp.ClientConnectorCertificateError | aiohttp.ServerFingerprintMismatch | aiohttp.InvalidURL
@@ -107,15 +117,16 @@ def _own(exc: BaseException) -> str:
 
 
 def _socks_login(exc: BaseException) -> bool:
-    """Return whether a SOCKS proxy wants another login, by the words of the packages that speak to it."""
-    return _of_socks(exc) and "authentication" in str(exc).lower()
+    """Return whether a proxy wants another login, by the words of the packages that speak SOCKS, and CONNECT too."""
+    return _of_socks(exc) and ("authentication" in str(exc).lower() or str(exc).startswith(("401", "407")))
 
 
 def _socks(exc: BaseException) -> str:
     """Return what is wrong with a SOCKS proxy, "" if its own words say it, and for any other error."""
     if _socks_login(exc):
         step = "put the right user name and password into the proxy's URL"
-        return f"the SOCKS proxy refuses the login ({hide_logins(str(exc))}): {step}"
+        kind = "" if str(exc)[:1].isdecimal() else "SOCKS "
+        return f"the {kind}proxy refuses the login ({hide_logins(str(exc))}): {step}"
     if _of_socks(exc) and "socks version" in str(exc).lower():
         return f"the proxy does not answer as a SOCKS proxy does: {_SOCKS_STEP}"
     return ""
@@ -175,6 +186,9 @@ def _remedy(exc: BaseException) -> str:
     """Return which certificate is refused and what to do, "" for any other error."""
     if isinstance(exc, aiohttp.ServerFingerprintMismatch):
         return f"the certificate of {exc.host} has another fingerprint than the session's connector asks for"
+    if certificate_wanted(exc):
+        step = "pass ssl= with a context whose load_cert_chain() has loaded it"
+        return f"the server asks for a client certificate ({_CERTIFICATE_WANTED}): {step}"
     if trouble := _handshake(exc):
         return trouble
     if not isinstance(exc, aiohttp.ClientConnectorCertificateError):

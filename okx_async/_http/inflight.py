@@ -1,6 +1,7 @@
 """One request on the wire: its time limits, and whether a byte of it may have left."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from math import inf
 from types import TracebackType
@@ -220,7 +221,9 @@ class InFlight:
         self.transport = None
 
     def drop(self) -> None:
-        """Reset its connection, unless that carries another request by now."""
+        """Reset its connection, unless that carries another request by now, or is that of the process before a fork."""
+        if self._group.process != os.getpid():
+            return
         if self.transport is not None and self._group.carriers.get(self.transport, self) is self:
             reset(self.transport)
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from copy import copy
 from math import inf
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,6 +13,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from okx_async._http.connector import Connector
+from okx_async._http.sessions import twin
 from okx_async._http.timeouts import HELD_UP
 
 YOUNG: Final = 0.1
@@ -37,6 +37,7 @@ async def warm(
     seconds: float,
     timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as aiohttp's connectors take it
     options: Mapping[str, Any] = MappingProxyType({}),
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     """Open connections, all at once, and return how many stand ready.
 
@@ -52,6 +53,7 @@ async def warm(
         seconds: Time for each.
         timeout: aiohttp's time-outs for each.
         options: What else each request is made with: its proxy.
+        settings: Private settings of the session that are others for its requests.
     """
     connector = session.connector
     if connector is None:
@@ -79,7 +81,7 @@ async def warm(
             if not hold.held:
                 opening.arrive()
 
-    with _untraced(session) as untraced:
+    with _untraced(session, settings) as untraced:
         ends = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
     for end in ends:
         if end is not None:
@@ -88,17 +90,16 @@ async def warm(
 
 
 @contextmanager
-def _untraced(session: aiohttp.ClientSession) -> Iterator[aiohttp.ClientSession]:
+def _untraced(session: aiohttp.ClientSession, settings: Mapping[str, Any]) -> Iterator[aiohttp.ClientSession]:
     """Yield the session without its traces: they would report each of these requests as one that failed."""
-    if not session.trace_configs:
+    if not settings and not session.trace_configs:
         yield session
         return
-    twin = copy(session)
-    vars(twin)["_trace_configs"] = []
+    untraced = twin(session, {**settings, "_trace_configs": []})
     try:
-        yield twin
+        yield untraced
     finally:
-        twin.detach()  # else its end would complain of a connector that is open
+        untraced.detach()
 
 
 class _Opening:

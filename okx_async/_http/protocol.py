@@ -7,6 +7,7 @@ would keep them, without bound, or take them for the answer to the next request.
 import asyncio
 import inspect
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Final
 
 import aiohttp
@@ -37,6 +38,9 @@ class AskedProtocol(ResponseHandler):
     asker: object | None = "the connector, while the connection is made"
     """What asked for the bytes that come now, None if nothing did."""
 
+    heard = 0.0
+    """When bytes came over it last, or it was made, by `perf_counter`: loops round their clocks."""
+
     _head = 0
     """Bytes of the answer that came before its body."""
 
@@ -46,10 +50,12 @@ class AskedProtocol(ResponseHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
         super().connection_made(transport)
+        self.heard = perf_counter()
         self.readable = watch(transport)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of an answer."""
+        self.heard = perf_counter()
         if self.asker is None and data:  # without data, aiohttp goes on with what it has
             self.force_close()
             reset(self.transport)

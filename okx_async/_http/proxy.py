@@ -3,12 +3,17 @@
 import os
 import re
 from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from ipaddress import ip_address, ip_network
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import aiohttp
+from aiohttp.helpers import get_env_proxy_for_url
 from yarl import URL
 
 from okx_async._errors import InvalidRequestError
@@ -59,17 +64,34 @@ def read_proxy(proxy: object, base_url: str, *, socks_step: str = SOCKS_STEP) ->
 def environment_proxy(base_url: str) -> tuple[str, str] | None:
     """Return the name and the value of the variable that names the proxy for a URL; None: there is none.
 
-    HTTPS_PROXY or HTTP_PROXY by the URL's scheme, else ALL_PROXY; NO_PROXY excepts hosts. Names in lower case go first.
+    HTTPS_PROXY or HTTP_PROXY by the URL's scheme, else ALL_PROXY; NO_PROXY excepts hosts, also by ``*.example.com`` and
+    networks such as ``10.0.0.0/8``. Names in lower case go first.
     """
     url = URL(base_url)
     proxies = getproxies_environment()
     host = (url.host or "").rstrip(".")
     if any(proxy_bypass_environment(name, proxies) for name in (host, f"{url.host_subcomponent}:{url.port}")):
         return None
+    if _excepted(host, proxies.get("no", "")):
+        return None
     for scheme in (url.scheme, "all"):
         if value := proxies.get(scheme):
             return f"{scheme}_proxy".upper(), value
     return None
+
+
+def _excepted(host: str, exceptions: str) -> bool:
+    """Return whether NO_PROXY names a host in a way that urllib does not know: ``*.example.com``, ``10.0.0.0/8``."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        names = [each.removeprefix("*.").rstrip(".").lower() for each in re.split(r"[\s,]+", exceptions)]
+        return any(name and f".{host.lower()}".endswith(f".{name.removeprefix('.')}") for name in names)
+    for each in re.split(r"[\s,]+", exceptions):
+        with suppress(ValueError):  # no network
+            if address in ip_network(each.replace("[", "").replace("]", ""), strict=False):
+                return True
+    return False
 
 
 def names_a_proxy() -> bool:
@@ -91,8 +113,36 @@ def check_session_proxy(session: aiohttp.ClientSession, base_url: str) -> None:
         )
 
 
-def session_secrets(session: aiohttp.ClientSession) -> tuple[str, ...]:
-    """Return what a caller's session would send to its proxy as login, as far as it can be seen."""
+def session_settings(session: aiohttp.ClientSession, base_url: str) -> dict[str, Any]:
+    """Return the private settings with which a copy of a session makes requests without asking the environment.
+
+    With ``trust_env=True`` aiohttp asks for each request which proxy the environment names, and whether .netrc has a
+    login for the exchange, which would be a header beside the signed ones. It asks in threads of the loop's executor:
+    they are the caller's, and all of them may be busy.
+    """
+    if not session.trust_env:
+        return {}
+    settings: dict[str, Any] = {"_trust_env": False}
+    if getattr(session, "_default_proxy", None) is None:
+        try:
+            proxy, login = get_env_proxy_for_url(URL(base_url))
+        except LookupError:
+            return settings
+        except ValueError:  # its text would show the URL
+            raise InvalidRequestError(
+                f"session has trust_env=True, and the environment names a proxy whose URL cannot be used {HIDDEN}"
+            ) from None
+        settings |= {"_default_proxy": proxy, "_default_proxy_auth": login}
+    return settings
+
+
+def session_secrets(
+    session: aiohttp.ClientSession, settings: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[str, ...]:
+    """Return what a caller's session would send to its proxy as login, as far as it can be seen.
+
+    `settings`: what is set in its place for our requests.
+    """
     secrets: list[str] = []
     urls: list[object] = [getattr(session, "_default_proxy", None)]
     if session.trust_env:
@@ -101,9 +151,9 @@ def session_secrets(session: aiohttp.ClientSession) -> tuple[str, ...]:
         parts = None if url is None else _split(str(url))
         if parts is not None and parts.password:
             secrets += _secrets(unquote(parts.username or ""), unquote(parts.password))
-    auth = getattr(session, "_default_proxy_auth", None)
-    if isinstance(auth, aiohttp.BasicAuth):
-        secrets += _secrets(auth.login, auth.password)
+    for auth in (getattr(session, "_default_proxy_auth", None), settings.get("_default_proxy_auth")):
+        if isinstance(auth, aiohttp.BasicAuth):
+            secrets += _secrets(auth.login, auth.password)
     return tuple(secrets)
 
 

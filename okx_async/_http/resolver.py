@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver, ThreadedResolver
 
+from okx_async._errors import in_words
 from okx_async._log import logger
 from okx_async._threads import in_own_thread
 
@@ -19,11 +20,17 @@ def system_names() -> AbstractResolver:
     """Return a resolver that asks this system.
 
     asyncio's own loop asks it in the threads of the loop's executor. In their place it is asked in threads of its own,
-    so that no connection waits until the caller's work there is done.
+    so that no connection waits until the caller's work there is done. Where aiodns is installed it asks by itself; it
+    cannot on every loop and every machine.
     """
+    if DefaultResolver is not ThreadedResolver:
+        try:
+            return DefaultResolver()
+        except Exception as error:  # noqa: BLE001 - of aiodns, pycares or c-ares
+            logger.warning("aiodns cannot be used (%s): the system is asked for names", in_words(error))
     asks = getattr(asyncio.get_running_loop().getaddrinfo, "__func__", None)
-    if DefaultResolver is not ThreadedResolver or asks is not asyncio.BaseEventLoop.getaddrinfo:
-        return DefaultResolver()
+    if asks is not asyncio.BaseEventLoop.getaddrinfo:
+        return ThreadedResolver()
     system: Any = _System()
     return ThreadedResolver(system)
 

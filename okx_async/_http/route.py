@@ -1,10 +1,11 @@
 """The way of the client's own connections to the exchange: proxy, trusted certificates, addresses and names."""
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from ssl import SSLContext
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -12,7 +13,7 @@ from yarl import URL
 
 from okx_async._errors import InvalidRequestError, hides_arguments
 from okx_async._http.certificates import check_context, environment_context
-from okx_async._http.proxy import Proxy, check_session_proxy, read_proxy, session_secrets
+from okx_async._http.proxy import Proxy, check_session_proxy, read_proxy, session_secrets, session_settings
 from okx_async._validation import short_repr
 
 _FAMILIES: Final = {socket.AF_UNSPEC: None, socket.AF_INET: 4, socket.AF_INET6: 6}
@@ -30,6 +31,8 @@ class Route:
     resolver: AbstractResolver | None = None
     secrets: tuple[str, ...] = ()
     """What no text may show of the proxy's login, also of a proxy of a caller's session."""
+    session_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Private settings of a caller's session that are others for our requests."""
 
     def __repr__(self) -> str:
         return f"<Route {'direct' if self.proxy is None else repr(self.proxy)}>"
@@ -61,7 +64,8 @@ def make_route(base_url: str, options: NetworkOptions, session: aiohttp.ClientSe
         if not isinstance(session, aiohttp.ClientSession):
             return DIRECT  # it is refused later
         check_session_proxy(session, base_url)
-        return Route(secrets=session_secrets(session))
+        settings = session_settings(session, base_url)
+        return Route(secrets=session_secrets(session, settings), session_settings=settings)
     resolver = options.resolver
     if resolver is not None and not isinstance(resolver, AbstractResolver):
         raise InvalidRequestError(

@@ -1,6 +1,8 @@
 """Sessions of callers: what would change signed requests, or answer them by itself."""
 
-from typing import Final
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, Final
 
 import aiohttp
 
@@ -95,6 +97,16 @@ def _overridden(kind: type, base: type) -> list[str]:
     theirs.add("__getattribute__")
     before = kind.__mro__[: kind.__mro__.index(base)]
     return sorted({name for each in before for name in vars(each)} & theirs)
+
+
+def twin(session: aiohttp.ClientSession, settings: Mapping[str, Any]) -> aiohttp.ClientSession:
+    """Return a copy of a session over the same connector, with other private settings.
+
+    It must be detached in the end, which leaves the connector alone; else it would complain of one that is open.
+    """
+    made = copy(session)
+    vars(made).update(settings)
+    return made
 
 
 def genuine(session: aiohttp.ClientSession) -> bool:

@@ -7,6 +7,7 @@ closes one after another share one timer, which fires once in vain after the las
 """
 
 import asyncio
+import os
 from typing import Final, Protocol, TypeAlias
 
 EARLY = 0.0015
@@ -54,10 +55,23 @@ TimeoutQueue: TypeAlias = dict[Expiring, float]
 class TimeoutGroup:
     """The requests of one client that have a time limit now, and the connections that carry them."""
 
-    __slots__ = ("_at", "_closed", "_late", "_read_until", "_timer", "answering", "carriers", "connecting", "loop")
+    __slots__ = (
+        "_at",
+        "_closed",
+        "_late",
+        "_read_until",
+        "_timer",
+        "answering",
+        "carriers",
+        "connecting",
+        "loop",
+        "process",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.process = os.getpid()
+        """In a forked child, connections are the parent's."""
         self.connecting: TimeoutQueue = {}
         self.answering: TimeoutQueue = {}
         self.carriers: dict[asyncio.BaseTransport, Expiring] = {}

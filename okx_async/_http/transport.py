@@ -8,6 +8,7 @@ that moment cannot be seen; there the errors that aiohttp raises while connectin
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
+from time import perf_counter
 from typing import Any, Final
 
 import aiohttp
@@ -15,21 +16,24 @@ from aiohttp.hdrs import CONTENT_ENCODING, PROXY_AUTHORIZATION, RETRY_AFTER
 from yarl import URL
 
 from okx_async._http.bodies import PLAIN, Reply, UnreadableBodyError, read_body, unpack
-from okx_async._http.connector import Connector
+from okx_async._http.connector import Connector, distrust_theirs
 from okx_async._http.early_reader import EarlyReader
-from okx_async._http.failures import futile
+from okx_async._http.failures import certificate_wanted, futile
 from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
 from okx_async._http.protocol import LIMITS
 from okx_async._http.proxy import Proxy
 from okx_async._http.route import DIRECT, Route
-from okx_async._http.sessions import check_session, genuine, overridden
+from okx_async._http.sessions import check_session, genuine, overridden, twin
 from okx_async._http.timeouts import HELD_UP
 from okx_async._http.unconnected import reason, time_is_over
 from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate
 
 _NEVER: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+SILENCE: Final = 1.0
+"""Seconds without an answer after which a cancelled request tells of its network: callers have time-outs, too."""
 
 _LOOKS: Final = 4
 """Connections tried for one request: a server that hangs up at once must not cause an endless loop."""
@@ -84,7 +88,7 @@ class Transport:
     @property
     def opened(self) -> bool:
         """Whether a session of its own is open, and so must be closed."""
-        return self._own and self._session is not None
+        return self._own and self._session is not None and not self._session.closed
 
     async def send(
         self,
@@ -112,8 +116,8 @@ class Transport:
         for _ in range(_LOOKS):
             begun = request.loop.time()
             gate = WriteGate(request, self._batch, b"" if data else body)
+            reader = None
             try:
-                reader = None
                 if not self._own or session.trace_configs:  # its own may be instrumented, too
                     reader = EarlyReader(request, partial(self._read, session, request, gate))
                 return await self._exchange(session, request, gate, reader, method, path, headers, data)
@@ -125,12 +129,27 @@ class Transport:
                     request.failure = time_is_over(
                         request, self._session, self._route, self._connect_timeout, own=self._own
                     )
+                if reader is None or reader.response is None:
+                    self._distrust(session, gate.silent_since, at_end=request.expired)
                 # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
                 exc.__cause__ = exc.__context__ = None
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
             for _ in range(2):  # turns in which the loop finds other idle connections that have ended
                 await asyncio.sleep(0)
         return None
+
+    def _distrust(self, session: aiohttp.ClientSession, moment: float | None, *, at_end: bool) -> None:
+        """Use no connection to the exchange over which nothing was heard since a moment of `perf_counter`.
+
+        `at_end`: a request had its whole time since; else it was cancelled, perhaps at once.
+        """
+        if moment is None or not (at_end or perf_counter() - moment >= SILENCE):
+            return
+        connector = session.connector
+        if isinstance(connector, Connector):
+            connector.distrust(moment)
+        elif connector is not None:
+            distrust_theirs(connector, URL(self._base_url), perf_counter() - moment)
 
     def _begin(self, session: aiohttp.ClientSession, request: InFlight, *, plain: bool) -> bool:
         """Start the time to connect, and return whether the request may be made."""
@@ -157,7 +176,9 @@ class Transport:
         if not gate.reached and isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             request.not_connected()
         lost = request.failure == SPOILT or isinstance(exc, OSError | aiohttp.ServerDisconnectedError)
-        if gate.spoilt and lost:
+        if certificate_wanted(exc):
+            request.not_connected()  # what was written was not read
+        elif gate.spoilt and lost:
             request.failure = SPOILT
             return True
         connected = gate.connected or not gate.reached
@@ -187,8 +208,9 @@ class Transport:
         headers: Callable[[], Mapping[str, str]],
         data: bytes | None,
     ) -> Reply | None:
+        asked = twin(session, self._route.session_settings) if self._route.session_settings else session
         try:
-            response = await session.request(
+            response = await asked.request(
                 method,
                 self._urls.get(path) or self._url(path),
                 data=data,
@@ -205,6 +227,9 @@ class Transport:
             if reader is None or reader.response is None or not reader.survives(exc):
                 raise
             response = reader.response
+        finally:
+            if asked is not session:
+                asked.detach()
         try:
             if reader is None or reader.response is None:
                 return await self._read(session, request, gate, response)
@@ -260,6 +285,7 @@ class Transport:
                 seconds=self._connect_timeout,
                 timeout=self._timeout,
                 options=self._options,
+                settings=self._route.session_settings,
             )
 
     async def aclose(self) -> None:

@@ -6,6 +6,7 @@ writes a body, a strategy that computes. So what was decided earlier is asked ag
 
 from collections.abc import Iterable
 from math import inf
+from time import perf_counter
 from typing import Any
 
 import aiohttp
@@ -48,6 +49,7 @@ class WriteGate:
         "_transport",
         "_turns",
         "_wire",
+        "_written",
         "connected",
         "is_closing",
         "reached",
@@ -63,6 +65,7 @@ class WriteGate:
         self._transport: Any = None
         self._turns = 0
         self._forbidden = False
+        self._written = inf
         self.reached = False
         """Whether aiohttp came by, so that nothing is written without the gate."""
         self.connected = False
@@ -94,6 +97,12 @@ class WriteGate:
     def spoilt(self) -> bool:
         """Whether the request had its connection, and was not written only because of what had become of that."""
         return self._protocol is not None and not self._forbidden and not self._wire.may_have_left
+
+    @property
+    def silent_since(self) -> float | None:
+        """When the request was written, by `perf_counter`, if no answer has begun to come since; else None."""
+        heard = getattr(self._protocol, "heard", -inf)  # a caller's connection does not know
+        return self._written if heard < self._written < inf else None
 
     def rest(self) -> None:
         """Note that the answer is there, or awaited no more: what comes now belongs to no request."""
@@ -171,6 +180,7 @@ class WriteGate:
         if asked is not None:
             asked.asker = self
         wire.written(transport)
+        self._written = perf_counter()
         return True
 
     def hand_over(self) -> None:

@@ -204,3 +204,12 @@ async def test_the_end_needs_no_cancellation_that_arrives(error: Exception) -> N
     await discovery.known(0.1)
     await asyncio.wait_for(discovery.aclose(), 1.0)
     assert len(config.asked) == 1
+
+
+async def test_its_end_ends_the_waits_for_it(discover: Callable[[Config], UidLookup]) -> None:
+    discovery = discover(Config((30.0, "u")))
+    waits = asyncio.ensure_future(discovery.known(None, checked=True))
+    await asyncio.sleep(0.25)
+    await discovery.aclose()
+    await waits
+    assert asyncio.get_running_loop().time() == pytest.approx(0.25)

@@ -74,3 +74,14 @@ def test_a_context_is_taken_as_it_is() -> None:
     context = ssl.create_default_context()
     assert check_context(context) is context
     assert check_context(None) is None
+
+
+def test_a_context_of_before_is_taken_where_the_class_was_replaced_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Replaced(ssl.SSLContext):
+        """As `truststore` does it."""
+
+    before = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    monkeypatch.setattr(ssl, "SSLContext", Replaced)
+    since = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    assert check_context(before) is before
+    assert check_context(since) is since

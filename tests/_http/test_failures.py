@@ -8,6 +8,7 @@ from aiohttp import HttpVersion11
 from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http import RawResponseMessage
+from aiohttp_socks import ProxyError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -213,3 +214,21 @@ def test_an_answer_that_ended_in_its_head_is_not_shown() -> None:
 def test_what_ended_the_way_through_a_proxy_is_named(error: Exception, said: str) -> None:
     assert untunnelled(error).startswith(said)
     assert bool(untunnelled(error)) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "words_", "again"),
+    [
+        (
+            "407 Proxy Authentication Required",
+            "the proxy refuses the login (407 Proxy Authentication Required): put",
+            False,
+        ),
+        ("401 no", "the proxy refuses the login (401 no): put the right user name", False),
+        ("502 Bad Gateway", "ProxyError: 502 Bad Gateway", True),
+    ],
+)
+def test_an_http_proxy_of_the_packages_that_speak_socks(said: str, words_: str, *, again: bool) -> None:
+    error = ProxyError(said)
+    assert words(error).startswith(words_)
+    assert futile(error) is not again

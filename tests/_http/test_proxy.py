@@ -1,8 +1,10 @@
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from okx_async._errors import InvalidRequestError
 from okx_async._http.proxy import (
@@ -11,6 +13,7 @@ from okx_async._http.proxy import (
     names_a_proxy,
     read_proxy,
     session_secrets,
+    session_settings,
 )
 
 BASE = "https://openapi.okx.com"
@@ -122,6 +125,12 @@ def test_there_may_be_none() -> None:
         ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "kx.com,okx.com.example"}, BASE, "http://h:1"),
         ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "::1"}, "https://[::1]:8443", None),
         ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "openapi.okx.com"}, f"{BASE}.", None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "localhost,*.OKX.com"}, BASE, None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "localhost okx.com."}, BASE, None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "*.kx.com , *.com.example,.,*."}, BASE, "http://h:1"),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "fc00::/7, 10.0.0.0/8"}, "https://10.9.8.7", None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "fc00::/7, 10.0.0.0/8"}, "https://[fd00::1]", None),
+        ({"HTTPS_PROXY": "http://h:1", "NO_PROXY": "fc00::/7, 10.0.0.0/8, x"}, "https://11.9.8.7", "http://h:1"),
     ],
 )
 def test_the_environment_names_a_proxy(
@@ -177,4 +186,30 @@ async def test_a_session_that_would_go_past_the_environments_proxy_is_refused(
             return
         with pytest.raises(InvalidRequestError, match=f"would go past the proxy of {past}: give it") as refused:
             check_session_proxy(session, url)
+    assert SECRET not in str(refused.value)
+
+
+async def test_a_session_that_trusts_the_environment_gets_its_proxy_beforehand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://alice:{SECRET}@h:1")
+    async with aiohttp.ClientSession() as session:
+        assert session_settings(session, BASE) == {}
+    async with aiohttp.ClientSession(trust_env=True, proxy="http://other:1") as session:
+        assert session_settings(session, BASE) == {"_trust_env": False}
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        assert session_settings(session, "http://127.0.0.1:1") == {"_trust_env": False}
+        settings = session_settings(session, BASE)
+        assert settings["_default_proxy"] == URL("http://h:1")
+        assert settings["_default_proxy_auth"].password == SECRET
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine h login bob password a-word-of-netrc\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+        monkeypatch.setenv("HTTPS_PROXY", "http://h:1")
+        settings = session_settings(session, BASE)
+        assert "a-word-of-netrc" in session_secrets(session, settings)
+        assert "a-word-of-netrc" not in session_secrets(session)
+        monkeypatch.setenv("HTTPS_PROXY", f"http://alice:{SECRET}@h:port")
+        with pytest.raises(InvalidRequestError, match="names a proxy whose URL cannot be used") as refused:
+            session_settings(session, BASE)
     assert SECRET not in str(refused.value)

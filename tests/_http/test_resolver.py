@@ -155,3 +155,18 @@ async def test_a_loop_with_a_lookup_of_its_own_is_asked(monkeypatch: pytest.Monk
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     [address] = await system_names().resolve("okx.invalid", 443)
     assert address["host"] == "192.0.2.7"
+
+
+@pytest.mark.loops
+async def test_where_aiodns_does_not_work_the_system_is_asked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse() -> AbstractResolver:
+        raise RuntimeError("aiodns needs a SelectorEventLoop on Windows")
+
+    monkeypatch.setattr("okx_async._http.resolver.DefaultResolver", refuse)
+    names = system_names()
+    assert isinstance(names, ThreadedResolver)
+    [address] = await names.resolve("127.0.0.1", 443)
+    assert address["host"] == "127.0.0.1"
+    assert "aiodns cannot be used (RuntimeError: aiodns needs a SelectorEventLoop on Windows)" in caplog.text

@@ -87,6 +87,29 @@ async def test_closing_twice_or_without_use(stub: Stub, clients: Clients) -> Non
     assert stub.connections == []
 
 
+async def test_a_second_end_waits_for_the_first(stub: Stub, clients: Clients) -> None:
+    answer = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await answer.wait()
+        connection.answer({"code": "0", "data": [], "msg": ""})
+
+    stub.script = script
+    client = clients(stub.base_url, timeout=30.0)
+    sent = asyncio.ensure_future(client.close_position("BTC-USDT-SWAP", "cross"))
+    await clients.until(lambda: stub.requests)
+    ends = [asyncio.ensure_future(client.aclose()) for _ in range(3)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not any(end.done() for end in ends)
+    answer.set()
+    await asyncio.gather(*ends)
+    assert sent.done()
+    assert len((await sent).attempts) == 1
+    await stub.all_ended()
+
+
 async def test_a_close_that_is_cancelled_leaves_no_connection(stub: Stub, clients: Clients) -> None:
     stub.script = silent
     client = clients(stub.base_url, timeout=30.0)
