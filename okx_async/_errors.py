@@ -88,6 +88,14 @@ def in_words(raised: BaseException) -> str:
     return f"{type(raised).__name__}: {words}"
 
 
+def safe_repr(value: object) -> str:
+    """Return ``repr(value)``, or the name of its class where that raises: an object may be half made, or detached."""
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - a class may have a __repr__ that raises anything
+        return f"<{type(value).__name__}>"
+
+
 def without_frames(error: _E) -> _E:
     """Return the error without traceback and context: their frames hold answers, readings and headers.
 

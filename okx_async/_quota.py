@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from enum import IntEnum
 
-from okx_async._errors import InvalidRequestError
+from okx_async._errors import InvalidRequestError, safe_repr
 from okx_async._models import Record
 
 
@@ -34,13 +34,13 @@ class Quota(Record):
 
     def __post_init__(self) -> None:
         if type(self.limit) is not int or self.limit < 1:
-            raise InvalidRequestError(f"limit must be an integer of at least 1, got {self.limit!r}")
+            raise InvalidRequestError(f"limit must be an integer of at least 1, got {safe_repr(self.limit)}")
         per: object = self.per  # the annotation does not bind callers without a type checker
         if isinstance(per, bool) or not isinstance(per, int | float) or not 0 < per <= sys.float_info.max:
-            raise InvalidRequestError(f"per must be a positive number of seconds, got {per!r}")
+            raise InvalidRequestError(f"per must be a positive number of seconds, got {safe_repr(per)}")
         if type(per) not in {int, float}:  # numpy's, say: a record of a store holds Python's own
             object.__setattr__(self, "per", float(per))
         if type(self.reserve) is not int or not 0 <= self.reserve < self.limit:
             raise InvalidRequestError(
-                f"reserve must be an integer from 0 to limit - 1 ({self.limit - 1}), got {self.reserve!r}"
+                f"reserve must be an integer from 0 to limit - 1 ({self.limit - 1}), got {safe_repr(self.reserve)}"
             )

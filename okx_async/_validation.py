@@ -1,13 +1,13 @@
 """Checks of arguments, before anything is sent: annotations do not bind callers without a type checker."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from math import inf
 from typing import Final, TypeVar
 
-from okx_async._errors import InvalidRequestError
+from okx_async._errors import InvalidRequestError, safe_repr
 from okx_async._quota import Priority, Quota
 
 _T = TypeVar("_T")
@@ -23,8 +23,16 @@ def short_repr(value: object) -> str:
     if isinstance(value, str | bytes):
         text = repr(value[:_SHOWN])
         return text if len(value) <= _SHOWN else f"{text}…"
-    text = repr(value)
+    text = safe_repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def is_one_of(value: object, words: Collection[str]) -> bool:
+    """Return whether a value is one of the words.
+
+    What is no text is not compared: pandas.NA and arrays have an ``==`` that gives no bool, others have no hash.
+    """
+    return isinstance(value, str) and value in words
 
 
 def check_seconds(**values: object) -> None:
@@ -65,7 +73,7 @@ def check_slot(priority: object, max_wait: object, quota: object) -> None:
         check_wait(max_wait)
     check_priority(priority)
     if quota is not None and not isinstance(quota, Quota):
-        raise InvalidRequestError(f"quota must be a Quota or None, got {quota!r}")
+        raise InvalidRequestError(f"quota must be a Quota or None, got {short_repr(quota)}")
 
 
 def check_bool(name: str, value: object, *, or_none: bool = False) -> bool:
@@ -77,7 +85,7 @@ def check_bool(name: str, value: object, *, or_none: bool = False) -> bool:
 
 def check_choice(name: str, value: object, *choices: str) -> None:
     """Raise InvalidRequestError, which names the argument, if `value` is none of the choices."""
-    if value not in choices:
+    if not is_one_of(value, choices):
         raise InvalidRequestError(f"{name} must be {' or '.join(map(repr, choices))}, got {short_repr(value)}")
 
 

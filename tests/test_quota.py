@@ -4,6 +4,7 @@ import pytest
 
 from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
+from tests.odd_values import NoRepr
 
 
 def test_the_quota_of_the_endpoint() -> None:
@@ -37,3 +38,10 @@ def test_a_wrong_period_is_refused(per: Any) -> None:
 def test_a_wrong_reserve_is_refused(reserve: Any) -> None:
     with pytest.raises(InvalidRequestError, match=rf"from 0 to limit - 1 \(19\), got {reserve!r}"):
         Quota(20, 2.0, reserve)
+
+
+@pytest.mark.parametrize("name", ["limit", "per", "reserve"])
+def test_a_value_that_cannot_be_shown_is_refused_by_name(name: str) -> None:
+    wrong: dict[str, Any] = {name: NoRepr()}
+    with pytest.raises(InvalidRequestError, match=f"^{name} must be .*, got <NoRepr>"):
+        Quota(**wrong)

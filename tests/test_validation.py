@@ -11,13 +11,16 @@ import pytest
 from okx_async import ClosePosition, InvalidRequestError, Priority
 from okx_async._validation import (
     check_callback,
+    check_choice,
     check_list,
     check_pause,
     check_priority,
     check_seconds,
+    check_slot,
     check_wait,
     short_repr,
 )
+from tests.odd_values import ODD, SHOWN
 
 
 @pytest.mark.parametrize(
@@ -124,3 +127,25 @@ def test_what_is_listed() -> None:
 )
 def test_short_repr(value: object, text: str) -> None:
     assert short_repr(value) == text
+
+
+@pytest.mark.parametrize(("value", "shown"), list(zip(ODD, SHOWN, strict=True)), ids=SHOWN)
+def test_a_value_that_cannot_be_compared_or_shown_is_refused_in_words(value: object, shown: str) -> None:
+    assert short_repr(value) == shown
+    checks: dict[str, Callable[[], object]] = {
+        "max_wait": lambda: check_wait(value),
+        "timeout": lambda: check_seconds(timeout=value),
+        "seconds": lambda: check_pause(value),
+        "priority": lambda: check_priority(value),
+        "quota": lambda: check_slot(Priority.NORMAL, None, value),
+        "unread": lambda: check_choice("unread", value, "close", "leave"),
+        "legs": lambda: check_list("legs", [value], ClosePosition),
+    }
+    for name, check in checks.items():
+        with pytest.raises(InvalidRequestError, match=f"^{name} must .*, got {shown}$"):
+            check()
+
+
+def test_an_integer_that_python_writes_no_more_is_refused_in_words() -> None:
+    with pytest.raises(InvalidRequestError, match=r"max_wait must be .*, got <int>$"):
+        check_wait(10**5000)

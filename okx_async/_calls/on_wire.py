@@ -20,7 +20,8 @@ _NO_SIDE: Final = "net"
 
 def address_named(request: ClosePosition) -> Address:
     """Return the address of a position, as its close names it: instrument, margin mode, side, margin currency."""
-    return request.inst_id, request.mgn_mode, request.pos_side or _NO_SIDE, request.ccy or ""
+    pos_side, ccy = request.pos_side, request.ccy  # perhaps not checked yet: pandas.NA has no truth value
+    return request.inst_id, request.mgn_mode, _NO_SIDE if pos_side is None else pos_side, "" if ccy is None else ccy
 
 
 class ClosesOnWire:

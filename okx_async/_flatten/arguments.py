@@ -19,6 +19,7 @@ from okx_async._validation import (
     check_pause,
     check_priority,
     check_seconds,
+    is_one_of,
     short_repr,
 )
 
@@ -51,7 +52,7 @@ class FlattenArguments:
         check_choice("unread", self.unread, "close", "leave")
         if callable(self.cancel_orders):
             check_callback("cancel_orders", self.cancel_orders)
-        elif self.cancel_orders is not None and self.cancel_orders != "entries":
+        elif self.cancel_orders is not None and not is_one_of(self.cancel_orders, ("entries",)):
             rule = "None, 'entries' or a plain function"
             raise InvalidRequestError(f"cancel_orders must be {rule}, got {short_repr(self.cancel_orders)}")
         check_pause(self.look_again, "look_again")

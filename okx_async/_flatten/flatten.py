@@ -8,15 +8,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
-from typing import Final, cast
+from typing import Final
 
-from okx_async._callbacks import notify, unawaited
+from okx_async._callbacks import notify
 from okx_async._calls.caller import Caller
 from okx_async._calls.cancellations import cancellations
 from okx_async._calls.gather import gather_in_turns
 from okx_async._calls.interruptions import keeps_notes
-from okx_async._errors import InvalidRequestError
 from okx_async._flatten.arguments import FlattenArguments
+from okx_async._flatten.call_time import CallTime
 from okx_async._flatten.engine import CloseEngine
 from okx_async._flatten.guard import Observation, Reading, address_of, is_flat
 from okx_async._flatten.leg import PROOF_GAP, Leg, Move, newcomers
@@ -24,12 +24,10 @@ from okx_async._flatten.open_orders import Listed, open_orders
 from okx_async._flatten.order_cancels import OrderCancels
 from okx_async._flatten.order_roles import MAY_OPEN, role_of, stands_at
 from okx_async._flatten.report import FLAT_STATES, FlattenReport, FlattenRow, FlattenState
+from okx_async._flatten.selection import Selection
 from okx_async._flatten.unreadable import unreadable_rows
-from okx_async._log import logger
-from okx_async._models import ClosePosition, MgnMode, OpenOrder, Position, PosSide
+from okx_async._models import ClosePosition, OpenOrder, Position
 from okx_async._rest.rate_keys import check_listed
-from okx_async._rest.signing import END_OF_TIME
-from okx_async._validation import short_repr
 
 MAX_EXTRA_READINGS: Final = 3
 """Readings after the deadline that may prove positions gone."""
@@ -44,15 +42,12 @@ class FlattenRun:
         inst_ids = self._inst_ids = arguments.filter_ids
         self._arguments = arguments
         self._calls = calls
-        self._named = None if inst_ids is None else frozenset(inst_ids)
-        self._where = arguments.where
+        self._selection = Selection(inst_ids, arguments.where)
         self._priority, self._on_progress = arguments.priority, arguments.on_progress
         self._loop = asyncio.get_running_loop()
         self._begun, self._cancellations = self._loop.time(), cancellations()
         self._deadline = self._begun + arguments.deadline
-        at = calls.exchange_time()
-        self._called_at = at - calls.clock_offset if 0.0 <= at < END_OF_TIME else -inf
-        """When the flatten was called, by this machine's clock; long ago if that has no time."""
+        self._call_time = CallTime(calls)
         self._engine = CloseEngine(
             calls,
             inst_ids,
@@ -63,7 +58,7 @@ class FlattenRun:
         )
         self._cancels: OrderCancels | None = None
         if arguments.cancel_orders is not None:
-            self._cancels = OrderCancels(calls, inst_ids, arguments.priority, self._order_wanted, self._opened_before)
+            self._cancels = OrderCancels(calls, inst_ids, arguments.priority, self._order_wanted, self._begun_at)
         self._looked_again = False
         self._appeared: list[Position] = []
         self._extra_readings = 0
@@ -75,12 +70,9 @@ class FlattenRun:
         self._last: Reading | None = None
         """The last reading, None while legs have work to do."""
 
-    def _opened_before(self) -> float:
-        """Return until when a position must have been opened to be taken up late, by the exchange's clock.
-
-        That clock may become known with the first reading.
-        """
-        return self._called_at + self._calls.clock_offset
+    def _begun_at(self) -> float:
+        """Return when the flatten began, by the exchange's clock, which may become known only later."""
+        return self._call_time.by_exchange
 
     async def run(self) -> FlattenReport:
         """Flatten and return the report; raises the errors of the first reading only.
@@ -93,7 +85,7 @@ class FlattenRun:
             async with keeps_notes(*ends):
                 first = self._first = await engine.reader.read_first(self._deadline - self._begun)
                 check_listed(self._inst_ids or (), first.inst_ids)
-                self._add_legs(first, [position for position in first.positions if self._selected_at_first(position)])
+                self._add_legs(first, self._selection.first(first))
                 if cancels is not None:
                     cancels.begin(first.positions, self._deadline)
                 done = False
@@ -118,54 +110,6 @@ class FlattenRun:
         for position in positions:
             request = ClosePosition.of(position, auto_cxl=self._arguments.auto_cxl, tag=self._arguments.tag)
             self._notify_progress(self._engine.add_leg(position, reading, request))
-
-    def _selected(self, position: Position) -> bool:
-        """Return whether a position is in the filter; raises what `where` raises, for use before the first close."""
-        return (
-            not is_flat(position)
-            and (self._named is None or position.inst_id in self._named)
-            and (self._where is None or self._verdict(self._where(position)))
-        )
-
-    def _selected_at_first(self, position: Position) -> bool:
-        """Return `_selected`, before the first close; a CancelledError of `where` is no cancellation of this task."""
-        try:
-            return self._selected(position)
-        except asyncio.CancelledError as raised:
-            raise InvalidRequestError(f"where raised {raised!r}") from raised
-
-    def _verdict(self, verdict: object) -> bool:
-        """Return the answer of `where` as a bool."""
-        if unawaited(verdict):  # of a lambda, say; it is always true, so that everything would be closed
-            raise InvalidRequestError(
-                f"where must be a plain function, since it is not awaited, got {short_repr(self._where)}"
-            )
-        return bool(verdict)
-
-    def _in_filter(self, position: Position) -> bool:
-        """Return whether a position is in the filter, True if `where` raises: for use after the first close."""
-        try:
-            return self._selected(position)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:  # a predicate that fails now must not hide a position
-            logger.warning("%r raised: %s counts as wanted", self._where, position.inst_id, exc_info=True)
-            return True
-
-    def _may_be_wanted(self, position: Position) -> bool:
-        """Return whether a position that can be read in part may be in the filter.
-
-        `where` is asked about every mode and side that it may have.
-        """
-        if not position.inst_id:
-            return True
-        mgn_modes: tuple[str, ...] = (position.mgn_mode,)
-        pos_sides: tuple[str, ...] = (position.pos_side,)
-        return any(
-            self._in_filter(replace(position, mgn_mode=cast("MgnMode", mgn_mode), pos_side=cast("PosSide", pos_side)))
-            for mgn_mode in (mgn_modes if any(mgn_modes) else ("cross", "isolated"))
-            for pos_side in (pos_sides if any(pos_sides) else ("net", "long", "short"))
-        )
 
     def _notify_progress(self, leg: Leg) -> None:
         if self._on_progress is not None:
@@ -193,9 +137,9 @@ class FlattenRun:
             return over
         self._last = engine.reader.latest
         # The first reading may have come from a copy of the books that lags, or had a record that can be read now.
-        if not over and (first.unreadable or not engine.legs):
-            wanted = self._unreadable_at_first if engine.legs else self._opened_before_the_call
-            self._add_legs(self._last, newcomers(self._last, engine.legs, wanted))
+        if not over and (first.unreadable or self._selection.undecided or not engine.legs):
+            wanted = self._not_taken_up_at_first if engine.legs else self._selection.certain
+            self._add_legs(self._last, await self._opened_before(newcomers(self._last, engine.legs, wanted)))
         proofs = [leg.proof_at for leg in engine.legs if leg.proof_at is not None and not leg.proven]
         in_time = bool(proofs) and max(*proofs, loop.time()) < self._read_by
         if over and in_time and self._extra_readings < MAX_EXTRA_READINGS:
@@ -203,12 +147,16 @@ class FlattenRun:
             return False
         return over or all(self._finished(leg) for leg in engine.legs)
 
-    def _opened_before_the_call(self, position: Position) -> bool:
-        return 0 < position.c_time <= self._opened_before() * 1000 and self._in_filter(position)
+    async def _opened_before(self, positions: list[Position]) -> list[Position]:
+        """Return those known to have been opened before the call; where it must, the exchange's clock decides."""
+        if any(map(self._call_time.may_be_after, positions)):
+            await self._call_time.ask(self._priority, self._read_by)
+        return [position for position in positions if self._call_time.is_after(position)]
 
-    def _unreadable_at_first(self, position: Position) -> bool:
-        listed = self._first is not None and self._first.may_list(address_of(position), position.pos_id)
-        return bool(listed) and self._opened_before_the_call(position)
+    def _not_taken_up_at_first(self, position: Position) -> bool:
+        """Return whether a position may be one that could not be read at first, or that `where` failed at."""
+        unread = self._first is not None and self._first.may_list(address_of(position), position.pos_id) is not None
+        return (unread or self._selection.failed_at(position)) and self._selection.certain(position)
 
     async def _read_all(self, moment: float, by: float) -> bool:
         """Read positions and pending orders at the same time; return whether positions could be read.
@@ -251,16 +199,16 @@ class FlattenRun:
         self._appeared = [
             position
             for position in self._last.positions
-            if _identity(position) not in known and self._in_filter(position)
+            if _identity(position) not in known and self._selection.holds(position)
         ]
         self._extra_readings, self._read_by = 0, by
         return loop.time() >= self._deadline or all(self._finished(leg) for leg in engine.legs)
 
     def _order_wanted(self, order: OpenOrder) -> bool:
         """Return whether an order is in the filter; `where` is of positions, so it admits the orders beside them."""
-        if self._named is not None and order.inst_id not in self._named:
+        if self._inst_ids is not None and order.inst_id not in self._inst_ids:
             return False
-        if self._arguments.cancel_orders == "entries" and self._where is not None:
+        if self._arguments.cancel_orders == "entries" and self._arguments.where is not None:
             return any(stands_at(order, leg.before) for leg in self._engine.legs)
         return self._arguments.may_cancel(order)
 
@@ -281,9 +229,9 @@ class FlattenRun:
         legs = self._engine.legs
         return (
             all(map(self._covered, legs))
-            and all(leg.state(self._in_filter) in FLAT_STATES for leg in legs)
-            and not newcomers(last, legs, self._in_filter)
-            and not any(self._may_be_wanted(record.position) for record in last.unreadable)
+            and all(leg.state(self._selection.holds) in FLAT_STATES for leg in legs)
+            and not newcomers(last, legs, self._selection.holds)
+            and not any(self._selection.may_hold(record.position) for record in last.unreadable)
         )
 
     def _report(self) -> FlattenReport:
@@ -291,13 +239,11 @@ class FlattenRun:
         latest = self._engine.reader.latest_complete
         if last is not None and latest is not None and latest.started > last.started:
             last = self._last = latest  # it came after its time, while orders were read
-        rows = [leg.row(leg.state(self._in_filter), (leg.done_at or now) - self._begun) for leg in legs]
-        appeared = [] if last is None else newcomers(last, legs, self._in_filter)
-        rows += [
-            FlattenRow(None, (), position, FlattenState.SUPERSEDED, None, now - self._begun) for position in appeared
-        ]
+        rows = [leg.row(leg.state(self._selection.holds), (leg.done_at or now) - self._begun) for leg in legs]
+        appeared = None if last is None else newcomers(last, legs, self._selection.holds)
+        rows += self._selection.rows_without_close(appeared, now - self._begun)
         if self._first is not None:
-            rows += unreadable_rows(self._first, last, self._may_be_wanted, now - self._begun)
+            rows += unreadable_rows(self._first, last, self._selection.may_hold, now - self._begun)
         flat = last is not None and all(map(self._covered, legs)) and all(row.state in FLAT_STATES for row in rows)
         if self._on_progress is not None:
             for row in rows:
@@ -333,10 +279,10 @@ class FlattenRun:
 
         Where orders were to be cancelled, all that are in the filter and stay.
         """
-        orders, inst_ids = self._orders.orders, {"", *(row.position.inst_id for row in rows), *(self._named or ())}
-        by_where = self._where is not None and self._arguments.cancel_orders == "entries"
+        orders, inst_ids = self._orders.orders, {"", *(row.position.inst_id for row in rows), *(self._inst_ids or ())}
+        by_where = self._arguments.where is not None and self._arguments.cancel_orders == "entries"
         everywhere = not rows or (self._cancels is not None and not by_where)
-        everywhere = everywhere and self._named is None
+        everywhere = everywhere and self._inst_ids is None
         return tuple(order for order in orders if everywhere or order.inst_id in inst_ids)
 
 

@@ -53,11 +53,11 @@ def read_proxy(proxy: object, base_url: str, *, socks_step: str = SOCKS_STEP) ->
     """
     if proxy is None:
         return None
+    if not isinstance(proxy, str):
+        raise InvalidRequestError(f"proxy must be a URL such as {EXAMPLE}, or 'env', got {type(proxy).__name__}")
     if proxy == ENVIRONMENT:
         found = environment_proxy(base_url)
         return None if found is None else _read(found[1].strip(), f"proxy='env': {found[0]}", socks_step)
-    if not isinstance(proxy, str):
-        raise InvalidRequestError(f"proxy must be a URL such as {EXAMPLE}, or 'env', got {type(proxy).__name__}")
     return _read(proxy, "proxy", socks_step)
 
 

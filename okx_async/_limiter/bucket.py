@@ -29,7 +29,7 @@ from heapq import heappop, heappush
 from math import inf
 from sys import float_info
 
-from okx_async._errors import InvalidRequestError
+from okx_async._errors import InvalidRequestError, safe_repr
 from okx_async._quota import Quota
 
 NOTHING_IN_FLIGHT = "no token of this bucket is in flight"
@@ -59,11 +59,11 @@ class Rule:
     def __post_init__(self) -> None:
         quota: object = self.quota  # annotations do not bind callers without a type checker
         if not isinstance(quota, Quota):
-            raise InvalidRequestError(f"quota must be a Quota, got {quota!r}")
+            raise InvalidRequestError(f"quota must be a Quota, got {safe_repr(quota)}")
         for name in ("rtt_floor", "doubt_grace", "guard"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= float_info.max:
-                raise InvalidRequestError(f"{name} must be a number of seconds ≥ 0, got {value!r}")
+                raise InvalidRequestError(f"{name} must be a number of seconds ≥ 0, got {safe_repr(value)}")
         guard = self.guard + DRIFT * max(0.0, self.quota.per - GUARDED)
         cool = self.quota.per + guard - self.rtt_floor
         if cool <= 0:

@@ -9,7 +9,7 @@ from typing import Final
 from yarl import URL
 
 from okx_async._errors import InvalidRequestError
-from okx_async._validation import check_bool, short_repr
+from okx_async._validation import check_bool, is_one_of, short_repr
 
 _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 
@@ -33,7 +33,7 @@ _DOMAINS: Final = frozenset({"okx.com", "okx.ac", "okx.cab", "okex.com"})
 
 def region_url(region: str) -> str:
     """Return the REST base of an account's home; InvalidRequestError names the homes there are."""
-    if region not in tuple(REGIONS):  # a tuple: the value need not be hashable
+    if not is_one_of(region, REGIONS):
         raise InvalidRequestError(f"region must be one of {', '.join(REGIONS)}, got {short_repr(region)}")
     return REGIONS[region]
 
@@ -55,7 +55,7 @@ def environment(base_url: str | None, *, demo: bool, region: str = "global", cou
     if not isinstance(demo, bool):
         raise InvalidRequestError(f"demo must be True or False, got {short_repr(demo)}")
     if counts_as is not None:
-        if counts_as not in ("live", "demo"):  # a tuple: the value need not be hashable
+        if not is_one_of(counts_as, ("live", "demo")):
             raise InvalidRequestError(f"counts_as must be 'live', 'demo' or None, got {short_repr(counts_as)}")
         if demo is not (counts_as == "demo"):
             raise InvalidRequestError(f"counts_as={counts_as!r} contradicts demo={demo}")

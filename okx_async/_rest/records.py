@@ -207,12 +207,20 @@ def _faults(record: Mapping[str, Any]) -> list[str]:
     """
     names = ["instId", "mgnMode"]
     names += ["posSide"] * (record.get("posSide") not in (None, ""))  # neither: net
-    names += ["ccy"] * (record.get("instType") == "MARGIN" and record.get("ccy") not in (None, ""))
+    names += ["ccy"] * (_inst_type(record) == "MARGIN" and record.get("ccy") not in (None, ""))
     return [
         f"its {name} is {short_repr(record[name])}" if name in record else f"it has no {name}"
         for name in names
         if not is_readable(record.get(name))
     ]
+
+
+def _inst_type(record: Mapping[str, Any]) -> str:
+    """Return the type of the instrument; where a record does not say it, one with a posCcy is a pair: no other has one.
+
+    https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
+    """
+    return _text(record, "instType") or ("MARGIN" if _text(record, "posCcy") else "")
 
 
 def _name(record: Mapping[str, Any]) -> str:
@@ -233,7 +241,7 @@ def _position(record: Mapping[str, Any]) -> Position:
     pos, pos_side = _number(record, "pos"), record.get("posSide")
     return Position(
         inst_id=_word(record, "instId", INST_ID),
-        inst_type=_text(record, "instType"),
+        inst_type=_inst_type(record),
         pos_id=_id(record, "posId"),
         pos=Decimal("NaN") if pos is None else pos,
         pos_side=cast("PosSide", "net" if pos_side in (None, "") else _word(record, "posSide", POS_SIDE)),

@@ -16,7 +16,7 @@ from okx_async._errors import InvalidRequestError
 from okx_async._models import ClosePosition, OpenOrder
 from okx_async._quota import Quota
 from okx_async._rest.rate_keys import check_inst_id, order_scope
-from okx_async._validation import short_repr
+from okx_async._validation import is_one_of, short_repr
 from okx_async._words import CCY, INST_ID, ListedText
 
 CLOSE_PATH: Final = "/api/v5/trade/close-position"
@@ -24,7 +24,7 @@ POSITIONS_PATH: Final = "/api/v5/account/positions"
 MAX_POSITIONS_IDS: Final = 10
 """Instrument ids that one request for positions may name."""
 
-_MGN_MODES: Final = ("cross", "isolated")  # tuples: a wrong value need not be hashable
+_MGN_MODES: Final = ("cross", "isolated")
 _POS_SIDES: Final = ("net", "long", "short")
 # Spelt out, because \d, \w and isalnum() accept digits and letters of every alphabet.
 _CL_ORD_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")
@@ -200,11 +200,11 @@ def close_body(request: ClosePosition) -> bytes:
     if not isinstance(request, ClosePosition):
         raise InvalidRequestError(f"request must be a ClosePosition, got {short_repr(request)}")
     check_inst_id(request.inst_id)
-    if request.mgn_mode not in _MGN_MODES and not isinstance(request.mgn_mode, ListedText):
+    if not (is_one_of(request.mgn_mode, _MGN_MODES) or isinstance(request.mgn_mode, ListedText)):
         raise InvalidRequestError(f"mgn_mode must be 'cross' or 'isolated', got {short_repr(request.mgn_mode)}")
     params: dict[str, str | bool] = {"instId": request.inst_id, "mgnMode": request.mgn_mode}
     if request.pos_side is not None:
-        if request.pos_side not in _POS_SIDES and not isinstance(request.pos_side, ListedText):
+        if not (is_one_of(request.pos_side, _POS_SIDES) or isinstance(request.pos_side, ListedText)):
             raise InvalidRequestError(
                 f"pos_side must be 'net', 'long', 'short' or None, got {short_repr(request.pos_side)}"
             )

@@ -26,6 +26,7 @@ _NUMBERS = (("pos", "pos"), ("avg px", "avgPx"), ("mark px", "markPx"), ("upl", 
 _UNLIMITED: Final = 1_000_000
 """Columns of what is no terminal."""
 _INDENT: Final = 2
+_SIZES: Final = frozenset({"COLUMNS", "LINES"})
 
 
 def print_positions(positions: Sequence[Position], *, to_stderr: bool = False) -> None:
@@ -152,7 +153,9 @@ def plain(value: object) -> Text:
 def console(*, to_stderr: bool = False) -> Console:
     """Return a rich console on the current stdout or stderr."""
     stream = never_raising(sys.stderr if to_stderr else sys.stdout)
-    page = Console(highlight=False, file=stream)
+    # rich takes "²" for a number, and raises.
+    told = {name: text for name, text in os.environ.items() if name not in _SIZES or text.isdecimal()}
+    page = Console(highlight=False, file=stream, _environ=told)
     given = os.environ.get("COLUMNS", "")
     if not (given.isdecimal() and int(given)):  # 0 is what a terminal without a size is told
         if not stream.isatty():

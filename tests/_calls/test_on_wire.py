@@ -3,11 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from okx_async import ClosePosition, NotSentError, Outcome
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn, address_named
+from tests.odd_values import ODD, SHOWN
 
 pytestmark = pytest.mark.virtual
 BTC = ClosePosition("BTC-USDT-SWAP", "cross")
@@ -178,3 +180,9 @@ async def test_the_work_for_a_close_does_not_grow_with_those_on_the_wire() -> No
 
     alone, *_, last = (work() for _ in range(1000))
     assert last <= alone
+
+
+@pytest.mark.parametrize("value", ODD, ids=SHOWN)
+def test_an_address_can_be_named_before_it_is_checked(value: Any) -> None:
+    address = address_named(ClosePosition("BTC-USDT-SWAP", value, pos_side=value, ccy=value))
+    assert [part is value for part in address] == [False, True, True, True]

@@ -5,6 +5,7 @@ import pytest
 
 from okx_async import InvalidRequestError, OpenOrder
 from okx_async._flatten.arguments import FlattenArguments
+from tests.odd_values import ODD, SHOWN
 
 ORDER = OpenOrder("BTC-USDT-SWAP", "limit", "buy", "net", None, False, "live", "1", "", "", {})  # noqa: FBT003
 
@@ -57,3 +58,11 @@ def test_a_stop_of_the_program_goes_on(stop: type[BaseException]) -> None:
 
     with pytest.raises(stop):
         FlattenArguments(cancel_orders=raises).may_cancel(ORDER)
+
+
+@pytest.mark.parametrize("value", ODD, ids=SHOWN)
+@pytest.mark.parametrize("name", ["auto_cxl", "tag", "deadline", "priority", "unread", "cancel_orders", "look_again"])
+def test_a_value_that_cannot_be_compared_or_shown_is_refused_by_name(name: str, value: object) -> None:
+    wrong: dict[str, Any] = {name: value}
+    with pytest.raises(InvalidRequestError, match=f"^{name} must be "):
+        FlattenArguments(**wrong)

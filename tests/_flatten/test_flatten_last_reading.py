@@ -1,7 +1,6 @@
 """Positions that a flatten finds late, and what its last reading proves."""
 
 from collections.abc import Callable
-from math import inf, nan
 from typing import Any, TypeAlias, cast
 
 import pytest
@@ -64,30 +63,6 @@ def listed(**fields: str) -> okx.Position:
 
 def run_of() -> FlattenRun:
     return FlattenRun(cast("Caller", Idle()), FlattenArguments(auto_cxl=False, deadline=5.0))
-
-
-@pytest.mark.virtual
-async def test_only_a_position_that_is_known_to_be_older_than_the_call_is_closed_late() -> None:
-    run, times = run_of(), {"9000": True, "10000": True, "10001": False, "0": False}
-    assert {time: run._opened_before_the_call(listed(cTime=time)) for time in times} == times
-
-
-@pytest.mark.virtual
-async def test_the_time_of_the_call_is_corrected_once_the_exchange_s_clock_is_known() -> None:
-    calls = Idle()
-    run = FlattenRun(cast("Caller", calls), FlattenArguments(auto_cxl=False, deadline=5.0))
-    calls.clock_offset = -4.0
-    assert not run._opened_before_the_call(listed(cTime="9000"))
-    assert run._opened_before_the_call(listed(cTime="6000"))
-
-
-@pytest.mark.virtual
-@pytest.mark.parametrize("time", [inf, nan, -1.0, 1e300])
-async def test_without_a_time_of_the_call_no_position_is_older(time: float) -> None:
-    calls = Idle()
-    calls.exchange_time = lambda: time  # type: ignore[method-assign]
-    run = FlattenRun(cast("Caller", calls), FlattenArguments(auto_cxl=False, deadline=5.0))
-    assert not run._opened_before_the_call(listed(cTime="1"))
 
 
 @pytest.mark.virtual

@@ -15,6 +15,7 @@ from okx_async._http.proxy import (
     session_secrets,
     session_settings,
 )
+from tests.odd_values import ODD
 
 BASE = "https://openapi.okx.com"
 SECRET = "made-up-word-77"
@@ -86,6 +87,7 @@ def test_a_proxy_is_read(given: str, url: str, login: str | None) -> None:
         42,
         b"http://h:1",
         ["http://h:1"],
+        *ODD,
     ],
 )
 def test_what_is_no_proxy_is_refused_and_not_shown(given: Any) -> None:

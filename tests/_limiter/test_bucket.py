@@ -2,6 +2,7 @@
 
 import math
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from okx_async import InvalidRequestError, Quota
 from okx_async._limiter.bucket import Bucket, Rule
+from tests.odd_values import NoRepr
 
 EXACT = Rule(Quota(3, 2.0), guard=0.0)
 
@@ -300,6 +302,7 @@ def test_another_rule_is_taken_on_only_while_no_token_is_out() -> None:
     ("field", "value"),
     [
         ("rtt_floor", -0.1),
+        ("rtt_floor", NoRepr()),
         ("rtt_floor", 2.5),
         ("rtt_floor", math.nan),
         ("doubt_grace", math.inf),
@@ -308,7 +311,7 @@ def test_another_rule_is_taken_on_only_while_no_token_is_out() -> None:
         pytest.param("guard", 10**400, id="guard too large for a float"),
     ],
 )
-def test_a_rule_that_cannot_work_is_refused(field: str, value: float) -> None:
+def test_a_rule_that_cannot_work_is_refused(field: str, value: Any) -> None:
     with pytest.raises(InvalidRequestError, match=field):
         Rule(Quota(), **{field: value})
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from okx_async._errors import InvalidRequestError
+from okx_async._errors import InvalidRequestError, safe_repr
 from okx_async._rest.hosts import REGIONS, check_base_url, environment, host_of, is_eea, region_url
+from tests.odd_values import ODD
 
 SEGMENT = st.text(string.ascii_uppercase + string.digits + "_.", min_size=1, max_size=8)
 
@@ -63,9 +64,10 @@ def test_hosts() -> None:
     }
 
 
-@pytest.mark.parametrize("region", ["", "EEA", "asia", None, 1, ["us"]])
+@pytest.mark.parametrize("region", ["", "EEA", "asia", None, 1, ["us"], *ODD])
 def test_an_unknown_region_is_refused_with_the_known_ones(region: object) -> None:
-    with pytest.raises(InvalidRequestError, match=re.escape(f"one of global, eea, us, app, au, tr, got {region!r}")):
+    shown = safe_repr(region)
+    with pytest.raises(InvalidRequestError, match=re.escape(f"one of global, eea, us, app, au, tr, got {shown}")):
         region_url(region)  # type: ignore[arg-type]
     with pytest.raises(InvalidRequestError, match="region"):
         environment(None, demo=False, region=region)  # type: ignore[arg-type]

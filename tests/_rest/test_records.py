@@ -11,7 +11,7 @@ from okx_async._models import ClosedPosition, ClosePosition
 from okx_async._rest.bodies import MOST_RECORDS
 from okx_async._rest.records import closed_position, keep_echo, orders, positions, server_time, uid
 from okx_async._rest.responses import Answer, parse
-from tests._rest.answers import ECHO, POSITION
+from tests._rest.answers import ECHO, POSITION, listing
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
 
@@ -80,6 +80,14 @@ def test_a_list_of_more_records_than_are_read_is_none(record: object, read: Call
     with pytest.raises(OutcomeUnknownError, match="could not be read: the answer lists 20001 records, more than 20000"):
         read(answer)
     assert (answer.data, answer.others) == ([], [])
+
+
+@pytest.mark.parametrize("missing", [{"instType": ""}, {"instType": None}, {"instType": 5}])
+def test_a_pair_is_told_by_its_currency_where_its_type_is_missing(missing: dict[str, object]) -> None:
+    pair = {**POSITION, "instId": "BTC-USDT", "posCcy": "BTC", **missing}
+    listed, other = positions(listing(pair, POSITION | missing)).positions
+    assert (listed.inst_type, ClosePosition.of(listed).ccy) == ("MARGIN", "USDT")
+    assert (other.inst_type, ClosePosition.of(other).ccy) == ("", None)
 
 
 def test_of_a_long_echo_its_words_are_kept() -> None:

@@ -24,6 +24,7 @@ from okx_async._rest.requests import (
 )
 from okx_async._words import ListedText
 from tests._rest.vectors import VECTORS
+from tests.odd_values import ODD, SHOWN
 
 REQUEST = ClosePosition("BTC-USDT-SWAP", "cross")
 
@@ -121,6 +122,14 @@ def test_a_wrong_parameter_is_named_with_rule_and_value(changes: dict[str, Any],
     assert isinstance(caught.value, ValueError)
     (value,) = changes.values()
     assert str(caught.value).endswith(f", got {value!r}")
+
+
+@pytest.mark.parametrize(("value", "shown"), list(zip(ODD, SHOWN, strict=True)), ids=SHOWN)
+@pytest.mark.parametrize("name", ["inst_id", "mgn_mode", "pos_side", "ccy", "auto_cxl", "cl_ord_id", "tag"])
+def test_a_value_that_cannot_be_compared_or_shown_is_refused_by_name(name: str, value: object, shown: str) -> None:
+    wrong: dict[str, Any] = {name: value}
+    with pytest.raises(InvalidRequestError, match=f"^{name} must be .*, got {shown}$"):
+        close_body(replace(REQUEST, **wrong))
 
 
 def test_a_leg_that_is_no_request_is_refused() -> None:

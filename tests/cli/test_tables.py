@@ -151,3 +151,12 @@ def test_a_file_has_the_same_lines_as_a_pipe(
             process.communicate(timeout=20)
         file.seek(0)
         assert file.read() == command("positions", "--base-url", record["base_url"]).stdout
+
+
+@pytest.mark.parametrize("name", ["COLUMNS", "LINES"])
+def test_a_size_that_is_no_number_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(other, raising=False)
+    usual = tables.console().size
+    monkeypatch.setenv(name, "²")  # isdigit() is true of it
+    assert tables.console().size == usual

@@ -58,8 +58,10 @@ row(READ, "positions down", unread("OutcomeUnknownError"), strike("positions dow
 for each in ("beside a refusal", "before a list"):
     row(READ, f"positions empty {each}", unread("OutcomeUnknownError"), strike(f"positions empty {each}"))
 row(READ, "positions down, deadline=1", unread("OutcomeUnknownError"), strike("positions down"), max_wait=1.0)
-for each in ("hang up", "slow", "cut", "refused for rate", "empty once"):
+for each in ("hang up", "slow", "cut", "refused for rate"):
     row(READ, f"positions {each}", out(every_leg=True), strike(f"positions {each}"))
+# Whether what the next reading lists was there before the call is told by the exchange's clock.
+row(READ, "positions empty once", out(asked=1, every_leg=True), strike("positions empty once"))
 # The first reading shows the position, the next meets the fault.
 row(
     READ,
