@@ -186,8 +186,10 @@ class World:
             assert getattr(seen.bucket, name) == getattr(bucket, name), name
         same(seen.bucket.blocked_until, bucket.blocked_until)
         same(seen.bucket.refused_at, bucket.refused_at)
-        assert seen.out.keys() == {ident for ident, token in bucket.tokens.items() if token.holder == holder}
-        for ident, token in seen.out.items():
+        same(seen.expires, bucket.expires())
+        own = seen.bucket.held_by(holder)
+        assert own.keys() == bucket.held_by(holder).keys()
+        for ident, token in own.items():
             same(token.at, bucket.tokens[ident].at)
             same(token.free_at, bucket.tokens[ident].free_at)
             assert token.cooling == bucket.tokens[ident].cooling
