@@ -177,7 +177,7 @@ class RedisWorker(Worker):
             mine = local.out(self.holder).items()
             lost = {ident: token for ident, token in mine if token.free_at > now and ident not in ended}
             self._eras[key] = NEVER
-            self._wake(local, now)
+            self._hot[key] = local
         else:
             self._eras[key] = seen.since
         local.seen, local.expires = lambda: seen.bucket, seen.expires
