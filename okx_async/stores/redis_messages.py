@@ -4,11 +4,12 @@ Pure. A duration that holds something back is rounded up. Messages, and the reco
 unpacks them: little-endian, without gaps, times as floats of 8 bytes, in which whole microseconds are exact.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import ceil
 from struct import Struct
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -48,10 +49,15 @@ def epoch_name(prefix: str, tag: int) -> str:
     return f"{prefix}:{{{prefix}-{tag}}}:epoch"
 
 
-@lru_cache(maxsize=4096)
 def bucket_name(prefix: str, key: Key) -> str:
     """Return where the bucket of a key stands."""
     return f"{prefix}:{{{prefix}-{tag_of(key)}}}:{key_text(key)}"
+
+
+@lru_cache(maxsize=4096)
+def names_of(prefix: str, key: Key) -> tuple[str, str]:
+    """Return where the epoch of a key stands, and its bucket."""
+    return epoch_name(prefix, tag_of(key)), bucket_name(prefix, key)
 
 
 def micro(seconds: float) -> int:
@@ -59,8 +65,7 @@ def micro(seconds: float) -> int:
     return ceil(round(seconds * 1e6, 3))
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """What a process has to say of a key at one moment of its own clock."""
 
     key: Key
@@ -69,7 +74,7 @@ class Visit:
     asks: Sequence[Ask] = ()
     serve: bool = False
     """Whether its places in line are to be looked at: it has waiters, or had some."""
-    held: Held = field(default_factory=dict)
+    held: Mapping[str, Token] = MappingProxyType({})
     """Tokens that are to be entered if the store does not know of them; times of the process's own clock."""
 
 
@@ -174,27 +179,24 @@ def _begin(
     serve: bool = False,
 ) -> bytes:
     """Return the beginning of a message, which is all of one without notes, tokens and asks."""
-    run, holder = frame.run.encode(), frame.holder.encode()
-    return b"".join(
-        (
-            _MESSAGE.pack(
-                _WANTS[what],
-                stepped,
-                serve,
-                *counts,
-                frame.expected,
-                *frame.terms,
-                frame.not_after,
-                quota.limit,
-                micro(quota.per),
-                quota.reserve,
-            ),
-            _SIZE.pack(len(run)),
-            run,
-            _SIZE.pack(len(holder)),
-            holder,
-        )
+    head = _MESSAGE.pack(
+        _WANTS[what],
+        stepped,
+        serve,
+        *counts,
+        frame.expected,
+        *frame.terms,
+        frame.not_after,
+        quota.limit,
+        micro(quota.per),
+        quota.reserve,
     )
+    return head + _sized(frame.run, frame.holder)
+
+
+@lru_cache(maxsize=64)
+def _sized(*names: str) -> bytes:
+    return b"".join(_SIZE.pack(len(name.encode())) + name.encode() for name in names)
 
 
 def write_visit(visit: Visit, now: float, sent: float, frame: Frame) -> bytes:

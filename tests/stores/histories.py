@@ -143,7 +143,7 @@ class World:
         return visit
 
     def again(self, ask: Ask) -> Ask:
-        return replace(ask, token=f"t{next(self.numbers)}")
+        return ask._replace(token=f"t{next(self.numbers)}")
 
     def script(self, visit: Visit, holder: str, not_after: float) -> Seen:
         frame = self.frame()._replace(holder=holder, not_after=round(not_after * 1e6))
