@@ -1,3 +1,5 @@
+from base64 import b64encode
+
 import pytest
 
 from okx_async._spellings import forms_of, holds, unescape
@@ -30,3 +32,10 @@ def test_without_secrets_nothing_is_found() -> None:
 
 def test_one_round_undoes_one_escape_of_each_kind() -> None:
     assert unescape("%2526 &amp;#38; \\u0026 \\x{26}") == "%26 &#38; & &"
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_a_secret_is_found_in_base64_that_was_cut(before: int) -> None:
+    """A text shortened at its beginning cannot be decoded, but the secret stands there all the same."""
+    whole = b64encode(b"x" * (9 + before) + b"redis&word-77y and more").decode()
+    assert holds(f"...{whole[1:]}", FORMS)

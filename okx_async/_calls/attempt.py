@@ -33,6 +33,7 @@ class AttemptState:
         "slot_waits",
         "started",
         "token",
+        "tries",
         "waited",
         "wire",
     )
@@ -54,6 +55,8 @@ class AttemptState:
         """Whether it may still connect then, but not wait for a slot: the first of a call without time to wait."""
         self.holds_connection = False
         """Whether it holds one of the connections of `CapacityLimiter`."""
+        self.tries = False
+        """Whether it holds one to try for a slot: see `CapacityLimiter.tried`."""
         self.started = False
         """Whether it had its slot, and so counts as an attempt."""
         self.waited = 0.0

@@ -131,7 +131,7 @@ class Sender:
                     await uid_lookup.known(attempt.left())
                 names = self._names(request, attempt)
                 keys = attempt.keys
-                if self._capacity.free or not await self._send_if_slot_free(request, attempt, keys, priority):
+                if self._capacity.free_for(keys) or not await self._send_if_slot_free(request, attempt, keys, priority):
                     max_wait = None if deadline is None else attempt.left()
                     await self._send_in_slot(request, attempt, keys, priority, max_wait=max_wait)
         except _InDoubt:
@@ -185,25 +185,26 @@ class Sender:
     async def _send_if_slot_free(
         self, request: ApiRequest, attempt: AttemptState, keys: tuple[Key, ...], priority: Priority
     ) -> bool:
-        """Wait for a connection first, then send if a slot is free too; return whether one was.
-
-        A task that holds a connection never waits for a slot: a long line at one key would delay every other key.
-        """
-        await self._enter(attempt, priority)
+        """Wait for a connection first, then send if a slot is free too; return whether one was."""
+        attempt.wire.limit(attempt.left())
+        attempt.tries = attempt.holds_connection = await self._capacity.wait(keys, priority)
+        attempt.wire.limit(None)
+        if not attempt.tries:
+            return False
         try:
             await self._send_in_slot(request, attempt, keys, priority, max_wait=0.0)
         except SlotTimeoutError:
+            self._tried(attempt, in_vain=True)
             self._leave(attempt)
             return False
+        finally:
+            self._tried(attempt)
         return True
 
-    async def _enter(self, attempt: AttemptState, priority: Priority, *, holds_slot: bool = False) -> None:
-        """Take a connection, waiting for as long as the attempt may."""
-        if not self._capacity.enter():
-            attempt.wire.limit(attempt.left())
-            await self._capacity.wait(priority, holds_slot=holds_slot)
-            attempt.wire.limit(None)
-        attempt.holds_connection = True
+    def _tried(self, attempt: AttemptState, *, in_vain: bool = False) -> None:
+        if attempt.tries:
+            attempt.tries = False
+            self._capacity.tried(attempt.keys, in_vain=in_vain)
 
     def _leave(self, attempt: AttemptState) -> None:
         if attempt.holds_connection:
@@ -228,22 +229,22 @@ class Sender:
                 left = max_wait and attempt.left()  # None and 0.0 stay what they are
                 await self._send_in_slot(request, attempt, keys, priority, max_wait=left, slots=held)
             else:
-                await self._write(request, attempt, priority, held)
+                await self._write(request, attempt, held)
 
-    async def _write(
-        self, request: ApiRequest, attempt: AttemptState, priority: Priority, slots: tuple[Slot, ...]
-    ) -> None:
+    async def _write(self, request: ApiRequest, attempt: AttemptState, slots: tuple[Slot, ...]) -> None:
         wire = attempt.wire
+        self._tried(attempt)
         if attempt.permit is not None:
             await self._check_permit(request, attempt, attempt.permit, slots)
         if not attempt.holds_connection and not self._capacity.enter():
-            # The slot is kept meanwhile, and goes before all attempts without one. Given back, slot and connection
-            # could pass from attempt to attempt for ever without meeting.
+            # The slot is kept meanwhile, and goes before all without one: given back, the two might never meet.
+            wire.limit(attempt.left())
             try:
-                await self._enter(attempt, priority, holds_slot=True)
+                await self._capacity.wait_with_slot()
             except BaseException:
                 held_slots.refund(slots)
                 raise
+            wire.limit(None)
         attempt.holds_connection = True
         if wire.may_send_until < inf and wire.late:
             _withhold(request, attempt, slots)

@@ -7,6 +7,7 @@ from copy import copy
 from okx_async._calls.identity import Identity
 from okx_async._errors import AuthenticationError, OkxError
 from okx_async._log import DEBUG, WARNING, logger
+from okx_async._portions import Portions
 from okx_async._rest.codes import NO_PERMISSION
 
 PATIENCE = 1.0
@@ -32,7 +33,8 @@ class UidLookup:
         self._fetch = fetch
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[OkxError | None] | None = None
-        self._patience_ends = 0.0
+        self._waiting = Portions()
+        self._patience: asyncio.TimerHandle | None = None
         self._closed = False
 
     @property
@@ -55,11 +57,8 @@ class UidLookup:
         first = self._first
         if first is None or (self._identity.user_id is not None and not checked):
             return
-        left = self._patience_ends - asyncio.get_running_loop().time()
-        if max_wait is not None:
-            left = min(left, max_wait)
-        if not first.done() and left > 0:
-            await asyncio.wait({first}, timeout=left)  # a cancelled wait leaves the task alone
+        if self._patience is not None and max_wait != 0:
+            await self._waiting.wait(max_wait)
         if first.done():
             if (refused := first.result()) is not None:
                 if self._first is first:
@@ -76,12 +75,26 @@ class UidLookup:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+        self._open()
 
     def _start(self) -> None:
         loop = asyncio.get_running_loop()
         self._first = loop.create_future()
-        self._patience_ends = loop.time() + PATIENCE
+        self._waiting = Portions()
+        self._patience = loop.call_later(PATIENCE, self._open)
         self._task = loop.create_task(self._run(self._first), name="okx_async user id")
+
+    def _open(self) -> None:
+        """Let those that wait go on: the first answer is there, or took too long."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+            self._waiting.open()
+
+    def _tell(self, first: asyncio.Future[OkxError | None], refused: OkxError | None) -> None:
+        if not first.done():
+            first.set_result(refused)
+            self._open()
 
     async def _run(self, first: asyncio.Future[OkxError | None]) -> None:
         pause = 1.0
@@ -92,14 +105,14 @@ class UidLookup:
                 if error.code != NO_PERMISSION:  # whether such a key may trade is for the close to find out
                     # Waiting calls raise the error. With a given user id there are none, so it is logged louder.
                     logger.log(DEBUG if self._given is None else WARNING, "account/config: %s", error)
-                    _tell(first, error)
+                    self._tell(first, error)
                     return
                 reason: Exception = error
             except Exception as error:  # noqa: BLE001 - misuse too: the close itself will raise it to its caller
                 reason = error
             else:
                 self._learn(user_id)
-                _tell(first, None)
+                self._tell(first, None)
                 return
             if self._closed:  # and the cancellation was lost on its way, in other code
                 return
@@ -115,7 +128,7 @@ class UidLookup:
                     self._identity.fallback,
                     pause,
                 )
-            _tell(first, None)
+            self._tell(first, None)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -127,8 +140,3 @@ class UidLookup:
                 self._given,
                 user_id,
             )
-
-
-def _tell(first: asyncio.Future[OkxError | None], refused: OkxError | None) -> None:
-    if not first.done():
-        first.set_result(refused)

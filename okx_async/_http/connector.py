@@ -15,6 +15,7 @@ from okx_async._http.protocol import AskedProtocol, TunnelProtocol
 from okx_async._http.resolver import PATIENCE, LastKnown, system_names
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.sockets import RESET
+from okx_async._portions import Pace
 
 
 class Connector(aiohttp.TCPConnector):
@@ -51,6 +52,7 @@ class Connector(aiohttp.TCPConnector):
         self._factory = factory  # aiohttp's name for what makes its protocols; it has no public one
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._made: dict[int, float] = {}
+        self._pace = Pace()
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
         """Return a connection that takes no bytes until its request is written."""
@@ -67,6 +69,12 @@ class Connector(aiohttp.TCPConnector):
         if isinstance(protocol, AskedProtocol):
             protocol.rest()
         return connection
+
+    async def _create_connection(self, *request: Any) -> Any:
+        # Proxies and small servers keep a hundred connections that they have not met yet. Of more at once the system
+        # there drops some, which costs each of them a second.
+        await self._pace.wait()
+        return await super()._create_connection(*request)
 
     async def close(self, **how: Any) -> None:
         """Close all connections, and end all lookups."""

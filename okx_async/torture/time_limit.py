@@ -5,6 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
+
+_TICKS: Final = 10
+"""Of those that fall into a time in which the process is stopped one comes afterwards."""
 
 
 class TimeLimitError(KeyboardInterrupt):
@@ -13,7 +17,7 @@ class TimeLimitError(KeyboardInterrupt):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeLimitError in the block after so many seconds.
+    """Raise TimeLimitError in the block after so many seconds; those for which the process is stopped do not count.
 
     There is no limit on Windows, outside the main thread, or where an alarm is set already (by pytest-timeout, say).
     The alarm is of real time, as one of CPU time would make the clocks of CPU time coarse.
@@ -23,12 +27,18 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
+    ticks = _TICKS
+
     def stop(_: int, frame: FrameType | None) -> None:
+        nonlocal ticks
+        ticks -= 1
+        if ticks:
+            return
         place = "" if frame is None else f", in {frame.f_code.co_qualname} at line {frame.f_lineno}"
         raise TimeLimitError(f"no end within {seconds:g} s{place}")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds / _TICKS, seconds / _TICKS)
     try:
         yield
     finally:

@@ -1,8 +1,12 @@
 import asyncio
 import socket
 import struct
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
+
+import aiohttp
+import pytest
 
 from okx_async._http.connector import Connector
 from okx_async._http.sockets import reset
@@ -25,6 +29,25 @@ async def test_it_knows_its_sockets_and_since_when_they_are_there() -> None:
     second.close()
     nothing: Any = SimpleNamespace(transport=None)
     assert not connector.older(nothing, now() + 1.0)
+    await connector.close()
+
+
+async def test_of_many_connections_at_once_few_begin_in_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system holds a hundred for a server that has not met them yet, and drops the others for a second."""
+    begun: list[object] = []
+
+    async def create(_: Connector, *request: object) -> None:
+        begun.append(request)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", create)
+    connector = Connector(keepalive=1.0)
+    tasks = [asyncio.create_task(connector._create_connection(n)) for n in range(200)]
+    counts = [0]
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        counts.append(len(begun))
+    assert max(later - earlier for earlier, later in pairwise(counts)) == 50
+    assert begun == [(n,) for n in range(200)]
     await connector.close()
 
 

@@ -50,7 +50,12 @@ class Process:
         self._nursery = nursery
 
     def env(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("OKX_", "PYTHON", "COLUMNS"))}
+        here = {"PYTHONPATH", "PYTHONSAFEPATH"}  # which package is tried: `make mutants` tries copies
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in here or not name.startswith(("OKX_", "PYTHON", "COLUMNS"))
+        }
         return {**kept, **self.environment}
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:

@@ -70,7 +70,7 @@ def test_a_command_says_that_it_may_not_open_enough_files(
     process = command.start(*arguments, before=few(files), missing=[0])
     out, err = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert "Too many open files" in out
+    assert "Too many open files, and 15 more are needed (ulimit -n 1024)" in out
     assert key in json.loads(out)
     assert "Traceback" not in err
     assert "Warning" not in err

@@ -40,6 +40,16 @@ def test_what_has_no_end_is_ended_and_named() -> None:
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+def test_the_time_for_which_a_process_is_stopped_does_not_count() -> None:
+    with time_limit(0.4):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})  # as for a stopped process, one alarm stays
+        try:
+            time.sleep(0.45)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+        assert signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0)
+
+
 def test_an_alarm_that_is_set_already_stays() -> None:
     signal.setitimer(signal.ITIMER_REAL, 50.0)
     with time_limit(0.01):
