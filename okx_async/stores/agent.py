@@ -91,7 +91,7 @@ class Agent:
     def statistics(self, key: Hashable) -> Statistics:
         """Return the state of a key as this process last saw it."""
         local = self.worker.keys.get(key) if isinstance(key, tuple) else None
-        bucket = None if local is None else local.seen
+        bucket = None if local is None or local.seen is None else local.seen()
         if bucket is None:
             bucket = SharedBucket(self._quota if local is None else local.quota, self._database.terms)
         now, limit = self.clock(), bucket.quota.limit

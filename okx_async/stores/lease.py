@@ -166,6 +166,10 @@ class SharedBucket:
         if self.refused_at is not None:
             self.refused_at -= back
 
+    def held_by(self, holder: str) -> dict[str, Token]:
+        """Return the tokens of a holder."""
+        return {ident: token for ident, token in self.tokens.items() if token.holder == holder}
+
     def drop(self, now: float) -> None:
         """Take back the tokens whose time has come."""
         for ident in [ident for ident, token in self.tokens.items() if token.free_at <= now]:

@@ -8,8 +8,8 @@ Pure, like `lease`: times are seconds of the store's clock, passed in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from okx_async.stores.lease import PPM, Place, SharedBucket
 
@@ -21,8 +21,7 @@ STAGGER = 0.0003
 """Seconds between the asks of neighbours in line whose tokens come back at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """A waiter's wish for a token."""
 
     waiter: str
@@ -36,8 +35,7 @@ class Ask:
     """Whether it takes a place in line if it gets nothing now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of an ask."""
 
     at: float | None

@@ -4,11 +4,12 @@ Pure. A duration that holds something back is rounded up. Messages, and the reco
 unpacks them: little-endian, without gaps, times as floats of 8 bytes, in which whole microseconds are exact.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import ceil
 from struct import Struct
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -30,7 +31,7 @@ _SIZE: Final = Struct("<H")
 _NOTE: Final = Struct("<B24sdd")
 _HELD: Final = Struct("<24sddB")
 _ASK: Final = Struct("<24sdBBH")
-_SEEN: Final = Struct("<ddIIBB")
+_SEEN: Final = Struct("<ddII??")
 _HEAD: Final = Struct("<4s7d6I")
 _TOKEN: Final = Struct("<24sIdd")
 _ANSWER: Final = Struct("<ddd")
@@ -48,10 +49,15 @@ def epoch_name(prefix: str, tag: int) -> str:
     return f"{prefix}:{{{prefix}-{tag}}}:epoch"
 
 
-@lru_cache(maxsize=4096)
 def bucket_name(prefix: str, key: Key) -> str:
     """Return where the bucket of a key stands."""
     return f"{prefix}:{{{prefix}-{tag_of(key)}}}:{key_text(key)}"
+
+
+@lru_cache(maxsize=4096)
+def names_of(prefix: str, key: Key) -> tuple[str, str]:
+    """Return where the epoch of a key stands, and its bucket."""
+    return epoch_name(prefix, tag_of(key)), bucket_name(prefix, key)
 
 
 def micro(seconds: float) -> int:
@@ -59,8 +65,7 @@ def micro(seconds: float) -> int:
     return ceil(round(seconds * 1e6, 3))
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """What a process has to say of a key at one moment of its own clock."""
 
     key: Key
@@ -69,11 +74,11 @@ class Visit:
     asks: Sequence[Ask] = ()
     serve: bool = False
     """Whether its places in line are to be looked at: it has waiters, or had some."""
-    held: Held = field(default_factory=dict)
+    held: Mapping[str, Token] = MappingProxyType({})
     """Tokens that are to be entered if the store does not know of them; times of the process's own clock."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Seen:
     """What the store answered; times of the process's own clock unless something else is said."""
 
@@ -87,10 +92,47 @@ class Seen:
     """Whether another program uses the key with another quota."""
     told: bool
     """Whether waiters of this process stand in line."""
-    bucket: SharedBucket
-    out: Held
-    """This process's tokens."""
     answers: list[Answer]
+    quota: Quota
+    record: "Record"
+    now: float
+    """When the server answered, in its microseconds."""
+    received: float
+    holder: str
+    terms: Terms
+
+    @cached_property
+    def bucket(self) -> SharedBucket:
+        """The bucket without its line; made when it is first needed, and of most answers none is."""
+        record, local = self.record, self.local
+        found: Held = {}
+        for number, (ident, name, at, free_at, cooling) in enumerate(record.tokens()):
+            if name == record.mine:
+                found[ident.rstrip(b"\0").decode(errors="replace")] = Token(
+                    self.holder, local(at), local(free_at), cooling
+                )
+            else:
+                found[f"?{number}"] = Token("", 0.0, local(free_at), cooling)
+        return SharedBucket(
+            self.quota,
+            self.terms,
+            found,
+            {},
+            local(record.blocked) if record.blocked else 0.0,
+            None if record.refused == NEVER else local(record.refused),
+            record.given_up,
+            int(record.refusals),
+            int(record.granted),
+        )
+
+    @property
+    def expires(self) -> float:
+        """From when on nothing is lost by forgetting the bucket."""
+        return self.local(self.record.ends)
+
+    def local(self, at: float) -> float:
+        """Return a time of the server by the process's clock, counted from the arrival of the answer."""
+        return self.received + (at - self.now) / 1e6
 
 
 class Frame(NamedTuple):
@@ -137,27 +179,24 @@ def _begin(
     serve: bool = False,
 ) -> bytes:
     """Return the beginning of a message, which is all of one without notes, tokens and asks."""
-    run, holder = frame.run.encode(), frame.holder.encode()
-    return b"".join(
-        (
-            _MESSAGE.pack(
-                _WANTS[what],
-                stepped,
-                serve,
-                *counts,
-                frame.expected,
-                *frame.terms,
-                frame.not_after,
-                quota.limit,
-                micro(quota.per),
-                quota.reserve,
-            ),
-            _SIZE.pack(len(run)),
-            run,
-            _SIZE.pack(len(holder)),
-            holder,
-        )
+    head = _MESSAGE.pack(
+        _WANTS[what],
+        stepped,
+        serve,
+        *counts,
+        frame.expected,
+        *frame.terms,
+        frame.not_after,
+        quota.limit,
+        micro(quota.per),
+        quota.reserve,
     )
+    return head + _sized(frame.run, frame.holder)
+
+
+@lru_cache(maxsize=64)
+def _sized(*names: str) -> bytes:
+    return b"".join(_SIZE.pack(len(name.encode())) + name.encode() for name in names)
 
 
 def write_visit(visit: Visit, now: float, sent: float, frame: Frame) -> bytes:
@@ -201,34 +240,41 @@ class Record(NamedTuple):
     """What a reply says of a bucket; times are microseconds of the server."""
 
     opens: float
+    ends: float
+    """From when on the bucket may be forgotten."""
     mine: int
     """Where the asking holder's name begins among the names, from 1; 0: not there."""
     agreed: bool
     told: bool
-    answers: list[tuple[float, float, float]]
-    """When each token was taken or NEVER, when to ask again, and when it can be had at the earliest."""
+    answers: bytes
     per: float
     blocked: float
     refused: float
-    refusals: int
-    granted: int
+    refusals: float
+    granted: float
     limit: int
     reserve: int
     given_up: int
     names: bytes
-    tokens: list[tuple[bytes, int, float, float, bool]]
-    """Id, where the name of its holder begins, taken at, back at, whether it cools."""
+    cooled: bytes
+    flying: bytes
 
     def holder_at(self, place: int) -> str:
         """Return the name that begins there."""
         return self.names[place - 1 : self.names.index(b"\0", place)].decode()
+
+    def tokens(self) -> Iterator[tuple[bytes, int, float, float, bool]]:
+        """Yield of each token: id, where the name of its holder begins, taken at, back at, whether it cools."""
+        for packed, cooling in ((self.cooled, True), (self.flying, False)):
+            for ident, name, at, free_at in _TOKEN.iter_unpack(packed):
+                yield ident, name, at, free_at, cooling
 
 
 def read_record(body: bytes) -> Record:
     """Return what a reply says of a bucket, without its line."""
     _, opens, mine, size, agreed, told = _SEEN.unpack_from(body)
     head = _SEEN.size + size
-    _, _, _, per, blocked, refused, refusals, granted, limit, reserve, given_up, size, ended, _ = _HEAD.unpack_from(
+    _, ends, _, per, blocked, refused, refusals, granted, limit, reserve, given_up, size, ended, _ = _HEAD.unpack_from(
         body, head
     )
     names = head + _HEAD.size
@@ -236,21 +282,22 @@ def read_record(body: bytes) -> Record:
     out = cooled + ended * _TOKEN.size
     return Record(
         opens,
+        ends,
         mine,
-        bool(agreed),
-        bool(told),
-        list(_ANSWER.iter_unpack(body[_SEEN.size : head])),
+        agreed,
+        told,
+        body[_SEEN.size : head],
         per,
         blocked,
         refused,
-        int(refusals),
-        int(granted),
+        refusals,
+        granted,
         limit,
         reserve,
         given_up,
         body[names:cooled],
-        [(*token, True) for token in _TOKEN.iter_unpack(body[cooled:out])]
-        + [(*token, False) for token in _TOKEN.iter_unpack(body[out:])],
+        body[cooled:out],
+        body[out:],
     )
 
 
@@ -264,39 +311,21 @@ def read_seen(reply: list[Any], received: float, holder: str, terms: Terms) -> S
         terms: What its tokens were taken on.
     """
     now, since, record = reply[1], reply[2], read_record(reply[3])
-
-    def local(at: float) -> float:
-        return received + (at - int(now)) / 1e6
-
-    found: Held = {}
-    out: Held = {}
-    for number, (ident, name, at, free_at, cooling) in enumerate(record.tokens):
-        if name == record.mine:
-            own = ident.rstrip(b"\0").decode()
-            out[own] = found[own] = Token(holder, local(at), local(free_at), cooling)
-        else:
-            found[f"?{number}"] = Token("", 0.0, local(free_at), cooling)
-    bucket = SharedBucket(
-        _quota(record.limit, record.per, record.reserve),
-        terms,
-        found,
-        {},
-        local(record.blocked) if record.blocked else 0.0,
-        None if record.refused == NEVER else local(record.refused),
-        record.given_up,
-        record.refusals,
-        record.granted,
-    )
-    return Seen(
+    seen = Seen(
         since,
         int(record.opens),
         max(0.0, (record.opens - now) / 1e6),
         record.agreed,
         record.told,
-        bucket,
-        out,
-        [
-            Answer(None if at == NEVER else local(at), local(again), local(earliest))
-            for at, again, earliest in record.answers
-        ],
+        [],
+        _quota(record.limit, record.per, record.reserve),
+        record,
+        now,
+        received,
+        holder,
+        terms,
     )
+    for at, again, earliest in _ANSWER.iter_unpack(record.answers):
+        taken = None if at == NEVER else seen.local(at)
+        seen.answers.append(Answer(taken, seen.local(again), seen.local(earliest)))
+    return seen

@@ -89,7 +89,7 @@ def _key(key: tuple[str, ...], reply: list[Any]) -> KeyReport:
         Terms(),
         {
             str(n): Token(record.holder_at(name), at / 1e6, free_at / 1e6, cooling)
-            for n, (_, name, at, free_at, cooling) in enumerate(record.tokens)
+            for n, (_, name, at, free_at, cooling) in enumerate(record.tokens())
         },
         {str(n): Place(holder.decode(), False, 0.0, now / 1e6) for n, holder in enumerate(waiting)},  # noqa: FBT003
         record.blocked / 1e6,

@@ -19,9 +19,9 @@ from okx_async.stores.redis_messages import (
     Frame,
     Seen,
     Visit,
-    bucket_name,
     epoch_name,
     micro,
+    names_of,
     read_seen,
     tag_of,
     terms_of,
@@ -77,6 +77,7 @@ class RedisStore:
         self.prefix = prefix
         self._clock = clock
         self._slack = slack
+        self._agreed = terms_of(terms)
         self._seen: dict[str, tuple[int, float]] = {}  # by run id: server's time, when that message was sent
 
     def transact(self, work: Callable[[Any], T], until: float) -> T:
@@ -113,13 +114,13 @@ class RedisStore:
 
         def call(number: int, frame: Frame, now: float) -> Call:
             visit = visits[number]
-            keys = (epoch_name(self.prefix, tag_of(visit.key)), bucket_name(self.prefix, visit.key))
-            return Call(keys, write_visit(visit, now, sent, frame))
+            return Call(names_of(self.prefix, visit.key), write_visit(visit, now, sent, frame))
 
-        replies = self._asked([tag_of(visit.key) for visit in visits], call, holder)
+        tags = [tag_of(visit.key) for visit in visits]
+        replies = self._asked(tags, call, holder)
         received = self._clock()
-        for visit, reply in zip(visits, replies, strict=True):
-            self.eras[tag_of(visit.key)] = reply[2]
+        for tag, reply in zip(tags, replies, strict=True):
+            self.eras[tag] = reply[2]
         return [read_seen(reply, received, holder, self.terms) for reply in replies]
 
     def doubts(self) -> list[str]:
@@ -144,14 +145,14 @@ class RedisStore:
 
     def _asked(self, tags: Sequence[int], call: Ask, holder: str = "") -> list[list[Any]]:
         """Return the replies of calls, each to the server of its tag."""
-        by_server: dict[str, tuple[Link, list[int]]] = {}
+        by_server: dict[Link, list[int]] = {}
         for number, tag in enumerate(tags):
-            link = self._link(tag)
-            by_server.setdefault(link.label, (link, []))[1].append(number)
-        replies: dict[int, list[Any]] = {}
-        for link, numbers in by_server.values():
-            replies |= dict(zip(numbers, self._told(link, tags, numbers, call, holder), strict=True))
-        return [replies[number] for number in range(len(tags))]
+            by_server.setdefault(self._link(tag), []).append(number)
+        replies: list[list[Any]] = [[]] * len(tags)
+        for link, numbers in by_server.items():
+            for number, reply in zip(numbers, self._told(link, tags, numbers, call, holder), strict=True):
+                replies[number] = reply
+        return replies
 
     def _link(self, tag: int) -> Link:
         """Return the connection to the server of a tag, whose epochs are known."""
@@ -181,9 +182,13 @@ class RedisStore:
             frame = self._frame(link, sent, holder)
             replies = link.script(call(number, frame, sent) for number in numbers)
             received = self._clock()
-            late = [reply for reply in replies if reply[0] == b"late"]
+            refused = [reply for reply in replies if reply[0] != b"ok"]
+            if not refused:
+                self._seen[link.run] = replies[-1][1], sent
+                return replies
+            late = [reply for reply in refused if reply[0] == b"late"]
             if not late:
-                break
+                raise self._refused(refused[0])
             if stepped:
                 raise UnreachableError(f"{link.label}: its clock was stepped")
             ahead = (max(reply[1] for reply in late) - self._until(link, sent)) / 1e6
@@ -197,11 +202,6 @@ class RedisStore:
                 self._seen.pop(link.run, None)
                 self._epochs("hello", self.nodes.tags(link), stepped=True)
                 stepped = True
-        for reply in replies:
-            if reply[0] != b"ok":
-                raise self._refused(reply)
-        self._seen[link.run] = replies[-1][1], sent
-        return replies
 
     def _refused(self, reply: list[Any]) -> Exception:
         match reply[0]:
@@ -228,7 +228,7 @@ class RedisStore:
         until = self._until(link, now)
         expected = until + micro(self._slack) if link.run in self._seen else NEVER
         # Later than `not_after` nothing is granted: nothing waits for it any more.
-        return Frame(link.run, expected, terms_of(self.terms), holder, until + micro(TIMEOUT + self._slack))
+        return Frame(link.run, expected, self._agreed, holder, until + micro(TIMEOUT + self._slack))
 
     def _until(self, link: Link, now: float) -> int:
         """Return what a server's clock shows at most if a message takes no longer than the last one."""

@@ -151,7 +151,7 @@ class RedisWorker(Worker):
         """Return the tokens that the store may not know of: it has forgotten them, or never gave them."""
         held: Held = {}
         if self._heals(local):
-            held |= local.out
+            held |= local.out(self.holder)
         with self._lending:
             alone = self._alone.get(local.key)
             if alone is not None:
@@ -165,22 +165,23 @@ class RedisWorker(Worker):
         """Book what the store says of a key."""
         key, now = local.key, self._clock()
         if seen.agreed:
-            self._notices.quota(key, local.quota, seen.bucket.quota)
+            self._notices.quota(key, local.quota, seen.quota)
         if waits and seen.pause:
             self._notices.pause(seen.opens / 1e6, seen.pause)
         self._pausing = {*self._pausing, key} if seen.pause else self._pausing - {key}
-        out = seen.out
+        lost: Held = {}
         if (
             not healed and self._eras.get(key, seen.since) != seen.since
         ):  # it has forgotten: it is told in the next turn
             ended = {note.token for note in local.notes if note.kind == "refund"}
-            mine = {ident: token for ident, token in local.out.items() if token.free_at > now and ident not in ended}
-            out = mine | out
+            mine = local.out(self.holder).items()
+            lost = {ident: token for ident, token in mine if token.free_at > now and ident not in ended}
             self._eras[key] = NEVER
-            self._wake(local, now)
+            self._hot[key] = local
         else:
             self._eras[key] = seen.since
-        local.seen, local.told, local.out = seen.bucket, seen.told, out
+        local.seen, local.expires = lambda: seen.bucket, seen.expires
+        local.told, local.lost = seen.told, lost
 
     def _answered(self, local: LocalKey, asks: Asks, answers: list[Answer], lease: Lease) -> list[Waiter]:
         with self._lending:
@@ -253,7 +254,7 @@ class RedisWorker(Worker):
 
     def _own(self, local: LocalKey) -> SharedBucket:
         """Return what this process may use of a key without the store."""
-        quota = local.quota if local.seen is None else local.seen.quota
+        quota = local.quota if local.seen is None else local.seen().quota
         limit = max(1, quota.limit // self._shares) if self._divided(local, self._clock()) else 1
         alone = self._alone.setdefault(local.key, SharedBucket(Quota(1, quota.per), self._store.terms))
         alone.quota = Quota(limit, quota.per)

@@ -89,18 +89,19 @@ class Transaction:
             return known[1]
         return read_bucket(row[0], self.epoch.terms)
 
-    def save(self, key: tuple[str, ...], bucket: SharedBucket) -> None:
-        """Write a bucket."""
+    def save(self, key: tuple[str, ...], bucket: SharedBucket) -> float:
+        """Write a bucket, and return from when on it may be forgotten."""
         known = self._database.known
         if len(known) >= MOST_KNOWN:
             known.clear()
-        record = write_bucket(bucket)
+        record, expires = write_bucket(bucket), bucket.expires()
         known[key] = record, bucket
         self._connection.execute(
             "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, "
             "state = excluded.state",
-            (key_text(key), bucket.expires(), record),
+            (key_text(key), expires, record),
         )
+        return expires
 
     def in_use(self) -> Iterator[tuple[tuple[str, ...], SharedBucket]]:
         """Yield the keys in use."""

@@ -35,17 +35,16 @@ def visit(
         answers = serve(bucket, now, holder, asks, not_before=opens)
     else:
         bucket.drop(now)
-    transaction.save(local.key, bucket)
-    local.seen = bucket
+    local.expires = transaction.save(local.key, bucket)
+    local.seen = lambda: bucket
     local.told = any(place.holder == holder for place in bucket.line.values())
-    local.out = {ident: token for ident, token in bucket.tokens.items() if token.holder == holder}
     return answers
 
 
-def heal(transaction: Transaction, keys: Iterable[LocalKey]) -> None:
+def heal(transaction: Transaction, keys: Iterable[LocalKey], holder: str) -> None:
     """Write what this process has out into a store that has forgotten it."""
     for local in keys:
-        out = {ident: token for ident, token in local.out.items() if token.free_at > transaction.now}
+        out = {ident: token for ident, token in local.out(holder).items() if token.free_at > transaction.now}
         if out:
             bucket = transaction.bucket(local.key, local.quota)
             for ident, token in out.items():

@@ -1,7 +1,7 @@
 """What one process knows of a key: its waiters, what is to be told the store, and what it has out."""
 
 from asyncio import AbstractEventLoop, Future, TimerHandle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from math import inf
@@ -75,12 +75,18 @@ class LocalKey:
     notes: list[Note] = field(default_factory=list)
     due: float = inf
     """When it is to be looked at again."""
-    seen: SharedBucket | None = None
-    """The bucket as it was when this process last looked; not changed any more."""
-    out: dict[str, Token] = field(default_factory=dict)
-    """This process's tokens, for a store that has lost them."""
+    seen: Callable[[], SharedBucket] | None = None
+    """Returns the bucket as it was when this process last looked; not changed any more."""
+    expires: float = -inf
+    """From when on nothing is lost by forgetting what was seen."""
+    lost: dict[str, Token] = field(default_factory=dict)
+    """This process's tokens that the store was found to have forgotten then."""
     told: bool = False
     """Whether the line in the store may hold waiters of this process."""
+
+    def out(self, holder: str) -> dict[str, Token]:
+        """Return the tokens of this process, by its name, for a store that has lost them."""
+        return self.lost if self.seen is None else self.lost | self.seen().held_by(holder)
 
     def in_order(self) -> Iterator[Waiter]:
         """Return the waiters, PANIC before NORMAL."""
@@ -101,7 +107,7 @@ class LocalKey:
         for place, waiter in enumerate(islice(self.in_order(), self.quota.limit, None), self.quota.limit):
             if waiter.deadline < inf and self.seen is not None and (waiter.deadline < now or not waiter.judged):
                 waiter.judged = True
-                earliest = self.seen.earliest(now, place, panic=waiter.panic)
+                earliest = self.seen().earliest(now, place, panic=waiter.panic)
                 if waiter.deadline < now or earliest > waiter.deadline:
                     ended.append((waiter, earliest))
         for waiter, _ in ended:
@@ -114,7 +120,7 @@ class LocalKey:
 
     def idle(self, now: float) -> bool:
         """Return whether nothing is lost by forgetting it."""
-        return not self.waiting() and not self.notes and (self.seen is None or self.seen.expires() <= now)
+        return not self.waiting() and not self.notes and self.expires <= now
 
 
 def too_late(waiter: Waiter, wait: float) -> SlotTimeoutError:

@@ -289,7 +289,7 @@ class Worker:
     ) -> tuple[float, list[list[Answer]]]:
         """Do a transaction, and return since when its epoch is and the answers for each key."""
         if transaction.epoch.since != self._since:
-            heal(transaction, self.keys.values())
+            heal(transaction, self.keys.values(), self.holder)
         answers = [
             visit(transaction, local, [ask for _, ask in own], self.holder, self._notices)
             for local, own in zip(chunk, asks, strict=True)

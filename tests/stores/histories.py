@@ -143,7 +143,7 @@ class World:
         return visit
 
     def again(self, ask: Ask) -> Ask:
-        return replace(ask, token=f"t{next(self.numbers)}")
+        return ask._replace(token=f"t{next(self.numbers)}")
 
     def script(self, visit: Visit, holder: str, not_after: float) -> Seen:
         frame = self.frame()._replace(holder=holder, not_after=round(not_after * 1e6))
@@ -186,8 +186,10 @@ class World:
             assert getattr(seen.bucket, name) == getattr(bucket, name), name
         same(seen.bucket.blocked_until, bucket.blocked_until)
         same(seen.bucket.refused_at, bucket.refused_at)
-        assert seen.out.keys() == {ident for ident, token in bucket.tokens.items() if token.holder == holder}
-        for ident, token in seen.out.items():
+        same(seen.expires, bucket.expires())
+        own = seen.bucket.held_by(holder)
+        assert own.keys() == bucket.held_by(holder).keys()
+        for ident, token in own.items():
             same(token.at, bucket.tokens[ident].at)
             same(token.free_at, bucket.tokens[ident].free_at)
             assert token.cooling == bucket.tokens[ident].cooling

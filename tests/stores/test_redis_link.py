@@ -37,7 +37,10 @@ def ask(link: Link, name: str) -> Call:
 def answers(link: Link, calls: list[Call]) -> list[tuple[str, set[str]]]:
     """Return the status of each reply, and the tokens that the sender has there."""
     return [
-        (reply[0].decode(), set(read_seen(reply, 0.0, "me", Terms()).out) if len(call.keys) == 2 else set())
+        (
+            reply[0].decode(),
+            set(read_seen(reply, 0.0, "me", Terms()).bucket.held_by("me")) if len(call.keys) == 2 else set(),
+        )
         for call, reply in zip(calls, link.script(iter(calls)), strict=True)
     ]
 

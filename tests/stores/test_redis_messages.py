@@ -1,4 +1,5 @@
 from struct import pack, unpack_from
+from typing import Any
 
 import pytest
 
@@ -57,19 +58,32 @@ def test_ages_count_until_the_moment_of_the_message() -> None:
     assert message[73:] == head + settled + own + pack("<24sdBBH", b"u", 250_000, 1, 1, 1) + b"w"
 
 
-def test_times_of_a_reply_count_from_its_arrival() -> None:
-    head = pack("<4s7d6I", b"okxb", 0, 0, 2_000_000, 6_000_000, -1, 2, 7, 3, 1, 0, 9, 1, 1)
-    tokens = pack("<24sIdd", b"", 4, 3_000_000, 5_250_000) + pack("<24sIdd", b"mine", 1, 4_000_000, 8_000_000)
+def reply(*, ident: bytes = b"mine", limit: int = 3) -> list[Any]:
+    """Return what the script answers to two asks."""
+    head = pack("<4s7d6I", b"okxb", 9_000_000, 0, 2_000_000, 6_000_000, -1, 2, 7, limit, 1, 0, 9, 1, 1)
+    tokens = pack("<24sIdd", b"", 4, 3_000_000, 5_250_000) + pack("<24sIdd", ident, 1, 4_000_000, 8_000_000)
     answers = pack("<ddd", 5_000_000, 0, 0) + pack("<ddd", -1, 5_500_000, 6_500_000)
     told = pack("<ddIIBB", -1, 9_000_000, 1, len(answers), 0, 1)
-    reply = [b"ok", 5_000_000, 1, told + answers + head + b"me\0other\0" + tokens]
-    seen = read_seen(reply, 100.0, "me", Terms())
+    return [b"ok", 5_000_000, 1, told + answers + head + b"me\0other\0" + tokens]
+
+
+def test_times_of_a_reply_count_from_its_arrival() -> None:
+    seen = read_seen(reply(), 100.0, "me", Terms())
     assert [(answer.at, answer.again, answer.earliest) for answer in seen.answers] == [
         (100.0, 95.0, 95.0),
         (None, 100.5, 101.5),
     ]
-    assert seen.out == {"mine": Token("me", 99.0, 103.0)}
+    assert seen.bucket.held_by("me") == {"mine": Token("me", 99.0, 103.0)}
     assert sorted(token.free_at for token in seen.bucket.tokens.values()) == [100.25, 103.0]
     assert (seen.bucket.quota, seen.bucket.blocked_until, seen.bucket.refused_at) == (Quota(3, 2.0, 1), 101.0, None)
     assert seen.pause == pytest.approx(4.0)
-    assert (seen.agreed, seen.told) == (False, True)
+    assert (seen.agreed, seen.told, seen.expires) == (False, True, 104.0)
+
+
+def test_the_tokens_of_a_reply_are_read_when_they_are_needed_and_what_is_damaged_in_them_ends_nothing() -> None:
+    seen = read_seen(reply(ident=b"\xff"), 100.0, "me", Terms())
+    assert "bucket" not in vars(seen)
+    assert list(seen.bucket.held_by("me").values()) == [Token("me", 99.0, 103.0)]
+    assert seen.bucket is seen.bucket
+    with pytest.raises(ValueError, match="limit"):  # at once: what stands there decides nothing
+        read_seen(reply(limit=0), 100.0, "me", Terms())

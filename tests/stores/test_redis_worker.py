@@ -110,6 +110,17 @@ async def test_what_panic_took_alone_is_reported_on_return(scene: Scene) -> None
         assert [key.in_flight for key in found.keys] == [1]
 
 
+async def test_a_server_that_forgot_is_told_what_the_program_has_out(scene: Scene) -> None:
+    limiter = await scene.ready()
+    async with limiter.slot(KEY), limiter.slot(KEY):
+        scene.server.said("FLUSHALL")
+        with pytest.raises(SlotTimeoutError):  # it pauses
+            await use(limiter, max_wait=0)
+        await limiter.vouch()  # by then all that was told is there
+        found = await asyncio.to_thread(report_server, scene.server.url)
+        assert [key.in_flight for key in found.keys] == [2]
+
+
 async def test_panic_waits_for_no_pause(scene: Scene) -> None:
     limiter = await scene.ready()
     assert scene.server.said("FLUSHALL") == b"+OK"

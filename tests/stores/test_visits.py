@@ -33,7 +33,7 @@ def test_a_visit_tells_what_ended_before_it_asks(database: Database) -> None:
         return answer.at
 
     assert ask("first") == 1000.0
-    assert set(local.out) == {"token of first"}
+    assert set(local.out("me")) == {"token of first"}
     assert ask("second") is None
     assert local.told
     assert ask("second", Note("refund", "token of first", 1000.0)) == 1000.0
@@ -41,6 +41,6 @@ def test_a_visit_tells_what_ended_before_it_asks(database: Database) -> None:
 
 
 def test_what_is_over_is_not_written_into_a_store_that_forgot(database: Database) -> None:
-    local = LocalKey(("k",), QUOTA, out={"out": Token("me", 990.0, 1001.0), "over": Token("me", 980.0, 1000.0)})
-    database.transact(lambda found: heal(found, [local]), 1001.0)
+    local = LocalKey(("k",), QUOTA, lost={"out": Token("me", 990.0, 1001.0), "over": Token("me", 980.0, 1000.0)})
+    database.transact(lambda found: heal(found, [local], "me"), 1001.0)
     assert set(database.transact(lambda found: found.bucket(("k",), QUOTA), 1001.0).tokens) == {"out"}

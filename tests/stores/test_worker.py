@@ -18,7 +18,7 @@ async def test_the_lease_counts_from_before_the_ask(host: Host) -> None:
     assert await ended(waiter) is None
     assert waiter.lease is not None
     assert (waiter.lease.asked, waiter.lease.wall, waiter.lease.length) == (1000.0, 5000.0, 8.0)
-    [token] = worker.keys[KEY].out.values()
+    [token] = worker.keys[KEY].out(worker.holder).values()
     assert token.at == 1000.125
 
 
@@ -115,7 +115,7 @@ async def test_another_quota_is_told_and_the_stricter_holds(host: Host, caplog: 
     assert isinstance(await ended(waiter), SlotTimeoutError)
     seen = other.keys[KEY].seen
     assert seen is not None
-    assert seen.quota == Quota(1, 4.0)
+    assert seen().quota == Quota(1, 4.0)
     other._notices.join(5.0)
     assert "in use with another quota than Quota(limit=5" in caplog.text
 
@@ -150,7 +150,7 @@ def test_a_token_for_a_closed_loop_is_given_back(host: Host) -> None:
     loop.close()
     worker.join(waiter)
     turn(worker)
-    assert not worker.keys[KEY].out
+    assert not worker.keys[KEY].out(worker.holder)
 
 
 async def test_idle_keys_are_forgotten(host: Host) -> None:

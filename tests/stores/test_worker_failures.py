@@ -54,7 +54,7 @@ async def test_a_store_that_fails_ends_the_waits_and_gets_the_notes_later(
     host.now += 1.0
     worker._hot[KEY] = worker.keys[KEY]
     turn(worker)
-    [token] = worker.keys[KEY].out.values()
+    [token] = worker.keys[KEY].out(worker.holder).values()
     assert token.cooling
     assert token.free_at == pytest.approx(settled + COOL, abs=0.001)
 
@@ -155,7 +155,7 @@ async def test_what_a_lost_message_asked_for_is_given_back(host: Host, monkeypat
     turn(worker)
     assert (await ended(one), await ended(other)) == (None, None)
     for key in (KEY, ("other",)):
-        assert len(worker.keys[key].out) == 1
+        assert len(worker.keys[key].out(worker.holder)) == 1
 
 
 async def test_an_error_that_is_not_expected_ends_the_waits_and_not_the_thread(

@@ -204,7 +204,7 @@ class StoreWorker(Worker):
             token.free_at += shift
         bucket.blocked_until += shift
         bucket.refused_at = None if bucket.refused_at is None else bucket.refused_at + shift
-        local.seen = bucket
+        local.seen, local.expires = lambda: bucket, bucket.expires()
         local.told = any(place.holder == self.holder for place in bucket.line.values())
         return [Answer(each.at, each.again + shift, each.earliest + shift) for each in seen.answers]
 
