@@ -7,12 +7,13 @@ one, there may be holders that the store has forgotten, and nothing is granted u
 Pure: times are seconds of the store's clock, passed in.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from math import inf
 
 from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
-from okx_async.stores.lease import PPM, Terms
+from okx_async.stores.lease import PPM, SharedBucket, Terms
 
 VERSION = 1
 """Of the format of what stands in a store."""
@@ -71,6 +72,23 @@ def enter(
         until = stored.unknown_until
         return replace(stored, since=now, unknown_until=None if until is None else until - back)
     return stored
+
+
+def lives(stored: Epoch, in_use: Iterable[SharedBucket], now: float) -> bool:
+    """Return whether an epoch is of this run of the host, as far as its clock tells, though another boot id wrote it.
+
+    Containers may have boot ids of their own (systemd-nspawn, LXD), and they have the clock of their host. After a
+    start of the host this is so by chance at most, and for a hold.
+
+    Args:
+        stored: The epoch.
+        in_use: The keys that are not over, by that clock.
+        now: What it shows.
+    """
+    last = [bucket.latest() for bucket in in_use]
+    if now < stored.opens(Quota()):
+        last.append(stored.since)
+    return -inf < max(last, default=-inf) <= now
 
 
 def check_terms(stored: Epoch, terms: Terms) -> None:

@@ -6,6 +6,7 @@ than the clock is ahead explains it, and is sent once more; a clock that is ahea
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Any, Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError
@@ -38,7 +39,8 @@ Ask: TypeAlias = Callable[[int, Frame, float], Call]
 LATE_FOR: Final = 0.5
 """Seconds after which a server that is ahead of all expectation is taken to be stepped, though the way may explain it.
 
-A machine whose cores are busy sends some messages late, one after another; a way that has become longer stays so."""
+They count from the first answer that says so, which a server that halted for a while gives once. A machine
+whose cores are busy sends some messages late, one after another; a way that has become longer stays so."""
 
 
 class RedisStore:
@@ -67,6 +69,7 @@ class RedisStore:
         self.terms = terms
         self.yields = False
         """Set by another thread: begin nothing."""
+        self.fork_waits = 0.05  # a silent server holds no fork: the child leaves an open connection to its parent
         self.warn: Callable[..., object] = logger.warning
         """How to tell what a person is to know; an agent's way keeps no handler in the way of what waits."""
         self.met: float | None = None
@@ -176,7 +179,7 @@ class RedisStore:
 
     def _carried_out(self, link: Link, numbers: Sequence[int], call: Ask, holder: str) -> list[list[Any]]:
         """Return the replies of calls that one server carried out."""
-        begun, stepped = self._clock(), False
+        late_since, stepped = inf, False
         while True:
             sent = self._clock()
             frame = self._frame(link, sent, holder)
@@ -191,8 +194,9 @@ class RedisStore:
                 raise self._refused(refused[0])
             if stepped:
                 raise UnreachableError(f"{link.label}: its clock was stepped")
+            late_since = min(late_since, received)
             ahead = (max(reply[1] for reply in late) - self._until(link, sent)) / 1e6
-            if ahead > received - sent + self._slack or received > begun + LATE_FOR:
+            if ahead > received - sent + self._slack or received > late_since + LATE_FOR:
                 self.warn(
                     "%s: its clock was set forward by %.3f s, or the way to it has become so much longer: nothing is "
                     "granted until no request of before can matter",

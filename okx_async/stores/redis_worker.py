@@ -68,13 +68,21 @@ class RedisWorker(Worker):
         self._hints.end()
         super().stop(flush)
 
+    def tell(self, key: Key, note: Note) -> None:
+        """Have the store told, and at once what is used without it: the thread may hang at the store."""
+        self._note_alone(key, note)
+        self.post(lambda: Worker.note(self, key, note))
+
     def note(self, key: Key, note: Note) -> None:
         """Tell the store, and the bucket that a token may have come from without it."""
+        self._note_alone(key, note)
+        super().note(key, note)
+
+    def _note_alone(self, key: Key, note: Note) -> None:
         with self._lending:
             alone = self._alone.get(key)
             if alone is not None and (note.token in alone.tokens or not note.token):
                 note.apply(alone, self._clock(), self.holder)
-        super().note(key, note)
 
     def attempt(self, work: Callable[[Any], T]) -> T | Exception:
         """Return the result of a call of the store, or the error that it met."""

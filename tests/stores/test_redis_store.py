@@ -130,6 +130,8 @@ def test_a_clock_that_was_set_back_keeps_no_token_until_it_has_caught_up(scene: 
         pytest.param(0.1, 1, id="one"),
         # Of a machine whose cores are busy: all programs were kept from sending for the time of a loss of memory.
         pytest.param(0.04, 6, id="one after another"),
+        # Of a server that halted, to fork for a snapshot for instance: all of them stood still for 15 s.
+        pytest.param(0.7, 1, id="one after a halt"),
     ],
 )
 def test_messages_that_were_late_are_no_step_of_the_clock(scene: Scene, delay: float, late: int) -> None:
