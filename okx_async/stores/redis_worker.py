@@ -80,7 +80,8 @@ class RedisWorker(Worker):
 
     def _note_alone(self, key: Key, note: Note) -> None:
         with self._lending:
-            alone = self._alone.get(key)
+            # A block holds at once, for what goes on without the store too.
+            alone = self._alone.get(key) if note.token else self._own(self._local(key))
             if alone is not None and (note.token in alone.tokens or not note.token):
                 note.apply(alone, self._clock(), self.holder)
 
@@ -262,10 +263,12 @@ class RedisWorker(Worker):
 
     def _own(self, local: LocalKey) -> SharedBucket:
         """Return what this process may use of a key without the store."""
-        quota = local.quota if local.seen is None else local.seen().quota
+        seen = None if local.seen is None else local.seen()
+        quota = local.quota if seen is None else seen.quota
         limit = max(1, quota.limit // self._shares) if self._divided(local, self._clock()) else 1
         alone = self._alone.setdefault(local.key, SharedBucket(Quota(1, quota.per), self._store.terms))
         alone.quota = Quota(limit, quota.per)
+        alone.blocked_until = max(alone.blocked_until, 0.0 if seen is None else seen.blocked_until)
         return alone
 
     def _lend(self, local: LocalKey, ident: str, why: str) -> bool:

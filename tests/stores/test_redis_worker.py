@@ -335,10 +335,3 @@ async def test_panic_does_not_wait_until_a_silent_server_is_given_up_though_it_n
         assert await use(scene.limiter(), Priority.PANIC) < 0.95
     finally:
         os.kill(scene.server.process.pid, signal.SIGCONT)
-
-
-async def test_panic_has_one_token_a_window_though_the_thread_hangs_for_long(scene: Scene) -> None:
-    limiter = await scene.ready()
-    with limiter._agent.worker.lock:  # in a resolver, for instance, which no time-out of a connection ends
-        for _ in range(3):
-            assert await use(limiter, Priority.PANIC) < 1.0
