@@ -29,7 +29,7 @@ from okx_async.stores.redis_messages import (
     write_epoch,
     write_visit,
 )
-from okx_async.stores.redis_neighbours import MANY, doubts, names_in, size_of
+from okx_async.stores.redis_neighbours import MANY, doubts, elsewhere, names_in, size_of
 from okx_async.stores.redis_nodes import NodeError, Nodes
 from okx_async.stores.transactions import BusyError, StoreError
 
@@ -128,9 +128,11 @@ class RedisStore:
 
     def doubts(self) -> list[str]:
         """Return what stands in a server and is likely to be a mistake; it is not looked through if it is large."""
-        return [
-            text for link in self.nodes.links if size_of(link) < MANY for text in doubts(names_in(link), self.prefix)
-        ]
+        told: list[str] = []
+        for link in self.nodes.links:
+            told += doubts(names_in(link), self.prefix) if size_of(link) < MANY else []
+            told += elsewhere(link, self.prefix)
+        return told
 
     def vouch(self) -> None:
         """Say that no holder is about that the servers know nothing of."""
