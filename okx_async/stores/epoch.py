@@ -10,6 +10,7 @@ Pure: times are seconds of the store's clock, passed in.
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from math import inf
+from typing import Final
 
 from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
@@ -17,6 +18,8 @@ from okx_async.stores.lease import PPM, SharedBucket, Terms
 
 VERSION = 1
 """Of the format of what stands in a store."""
+MEANWHILE: Final = "OKX_LIMITS=process okx-async flatten exits with limits of its own"
+"""The way out that remains: the command line has the usual terms, and nothing may stand before an exit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +102,6 @@ def check_terms(stored: Epoch, terms: Terms) -> None:
         if getattr(terms, field.name) != getattr(stored.terms, field.name)
     ]
     if differing:
-        raise InvalidRequestError(f"programs that share limits must agree on their terms: {'; '.join(differing)}")
+        raise InvalidRequestError(
+            f"programs that share limits must agree on their terms: {'; '.join(differing)}; {MEANWHILE}"
+        )

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError
 from okx_async._log import logger
+from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.lease import PPM, Terms
 from okx_async.stores.redis_address import Address
 from okx_async.stores.redis_link import SCRIPT, TIMEOUT, Call, EndedError, Link, UnreachableError
@@ -221,7 +222,7 @@ class RedisStore:
                 ]
                 return InvalidRequestError(
                     f"{self.path}: programs that share limits must agree on their terms: {'; '.join(differing)}; "
-                    "once no program uses the others: okx-async limits --store URL --vouch"
+                    f"once no program uses the others: okx-async limits --store URL --vouch; {MEANWHILE}"
                 )
             case b"newer":
                 return InvalidRequestError(

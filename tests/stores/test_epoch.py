@@ -52,7 +52,8 @@ def test_a_store_of_a_newer_version_is_refused() -> None:
 
 def test_other_terms_are_refused_by_name() -> None:
     check_terms(OLD, TERMS)
-    with pytest.raises(InvalidRequestError, match="lease=9 here, 8 there; doubt_grace=30 here, 5 there"):
+    told = "lease=9 here, 8 there; doubt_grace=30 here, 5 there; OKX_LIMITS=process okx-async flatten"
+    with pytest.raises(InvalidRequestError, match=told):
         check_terms(OLD, Terms(lease=9.0, doubt_grace=30.0))
 
 
