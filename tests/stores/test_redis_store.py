@@ -86,7 +86,9 @@ def test_a_restarted_server_pauses_again_though_it_kept_its_memory(scene: Scene)
 
 def test_other_terms_are_refused_by_name(scene: Scene) -> None:
     vouch(scene.store())
-    with pytest.raises(InvalidRequestError, match="lease=3 here, 2 there; guard.* --vouch; OKX_LIMITS=process okx-async flatten"):
+    with pytest.raises(
+        InvalidRequestError, match=r"lease=3 here, 2 there; guard.* --vouch; OKX_LIMITS=process okx-async flatten"
+    ):
         scene.ask(scene.store(terms=Terms(3.0, 1.0, 0.004)))
 
 
