@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from okx_async._calls.cancellations import STOPS, cancellations, running_task
 from okx_async._errors import SlotTimeoutError
@@ -133,8 +133,8 @@ class HeldSlot:
         except TimeoutError:
             if not time.expired():
                 raise  # the limiter's own
-        if slot is not None and not time.expired():
-            return slot
+        if not time.expired():
+            return cast(Slot, slot)  # whatever it is: what is wrong with it shows where it is used
         if slot is not None:
             refund((slot,))
             await self.__aexit__(None, None, None)

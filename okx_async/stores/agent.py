@@ -7,6 +7,7 @@ in the loop of each waiter.
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from itertools import count
 from math import inf
 from typing import Any, Final
@@ -45,9 +46,12 @@ class Agent:
         self.clock = clock
         self.wall = wall
         self.closed = False
+        self.waiters: set[Waiter] = set()
+        """Those whose wait has not ended."""
         self._database = database
         self._quota = quota
         self._numbers = count()
+        self._prepared = False
         self._begin = begin or (lambda: Worker(database, quota, clock, wall))
         self.worker = self._begin()
         """Of this process: a slot that another one granted is that of a parent."""
@@ -59,6 +63,7 @@ class Agent:
         deadline = inf if max_wait is None else self.clock() + max_wait
         ident = f"{worker.holder}.{next(self._numbers):012}"
         waiter = Waiter(ident, key, quota, panic, deadline, max_wait != 0, loop, loop.create_future())
+        self.waiters.add(waiter)
         if not worker.post(lambda: worker.join(waiter)):
             waiter.left = True
             deliver([(waiter, refusal(waiter, StoreError(NO_THREAD)))])
@@ -70,12 +75,12 @@ class Agent:
     def leave(self, waiter: Waiter) -> None:
         """Give up a wait, or the token that it brought and that is not used."""
         worker = self.worker
-        worker.post(lambda: worker.leave(waiter))
+        if waiter.ident.startswith(worker.holder):  # else it is for the parent to say
+            worker.post(lambda: worker.leave(waiter))
 
     def tell(self, key: Key, note: Note) -> None:
         """Have a note delivered."""
-        worker = self.worker
-        worker.post(lambda: worker.note(key, note))
+        self.worker.tell(key, note)
 
     def call(self, work: Callable[[Any], object], done: Callable[[object], object]) -> None:
         """Have a transaction made after all that was asked and told so far.
@@ -128,17 +133,30 @@ class Agent:
     def before_fork(self) -> None:
         """Close the connection: it would be of no use to either side."""
         self._database.yields = True
-        self.worker.lock.acquire()
-        self._database.close()
+        self._prepared = self.worker.lock.acquire(timeout=self._database.fork_waits)
+        if self._prepared:
+            self._database.close()
 
     def after_fork(self) -> None:
         """Go on in the parent."""
         self._database.yields = False
-        self.worker.lock.release()
+        if self._prepared:
+            self.worker.lock.release()
 
     def begin_in_child(self, *, prepared: bool) -> None:
         """Begin anew, with no token of the parent's."""
         self._database.yields = False
-        if not prepared:
+        if not prepared or not self._prepared:
             self._database.abandon()
         self.worker = self._begin()
+        for waiter in self.waiters:
+            with suppress(RuntimeError):  # its loop is closed
+                # Not threadsafe: that would write to the parent's loop. It is for a child that goes on in its own loop.
+                waiter.loop.call_soon(_ask_anew, waiter)
+
+
+def _ask_anew(waiter: Waiter) -> None:
+    """End a wait in a forked child, which does not have the thread that would."""
+    if not waiter.future.done():
+        waiter.forked = True
+        waiter.future.set_result(None)

@@ -7,15 +7,19 @@ one, there may be holders that the store has forgotten, and nothing is granted u
 Pure: times are seconds of the store's clock, passed in.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from math import inf
+from typing import Final
 
 from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
-from okx_async.stores.lease import PPM, Terms
+from okx_async.stores.lease import PPM, SharedBucket, Terms
 
 VERSION = 1
 """Of the format of what stands in a store."""
+MEANWHILE: Final = "OKX_LIMITS=process okx-async flatten exits with limits of its own"
+"""The way out that remains: the command line has the usual terms, and nothing may stand before an exit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,23 @@ def enter(
     return stored
 
 
+def lives(stored: Epoch, in_use: Iterable[SharedBucket], now: float) -> bool:
+    """Return whether an epoch is of this run of the host, as far as its clock tells, though another boot id wrote it.
+
+    Containers may have boot ids of their own (systemd-nspawn, LXD), and they have the clock of their host. After a
+    start of the host this is so by chance at most, and for a hold.
+
+    Args:
+        stored: The epoch.
+        in_use: The keys that are not over, by that clock.
+        now: What it shows.
+    """
+    last = [bucket.latest() for bucket in in_use]
+    if now < stored.opens(Quota()):
+        last.append(stored.since)
+    return -inf < max(last, default=-inf) <= now
+
+
 def check_terms(stored: Epoch, terms: Terms) -> None:
     """Raise InvalidRequestError, with the names, if a holder's terms are not those of the store."""
     differing = [
@@ -81,4 +102,6 @@ def check_terms(stored: Epoch, terms: Terms) -> None:
         if getattr(terms, field.name) != getattr(stored.terms, field.name)
     ]
     if differing:
-        raise InvalidRequestError(f"programs that share limits must agree on their terms: {'; '.join(differing)}")
+        raise InvalidRequestError(
+            f"programs that share limits must agree on their terms: {'; '.join(differing)}; {MEANWHILE}"
+        )

@@ -152,9 +152,7 @@ class SharedBucket:
         No token was taken later than now, and no refusal met, so the clock was set back by what the latest is ahead of
         it, or by more: none comes back too early. Else all would be out until the clock has caught up.
         """
-        times = [token.at for token in self.tokens.values()]
-        back = max(times, default=now) if self.refused_at is None else max([*times, self.refused_at])
-        if (back := back - now) <= 0:
+        if (back := self.latest() - now) <= 0:
             return
         for token in self.tokens.values():
             token.at -= back
@@ -165,6 +163,10 @@ class SharedBucket:
         self.blocked_until = max(0.0, self.blocked_until - back)
         if self.refused_at is not None:
             self.refused_at -= back
+
+    def latest(self) -> float:
+        """Return the last moment at which a token was taken or a refusal met; none: long ago."""
+        return max([-inf if self.refused_at is None else self.refused_at, *(t.at for t in self.tokens.values())])
 
     def held_by(self, holder: str) -> dict[str, Token]:
         """Return the tokens of a holder."""

@@ -1,14 +1,16 @@
 """What else stands in a server of limits, and what of that is likely to be a mistake.
 
-Programs with different prefixes do not see one another. Live and demo never share a key, but to flush the server for
-the one, or to vouch for it, is to do so for the other.
+Programs with different prefixes, or in different databases, do not see one another. Live and demo never share a key,
+but to flush the server for the one, or to vouch for it, is to do so for the other.
 """
 
 import re
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
 from typing import Final
 
+from okx_async._errors import InvalidRequestError
 from okx_async.stores.records import UnreadableError, key_of
 from okx_async.stores.redis_link import Link
 from okx_async.stores.transactions import StoreError
@@ -18,7 +20,7 @@ MANY: Final = 10_000
 PAGE: Final = 5_000
 """Keys that are looked at in one call: a server far away is asked a few times, and none is held up for long."""
 SHOWN: Final = 3
-"""Prefixes that are named."""
+"""Prefixes that are named, and databases that are looked at."""
 _NAME: Final = re.compile(r"(?P<prefix>[A-Za-z0-9-]+):\{(?P=prefix)-\d+\}:(?P<rest>.*)", re.DOTALL)
 _REAL: Final = {"live", "demo"}
 
@@ -39,7 +41,11 @@ def names_in(link: Link) -> set[str]:
 
 def size_of(link: Link) -> int:
     """Return how many keys the server had when the connection was opened."""
-    found = re.match(r"keys=(\d+)", link.info.get(f"db{link.address.options.get('db', 0)}", ""))
+    return _size(link.info.get(f"db{link.address.options.get('db', 0)}", ""))
+
+
+def _size(line: str) -> int:
+    found = re.match(r"keys=(\d+)", line)
     return int(found[1]) if found else 0
 
 
@@ -67,4 +73,22 @@ def doubts(names: Iterable[str], prefix: str) -> list[str]:
             "live and demo programs keep their limits there: to flush it or to vouch for it for the one is to do so "
             "for the other"
         )
+    return told
+
+
+def elsewhere(link: Link, prefix: str) -> list[str]:
+    """Return what stands in other databases of a server and is likely to be a mistake, in words; none if it is large.
+
+    An epoch alone is of programs of before: it never expires.
+    """
+    own, told = link.address.options.get("db", 0), []
+    sizes = {int(name[2:]): line for name, line in link.info.items() if re.fullmatch(r"db\d+", name)}
+    for number in [number for number in sizes if number != own and _size(sizes[number]) < MANY][:SHOWN]:
+        address = replace(link.address, options={**link.address.options, "db": number})
+        with suppress(StoreError, InvalidRequestError), closing(Link(address)) as other:  # this user may not look there
+            if any(name.startswith(f"{prefix}:") and not name.endswith("}:epoch") for name in names_in(other)):
+                told.append(
+                    f"programs keep limits in its database {number}, too: they and those in database {own} do not see "
+                    "one another; all programs of an account need the same one"
+                )
     return told

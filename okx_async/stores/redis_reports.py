@@ -12,7 +12,7 @@ from okx_async.stores.records import UnreadableError, key_of
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import SCRIPT, Call, Link
 from okx_async.stores.redis_messages import NEVER, TAGS, Frame, epoch_name, read_record, terms_of, write_epoch
-from okx_async.stores.redis_neighbours import doubts, names_in
+from okx_async.stores.redis_neighbours import doubts, elsewhere, names_in
 from okx_async.stores.redis_nodes import Nodes
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
 from okx_async.stores.transactions import StoreError
@@ -53,7 +53,7 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
                     paused = max(paused, (unknown - now) / 1e6 + terms.doubt(Quota()))
             names = names_in(link)
             keys += _keys(link, prefix, names)
-            told += doubts(names, prefix)
+            told += doubts(names, prefix) + elsewhere(link, prefix)
         server = replace(_server(nodes.link(0)), doubts=tuple(dict.fromkeys(told)))
         return StoreReport(address.label, age, paused, tuple(keys), server)
     except UnreadableError as error:

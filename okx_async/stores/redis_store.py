@@ -6,10 +6,12 @@ than the clock is ahead explains it, and is sent once more; a clock that is ahea
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Any, Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError
 from okx_async._log import logger
+from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.lease import PPM, Terms
 from okx_async.stores.redis_address import Address
 from okx_async.stores.redis_link import SCRIPT, TIMEOUT, Call, EndedError, Link, UnreachableError
@@ -28,7 +30,7 @@ from okx_async.stores.redis_messages import (
     write_epoch,
     write_visit,
 )
-from okx_async.stores.redis_neighbours import MANY, doubts, names_in, size_of
+from okx_async.stores.redis_neighbours import MANY, doubts, elsewhere, names_in, size_of
 from okx_async.stores.redis_nodes import NodeError, Nodes
 from okx_async.stores.transactions import BusyError, StoreError
 
@@ -38,7 +40,8 @@ Ask: TypeAlias = Callable[[int, Frame, float], Call]
 LATE_FOR: Final = 0.5
 """Seconds after which a server that is ahead of all expectation is taken to be stepped, though the way may explain it.
 
-A machine whose cores are busy sends some messages late, one after another; a way that has become longer stays so."""
+They count from the first answer that says so, which a server that halted for a while gives once. A machine
+whose cores are busy sends some messages late, one after another; a way that has become longer stays so."""
 
 
 class RedisStore:
@@ -67,6 +70,7 @@ class RedisStore:
         self.terms = terms
         self.yields = False
         """Set by another thread: begin nothing."""
+        self.fork_waits = 0.05  # a silent server holds no fork: the child leaves an open connection to its parent
         self.warn: Callable[..., object] = logger.warning
         """How to tell what a person is to know; an agent's way keeps no handler in the way of what waits."""
         self.met: float | None = None
@@ -125,9 +129,11 @@ class RedisStore:
 
     def doubts(self) -> list[str]:
         """Return what stands in a server and is likely to be a mistake; it is not looked through if it is large."""
-        return [
-            text for link in self.nodes.links if size_of(link) < MANY for text in doubts(names_in(link), self.prefix)
-        ]
+        told: list[str] = []
+        for link in self.nodes.links:
+            told += doubts(names_in(link), self.prefix) if size_of(link) < MANY else []
+            told += elsewhere(link, self.prefix)
+        return told
 
     def vouch(self) -> None:
         """Say that no holder is about that the servers know nothing of."""
@@ -176,7 +182,7 @@ class RedisStore:
 
     def _carried_out(self, link: Link, numbers: Sequence[int], call: Ask, holder: str) -> list[list[Any]]:
         """Return the replies of calls that one server carried out."""
-        begun, stepped = self._clock(), False
+        late_since, stepped = inf, False
         while True:
             sent = self._clock()
             frame = self._frame(link, sent, holder)
@@ -191,8 +197,9 @@ class RedisStore:
                 raise self._refused(refused[0])
             if stepped:
                 raise UnreachableError(f"{link.label}: its clock was stepped")
+            late_since = min(late_since, received)
             ahead = (max(reply[1] for reply in late) - self._until(link, sent)) / 1e6
-            if ahead > received - sent + self._slack or received > begun + LATE_FOR:
+            if ahead > received - sent + self._slack or received > late_since + LATE_FOR:
                 self.warn(
                     "%s: its clock was set forward by %.3f s, or the way to it has become so much longer: nothing is "
                     "granted until no request of before can matter",
@@ -215,7 +222,7 @@ class RedisStore:
                 ]
                 return InvalidRequestError(
                     f"{self.path}: programs that share limits must agree on their terms: {'; '.join(differing)}; "
-                    "once no program uses the others: okx-async limits --store URL --vouch"
+                    f"once no program uses the others: okx-async limits --store URL --vouch; {MEANWHILE}"
                 )
             case b"newer":
                 return InvalidRequestError(

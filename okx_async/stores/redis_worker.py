@@ -68,13 +68,22 @@ class RedisWorker(Worker):
         self._hints.end()
         super().stop(flush)
 
+    def tell(self, key: Key, note: Note) -> None:
+        """Have the store told, and at once what is used without it: the thread may hang at the store."""
+        self._note_alone(key, note)
+        self.post(lambda: Worker.note(self, key, note))
+
     def note(self, key: Key, note: Note) -> None:
         """Tell the store, and the bucket that a token may have come from without it."""
+        self._note_alone(key, note)
+        super().note(key, note)
+
+    def _note_alone(self, key: Key, note: Note) -> None:
         with self._lending:
-            alone = self._alone.get(key)
+            # A block holds at once, for what goes on without the store too.
+            alone = self._alone.get(key) if note.token else self._own(self._local(key))
             if alone is not None and (note.token in alone.tokens or not note.token):
                 note.apply(alone, self._clock(), self.holder)
-        super().note(key, note)
 
     def attempt(self, work: Callable[[Any], T]) -> T | Exception:
         """Return the result of a call of the store, or the error that it met."""
@@ -254,10 +263,12 @@ class RedisWorker(Worker):
 
     def _own(self, local: LocalKey) -> SharedBucket:
         """Return what this process may use of a key without the store."""
-        quota = local.quota if local.seen is None else local.seen().quota
+        seen = None if local.seen is None else local.seen()
+        quota = local.quota if seen is None else seen.quota
         limit = max(1, quota.limit // self._shares) if self._divided(local, self._clock()) else 1
         alone = self._alone.setdefault(local.key, SharedBucket(Quota(1, quota.per), self._store.terms))
         alone.quota = Quota(limit, quota.per)
+        alone.blocked_until = max(alone.blocked_until, 0.0 if seen is None else seen.blocked_until)
         return alone
 
     def _lend(self, local: LocalKey, ident: str, why: str) -> bool:

@@ -178,9 +178,20 @@ class SharedSlot:
         if self._entered:
             raise RuntimeError("a slot is for a single use")
         self._entered = True
-        agent, loop, max_wait = self._agent, asyncio.get_running_loop(), self._max_wait
+        agent = self._agent
         if agent.closed:
             raise RuntimeError("this limiter is closed")
+        worker = agent.worker
+        waiter = await self._waited(self._max_wait)
+        while waiter.forked:
+            worker, left = agent.worker, waiter.deadline - agent.clock()
+            waiter = await self._waited(None if self._max_wait is None else max(0.0, left))
+        self._waiter, self._worker = waiter, worker
+        return self
+
+    async def _waited(self, max_wait: float | None) -> Waiter:
+        """Return a waiter whose wait has ended without an error: with a token, or by a fork."""
+        agent, loop = self._agent, asyncio.get_running_loop()
         panic, worker = self._priority is Priority.PANIC, agent.worker
         waiter = agent.ask(self._key, self._quota, loop, panic=panic, max_wait=max_wait)
         late = None
@@ -195,13 +206,13 @@ class SharedSlot:
             agent.leave(waiter)
             raise
         finally:
+            agent.waiters.discard(waiter)
             for timer in (late, waiter.timer):
                 if timer is not None:
                     timer.cancel()
         if error is not None:
             raise error
-        self._waiter, self._worker = waiter, worker
-        return self
+        return waiter
 
     async def __aexit__(
         self,

@@ -16,6 +16,10 @@ class Store(Protocol):
     """Set by another thread: stop waiting, the process is about to fork."""
 
     @property
+    def fork_waits(self) -> float:
+        """Seconds for which a fork waits for a transaction to end; -1: until it does."""
+
+    @property
     def terms(self) -> Terms:
         """What all programs that use it must agree upon."""
 

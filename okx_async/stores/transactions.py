@@ -18,7 +18,7 @@ from urllib.parse import quote
 from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
 from okx_async.stores.clocks import boot_id, shared_clock
-from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter
+from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter, lives
 from okx_async.stores.lease import SharedBucket, Terms
 from okx_async.stores.places import UnseenError, check_place, identity, prepare
 from okx_async.stores.records import (
@@ -144,6 +144,7 @@ class Database:
         self._any_terms = terms is None
         self.yields = False
         """Set by another thread: stop waiting for the write lock."""
+        self.fork_waits = -1.0  # no lock of SQLite's may be held on both sides
         self._clock = clock
         self._boot = boot
         self.known: dict[tuple[str, ...], tuple[bytes, SharedBucket]] = {}
@@ -283,9 +284,7 @@ class Database:
         if row is not None and self._epochs is not None and self._epochs[0] == row[0]:
             return self._epochs[1]
         stored = None if row is None else read_epoch(row[0])
-        other_boot = stored is not None and stored.run.partition(":")[0] != self._boot_id
-        # No holder survived a start of the host, when its clock stood at 0.
-        epoch = enter(stored, self._run, now, self.terms, gone_by=0.0 if other_boot else None)
+        epoch = self._entered(connection, stored, now)
         if stored is None or epoch.run != stored.run:
             connection.execute("DELETE FROM keys")
             self.write_epoch(connection, epoch)
@@ -304,6 +303,16 @@ class Database:
         if row is not None and epoch is stored:
             self._epochs = row[0], epoch
         return epoch
+
+    def _entered(self, connection: sqlite3.Connection, stored: Epoch | None, now: float) -> Epoch:
+        run, gone_by = self._run, None
+        if stored is not None and stored.run.partition(":")[0] != self._boot_id:
+            rows = connection.execute("SELECT state FROM keys WHERE expires > ?", (now,))
+            if not lives(stored, (read_bucket(state, stored.terms) for (state,) in rows), now):
+                gone_by = 0.0  # no holder survived a start of the host, when its clock stood at 0
+            elif stored.run.partition(":")[2] == run.partition(":")[2]:
+                run = stored.run
+        return enter(stored, run, now, self.terms, gone_by=gone_by)
 
     def _begin(self, connection: sqlite3.Connection, until: float) -> None:
         self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"), until)

@@ -60,6 +60,8 @@ class Waiter:
     """Whether it was found to have a chance though it is far back in line."""
     lost: bool = False
     """Whether a token was taken back that its loop had not taken in."""
+    forked: bool = False
+    """Whether it was a parent's thread that would have ended it, so that the child is to ask anew."""
     timer: TimerHandle | None = None
     """When its loop looks whether the store is silent."""
 

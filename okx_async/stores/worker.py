@@ -87,6 +87,10 @@ class Worker:
         """Have a function called in the thread; return False if no thread can begin now, so that it is called later."""
         return self._inbox.put(act)
 
+    def tell(self, key: Key, note: Note) -> None:
+        """Have the store told; called in any thread."""
+        self.post(lambda: self.note(key, note))
+
     def stop(self, flush: float) -> None:
         """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
         until = self._clock() + flush

@@ -172,3 +172,8 @@ async def test_a_cancellation_of_the_request_at_its_end_goes_on() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_block_that_yields_none_is_no_limiter_that_did_not_answer() -> None:
+    [slot] = await held_slots.HeldSlot(nullcontext(None), (), None, 5.0).__aenter__()  # type: ignore[arg-type]
+    assert slot is None

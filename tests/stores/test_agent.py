@@ -9,6 +9,8 @@ from okx_async import NotSentError, Quota
 from okx_async.stores.agent import Agent
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
+from okx_async.stores.redis_address import read_address
+from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.transactions import Database
 from okx_async.stores.waiters import Note
 
@@ -76,3 +78,35 @@ async def test_a_closed_agent_ends_every_wait(agent: Agent) -> None:
     await asyncio.to_thread(agent.close, 1.0)
     assert isinstance(await waiting, NotSentError)
     assert isinstance(await ask(agent), NotSentError)
+
+
+def test_a_server_that_is_being_asked_holds_no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RedisStore(read_address("redis://host"), Terms(), "okx-async", clock=shared_clock)
+    abandoned: list[bool] = []
+    monkeypatch.setattr(store, "abandon", lambda: abandoned.append(True))
+    agent = Agent(store, QUOTA, shared_clock)
+    parents = agent.worker
+    with parents.lock:
+        begun = shared_clock()
+        agent.before_fork()
+        assert shared_clock() < begun + 0.5
+        agent.after_fork()
+        assert parents.lock.locked(), "it is the thread's, which goes on"
+        agent.before_fork()
+        agent.begin_in_child(prepared=True)
+        assert abandoned == [True]
+    agent.before_fork()
+    agent.begin_in_child(prepared=True)
+    assert abandoned == [True], "its connections were closed"
+
+
+def test_a_file_that_is_being_used_holds_a_fork_until_it_is_closed(agent: Agent) -> None:
+    with agent.worker.lock:
+        forking = threading.Thread(target=agent.before_fork)
+        forking.start()
+        forking.join(0.2)
+        assert forking.is_alive()
+    forking.join(5.0)
+    assert agent.worker.lock.locked()
+    agent.after_fork()
+    assert not agent.worker.lock.locked()

@@ -4,8 +4,8 @@ from math import inf
 import pytest
 
 from okx_async import InvalidRequestError, Quota
-from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter
-from okx_async.stores.lease import PPM, Terms
+from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter, lives
+from okx_async.stores.lease import PPM, SharedBucket, Terms, Token
 
 TERMS = Terms(lease=8.0, doubt_grace=5.0)
 QUOTA = Quota(20, 2.0)
@@ -52,5 +52,22 @@ def test_a_store_of_a_newer_version_is_refused() -> None:
 
 def test_other_terms_are_refused_by_name() -> None:
     check_terms(OLD, TERMS)
-    with pytest.raises(InvalidRequestError, match="lease=9 here, 8 there; doubt_grace=30 here, 5 there"):
+    told = "lease=9 here, 8 there; doubt_grace=30 here, 5 there; OKX_LIMITS=process okx-async flatten"
+    with pytest.raises(InvalidRequestError, match=told):
         check_terms(OLD, Terms(lease=9.0, doubt_grace=30.0))
+
+
+def test_what_another_boot_id_wrote_is_of_this_run_of_the_host_if_its_clock_says_so() -> None:
+    epoch = Epoch("boot-1:7", 100.0, TERMS)
+
+    def bucket(at: float | None = None, refused: float | None = None) -> SharedBucket:
+        tokens = {} if at is None else {"a": Token("me", at, at + 15.0)}
+        return SharedBucket(Quota(), TERMS, tokens, blocked_until=999.0, refused_at=refused)
+
+    assert lives(epoch, [bucket(50.0), bucket(107.0)], 108.0)
+    assert lives(epoch, [bucket(refused=107.0)], 108.0)
+    assert lives(replace(epoch, unknown_until=108.0), [], 108.0), "a pause goes on"
+    assert not lives(epoch, [bucket(50.0), bucket(107.0)], 106.0), "the clock began anew"
+    assert not lives(replace(epoch, unknown_until=108.0), [], 99.0)
+    assert not lives(epoch, [], 108.0)
+    assert not lives(epoch, [bucket()], 108.0), "a block alone says nothing of when it began"

@@ -164,3 +164,28 @@ def test_a_folder_may_have_any_name(host: Host, name: bytes) -> None:
     host.open().transact(take("a"), 0.0)
     assert host.path.is_file()
     assert host.open().transact(lambda transaction: [key for key, _ in transaction.in_use()], 0.0) == [KEY]
+
+
+def test_containers_with_boot_ids_of_their_own_share_the_limit(host: Host) -> None:
+    """As systemd-nspawn and LXD give them; each took the other's epoch for that of another start of the host."""
+    one = host.open()
+    one.transact(take("a"), 0.0)
+    host.boot, host.now = "boot-of-a-container", host.now + 1.0
+    other = host.open()
+    assert other.transact(take("b"), 0.0) == 2
+    assert other.transact(opens, 0.0) < host.now
+    assert one.transact(take("c"), 0.0) == 3
+    assert other.transact(take("d"), 0.0) == 4
+
+
+def test_a_copy_of_the_file_grants_nothing_for_a_hold_in_a_container_with_a_boot_id_of_its_own(host: Host) -> None:
+    database = host.open()
+    database.transact(take("a"), 0.0)
+    database.close()
+    shutil.copy(host.path, host.path.with_name("copy"))
+    host.path.with_name("copy").rename(host.path)
+    host.boot, host.now = "boot-of-a-container", host.now + 1.0
+    pause = pytest.approx(host.now + TERMS.hold(QUOTA))
+    assert host.open().transact(opens, 0.0) == pause
+    host.boot, host.now = "boot-of-another", host.now + 1.0
+    assert host.open().transact(opens, 0.0) == pause
