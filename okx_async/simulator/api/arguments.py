@@ -1,7 +1,7 @@
 """Checks of what the simulated exchange is made with, beside its settings: a wrong value is told when it is given."""
 
 from decimal import Decimal
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import inf
 from typing import Any
 
@@ -49,6 +49,19 @@ def check_memory(journal_cap: Any, **clocks: Any) -> None:
     for name, clock in clocks.items():
         if not callable(clock):
             raise TypeError(f"{name} must be a function that returns seconds, got {clock!r}")
+
+
+def address_of(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address, the same for each of its spellings; None: it is none.
+
+    Args:
+        text: As a connection tells it: perhaps with a zone, or an IPv4 address in the form of IPv6.
+    """
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def check_key(perm: Any, ip: Any) -> None:
