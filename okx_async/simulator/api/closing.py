@@ -100,7 +100,7 @@ def _check_ids(close: _Close) -> None:
 def _check_auto_cxl(close: _Close) -> None:
     value = close.call.params.get("autoCxl")
     absent = value is None or (value == "" and close.call.empty_is_absent)
-    lenient = close.venue.behaviour.lenient_booleans and value in {"true", "false"}
+    lenient = close.venue.behaviour.lenient_booleans and value in ("true", "false")
     if not (absent or lenient or isinstance(value, bool)):
         raise parameter_error("autoCxl")
 

@@ -25,7 +25,7 @@ from tests.simulator.conftest import Desk
         ({"clOrdId": "a\n"}, 400, "51000", "clOrdId"),
         ({"tag": "a" * 17}, 400, "51000", "tag"),
         ({"tag": {}}, 400, "51000", "tag"),
-        ({"autoCxl": "true"}, 400, "51000", "autoCxl"),
+        ({"autoCxl": "yes"}, 400, "51000", "autoCxl"),
         ({"autoCxl": 1}, 400, "51000", "autoCxl"),
         ({"autoCxl": []}, 400, "51000", "autoCxl"),
         ({"ccy": 1}, 400, "51000", "ccy"),
@@ -79,11 +79,12 @@ def test_the_cl_ord_id_of_a_live_order_is_taken_whatever_its_instrument(desk: De
 
 
 @pytest.mark.parametrize(("text", "code"), [("true", "0"), ("false", "51115"), ("True", "51000")])
-def test_lenient_booleans(open_desk: Callable[..., Desk], text: str, code: str) -> None:
-    desk = open_desk(lenient_booleans=True)
+@pytest.mark.parametrize("settings", [{}, {"lenient_booleans": True}, {"lenient_booleans": False}], ids=str)
+def test_lenient_booleans(open_desk: Callable[..., Desk], settings: dict[str, bool], text: str, code: str) -> None:
+    desk = open_desk(**settings)
     desk.exchange.open_position("BTC-USDT-SWAP", 3)
     desk.exchange.add_pending_order("BTC-USDT-SWAP")
-    assert desk.close(autoCxl=text).code == code
+    assert desk.close(autoCxl=text).code == (code if settings.get("lenient_booleans", True) else "51000")
 
 
 # --- instrument, side, currency ---
