@@ -147,7 +147,9 @@ def test_a_target_with_scheme_and_host_stands_for_its_path(target: str, path: st
     assert head_of(f"GET {target} HTTP/1.1\r\nHost: here")[1] == path
 
 
-@pytest.mark.parametrize(("data", "end", "left"), [(b"\r\n\r\n\r\nA\r\n\r\n", 1, 5), (b"\r\n\r", -1, 1), (b"A\r\n", -1, 3)])
+@pytest.mark.parametrize(
+    ("data", "end", "left"), [(b"\r\n\r\n\r\nA\r\n\r\n", 1, 5), (b"\r\n\r", -1, 1), (b"A\r\n", -1, 3)]
+)
 def test_empty_lines_before_a_head_are_dropped(data: bytes, end: int, left: int) -> None:
     buffer = bytearray(data)
     assert (head_end(buffer), len(buffer)) == (end, left)
