@@ -1,5 +1,6 @@
 """Checks of what the simulated exchange is made with, beside its settings: a wrong value is told when it is given."""
 
+from contextlib import suppress
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import inf
@@ -49,6 +50,13 @@ def check_memory(journal_cap: Any, **clocks: Any) -> None:
     for name, clock in clocks.items():
         if not callable(clock):
             raise TypeError(f"{name} must be a function that returns seconds, got {clock!r}")
+        now: Any = 0.0
+        with suppress(Exception):  # the time of an event loop that does not run yet, say
+            now = clock()
+        if isinstance(now, bool) or not isinstance(now, int | float):
+            raise TypeError(f"{name} must return seconds, and returned {now!r}")
+        if not -inf < now < inf:
+            raise ValueError(f"{name} must return a finite number of seconds, and returned {now}")
 
 
 def address_of(text: str) -> IPv4Address | IPv6Address | None:
