@@ -7,6 +7,7 @@ the child is taken from that selector, and the parent would never read its answe
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import Any, Final
@@ -93,8 +94,8 @@ class Connector(aiohttp.TCPConnector):
         """In a forked child: count as closed, so that no connection is ended, since all are the parent's."""
         self._closed = True
 
-    def distrust(self, moment: float) -> None:
-        """End idle connections over which nothing was heard since a moment of `perf_counter`.
+    def distrust(self, moment: int) -> None:
+        """End idle connections over which nothing was heard since a moment of `MOMENTS`.
 
         A request that was written then has met nothing but silence. Where a network has changed, or a firewall has
         forgotten all connections, each of them would be silent for a whole time-out, one after another.
@@ -128,9 +129,11 @@ class Connector(aiohttp.TCPConnector):
         return sock
 
 
-def distrust_theirs(connector: aiohttp.BaseConnector, url: URL, seconds: float) -> None:
+def distrust_theirs(
+    connector: aiohttp.BaseConnector, url: URL, seconds: float, clock: Callable[[], float] = monotonic
+) -> None:
     """End connections of a caller's session to a host that are idle for so long, as `Connector.distrust` does."""
-    now = monotonic()
+    now = clock()
     for key, kept in getattr(connector, "_conns", {}).items():  # no public name for it
         if (key.host, key.port) == (url.host, url.port):
             for protocol, since in kept:

@@ -7,7 +7,7 @@ would keep them, without bound, or take them for the answer to the next request.
 import asyncio
 import inspect
 from collections.abc import Callable
-from time import perf_counter
+from itertools import count
 from typing import Any, Final
 
 import aiohttp
@@ -32,14 +32,18 @@ _PIECE: Final = 2048
 """Bytes, and interim answers ("100 Continue") in one piece of them, above which a peer only keeps the loop busy."""
 
 
+MOMENTS: Final = count(1)
+"""In which order bytes are written and heard; the clocks of some loops stand still for a while."""
+
+
 class AskedProtocol(ResponseHandler):
     """aiohttp's protocol, which ends its connection when bytes come over it unasked."""
 
     asker: object | None = "the connector, while the connection is made"
     """What asked for the bytes that come now, None if nothing did."""
 
-    heard = 0.0
-    """When bytes came over it last, or it was made, by `perf_counter`: loops round their clocks."""
+    heard = 0
+    """When bytes came over it last, or it was made: one of MOMENTS."""
 
     _head = 0
     """Bytes of the answer that came before its body."""
@@ -50,12 +54,12 @@ class AskedProtocol(ResponseHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
         super().connection_made(transport)
-        self.heard = perf_counter()
+        self.heard = next(MOMENTS)
         self.readable = watch(transport)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of an answer."""
-        self.heard = perf_counter()
+        self.heard = next(MOMENTS)
         if self.asker is None and data:  # without data, aiohttp goes on with what it has
             self.force_close()
             reset(self.transport)

@@ -8,7 +8,6 @@ that moment cannot be seen; there the errors that aiohttp raises while connectin
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from time import perf_counter
 from typing import Any, Final
 
 import aiohttp
@@ -130,7 +129,7 @@ class Transport:
                         request, self._session, self._route, self._connect_timeout, own=self._own
                     )
                 if reader is None or reader.response is None:
-                    self._distrust(session, gate.silent_since, at_end=request.expired)
+                    self._distrust(session, gate.silence, at_end=request.expired)
                 # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
                 exc.__cause__ = exc.__context__ = None
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
@@ -138,18 +137,19 @@ class Transport:
                 await asyncio.sleep(0)
         return None
 
-    def _distrust(self, session: aiohttp.ClientSession, moment: float | None, *, at_end: bool) -> None:
-        """Use no connection to the exchange over which nothing was heard since a moment of `perf_counter`.
+    def _distrust(self, session: aiohttp.ClientSession, silence: tuple[int, float] | None, *, at_end: bool) -> None:
+        """Use no connection to the exchange over which nothing was heard since a request was written.
 
-        `at_end`: a request had its whole time since; else it was cancelled, perhaps at once.
+        `at_end`: the request had its whole time; else it was cancelled, perhaps at once.
         """
-        if moment is None or not (at_end or perf_counter() - moment >= SILENCE):
+        if silence is None or not (at_end or silence[1] >= SILENCE):
             return
+        moment, seconds = silence
         connector = session.connector
         if isinstance(connector, Connector):
             connector.distrust(moment)
         elif connector is not None:
-            distrust_theirs(connector, URL(self._base_url), perf_counter() - moment)
+            distrust_theirs(connector, URL(self._base_url), seconds)
 
     def _begin(self, session: aiohttp.ClientSession, request: InFlight, *, plain: bool) -> bool:
         """Start the time to connect, and return whether the request may be made."""

@@ -6,7 +6,6 @@ writes a body, a strategy that computes. So what was decided earlier is asked ag
 
 from collections.abc import Iterable
 from math import inf
-from time import perf_counter
 from typing import Any
 
 import aiohttp
@@ -17,7 +16,7 @@ from aiohttp.connector import Connection
 from okx_async._errors import in_words
 from okx_async._http.failures import PROXY_HUNG_UP
 from okx_async._http.inflight import InFlight
-from okx_async._http.protocol import AskedProtocol
+from okx_async._http.protocol import MOMENTS, AskedProtocol
 from okx_async._http.sockets import TURNS, extra_info, readable
 from okx_async._http.write_batch import WriteBatch
 
@@ -50,6 +49,7 @@ class WriteGate:
         "_turns",
         "_wire",
         "_written",
+        "_written_at",
         "connected",
         "is_closing",
         "reached",
@@ -65,7 +65,8 @@ class WriteGate:
         self._transport: Any = None
         self._turns = 0
         self._forbidden = False
-        self._written = inf
+        self._written = 0
+        self._written_at = inf
         self.reached = False
         """Whether aiohttp came by, so that nothing is written without the gate."""
         self.connected = False
@@ -99,10 +100,10 @@ class WriteGate:
         return self._protocol is not None and not self._forbidden and not self._wire.may_have_left
 
     @property
-    def silent_since(self) -> float | None:
-        """When the request was written, by `perf_counter`, if no answer has begun to come since; else None."""
-        heard = getattr(self._protocol, "heard", -inf)  # a caller's connection does not know
-        return self._written if heard < self._written < inf else None
+    def silence(self) -> tuple[int, float] | None:
+        """When the request was written (of MOMENTS), and for how long no answer has begun to come; None if one has."""
+        heard = getattr(self._protocol, "heard", 0)  # a caller's connection does not know
+        return (self._written, self._wire.loop.time() - self._written_at) if heard < self._written else None
 
     def rest(self) -> None:
         """Note that the answer is there, or awaited no more: what comes now belongs to no request."""
@@ -180,7 +181,7 @@ class WriteGate:
         if asked is not None:
             asked.asker = self
         wire.written(transport)
-        self._written = perf_counter()
+        self._written, self._written_at = next(MOMENTS), wire.loop.time()
         return True
 
     def hand_over(self) -> None:

@@ -67,7 +67,7 @@ def test_the_first_reading_counts_towards_max_wait(happen: Happen) -> None:
     happen(story)
 
 
-@pytest.mark.parametrize("max_wait", [0.5, None])
+@pytest.mark.parametrize("max_wait", [0.5, 5.0, None])
 def test_the_end_of_another_close_of_the_position_begins_the_time_to_confirm(
     happen: Happen, max_wait: float | None
 ) -> None:

@@ -204,7 +204,8 @@ async def test_an_environment_that_names_no_proxy_is_told(
         command.environment |= {"OKX_PROXY": "env"} if how == "OKX_PROXY" else {}
         options = ["--proxy", "env"] if how == "option" else []
         where = ("--base-url", exchange.base_url, "--connect-timeout", "1")
-        args = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", "--max-wait", "0.1", *where, *options)
+        patience = ("--max-wait", "5" if why else "0.1")
+        args = ("close", "BTC-USDT-SWAP", "--mgn-mode", "cross", "--yes", *patience, *where, *options)
         told = await asyncio.to_thread(command, *args)
     first = told.stderr.splitlines()[0]
     assert first.startswith(why)
