@@ -1,7 +1,8 @@
 """Checks of arguments, before anything is sent: annotations do not bind callers without a type checker."""
 
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from math import inf
@@ -112,6 +113,19 @@ def check_callback(name: str, value: object, *, or_none: bool = True) -> None:
     called = (function, getattr(function, "__call__", None))  # noqa: B004 - of what kind, not whether
     if any(kind(each) for kind in kinds for each in called):
         raise InvalidRequestError(f"{name} must be a plain function, since it is not awaited, got {short_repr(value)}")
+
+
+def check_clock(clock: Callable[[], float]) -> None:
+    """Raise InvalidRequestError unless `clock` is a plain function and its first value is a finite number of seconds.
+
+    One that fails now, such as the time of an event loop that does not run yet, may do later.
+    """
+    check_callback("clock", clock, or_none=False)
+    now: object = 0.0
+    with suppress(Exception):
+        now = clock()
+    if isinstance(now, bool) or not isinstance(now, int | float) or not -MOST <= now <= MOST:
+        raise InvalidRequestError(f"clock must return a finite number of seconds, and returned {short_repr(now)}")
 
 
 def check_list(name: str, values: Iterable[_T], kind: type[_T]) -> list[_T]:

@@ -20,7 +20,7 @@ from okx_async._limiter.registry import KeyRegistry, every
 from okx_async._limiter.slots import Statistics
 from okx_async._limiter.waiters import Verdict
 from okx_async._quota import Priority, Quota
-from okx_async._validation import check_callback, check_pause, check_slot
+from okx_async._validation import check_clock, check_pause, check_slot
 
 PANIC: Final = Priority.PANIC
 
@@ -55,7 +55,7 @@ class Limiter:
         clock: Callable[[], float] = FINE_CLOCK,
     ) -> None:
         self._rule = Rule(quota, rtt_floor, doubt_grace, guard)
-        check_callback("clock", clock, or_none=False)
+        check_clock(clock)
         self._quota = quota
         self._clock = clock
         self._registry = KeyRegistry(self._rule, clock)

@@ -23,6 +23,8 @@ WAITS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 4.0, 8.0, 16.0, 30.
 """Windows of 2 s, and what a few of them add up to."""
 
 _PLACE: Final = ("environment", "endpoint")
+_MOST_SERIES: Final = 4096
+"""Kinds of attempts whose series are kept at hand: their codes are what an exchange or a proxy answers."""
 
 
 class PrometheusMetrics:
@@ -125,6 +127,8 @@ class PrometheusMetrics:
         self._resends.labels(environment, CLOSE, *more)
 
     def _new(self, labels: tuple[str, ...]) -> tuple[Counter, Histogram, Counter]:
+        if len(self._series) >= _MOST_SERIES:
+            self._series.clear()
         outcome, code, environment, *more = labels
         self._begin_attempts(environment, *more)
         self._series[labels] = series = (

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from ipaddress import ip_address
 from itertools import islice
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ import orjson
 
 from okx_async.simulator.actors import Actors
 from okx_async.simulator.api.accounts import Account, Accounts
+from okx_async.simulator.api.arguments import address_of
 from okx_async.simulator.api.arrivals import JournalRow
 from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.faults.catalogue import CATALOGUE
@@ -243,10 +243,8 @@ class Control:
 
 
 def _is_here(ip: str) -> bool:
-    with suppress(ValueError):
-        address = ip_address(ip.partition("%")[0])
-        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-    return False
+    address = address_of(ip)
+    return address is not None and address.is_loopback
 
 
 def _answer(status: int, record: Mapping[str, Any]) -> Answer:

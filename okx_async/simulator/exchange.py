@@ -66,7 +66,7 @@ class SimulatedExchange(Actors, Injection):
 
             Orders: ``heeds_exp_time``.
 
-            Closes: ``lenient_booleans``: whether ``"true"`` is taken for ``true``; ``pos_side_echo``;
+            Closes: ``lenient_booleans``: whether ``autoCxl`` may be a text; ``pos_side_echo``;
             ``cl_ord_id_kept`` and ``cl_ord_id_reusable``; ``auto_cxl_algos``: whether ``autoCxl`` cancels algo orders
             as well as limit orders; ``fill_delay``: from the acceptance of a close to the flat position, a number,
             (least, most), or `math.inf` for a close that never ends.

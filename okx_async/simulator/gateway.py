@@ -176,6 +176,8 @@ class Gateway:
         self._count(route, call)
 
     def _count(self, route: Route, call: Call) -> None:
+        if route.alone and len(call.items) == 1:
+            route = ROUTES[route.method, route.alone]
         call.rate_key = key = (call.user_id or call.ip, route.scope(call))
         limits = self._behaviour.limits
         limit = limits.get(route.path.removeprefix("/api/v5/"), route.limit) if limits else route.limit

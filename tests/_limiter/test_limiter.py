@@ -2,8 +2,11 @@
 
 import asyncio
 import copy
+import math
 import pickle
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -201,6 +204,21 @@ class TestQuota:
 def test_a_clock_that_is_none_is_refused(clock: Any) -> None:
     with pytest.raises(InvalidRequestError, match="clock must be"):
         Limiter(clock=clock)
+
+
+@pytest.mark.parametrize("now", [math.nan, math.inf, None, "1", True, Decimal(1), Fraction(1)])
+def test_a_clock_that_tells_no_seconds_is_refused(now: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="clock must return a finite number of seconds, and returned"):
+        Limiter(clock=lambda: now)
+
+
+def test_a_clock_that_cannot_be_read_yet_is_taken() -> None:
+    async def main() -> int:
+        async with limiter.slot("key"):
+            return limiter.statistics("key").in_flight
+
+    limiter = Limiter(clock=lambda: asyncio.get_running_loop().time())
+    assert asyncio.run(main()) == 1
 
 
 async def test_aclose_ends_every_wait_and_every_later_one() -> None:

@@ -130,6 +130,18 @@ def test_asked_again_it_is_the_same(registry: CollectorRegistry) -> None:
         prometheus(registry, also=wrong)
 
 
+def test_many_codes_do_not_fill_the_memory(
+    registry: CollectorRegistry, attempt: Callable[..., okx.Attempt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("okx_async.instrumentation.prometheus_metrics._MOST_SERIES", 2)
+    metrics: Any = prometheus(registry)
+    for number in range(5):
+        metrics.on_attempt(attempt(code=f"51008_{number}", outcome=okx.Outcome.NEEDS))
+    assert len(metrics._series) <= 2
+    needs = {"outcome": "needs", **LIVE}
+    assert registry.get_sample_value("okx_async_attempts_total", needs) == 5
+
+
 def test_names_that_another_library_took_are_told(registry: CollectorRegistry) -> None:
     Counter("okx_async_attempts", "of somebody else", registry=registry)
     with pytest.raises(ValueError, match="okx_async_attempts"):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.simulator.conftest import CLOSE, Desk
 
+TRADE = "/api/v5/trade/"
 GOOD = b'{"instId":"BTC-USDT-SWAP","mgnMode":"cross"}'
 
 
@@ -21,6 +22,8 @@ GOOD = b'{"instId":"BTC-USDT-SWAP","mgnMode":"cross"}'
         (("GET", "/api/v5/account/config", b""), 5, ("uid", "account/config")),
         (("GET", "/api/v5/trade/orders-pending", b""), 60, ("uid", "trade/orders-pending")),
         (("GET", "/api/v5/trade/orders-algo-pending?ordType=oco", b""), 20, ("uid", "trade/orders-algo-pending")),
+        (("POST", f"{TRADE}cancel-batch-orders", b'[{"instId":"X-SWAP"}]'), 60, ("uid", "trade/cancel-order/X-SWAP")),
+        (("POST", f"{TRADE}batch-orders", b'[{"instId":"X-SWAP"}]'), 60, ("uid", "trade/order/X-SWAP")),
         (("GET", "/api/v5/public/time", b""), 10, ("192.0.2.1", "public/time")),
         (("GET", "/api/v5/public/instruments?instType=SWAP", b""), 20, ("192.0.2.1", "public/instruments/SWAP")),
         (("GET", "/api/v5/public/instruments?instType=%00", b""), 20, ("192.0.2.1", "public/instruments/")),

@@ -110,7 +110,7 @@ BY_SITUATION: Final = {
     "closing orders pending": "resting-close-order-is-51115",
     "unknown instrument": "unknown-instrument-is-51001",
     "wrong posSide": "wrong-side-is-51000",
-    "wrong autoCxl": "auto-cxl-as-text-is-51000",
+    "wrong autoCxl": "auto-cxl-as-text-is-taken",
     "unknown order": "unknown-order-is-51603",
     "order gone": "cancel-of-nothing-is-51400",
     "old timestamp": "old-timestamp-is-50102",

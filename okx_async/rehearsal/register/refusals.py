@@ -42,8 +42,8 @@ REFUSALS: Final = (
         2,
     ),
     Assumption(
-        "auto-cxl-as-text-is-51000",
-        "autoCxl as the text true, and no boolean, is refused with 51000.",
+        "auto-cxl-as-text-is-taken",
+        "autoCxl as the text true, and no boolean, is not refused with 51000: a client of the exchange's own sends it.",
         "closes nothing with such a parameter",
         ("simulator.api.closing",),
         "assumed",

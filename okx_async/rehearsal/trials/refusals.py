@@ -45,7 +45,7 @@ async def auto_cxl_as_text(stage: Stage) -> Observation:
     """Send autoCxl as a text."""
     seen = coded(await stage.close_nothing(autoCxl="true"), "51000")
     taken = not seen.held  # nothing is open: another refusal came past the check of its form
-    return Observation(seen.held, seen.evidence, {**seen.observed, "lenient_booleans": taken})
+    return Observation(taken, seen.evidence, {**seen.observed, "lenient_booleans": taken})
 
 
 async def expired_order(stage: Stage) -> Observation:

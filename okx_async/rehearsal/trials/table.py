@@ -25,7 +25,7 @@ TRIALS: Final = MappingProxyType[str, Trial](
         "unknown-instrument-is-51001": refusals.unknown_instrument,
         "wrong-side-is-51000": refusals.wrong_side,
         "empty-parameters-count-as-absent": refusals.empty_parameters,
-        "auto-cxl-as-text-is-51000": refusals.auto_cxl_as_text,
+        "auto-cxl-as-text-is-taken": refusals.auto_cxl_as_text,
         "parameters-are-checked-in-order": orders.parameters_in_order,
         "expired-order-is-refused": refusals.expired_order,
         "unknown-order-is-51603": refusals.unknown_order,

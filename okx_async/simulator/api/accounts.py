@@ -14,7 +14,7 @@ from uuid import UUID
 from multidict import istr
 
 from okx_async._credentials import Credentials
-from okx_async.simulator.api.arguments import check_key
+from okx_async.simulator.api.arguments import address_of, check_key
 from okx_async.simulator.api.behaviour import Behaviour
 from okx_async.simulator.api.codes import Refused
 from okx_async.simulator.api.signature import signature
@@ -177,7 +177,7 @@ class Accounts:
         elif check == "passphrase":
             if _needed(headers, PASSPHRASE) != key.credentials.passphrase:
                 raise Refused("50105")
-        elif check == "ip" and key.ip and ip not in key.ip.split(","):
+        elif check == "ip" and key.ip and address_of(ip) not in map(address_of, key.ip.split(",")):
             raise Refused("50110", f"Your IP {ip} is not included in your API key's {key.ip} IP whitelist.")
 
     def _insert(self, key: ApiKey) -> None:

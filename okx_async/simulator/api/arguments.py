@@ -1,7 +1,8 @@
 """Checks of what the simulated exchange is made with, beside its settings: a wrong value is told when it is given."""
 
+from contextlib import suppress
 from decimal import Decimal
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import inf
 from typing import Any
 
@@ -49,6 +50,26 @@ def check_memory(journal_cap: Any, **clocks: Any) -> None:
     for name, clock in clocks.items():
         if not callable(clock):
             raise TypeError(f"{name} must be a function that returns seconds, got {clock!r}")
+        now: Any = 0.0
+        with suppress(Exception):  # the time of an event loop that does not run yet, say
+            now = clock()
+        if isinstance(now, bool) or not isinstance(now, int | float):
+            raise TypeError(f"{name} must return seconds, and returned {now!r}")
+        if not -inf < now < inf:
+            raise ValueError(f"{name} must return a finite number of seconds, and returned {now}")
+
+
+def address_of(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address, the same for each of its spellings; None: it is none.
+
+    Args:
+        text: As a connection tells it: perhaps with a zone, or an IPv4 address in the form of IPv6.
+    """
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def check_key(perm: Any, ip: Any) -> None:

@@ -125,8 +125,8 @@ class Behaviour:
     """Seconds by which a timestamp may differ from the server's time, either way."""
     empty_is_absent: bool = True
     """Whether an empty parameter counts as absent; if not, it is refused."""
-    lenient_booleans: bool = False
-    """Whether ``autoCxl`` may be the text ``"true"``."""
+    lenient_booleans: bool = True
+    """Whether ``autoCxl`` may be the text ``"true"`` or ``"false"``, as a client of the exchange's own sends it."""
     pos_side_echo: str = "net"
     """The ``posSide`` of the answer to a close that named none."""
     heeds_exp_time: bool = True

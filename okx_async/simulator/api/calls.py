@@ -114,6 +114,8 @@ class Route:
     """Seconds of the limit's window."""
     batch: bool = False
     """Whether the body is a list; each of its items is counted."""
+    alone: str = ""
+    """Of a batch: the endpoint that a list of one item counts for, where that is not its own."""
     expires: bool = False
     """Whether a request may have an ``expTime``."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from okx_async.simulator.api.calls import Call, Venue, parameter_error
 from okx_async.simulator.api.codes import Refused
-from okx_async.simulator.api.rules import check_order_ids, pos_side_of, tradable
+from okx_async.simulator.api.rules import check_cl_ord_id_free, check_order_ids, pos_side_of, tradable
 from okx_async.simulator.books.instruments import Instrument, decimal_text, describe
 from okx_async.simulator.books.orders import PendingOrder
 from okx_async.simulator.books.positions import Position
@@ -94,15 +94,13 @@ def _check_mgn_mode(close: _Close) -> None:
 
 def _check_ids(close: _Close) -> None:
     check_order_ids(close.call)
-    orders, name = close.venue.orders, close.call.text("clOrdId")
-    if name and not close.venue.behaviour.cl_ord_id_reusable and orders.find(close.call.user_id, cl_ord_id=name):
-        raise Refused("51016")
+    check_cl_ord_id_free(close.venue, close.call, reusable=close.venue.behaviour.cl_ord_id_reusable)
 
 
 def _check_auto_cxl(close: _Close) -> None:
     value = close.call.params.get("autoCxl")
     absent = value is None or (value == "" and close.call.empty_is_absent)
-    lenient = close.venue.behaviour.lenient_booleans and value in {"true", "false"}
+    lenient = close.venue.behaviour.lenient_booleans and value in ("true", "false")
     if not (absent or lenient or isinstance(value, bool)):
         raise parameter_error("autoCxl")
 

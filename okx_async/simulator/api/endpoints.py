@@ -53,11 +53,21 @@ def _trade(
     *,
     per: float = PER,
     batch: bool = False,
+    alone: str = "",
     expires: bool = False,
 ) -> Route:
     """Return a private endpoint that changes something."""
     return Route(
-        "POST", f"/api/v5/{name}", limit, scope, act, permission="trade", per=per, batch=batch, expires=expires
+        "POST",
+        f"/api/v5/{name}",
+        limit,
+        scope,
+        act,
+        permission="trade",
+        per=per,
+        batch=batch,
+        alone=alone and f"/api/v5/{alone}",
+        expires=expires,
     )
 
 
@@ -67,11 +77,22 @@ ROUTES = {
         _trade("trade/close-position", 20, close_position, _close_scope),
         _trade("trade/order", 60, place_order, _inst_scope("trade/order"), expires=True),
         _trade(
-            "trade/batch-orders", 300, place_batch_orders, _inst_scope("trade/batch-orders"), batch=True, expires=True
+            "trade/batch-orders",
+            300,
+            place_batch_orders,
+            _inst_scope("trade/batch-orders"),
+            batch=True,
+            alone="trade/order",
+            expires=True,
         ),
         _trade("trade/cancel-order", 60, cancel_order, _inst_scope("trade/cancel-order")),
         _trade(
-            "trade/cancel-batch-orders", 300, cancel_batch_orders, _inst_scope("trade/cancel-batch-orders"), batch=True
+            "trade/cancel-batch-orders",
+            300,
+            cancel_batch_orders,
+            _inst_scope("trade/cancel-batch-orders"),
+            batch=True,
+            alone="trade/cancel-order",
         ),
         _trade("trade/cancel-algos", 20, cancel_algos, _inst_scope("trade/cancel-algos"), batch=True),
         _trade("trade/cancel-all-after", 1, cancel_all_after, _tag_scope, per=1.0),

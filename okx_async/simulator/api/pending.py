@@ -8,6 +8,7 @@ from typing import Any
 
 from okx_async.simulator.api.calls import Call, Venue, comma_list, inst_type_of, number_of, parameter_error
 from okx_async.simulator.api.codes import Refused
+from okx_async.simulator.api.placing import ORDER_TYPES
 from okx_async.simulator.books.algos import ALGO_TYPES, AlgoOrder
 from okx_async.simulator.books.orders import PendingOrder
 
@@ -16,10 +17,11 @@ _TOGETHER = {"conditional", "oco"}  # the only types that one call may list
 
 
 def orders_pending(venue: Venue, call: Call) -> list[Any]:
-    """List live orders."""
+    """List live orders; `ordType` may be a comma list, as in the sample request of the exchange."""
     venue.books.settle(call.now)
-    wanted = {"ordType": call.text("ordType"), "state": call.text("state")}
-    return _page(call, venue.orders.pending(call.user_id), wanted)
+    kinds = comma_list(call, "ordType", len(ORDER_TYPES))
+    orders = [order for order in venue.orders.pending(call.user_id) if not kinds or order.ord_type in kinds]
+    return _page(call, orders, {"state": call.text("state")})
 
 
 def order(venue: Venue, call: Call) -> list[Any]:

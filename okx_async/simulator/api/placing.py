@@ -10,14 +10,14 @@ from typing import Any
 
 from okx_async.simulator.api.calls import Call, Venue, parameter_error
 from okx_async.simulator.api.codes import Refused, words_of
-from okx_async.simulator.api.rules import check_order_ids, pos_side_of, tradable
+from okx_async.simulator.api.rules import check_cl_ord_id_free, check_order_ids, pos_side_of, tradable
 from okx_async.simulator.books.instruments import Instrument, decimal_text
 from okx_async.simulator.books.orders import PendingOrder
 from okx_async.simulator.books.positions import Position
 
 _MOST = 20  # orders of a batch
 
-_TYPES = {"market", "limit", "post_only", "fok", "ioc", "optimal_limit_ioc"}
+ORDER_TYPES = {"market", "limit", "post_only", "fok", "ioc", "optimal_limit_ioc"}
 _AT_MARKET = {"market", "optimal_limit_ioc"}
 _AT_ONCE = {"fok", "ioc"}
 _FLAGS = {True: True, False: False, "true": True, "false": False, "": False, None: False}
@@ -70,16 +70,14 @@ def order_item(
 def _place(venue: Venue, call: Call) -> PendingOrder:
     inst_id, mgn_mode = call.need("instId"), call.need("tdMode")
     side, kind = call.need("side"), call.need("ordType")
-    for name, allowed in (("tdMode", {"cross", "isolated"}), ("side", {"buy", "sell"}), ("ordType", _TYPES)):
+    for name, allowed in (("tdMode", {"cross", "isolated"}), ("side", {"buy", "sell"}), ("ordType", ORDER_TYPES)):
         if call.text(name) not in allowed:
             raise parameter_error(name)
     check_order_ids(call)
     instrument = tradable(venue, inst_id, market=kind in _AT_MARKET)
     pos_side = pos_side_of(call, instrument)
     cl_ord_id = call.text("clOrdId")
-    namesake = venue.orders.find(call.user_id, cl_ord_id=cl_ord_id) if cl_ord_id else None
-    if namesake and namesake.state == "live":
-        raise Refused("51016")
+    check_cl_ord_id_free(venue, call)
     px = instrument.price if kind in _AT_MARKET else _number(call, "px")
     size = _size(call, instrument, side, kind)
     ccy = call.text("ccy") or (instrument.settle_ccy if instrument.contract else instrument.quote_ccy)

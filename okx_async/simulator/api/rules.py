@@ -18,6 +18,20 @@ def check_order_ids(call: Call) -> None:
             raise parameter_error(name)
 
 
+def check_cl_ord_id_free(venue: Venue, call: Call, *, reusable: bool = True) -> None:
+    """Raise Refused if a live order of the account has the clOrdId, whatever its instrument.
+
+    Args:
+        venue: The state of the exchange.
+        call: The request.
+        reusable: Whether the id of an order that has ended is free again.
+    """
+    name = call.text("clOrdId")
+    namesake = venue.orders.find(call.user_id, cl_ord_id=name) if name else None
+    if namesake and (namesake.state == "live" or not reusable):
+        raise Refused("51016")
+
+
 def tradable(venue: Venue, inst_id: str, *, market: bool = True) -> Instrument:
     """Return the instrument; raise Refused if it is not traded now, or not by `market` orders."""
     instrument = venue.instruments.get(inst_id)

@@ -2,7 +2,8 @@
 
 They share no code with the HTTP library of the client under test, and need neither a task nor a turn of the loop for a
 request: in virtual time these would be most of what a request costs. A malformed request is answered 400, one that
-stops in the middle 408, and both end the connection; a body that is too long is read, dropped and reported as 413.
+stops in the middle 408, and both end the connection; a body that is too long is read, dropped and reported as 413. A
+client that ends its own side after its requests still gets the answers.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import cast
 
 from okx_async.simulator.api.codes import http_error_body
 from okx_async.simulator.http.bodies import MAX_BODY, read_body
-from okx_async.simulator.http.heads import Malformed, answer_head, expects, has_begun, head_of, length_of
+from okx_async.simulator.http.heads import Malformed, answer_head, expects, has_begun, head_end, head_of, length_of
 from okx_async.simulator.http.messages import Request
 
 _LINGER = 1.0  # s in which a client may read why its connection ends before it does
@@ -90,6 +91,8 @@ class HttpConnection(asyncio.Protocol):
         """Whether `answered` waits until the client reads."""
         self._last = False
         """Whether the connection ends with this answer."""
+        self._ended = False
+        """Whether the client sends nothing more."""
         self._over = False
         self.begun = False
         """Whether a request began to arrive and is not answered."""
@@ -126,6 +129,11 @@ class HttpConnection(asyncio.Protocol):
             self._paused = True
             self._transport.pause_reading()
 
+    def eof_received(self) -> bool:
+        """Keep the connection while a request is served: the client may still read."""
+        self._ended = True
+        return self._served
+
     def pause_writing(self) -> None:
         """Serve nothing further: the client does not read."""
         self._full = True
@@ -157,7 +165,7 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is None:
             return
         self._quiet_since = self._loop.time()
-        if self._last:
+        if self._last or (self._ended and not self._buffer):
             self.close()
             return
         if self._paused:
@@ -189,13 +197,16 @@ class HttpConnection(asyncio.Protocol):
     # --- inside ---
 
     def _check_idle(self) -> None:
-        """End a connection that was quiet for long, with a 408 in the middle of a request."""
+        """End a connection that was quiet for long, with a 408 in the middle of a request.
+
+        One whose client has ended its side ends in the middle of an answer too: there may be nobody to read it.
+        """
         until = self._quiet_since + self._connections.keepalive
-        if self._served or self._loop.time() < until:
+        if (self._served and not self._ended) or self._loop.time() < until:
             self._timer = self._loop.call_later(
                 max(until - self._loop.time(), min(1.0, self._connections.keepalive)), self._check_idle
             )
-        elif self.begun or self._buffer:
+        elif not self._ended and (self.begun or self._buffer):
             self._refuse(408)
         else:
             self.close()
@@ -218,12 +229,14 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(400)
         finally:
             self._reading = False
+        if self._ended and not self._served:  # of the next request the rest never comes
+            self.close()
 
     def _read(self) -> Generator[None, None, None]:
         """Read requests; yields for more bytes, and while a request is served."""
         buffer, max_head = self._buffer, self._connections.max_head
         while not self._over:
-            while (end := buffer.find(b"\r\n\r\n")) < 0:
+            while (end := head_end(buffer)) < 0:
                 if len(buffer) > max_head or not has_begun(buffer):
                     raise Malformed
                 yield

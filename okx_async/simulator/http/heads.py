@@ -18,6 +18,7 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _BEGINNING = re.compile(rf"(?:{_TOKEN}(?: [!-~]*(?: [!-~]*(?:\r(?:\n.*)?)?)?)?)?".encode(), re.DOTALL)
 _LOOK_AT = 64  # bytes of what may become a head
 _START = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/1\.([01])")
+_AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _NAME = re.compile(_TOKEN)
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _CONNECTION, _CODING, _LENGTH, _EXPECT = map(istr, ("Connection", "Transfer-Encoding", "Content-Length", "Expect"))
@@ -31,9 +32,19 @@ class Malformed(Exception):  # noqa: N818 - ends a connection, never leaves this
     """The bytes that arrived are no HTTP."""
 
 
+def head_end(data: bytearray) -> int:
+    """Drop empty lines, which some clients send after a body, and return where the head ends; -1: it does not yet.
+
+    https://www.rfc-editor.org/rfc/rfc9112#section-2.2-6
+    """
+    while data.startswith(b"\r\n"):
+        del data[:2]
+    return data.find(b"\r\n\r\n")
+
+
 def has_begun(data: bytearray) -> bool:
     """Whether `data` may become a head: not TLS, and no lines that end in a bare newline."""
-    return _BEGINNING.fullmatch(data, 0, _LOOK_AT) is not None
+    return _BEGINNING.fullmatch(data, 0, _LOOK_AT) is not None or data == b"\r"  # of an empty line
 
 
 def head_of(text: str) -> tuple[str, str, CIMultiDict[str], bool]:
@@ -42,9 +53,11 @@ def head_of(text: str) -> tuple[str, str, CIMultiDict[str], bool]:
     method, path, minor = _start(first)
     headers = CIMultiDict([_field(line) for line in lines])
     keep = minor == "1"
-    if (value := headers.get(_CONNECTION)) is not None:
-        options = {option.strip().lower() for option in value.split(",")}
-        keep = "close" not in options if keep else "keep-alive" in options
+    if _CONNECTION in headers:
+        options = {option.strip().lower() for value in headers.getall(_CONNECTION) for option in value.split(",")}
+        keep = "close" not in options and (keep or "keep-alive" in options)
+    if minor == "0":  # such a client knows no 100, and would take it for the answer
+        headers.popall(_EXPECT, None)
     return method, path, headers, keep
 
 
@@ -87,11 +100,20 @@ def _answer_head(status: int, content_type: str, length: int, more: str, last: b
 
 @lru_cache(maxsize=256)
 def _start(line: str) -> tuple[str, ...]:
-    """Return method, raw path and minor version from the first line of a request."""
+    """Return method, raw path and minor version from the first line of a request.
+
+    A target with scheme and host, as clients of a proxy send it, stands for its path, which is what they sign.
+    https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+    """
     found = _START.fullmatch(line)
     if found is None:
         raise Malformed
-    return found.groups()
+    method, target, minor = found.groups()
+    authority = _AUTHORITY.match(target)
+    if authority is None:
+        return method, target, minor
+    path = target[authority.end() :]
+    return method, path if path.startswith("/") else f"/{path}", minor
 
 
 @lru_cache(maxsize=1024)

@@ -159,7 +159,10 @@ class JumpingLoop(asyncio.BaseEventLoop):
             heappop(timers)[2]._scheduled = False
             self._timer_cancelled_count -= 1
         if not timers:
-            raise DeadlockError("every task waits and no timer is set: nothing can happen any more")
+            raise DeadlockError(
+                "every task waits and no timer is set: nothing can happen any more; threads and processes, such as the "
+                "one of a SqliteLimiter, take real time, and no answer of theirs is awaited"
+            )
         when = timers[0][0]
         if not self._coarse:
             if when > self._now:

@@ -22,6 +22,7 @@ from okx_async.simulator.virtual.transport import MemoryTransport
 _T = TypeVar("_T")
 
 _NO_TLS = "there is no TLS on this network"
+_NO_PROCESSES = "no subprocesses in virtual time: in pytest, leave out the mark okx_virtual"
 
 
 class VirtualLoop(JumpingLoop):
@@ -121,6 +122,14 @@ class VirtualLoop(JumpingLoop):
         raise NotImplementedError(
             "no threads in virtual time: call the function itself, or, in pytest, leave out the mark okx_virtual"
         )
+
+    async def subprocess_exec(self, *_: Any, **_options: Any) -> NoReturn:
+        """Refuse: a process takes real time."""
+        raise NotImplementedError(_NO_PROCESSES)
+
+    async def subprocess_shell(self, *_: Any, **_options: Any) -> NoReturn:
+        """Refuse likewise."""
+        raise NotImplementedError(_NO_PROCESSES)
 
 
 @contextmanager

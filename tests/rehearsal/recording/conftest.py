@@ -289,7 +289,7 @@ TRIALS: dict[str, Callable[[Desk], object]] = {
     "unknown-instrument-is-51001": lambda desk: desk.close("NONE-USDT-SWAP"),
     "wrong-side-is-51000": lambda desk: desk.close(posSide="long"),
     "empty-parameters-count-as-absent": lambda desk: desk.close(tag="", ccy=""),
-    "auto-cxl-as-text-is-51000": lambda desk: desk.close(autoCxl="true"),
+    "auto-cxl-as-text-is-taken": lambda desk: desk.close(autoCxl="true"),
     "parameters-are-checked-in-order": _close_in_order,
     "expired-order-is-refused": lambda desk: desk.order(late=10.0),
     "unknown-order-is-51603": lambda desk: desk.get(f"trade/order?instId={SWAP}&clOrdId=neverUsed1"),

@@ -67,7 +67,7 @@ ALTERED: list[tuple[dict[str, Any], set[str]]] = [
     ({"max_age": 20.0}, {"timestamp-of-25-s-is-taken"}),
     ({"max_age": 90.0}, {"old-timestamp-is-50102"}),
     ({"empty_is_absent": False}, {"empty-parameters-count-as-absent"}),
-    ({"lenient_booleans": True}, {"auto-cxl-as-text-is-51000"}),
+    ({"lenient_booleans": False}, {"auto-cxl-as-text-is-taken"}),
     ({"pos_side_echo": "long"}, {"echo-names-the-side"}),
     ({"heeds_exp_time": False}, {"expired-order-is-refused"}),
     ({"cl_ord_id_kept": False}, {"close-carries-its-cl-ord-id", "ended-cl-ord-id-may-be-used-again"}),
@@ -146,11 +146,11 @@ def test_one_experiment_tells_of_several_assumptions(tmp_path: Path, settings: d
 
 @pytest.mark.long
 def test_a_whole_rehearsal_shows_the_differences_of_its_exchange(tmp_path: Path) -> None:
-    settings = {"fill_delay": (0.2, 0.4), "pos_side_echo": "", "lenient_booleans": True}
+    settings = {"fill_delay": (0.2, 0.4), "pos_side_echo": "", "lenient_booleans": False}
     assert set(replay(_rehearsed(tmp_path, **settings)).by_assumption()) == {
         "accepted-close-goes-flat",
         "echo-names-the-side",
-        "auto-cxl-as-text-is-51000",
+        "auto-cxl-as-text-is-taken",
     }
 
 

@@ -40,7 +40,7 @@ def test_what_was_not_tried_is_not_settled(rehearsed: Rehearsed) -> None:
 
 
 ALTERED: list[dict[str, Any]] = [
-    {"window": "fixed", "options_by_family": False, "lists_flat": "never", "lenient_booleans": True},
+    {"window": "fixed", "options_by_family": False, "lists_flat": "never", "lenient_booleans": False},
     {"count_rejected": False, "rate_first": True, "reopen_keeps_c_time": True, "pos_side_echo": "long"},
     {"limits": {"trade/close-position": 15}, "body_first": False, "cl_ord_id_kept": False},
     {"lists_flat": "always", "empty_is_absent": False, "cl_ord_id_reusable": False, "flip_keeps_c_time": True},
@@ -59,8 +59,8 @@ ALTERED: list[dict[str, Any]] = [
 
 @pytest.mark.long
 def test_what_few_trials_tell_is_found(rehearsed: Rehearsed) -> None:
-    trials = ["flat-is-listed-by-name", "auto-cxl-as-text-is-51000", "window-is-sliding"]
-    altered: dict[str, Any] = {"window": "fixed", "lists_flat": "never", "lenient_booleans": True}
+    trials = ["flat-is-listed-by-name", "auto-cxl-as-text-is-taken", "window-is-sliding"]
+    altered: dict[str, Any] = {"window": "fixed", "lists_flat": "never", "lenient_booleans": False}
     recording = settle(rehearsed(trials, **altered))
     assert {name: recording.settings.get(name) for name in altered} == altered
     assert replay(recording, recording.settings).differences == ()

@@ -81,4 +81,4 @@ def test_another_refusal_of_an_expired_order(tmp_path: Path, code: str, held: Ve
 
 @pytest.mark.long
 def test_booleans_as_text_are_named(tmp_path: Path) -> None:
-    assert named(tmp_path, lenient_booleans=True) == ({"auto-cxl-as-text-is-51000"}, True, ())
+    assert named(tmp_path, lenient_booleans=False) == ({"auto-cxl-as-text-is-taken"}, True, ())

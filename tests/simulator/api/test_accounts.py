@@ -112,6 +112,21 @@ def test_a_bound_key_works_from_its_addresses() -> None:
     assert [code(accounts, made, ip=ip) for ip in ("192.0.2.7", "192.0.2.8", "")] == ["0", "50110", "50110"]
 
 
+@pytest.mark.parametrize(
+    ("bound", "ip", "told"),
+    [
+        ("2001:DB8:0:0:0:0:0:1", "2001:db8::1", "0"),
+        ("2001:db8::1", "2001:db8::2", "50110"),
+        ("fe80::1", "fe80::1%eth0", "0"),
+        ("192.0.2.1", "::ffff:192.0.2.1", "0"),
+        ("192.0.2.1", "::ffff:192.0.2.2", "50110"),
+    ],
+)
+def test_an_address_is_the_same_in_each_spelling(bound: str, ip: str, told: str) -> None:
+    accounts = Accounts()
+    assert code(accounts, headers(accounts.add(ip=bound).credentials), ip=ip) == told
+
+
 def test_keys_of_one_account_share_its_uid_until_revoked() -> None:
     accounts = Accounts()
     account = accounts.add()

@@ -1,3 +1,5 @@
+import asyncio
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from math import inf, nan
@@ -20,6 +22,8 @@ from okx_async.simulator import SimulatedExchange
         ({"journal_cap": 10.0}, "journal_cap must be a whole number"),
         ({"clock": 0.0}, "clock must be a function"),
         ({"wall_clock": None}, "wall_clock must be a function"),
+        ({"wall_clock": lambda: datetime.now(UTC)}, "wall_clock must return seconds, and returned datetime"),
+        ({"clock": lambda: Decimal(1)}, "clock must return seconds"),
     ],
 )
 def test_a_value_of_another_type_is_told_when_it_is_given(given: dict[str, Any], words: str) -> None:
@@ -39,6 +43,8 @@ def test_a_value_of_another_type_is_told_when_it_is_given(given: dict[str, Any],
         {"port": -1},
         {"port": 65536},
         {"journal_cap": 0},
+        {"clock": lambda: nan},
+        {"wall_clock": lambda: -inf},
     ],
 )
 def test_a_value_that_is_not_possible_is_told_when_it_is_given(given: dict[str, Any]) -> None:
@@ -50,6 +56,10 @@ def test_a_value_that_is_not_possible_is_told_when_it_is_given(given: dict[str, 
 @pytest.mark.parametrize("journal_cap", [1, None])
 def test_what_is_possible_is_taken(journal_cap: int | None) -> None:
     SimulatedExchange(latency=0, jitter=1, fill=Decimal("0.5"), port=65535, journal_cap=journal_cap)
+
+
+def test_a_clock_that_cannot_be_read_yet_is_taken() -> None:
+    SimulatedExchange(clock=lambda: asyncio.get_running_loop().time())
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from tests.simulator.conftest import Desk
         ({"clOrdId": "a\n"}, 400, "51000", "clOrdId"),
         ({"tag": "a" * 17}, 400, "51000", "tag"),
         ({"tag": {}}, 400, "51000", "tag"),
-        ({"autoCxl": "true"}, 400, "51000", "autoCxl"),
+        ({"autoCxl": "yes"}, 400, "51000", "autoCxl"),
         ({"autoCxl": 1}, 400, "51000", "autoCxl"),
         ({"autoCxl": []}, 400, "51000", "autoCxl"),
         ({"ccy": 1}, 400, "51000", "ccy"),
@@ -66,12 +66,25 @@ def test_good_parameters(desk: Desk, params: dict[str, Any]) -> None:
     assert not desk.exchange.positions
 
 
+def test_the_cl_ord_id_of_a_live_order_is_taken_whatever_its_instrument(desk: Desk) -> None:
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    desk.exchange.open_position("BTC-USDT-SWAP", 3, account=desk.exchange.add_account())
+    order = desk.exchange.add_pending_order("ETH-USDT-SWAP", cl_ord_id="mine1")
+    assert desk.close(clOrdId="mine1").code == "51016"
+    assert len(desk.exchange.positions) == 2
+    assert desk.close(clOrdId="Mine1").code == "0"
+    desk.exchange.open_position("BTC-USDT-SWAP", 3)
+    desk.post(orjson.dumps({"instId": "ETH-USDT-SWAP", "ordId": order.ord_id}), "/api/v5/trade/cancel-order")
+    assert desk.close(clOrdId="mine1").code == "0"
+
+
 @pytest.mark.parametrize(("text", "code"), [("true", "0"), ("false", "51115"), ("True", "51000")])
-def test_lenient_booleans(open_desk: Callable[..., Desk], text: str, code: str) -> None:
-    desk = open_desk(lenient_booleans=True)
+@pytest.mark.parametrize("settings", [{}, {"lenient_booleans": True}, {"lenient_booleans": False}], ids=str)
+def test_lenient_booleans(open_desk: Callable[..., Desk], settings: dict[str, bool], text: str, code: str) -> None:
+    desk = open_desk(**settings)
     desk.exchange.open_position("BTC-USDT-SWAP", 3)
     desk.exchange.add_pending_order("BTC-USDT-SWAP")
-    assert desk.close(autoCxl=text).code == code
+    assert desk.close(autoCxl=text).code == (code if settings.get("lenient_booleans", True) else "51000")
 
 
 # --- instrument, side, currency ---

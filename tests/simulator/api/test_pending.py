@@ -23,6 +23,8 @@ def test_pending_orders(desk: Desk) -> None:
     assert ids("instType=SWAP&instId=BTC-USDT-SWAP") == [first.ord_id]
     assert ids("instFamily=BTC-USD") == [second.ord_id]
     assert ids("state=live&ordType=limit") == ids()
+    assert ids("ordType=post_only,limit") == ids("ordType=post_only%2Climit,") == ids()
+    assert ids("ordType=post_only,fok") == ids("ordType=limi") == []
     assert ids("state=partially_filled") == []
     (row,) = desk.get("trade/orders-pending?instId=ETH-USDT-SWAP").data
     assert all(isinstance(value, str) for value in row.values())

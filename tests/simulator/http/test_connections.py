@@ -111,6 +111,43 @@ def test_bytes_one_at_a_time_and_requests_all_at_once() -> None:
     assert drops.pipe.sent.count(b"HTTP/1.1 200 OK\r\n") == flood.pipe.sent.count(b"HTTP/1.1 200 OK\r\n") == 3
 
 
+def test_empty_lines_between_requests_are_passed_over() -> None:
+    data = b"\r\n" + POST + b"\r\n\r\n" + GET + b"\r\n"
+    for made in (fed(data), fed(*(data[at : at + 1] for at in range(len(data))), wait=76.0)):
+        assert [request.raw_path for request in made.came] == ["/x", "/api/v5/public/time?a=b"]
+        assert made.pipe.sent.count(b"HTTP/1.1 200 OK\r\n") == made.pipe.sent.count(b"HTTP/1.1") == 2
+
+
+@pytest.mark.parametrize("rest", [b"", POST[:-1], b"\r\n"])
+def test_a_client_that_ends_its_own_side_has_its_answers(rest: bytes) -> None:
+    def script(made: Visit) -> None:
+        made.connection.data_received(GET + POST + rest)
+        assert made.connection.eof_received()  # what is served may still be read
+        made.answer(made.connection)
+        assert (len(made.came), made.pipe.did) == (2, [])
+        made.answer(made.connection)
+        assert made.pipe.did == ["close"]
+
+    made = visit(script, slow=True)
+    assert (made.pipe.sent.count(b"HTTP/1.1 200 OK\r\n"), made.pipe.sent.count(b"HTTP/1.1")) == (2, 2)
+
+
+def test_a_client_that_ends_its_side_between_requests_ends_the_connection() -> None:
+    def script(made: Visit) -> None:
+        made.connection.data_received(GET + POST[:-1])
+        assert not made.connection.eof_received()
+
+    visit(script)
+
+
+def test_a_client_that_has_gone_is_not_kept_for_an_answer_that_never_comes() -> None:
+    def script(made: Visit) -> None:
+        made.connection.data_received(GET)
+        made.connection.eof_received()
+
+    assert [visit(script, slow=True, wait=wait).pipe.did for wait in (74.0, 76.0)] == [[], ["close"]]
+
+
 def test_headers_ignore_case_and_keep_bytes_that_are_no_text() -> None:
     (request,) = fed(POST).came
     assert request.headers["ok-access-key"] == "ä\udcff"

@@ -3,7 +3,16 @@
 import pytest
 from multidict import CIMultiDict
 
-from okx_async.simulator.http.heads import Malformed, answer_head, expects, has_begun, head_of, length_of, padding
+from okx_async.simulator.http.heads import (
+    Malformed,
+    answer_head,
+    expects,
+    has_begun,
+    head_end,
+    head_of,
+    length_of,
+    padding,
+)
 
 
 def test_a_head_is_read_the_same_each_time_and_belongs_to_its_request() -> None:
@@ -26,6 +35,9 @@ def test_a_head_is_read_the_same_each_time_and_belongs_to_its_request() -> None:
         ("GET / HTTP/1.1\r\nConnection: x, close", False),
         ("GET / HTTP/1.1\r\nConnection: x", True),
         ("GET / HTTP/1.0\r\nConnection: x", False),
+        ("GET / HTTP/1.1\r\nConnection: keep-alive\r\nConnection: close", False),
+        ("GET / HTTP/1.0\r\nConnection: x\r\nconnection: keep-alive", True),
+        ("GET / HTTP/1.0\r\nConnection: keep-alive, close", False),
     ],
 )
 def test_whether_the_connection_is_kept(text: str, *, stays: bool) -> None:
@@ -118,6 +130,35 @@ def test_the_length_of_a_body(lines: list[tuple[str, str]], length: int | None) 
 def test_a_length_that_is_none(lines: list[tuple[str, str]]) -> None:
     with pytest.raises(Malformed):
         length_of(CIMultiDict(lines))
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("http://127.0.0.1:8080/api/v5/public/time?a=b", "/api/v5/public/time?a=b"),
+        ("HTTPS://[::1]/x", "/x"),
+        ("http://here?a=/b", "/?a=/b"),
+        ("http://here", "/"),
+        ("/x?next=http://here/y", "/x?next=http://here/y"),
+        ("*", "*"),
+    ],
+)
+def test_a_target_with_scheme_and_host_stands_for_its_path(target: str, path: str) -> None:
+    assert head_of(f"GET {target} HTTP/1.1\r\nHost: here")[1] == path
+
+
+@pytest.mark.parametrize(
+    ("data", "end", "left"), [(b"\r\n\r\n\r\nA\r\n\r\n", 1, 5), (b"\r\n\r", -1, 1), (b"A\r\n", -1, 3)]
+)
+def test_empty_lines_before_a_head_are_dropped(data: bytes, end: int, left: int) -> None:
+    buffer = bytearray(data)
+    assert (head_end(buffer), len(buffer)) == (end, left)
+
+
+@pytest.mark.parametrize(("minor", "waits"), [(0, False), (1, True)])
+def test_a_client_of_http_1_0_is_sent_no_100_continue(minor: int, *, waits: bool) -> None:
+    lines = "Expect: 100-continue\r\nexpect: 100-continue"
+    assert expects(head_of(f"POST / HTTP/1.{minor}\r\n{lines}")[2]) is waits
 
 
 def test_whether_the_client_waits_for_100_continue() -> None:

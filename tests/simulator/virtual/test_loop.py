@@ -89,6 +89,10 @@ def test_what_takes_real_time_is_refused() -> None:
             await asyncio.to_thread(time.sleep, 0)
         with pytest.raises(NotImplementedError, match="no signals in virtual time \\(signal 15\\)"):
             loop.add_signal_handler(15, print)
+        with pytest.raises(NotImplementedError, match="no subprocesses in virtual time"):
+            await asyncio.create_subprocess_exec("true")
+        with pytest.raises(NotImplementedError, match="no subprocesses in virtual time"):
+            await asyncio.create_subprocess_shell("true")
 
     run(main, VirtualLoop(Network()))
 
