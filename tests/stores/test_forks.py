@@ -184,8 +184,8 @@ def another_threads_turn(frame, event, arg):  # at each line of the step before 
     return another_threads_turn
 
 def act():
-    sys.settrace(None)
-    return asyncio.run(free())
+    sys.settrace(None)  # the parent may have yet to tell that its own slot is free
+    return any(asyncio.run(free()) or time.sleep(0.05) for _ in range(100))
 
 sys.settrace(lambda frame, event, arg: another_threads_turn if frame.f_code.co_filename.endswith(
     ("forks.py", "weakref.py", "_weakrefset.py")) and len(others) < 99 else None)
