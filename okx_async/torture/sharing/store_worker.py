@@ -46,6 +46,7 @@ class _Nowhere:
         self.terms = terms
         self.path = "a store in memory"
         self.yields = False
+        self.fork_waits = -1.0
 
     def close(self) -> None:
         """Do nothing."""
