@@ -32,6 +32,7 @@ _CODE = re.compile(r"5[01]\d{3}")
 FOREIGN = frozenset(
     {
         "NO_COLOR",  # no-color.org
+        "PROMETHEUS_MULTIPROC_DIR",  # prometheus_client
         "RetryClient",  # aiohttp-retry
         "eager_task_factory",  # asyncio
         "full_liquidation",  # OKX
