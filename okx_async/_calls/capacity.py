@@ -52,7 +52,7 @@ class CapacityLimiter:
         """The keys of which one more may try for a slot, NORMAL and PANIC, in turn."""
 
     def free_for(self, key: Hashable) -> bool:
-        """Return whether a request of `key` may be sent now, and nobody of that key was here before."""
+        """Return whether a request of `key` may be sent now: a place is free, and no line of that key stands."""
         return self.taken < self.bound and key not in self._lines
 
     def enter(self) -> bool:
@@ -79,7 +79,9 @@ class CapacityLimiter:
 
     async def wait(self, key: Hashable, priority: Priority) -> bool:
         """Wait for a place to try for a slot of `key`; return whether it was given, for others found no slot."""
-        line = self._lines.setdefault(key, _Line())
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _Line()
         lane = line.lanes[priority]
         place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         lane[place] = None
