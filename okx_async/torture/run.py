@@ -3,9 +3,11 @@
 import gc
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any
 
 from okx_async.torture.history import happen, plan_of
@@ -74,22 +76,35 @@ def run_series(
         processes: How many run at once.
         told: Called with each record, in the order of the seeds.
         shared: Whether they are those of programs that share a limit.
+
+    Raises:
+        BrokenProcessPool: One of the processes was killed: the histories whose records are missing are not judged.
     """
     totals = Totals()
-    for record in _records(seeds, processes, run_shared_seed if shared else run_seed):
-        totals.add(record)
-        if told is not None:
-            told(record)
+    with closing(_records(seeds, processes, run_shared_seed if shared else run_seed)) as records:
+        for record in records:
+            totals.add(record)
+            if told is not None:
+                told(record)
     return totals
 
 
-def _records(seeds: Iterable[int], processes: int, run: Callable[[int], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _records(
+    seeds: Iterable[int], processes: int, run: Callable[[int], dict[str, Any]]
+) -> Generator[dict[str, Any], None, None]:
     if processes == 1:
         yield from map(run, seeds)
         return
     # Spawned: a forked child would have the parent's limiters and loops.
-    with get_context("spawn").Pool(processes, _leave_ctrl_c) as pool:
-        yield from pool.imap(run, seeds, chunksize=4)
+    # And an executor, as a `multiprocessing.Pool` waits for ever for what a dead process was to answer.
+    others = set(active_children())
+    with ProcessPoolExecutor(processes, get_context("spawn"), _leave_ctrl_c) as pool:
+        try:
+            yield from pool.map(run, seeds, chunksize=4)
+        except BaseException:
+            for process in set(active_children()) - others:
+                process.kill()  # whose history, and those not begun, would take seconds yet
+            raise
 
 
 def _leave_ctrl_c() -> None:

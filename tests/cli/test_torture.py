@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -104,6 +105,18 @@ def test_a_stop_ends_other_processes_at_once(
     monkeypatch.setattr(torture, "run_series", run_series)
     assert torture.run(10, 3, processes=2, shrinks=False, as_json=False) is ExitCode.FAILED
     assert capsys.readouterr().err.startswith("stopped by SIGTERM after 0 of 10 histories")
+
+
+def test_a_process_that_was_killed_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_series(*_: object, **__: object) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(torture, "run_series", run_series)
+    assert torture.run(10, 3, processes=2, shrinks=False, as_json=False) is ExitCode.FAILED
+    text = "a process that ran histories was killed after 0 of 10 histories; the others: okx-async torture --seed 3 "
+    assert capsys.readouterr().err.startswith(text)
 
 
 def test_a_second_signal_does_not_wait_for_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
