@@ -5,6 +5,7 @@ went unnoticed, or if the tests fail without any fault.
 """
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,8 @@ FURTHER += ["tests/sockets", "tests/cli/test_streams.py", "tests/test_pytest_plu
 STORES = ["tests/stores", "tests/conformance"]
 """The same for the limits that processes share."""
 SECONDS = 400
+MEMORY = 4 << 30
+"""Bytes for the tests of a fault, which need 1 GiB: a loop that turns for ever may keep something each time."""
 
 
 class Fault(NamedTuple):
@@ -99,6 +102,7 @@ def failed(tests: list[str], environment: dict[str, str]) -> str:
         process = subprocess.Popen(  # noqa: S603 - our own tests
             command, cwd=ROOT, env=environment, stdout=told, stderr=subprocess.STDOUT, start_new_session=True
         )
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
         try:
             code = process.wait(SECONDS)
         except subprocess.TimeoutExpired:
