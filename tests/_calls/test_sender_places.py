@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from okx_async import NotSentError, Quota, SlotTimeoutError
+from okx_async._calls.capacity import TRY_AT_ONCE
 from tests.conftest import Subject
 
 pytestmark = pytest.mark.virtual
@@ -78,6 +79,17 @@ async def test_a_slot_that_never_gets_a_place_is_given_back(sending: type[Subjec
     if closing is not None:
         await closing
     assert subject.capacity.taken == 0
+
+
+async def test_who_has_a_slot_lets_the_next_of_its_instrument_try(sending: type[Subject]) -> None:
+    places = TRY_AT_ONCE + 5
+    subject = sending(places=places, quota=Quota(places, 2.0))
+    subject.wire.answering = 1.0
+    crowds = [asyncio.ensure_future(subject.attempt("A")) for _ in range(places)]
+    await asyncio.sleep(0.1)
+    crowds += [asyncio.ensure_future(subject.attempt("B")) for _ in range(places)]
+    await asyncio.gather(*crowds)
+    assert [round(at, 2) for at, _ in subject.wire.sent] == [0.0] * places + [1.0] * places
 
 
 async def test_all_answer_whatever_the_bound(sending: type[Subject]) -> None:
