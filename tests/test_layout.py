@@ -38,6 +38,12 @@ def test_no_module_is_called_by_what_says_nothing() -> None:
     assert [str(module) for module in MODULES if re.search("util|helper|manager|common|base", str(module))] == []
 
 
+def test_no_text_speaks_of_indefinite_persons() -> None:
+    texts = {path.name: path.read_text() for path in PACKAGE.rglob("*.py")}
+    words = re.compile(r"\b(?:whoever|nobody|anybody)\b", re.IGNORECASE)
+    assert [(name, line) for name, text in texts.items() for line in text.splitlines() if words.search(line)] == []
+
+
 def test_files_are_small() -> None:
     found = {path: path.read_text().count("\n") for folder in PROGRAMS for path in (ROOT / folder).rglob("*.py")}
     assert len(found) > 2 * len(MODULES)

@@ -199,7 +199,7 @@ class HttpConnection(asyncio.Protocol):
     def _check_idle(self) -> None:
         """End a connection that was quiet for long, with a 408 in the middle of a request.
 
-        One whose client has ended its side ends in the middle of an answer too: there may be nobody to read it.
+        One whose client has ended its side ends in the middle of an answer too: it may be read by no one.
         """
         until = self._quiet_since + self._connections.keepalive
         if (self._served and not self._ended) or self._loop.time() < until:
