@@ -1,10 +1,11 @@
 """The bound on what is on the wire: places of the gate and slots of the limiter, in one order, without a deadlock."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from okx_async import NotSentError, Quota, SlotTimeoutError
+from okx_async import Limiter, NotSentError, Quota, SlotTimeoutError
 from okx_async._calls.capacity import TRY_AT_ONCE
 from tests.conftest import Subject
 
@@ -90,6 +91,28 @@ async def test_who_has_a_slot_lets_the_next_of_its_instrument_try(sending: type[
     crowds += [asyncio.ensure_future(subject.attempt("B")) for _ in range(places)]
     await asyncio.gather(*crowds)
     assert [round(at, 2) for at, _ in subject.wire.sent] == [0.0] * places + [1.0] * places
+
+
+async def test_where_one_of_a_crowd_finds_no_slot_the_others_do_not_try(
+    sending: type[Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = sending(places=1, quota=Quota(1, 2.0))
+    subject.wire.answering = 1.0
+    slot, patience = Limiter.slot, list[float | None]()
+
+    def noted(*arguments: Any, max_wait: float | None, **options: Any) -> object:
+        patience.append(max_wait)
+        return slot(*arguments, max_wait=max_wait, **options)
+
+    monkeypatch.setattr(Limiter, "slot", noted)
+    first = asyncio.ensure_future(subject.attempt())
+    await asyncio.sleep(0.1)
+    crowd = [asyncio.ensure_future(subject.attempt()) for _ in range(30)]
+    await first
+    await asyncio.sleep(0.1)
+    assert patience == [None, 0.0, *[None] * 30]
+    for task in crowd:
+        task.cancel()
 
 
 async def test_all_answer_whatever_the_bound(sending: type[Subject]) -> None:
