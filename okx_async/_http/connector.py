@@ -23,6 +23,7 @@ from okx_async._http.protocol import AskedProtocol, TunnelProtocol
 from okx_async._http.resolver import PATIENCE, LastKnown, system_names
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.sockets import RESET, reset
+from okx_async._http.timeouts import EARLY
 from okx_async._portions import Pace
 
 
@@ -64,11 +65,15 @@ class Connector(aiohttp.TCPConnector):
         _CONNECTORS.add(self)
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
-        """Return a connection that takes no bytes until its request is written."""
+        """Return a connection for a request of aiohttp's."""
         if "send" not in vars(req):
             raise aiohttp.ClientConnectionError(
                 "no request leaves without its WriteGate, which knows whether it has left"
             )
+        return await self.lend(req, traces, timeout)
+
+    async def lend(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
+        """Return a connection that takes no bytes until its request is written."""
         try:
             connection = await super().connect(req, traces, timeout)
         except BaseException:
@@ -137,7 +142,7 @@ def distrust_theirs(
     for key, kept in getattr(connector, "_conns", {}).items():  # no public name for it
         if (key.host, key.port) == (url.host, url.port):
             for protocol, since in kept:
-                if now - since >= seconds:
+                if now - since >= seconds - EARLY:  # some loops' clocks are behind by as much when they begin to count
                     protocol.close()
 
 

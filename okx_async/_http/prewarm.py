@@ -1,8 +1,8 @@
 """Opening connections before they are needed, without a request."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from math import inf
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,7 +13,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from okx_async._http.connector import Connector
-from okx_async._http.sessions import twin
+from okx_async._http.sessions import set_to
 from okx_async._http.timeouts import HELD_UP
 
 YOUNG: Final = 0.1
@@ -81,25 +81,13 @@ async def warm(
             if not hold.held:
                 opening.arrive()
 
-    with _untraced(session, settings) as untraced:
+    # Its traces would report each of these requests as one that failed.
+    with set_to(session, {**settings, "_trace_configs": []} if session.trace_configs else settings) as untraced:
         ends = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
     for end in ends:
         if end is not None:
             raise end
     return opening.ready
-
-
-@contextmanager
-def _untraced(session: aiohttp.ClientSession, settings: Mapping[str, Any]) -> Iterator[aiohttp.ClientSession]:
-    """Yield the session without its traces: they would report each of these requests as one that failed."""
-    if not settings and not session.trace_configs:
-        yield session
-        return
-    untraced = twin(session, {**settings, "_trace_configs": []})
-    try:
-        yield untraced
-    finally:
-        untraced.detach()
 
 
 class _Opening:

@@ -1,6 +1,7 @@
 """Sessions of callers: what would change signed requests, or answer them by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 from typing import Any, Final
 
@@ -99,14 +100,18 @@ def _overridden(kind: type, base: type) -> list[str]:
     return sorted({name for each in before for name in vars(each)} & theirs)
 
 
-def twin(session: aiohttp.ClientSession, settings: Mapping[str, Any]) -> aiohttp.ClientSession:
-    """Return a copy of a session over the same connector, with other private settings.
-
-    It must be detached in the end, which leaves the connector alone; else it would complain of one that is open.
-    """
+@contextmanager
+def set_to(session: aiohttp.ClientSession, settings: Mapping[str, Any]) -> Iterator[aiohttp.ClientSession]:
+    """Yield a session over the same connector with other private settings, itself where there are none."""
+    if not settings:
+        yield session
+        return
     made = copy(session)
     vars(made).update(settings)
-    return made
+    try:
+        yield made
+    finally:
+        made.detach()  # which leaves the connector alone; else it would complain of one that is open
 
 
 def genuine(session: aiohttp.ClientSession) -> bool:

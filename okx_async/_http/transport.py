@@ -8,28 +8,26 @@ that moment cannot be seen; there the errors that aiohttp raises while connectin
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-from aiohttp.hdrs import CONTENT_ENCODING, PROXY_AUTHORIZATION, RETRY_AFTER
+from aiohttp.hdrs import CONTENT_ENCODING, RETRY_AFTER
 from yarl import URL
 
 from okx_async._http.bodies import PLAIN, Reply, UnreadableBodyError, read_body, unpack
 from okx_async._http.connector import Connector, distrust_theirs
+from okx_async._http.direct import DirectResponse, DirectWay, direct_way, is_usual
 from okx_async._http.early_reader import EarlyReader
 from okx_async._http.failures import certificate_wanted, futile
 from okx_async._http.inflight import InFlight
 from okx_async._http.prewarm import warm
-from okx_async._http.protocol import LIMITS
-from okx_async._http.proxy import Proxy
 from okx_async._http.route import DIRECT, Route
-from okx_async._http.sessions import check_session, genuine, overridden, twin
+from okx_async._http.session_way import NO_TIMEOUT, SessionWay
+from okx_async._http.sessions import check_session, genuine, overridden
 from okx_async._http.timeouts import HELD_UP
 from okx_async._http.unconnected import reason, time_is_over
 from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate
-
-_NEVER: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 SILENCE: Final = 1.0
 """Seconds without an answer after which a cancelled request tells of its network: callers have time-outs, too."""
@@ -65,24 +63,12 @@ class Transport:
         self._session = session
         self._keepalive = keepalive
         self._route = route
-        self._options = LIMITS if route.proxy is None else {**LIMITS, **_through(route.proxy)}
-        # A proxy that gets the request itself, and no CONNECT, wants its login there.
-        self._login = None
-        if route.proxy is not None and not base_url.startswith("https:"):
-            self._login = route.proxy.authorization
         self._connect_timeout = connect_timeout
         self._urls: dict[str, URL] = {}
+        self._way = SessionWay(base_url, own=self._own, connect_timeout=connect_timeout, route=route)
+        self._direct: DirectWay | None = None
         self._opening = asyncio.Lock()
         self._batch = WriteBatch()
-        # On a caller's session aiohttp itself limits the time to connect. The threshold keeps aiohttp from rounding
-        # that limit up to a whole second.
-        self._timeout = (
-            _NEVER
-            if self._own
-            else aiohttp.ClientTimeout(
-                total=None, connect=connect_timeout, sock_connect=connect_timeout, sock_read=None, ceil_threshold=3600
-            )
-        )
 
     @property
     def opened(self) -> bool:
@@ -111,14 +97,16 @@ class Transport:
         plain = genuine(session)
         if not self._begin(session, request, plain=plain):
             return None
+        way = self._direct if plain and is_usual() and not session.trace_configs else None
         data = None if plain and not session.trace_configs else body or None  # what hooks and mocks are to see
         for _ in range(_LOOKS):
             begun = request.loop.time()
             gate = WriteGate(request, self._batch, b"" if data else body)
             reader = None
             try:
-                if not self._own or session.trace_configs:  # its own may be instrumented, too
-                    reader = EarlyReader(request, partial(self._read, session, request, gate))
+                if way is not None:
+                    return await self._ask(way, session, request, gate, method, path, headers)
+                reader = self._reader(session, request, gate)
                 return await self._exchange(session, request, gate, reader, method, path, headers, data)
             except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
                 if not self._spoilt(exc, request, gate) and not self._held_up(exc, request, begun):
@@ -136,6 +124,12 @@ class Transport:
             for _ in range(2):  # turns in which the loop finds other idle connections that have ended
                 await asyncio.sleep(0)
         return None
+
+    def _reader(self, session: aiohttp.ClientSession, request: InFlight, gate: WriteGate) -> EarlyReader | None:
+        """Return what reads the answer before the program's own functions, None if there are none."""
+        if self._own and not session.trace_configs:  # its own may be instrumented, too
+            return None
+        return EarlyReader(request, partial(self._read, session, request, gate))
 
     def _distrust(self, session: aiohttp.ClientSession, silence: tuple[int, float] | None, *, at_end: bool) -> None:
         """Use no connection to the exchange over which nothing was heard since a request was written.
@@ -197,6 +191,22 @@ class Transport:
             request.asking()
         return late
 
+    async def _ask(  # noqa: PLR0917 - private, and in the order of `send`
+        self,
+        way: DirectWay,
+        session: aiohttp.ClientSession,
+        request: InFlight,
+        gate: WriteGate,
+        method: str,
+        path: str,
+        headers: Callable[[], Mapping[str, str]],
+    ) -> Reply | None:
+        response = await way.ask(gate, method, self._urls.get(path) or self._url(path), headers)
+        try:
+            return await self._read(session, request, gate, response)
+        finally:
+            response.release()
+
     async def _exchange(  # noqa: PLR0917 - private, and in the order of `send`
         self,
         session: aiohttp.ClientSession,
@@ -208,28 +218,13 @@ class Transport:
         headers: Callable[[], Mapping[str, str]],
         data: bytes | None,
     ) -> Reply | None:
-        asked = twin(session, self._route.session_settings) if self._route.session_settings else session
+        url = self._urls.get(path) or self._url(path)
         try:
-            response = await asked.request(
-                method,
-                self._urls.get(path) or self._url(path),
-                data=data,
-                headers=headers() if self._login is None else {**headers(), PROXY_AUTHORIZATION: self._login},
-                timeout=self._timeout,
-                allow_redirects=False,
-                raise_for_status=False,
-                expect100=False,
-                auto_decompress=False,
-                middlewares=(gate,) if reader is None else (reader, gate),
-                **self._options,
-            )
+            response = await self._way.ask(session, gate, reader, method, url, headers, data)
         except BaseException as exc:
             if reader is None or reader.response is None or not reader.survives(exc):
                 raise
             response = reader.response
-        finally:
-            if asked is not session:
-                asked.detach()
         try:
             if reader is None or reader.response is None:
                 return await self._read(session, request, gate, response)
@@ -238,7 +233,11 @@ class Transport:
             response.release()
 
     async def _read(
-        self, session: aiohttp.ClientSession, request: InFlight, gate: WriteGate, response: aiohttp.ClientResponse
+        self,
+        session: aiohttp.ClientSession,
+        request: InFlight,
+        gate: WriteGate,
+        response: aiohttp.ClientResponse | DirectResponse,
     ) -> Reply | None:
         """Return the answer of a response, or None with the reason in ``request.failure``."""
         try:
@@ -283,9 +282,9 @@ class Transport:
                 count,
                 bound=bound,
                 seconds=self._connect_timeout,
-                timeout=self._timeout,
-                options=self._options,
-                settings=self._route.session_settings,
+                timeout=self._way.timeout,
+                options=self._way.options,
+                settings=self._way.settings,
             )
 
     async def aclose(self) -> None:
@@ -304,14 +303,10 @@ class Transport:
         self._session = aiohttp.ClientSession(
             connector=Connector(self._keepalive, self._route, self._connect_timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NEVER,
+            timeout=NO_TIMEOUT,
             trust_env=False,
             auto_decompress=False,
         )
+        if self._route.proxy is None:
+            self._direct = direct_way(self._session, URL(self._base_url))
         return self._session
-
-
-def _through(proxy: Proxy) -> dict[str, Any]:
-    """Return the options of a request that goes through a proxy."""
-    login = None if proxy.authorization is None else {PROXY_AUTHORIZATION: proxy.authorization}
-    return {"proxy": proxy.url, "proxy_headers": login}

@@ -43,8 +43,10 @@ class WriteGate:
         "_body",
         "_data",
         "_forbidden",
+        "_open",
         "_protocol",
         "_request",
+        "_standing",
         "_transport",
         "_turns",
         "_wire",
@@ -63,6 +65,8 @@ class WriteGate:
         self._request: Any = None
         self._protocol: ResponseHandler | None = None
         self._transport: Any = None
+        self._standing: Any = None  # in the transport's place at the connection
+        self._open = False
         self._turns = 0
         self._forbidden = False
         self._written = 0
@@ -82,9 +86,7 @@ class WriteGate:
             if not wire.may_have_left:
                 wire.failure = SPOILT if self.connected else PROXY_HUNG_UP
             raise aiohttp.ClientConnectionError(NOT_REPEATED)
-        self.reached = True
-        wire.not_connected()  # known from here on, also if it was presumed to have left
-        wire.failure = ""
+        self.open()
         steps: Any = request
         self._request = steps
         steps.send = self._send
@@ -92,7 +94,18 @@ class WriteGate:
             return await handler(request)
         finally:
             steps.__dict__.pop("send")
-            self._request = None  # nothing is written any more; and both would hold each other in memory
+            self._request = None  # both would hold each other in memory
+            self.shut()
+
+    def open(self) -> None:
+        """Note that a connection is asked for."""
+        self.reached = self._open = True
+        self._wire.not_connected()  # known from here on, also if it was presumed to have left
+        self._wire.failure = ""
+
+    def shut(self) -> None:
+        """Note that the request has ended: nothing is written any more."""
+        self._open = False
 
     @property
     def spoilt(self) -> bool:
@@ -113,24 +126,39 @@ class WriteGate:
 
     async def _send(self, connection: Connection) -> ClientResponse:
         """Take the place of the connection's transport, and have aiohttp write the request."""
-        wire, request, protocol = self._wire, self._request, connection.protocol
+        request = self._request
+        protocol = self._connect(connection)
+        if protocol is not None:
+            if protocol.should_close and not isinstance(protocol, AskedProtocol):
+                self._wire.failure = SPOILT  # aiohttp would take what came unasked for the answer, at once
+                raise aiohttp.ClientConnectionError(SPOILT)
+            if protocol.transport is not None:  # else lost meanwhile, and aiohttp says so
+                self.is_closing = self._transport.is_closing
+                protocol.transport = self._standing = self
+        response: ClientResponse = await type(request).send(request, connection)
+        return response
+
+    def take(self, connection: Connection, data: bytes) -> None:
+        """Write a whole request, in which aiohttp has no part, over a connection of the client's own session."""
+        if self._connect(connection) is None:
+            raise aiohttp.ClientConnectionResetError(SPOILT)
+        self._data = data
+        self._batch.add(self, self._wire.loop)
+
+    def _connect(self, connection: Connection) -> Any:
+        """Note the connection, and return its protocol; None: it was lost."""
+        wire, protocol = self._wire, connection.protocol
         self.connected = True
         if wire.may_send_until < inf and wire.late:
             connection.release()  # it serves the next request
             self._forbidden = True
             raise aiohttp.ClientConnectionError(wire.forbidden())
-        if protocol is not None and (transport := protocol.transport) is not None:
-            if extra_info(transport, "ssl_object") is not None:
-                self._turns = TURNS
-            self._protocol, self._transport, self.is_closing = protocol, transport, transport.is_closing
-            if protocol.should_close and not isinstance(protocol, AskedProtocol):
-                wire.failure = SPOILT  # aiohttp would take what came unasked for the answer, at once
-                raise aiohttp.ClientConnectionError(SPOILT)
-            if protocol.transport is not None:  # else lost meanwhile, and aiohttp says so
-                stand_in: Any = self
-                protocol.transport = stand_in
-        response: ClientResponse = await type(request).send(request, connection)
-        return response
+        if protocol is None or (transport := protocol.transport) is None:
+            return None
+        if extra_info(transport, "ssl_object") is not None:
+            self._turns = TURNS
+        self._protocol, self._transport, self._standing = protocol, transport, transport
+        return protocol
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -152,19 +180,18 @@ class WriteGate:
     def ask(self) -> bool:
         """Ask for the last time whether the request may be written, and note that it may have left."""
         protocol, transport, wire = self._protocol, self._transport, self._wire
-        stand_in: Any = self
-        if protocol is None or protocol.transport is not stand_in:
+        if protocol is None or protocol.transport is not self._standing:
             return False  # lost meanwhile
         asked = protocol if isinstance(protocol, AskedProtocol) else None  # which ends as soon as it is spoilt
         closing = transport.is_closing()
         news = not closing and (readable(transport) if asked is None else asked.readable())
-        if news and self._turns and self._request is not None:
+        if news and self._turns and self._open:
             # Session tickets come in the turn after the handshake: let the loop read them.
             self._turns -= 1
             self._batch.add(self, wire.loop)
             return False
         protocol.transport = transport
-        if self._request is None or wire.given_up:
+        if not self._open or wire.given_up:
             return False
         if closing or news or (asked is None and protocol.should_close):
             return self._refuse(SPOILT)

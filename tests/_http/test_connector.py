@@ -3,15 +3,23 @@ import socket
 import struct
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
+from yarl import URL
 
-from okx_async._http.connector import Connector
+from okx_async._http.connector import Connector, distrust_theirs
 from okx_async._http.sockets import reset
 
 ADDRESS = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 9))
+
+
+class Place(NamedTuple):
+    """As aiohttp's key of connections names it."""
+
+    host: str
+    port: int
 
 
 async def test_it_knows_its_sockets_and_since_when_they_are_there() -> None:
@@ -76,3 +84,21 @@ def test_a_reset_of_nothing_is_none() -> None:
     bare = Reached(None)
     reset(bare)
     assert bare.aborted == 1
+
+
+def test_of_a_callers_connections_those_that_were_idle_through_a_silence_end() -> None:
+    """A loop whose clock has milliseconds may begin to count one before a connection came back to the pool."""
+    closed: list[str] = []
+
+    def idle(name: str, since: float) -> tuple[Any, float]:
+        return SimpleNamespace(close=lambda: closed.append(name)), since
+
+    there, elsewhere = Place("openapi.okx.com", 443), Place("example.org", 443)
+    connector: Any = SimpleNamespace(
+        _conns={
+            there: [idle("before", 8.0), idle("at the write", 9.0), idle("by the clock", 9.001), idle("after", 9.1)],
+            elsewhere: [idle("elsewhere", 1.0)],
+        }
+    )
+    distrust_theirs(connector, URL("https://openapi.okx.com"), 1.0, lambda: 10.0)
+    assert closed == ["before", "at the write", "by the clock"]

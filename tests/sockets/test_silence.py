@@ -22,9 +22,9 @@ async def test_after_one_silence_no_connection_of_before_is_used(stub: Stub, cli
 
     stub.script = script
     async with aiohttp.ClientSession() as session:
-        client = clients(stub.base_url, timeout=0.3, session=None if own else session)
+        client = clients(stub.base_url, timeout=0.5, session=None if own else session)
         assert await client.warm_up(5) == 5
-        with pytest.raises(OutcomeUnknownError, match=r"no answer within 0\.3 s"):
+        with pytest.raises(OutcomeUnknownError, match=r"no answer within 0\.5 s"):
             await client.close_position("BTC-USDT-SWAP", "cross")
         assert len((await client.close_position("ETH-USDT-SWAP", "cross")).attempts) == 1
         for connection in stub.connections[:5]:
@@ -45,7 +45,7 @@ async def test_one_that_was_heard_since_is_kept(stub: Stub, clients: Clients, *,
 
     stub.script = script
     async with aiohttp.ClientSession() as session:
-        client = clients(stub.base_url, timeout=0.3, session=None if own else session)
+        client = clients(stub.base_url, timeout=0.5, session=None if own else session)
         assert await client.warm_up(2) == 2
         silent = asyncio.ensure_future(client.close_position("BTC-USDT-SWAP", "cross"))
         await clients.until(lambda: stub.requests)
