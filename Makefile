@@ -59,7 +59,8 @@ dist: $(READY)
 # The oldest versions that pyproject.toml allows, of what the library and its extras need, though other tools of the
 # extra `dev` ask for newer ones; outside .ci/run.
 FLOOR = aiohttp==3.12.15 orjson==3.10.0 typer==0.24.0 click==8.3.0 rich==13.9.0 uvloop==0.21.0 redis==6.2.0 \
-	prometheus-client==0.20.0 opentelemetry-api==1.30.0 opentelemetry-sdk==1.30.0 opentelemetry-semantic-conventions==0.51b0
+	prometheus-client==0.20.0 opentelemetry-api==1.30.0 opentelemetry-sdk==1.30.0 opentelemetry-semantic-conventions==0.51b0 \
+	deprecated==1.2.18 wrapt==1.17.3
 floor:
 	$(PYTHON) -m venv .venv-floor
 	.venv-floor/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'

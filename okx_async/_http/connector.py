@@ -7,9 +7,7 @@ the child is taken from that selector, and the parent would never read its answe
 import asyncio
 import os
 import socket
-from collections.abc import Callable
 from functools import partial
-from time import monotonic
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -23,7 +21,6 @@ from okx_async._http.protocol import AskedProtocol, TunnelProtocol
 from okx_async._http.resolver import PATIENCE, LastKnown, system_names
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.sockets import RESET, reset
-from okx_async._http.timeouts import EARLY
 from okx_async._portions import Pace
 
 
@@ -134,15 +131,12 @@ class Connector(aiohttp.TCPConnector):
         return sock
 
 
-def distrust_theirs(
-    connector: aiohttp.BaseConnector, url: URL, seconds: float, clock: Callable[[], float] = monotonic
-) -> None:
-    """End connections of a caller's session to a host that are idle for so long, as `Connector.distrust` does."""
-    now = clock()
+def distrust_theirs(connector: aiohttp.BaseConnector, url: URL, moment: float) -> None:
+    """End connections of a caller's session to a host that are idle since before a moment of `time.monotonic`."""
     for key, kept in getattr(connector, "_conns", {}).items():  # no public name for it
         if (key.host, key.port) == (url.host, url.port):
             for protocol, since in kept:
-                if now - since >= seconds - EARLY:  # some loops' clocks are behind by as much when they begin to count
+                if since < moment:
                     protocol.close()
 
 

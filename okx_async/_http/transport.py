@@ -27,7 +27,7 @@ from okx_async._http.sessions import check_session, genuine, overridden
 from okx_async._http.timeouts import HELD_UP
 from okx_async._http.unconnected import reason, time_is_over
 from okx_async._http.write_batch import WriteBatch
-from okx_async._http.write_gate import SPOILT, WriteGate
+from okx_async._http.write_gate import SPOILT, WriteGate, Written
 
 SILENCE: Final = 1.0
 """Seconds without an answer after which a cancelled request tells of its network: callers have time-outs, too."""
@@ -117,7 +117,7 @@ class Transport:
                         request, self._session, self._route, self._connect_timeout, own=self._own
                     )
                 if reader is None or reader.response is None:
-                    self._distrust(session, gate.silence, at_end=request.expired)
+                    self._distrust(session, request, gate.silent_since)
                 # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
                 exc.__cause__ = exc.__context__ = None
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
@@ -131,19 +131,18 @@ class Transport:
             return None
         return EarlyReader(request, partial(self._read, session, request, gate))
 
-    def _distrust(self, session: aiohttp.ClientSession, silence: tuple[int, float] | None, *, at_end: bool) -> None:
+    def _distrust(self, session: aiohttp.ClientSession, request: InFlight, written: Written | None) -> None:
         """Use no connection to the exchange over which nothing was heard since a request was written.
 
-        `at_end`: the request had its whole time; else it was cancelled, perhaps at once.
+        The request had its whole time, or else it was cancelled, perhaps at once.
         """
-        if silence is None or not (at_end or silence[1] >= SILENCE):
+        if written is None or not (request.expired or request.loop.time() - written.at >= SILENCE):
             return
-        moment, seconds = silence
         connector = session.connector
         if isinstance(connector, Connector):
-            connector.distrust(moment)
+            connector.distrust(written.moment)
         elif connector is not None:
-            distrust_theirs(connector, URL(self._base_url), seconds)
+            distrust_theirs(connector, URL(self._base_url), written.pool_time)
 
     def _begin(self, session: aiohttp.ClientSession, request: InFlight, *, plain: bool) -> bool:
         """Start the time to connect, and return whether the request may be made."""

@@ -4,9 +4,10 @@ Between "connected" and "written" may lie turns of the loop: trace hooks of a ca
 writes a body, a strategy that computes. So what was decided earlier is asked again in the very step of the write.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
-from typing import Any
+from time import monotonic
+from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -24,6 +25,14 @@ NOT_REPEATED = "the connection was lost, and is not repeated here"
 SPOILT = "the connection had ended, or something came over it unasked, before the request was written"
 
 
+class Written(NamedTuple):
+    """When a request was written: one of MOMENTS, by the loop's clock, and by that of aiohttp's pools."""
+
+    moment: int
+    at: float
+    pool_time: float
+
+
 class WriteGate:
     """Stands between one request and its connection until its first byte is written; aiohttp's middleware for it.
 
@@ -36,11 +45,13 @@ class WriteGate:
         batch: What is written in the same turn of the loop.
         body: What the gate adds to the headers that aiohttp writes. aiohttp itself would write a body in a task of its
             own, until Python 3.11 a turn of the loop later.
+        clock: That by which aiohttp notes since when a connection is idle.
     """
 
     __slots__ = (
         "_batch",
         "_body",
+        "_clock",
         "_data",
         "_forbidden",
         "_open",
@@ -51,16 +62,18 @@ class WriteGate:
         "_turns",
         "_wire",
         "_written",
-        "_written_at",
         "connected",
         "is_closing",
         "reached",
     )
 
-    def __init__(self, wire: InFlight, batch: WriteBatch, body: bytes = b"") -> None:
+    def __init__(
+        self, wire: InFlight, batch: WriteBatch, body: bytes = b"", clock: Callable[[], float] = monotonic
+    ) -> None:
         self._wire = wire
         self._batch = batch
         self._body = body
+        self._clock = clock
         self._data = b""
         self._request: Any = None
         self._protocol: ResponseHandler | None = None
@@ -69,8 +82,7 @@ class WriteGate:
         self._open = False
         self._turns = 0
         self._forbidden = False
-        self._written = 0
-        self._written_at = inf
+        self._written: Written | None = None
         self.reached = False
         """Whether aiohttp came by, so that nothing is written without the gate."""
         self.connected = False
@@ -113,10 +125,11 @@ class WriteGate:
         return self._protocol is not None and not self._forbidden and not self._wire.may_have_left
 
     @property
-    def silence(self) -> tuple[int, float] | None:
-        """When the request was written (of MOMENTS), and for how long no answer has begun to come; None if one has."""
+    def silent_since(self) -> "Written | None":
+        """When the request was written, None if it was not or if an answer has begun to come."""
+        written = self._written
         heard = getattr(self._protocol, "heard", 0)  # a caller's connection does not know
-        return (self._written, self._wire.loop.time() - self._written_at) if heard < self._written else None
+        return written if written is not None and heard < written.moment else None
 
     def rest(self) -> None:
         """Note that the answer is there, or awaited no more: what comes now belongs to no request."""
@@ -208,7 +221,7 @@ class WriteGate:
         if asked is not None:
             asked.asker = self
         wire.written(transport)
-        self._written, self._written_at = next(MOMENTS), wire.loop.time()
+        self._written = Written(next(MOMENTS), wire.loop.time(), self._clock())
         return True
 
     def hand_over(self) -> None:

@@ -51,7 +51,7 @@ async def _positions(stage: Stage, desk: Desk, rng: Random, *, pairs: bool = Tru
         positions.append(position)
     _refused_for_long(stage, positions[-1])
     _newcomer(stage, positions[0])
-    _slow_to_connect(stage, positions[-1])
+    _slow_to_connect(stage, positions)
     await _overtaken(stage, desk, positions[0])
     return positions
 
@@ -84,15 +84,22 @@ def _newcomer(stage: Stage, position: ScenePosition) -> None:
     stage.mishap_count += 1
 
 
-def _slow_to_connect(stage: Stage, position: ScenePosition) -> None:
+def _slow_to_connect(stage: Stage, positions: list[ScenePosition]) -> None:
     """Now and then let a close wait for its connection until others were closed, and its position was replaced.
+
+    One of the others may be refused at first, so that positions are read meanwhile over the connection that it had.
 
     The draws are separate, so that everything else happens as it would without it.
     """
     rng = Random(f"{stage.plan.seed} {stage.loop.clock()} slow to connect")
     if rng.random() < 0.7:
         return
+    position, other = positions[-1], positions[0]
     by, after, pos = rng.uniform(0.2, 0.9), rng.uniform(0.0, 0.2), rng.choice((0, position.pos))
+    if other is not position and rng.random() < 0.7:
+        by, after = rng.uniform(0.8, 1.8), rng.uniform(0.1, 0.8)
+        stage.exchange.inject(code="50001", inst_id=other.inst_id, user_id=other.account.user_id)
+        stage.note(f"UPSET {other.inst_id}: 50001, once")
     stage.network.slow_down(0.5, by)
     stage.exchange.reopen(position.inst_id, pos, after=after, **position.address)
     stage.note(f"UPSET {position.inst_id}: connecting takes {by:.2f} s more, reopened as {pos} after {after:.2f} s")
