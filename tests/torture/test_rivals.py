@@ -18,7 +18,7 @@ def test_each_rival_of_a_flatten_comes_to_its_end_and_breaks_nothing(kind: str, 
     plan = replace(plan, exchange=replace(plan.exchange, fill=1.0, fill_delay=0.5))
     alone, history = happen(replace(plan, parts=scenes)), happen(plan)
     assert history.broken == ()
-    assert history.requests > alone.requests + 10
+    assert history.requests > alone.requests + 5  # theirs; the flattens may need fewer beside them
 
 
 def test_a_hog_is_only_where_the_plan_has_another_program(calm: Plan) -> None:
