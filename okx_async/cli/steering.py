@@ -1,5 +1,6 @@
 """Requests that steer a simulated exchange while it runs, sent to nothing that does not say that it is simulated."""
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,6 +8,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from okx_async._validation import short_repr
 from okx_async.cli.exits import ExitCode, emit, say_error
 from okx_async.cli.signals import Stop
 from okx_async.cli.signals import run as run_until_stopped
@@ -66,9 +68,22 @@ def _address(base_url: str | None) -> str:
     if not base_url:
         text = f"no address: give --base-url, or {VARIABLE} as `okx-async simulate` prints it"
         raise NoAnswerError(text, ExitCode.USAGE)
-    if re.fullmatch(r"https?://[^\s/?#@]+/?", base_url) is None:
-        raise NoAnswerError(f"--base-url must be a URL such as http://127.0.0.1:8080, got {base_url!r}", ExitCode.USAGE)
+    if wrong := _wrong(base_url):
+        name = VARIABLE if base_url == os.environ.get(VARIABLE) else "--base-url"
+        raise NoAnswerError(f"{name} {wrong}", ExitCode.USAGE)
     return base_url.rstrip("/")
+
+
+def _wrong(base_url: str) -> str:
+    """Return what is wrong with an address, without the parts that may be secret; "" for a good one."""
+    if re.search("@|%40", base_url):
+        return "must not hold a user name or password (not shown here)"
+    host, *query = re.split("[?#]", base_url, maxsplit=1)
+    if query:
+        return f"must hold no query and no fragment, got {short_repr(host)}…"
+    if re.fullmatch(r"https?://[^\s/]+/?", base_url) is None:
+        return f"must be a URL such as http://127.0.0.1:8080, got {short_repr(base_url)}"
+    return ""
 
 
 async def _steer(address: str, path: str, fields: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -41,8 +41,9 @@ def place_of(url: str) -> Path | str | None:
             raise InvalidRequestError(f"limits must be named by {FORMS}: two slashes after {kind}:")
         return f"{kind}:{rest}"
     if kind != FILE:
-        named = kind if kind.isalnum() and rest else "this"  # no more: it may hold a password
-        raise InvalidRequestError(f"limits must be named by {FORMS}; {named}: is none of them")
+        # No more than the scheme: the rest may hold a password, and what no two slashes follow may be a user name.
+        named = f"{kind}://" if kind.isalnum() and rest.startswith("//") else "this"
+        raise InvalidRequestError(f"limits must be named by {FORMS}; {named} is none of them")
     return _file(rest) if rest else default_path()
 
 

@@ -25,5 +25,5 @@ def test_the_variable_names_the_limits_of_every_client(monkeypatch: pytest.Monke
 
 def test_a_variable_that_names_nothing_is_refused_when_the_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OKX_LIMITS", "postgres://x")
-    with pytest.raises(InvalidRequestError, match="postgres: is none of them"):
+    with pytest.raises(InvalidRequestError, match="postgres:// is none of them"):
         Client(MADE_UP)

@@ -73,7 +73,7 @@ def test_limits_are_shown_for_people_and_for_machines(command: Process, file: Pa
 
 @pytest.mark.parametrize(
     ("store", "text"),
-    [("http://me:hunter2@host", "http: is none of them"), ("process", "cannot be shown by another one")],
+    [("http://me:hunter2@host", "http:// is none of them"), ("process", "cannot be shown by another one")],
 )
 def test_limits_that_cannot_be_shown_are_a_wrong_usage(command: Process, store: str, text: str) -> None:
     shown = command("limits", "--store", store)

@@ -85,7 +85,6 @@ def test_everything_can_be_set_and_looked_at(
         (("instrument", "BTC-USDT-SWAP", "odd"), 2, "got 'odd'"),
         (("position", "BTC\udcff", "1"), 2, "an argument cannot be sent"),
         (("status", "--base-url", "nonsense"), 2, "--base-url must be a URL"),
-        (("status", "--base-url", "http://user:word@127.0.0.1:1"), 2, "--base-url must be a URL"),
     ],
 )
 def test_what_cannot_be_done_is_told(steer: Callable[..., str], args: tuple[str, ...], code: int, words: str) -> None:
@@ -96,6 +95,26 @@ def test_without_an_address_nothing_is_done() -> None:
     result = CliRunner(env={"OKX_SIMULATED": None}).invoke(app, ["simulated", "status", "--json"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "error: no address: give --base-url, or OKX_SIMULATED as `okx-async simulate` prints it\n"
+
+
+@pytest.mark.parametrize("by_option", [True, False])
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://zoe:hunter2@127.0.0.1:1", "must not hold a user name or password (not shown here)"),
+        ("http://zoe:hunter2%40127.0.0.1", "must not hold a user name or password (not shown here)"),
+        ("zoe:hunter2@127.0.0.1", "must not hold a user name or password (not shown here)"),
+        ("https://m.example?x=hunter2", "must hold no query and no fragment, got 'https://m.example'…"),
+        ("https://m.example/#hunter2", "must hold no query and no fragment, got 'https://m.example/'…"),
+    ],
+)
+def test_an_address_that_is_refused_shows_no_secret(url: str, words: str, by_option: bool) -> None:
+    options = ["--base-url", url] if by_option else []
+    result = CliRunner(env={"OKX_SIMULATED": None if by_option else url}).invoke(
+        app, ["simulated", "journal", *options]
+    )
+    name = "--base-url" if by_option else "OKX_SIMULATED"
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"error: {name} {words}\n")
 
 
 @contextmanager

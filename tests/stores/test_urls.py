@@ -44,14 +44,17 @@ def test_without_a_path_it_is_the_users_own() -> None:
         ("redis:host:6379/0", "two slashes after redis:"),
         ("redis:/hunter2@host", "two slashes after redis:"),
         ("/var/x", "must be named by sqlite:, sqlite:///absolute/path, redis://host:6379/0 or process"),
-        ("http://user:hunter2@host/0", "http: is none of them"),
-        ("", "is none of them"),
+        ("http://user:hunter2@host/0", "; http:// is none of them"),
+        ("hunter2:secret@host", "; this is none of them"),
+        ("hunter2:secret", "; this is none of them"),
+        ("", "this is none of them"),
     ],
 )
 def test_other_texts_are_refused_and_no_password_is_shown(url: str, text: str) -> None:
     with pytest.raises(InvalidRequestError, match=text) as raised:
         place_of(url)
     assert "hunter2" not in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_process_has_one_limiter_for_each_file(tmp_path: Path) -> None:
