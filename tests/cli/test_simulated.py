@@ -97,7 +97,7 @@ def test_without_an_address_nothing_is_done() -> None:
     assert result.stderr == "error: no address: give --base-url, or OKX_SIMULATED as `okx-async simulate` prints it\n"
 
 
-@pytest.mark.parametrize("by_option", [True, False])
+@pytest.mark.parametrize("name", ["--base-url", "OKX_SIMULATED"])
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -108,12 +108,9 @@ def test_without_an_address_nothing_is_done() -> None:
         ("https://m.example/#hunter2", "must hold no query and no fragment, got 'https://m.example/'…"),
     ],
 )
-def test_an_address_that_is_refused_shows_no_secret(url: str, words: str, by_option: bool) -> None:
-    options = ["--base-url", url] if by_option else []
-    result = CliRunner(env={"OKX_SIMULATED": None if by_option else url}).invoke(
-        app, ["simulated", "journal", *options]
-    )
-    name = "--base-url" if by_option else "OKX_SIMULATED"
+def test_an_address_that_is_refused_shows_no_secret(url: str, words: str, name: str) -> None:
+    options, value = (["--base-url", url], None) if name == "--base-url" else ([], url)
+    result = CliRunner(env={"OKX_SIMULATED": value}).invoke(app, ["simulated", "journal", *options])
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"error: {name} {words}\n")
 
 
