@@ -25,6 +25,7 @@ from okx_async._quota import Priority
 from okx_async._rest.hosts import environment, is_eea
 from okx_async._rest.records import uid
 from okx_async._rest.redaction import Redactor
+from okx_async._rest.remedies import OWN_LIMITS
 from okx_async._rest.requests import ACCOUNT_CONFIG
 from okx_async._rest.signing import Signer
 from okx_async._validation import (
@@ -112,7 +113,7 @@ def wire_caller(
         base_url, session=session, connect_timeout=connect_timeout, keepalive=keepalive, route=route
     )
     limiter = default_limiter() if limiter is None else limiter
-    _check_lease(limiter, connect_timeout + timeout)
+    check_lease(limiter, connect_timeout + timeout)
     identity = identity_of(environment(base_url, demo=demo, counts_as=counts_as), credentials.api_key, user_id, limiter)
     capacity = CapacityLimiter(max_connections)
     clock = ExchangeClock(wall_clock)
@@ -144,11 +145,11 @@ def wire_caller(
     return Wiring(caller, sender, uid_lookup, identity, transport, capacity, clock, limiter)
 
 
-def _check_lease(limiter: SlotSource, longest: float) -> None:
-    """Refuse a client whose requests may take longer than the slots of a shared limiter are kept."""
+def check_lease(limiter: SlotSource, longest: float) -> None:
+    """Raise InvalidRequestError if requests may take longer than the slots of a shared limiter are kept."""
     lease: float | None = getattr(limiter, "lease", None)
     if lease is not None and longest > lease * LEASE_SHARE:
         raise InvalidRequestError(
             f"connect_timeout + timeout must be at most {lease * LEASE_SHARE:g} s with a limiter whose lease is "
-            f"{lease:g} s, got {longest:g} s"
+            f"{lease:g} s, got {longest:g} s: lower one of them, or use limits of this process alone ({OWN_LIMITS})"
         )

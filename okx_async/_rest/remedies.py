@@ -68,15 +68,19 @@ def next_step(
     return step if isinstance(step, str) else step(words, close)
 
 
+OWN_LIMITS: Final = "limiter=Limiter(), or OKX_LIMITS=process"
+"""How a client, or last a command, has limits that it shares with no other process."""
 _OPTION: Final = re.compile(
     r"\b(auto_cxl|mgn_mode|pos_side|cl_ord_id|base_url|max_wait|counts_as|connect_timeout|local_addr"
-    r"|(?:ccy|tag|demo|region|proxy|timeout|deadline)(?==))(?:=True|='(\w+)'|=([\w.:]+)|=)?"
+    r"|(?:ccy|tag|demo|region|proxy|timeout|deadline)(?==)|(?<=connect_timeout \+ )timeout)"
+    r"(?:=True|='(\w+)'|=([\w.:]+)|=)?"
     r"(?: \(--[\w -]+\))?"  # an option that the text names already
 )
 
 
 def by_option(text: str) -> str:
     """Return a text in which arguments are named as the command line names them: auto_cxl=True is --auto-cxl."""
+    text = text.replace(OWN_LIMITS, OWN_LIMITS.rpartition(" ")[2])
     return _OPTION.sub(lambda found: " ".join(filter(None, (_option(found[1]), found[2], found[3]))), text)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from okx_async import InvalidRequestError, Limiter, NotSentError
 from okx_async._rest.rate_keys import check_user_id
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
+from okx_async.cli.limits import lease_finding
 from okx_async.cli.signals import Stop, interruptible, run
 from okx_async.cli.target import Target
 from okx_async.doctor import Finding, Level, examine_exchange, examine_keys, examine_limits, examine_machine
@@ -35,19 +36,26 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
     credentials, keys = examine_keys()
     stop = Stop()
     limits: Finding | None = None
+    lease: Finding | None = None
     finished = False
     with suppress(KeyboardInterrupt), interruptible(stop):
         limits = examine_limits()  # asks a server, perhaps a slow one
     try:
         if limits is not None:
             # Limits that cannot be used bar no look at the exchange.
-            limiter = Limiter() if limits.level is Level.FAIL else None
+            usable = limits.level is not Level.FAIL
+            lease = lease_finding(target.connect_timeout, target.timeout) if usable else None
+            limiter = None if usable and lease is None else Limiter()
             given = target.arguments() | {"user_id": user_id, "limiter": limiter, "on_finding": found}
             finished = _visit(examine_exchange(credentials, **given), found, stop)
     except InvalidRequestError as error:  # options that these limits do not go with
         say_error(error)
         return exit_code(error)
-    for finding in (keys, *examine_machine(), *filter(None, [limits])):  # host, environment and clock matter most
+    for finding in (
+        keys,
+        *examine_machine(),
+        *filter(None, [limits, lease]),
+    ):  # host, environment and clock matter most
         found(finding)
     counts = Counter(finding.level for finding in findings)
     if not finished:

@@ -5,7 +5,10 @@ from dataclasses import asdict
 
 from okx_async import InvalidRequestError, SlotSource
 from okx_async._calls.default_source import VARIABLE
+from okx_async._calls.wiring import check_lease
+from okx_async._rest.remedies import by_option
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
+from okx_async.doctor.finding import Finding, Level
 from okx_async.doctor.limits import UNUSED, is_unused, server_problems, server_words
 from okx_async.stores.places import default_path
 from okx_async.stores.reports import KeyReport, StoreReport, try_out
@@ -23,12 +26,31 @@ def command_limits() -> SlotSource | None:
     if os.environ.get(VARIABLE):
         return None
     try:
-        limiter = shared_limiter(OWN_FILE)
-        try_out(default_path())
+        return _own_file()
     except (InvalidRequestError, StoreError) as error:
         say(f"warning: limits are not shared with other programs: {error}")
         return None
+
+
+def _own_file() -> SlotSource:
+    limiter = shared_limiter(OWN_FILE)
+    try_out(default_path())
     return limiter
+
+
+def lease_finding(connect_timeout: float, timeout: float) -> Finding | None:
+    """Return the finding about time limits that the limiter of the other commands does not go with; None: it does."""
+    url = os.environ.get(VARIABLE)
+    try:
+        limiter = shared_limiter(url) if url else _own_file()
+    except (InvalidRequestError, StoreError):  # which is a finding of its own; there is no such limiter then
+        return None
+    try:
+        check_lease(limiter, connect_timeout + timeout)
+    except InvalidRequestError as error:
+        text, _, remedy = by_option(str(error)).partition(": ")
+        return Finding("timeouts", Level.WARN, f"the other commands refuse these options: {text}", remedy)
+    return None
 
 
 def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:

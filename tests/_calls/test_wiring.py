@@ -79,5 +79,6 @@ async def test_a_client_whose_requests_outlive_their_slots_is_refused(answer: fl
     if allowed:
         make()
         return
-    with pytest.raises(InvalidRequestError, match="at most 7 s with a limiter whose lease is 8 s, got 7"):
+    with pytest.raises(InvalidRequestError, match="at most 7 s with a limiter whose lease is 8 s, got 7") as raised:
         make()
+    assert "lower one of them, or use limits of this process alone (limiter=Limiter(), or OKX_" in str(raised.value)

@@ -157,6 +157,8 @@ def test_without_a_code_the_way_is_looked_at() -> None:
         ("a wrong mgn_mode or pos_side", "a wrong --mgn-mode or --pos-side"),
         ("no slot within max_wait=0.2 s", "no slot within --max-wait 0.2 s"),
         ("use another cl_ord_id, or another tag", "use another --cl-ord-id, or another tag"),
+        ("connect_timeout + timeout must be", "--connect-timeout + --timeout must be"),
+        ("limits of its own (limiter=Limiter(), or OKX_LIMITS=process)", "limits of its own (OKX_LIMITS=process)"),
         ("leave demo=True (--demo) out", "leave --demo out"),
         ("pass counts_as='live' (--counts-as live): its limit", "pass --counts-as live: its limit"),
     ],

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from okx_async.cli import tables
 from okx_async.cli.app import app
 from okx_async.doctor import Finding, Level
-from tests.cli.conftest import Process
+from tests.cli.conftest import STRANGER, Process, variables
 
 
 def levels(stdout: str) -> dict[str, str]:
@@ -67,11 +67,21 @@ def test_limits_that_cannot_be_used_bar_no_look_at_the_exchange(
     assert found["host"] == found["permission"] == "ok"
 
 
-def test_a_timeout_that_the_limits_do_not_allow_is_wrong_usage(command: Process) -> None:
-    command.environment["OKX_LIMITS"] = "sqlite:"
-    told = command("doctor", "--base-url", "http://127.0.0.1:9", "--timeout", "20", "--json")
-    assert (told.returncode, told.stdout) == (2, "")
-    assert "must be at most" in told.stderr
+@pytest.mark.parametrize("limits", ["", "sqlite:", "process"])
+def test_time_limits_that_the_other_commands_refuse_are_told(limits: str, command: Process) -> None:
+    command.environment = {**variables(STRANGER), "OKX_LIMITS": limits}
+    options = ("--base-url", "http://127.0.0.1:9", "--connect-timeout", "5", "--timeout", "10", "--json")
+    told = command("doctor", *options)
+    assert (told.returncode, levels(told.stdout).get("timeouts")) == (1, None if limits == "process" else "warn")
+    refused = command("positions", *options)
+    if limits == "process":
+        assert refused.returncode == 1  # nothing listens there
+        return
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "error: --connect-timeout + --timeout must be at most 7 s with a limiter whose lease is 8 s, got 15 s: "
+        "lower one of them, or use limits of this process alone (OKX_LIMITS=process)\n"
+    )
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
