@@ -43,6 +43,11 @@ def time_is_over(
     if not own and not early:  # aiohttp keeps the other limit
         limit = f"timeout={request.timeout:g} s"
     text = f"no connection before max_wait was over ({limit})" if early else f"no connection within {limit}"
+    return awaited(text, session, route)
+
+
+def awaited(text: str, session: aiohttp.ClientSession | None, route: Route) -> str:
+    """Return a text that says for how long there was no connection, and what was awaited."""
     asking, trouble = _names(session)
     if asking:
         return f"{_with_role(f'DNS does not answer for {asking}', route)}: {text}"

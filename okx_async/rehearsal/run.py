@@ -278,6 +278,7 @@ class Rehearsal:
             limiter=self._limiter,
             route=self._route,
             observer=self._observer,
+            connect_timeout=self._options.connect_timeout,
             timeout=self._options.timeout,
             wall_clock=self._wall_clock,
         )

@@ -22,6 +22,7 @@ from okx_async._http.bodies import UnreadableBodyError, read_body, unpack
 from okx_async._http.failures import words
 from okx_async._http.protocol import LIMITS
 from okx_async._http.route import DIRECT, Route
+from okx_async._http.unconnected import awaited, reason
 from okx_async._limiter.slots import SlotSource
 from okx_async._quota import Quota
 from okx_async._rest.answers import answer_to
@@ -29,6 +30,7 @@ from okx_async._rest.requests import CLOSE_PATH, ApiRequest
 from okx_async._rest.responses import Answer, one_line
 from okx_async._rest.signing import READING, SIGN, Signer
 from okx_async.rehearsal.exchanges import HttpExchange, Observer, current_trial
+from okx_async.rehearsal.time_limit import TimeLimit, connected
 
 _PATIENCE: Final = 30.0
 """Seconds to wait for a slot."""
@@ -102,7 +104,8 @@ class Wire:
         limiter: Grants the slots.
         route: The way there: proxy, certificates, addresses.
         observer: Is told every exchange.
-        timeout: Seconds from a request to its answer.
+        connect_timeout: Seconds to a usable connection.
+        timeout: Seconds from there to the answer.
         wall_clock: Unix seconds.
     """
 
@@ -116,6 +119,7 @@ class Wire:
         limiter: SlotSource,
         route: Route = DIRECT,
         observer: Observer = lambda _: None,
+        connect_timeout: float = 2.0,
         timeout: float = 5.0,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -128,6 +132,7 @@ class Wire:
             limiter=limiter,
             route=route,
             observer=observer,
+            connect_timeout=connect_timeout,
             timeout=timeout,
             wall_clock=wall_clock,
         )
@@ -138,6 +143,7 @@ class Wire:
         self._identity = identity_of(environment, credentials.api_key, None, limiter)
         self._route = route
         self._observe = observer
+        self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._wall_clock = wall_clock
         self._session: aiohttp.ClientSession | None = None
@@ -206,9 +212,10 @@ class Wire:
         loop, started = asyncio.get_running_loop(), self._wall_clock()
         sent, status, answered, body, failure, head = loop.time(), 0, {}, b"", "", 0
         error: OkxError | None = None
+        limit = TimeLimit(self._connect_timeout, self._timeout)
         try:
             async with (
-                asyncio.timeout(self._timeout),
+                limit.clock,
                 session.request(
                     request.method,
                     URL(base_url + request.path, encoded=True),
@@ -216,6 +223,7 @@ class Wire:
                     headers={**headers, **self._login()},
                     allow_redirects=False,
                     raise_for_status=False,
+                    trace_request_ctx=limit,
                     **self._options(),
                 ) as response,
             ):
@@ -225,12 +233,14 @@ class Wire:
                 body = await read_body(response.content)
                 if encodings := response.headers.get(CONTENT_ENCODING):
                     body = unpack(body, encodings)
-        except aiohttp.ClientConnectorError as lost:
-            failure = one_line(words(lost))
-            error = NotSentError(f"{request.label}: not sent: {failure}")
         except (aiohttp.ClientError, OSError, TimeoutError, UnreadableBodyError) as lost:
-            failure = "no answer in time" if isinstance(lost, TimeoutError) else one_line(words(lost))
-            error = OutcomeUnknownError(f"{request.label}: no whole answer: {failure}")
+            if limit.connected:
+                late = isinstance(lost, TimeoutError)
+                failure = f"not within timeout={self._timeout:g} s" if late else one_line(words(lost))
+                error = OutcomeUnknownError(f"{request.label}: no whole answer: {failure}")
+            else:
+                failure = one_line(self._unconnected(lost, session))
+                error = NotSentError(f"{request.label}: not sent: {failure}")
         except asyncio.CancelledError:
             failure = "cancelled"
             raise
@@ -256,6 +266,13 @@ class Wire:
             raise error from None
         self.round_trips.append(max(0.0, ended - started))  # by the wall clock: uvloop's time is in whole milliseconds
         return Reply(answer_to(request, status, body), answered, body, sent, loop.time(), head)
+
+    def _unconnected(self, lost: Exception, session: aiohttp.ClientSession) -> str:
+        """Return why a request got no connection."""
+        if isinstance(lost, TimeoutError) and not isinstance(lost, aiohttp.ClientError):
+            text = f"no connection within connect_timeout={self._connect_timeout:g} s"
+            return awaited(text, session, self._route)
+        return reason(lost, session, self._route, self._connect_timeout, connected=False)
 
     def _measure(self, response: aiohttp.ClientResponse) -> None:
         """Measure the head of an answer."""
@@ -292,6 +309,8 @@ class Wire:
         route = self._route
         tracing = aiohttp.TraceConfig()
         tracing.on_connection_create_end.append(self._count)
+        for ready in (tracing.on_connection_create_end, tracing.on_connection_reuseconn):
+            ready.append(connected)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=True if route.ssl is None else route.ssl,

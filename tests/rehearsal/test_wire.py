@@ -1,5 +1,6 @@
 """The rehearsal's own requests."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from okx_async import Limiter, NotSentError, OutcomeUnknownError
+from okx_async import Credentials, Limiter, NotSentError, OutcomeUnknownError
 from okx_async._http.route import NetworkOptions, make_route
 from okx_async._rest.requests import ACCOUNT_CONFIG, PUBLIC_TIME, positions
 from okx_async.rehearsal.exchanges import HttpExchange, current_trial
@@ -124,6 +125,47 @@ def test_what_cannot_connect_was_not_sent(tmp_path: Path) -> None:
 
     (seen,) = with_wire(tmp_path, use)
     assert (seen.status, bool(seen.failure)) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [("407 Proxy Authentication Required", "asks for a login"), ("403 Forbidden", "HTTP 403")]
+)
+async def test_what_a_proxy_bars_was_not_sent(status: str, words: str) -> None:
+    async def bar(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    with pytest.raises(NotSentError, match=words):
+        await ask_at_once(bar, through_it=True)
+
+
+@pytest.mark.parametrize("through_it", [False, True])
+async def test_the_time_to_connect_is_named_and_nothing_was_sent(*, through_it: bool) -> None:
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # TLS is never begun here
+        writer.close()
+
+    through = " through the proxy http://127.0.0.1" if through_it else " within connect_timeout=0.3 s"
+    with pytest.raises(NotSentError, match=f"not sent: no connection{through}") as raised:
+        await ask_at_once(hold, through_it=through_it, connect_timeout=0.3)
+    assert str(raised.value).endswith(" within connect_timeout=0.3 s")
+
+
+async def ask_at_once(
+    answer: Callable[..., Awaitable[None]], *, through_it: bool, connect_timeout: float = 2.0
+) -> None:
+    """Ask an exchange for its time by TLS, which `answer` is, or its proxy."""
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        url = "https://exchange.invalid" if through_it else f"https://{place}"
+        route = make_route(url, NetworkOptions(proxy=f"http://{place}" if through_it else None))
+        keys = Credentials("key", "secret", "passphrase")
+        async with Wire(
+            keys, url, demo=True, environment="x", limiter=Limiter(), route=route, connect_timeout=connect_timeout
+        ) as wire:
+            await wire.ask(PUBLIC_TIME)
 
 
 @pytest.mark.parametrize("fault", [{"disconnect": True}, {"delay": 60.0}, {"code": "50004", "cut": 3}])
