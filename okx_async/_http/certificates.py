@@ -21,14 +21,23 @@ def environment_context() -> ssl.SSLContext | None:
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     state = None
     if file:
-        try:
-            found = Path(file).stat()
-            state = (found.st_mtime_ns, found.st_size) if os.access(file, os.R_OK) else None
-        except OSError:
-            pass
+        state = _state_of(file)
         if state is None:
             logger.warning("SSL_CERT_FILE names a file that cannot be read: %s", file)
+        elif file != os.devnull and not _holds_any(file, state):  # which is named to trust none
+            logger.warning("SSL_CERT_FILE names a file that holds no certificate in PEM form: %s", file)
     return None if state is None and not folder else _of_environment(file, state, folder)
+
+
+def useless_file() -> str:
+    """Return why the file that SSL_CERT_FILE names gives no certificate; "" if it does, or none is named."""
+    file = os.environ.get("SSL_CERT_FILE")
+    if not file or file == os.devnull:
+        return ""
+    state = _state_of(file)
+    if state is None:
+        return "unreadable"
+    return "" if _holds_any(file, state) else "it holds no certificate"
 
 
 def context_of(cafile: str) -> ssl.SSLContext:
@@ -56,6 +65,25 @@ def check_context(context: object) -> ssl.SSLContext | None:
     if context is not None and context.protocol is ssl.PROTOCOL_TLS_SERVER:
         raise InvalidRequestError("ssl must be a context for clients: ssl.create_default_context() makes one")
     return context
+
+
+def _state_of(file: str) -> tuple[int, int] | None:
+    """Return what tells one content of a file from another, None if it cannot be read."""
+    try:
+        found = Path(file).stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_mtime_ns, found.st_size) if os.access(file, os.R_OK) else None
+
+
+@lru_cache(maxsize=4)
+def _holds_any(file: str, _state: tuple[int, int]) -> bool:
+    """Return whether a file holds certificates; OpenSSL passes over one that holds none without a word."""
+    try:
+        _CONTEXT(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except OSError:  # ssl.SSLError is one
+        return False
+    return True
 
 
 @lru_cache(maxsize=4)

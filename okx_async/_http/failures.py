@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp.client_exceptions import UnixClientConnectorError
 
 from okx_async._http.bodies import UnreadableBodyError
+from okx_async._http.certificates import useless_file
 
 _LOGIN: Final = re.compile(r"//[^/?#\s]*@")
 _BASIC_AUTH: Final = re.compile(r"BasicAuth\([^)]*\)")
@@ -205,8 +206,7 @@ def _remedy(exc: BaseException) -> str:
         step = "check region, base_url and proxy: another server answers at this address"
     else:
         kind = "is not trusted"
-        file = os.environ.get("SSL_CERT_FILE")
-        unread = " (unreadable)" if file and not os.access(file, os.R_OK) else ""
+        unread = " (unreadable)" if useless_file() else ""  # more of it would be cut off
         step = (
             f"if it is your proxy's, trust its authority (SSL_CERT_FILE{unread}, --cafile, ssl=), else check base_url"
         )

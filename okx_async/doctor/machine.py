@@ -12,6 +12,7 @@ from aiohttp import http_parser
 
 from okx_async._credentials import Credentials
 from okx_async._errors import InvalidRequestError
+from okx_async._http.certificates import useless_file
 from okx_async.doctor.clash import OURS, clash
 from okx_async.doctor.finding import Finding, Level
 
@@ -30,6 +31,7 @@ def examine_machine(*, max_connections: int = 256) -> list[Finding]:
     return [
         Finding("python", Level.OK, f"{platform.python_implementation()} {platform.python_version()}, {_system()}"),
         *_packages(),
+        *_certificates(),
         *clash(sys.path, Path(__file__).parent.parent),
         _compiled(pure=http_parser.HttpResponseParser is http_parser.HttpResponseParserPy),
         _uvloop(),
@@ -97,6 +99,16 @@ def _compiled(*, pure: bool) -> Finding:
         "plain Python: every answer takes several times as long to read",
         "install a wheel of aiohttp for this platform, and leave AIOHTTP_NO_EXTENSIONS unset",
     )
+
+
+def _certificates() -> Iterable[Finding]:
+    if useless := useless_file():
+        yield Finding(
+            "certificates",
+            Level.WARN,
+            f"SSL_CERT_FILE={os.environ['SSL_CERT_FILE']}: {useless}",
+            "name a file of certificates in PEM form, or unset it to trust this system's",
+        )
 
 
 def _uvloop() -> Finding:

@@ -1,4 +1,5 @@
 import logging
+import os
 import ssl
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ import pytest
 import trustme
 
 from okx_async._errors import InvalidRequestError
-from okx_async._http.certificates import check_context, context_of, environment_context
+from okx_async._http.certificates import check_context, context_of, environment_context, useless_file
 
 
 @pytest.fixture
@@ -47,6 +48,36 @@ def test_a_file_that_is_gone_is_said_and_not_used(
     with caplog.at_level(logging.WARNING):
         assert environment_context() is None
     assert "cannot be read: no such file" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "no certificate"])
+def test_a_file_that_holds_none_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "x.pem"
+    path.write_text(text)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    assert useless_file() == "it holds no certificate"
+    with caplog.at_level(logging.WARNING):
+        environment_context()
+    assert f"holds no certificate in PEM form: {path}" in caplog.text
+
+
+def test_who_names_the_null_device_wants_none(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+    with caplog.at_level(logging.WARNING):
+        environment_context()
+    assert (useless_file(), caplog.text) == ("", "")
+
+
+def test_what_is_wrong_with_the_file_of_the_variable(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    assert not useless_file()
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    assert not useless_file()
+    monkeypatch.setenv("SSL_CERT_FILE", "no such file")
+    assert useless_file() == "unreadable"
 
 
 def test_a_file_of_the_command_line_is_trusted_beside_the_system(file: Path) -> None:

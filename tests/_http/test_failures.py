@@ -76,7 +76,9 @@ def test_a_file_of_authorities_that_cannot_be_read_is_named(monkeypatch: pytest.
     monkeypatch.setenv("SSL_CERT_FILE", "no such file")
     assert "SSL_CERT_FILE (unreadable), --cafile" in words(certificate(20, "unable to get local issuer certificate"))
     assert len(words(certificate(20, "unable to get local issuer certificate"))) <= 200  # more is not shown
-    monkeypatch.setenv("SSL_CERT_FILE", __file__)
+    monkeypatch.setenv("SSL_CERT_FILE", __file__)  # which holds no certificate
+    assert "SSL_CERT_FILE (unreadable), --cafile" in words(certificate(20, "x"))
+    monkeypatch.delenv("SSL_CERT_FILE")
     assert "SSL_CERT_FILE, --cafile" in words(certificate(20, "x"))
 
 

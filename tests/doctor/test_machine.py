@@ -40,6 +40,13 @@ def test_versions_are_compared_as_numbers(have: str, least: str, level: Level) -
     assert finding.remedy == ("" if level is Level.OK else "pip install 'aiohttp>=3.12'")
 
 
+def test_a_file_of_authorities_without_any_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "certificates" not in {finding.check for finding in examine_machine()}
+    monkeypatch.setenv("SSL_CERT_FILE", __file__)
+    (found,) = (finding for finding in examine_machine() if finding.check == "certificates")
+    assert (found.level, found.text) == (Level.WARN, f"SSL_CERT_FILE={__file__}: it holds no certificate")
+
+
 def test_a_copy_that_was_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "OURS", "no-such-distribution")
     assert [finding.level for finding in machine._packages()] == [Level.WARN]
