@@ -58,7 +58,8 @@ def environment(base_url: str | None, *, demo: bool, region: str = "global", cou
         if not is_one_of(counts_as, ("live", "demo")):
             raise InvalidRequestError(f"counts_as must be 'live', 'demo' or None, got {short_repr(counts_as)}")
         if demo is not (counts_as == "demo"):
-            raise InvalidRequestError(f"counts_as={counts_as!r} contradicts demo={demo}")
+            wrong = "contradicts" if demo else "needs"
+            raise InvalidRequestError(f"counts_as={counts_as!r} {wrong} demo=True")
         return counts_as
     url = URL(region_url(region) if base_url is None else base_url)
     host = (url.host_subcomponent or "").removesuffix(".")

@@ -1,6 +1,7 @@
 """The exchange that a command talks to, and whether real money is at stake there."""
 
 import os
+import re
 import shlex
 import socket
 from collections.abc import Callable
@@ -59,7 +60,12 @@ class Target:
         """Return the arguments of Client and of `examine_exchange`; raises InvalidRequestError for wrong options."""
         if self.family not in _FAMILIES:
             raise InvalidRequestError(f"family must be ipv4 or ipv6, got {short_repr(self.family)}")
-        read_proxy(self.proxy, self.url(), socks_step=_SOCKS_STEP)  # Client would advise an argument of its own
+        try:
+            read_proxy(self.proxy, self.url(), socks_step=_SOCKS_STEP)  # Client would advise an argument of its own
+        except InvalidRequestError as error:
+            if self.proxy != os.environ.get("OKX_PROXY"):
+                raise
+            raise InvalidRequestError(re.sub("^proxy", "OKX_PROXY", str(error))) from None
         return {
             "demo": self.demo,
             "region": self.region,

@@ -78,7 +78,7 @@ def test_a_mirror_can_be_declared_to_count_as_okx(demo: bool) -> None:  # noqa: 
     name = "demo" if demo else "live"
     assert environment("https://mirror.example/okx", demo=demo, counts_as=name) == name
     assert environment(None, demo=demo, counts_as=name) == name
-    with pytest.raises(InvalidRequestError, match=f"contradicts demo={demo}"):
+    with pytest.raises(InvalidRequestError, match=f"{'contradicts' if demo else 'needs'} demo=True"):
         environment("https://mirror.example", demo=demo, counts_as="live" if demo else "demo")
 
 

@@ -216,3 +216,17 @@ async def test_an_environment_that_names_no_proxy_is_told(
 def test_a_wrong_address_is_told_once() -> None:
     result = CliRunner().invoke(app, ["doctor", "--proxy", "env", "--base-url", "nonsense"])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["--proxy", "OKX_PROXY"])
+def test_the_source_of_a_wrong_proxy_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "OKX_PROXY":
+        monkeypatch.setenv(name, "ftp://hunter2@p:1")
+    options = ["--proxy", "ftp://hunter2@p:1"] if name == "--proxy" else []
+    told = CliRunner().invoke(app, ["doctor", *options])
+    assert told.exit_code == 2
+    assert ("OKX_PROXY must begin with" in told.stderr) is (name == "OKX_PROXY")
+    assert "hunter2" not in told.stderr
+    if not options:  # which switches it off
+        refused = CliRunner().invoke(app, ["doctor", "--proxy", "", "--counts-as", "demo", "--base-url", "https://h"])
+        assert refused.stderr == "error: --counts-as demo needs --demo\n"
