@@ -24,6 +24,9 @@ from okx_async._http.sockets import RESET, reset
 from okx_async._portions import Pace
 
 
+CLOSED: Final = "the client's connections are closed, or are those of the process before a fork"
+
+
 class Connector(aiohttp.TCPConnector):
     """A TCP connector that knows its sockets, and whose connections end when something comes over them unasked.
 
@@ -71,6 +74,8 @@ class Connector(aiohttp.TCPConnector):
 
     async def lend(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
         """Return a connection that takes no bytes until its request is written."""
+        if self.closed:  # a pool of the process before the fork still has its connections
+            raise aiohttp.ClientConnectionError(CLOSED)
         try:
             connection = await super().connect(req, traces, timeout)
         except BaseException:

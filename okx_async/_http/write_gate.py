@@ -151,11 +151,14 @@ class WriteGate:
         response: ClientResponse = await type(request).send(request, connection)
         return response
 
-    def take(self, connection: Connection, data: bytes) -> None:
-        """Write a whole request, in which aiohttp has no part, over a connection of the client's own session."""
+    def take(self, connection: Connection, head: Callable[[], bytes]) -> None:
+        """Write a whole request, in which aiohttp has no part, over a connection of the client's own session.
+
+        Its head is returned by a function, so that it is no variable of a frame.
+        """
         if self._connect(connection) is None:
             raise aiohttp.ClientConnectionResetError(SPOILT)
-        self._data = data
+        self._data = head()
         self._batch.add(self, self._wire.loop)
 
     def _connect(self, connection: Connection) -> Any:
