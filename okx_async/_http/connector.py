@@ -23,7 +23,6 @@ from okx_async._http.route import DIRECT, Route
 from okx_async._http.sockets import RESET, reset
 from okx_async._portions import Pace
 
-
 CLOSED: Final = "the client's connections are closed, or are those of the process before a fork"
 
 

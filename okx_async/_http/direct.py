@@ -103,8 +103,11 @@ class DirectWay:
         if protocol is None:
             raise aiohttp.ClientConnectionResetError("the connection was lost")
         protocol.set_response_params(read_until_eof=True, auto_decompress=False, **LIMITS)
-        start = f"{method} {url.raw_path_qs} HTTP/1.1\r\n{self._added}"
-        gate.take(connection, lambda: f"{start}{_lines(headers())}\r\n".encode())
+
+        def head() -> bytes:
+            return f"{method} {url.raw_path_qs} HTTP/1.1\r\n{self._added}{_lines(headers())}\r\n".encode()
+
+        gate.take(connection, head)
         try:
             while True:
                 message, content = await protocol.read()

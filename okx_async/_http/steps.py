@@ -23,7 +23,7 @@ _STEPS: Final[tuple[tuple[Any, ModuleType, tuple[str, ...]], ...]] = (
         *(aiohttp.ClientResponse, client_reqrep),
         ("__init__", "start", "_response_eof", "_release_connection", "release", "close"),
     ),
-    (client_reqrep.StreamWriter, http_writer, ("__init__", "write_headers", "write", "write_eof", "set_eof")),
+    (http_writer.StreamWriter, http_writer, ("__init__", "write_headers", "write", "write_eof", "set_eof")),
 )
 """What makes a request of a session: methods of classes, and the module that defines each class."""
 

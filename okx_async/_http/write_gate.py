@@ -33,6 +33,15 @@ class Written(NamedTuple):
     pool_time: float
 
 
+class _Unshown(bytes):
+    """The bytes of a request: where a write fails, asyncio's debug mode logs frames that have them among variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<a request of {len(self)} bytes>"
+
+
 class WriteGate:
     """Stands between one request and its connection until its first byte is written; aiohttp's middleware for it.
 
@@ -228,8 +237,14 @@ class WriteGate:
         return True
 
     def hand_over(self) -> None:
-        """Write the request."""
-        self._transport.write(self._data + self._body)
+        """Write the request; what its transport raises is its own, since others are written in this step."""
+        try:
+            self._transport.write(_Unshown(self._data + self._body))
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - it may have been written in part
+            if self._protocol is not None:
+                self._protocol.set_exception(aiohttp.ClientConnectionError(in_words(error)))
 
     def _refuse(self, reason: str) -> bool:
         """End the request, which aiohttp takes for written."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import client_reqrep
+from aiohttp import http_writer
 from yarl import URL
 
 from okx_async._http.bodies import Reply
@@ -57,7 +57,7 @@ async def test_its_requests_are_those_of_a_session(
         (aiohttp.ClientResponse, "_response_eof"),
         (aiohttp.ClientSession, "_request"),
         (aiohttp.ClientSession, "_prepare_headers"),
-        (client_reqrep.StreamWriter, "write_headers"),
+        (http_writer.StreamWriter, "write_headers"),
     ],
 )
 async def test_a_tool_that_looks_at_requests_sees_each(cls: type, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,6 +67,45 @@ async def test_a_tool_that_looks_at_requests_sees_each(cls: type, name: str, mon
         assert (await send(subject))[1] == Reply(200, b"{}", "3")
     assert len(calls) == 1
     assert len(server.received) == 2
+
+
+async def test_a_tool_that_looks_at_one_session_sees_each() -> None:
+    async with serving() as (server, subject):
+        await send(subject)
+        session: Any = subject._session
+        step, calls = session._request, []
+
+        async def looked_at(*arguments: Any, **options: Any) -> Any:
+            calls.append(arguments)
+            return await step(*arguments, **options)
+
+        session.__dict__["_request"] = looked_at
+        assert (await send(subject))[1] == Reply(200, b"{}", "3")
+    assert len(calls) == 1
+    assert len(server.received) == 2
+
+
+async def test_a_session_that_a_tool_made_its_own_has_no_direct_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have classes of requests and answers, or headers, that the direct way knows nothing of."""
+    made = aiohttp.ClientSession.__init__
+
+    class Looking(aiohttp.ClientRequest):
+        calls = 0
+
+        async def send(self, conn: Any) -> Any:
+            Looking.calls += 1
+            return await super().send(conn)
+
+    def with_class(*arguments: Any, **options: Any) -> None:
+        made(*arguments, **options, request_class=Looking)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(aiohttp.ClientSession, "__init__", with_class)
+        async with serving() as (_, subject):
+            subject._open()
+            patched.undo()
+            await send(subject)
+    assert Looking.calls == 1
 
 
 async def test_no_request_and_no_response_of_aiohttp_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def test_a_tool_in_the_place_of_one_is_seen_until_it_goes(
     ],
 )
 def test_a_tool_that_was_there_before_the_import_is_seen(kind: str, name: str, said: str) -> None:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - this interpreter, and a program of ours
         [sys.executable, "-W", "ignore", "-c", BEFORE, kind, name], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == said

@@ -9,6 +9,7 @@ from yarl import URL
 
 from okx_async import InvalidRequestError
 from okx_async._http.bodies import MAX_BODY, Reply
+from okx_async._http.connector import CLOSED, Connector
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Transport
@@ -127,6 +128,16 @@ async def test_a_closed_session_sends_nothing() -> None:
         subject = transport(session)
     request, reply = await send(subject)
     assert (reply, request.may_have_left, request.failure) == (None, False, "the session is closed")
+
+
+async def test_connections_of_the_process_before_a_fork_carry_nothing(own: Transport) -> None:
+    connector = own._open().connector
+    assert isinstance(connector, Connector)
+    connector.leave_alone()
+    request, reply = await send(own)
+    assert (reply, request.may_have_left, request.failure, request.futile) == (None, False, CLOSED, True)
+    with pytest.raises(aiohttp.ClientConnectionError, match="before a fork"):  # also between two tries of one request
+        await connector.lend(aiohttp.ClientRequest("GET", URL(BASE)), [], aiohttp.ClientTimeout())
 
 
 async def test_what_would_change_our_requests_is_refused() -> None:

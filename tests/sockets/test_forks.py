@@ -104,5 +104,5 @@ async def test_a_child_sends_nothing_over_connections_of_its_parent(exchange: Si
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await process.communicate()
-    assert said.decode().startswith("1 BTC-USDT-SWAP: nothing was sent: the client's connections are closed, or are those")
+    assert said.decode().startswith("1 BTC-USDT-SWAP: nothing was sent: the client's connections are closed, or are")
     assert "close-position" not in {row.path.rpartition("/")[2] for row in exchange.journal}
