@@ -60,6 +60,7 @@ class Connector(aiohttp.TCPConnector):
         self._factory = factory  # aiohttp's name for what makes its protocols; it has no public one
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._made: dict[int, float] = {}
+        self._process = os.getpid()  # compared where a server forks behind Python's back
         self._pace = Pace()
         _CONNECTORS.add(self)
 
@@ -73,7 +74,7 @@ class Connector(aiohttp.TCPConnector):
 
     async def lend(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
         """Return a connection that takes no bytes until its request is written."""
-        if self.closed:  # a pool of the process before the fork still has its connections
+        if self.closed or self._process != os.getpid():  # whose pool still has connections, the parent's
             raise aiohttp.ClientConnectionError(CLOSED)
         try:
             connection = await super().connect(req, traces, timeout)

@@ -27,7 +27,8 @@ _STEPS: Final[tuple[tuple[Any, ModuleType, tuple[str, ...]], ...]] = (
 )
 """What makes a request of a session: methods of classes, and the module that defines each class."""
 
-_LOOKS: Final = [(kind, attrgetter(*names)) for kind, _, names in _STEPS]
+# Another version of aiohttp may lack some; of what it has besides, the direct way knows nothing before it is tried.
+_LOOKS: Final = [(kind, attrgetter(*[name for name in names if hasattr(kind, name)])) for kind, _, names in _STEPS]
 
 
 def genuine_step(step: object, module: ModuleType) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import pytest
@@ -85,27 +85,52 @@ async def test_a_tool_that_looks_at_one_session_sees_each() -> None:
     assert len(server.received) == 2
 
 
-async def test_a_session_that_a_tool_made_its_own_has_no_direct_way(monkeypatch: pytest.MonkeyPatch) -> None:
+class Looking(aiohttp.ClientRequest):
+    """Of a tool: notes each request."""
+
+    sent: ClassVar[list[str]] = []
+
+    async def send(self, conn: Any) -> Any:
+        self.sent.append(self.method)
+        return await super().send(conn)
+
+
+@pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning")
+@pytest.mark.parametrize("how", ["method", "class"])
+async def test_a_session_that_a_tool_made_its_own_has_no_direct_way(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may have classes of requests and answers, or headers, that the direct way knows nothing of."""
     made = aiohttp.ClientSession.__init__
-
-    class Looking(aiohttp.ClientRequest):
-        calls = 0
-
-        async def send(self, conn: Any) -> Any:
-            Looking.calls += 1
-            return await super().send(conn)
+    Looking.sent.clear()
 
     def with_class(*arguments: Any, **options: Any) -> None:
         made(*arguments, **options, request_class=Looking)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(aiohttp.ClientSession, "__init__", with_class)
-        async with serving() as (_, subject):
+    async with serving() as (_, subject):
+        with monkeypatch.context() as patched:
+            if how == "method":
+                patched.setattr(aiohttp.ClientSession, "__init__", with_class)
+            else:
+                patched.setattr(
+                    aiohttp, "ClientSession", type("Theirs", (aiohttp.ClientSession,), {"__init__": with_class})
+                )
             subject._open()
-            patched.undo()
-            await send(subject)
-    assert Looking.calls == 1
+        assert (await send(subject))[1] == Reply(200, b"{}", "3")
+    assert Looking.sent == ["POST"]
+
+
+async def test_a_session_with_trace_hooks_has_them_called() -> None:
+    ended: list[str] = []
+
+    async def note(_: Any, __: Any, parameters: aiohttp.TraceRequestEndParams) -> None:
+        ended.append(parameters.method)
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_request_end.append(note)
+    hooks.freeze()
+    async with serving() as (_, subject):
+        subject._open().trace_configs.append(hooks)
+        assert (await send(subject))[1] == Reply(200, b"{}", "3")
+    assert ended == ["POST"]
 
 
 async def test_no_request_and_no_response_of_aiohttp_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

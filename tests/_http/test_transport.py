@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -136,7 +137,20 @@ async def test_connections_of_the_process_before_a_fork_carry_nothing(own: Trans
     connector.leave_alone()
     request, reply = await send(own)
     assert (reply, request.may_have_left, request.failure, request.futile) == (None, False, CLOSED, True)
-    with pytest.raises(aiohttp.ClientConnectionError, match="before a fork"):  # also between two tries of one request
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_none_is_lent_in_a_child_that_python_knows_of_or_not(
+    own: Transport, monkeypatch: pytest.MonkeyPatch, *, told: bool
+) -> None:
+    connector = own._open().connector
+    assert isinstance(connector, Connector)
+    if told:
+        connector.leave_alone()
+    else:
+        parent = os.getpid()
+        monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+    with pytest.raises(aiohttp.ClientConnectionError, match="before a fork"):
         await connector.lend(aiohttp.ClientRequest("GET", URL(BASE)), [], aiohttp.ClientTimeout())
 
 
