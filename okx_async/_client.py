@@ -1,6 +1,5 @@
 """The public client: it checks arguments and calls down."""
 
-import asyncio
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -12,6 +11,7 @@ from aiohttp.abc import AbstractResolver
 
 from okx_async._calls.batch import CloseResult, run_batch
 from okx_async._calls.identity import Key
+from okx_async._calls.loop_binding import LoopBinding
 from okx_async._calls.reports import LimitEvent
 from okx_async._calls.wiring import wire_caller
 from okx_async._credentials import Credentials
@@ -118,13 +118,12 @@ class Client:
         )
         self._caller = self._wiring.caller
         self._closer = Closer(self._caller, join=check_bool("join", join))
-        self._bound: dict[str, asyncio.AbstractEventLoop] = {}
-        self._closed = False
+        self._binding = LoopBinding()
 
     @property
     def closed(self) -> bool:
         """Whether the client was closed, so that nothing more is sent."""
-        return self._closed
+        return self._binding.closed
 
     @property
     def limiter(self) -> SlotSource:
@@ -191,7 +190,7 @@ class Client:
 
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
         """
-        self._bind()
+        self._binding.use()
         check_wait(max_wait)
         close = ClosePosition(inst_id, mgn_mode, pos_side, ccy, auto_cxl, cl_ord_id, tag)
         check_priority(priority)
@@ -226,7 +225,7 @@ class Client:
             on_result: A plain function, called with each result as it arrives. What it raises is logged.
             join: As in `close_position`, for each leg; legs of one position have one result.
         """
-        self._bind()
+        self._binding.use()
         check_wait(max_wait)
         check_priority(priority)
         legs = check_list("requests", requests, ClosePosition)
@@ -270,7 +269,7 @@ class Client:
         Raises:
             OkxError: The first reading or `where` in it failed; nothing was sent. All else is in the report.
         """
-        self._bind()
+        self._binding.use()
         arguments = FlattenArguments(
             inst_ids, where, auto_cxl, tag, deadline, priority, on_progress, unread, cancel_orders, look_again
         )
@@ -290,7 +289,7 @@ class Client:
 
         https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions
         """
-        self._bind()
+        self._binding.use()
         wanted = None if inst_ids is None else list(dict.fromkeys(check_list("inst_ids", inst_ids, str)))
         try:
             return await read_positions(self._caller, wanted)
@@ -309,22 +308,19 @@ class Client:
         Raises:
             AuthenticationError: The exchange refuses the API key.
         """
-        self._bind()
+        self._binding.use()
         check_count("connections", connections)
         await self._wiring.uid_lookup.known(None, checked=True)
-        self._bind()  # closed meanwhile: nothing would close what is opened now
+        self._binding.use()  # closed meanwhile: nothing would close what is opened now
         return await self._wiring.open(connections)
 
     async def aclose(self) -> None:
         """End waiting calls in NotSentError, await those on the wire up to `timeout`, close the connections."""
-        if self._bound and not self._closed:
-            self._bind()
-        self._closed = True
-        if self._bound.get("loop") is asyncio.get_running_loop():
+        if self._binding.close():
             await self._wiring.aclose()  # called again, it waits as the first call does
 
     async def __aenter__(self) -> Self:
-        self._bind()
+        self._binding.use()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -334,16 +330,9 @@ class Client:
         raise TypeError("a Client cannot be pickled or copied: make one in each process, from its Credentials")
 
     def __repr__(self) -> str:
-        return f"<Client {self._wiring.identity!r}{' closed' if self._closed else ''}>"
+        return f"<Client {self._wiring.identity!r}{' closed' if self.closed else ''}>"
 
     def __del__(self, _warn: Callable[..., Any] = warnings.warn) -> None:
         wiring = getattr(self, "_wiring", None)  # not there if __init__ refused its arguments
-        if wiring is not None and wiring.transport.opened and not self._closed:
+        if wiring is not None and wiring.transport.opened and not self.closed:
             _warn(f"unclosed {self!r}: use it as `async with`, or await aclose()", ResourceWarning, source=self)
-
-    def _bind(self) -> None:
-        if self._closed:
-            raise RuntimeError("this client is closed")
-        loop = asyncio.get_running_loop()
-        if self._bound.setdefault("loop", loop) is not loop:  # in one step: threads may make the first call at once
-            raise RuntimeError("this client belongs to another event loop: make one for each, they share their limits")

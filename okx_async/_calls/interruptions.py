@@ -1,4 +1,4 @@
-"""Calls that end in another way than by their outcome: cancelled, stopped, or by an error of other code.
+"""Calls that end in another way than by their outcome: cancelled, stopped, or by an error in code that is not ours.
 
 What is known of the request is told in each case: as a note on what ends the call, or as the OkxError in its place.
 """

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Final, TypeAlias
 
-from okx_async._errors import OkxError
+from okx_async._errors import OkxError, SlotTimeoutError
 from okx_async._models import ClosedPosition, ClosePosition, Outcome
 
 Address: TypeAlias = tuple[str, str, str, str]
@@ -108,7 +108,7 @@ class CloseTurn:
         whole: The turn of the whole call, if this is one close of it: told that something was written.
     """
 
-    __slots__ = ("_closes", "_whole", "address", "by", "failure", "on_wire", "was_written", "who")
+    __slots__ = ("_closes", "_whole", "address", "by", "failure", "on_wire", "patience", "was_written", "who")
 
     def __init__(
         self,
@@ -123,6 +123,8 @@ class CloseTurn:
         self.who = who
         self.by = inf
         """Until when it may be written, by the loop's clock."""
+        self.patience = inf
+        """Until when it waits for another close of the position, by the loop's clock."""
         self.on_wire = False
         self.was_written = False
         """Whether any attempt was written."""
@@ -131,7 +133,9 @@ class CloseTurn:
 
     async def permit(self) -> float | None:
         """Wait, in the slot, until it overlaps no close of flatten or `confirm=True`; return until when it may go."""
-        return self.by if await self._closes.idle(self, self.by) else None
+        if not await self._closes.idle(self, self.patience):
+            raise SlotTimeoutError("another close of the position was not answered within max_wait; nothing was sent")
+        return self.by
 
     def write(self) -> bool:
         """Return whether it may be written, and note that it is."""

@@ -126,7 +126,7 @@ def wire_caller(
         timeout=timeout,
         wall_clock=wall_clock,
         clock=clock,
-        # Of a caller's session it is not certain that the write can be seen, so the way to it counts too.
+        # A caller's session may hide the moment of the write: its time to connect counts too.
         lasting=timeout if session is None else connect_timeout + timeout,
     )
 

@@ -1,7 +1,9 @@
 """The closes of one client: plain or confirmed, joined or each on its own."""
 
+import asyncio
 from collections.abc import Awaitable
 from functools import partial
+from math import inf
 from typing import Final
 
 from okx_async._calls.caller import Caller
@@ -58,7 +60,9 @@ class Closer:
         left: float | None,
         _accepted: ClosedPosition | None = None,
     ) -> ClosedPosition:
-        permit = turn.permit if self._calls.on_wire.guarded else None
+        permit = None
+        if self._calls.on_wire.guarded:
+            permit, turn.patience = turn.permit, asyncio.get_running_loop().time() + (inf if left is None else left)
         job = requests.close_position(request)
         answer, attempts = await self._calls.call(job, priority, left, request, permit=permit, turn=turn)
         return records.closed_position(answer, request, attempts)

@@ -86,6 +86,7 @@ async def close_and_confirm(
             try:
                 turn = engine.turn(request)
                 turn.by = begun + (max_wait or inf)  # by 0 nothing is waited for but its connection
+                turn.patience = begun + (inf if max_wait is None else max_wait)
                 answer, attempts = await calls.call(job, priority, left, request, permit=turn.permit, turn=turn)
             except OutcomeUnknownError as unknown:
                 taken = True

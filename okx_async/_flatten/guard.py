@@ -4,10 +4,10 @@ The exchange closes whatever stands at an address (instrument, margin mode, side
 position that was opened there meanwhile. ``posId`` does not tell the two apart: it names the address and survives
 closing and reopening. ``cTime`` does, and so does the side, since one trade may turn a net position. So:
 
-* a close is only written by a reading of positions at most 1 s old, begun after the last close was answered, that
-  lists the same posId, cTime and side (another size is the same position);
-* after a close that was taken, or may have been, or met one that is running, pos and uTime must have stood still for
-  2 s besides, from reading to reading: that close may be on its way;
+* a close is only written on the strength of a reading of positions at most 1 s old, begun after the last close was
+  answered, that lists the same posId, cTime and side (another size is the same position);
+* after a close that was taken, or may have been, or was refused since one is running, pos and uTime must have stood
+  still for 2 s besides, from reading to reading: that close may be on its way;
 * after a refusal because a close is running already (51032), nothing is written until that one was seen to act;
 * anything else at the address is a new position of its own: nothing is ever written again, whatever later readings say;
 * a reading that failed, or cannot be understood, or is older than an earlier one, allows nothing.

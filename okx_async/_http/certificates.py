@@ -1,4 +1,4 @@
-"""The certificates that the client's own connections trust."""
+"""The certificates that the client's own connections trust. What is said of a refused one stands in `failures`."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""The waiters for tokens: futures of one event loop, in two lanes."""
+"""The waiters for tokens: futures of one event loop, in two lanes. Their turns are given in `queue`."""
 
 import asyncio
 from collections import OrderedDict

@@ -206,7 +206,8 @@ NO_PERMISSION: Final = "50120"
 """The API key lacks a permission: one that may not read may close all the same, and the other way round."""
 
 # Passing reasons that seldom pass soon: so many repeats at most, for close, confirm and flatten alike. The codes share
-# one count for each call, or for each position between closes that were taken. Independent of the step.
+# one count for each call, or for each position between closes that were taken. This says nothing of the step that their
+# text names.
 FEW_REPEATS: Final[Mapping[str, int]] = MappingProxyType({"50005": 2, "50046": 3, "50062": 3})
 
 # Refusals because of pending orders. A close with auto_cxl has the exchange cancel these: "not cancelled yet".

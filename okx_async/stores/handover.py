@@ -1,8 +1,8 @@
 """Tokens on their way to the event loops of their waiters, and what becomes of those that no loop takes in.
 
 A loop takes its tokens in when it next runs. One that hangs, or was stopped, does not: after `PATIENCE` seconds they
-are taken back unused, and its waiters stand aside until it runs again, so that an exit from another thread or process
-need not wait until their leases are over. A waiter loses a token once at most: a loop
+are taken back unused, and its waiters stand aside until it runs again, so that a close in another thread or process
+need not wait until the leases of these tokens are over. A waiter loses a token once at most: a loop
 that always comes late is served too.
 """
 

@@ -1,4 +1,4 @@
-"""What is to be called in the thread of an agent, and the begin of that thread."""
+"""What event loops have the thread of an agent call, and how that thread begins."""
 
 import sys
 import threading

@@ -8,8 +8,9 @@ by itself, as if its holder died at the last moment at which it may write:
 
 where t is the store's time of the take. The holder keeps its side with a `Lease`, which counts from a moment before the
 ask for that token was first sent: it ends before the store thinks so, and nothing is written after that. Later messages
-only say more. *Settled* and *doubt* carry their age (the time since the event, by the holder's clock), so they are true
-whenever they are delivered, in any order, twice or never; a lost one costs time and never the limit.
+only bring the return of the token forward. *Settled* and *doubt* carry their age (the time since the event, by the
+holder's clock), so they are true whenever they are delivered, in any order, twice or never; a lost one costs time and
+never the limit.
 
 All times are seconds of the store's clock, passed in as arguments. Two clocks differ by at most 500 ppm.
 """

@@ -1,8 +1,8 @@
 """The line of waiters of a shared key: first come, first served over all holders, PANIC before NORMAL.
 
 A store cannot wake a waiter. Each ask therefore names the waiters of a holder, and each answer says when to ask again:
-when the token that the waiter's place stands for is back. Until a moment after that the place is kept, and a free token
-is left for it; a holder that died delays the others by that moment and no more.
+the third waiter in line, when a third token is free at the earliest. For `LATE` seconds after that its place is
+kept, and a free token is left for it; a holder that died delays the others by so much and no more.
 
 Pure, like `lease`: times are seconds of the store's clock, passed in.
 """

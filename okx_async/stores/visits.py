@@ -1,4 +1,4 @@
-"""What one process says of a key to a store of transactions, and what it learns there."""
+"""What one process says of a key in a transaction of its store, and what it learns there."""
 
 from collections.abc import Iterable, Sequence
 

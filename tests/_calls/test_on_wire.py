@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from okx_async import ClosePosition, NotSentError, Outcome
+from okx_async import ClosePosition, NotSentError, Outcome, SlotTimeoutError
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn, address_named
 from tests.odd_values import ODD, SHOWN
 
@@ -63,6 +63,19 @@ async def test_a_turn_waits_until_the_other_is_answered(outcome: Outcome) -> Non
     assert await other.permit()
     assert loop.time() == pytest.approx(0.5)
     assert other.write()
+
+
+async def test_a_turn_waits_no_longer_than_its_patience() -> None:
+    closes = ClosesOnWire()
+    one, other = turns(closes, first=FLATTEN, second=None)
+    one.write()
+    other.patience = 0.3
+    with pytest.raises(SlotTimeoutError, match="another close of the position"):
+        await other.permit()
+    assert asyncio.get_running_loop().time() == pytest.approx(0.3)
+    one.ended(Outcome.ACCEPTED)
+    other.by = 7.0
+    assert await other.permit() == 7.0  # out of patience, and there is nothing to wait for
 
 
 async def test_all_that_wait_are_woken_and_one_goes_first() -> None:

@@ -98,3 +98,44 @@ def test_pending_orders_that_the_close_has_cancelled_are_waited_for(
             happen(story)
     else:
         happen(story)
+
+
+@pytest.mark.parametrize("confirm", [False, True])
+@pytest.mark.parametrize("max_wait", [0.0, 0.5])
+def test_a_close_waits_for_another_one_of_its_position_within_max_wait(
+    happen: Happen, *, max_wait: float, confirm: bool
+) -> None:
+    """Seed 26113022486306 broke "promptness": with ``max_wait=0`` a close was sent once a flatten's was answered."""
+
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC.inst_id, 3)
+        await client.warm_up(3)
+        world.exchange.inject(inst_id=BTC.inst_id, delay=3.0)
+        other = asyncio.ensure_future(client.flatten())
+        await asyncio.sleep(1.0)
+        if confirm:  # without a reading it does not know yet that the other one is about its position
+            world.exchange.inject("positions down")
+        begun = world.loop.time()
+        with pytest.raises(okx.SlotTimeoutError, match="another close of the position was not answered"):
+            await client.close_position(BTC.inst_id, BTC.mgn_mode, max_wait=max_wait, confirm=confirm)
+        assert world.loop.time() - begun == pytest.approx(max_wait, abs=0.3)
+        world.exchange.clear_faults()
+        await other
+        assert len(world.closes()) == 1
+
+    happen(story)
+
+
+def test_without_max_wait_a_close_waits_for_as_long_as_another_one_takes(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC.inst_id, 3)
+        world.exchange.inject(inst_id=BTC.inst_id, delay=3.0)
+        other = asyncio.ensure_future(client.flatten())
+        await asyncio.sleep(1.0)
+        begun = world.loop.time()
+        with pytest.raises(okx.RejectedError):
+            await client.close_position(BTC.inst_id, BTC.mgn_mode)
+        assert world.loop.time() - begun > 2.0
+        await other
+
+    happen(story)

@@ -234,7 +234,6 @@ def fault_of(kind: str, options: Options) -> Fault:
         raise ValueError(f"a request that meets {kind!r} is {'always' if row.executed else 'never'} executed")
     what: Options = {"name": kind, **row.what, **options}
     if row.executed is not None:
-        what["executed"] = row.what.get(
-            "executed", False
-        )  # where the fault replaces no answer, the usual path executes it
+        # A fault that only delays the usual answer has the request executed by the usual path.
+        what["executed"] = row.what.get("executed", False)
     return Fault(**what)

@@ -1,10 +1,10 @@
 """Invariants of the closes of a flatten or a confirmed close: which may be written, and until when.
 
 Two facts are bounded, but not known: which answer a client had to a question (one of those that the exchange gave to
-its API key between the question's slot and its end, mostly a single one), and which attempt a request without a name
-belongs to. A close is allowed if one of the possible answers allows it, and forbidden only if all of them forbid it.
-Times of writing are the client's own, converted to the loop's clock, so a request that is long on its way counts as
-written in time.
+its API key between the question's slot and its end, mostly a single one), and which attempt a request without a
+clOrdId belongs to. A close is allowed if one of the possible answers allows it, and forbidden only if all of them
+forbid it. Times of writing are the client's own, converted to the loop's clock, so a request that is long on its way
+counts as written in time.
 """
 
 from collections import defaultdict

@@ -104,6 +104,9 @@ def test_confirmed_closes_of_one_lane_have_their_readings_in_common(run_for_it: 
     assert [reading.begun for reading in readings_of(run_for_it.evidence, mine)] == [1000.2, 1000.6]
     mine.at += 0.5  # what was begun before it does not count for it
     assert [reading.begun for reading in readings_of(run_for_it.evidence, mine)] == [1000.6]
+    mine.ended = 1000.601  # nor what is begun as it ends: seed 26113022485861
+    assert readings_of(run_for_it.evidence, mine) == []
+    mine.ended = 1001.0
     told = run_for_it.evidence.witness.answers
     other = replace(told[2], query="instId=F1-USDT-SWAP")
     asks_for_it = okx.ClosePosition("F1-USDT-SWAP", "cross")
