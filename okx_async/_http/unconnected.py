@@ -1,6 +1,7 @@
 """Why a request got no connection, in words that name what was awaited and the limit that was over."""
 
 import re
+import socket
 
 import aiohttp
 
@@ -12,7 +13,7 @@ from okx_async._http.timeouts import EARLY
 
 
 def reason(
-    exc: Exception,
+    exc: BaseException,
     session: aiohttp.ClientSession | None,
     route: Route,
     connect_timeout: float,
@@ -54,11 +55,15 @@ def time_is_over(
 
 
 def _with_role(text: str, route: Route) -> str:
-    """Return what is wrong with DNS; of a proxy's host it says whose host that is."""
-    if route.proxy is None:
-        return text
-    host = re.escape(route.proxy.url.raw_host or "")
-    return re.sub(rf"^(DNS (?:cannot look up|does not answer for) {host})(?![\w.-])", r"\1, the proxy's host", text)
+    """Return what is wrong with DNS, and which options have a part in it; of a proxy's host whose host that is."""
+    if route.proxy is not None:
+        host = re.escape(route.proxy.url.raw_host or "")
+        text = re.sub(rf"^(DNS (?:cannot look up|does not answer for) {host})(?![\w.-])", r"\1, the proxy's host", text)
+    if route.family and text.startswith("DNS cannot look up"):
+        kind, option = ("IPv6", "AF_INET6") if route.family == socket.AF_INET6 else ("IPv4", "AF_INET")
+        option = f"family={option}" if route.local_addr is None else f"local_addr={route.local_addr}"
+        text = f"{text}, asked for {kind} addresses only, because of {option}"
+    return text
 
 
 def _names(session: aiohttp.ClientSession | None) -> tuple[str, str]:

@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from typing import Any
 
 import aiohttp
@@ -82,3 +83,18 @@ async def test_of_a_proxys_host_it_is_said_whose_host_it_is(monkeypatch: pytest.
         monkeypatch.setitem(connector.names._troubles, "p.example", "DNS does not answer for p.example")
         told = time_is_over(flight(), session, through, 2.0, own=True)
         assert told.startswith("DNS does not answer for p.example, the proxy's host, and its last known address")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"family": socket.AF_INET6}, ", asked for IPv6 addresses only, because of family=AF_INET6"),
+        ({"family": socket.AF_INET}, ", asked for IPv4 addresses only, because of family=AF_INET"),
+        ({"local_addr": "::1"}, ", asked for IPv6 addresses only, because of local_addr=::1"),
+        ({}, ""),
+    ],
+)
+def test_of_a_lookup_it_is_said_which_option_leaves_out_addresses(options: dict[str, Any], told: str) -> None:
+    unknown = aiohttp.ClientConnectorDNSError(KEY, OSError(None, "DNS cannot look up h (unknown)"))
+    route = make_route("https://h", NetworkOptions(**options))
+    assert reason(unknown, None, route, 2.0) == f"DNS cannot look up h (unknown){told}"
