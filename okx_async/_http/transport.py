@@ -121,8 +121,8 @@ class Transport:
                 # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
                 exc.__cause__ = exc.__context__ = None
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
-            for _ in range(2):  # turns in which the loop finds other idle connections that have ended
-                await asyncio.sleep(0)
+            if not await self._may_look_on(request, gate):
+                break
         return None
 
     def _reader(self, session: aiohttp.ClientSession, request: InFlight, gate: WriteGate) -> EarlyReader | None:
@@ -162,16 +162,19 @@ class Transport:
             request.connected(None)
         return not request.failure
 
-    def _spoilt(self, exc: Exception, request: InFlight, gate: WriteGate) -> bool:
+    def _spoilt(self, exc: BaseException, request: InFlight, gate: WriteGate) -> bool:
         """Say what an error means for the request; return whether only its connection is to blame, so nothing left."""
         if isinstance(exc, UnreadableBodyError):
             request.drop()
         if not gate.reached and isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             request.not_connected()
+        alert = gate.alert
+        if alert is not None:  # of TLS 1.3, which lets requests follow before the server has judged the handshake
+            exc, request.failure = alert, ""
         lost = request.failure == SPOILT or isinstance(exc, OSError | aiohttp.ServerDisconnectedError)
         if certificate_wanted(exc):
             request.not_connected()  # what was written was not read
-        elif gate.spoilt and lost:
+        elif gate.spoilt and lost and alert is None:
             request.failure = SPOILT
             return True
         connected = gate.connected or not gate.reached
@@ -180,6 +183,12 @@ class Transport:
         )
         request.futile = not request.may_have_left and futile(exc)
         return False
+
+    async def _may_look_on(self, request: InFlight, gate: WriteGate) -> bool:
+        """Return whether another connection may serve; no if the server has ended this one by a TLS alert."""
+        for _ in range(2):  # turns in which the loop finds other idle connections that have ended, and by what
+            await asyncio.sleep(0)
+        return gate.alert is None or self._spoilt(gate.alert, request, gate)
 
     def _held_up(self, exc: Exception, request: InFlight, begun: float) -> bool:
         """Return whether aiohttp's time to connect ran out because the loop stood still, so that it is tried again."""
