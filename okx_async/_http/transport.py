@@ -25,7 +25,7 @@ from okx_async._http.route import DIRECT, Route
 from okx_async._http.session_way import NO_TIMEOUT, SessionWay
 from okx_async._http.sessions import check_session, genuine, overridden
 from okx_async._http.timeouts import HELD_UP
-from okx_async._http.unconnected import reason, time_is_over
+from okx_async._http.unconnected import in_full, reason, time_is_over
 from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate, Written
 
@@ -99,6 +99,7 @@ class Transport:
             return None
         way = self._direct if plain and is_usual() and not session.trace_configs else None
         data = None if plain and not session.trace_configs else body or None  # what hooks and mocks are to see
+        begun = request.loop.time()
         for _ in range(_LOOKS):
             begun = request.loop.time()
             gate = WriteGate(request, self._batch, b"" if data else body)
@@ -123,6 +124,7 @@ class Transport:
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
             if not await self._may_look_on(request, gate):
                 break
+        request.failure = in_full(request.failure, session, request.loop.time() - begun)
         return None
 
     def _reader(self, session: aiohttp.ClientSession, request: InFlight, gate: WriteGate) -> EarlyReader | None:

@@ -200,7 +200,7 @@ async def test_a_connection_that_timed_out_names_the_limit(clients: Clients, *, 
             with pytest.raises(NotSentError, match=r"no connection within connect_timeout=0\.3 s"):
                 await client.close_position("BTC-USDT-SWAP", "cross", max_wait=0.5)
             if own:
-                with pytest.raises(NotSentError, match=r"before max_wait was over \(connect_timeout=0\.3 s\)"):
+                with pytest.raises(NotSentError, match=r"before max_wait, .* was over \(connect_timeout=0\.3 s\)"):
                     await client.close_position("BTC-USDT-SWAP", "cross", max_wait=0.1)
 
 
