@@ -23,6 +23,8 @@ from okx_async._http.route import DIRECT, Route
 from okx_async._http.sockets import RESET, reset
 from okx_async._portions import Pace
 
+CLOSED: Final = "the client's connections are closed, or are those of the process before a fork"
+
 
 class Connector(aiohttp.TCPConnector):
     """A TCP connector that knows its sockets, and whose connections end when something comes over them unasked.
@@ -58,6 +60,7 @@ class Connector(aiohttp.TCPConnector):
         self._factory = factory  # aiohttp's name for what makes its protocols; it has no public one
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._made: dict[int, float] = {}
+        self._process = os.getpid()  # compared where a server forks behind Python's back
         self._pace = Pace()
         _CONNECTORS.add(self)
 
@@ -71,6 +74,8 @@ class Connector(aiohttp.TCPConnector):
 
     async def lend(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
         """Return a connection that takes no bytes until its request is written."""
+        if self.closed or self._process != os.getpid():  # whose pool still has connections, the parent's
+            raise aiohttp.ClientConnectionError(CLOSED)
         try:
             connection = await super().connect(req, traces, timeout)
         except BaseException:

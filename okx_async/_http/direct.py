@@ -20,11 +20,11 @@ from yarl import URL
 from okx_async._http.connector import Connector
 from okx_async._http.protocol import LIMITS
 from okx_async._http.session_way import NO_TIMEOUT
+from okx_async._http.steps import is_usual, usual_session
 from okx_async._http.write_gate import WriteGate
 
 _TRIED: Final = (3, 14)
 """The newest version of aiohttp that this was tried with."""
-_STEPS: Final = (aiohttp.ClientRequest.send, aiohttp.ClientResponse.start)
 
 
 class DirectResponse:
@@ -103,7 +103,11 @@ class DirectWay:
         if protocol is None:
             raise aiohttp.ClientConnectionResetError("the connection was lost")
         protocol.set_response_params(read_until_eof=True, auto_decompress=False, **LIMITS)
-        gate.take(connection, f"{method} {url.raw_path_qs} HTTP/1.1\r\n{self._added}{_lines(headers())}\r\n".encode())
+
+        def head() -> bytes:
+            return f"{method} {url.raw_path_qs} HTTP/1.1\r\n{self._added}{_lines(headers())}\r\n".encode()
+
+        gate.take(connection, head)
         try:
             while True:
                 message, content = await protocol.read()
@@ -117,15 +121,16 @@ class DirectWay:
 
 
 def direct_way(session: aiohttp.ClientSession, url: URL, version: str = aiohttp.__version__) -> DirectWay | None:
-    """Return the direct way of a session of ours to a host, None where this version of aiohttp was not tried."""
+    """Return the direct way of a session of ours to a host.
+
+    None where this version of aiohttp was not tried, or where a tool has put a class or a function of its own in the
+    place of those that make sessions: what it would do with each request cannot be known here.
+    """
     connector = session.connector
     tried = tuple(int(part) for part in version.split(".")[:2]) <= _TRIED
-    return DirectWay(session, connector, url) if tried and isinstance(connector, Connector) else None
-
-
-def is_usual() -> bool:
-    """Return whether aiohttp's steps of a request are its own, and not those of a tool that is to see each request."""
-    return (aiohttp.ClientRequest.send, aiohttp.ClientResponse.start) == _STEPS
+    if not (tried and is_usual() and usual_session(session)) or not isinstance(connector, Connector):
+        return None
+    return DirectWay(session, connector, url)
 
 
 def _lines(headers: Mapping[str, str]) -> str:

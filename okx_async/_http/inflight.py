@@ -174,6 +174,8 @@ class InFlight:
 
     def forbidden(self) -> str:
         """Return why it may not be written after all, "" if it may. Call it once, in the step of the write."""
+        if self._group.process != os.getpid():
+            return "it is that of the process before a fork"
         if self.may_send_until < inf and self.late:
             return TOO_LATE
         if lost := why_lost(self.held, self.timeout):

@@ -6,8 +6,10 @@ from copy import copy
 from typing import Any, Final
 
 import aiohttp
+from aiohttp import client
 
 from okx_async._errors import InvalidRequestError
+from okx_async._http.steps import genuine_step
 
 # Headers that a session must not add to a signed request; one asks for a part of an answer, or for none.
 _OURS: Final = frozenset(
@@ -30,7 +32,10 @@ _OURS: Final = frozenset(
         "x-simulated-trading",
     }
 )
-_REQUEST, _STEP = aiohttp.ClientSession.request, aiohttp.ClientSession._request  # noqa: SLF001 - the one step under it
+_REQUEST, _STEP = (  # None: a tool had replaced it before this module was imported
+    step if genuine_step(step, client) else None
+    for step in (aiohttp.ClientSession.request, aiohttp.ClientSession._request)  # noqa: SLF001 - the one step under it
+)
 
 # What a subclass may override: it takes no part in a request of this client.
 _APART: Final = {

@@ -15,8 +15,8 @@ from aiohttp.hdrs import CONTENT_ENCODING, RETRY_AFTER
 from yarl import URL
 
 from okx_async._http.bodies import PLAIN, Reply, UnreadableBodyError, read_body, unpack
-from okx_async._http.connector import Connector, distrust_theirs
-from okx_async._http.direct import DirectResponse, DirectWay, direct_way, is_usual
+from okx_async._http.connector import CLOSED, Connector, distrust_theirs
+from okx_async._http.direct import DirectResponse, DirectWay, direct_way
 from okx_async._http.early_reader import EarlyReader
 from okx_async._http.failures import certificate_wanted, futile
 from okx_async._http.inflight import InFlight
@@ -24,6 +24,7 @@ from okx_async._http.prewarm import warm
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.session_way import NO_TIMEOUT, SessionWay
 from okx_async._http.sessions import check_session, genuine, overridden
+from okx_async._http.steps import is_usual
 from okx_async._http.timeouts import HELD_UP
 from okx_async._http.unconnected import in_full, reason, time_is_over
 from okx_async._http.write_batch import WriteBatch
@@ -148,11 +149,11 @@ class Transport:
 
     def _begin(self, session: aiohttp.ClientSession, request: InFlight, *, plain: bool) -> bool:
         """Start the time to connect, and return whether the request may be made."""
-        if self._own:
-            request.connecting(self._connect_timeout)
-        elif session.closed:
-            request.failure = "the session is closed"
+        if session.closed:
+            request.failure = CLOSED if self._own else "the session is closed"
             request.futile = True
+        elif self._own:
+            request.connecting(self._connect_timeout)
         elif getattr(session, "_loop", request.loop) is not request.loop:  # no public name for it that does not warn
             request.failure = "the session was made in another event loop"
             request.futile = True

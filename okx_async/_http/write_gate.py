@@ -33,6 +33,15 @@ class Written(NamedTuple):
     pool_time: float
 
 
+class _Unshown(bytes):
+    """The bytes of a request: where a write fails, asyncio's debug mode logs frames that have them among variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<a request of {len(self)} bytes>"
+
+
 class WriteGate:
     """Stands between one request and its connection until its first byte is written; aiohttp's middleware for it.
 
@@ -161,11 +170,14 @@ class WriteGate:
         response: ClientResponse = await type(request).send(request, connection)
         return response
 
-    def take(self, connection: Connection, data: bytes) -> None:
-        """Write a whole request, in which aiohttp has no part, over a connection of the client's own session."""
+    def take(self, connection: Connection, head: Callable[[], bytes]) -> None:
+        """Write a whole request, in which aiohttp has no part, over a connection of the client's own session.
+
+        Its head is returned by a function, so that it is no variable of a frame.
+        """
         if self._connect(connection) is None:
             raise aiohttp.ClientConnectionResetError(SPOILT)
-        self._data = data
+        self._data = head()
         self._batch.add(self, self._wire.loop)
 
     def _connect(self, connection: Connection) -> Any:
@@ -236,8 +248,14 @@ class WriteGate:
         return True
 
     def hand_over(self) -> None:
-        """Write the request."""
-        self._transport.write(self._data + self._body)
+        """Write the request; what its transport raises is its own, since others are written in this step."""
+        try:
+            self._transport.write(_Unshown(self._data + self._body))
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - it may have been written in part
+            if self._protocol is not None:
+                self._protocol.set_exception(aiohttp.ClientConnectionError(in_words(error)))
 
     def _refuse(self, reason: str) -> bool:
         """End the request, which aiohttp takes for written."""

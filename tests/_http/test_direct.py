@@ -1,78 +1,20 @@
 """The direct way of the client's own session, against servers that keep what they were sent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import aiohttp
 import pytest
+from aiohttp import http_writer
 from yarl import URL
 
 from okx_async._http.bodies import Reply
 from okx_async._http.direct import DirectWay, direct_way
-from okx_async._http.inflight import InFlight
-from okx_async._http.timeouts import TimeoutGroup
-from okx_async._http.transport import Transport
 from okx_async._http.write_gate import SPOILT
+from tests._http.serving import ANSWER, PATH, send, serving
 
-PATH = "/api/v5/trade/close-position?tag=a,b%20c"
-HEADERS = {"OK-ACCESS-KEY": "k", "Accept-Encoding": "identity"}
-OF_A_BODY = {"Content-Type": "application/json", "Content-Length": "2"}
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 3\r\n\r\n{}"
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-
-
-class Server:
-    """Answers each request with the same bytes."""
-
-    def __init__(self, answer: bytes) -> None:
-        self.answer = answer
-        self.received: list[bytes] = []
-        self.connections = 0
-        self.asked, self.ended = asyncio.Event(), asyncio.Event()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        while True:
-            try:
-                head = await reader.readuntil(b"\r\n\r\n")
-                body = await reader.readexactly(2 if b"Content-Length: 2" in head else 0)
-            except (asyncio.IncompleteReadError, ConnectionResetError):
-                self.ended.set()
-                break
-            self.received.append(head + body)
-            self.asked.set()
-            writer.write(self.answer)
-        writer.close()
-
-    @property
-    def lines(self) -> list[list[bytes]]:
-        """The lines of each request; the order of headers says nothing."""
-        parts = [request.partition(b"\r\n") for request in self.received]
-        return [[first, *sorted(rest.split(b"\r\n"))] for first, _, rest in parts]
-
-
-@asynccontextmanager
-async def serving(answer: bytes = ANSWER, **options: Any) -> AsyncIterator[tuple[Server, Transport]]:
-    server = Server(answer)
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    port = listening.sockets[0].getsockname()[1]
-    subject = Transport(
-        f"http://127.0.0.1:{port}", session=None, **{"connect_timeout": 2.0, "keepalive": 15.0, **options}
-    )
-    try:
-        yield server, subject
-    finally:
-        await subject.aclose()
-        listening.close()
-
-
-async def send(subject: Transport, method: str = "POST", body: bytes = b"[]") -> tuple[InFlight, Reply | None]:
-    request = InFlight(TimeoutGroup(asyncio.get_running_loop()), timeout=5.0, wall_clock=lambda: 0.0)
-    headers = {**HEADERS, **OF_A_BODY} if body else HEADERS
-    with request:
-        return request, await subject.send(request, method, PATH, lambda: headers, body)
 
 
 def seen(monkeypatch: pytest.MonkeyPatch, cls: type, name: str) -> list[object]:
@@ -80,9 +22,9 @@ def seen(monkeypatch: pytest.MonkeyPatch, cls: type, name: str) -> list[object]:
     calls: list[object] = []
     step: Callable[..., Any] = getattr(cls, name)
 
-    async def looked_at(*arguments: Any, **options: Any) -> Any:
+    def looked_at(*arguments: Any, **options: Any) -> Any:
         calls.append(arguments[0])
-        return await step(*arguments, **options)
+        return step(*arguments, **options)
 
     monkeypatch.setattr(cls, name, looked_at)
     return calls
@@ -107,7 +49,16 @@ async def test_its_requests_are_those_of_a_session(
 
 @pytest.mark.parametrize(
     ("cls", "name"),
-    [(aiohttp.ClientRequest, "send"), (aiohttp.ClientResponse, "start"), (aiohttp.ClientSession, "_request")],
+    [
+        (aiohttp.ClientRequest, "send"),
+        (aiohttp.ClientRequest, "__init__"),
+        (aiohttp.ClientRequest, "update_headers"),
+        (aiohttp.ClientResponse, "start"),
+        (aiohttp.ClientResponse, "_response_eof"),
+        (aiohttp.ClientSession, "_request"),
+        (aiohttp.ClientSession, "_prepare_headers"),
+        (http_writer.StreamWriter, "write_headers"),
+    ],
 )
 async def test_a_tool_that_looks_at_requests_sees_each(cls: type, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as (server, subject):
@@ -118,11 +69,76 @@ async def test_a_tool_that_looks_at_requests_sees_each(cls: type, name: str, mon
     assert len(server.received) == 2
 
 
+async def test_a_tool_that_looks_at_one_session_sees_each() -> None:
+    async with serving() as (server, subject):
+        await send(subject)
+        session: Any = subject._session
+        step, calls = session._request, []
+
+        async def looked_at(*arguments: Any, **options: Any) -> Any:
+            calls.append(arguments)
+            return await step(*arguments, **options)
+
+        session.__dict__["_request"] = looked_at
+        assert (await send(subject))[1] == Reply(200, b"{}", "3")
+    assert len(calls) == 1
+    assert len(server.received) == 2
+
+
+class Looking(aiohttp.ClientRequest):
+    """Of a tool: notes each request."""
+
+    sent: ClassVar[list[str]] = []
+
+    async def send(self, conn: Any) -> Any:
+        self.sent.append(self.method)
+        return await super().send(conn)
+
+
+@pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning")
+@pytest.mark.parametrize("how", ["method", "class"])
+async def test_a_session_that_a_tool_made_its_own_has_no_direct_way(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have classes of requests and answers, or headers, that the direct way knows nothing of."""
+    made = aiohttp.ClientSession.__init__
+    Looking.sent.clear()
+
+    def with_class(*arguments: Any, **options: Any) -> None:
+        made(*arguments, **options, request_class=Looking)
+
+    async with serving() as (_, subject):
+        with monkeypatch.context() as patched:
+            if how == "method":
+                patched.setattr(aiohttp.ClientSession, "__init__", with_class)
+            else:
+                patched.setattr(
+                    aiohttp, "ClientSession", type("Theirs", (aiohttp.ClientSession,), {"__init__": with_class})
+                )
+            subject._open()
+        assert (await send(subject))[1] == Reply(200, b"{}", "3")
+    assert Looking.sent == ["POST"]
+
+
+async def test_a_session_with_trace_hooks_has_them_called() -> None:
+    ended: list[str] = []
+
+    async def note(_: Any, __: Any, parameters: aiohttp.TraceRequestEndParams) -> None:
+        ended.append(parameters.method)
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_request_end.append(note)
+    hooks.freeze()
+    async with serving() as (_, subject):
+        subject._open().trace_configs.append(hooks)
+        assert (await send(subject))[1] == Reply(200, b"{}", "3")
+    assert ended == ["POST"]
+
+
 async def test_no_request_and_no_response_of_aiohttp_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as (server, subject):
         await send(subject)
-        monkeypatch.setattr(aiohttp.ClientRequest, "__init__", None)
-        monkeypatch.setattr(aiohttp.ClientResponse, "__init__", None)
+        # Each request and each response has a part in these, which are no step that a tool is looked for in.
+        monkeypatch.setattr(aiohttp.ClientRequest, "request_info", None)
+        monkeypatch.setattr(aiohttp.ClientResponse, "_cleanup_writer", None)
         assert (await send(subject))[1] == Reply(200, b"{}", "3")
     assert server.connections == 1
 

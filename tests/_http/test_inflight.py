@@ -1,4 +1,5 @@
 import asyncio
+import os
 from typing import ClassVar
 
 import pytest
@@ -237,6 +238,15 @@ async def test_until_its_last_moment_it_may_be_written_and_not_later() -> None:
     assert (one.late, one.forbidden()) == (False, "")
     await asyncio.sleep(0.5)
     assert (one.late, one.forbidden()) == (True, "connected too late to be sent")
+
+
+async def test_in_a_forked_child_a_request_of_the_parent_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stood in line for its turn at the fork: the parent writes it, over the same connection."""
+    one = in_flight()
+    assert one.forbidden() == ""
+    parent = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+    assert one.forbidden() == "it is that of the process before a fork"
 
 
 @pytest.mark.parametrize("confirmed", [True, False])

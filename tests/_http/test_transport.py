@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from yarl import URL
 
 from okx_async import InvalidRequestError
 from okx_async._http.bodies import MAX_BODY, Reply
+from okx_async._http.connector import CLOSED, Connector
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
 from okx_async._http.transport import Transport
@@ -127,6 +129,29 @@ async def test_a_closed_session_sends_nothing() -> None:
         subject = transport(session)
     request, reply = await send(subject)
     assert (reply, request.may_have_left, request.failure) == (None, False, "the session is closed")
+
+
+async def test_connections_of_the_process_before_a_fork_carry_nothing(own: Transport) -> None:
+    connector = own._open().connector
+    assert isinstance(connector, Connector)
+    connector.leave_alone()
+    request, reply = await send(own)
+    assert (reply, request.may_have_left, request.failure, request.futile) == (None, False, CLOSED, True)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_none_is_lent_in_a_child_that_python_knows_of_or_not(
+    own: Transport, monkeypatch: pytest.MonkeyPatch, *, told: bool
+) -> None:
+    connector = own._open().connector
+    assert isinstance(connector, Connector)
+    if told:
+        connector.leave_alone()
+    else:
+        parent = os.getpid()
+        monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+    with pytest.raises(aiohttp.ClientConnectionError, match="before a fork"):
+        await connector.lend(aiohttp.ClientRequest("GET", URL(BASE)), [], aiohttp.ClientTimeout())
 
 
 async def test_what_would_change_our_requests_is_refused() -> None:

@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from okx_async._http.sockets import TURNS
-from okx_async._http.write_gate import SPOILT
+from okx_async._http.write_batch import WriteBatch
+from okx_async._http.write_gate import SPOILT, WriteGate
 from tests._http.gated import Connection, Request, gate_of, through, wire
 
 pytestmark = pytest.mark.virtual
@@ -183,6 +184,41 @@ async def test_an_error_of_the_last_question_is_the_requests_own(error: type[Bas
     with one, pytest.raises(aiohttp.ClientConnectionError, match=f"{error.__name__}: odd"):
         await through(gate_of(one), Request(), connection)
     assert (connection.real.written, one.may_have_left) == ([], False)
+
+
+@pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])
+async def test_what_a_transport_raises_at_the_write_is_the_requests_own(error: type[BaseException]) -> None:
+    """Those of the same turn are written, since they count as sent, and none waits for an answer that cannot come."""
+    batch = WriteBatch()
+    gates = [WriteGate(wire(), batch) for _ in range(2)]
+    connections = [Connection() for _ in gates]
+
+    def raises(_: object) -> None:
+        raise error("odd")
+
+    vars(connections[0].real)["write"] = raises
+    with gates[0]._wire as one, gates[1]._wire as other:
+        for gate, connection in zip(gates, connections, strict=True):
+            gate.open()
+            gate.take(cast(Any, connection), lambda: b"POST")
+        await asyncio.sleep(0)
+        assert one.may_have_left
+        assert other.may_have_left
+    assert repr(connections[0].failure) == f"ClientConnectionError('{error.__name__}: odd')"
+    assert connections[1].real.written == [b"POST"]
+    assert connections[1].failure is None
+
+
+async def test_what_ends_the_program_at_the_write_is_not_held_back() -> None:
+    gate, connection = gate_of(wire()), Connection()
+
+    def interrupts(_: object) -> None:
+        raise KeyboardInterrupt
+
+    vars(connection.real)["write"] = interrupts
+    gate._transport = connection.real
+    with pytest.raises(KeyboardInterrupt):
+        gate.hand_over()
 
 
 @pytest.mark.parametrize("how", ["over", "cancelled", "ended", "lost"])

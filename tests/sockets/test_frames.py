@@ -6,6 +6,7 @@ import pickle
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import aiohttp
 import pytest
@@ -158,6 +159,44 @@ async def test_closed_while_it_connects(clients: Clients, unreachable: str, *, o
     assert len(told) == 1
     assert error.attempts == tuple(told)
     assert_shows_nothing(error, None)
+
+
+class Broken:
+    """A socket that cannot be written to."""
+
+    def __init__(self, whole: socket.socket) -> None:
+        self._whole = whole
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
+
+    def send(self, _: bytes) -> int:
+        raise BrokenPipeError
+
+
+@OWN
+async def test_a_write_that_fails_in_asyncios_debug_mode(
+    stub: Stub, clients: Clients, caplog: pytest.LogCaptureFixture, *, own: bool
+) -> None:
+    """asyncio logs what its transport met, with the frame that has what was to be written."""
+    loop = asyncio.get_running_loop()
+    caplog.set_level(logging.DEBUG)
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=None if own else session)
+        await close(client)
+        used: Any = client._wiring.transport._session if own else session
+        (((protocol, _),),) = used.connector._conns.values()
+        protocol.transport._sock = Broken(protocol.transport._sock)
+        loop.set_debug(True)
+        try:
+            await ends(close(client))
+        finally:
+            loop.set_debug(False)
+    failed = [record.exc_info for record in caplog.records if record.exc_info and record.name == "asyncio"]
+    for _, error, _ in failed:
+        assert error is not None
+        assert CREDENTIALS.passphrase not in variables(error)
+    assert failed
 
 
 @pytest.mark.parametrize(

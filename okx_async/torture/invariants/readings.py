@@ -66,9 +66,10 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
         if wait.call in calls and isinstance(wait.key, tuple) and wait.key[-1] == "account/positions"
     ]
     if flatten.lane is not None:
-        # One that begins as this one ends is of the others of the lane.
-        until = inf if flatten.ended is None else flatten.ended - TOLERANCE
-        mine = [wait for wait in mine if flatten.at - TOLERANCE <= (wait.served or -inf) < until]
+        until = inf if flatten.ended is None else flatten.ended
+        mine = [wait for wait in mine if flatten.at - TOLERANCE <= (wait.served or -inf) <= until]
+        # One that begins as this one ends, and is answered later, is of the others of the lane.
+        mine = [wait for wait in mine if (wait.served or 0.0) < until - TOLERANCE or (wait.ended or until) <= until]
     lost = min((wait.ended for wait in mine if wait.ended is not None and wait.fate != "settled"), default=inf)
     missed = False
     for begun, ended in _spans(mine):

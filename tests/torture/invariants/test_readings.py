@@ -106,7 +106,11 @@ def test_confirmed_closes_of_one_lane_have_their_readings_in_common(run_for_it: 
     assert [reading.begun for reading in readings_of(run_for_it.evidence, mine)] == [1000.6]
     mine.ended = 1000.601  # nor what is begun as it ends: seed 26113022485861
     assert readings_of(run_for_it.evidence, mine) == []
-    mine.ended = 1001.0
+    own, took = run_for_it.waits[2], run_for_it.waits[2].ended
+    own.ended = mine.ended  # its own, over a network that takes no time: seed 26113023280006
+    run_for_it.evidence.witness.answers[2] = replace(run_for_it.evidence.witness.answers[2], at=1000.6)
+    assert [reading.begun for reading in readings_of(run_for_it.evidence, mine)] == [1000.6]
+    mine.ended, own.ended = 1001.0, took
     told = run_for_it.evidence.witness.answers
     other = replace(told[2], query="instId=F1-USDT-SWAP")
     asks_for_it = okx.ClosePosition("F1-USDT-SWAP", "cross")
