@@ -89,7 +89,7 @@ def is_alert(exc: BaseException) -> bool:
 
 
 def _tls_reasons(exc: BaseException) -> list[str]:
-    """Return OpenSSL's words in an error; where nobody awaited it, aiohttp keeps but the text of what it is made of."""
+    """Return OpenSSL's words in an error; of one that was not awaited aiohttp keeps the text alone."""
     said = _TLS_REASON.match(str(getattr(exc, "strerror", "")))
     return [str(getattr(each, "reason", "")) for each in (exc, exc.__cause__)] + ([said[1]] if said else [])
 
