@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from okx_async._calls.held_slots import SlotWaits
 from okx_async._calls.identity import Key
+from okx_async._errors import NotSentError, OkxError
 from okx_async._http.inflight import InFlight
+from okx_async._http.timeouts import EARLY
 from okx_async._models import Attempt, ClosePosition, Outcome, TokenState
 from okx_async._rest.responses import Answer
 
@@ -77,6 +79,16 @@ class AttemptState:
         if self.classified is not None:
             return self.classified
         return Outcome.UNKNOWN if self.wire.may_have_left else Outcome.NOT_SENT
+
+    def tells_more_than(self, failure: OkxError | None) -> bool:
+        """Return whether its failure is told in place of that of the attempts before it.
+
+        Of attempts that never left, the last one that had its whole time to connect knows best: by then it is known
+        whether DNS is down, too. What was answered before stays.
+        """
+        wire = self.wire
+        hurried = wire.expired and wire.connect_until <= wire.loop.time() + EARLY
+        return failure is None or wire.may_have_left or (isinstance(failure, NotSentError) and not hurried)
 
     def limit(self, deadline: float | None) -> None:
         """Set until when it may wait and be sent."""

@@ -139,7 +139,7 @@ class Caller:
                 await meet_cancellation(earlier, request, attempt)
                 return attempt.answer, tuple(attempts)
             retry = retry or RetryPolicy(writes=request.writes, auto_cxl=close is not None and close.auto_cxl)
-            if failure is None or attempt.wire.may_have_left:
+            if failure is None or attempt.tells_more_than(failure):
                 no_swaps = not self._has_swaps and request.names_a_swap
                 listed = confirm_write is not None  # flatten and confirm take their words from a reading
                 failure = _failure(request, attempt, tuple(attempts), close, listed=listed, no_swaps=no_swaps)

@@ -22,6 +22,7 @@ _EXPIRED: Final = 10
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 _NO_REASON: Final = "SSLV3_ALERT_HANDSHAKE_FAILURE"
 """The server's word where it gives no reason; TLS 1.2 has none for a client certificate that it misses."""
+_TLS_REASON: Final = re.compile(r"\[SSL: (\w+)\]")
 _CERTIFICATE_WANTED: Final = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 _NO_COMMON: Final = frozenset(
     {
@@ -80,7 +81,18 @@ def certificate_wanted(exc: BaseException) -> bool:
 
     In TLS 1.3 the client's part of the handshake ends before the server has judged it, so requests may follow at once.
     """
-    return any(getattr(each, "reason", "") == _CERTIFICATE_WANTED for each in (exc, exc.__cause__))
+    return _CERTIFICATE_WANTED in _tls_reasons(exc)
+
+
+def is_alert(exc: BaseException) -> bool:
+    """Return whether it is a TLS alert of the server's."""
+    return any("_ALERT_" in reason for reason in _tls_reasons(exc))
+
+
+def _tls_reasons(exc: BaseException) -> list[str]:
+    """Return OpenSSL's words in an error; of one that was not awaited aiohttp keeps the text alone."""
+    said = _TLS_REASON.match(str(getattr(exc, "strerror", "")))
+    return [str(getattr(each, "reason", "")) for each in (exc, exc.__cause__)] + ([said[1]] if said else [])
 
 
 def futile(exc: BaseException) -> bool:

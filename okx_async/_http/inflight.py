@@ -5,12 +5,14 @@ import os
 from collections.abc import Callable
 from math import inf
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from okx_async._errors import NotSentError
 from okx_async._http.bodies import MAX_BODY
 from okx_async._http.sockets import readable, reset
 from okx_async._http.timeouts import TURNS, TimeoutGroup, TimeoutQueue
+
+TOO_LATE: Final = "connected too late to be sent"
 
 
 class Held(Protocol):
@@ -175,7 +177,7 @@ class InFlight:
         if self._group.process != os.getpid():
             return "it is that of the process before a fork"
         if self.may_send_until < inf and self.late:
-            return "connected too late to be sent"
+            return TOO_LATE
         if lost := why_lost(self.held, self.timeout):
             return lost
         if self.confirm_write is not None and not self.confirm_write():

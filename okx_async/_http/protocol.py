@@ -45,6 +45,9 @@ class AskedProtocol(ResponseHandler):
     heard = 0
     """When bytes came over it last, or it was made: one of MOMENTS."""
 
+    ended_by: BaseException | None = None
+    """What ended it, None if it is open or ended as agreed; aiohttp keeps that only while an answer is awaited."""
+
     _head = 0
     """Bytes of the answer that came before its body."""
 
@@ -56,6 +59,11 @@ class AskedProtocol(ResponseHandler):
         super().connection_made(transport)
         self.heard = next(MOMENTS)
         self.readable = watch(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Take note of its end."""
+        self.ended_by = exc
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of an answer."""

@@ -26,7 +26,7 @@ from okx_async._http.session_way import NO_TIMEOUT, SessionWay
 from okx_async._http.sessions import check_session, genuine, overridden
 from okx_async._http.steps import is_usual
 from okx_async._http.timeouts import HELD_UP
-from okx_async._http.unconnected import reason, time_is_over
+from okx_async._http.unconnected import in_full, reason, time_is_over
 from okx_async._http.write_batch import WriteBatch
 from okx_async._http.write_gate import SPOILT, WriteGate, Written
 
@@ -100,6 +100,7 @@ class Transport:
             return None
         way = self._direct if plain and is_usual() and not session.trace_configs else None
         data = None if plain and not session.trace_configs else body or None  # what hooks and mocks are to see
+        begun = request.loop.time()
         for _ in range(_LOOKS):
             begun = request.loop.time()
             gate = WriteGate(request, self._batch, b"" if data else body)
@@ -122,8 +123,9 @@ class Transport:
                 # Frames of aiohttp hold the headers: they leave neither with it nor with the exceptions before it.
                 exc.__cause__ = exc.__context__ = None
                 raise exc.with_traceback(None)  # noqa: B904 - it is the same one
-            for _ in range(2):  # turns in which the loop finds other idle connections that have ended
-                await asyncio.sleep(0)
+            if not await self._may_look_on(request, gate):
+                break
+        request.failure = in_full(request.failure, session, request.loop.time() - begun)
         return None
 
     def _reader(self, session: aiohttp.ClientSession, request: InFlight, gate: WriteGate) -> EarlyReader | None:
@@ -163,16 +165,19 @@ class Transport:
             request.connected(None)
         return not request.failure
 
-    def _spoilt(self, exc: Exception, request: InFlight, gate: WriteGate) -> bool:
+    def _spoilt(self, exc: BaseException, request: InFlight, gate: WriteGate) -> bool:
         """Say what an error means for the request; return whether only its connection is to blame, so nothing left."""
         if isinstance(exc, UnreadableBodyError):
             request.drop()
         if not gate.reached and isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             request.not_connected()
+        alert = gate.alert
+        if alert is not None:  # of TLS 1.3, which lets requests follow before the server has judged the handshake
+            exc, request.failure = alert, ""
         lost = request.failure == SPOILT or isinstance(exc, OSError | aiohttp.ServerDisconnectedError)
         if certificate_wanted(exc):
             request.not_connected()  # what was written was not read
-        elif gate.spoilt and lost:
+        elif gate.spoilt and lost and alert is None:
             request.failure = SPOILT
             return True
         connected = gate.connected or not gate.reached
@@ -181,6 +186,12 @@ class Transport:
         )
         request.futile = not request.may_have_left and futile(exc)
         return False
+
+    async def _may_look_on(self, request: InFlight, gate: WriteGate) -> bool:
+        """Return whether another connection may serve; no if the server has ended this one by a TLS alert."""
+        for _ in range(2):  # turns in which the loop finds other idle connections that have ended, and by what
+            await asyncio.sleep(0)
+        return gate.alert is None or self._spoilt(gate.alert, request, gate)
 
     def _held_up(self, exc: Exception, request: InFlight, begun: float) -> bool:
         """Return whether aiohttp's time to connect ran out because the loop stood still, so that it is tried again."""

@@ -15,7 +15,7 @@ from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.connector import Connection
 
 from okx_async._errors import in_words
-from okx_async._http.failures import PROXY_HUNG_UP
+from okx_async._http.failures import PROXY_HUNG_UP, is_alert
 from okx_async._http.inflight import InFlight
 from okx_async._http.protocol import MOMENTS, AskedProtocol
 from okx_async._http.sockets import TURNS, extra_info, readable
@@ -63,6 +63,7 @@ class WriteGate:
         "_clock",
         "_data",
         "_forbidden",
+        "_lost",
         "_open",
         "_protocol",
         "_request",
@@ -86,6 +87,7 @@ class WriteGate:
         self._data = b""
         self._request: Any = None
         self._protocol: ResponseHandler | None = None
+        self._lost: BaseException | None = None
         self._transport: Any = None
         self._standing: Any = None  # in the transport's place at the connection
         self._open = False
@@ -134,6 +136,14 @@ class WriteGate:
         return self._protocol is not None and not self._forbidden and not self._wire.may_have_left
 
     @property
+    def alert(self) -> BaseException | None:
+        """The server's TLS alert, if that ended the connection before the request was written and is known by now."""
+        protocol, known = self._protocol, self._lost
+        if protocol is not None:
+            known = _ended_by(protocol) or known
+        return known if known is not None and is_alert(known) and not self._wire.may_have_left else None
+
+    @property
     def silent_since(self) -> "Written | None":
         """When the request was written, None if it was not or if an answer has begun to come."""
         written = self._written
@@ -179,6 +189,7 @@ class WriteGate:
             self._forbidden = True
             raise aiohttp.ClientConnectionError(wire.forbidden())
         if protocol is None or (transport := protocol.transport) is None:
+            self._lost = None if protocol is None else _ended_by(protocol)
             return None
         if extra_info(transport, "ssl_object") is not None:
             self._turns = TURNS
@@ -250,5 +261,14 @@ class WriteGate:
         """End the request, which aiohttp takes for written."""
         self._wire.failure = reason
         if self._protocol is not None:
+            self._lost = _ended_by(self._protocol)
             self._protocol.set_exception(aiohttp.ClientConnectionError(reason))
         return False
+
+
+def _ended_by(protocol: Any) -> BaseException | None:
+    """Return what ended a connection, as far as it is known."""
+    if isinstance(protocol, AskedProtocol):
+        return protocol.ended_by
+    error: BaseException | None = protocol.exception()
+    return error

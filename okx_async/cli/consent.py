@@ -18,8 +18,9 @@ class Stopped:
 
 def no_terminal(what: str) -> Stopped | None:
     """Return the end of a command that has to ask for `what` without a terminal; None if there is a terminal."""
-    if sys.stdin is not None and sys.stdin.isatty():
-        return None
+    with suppress(ValueError):  # it was closed
+        if sys.stdin is not None and sys.stdin.isatty():
+            return None
     text = f"error: {what}: no terminal to ask at; nothing was sent. Pass --yes to send without asking."
     return Stopped(text, ExitCode.USAGE)
 

@@ -1,8 +1,8 @@
 """Output streams that never raise: exit codes report what became of the positions, not of the pipes.
 
-A process may be started without stdout or stderr, the reader of a pipe may end, a disk may be full. Output is then
-dropped. Only a disk that took no JSON is told by the exit code: the program that reads the file must not take a part
-of it for all.
+A process may be started without stdout or stderr, a program that runs a command may have closed them, the reader of a
+pipe may end, a disk may be full. Output is then dropped. Only a disk that took no JSON is told by the exit code: the
+program that reads the file must not take a part of it for all.
 """
 
 import errno
@@ -28,7 +28,7 @@ def guard_streams() -> None:
     _open_missing()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:
+        if stream is None or getattr(stream, "closed", False):
             stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open
         if hasattr(stream, "reconfigure"):
             with suppress(OSError, ValueError):  # reconfiguring flushes
@@ -75,6 +75,13 @@ class Page:
                 self._stream.flush()
         except (OSError, ValueError) as error:
             self._drop(error)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal; a stream that was closed is none."""
+        try:
+            return self._stream.isatty()
+        except (OSError, ValueError):
+            return False
 
     def _drop(self, error: Exception) -> None:
         if isinstance(error, OSError) and (error.errno in _NOT_TAKEN or _is_file(self._stream)):

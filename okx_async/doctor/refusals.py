@@ -4,6 +4,7 @@ A refused key is not tried again, and never at another host: repeated failures m
 belongs to one home.
 """
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -44,7 +45,14 @@ _OTHER_ENVIRONMENT: Final[Mapping[bool, str]] = MappingProxyType(
 )
 
 
-_OWN_REMEDY: Final = ("the certificate of ", "the proxy ", "the SOCKS proxy ")  # so begin reasons that end in a step
+_OWN_REMEDY: Final = (
+    "the certificate of ",
+    "the proxy ",
+    "the SOCKS proxy ",
+    "the server asks ",
+)  # so begin reasons that end in a step
+
+_CUT_OFF: Final = re.compile("reset by peer|Server disconnected|the connection had ended|_ALERT_")
 
 OF_THE_OTHER: Final = frozenset({"50101", "50038", "50053"})
 """Codes of a key that is of the other environment: of demo trading, or of live trading."""
@@ -69,6 +77,8 @@ def no_answer(check: str, what: str, reason: str, *, proxies: bool) -> Finding:
     if ends and reason.startswith(_OWN_REMEDY):
         return Finding(check, Level.FAIL, f"{what}: no answer: {said})", step)
     remedy = "check the host's name, the network and the firewall"
+    if _CUT_OFF.search(reason):  # it may end the connection without a word of why
+        remedy += ", and whether a gateway asks for a client certificate (ssl=)"
     if proxies:
         remedy += "; the environment's proxy is not used unless asked for: proxy='env' (--proxy env)"
     return Finding(check, Level.FAIL, f"{what}: no answer: {reason}", remedy)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from okx_async import ClosePosition, Outcome
+from okx_async import ClosePosition, NotSentError, Outcome, RejectedError
 from okx_async._calls.attempt import AttemptState
 from okx_async._http.inflight import InFlight
 from okx_async._http.timeouts import TimeoutGroup
@@ -47,3 +47,17 @@ async def test_what_failed_while_connecting_was_not_sent() -> None:
         one.wire.not_connected()
     record = one.record(REQUEST)
     assert (one.wire.may_have_left, record.outcome, record.sent) == (False, Outcome.NOT_SENT, None)
+
+
+async def test_the_last_that_had_its_time_to_connect_tells_why_nothing_left() -> None:
+    one, loop = new(), asyncio.get_running_loop()
+    assert one.tells_more_than(None)
+    assert one.tells_more_than(NotSentError("the one before it"))
+    assert not one.tells_more_than(RejectedError("was answered"))
+    one.limit(loop.time() + 0.25)
+    with pytest.raises(TimeoutError), one.wire:  # noqa: PT012 - the time runs inside
+        one.wire.connecting(2.0)
+        await asyncio.sleep(9)
+    assert not one.tells_more_than(NotSentError("the one before it"))
+    one.wire.may_have_left = True
+    assert one.tells_more_than(RejectedError("was answered"))

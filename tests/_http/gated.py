@@ -48,7 +48,7 @@ class Connection:
 
     def __init__(self, *, plain: bool = False) -> None:
         self.real = Transport()
-        self.protocol: Any = SimpleNamespace() if plain else Asked(asyncio.get_running_loop())
+        self.protocol: Any = SimpleNamespace(exception=lambda: None) if plain else Asked(asyncio.get_running_loop())
         self.protocol.transport = self.real
         self.protocol.should_close = False
         self.protocol.set_exception = self.fail

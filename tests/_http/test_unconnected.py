@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from typing import Any
 
 import aiohttp
@@ -6,10 +7,10 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from okx_async._http.connector import Connector
-from okx_async._http.inflight import InFlight
+from okx_async._http.inflight import TOO_LATE, InFlight
 from okx_async._http.route import DIRECT, NetworkOptions, make_route
 from okx_async._http.timeouts import TimeoutGroup
-from okx_async._http.unconnected import reason, time_is_over
+from okx_async._http.unconnected import in_full, reason, time_is_over
 
 KEY = ConnectionKey("h", 443, True, True, None, None, None)  # noqa: FBT003 - aiohttp's order
 REFUSED = aiohttp.ClientConnectorError(KEY, OSError(111, "refused"))
@@ -41,9 +42,11 @@ async def test_what_was_awaited_is_named() -> None:
         "no connection through the proxy http://p:1 within connect_timeout=2 s"
     )
     wire.connect_until = wire.loop.time()
-    assert "max_wait was over (connect_timeout=2 s)" in time_is_over(wire, None, DIRECT, 2.0, own=False)
+    assert "before max_wait, or the call's own time, was over (connect_timeout=2 s)" in time_is_over(
+        wire, None, DIRECT, 2.0, own=False
+    )
     assert time_is_over(wire, None, DIRECT, 2.0, own=True) == (
-        "no connection before max_wait was over (connect_timeout=2 s)"
+        "no connection before max_wait, or the call's own time, was over (connect_timeout=2 s)"
     )
 
 
@@ -82,3 +85,40 @@ async def test_of_a_proxys_host_it_is_said_whose_host_it_is(monkeypatch: pytest.
         monkeypatch.setitem(connector.names._troubles, "p.example", "DNS does not answer for p.example")
         told = time_is_over(flight(), session, through, 2.0, own=True)
         assert told.startswith("DNS does not answer for p.example, the proxy's host, and its last known address")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"family": socket.AF_INET6}, ", asked for IPv6 addresses only, because of family=AF_INET6"),
+        ({"family": socket.AF_INET}, ", asked for IPv4 addresses only, because of family=AF_INET"),
+        ({"local_addr": "::1"}, ", asked for IPv6 addresses only, because of local_addr=::1"),
+        ({}, ""),
+    ],
+)
+def test_of_a_lookup_it_is_said_which_option_leaves_out_addresses(options: dict[str, Any], told: str) -> None:
+    unknown = aiohttp.ClientConnectorDNSError(KEY, OSError(None, "DNS cannot look up h (unknown)"))
+    route = make_route("https://h", NetworkOptions(**options))
+    assert reason(unknown, None, route, 2.0) == f"DNS cannot look up h (unknown){told}"
+
+
+class ProxyConnector(aiohttp.TCPConnector):
+    """As those of the packages that speak SOCKS are named."""
+
+
+async def test_what_stands_in_the_way_of_a_callers_session_is_named() -> None:
+    timeout = aiohttp.ConnectionTimeoutError()
+    async with aiohttp.ClientSession(connector=ProxyConnector()) as session:
+        told = "no connection through the session's ProxyConnector within connect_timeout=2 s"
+        assert reason(timeout, session, DIRECT, 2.0) == told
+    async with aiohttp.ClientSession(proxy="http://alice:pw@p:1") as session:
+        told = "no connection through the session's proxy within connect_timeout=2 s"
+        assert reason(timeout, session, DIRECT, 2.0) == told
+    async with aiohttp.ClientSession() as session:
+        assert reason(timeout, session, DIRECT, 2.0) == "no connection within connect_timeout=2 s"
+        assert in_full("another", session, 1.0) == "another"
+        assert "late to be sent: the connection took 1.3 s before" in in_full(TOO_LATE, session, 1.3)
+    async with aiohttp.ClientSession(trace_configs=[aiohttp.TraceConfig()]) as session:
+        told = "late to be sent: the trace hooks and the connector of the session took 1.3 s before"
+        assert told in in_full(TOO_LATE, session, 1.3)
+        assert "the session's trace hooks" in time_is_over(flight(), session, DIRECT, 0.3, own=False)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from okx_async.cli import streams
+from okx_async.cli import streams, tables
 from okx_async.cli.exits import emit
+from okx_async.doctor import Level
 from tests.cli.conftest import LIMIT, Process
 
 MISSING: dict[str, Any] = {"missing": (0, 1, 2), "stdin": None, "stdout": None, "stderr": None}
@@ -141,7 +142,31 @@ def test_closed_streams_drop_what_is_written(monkeypatch: pytest.MonkeyPatch) ->
         assert stream.write("words") == len("words")
         stream.writelines(["more ", "words"])
         stream.flush()
-    sys.stderr.close()
+        stream.close()
+
+
+@pytest.mark.share(2)
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_streams_that_a_program_has_closed_change_no_exit_code(
+    name: str, command: Process, simulate: Callable[..., dict[str, Any]]
+) -> None:
+    """Such as one that runs the command by `runpy`."""
+    where = ["--base-url", simulate("--position", "BTC-USDT-SWAP:3")["base_url"]]
+    for arguments in (["flatten", "--yes", *where], ["doctor", *where], ["limits"], ["positions", *where]):
+        process = command.start(*arguments, before=f"import sys; sys.{name}.close()")
+        out, err = process.communicate(timeout=LIMIT)
+        assert (process.returncode, "Traceback" in err, "raised" in err) == (0, False, False), (arguments, err)
+        assert (out == "") is (name == "stdout")
+    assert command("positions", *where).stdout == "no open positions\n"
+
+
+def test_a_stream_that_is_closed_meanwhile_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with io.StringIO() as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        streams.guard_streams()
+        assert not sys.stdout.isatty()
+    assert not sys.stdout.isatty()
+    tables.print_counts({Level.OK: 1})
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

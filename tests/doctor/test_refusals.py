@@ -77,3 +77,11 @@ def test_no_answer_says_why_and_what_is_not_used(*, proxies: bool) -> None:
 def test_a_reason_that_says_what_to_do_has_no_other_remedy_beside_it(said: str, step: str) -> None:
     finding = no_answer("host", "https://openapi.okx.com", f"{said}: {step}", proxies=True)
     assert (finding.text, finding.remedy) == (f"https://openapi.okx.com: no answer: {said}", step)
+
+
+def test_a_connection_that_is_cut_off_may_miss_a_certificate() -> None:
+    for said in ("ClientOSError: [Errno 104] Connection reset by peer", "ServerDisconnectedError: Server disconnected"):
+        assert "client certificate (ssl=)" in no_answer("host", "https://a", said, proxies=False).remedy
+    assert "certificate" not in no_answer("host", "https://a", "no route", proxies=False).remedy
+    said = "the server asks for a client certificate (TLSV13_ALERT_CERTIFICATE_REQUIRED): pass ssl= with a context"
+    assert no_answer("host", "https://a", said, proxies=False).remedy == "pass ssl= with a context"

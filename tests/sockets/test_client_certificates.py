@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -11,6 +12,8 @@ import pytest
 
 from okx_async import NotSentError
 from okx_async._http.inflight import InFlight
+from okx_async._http.sockets import TURNS, readable
+from okx_async._http.write_gate import WriteGate
 from tests.sockets import tls
 from tests.sockets.conftest import OWN, Clients
 
@@ -19,18 +22,34 @@ pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 WAIT = 5.0
 
 
-@pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Give the port of a server that judges a handshake when a request was written, or after `WAIT`."""
+ASK = WriteGate.ask
+
+
+def judged_first(gate: WriteGate) -> bool:
+    """Await the server's judgement in the step of the write."""
+    until = time.monotonic() + WAIT
+    while gate._turns == TURNS and not readable(gate._transport) and time.monotonic() < until:
+        time.sleep(0.001)
+    return ASK(gate)
+
+
+@pytest.fixture(params=["late"])
+def port(  # noqa: C901 - a server
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[int]:
+    """Give the port of a server that judges a handshake once a request was written; early: before it is written."""
     monkeypatch.setattr(tls.CONTEXT, tls.trusting())
     written = threading.Event()
     write = InFlight.written
 
-    def noted(request: InFlight, *arguments: object) -> None:
-        write(request, *arguments)  # type: ignore[arg-type]
-        request.loop.call_later(0.01, written.set)  # it is handed over in the same step
+    def noted(wire: InFlight, *arguments: object) -> None:
+        write(wire, *arguments)  # type: ignore[arg-type]
+        wire.loop.call_later(0.01, written.set)  # it is handed over in the same step
 
-    monkeypatch.setattr(InFlight, "written", noted)
+    if request.param == "late":
+        monkeypatch.setattr(InFlight, "written", noted)
+    else:
+        monkeypatch.setattr(WriteGate, "ask", judged_first)
     context = tls.serving()
     context.verify_mode = ssl.CERT_REQUIRED
     tls.authority("").configure_trust(context)
@@ -45,7 +64,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
                     end.do_handshake()
                 except ssl.SSLError:
                     connection.sendall(outgoing.read())
-                if not judged:
+                if not judged and request.param == "late":
                     written.wait(WAIT)
                     written.clear()
             connection.shutdown(socket.SHUT_WR)
@@ -68,11 +87,21 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         thread.join()
 
 
+async def refused(clients: Clients, port: int, session: aiohttp.ClientSession | None) -> None:
+    client = clients(f"https://localhost:{port}", session=session)
+    with pytest.raises(NotSentError, match=r"the server asks for a client certificate .*: pass ssl=") as caught:
+        await client.close_position("BTC-USDT-SWAP", "cross")
+    assert clients.fate(client) == "free"
+    assert [attempt.token for attempt in caught.value.attempts] == ["refunded"]  # no repeat can help
+
+
 @OWN
 async def test_what_was_written_was_not_read(clients: Clients, port: int, *, own: bool) -> None:
     async with aiohttp.ClientSession() as session:
-        client = clients(f"https://localhost:{port}", session=None if own else session)
-        with pytest.raises(NotSentError, match=r"the server asks for a client certificate .*: pass ssl=") as caught:
-            await client.close_position("BTC-USDT-SWAP", "cross")
-        assert clients.fate(client) == "free"
-    assert [attempt.token for attempt in caught.value.attempts] == ["refunded"]  # no repeat can help
+        await refused(clients, port, None if own else session)
+
+
+@pytest.mark.parametrize("port", ["early"], indirect=True)
+async def test_an_alert_before_the_write_is_named(clients: Clients, port: int) -> None:
+    """Of a caller's connection aiohttp keeps the reason only while an answer is awaited."""
+    await refused(clients, port, None)

@@ -76,7 +76,7 @@ def refusal(status: str, *headers: str) -> bytes:
         (b"SSH-2.0-x\r\n\r\n", False, "the proxy's answer cannot be read", 9),
         (refusal("200 OK"), True, "no connection to|ClientOSError", 9),  # it hangs up in the handshake
         (refusal("200 OK") + b"x" * 100, False, "SSL|the proxy's answer cannot be read", 9),
-        (None, False, r"nothing was sent: no connection within connect_timeout=0\.2 s;", 9),
+        (None, False, r"nothing was sent: no connection through the session's proxy within connect_timeout=0\.2 s;", 9),
     ],
     ids=[
         *("407", "401", "403", "429", "502", "599", "hangs up", "half a line", "SOCKS", "a long header", "no HTTP"),

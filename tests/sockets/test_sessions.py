@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from okx_async import InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError
+from okx_async import Client, InvalidRequestError, NotSentError, OutcomeUnknownError, RejectedError
 from okx_async.simulator import SimulatedExchange
 from tests.sockets.conftest import ACCEPTED, OWN, Clients, Connection, Stub
 
@@ -305,3 +305,19 @@ async def test_a_default_auth_is_refused(clients: Clients) -> None:
         with pytest.raises(InvalidRequestError, match="default auth") as caught:
             clients("http://127.0.0.1:1", session=session)
     assert "password" not in str(caught.value)
+
+
+async def test_a_hook_by_which_a_reading_becomes_too_old_is_named(exchange: SimulatedExchange) -> None:
+    async def on_start(_: object, __: object, sent: aiohttp.TraceRequestStartParams) -> None:
+        if sent.url.path.endswith("close-position"):
+            await asyncio.sleep(1.2)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(on_start)
+    exchange.open_position("BTC-USDT-SWAP", "3")
+    async with (
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        Client(exchange.credentials, base_url=exchange.base_url, session=session) as client,
+    ):
+        with pytest.raises(NotSentError, match="trace hooks"):
+            await client.close_position("BTC-USDT-SWAP", "cross", confirm=True, confirm_timeout=1.5)

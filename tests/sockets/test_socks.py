@@ -43,7 +43,7 @@ async def test_everything_leads_through_it(clients: Clients) -> None:
         ("down", "ProxyConnectionError"),
         ("refused", "ProxyError: Connection refused by destination host; trying again is safe"),
         ("methods", "the SOCKS proxy refuses the login (No acceptable authentication methods were offered)"),
-        ("silent", "no connection within connect_timeout=0.3 s"),
+        ("silent", "no connection through the session's ProxyConnector within connect_timeout=0.3 s"),
         ("hangs up", "the SOCKS proxy hung up before there was a connection to the exchange: check its"),
         ("HTTP", "the proxy does not answer as a SOCKS proxy does: check its scheme and port"),
         ("login", "(Username and password authentication failure): put the right user name"),
