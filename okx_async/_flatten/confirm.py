@@ -161,24 +161,44 @@ async def _follow(engine: CloseEngine, leg: Leg) -> None:
         engine.check_stopped()
 
 
+class _Absence:
+    """Since when all readings in a row have not listed the position that a close names.
+
+    Args:
+        request: The close.
+        begun: The moment, by the loop's clock, from which on readings count.
+    """
+
+    def __init__(self, request: ClosePosition, begun: float) -> None:
+        self._request = request
+        self._begun = begun
+        self.since: float | None = None
+        """When the first of them was begun; None: the last reading has listed it, or there was none."""
+
+    def see(self, reading: Reading) -> None:
+        """Take any reading: also one for another close of the lane, of which the one that follows may not tell."""
+        if reading.started < self._begun:
+            return
+        if _matching(self._request, reading) or _may_match(self._request, reading):
+            self.since = None
+        elif self.since is None:
+            self.since = reading.started
+
+
 async def _watch_until_gone(engine: CloseEngine, request: ClosePosition, by: float) -> bool:
     """Read until two readings in a row do not list the position; return False if they do not until `by`."""
     loop = asyncio.get_running_loop()
-    since: float | None = None
+    absence = _Absence(request, loop.time())
+    engine.reader.watch(absence.see)
     reads = 0
     while True:
         was_read = await engine.reader.read_since(loop.time(), by, request.inst_id)
         engine.check_stopped()
         if engine.reads_over:
             return False
-        reading = engine.reader.latest
-        if was_read and reading is not None:
-            if _matching(request, reading) or _may_match(request, reading):
-                since = None
-            elif since is None:
-                since = reading.started
-            elif reading.started >= since + PROOF_GAP:
-                return True
+        reading, since = engine.reader.latest, absence.since
+        if was_read and reading is not None and since is not None and reading.started >= since + PROOF_GAP:
+            return True
         pause = read_pause(reads) if since is None else PROOF_GAP
         reads += 1
         if loop.time() + pause >= by:

@@ -70,6 +70,16 @@ class PositionReader:
         latest = self.latest
         return latest if latest is not None and latest.started == self._complete_begun else None
 
+    def watch(self, see: Callable[[Reading], None]) -> None:
+        """Call `see`, too, with each reading from now on."""
+        on_reading = self._on_reading
+
+        def both(reading: Reading) -> None:
+            on_reading(reading)
+            see(reading)
+
+        self._on_reading = both
+
     async def read_first(self, max_wait: float) -> Reading:
         """Return a reading of the filter; it is repeated like any call and raises the error of the last attempt.
 

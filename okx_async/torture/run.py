@@ -1,5 +1,6 @@
 """Runs many histories in several processes and adds up what they covered."""
 
+import faulthandler
 import gc
 import signal
 import time
@@ -98,7 +99,7 @@ def _records(
     # Spawned: a forked child would have the parent's limiters and loops.
     # And an executor, as a `multiprocessing.Pool` waits for ever for what a dead process was to answer.
     others = set(active_children())
-    with ProcessPoolExecutor(processes, get_context("spawn"), _leave_ctrl_c) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _begin) as pool:
         try:
             yield from pool.map(run, seeds, chunksize=4)
         except BaseException:
@@ -107,6 +108,7 @@ def _records(
             raise
 
 
-def _leave_ctrl_c() -> None:
-    """Ignore Ctrl-C, which a terminal sends to all processes: the first one ends the others."""
+def _begin() -> None:
+    """Ignore Ctrl-C, which a terminal sends to all processes: the first one ends the others; and tell of a crash."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 
 import okx_async as okx
-from okx_async._flatten.confirm import _matching
+from okx_async._flatten.confirm import _Absence, _matching
 from okx_async._flatten.guard import Reading
 from okx_async._rest.records import positions
 from okx_async._rest.responses import Answer
@@ -192,3 +192,18 @@ def test_a_position_that_was_never_read_is_gone_after_two_readings_in_a_row(happ
         assert proof - gone >= 0.2
 
     happen(story)
+
+
+def test_a_position_is_absent_since_the_first_reading_in_a_row_without_it() -> None:
+    """Seed 26113023436927 broke "flat": one that listed it, made for another close in a pause, was passed over."""
+    absence = _Absence(okx.ClosePosition(BTC, "cross"), 5.0)
+    listed = positions(Answer(200, "0", data=[SWAP], listed=True, envelope=True)).positions
+    absence.see(Reading(4.9, []))  # begun before the close was answered
+    assert absence.since is None
+    absence.see(Reading(5.1, []))
+    absence.see(Reading(5.2, []))
+    assert absence.since == 5.1
+    absence.see(Reading(5.3, listed))
+    assert absence.since is None
+    absence.see(Reading(5.4, []))
+    assert absence.since == 5.4

@@ -77,6 +77,16 @@ async def test_one_reading_serves_all_waiting_tasks_and_is_delivered_before_they
     assert len(exchange.asked) == 1
 
 
+async def test_who_watches_sees_each_reading_from_then_on() -> None:
+    delivered, seen = list[Any](), list[Any]()
+    subject = readings(Exchange(), delivered=delivered)
+    await subject.read_since(0.0, 9.0)
+    subject.watch(seen.append)
+    await subject.read_since(now(), 9.0)
+    assert len(delivered) == 2
+    assert seen == delivered[1:]
+
+
 async def test_a_task_that_asks_while_a_reading_is_on_its_way_gets_the_next() -> None:
     exchange = Exchange()
     subject = readings(exchange)

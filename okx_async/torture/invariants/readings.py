@@ -69,7 +69,8 @@ def readings_of(evidence: Evidence, flatten: FlattenRecord) -> list[Reading]:
         until = inf if flatten.ended is None else flatten.ended
         mine = [wait for wait in mine if flatten.at - TOLERANCE <= (wait.served or -inf) <= until]
         # One that begins as this one ends, and is answered later, is of the others of the lane.
-        mine = [wait for wait in mine if (wait.served or 0.0) < until - TOLERANCE or (wait.ended or until) <= until]
+        begun, known = until - TOLERANCE, until + TOLERANCE
+        mine = [wait for wait in mine if (wait.served or 0.0) < begun or wait.ended is None or wait.ended <= known]
     lost = min((wait.ended for wait in mine if wait.ended is not None and wait.fate != "settled"), default=inf)
     missed = False
     for begun, ended in _spans(mine):
