@@ -14,7 +14,7 @@ PACKAGE = ROOT / "okx_async"
 # From the ground up. A room (a file or folder of `okx_async/`) may import rooms of the floors above its line in this
 # list, and nothing else: rooms of one floor do not know one another.
 FLOORS = [
-    {"_words", "_log", "_spellings", "_portions"},
+    {"_words", "_log", "_spellings"},
     {"_models"},
     {"_errors"},
     {"_quota", "_credentials"},

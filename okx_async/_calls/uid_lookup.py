@@ -6,8 +6,8 @@ from copy import copy
 
 from okx_async._calls.identity import Identity
 from okx_async._errors import AuthenticationError, OkxError
+from okx_async._http.portions import Portions
 from okx_async._log import DEBUG, WARNING, logger
-from okx_async._portions import Portions
 from okx_async._rest.codes import NO_PERMISSION
 
 PATIENCE = 1.0

@@ -17,11 +17,11 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
+from okx_async._http.portions import Pace
 from okx_async._http.protocol import AskedProtocol, TunnelProtocol
 from okx_async._http.resolver import PATIENCE, LastKnown, system_names
 from okx_async._http.route import DIRECT, Route
 from okx_async._http.sockets import RESET, reset
-from okx_async._portions import Pace
 
 CLOSED: Final = "the client's connections are closed, or are those of the process before a fork"
 

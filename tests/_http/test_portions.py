@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from okx_async._portions import PORTION, Pace, Portions
+from okx_async._http.portions import PORTION, Pace, Portions
 
 pytestmark = pytest.mark.virtual
 
