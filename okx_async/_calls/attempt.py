@@ -6,7 +6,6 @@ from okx_async._calls.held_slots import SlotWaits
 from okx_async._calls.identity import Key
 from okx_async._errors import NotSentError, OkxError
 from okx_async._http.inflight import InFlight
-from okx_async._http.timeouts import EARLY
 from okx_async._models import Attempt, ClosePosition, Outcome, TokenState
 from okx_async._rest.responses import Answer
 
@@ -87,7 +86,7 @@ class AttemptState:
         whether DNS is down, too. What was answered before stays.
         """
         wire = self.wire
-        hurried = wire.expired and wire.connect_until <= wire.loop.time() + EARLY
+        hurried = wire.expired and wire.call_is_over
         return failure is None or wire.may_have_left or (isinstance(failure, NotSentError) and not hurried)
 
     def limit(self, deadline: float | None) -> None:

@@ -4,8 +4,7 @@ A flight is the call of the first caller, in a task of its own, so that no calle
 wait. Each caller keeps its own `max_wait` and cancellation. A flight without a caller is cancelled, as the call itself
 would be. Where the first caller's time ends before anything was sent, another caller begins a flight of its own, and so
 it does where the close was refused for what only the first caller had asked for: its id or tag, or that it cancels no
-pending orders. The
-close that a flatten is making of the position is a flight too, whose first caller is the flatten.
+pending orders. The close that a flatten is making of the position is a flight too, whose first caller is the flatten.
 """
 
 import asyncio

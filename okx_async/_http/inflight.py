@@ -10,7 +10,7 @@ from typing import Final, Protocol, Self
 from okx_async._errors import NotSentError
 from okx_async._http.bodies import MAX_BODY
 from okx_async._http.sockets import readable, reset
-from okx_async._http.timeouts import TURNS, TimeoutGroup, TimeoutQueue
+from okx_async._http.timeouts import EARLY, TURNS, TimeoutGroup, TimeoutQueue
 
 TOO_LATE: Final = "connected too late to be sent"
 
@@ -166,6 +166,11 @@ class InFlight:
     def give_back(self, seconds: float) -> None:
         """Give it some seconds to connect, within `connect_until`: the loop stood still for as long."""
         self.limit(min(seconds, self.connect_until - self.loop.time()))
+
+    @property
+    def call_is_over(self) -> bool:
+        """Whether the time of its whole call is over, and not only that to connect."""
+        return self.connect_until <= self.loop.time() + EARLY
 
     @property
     def late(self) -> bool:

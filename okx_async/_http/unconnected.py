@@ -9,7 +9,6 @@ from okx_async._http.connector import Connector
 from okx_async._http.failures import untunnelled, words
 from okx_async._http.inflight import TOO_LATE, InFlight
 from okx_async._http.route import Route
-from okx_async._http.timeouts import EARLY
 
 
 def reason(
@@ -40,7 +39,7 @@ def time_is_over(
 ) -> str:
     """Return what was awaited when the time to connect was over; `own`: on the client's own session."""
     limit = f"connect_timeout={connect_timeout:g} s"
-    early = request.connect_until <= request.loop.time() + EARLY
+    early = request.call_is_over
     if not own and not early:  # aiohttp keeps the other limit
         limit = f"timeout={request.timeout:g} s"
     text = "no connection"

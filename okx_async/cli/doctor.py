@@ -51,11 +51,8 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
     except InvalidRequestError as error:  # options that these limits do not go with
         say_error(error)
         return exit_code(error)
-    for finding in (
-        keys,
-        *examine_machine(),
-        *filter(None, [limits, lease]),
-    ):  # host, environment and clock matter most
+    # After what the exchange told: host, environment and clock matter most.
+    for finding in (keys, *examine_machine(), *filter(None, [limits, lease])):
         found(finding)
     counts = Counter(finding.level for finding in findings)
     if not finished:

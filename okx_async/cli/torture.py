@@ -1,6 +1,7 @@
 """The `torture` command: random histories judged by invariants, and the timeline of the first broken one."""
 
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import Any
 
 from okx_async.cli.exits import ExitCode, emit, say, show
@@ -63,10 +64,8 @@ def _series(seeds: range, processes: int, stop: Stop, *, shared: bool) -> tuple[
 
     # A history of this process ends before it is stopped; with other processes this one only waits.
     try:
-        with interruptible(stop, at_once=processes > 1):
+        with suppress(KeyboardInterrupt), interruptible(stop, at_once=processes > 1):
             run_series(seeds, processes, report, shared=shared)
-    except KeyboardInterrupt:
-        pass
     except BrokenProcessPool:
         stop.word = "a process that ran histories was killed"
     return totals, records

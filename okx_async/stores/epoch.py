@@ -2,8 +2,8 @@
 
 An empty store is the usual state, since idle keys leave nothing; so a store that lost its memory looks like one that
 is not in use. The epoch tells them apart. It names the incarnation that wrote it: where it is missing or names another
-one, there may be holders that the store has forgotten, and nothing is granted until the latest request
-that one of them may have sent is counted by the exchange no more.
+one, there may be holders that the store has forgotten, and nothing is granted until the latest request that
+one of them may have sent is counted by the exchange no more.
 
 Pure: times are seconds of the store's clock, passed in.
 """

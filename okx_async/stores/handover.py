@@ -2,8 +2,8 @@
 
 A loop takes its tokens in when it next runs. One that hangs, or was stopped, does not: after `PATIENCE` seconds they
 are taken back unused, and its waiters stand aside until it runs again, so that a close in another thread or process
-need not wait until the leases of these tokens are over. A waiter loses a token once at most: a loop
-that always comes late is served too.
+need not wait until the leases of these tokens are over. A waiter loses a token once at most: a loop that always comes
+late is served too.
 """
 
 from asyncio import AbstractEventLoop

@@ -184,19 +184,11 @@ async def test_what_is_no_http_is_no_answer_and_names_the_request() -> None:
         assert server.connections == 2
 
 
-async def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_kept() -> None:
-    async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}") as (server, subject):
-        task = asyncio.ensure_future(send(subject))
-        await server.asked.wait()
-        task.cancel()
-        await asyncio.wait({task})
-        server.answer = ANSWER
-        assert (await send(subject))[1] == Reply(200, b"{}", "3")
-        assert server.connections == 2
-
-
-async def test_one_that_is_cancelled_before_the_head_ends_its_connection() -> None:
-    async with serving(b"HTTP/1.1 ") as (server, subject):
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", b"HTTP/1.1 "], ids=["body", "head"]
+)
+async def test_one_that_is_cancelled_before_the_end_of_its_answer_ends_its_connection(answer: bytes) -> None:
+    async with serving(answer) as (server, subject):
         task = asyncio.ensure_future(send(subject))
         await server.asked.wait()
         task.cancel()
@@ -205,6 +197,7 @@ async def test_one_that_is_cancelled_before_the_head_ends_its_connection() -> No
         await server.ended.wait()
         server.answer = ANSWER
         assert (await send(subject))[1] == Reply(200, b"{}", "3")
+        assert server.connections == 2
 
 
 async def test_a_connection_that_is_lost_as_it_is_lent_carries_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
