@@ -6,7 +6,8 @@ Run: python -m benchmarks.stores [--rounds N] [--calls N] [--seconds S] [--proce
 *Slots*: a slot of a free key is taken, checked and settled, by one process and by several, at a pace (each 20 a
 second, which is twice what a key grants) and as fast as they can. Each process has keys of its own in one file. The
 loop's longest callback is timed by the wall and by the thread's CPU: with more processes than cores the wall shows how
-long they wait for a core. The last row is the two transactions alone, without the way to the thread and back.
+long they wait for a core. *Its transactions* are those of a take and of a settle, without the way to the thread and
+back. *One row* is the least that a limit in a file costs a loop that does not touch it: a thread writes one row.
 
 *Sharing*: each process always has 30 waiters at one key of 20 per 2 s, and uses a slot for 50 ms. The judge counts each
 request at a random moment between its grant and its end.
@@ -17,10 +18,13 @@ With --server, a Redis or Valkey server that nothing else uses and that was vouc
 import asyncio
 import gc
 import itertools
+import queue
 import random
 import shutil
+import sqlite3
 import statistics
 import tempfile
+import threading
 import time
 from asyncio import events
 from collections.abc import Callable
@@ -132,6 +136,45 @@ def bare(file: Place, number: int, calls: int, pace: float, begin: float) -> Cos
     return Costs(found, 0.0, 0.0)
 
 
+def least(file: Place, number: int, calls: int, pace: float, begin: float) -> Costs:
+    """Have a thread write one row, one after another."""
+    connection = sqlite3.connect(f"{file}", isolation_level=None, check_same_thread=False, timeout=60.0)
+    for line in (
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = OFF",
+        "CREATE TABLE IF NOT EXISTS row (name INTEGER PRIMARY KEY, at REAL)",
+    ):
+        connection.execute(line)
+    asked: queue.SimpleQueue[asyncio.Future[None] | None] = queue.SimpleQueue()
+
+    def write() -> None:
+        while (done := asked.get()) is not None:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT OR REPLACE INTO row VALUES (?, ?)", (number, time.monotonic()))
+            connection.execute("COMMIT")
+            done.get_loop().call_soon_threadsafe(done.set_result, None)
+
+    async def main() -> list[float]:
+        found = []
+        for _ in range(calls):
+            await asyncio.sleep(pace * random.uniform(0.5, 1.5))
+            started = time.perf_counter()
+            done = asyncio.get_running_loop().create_future()
+            asked.put(done)
+            await done
+            found.append(time.perf_counter() - started)
+        return found
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    time.sleep(max(0.0, begin - time.time()))
+    found = asyncio.run(main())
+    asked.put(None)
+    thread.join()
+    connection.close()
+    return Costs(found, 0.0, 0.0)
+
+
 class Shared(NamedTuple):
     """What a process got of a key that it shares."""
 
@@ -192,6 +235,8 @@ def slots(args: Any, folder: Path) -> None:
         ),
         ("its transactions, 1 process", bare, folder, 1, 0.0),
         (f"its transactions, {many} processes, 20 a second each", bare, folder, many, PACE),
+        ("one row, 1 process", least, folder, 1, 0.0),
+        (f"one row, {many} processes, 20 a second each", least, folder, many, PACE),
     ]
     if args.server:
         scenes += [
@@ -213,7 +258,7 @@ def slots(args: Any, folder: Path) -> None:
             spread(raw[name]),
             spread(of[len(of) * 99 // 100] for of in all_slots),
             *(
-                "-" if work is bare else spread((1e3 * max(found[which] for found in of) for of in rounds), 2)
+                "-" if work in {bare, least} else spread((1e3 * max(found[which] for found in of) for of in rounds), 2)
                 for which in (1, 2)
             ),
         )

@@ -254,7 +254,7 @@ class RedisWorker(Worker):
         super()._failed(local, error)
         local.waiters = kept
         if any(kept):
-            self._wake(local, now + AGAIN)
+            self._agenda.wake(local, now + AGAIN)
 
     def _divided(self, local: LocalKey, now: float) -> bool:
         """Return whether all may go on without the store, each process with its part of the limit."""

@@ -12,14 +12,14 @@ import threading
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from heapq import heappop, heappush
-from itertools import count, islice
+from itertools import islice
 from math import inf
 from traceback import format_exception
 from typing import Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError, OkxError
 from okx_async._quota import Quota
+from okx_async.stores.agenda import SOON, Agenda
 from okx_async.stores.handover import Ended, Handover
 from okx_async.stores.inbox import Inbox
 from okx_async.stores.lease import Lease
@@ -38,8 +38,6 @@ PATIENCE: Final = 2.0
 """Seconds to wait for the file's lock before the waiters are told that nothing was sent."""
 IMPATIENCE: Final = 0.2
 """Seconds to wait for it once that has happened."""
-SOON: Final = 0.01
-"""Seconds within which the end of a request is told: a burst of them is one transaction, and no ask waits for it."""
 RETRY: Final = 0.5
 """Seconds until notes that could not be delivered are tried again."""
 CHUNK: Final = 16
@@ -76,8 +74,7 @@ class Worker:
         self._inbox = Inbox(self._run)
         self._hot: dict[Key, LocalKey] = {}  # to be looked at in this turn
         self._last: list[Callable[[], object]] = []  # to be called at the end of this turn
-        self._due: list[tuple[float, int, LocalKey]] = []
-        self._numbers = count()
+        self._agenda = Agenda()
         self._turns = 0
         self._since = -inf  # of the epoch that was last seen
         self._patience = PATIENCE
@@ -134,10 +131,10 @@ class Worker:
         """Tell the store, and ask again for those that wait."""
         local = self._local(key)
         local.notes.append(note)
-        if note.kind not in {"settle", "doubt"}:
+        if note.kind in {"settle", "doubt"}:  # its token comes back a window later, so others may go first
+            self._agenda.tell_soon(local, self._clock())
+        else:
             self._hot[key] = local
-        elif (at := self._clock() + SOON) < local.due:  # its token comes back a window later, so others may go first
-            self._wake(local, at)
 
     def rescue(self, waiter: Waiter) -> bool:  # noqa: ARG002 - another worker's
         """Give a waiter a token without a store that is silent, if that may be; called in the waiter's loop."""
@@ -199,21 +196,20 @@ class Worker:
 
     def _next_chunk(self) -> list[LocalKey]:
         """Return keys that are to be looked at, as many as one message may be about."""
-        return [self._hot.pop(key) for key in list(islice(self._hot, self.chunk))]
+        keys = list(islice(self._hot, self.chunk))
+        for key in keys:
+            self._agenda.told(key)
+        return [self._hot.pop(key) for key in keys]
 
     def _look_at_due(self, now: float) -> None:
         """Have the keys looked at whose time has come, and take back what hanging loops were given."""
         for waiter, token in self._handover.take_back(now, self.keys):
             self.note(waiter.key, Note("refund", token, now))
-        while self._due and self._due[0][0] <= now:
-            at, _, local = heappop(self._due)
-            if at == local.due:
-                local.due = inf
-                self._hot[local.key] = local
+        self._hot |= self._agenda.take(now)
 
     def _rest(self, now: float) -> float:
         """Return the seconds until something is due, at most."""
-        return max(0.0, min(now + LONGEST_REST, self._handover.due(), self._due[0][0] if self._due else inf) - now)
+        return max(0.0, min(now + LONGEST_REST, self._handover.due(), self._agenda.next()) - now)
 
     def _stop(self) -> None:
         self._stopping = True
@@ -316,14 +312,8 @@ class Worker:
         named = len(asks) - sum(waiter.ident not in local.waiters[waiter.panic] for waiter, _ in asks)
         if named < min(local.waiting(), local.quota.limit) or (not named and local.told):
             self._hot[local.key] = local  # others are to be named now, or none any more
-        self._wake(local, due)
+        self._agenda.wake(local, due)
         return granted
-
-    def _wake(self, local: LocalKey, at: float) -> None:
-        """Have a key looked at again at that time."""
-        local.due = at
-        if at < inf:
-            heappush(self._due, (at, next(self._numbers), local))
 
     def _failed(self, local: LocalKey, error: Exception) -> None:
         """End the waits at a key that the store could not be asked about, and keep what it is to be told."""
@@ -334,7 +324,7 @@ class Worker:
             self._end(waiter, refusal(waiter, error))
         local.waiters = {}, {}
         if local.notes and not self._stopping:
-            self._wake(local, now + RETRY)
+            self._agenda.wake(local, now + RETRY)
 
     def _end(self, waiter: Waiter, error: OkxError) -> None:
         self._in_loop(waiter.loop, [(waiter, error)])

@@ -6,8 +6,8 @@ from math import inf
 import pytest
 
 from okx_async import NotSentError, Quota, SlotTimeoutError
+from okx_async.stores.agenda import SOON
 from okx_async.stores.waiters import Note, Waiter
-from okx_async.stores.worker import SOON
 from tests.stores.host import COOL, KEY, QUOTA, Host, due, ended, turn
 
 
@@ -46,7 +46,7 @@ async def test_ends_of_requests_are_told_soon_and_together_and_all_else_at_once(
     for at in (host.now - 0.1, host.now):
         worker.note(KEY, Note("settle", waiter.token, at))
     assert not worker._hot
-    assert due(worker) == host.now + SOON
+    assert worker._agenda.next() == host.now + SOON
     worker.note(KEY, Note("block", "", host.now, 1.0))
     assert list(worker._hot) == [KEY]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import Any
 
@@ -129,10 +130,10 @@ class StoreWorker(Worker):
             self._chunks.append(self._next_chunk())
         if self._chunks:
             self._send(self._chunks.pop(0))
-        elif self._due:
+        elif (due := self._agenda.next()) < inf:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_later(max(0.0005, self._due[0][0] - self._clock()), self._look_soon)
+            self._timer = self._loop.call_later(max(0.0005, due - self._clock()), self._look_soon)
 
     def _turn(self, chunk: list[LocalKey]) -> None:
         self._chunks.append(chunk)
