@@ -3,7 +3,9 @@
 Run: python -m benchmarks.servers [--rounds N] [--calls N] [--keys N] [--folder DIR]
 
 *Server*: PING, and the ask for a slot with the end of the last one of its key, by one connection: one by one, and 50 at
-once. CPU is what the server says of its main thread; a core's share is what that leaves room for in a second.
+once. The bare PING is written and read by the connection alone; `ping()` is that of the library's client. A slot is
+what a program awaits: its ask has the way to the thread and back, too. CPU is what the server says of its main thread;
+a core's share is what that leaves room for in a second.
 
 *Memory*: so many keys with one slot out and with all 20, by the server's own account, and what an ask costs among them.
 Slots are kept for an hour here, so that none comes back meanwhile. `--keys 1000000` is for a run of its own.
@@ -14,11 +16,16 @@ import itertools
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import islice
 from typing import Any
 
-from benchmarks._table import Report, arguments, spread
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from benchmarks._table import Report, arguments, ratios, spread
 from okx_async import Quota
 from okx_async.stores import RedisLimiter
 from okx_async.stores.clocks import shared_clock
@@ -34,6 +41,9 @@ from tests.stores.servers import Server
 QUOTA = Quota(20, 2.0)
 HOLDER = f"{os.getpid()}@host.example-000000000000"
 AT_ONCE = 50
+IN_A_RUN = 1000
+"""What one loop awaits, from its begin to its end."""
+BARE, THEIRS = "bare PING, one by one", "redis-py's ping(), one by one"
 PREFIX = "okx-async"
 
 
@@ -80,6 +90,11 @@ class Client:
         return dict(line.split(":", 1) for line in found.decode().splitlines() if ":" in line)
 
 
+def library(server: Server, kind: Any = redis.Redis) -> Any:
+    """Return the library's own client, without retries."""
+    return kind.from_url(server.url, retry=Retry(NoBackoff(), 0))
+
+
 def keys_of(number: int, start: int = 0) -> list[Key]:
     """Return so many keys as a client has them."""
     return [("live", "44705892393021636", f"I{start + place}-USDT-SWAP") for place in range(number)]
@@ -105,10 +120,17 @@ def server_costs(args: Any) -> None:
         client = Client(server)
         turn = itertools.cycle(keys)
         batches = itertools.cycle([keys[at : at + AT_ONCE] for at in range(0, len(keys), AT_ONCE)])
+        slots = itertools.cycle(keys_of(2000, 500_000))
         scenes: dict[str, tuple[Callable[[], object], int]] = {
-            "PING, one by one": (lambda: client.ping(1), 1),  # noqa: B023 - called in this round
+            BARE: (lambda: client.ping(1), 1),  # noqa: B023 - called in this round
+            THEIRS: (library(server).ping, 1),
             "ask and settle, one by one": (lambda: client.ask([next(turn)]), 1),  # noqa: B023
-            f"PING, {AT_ONCE} at once": (lambda: client.ping(AT_ONCE), AT_ONCE),  # noqa: B023
+            "its ping() in a loop, one by one": (lambda: asyncio.run(awaited_pings(server, IN_A_RUN)), IN_A_RUN),  # noqa: B023
+            "slot of RedisLimiter, one by one": (
+                lambda: asyncio.run(awaited_slots(server, islice(slots, IN_A_RUN))),  # noqa: B023
+                IN_A_RUN,
+            ),
+            f"bare PING, {AT_ONCE} at once": (lambda: client.ping(AT_ONCE), AT_ONCE),  # noqa: B023
             f"ask and settle, {AT_ONCE} at once": (lambda: client.ask(next(batches)), AT_ONCE),  # noqa: B023
         }
         for name, (act, each) in scenes.items():
@@ -117,14 +139,14 @@ def server_costs(args: Any) -> None:
         lags += asyncio.run(settle_lags(server, client, args.calls // 100))
         client.store.close()
         server.close()
-    columns = ["", "round trip each, us", "of PING's one by one", "server's CPU each, us", "a second and core"]
+    columns = ["", "round trip each, us", f"of {THEIRS}", f"of {BARE}", "server's CPU each, us", "a second and core"]
     report = Report("server", "What an ask costs a server", columns)
-    ping = [trip for trip, _ in found["PING, one by one"]]
+    of = [[trip for trip, _ in found[name]] for name in (THEIRS, BARE)]
     for name, figures in found.items():
         trips, used = [trip for trip, _ in figures], [cpu for _, cpu in figures]
-        ratio = [trip / one for trip, one in zip(trips, ping, strict=True)]
         core = [1e6 / cpu for cpu in used if cpu]
-        report.add(name, spread(trips, 1), spread(ratio, 2), spread(used, 1), spread(core))
+        shares = (spread(ratios(trips, pings), 2) for pings in of)
+        report.add(name, spread(trips, 1), *shares, spread(used, 1), spread(core))
     milliseconds = sorted(1e3 * lag for lag in lags)
     report.notes.append(
         f"{args.rounds} rounds of {args.calls:,} calls. The server hears of the end of a request after "
@@ -133,6 +155,24 @@ def server_costs(args: Any) -> None:
     )
     report.raw = {"scenes": found, "lags": lags}
     report.publish(args.folder)
+
+
+async def awaited_pings(server: Server, count: int) -> None:
+    """Await PING by the library's client for loops, one by one."""
+    theirs = library(server, redis.asyncio.Redis)
+    for _ in range(count):
+        await theirs.ping()
+    await theirs.aclose()
+
+
+async def awaited_slots(server: Server, keys: Iterable[Key]) -> None:
+    """Take slots, one by one, as a program does."""
+    limiter = RedisLimiter(server.url, QUOTA, prefix=PREFIX)
+    for key in keys:
+        async with limiter.slot(key) as slot:
+            slot.check()
+            slot.settle()
+    await limiter.aclose()
 
 
 async def settle_lags(server: Server, client: Client, count: int) -> list[float]:

@@ -236,7 +236,7 @@ class Subject:
         )
         self.identity, self.sender, self.capacity = wiring.identity, wiring.sender, wiring.capacity
         self.wire.key_of = lambda request: next(
-            str(attempt.key) for attempt in self.sender._attempts if attempt.wire is request
+            str(attempt.key) for attempt in self.sender._underway if attempt.wire is request
         )
 
     async def attempt(self, inst_id: str = "BTC-USDT-SWAP", **arguments: Any) -> AttemptState:

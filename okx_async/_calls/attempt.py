@@ -79,7 +79,7 @@ class AttemptState:
             return self.classified
         return Outcome.UNKNOWN if self.wire.may_have_left else Outcome.NOT_SENT
 
-    def tells_more_than(self, failure: OkxError | None) -> bool:
+    def tells_more_than(self, failure: OkxError) -> bool:
         """Return whether its failure is told in place of that of the attempts before it.
 
         Of attempts that never left, the last one that had its whole time to connect knows best: by then it is known
@@ -87,7 +87,7 @@ class AttemptState:
         """
         wire = self.wire
         hurried = wire.expired and wire.call_is_over
-        return failure is None or wire.may_have_left or (isinstance(failure, NotSentError) and not hurried)
+        return wire.may_have_left or (isinstance(failure, NotSentError) and not hurried)
 
     def limit(self, deadline: float | None) -> None:
         """Set until when it may wait and be sent."""

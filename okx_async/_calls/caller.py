@@ -8,12 +8,12 @@ repeat that could not be sent does not turn the error into "not sent".
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from copy import copy
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from okx_async._calls.attempt import AttemptState
 from okx_async._calls.cancellations import earlier_cancellations, ends_task, running_task
 from okx_async._calls.exchange_clock import ExchangeClock
+from okx_async._calls.failures import failure_of, unsent
 from okx_async._calls.interruptions import meet_cancellation, note_sent, unforeseen
 from okx_async._calls.on_wire import ClosesOnWire, CloseTurn
 from okx_async._calls.reports import Reports
@@ -24,21 +24,15 @@ from okx_async._errors import (
     InvalidRequestError,
     NotSentError,
     OkxError,
-    OutcomeUnknownError,
-    SlotTimeoutError,
 )
 from okx_async._limiter.slots import SlotSource
 from okx_async._log import logger
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._quota import Priority
-from okx_async._rest.outcomes import error
 from okx_async._rest.records import server_time
-from okx_async._rest.remedies import AUTO_CXL_NOTE, CANCEL_STEP
 from okx_async._rest.requests import PUBLIC_TIME, ApiRequest
 from okx_async._rest.responses import Answer
 from okx_async._rest.retry import RetryPolicy, ThrottleStreaks, block_seconds, closes_throttled, throttled
-
-_E = TypeVar("_E", bound=OkxError)
 
 REPEAT_FOR: Final = 30.0
 """Seconds after the first send within which a call without `max_wait` is repeated."""
@@ -129,9 +123,9 @@ class Caller:
                 finally:
                     if turn is not None:
                         turn.ended(attempt.outcome)
-            except (NotSentError, AuthenticationError, InvalidRequestError) as unsent:
-                if failure is None or isinstance(unsent, AuthenticationError):
-                    raise _named(unsent, request, max_wait, tuple(attempts)) from unsent.__cause__
+            except (NotSentError, AuthenticationError, InvalidRequestError) as error:
+                if failure is None or isinstance(error, AuthenticationError):
+                    raise unsent(error, request, max_wait, tuple(attempts)) from error.__cause__
                 failure.attempts = tuple(attempts)
                 break  # no time for a repeat
             if attempt.answer is not None and attempt.classified is Outcome.ACCEPTED:
@@ -142,7 +136,7 @@ class Caller:
             if failure is None or attempt.tells_more_than(failure):
                 no_swaps = not self._has_swaps and request.names_a_swap
                 listed = confirm_write is not None  # flatten and confirm take their words from a reading
-                failure = _failure(request, attempt, tuple(attempts), close, listed=listed, no_swaps=no_swaps)
+                failure = failure_of(request, attempt, tuple(attempts), close, listed=listed, no_swaps=no_swaps)
             else:
                 failure.attempts = tuple(attempts)
             if turn is not None:
@@ -286,64 +280,3 @@ class Caller:
                 return False
             logger.warning("the exchange's clock is %+.3f s from this machine's: signing by it", self._clock.offset)
             return True
-
-
-def _named(
-    error: _E, request: ApiRequest, max_wait: float | None, attempts: tuple[Attempt, ...]
-) -> _E | SlotTimeoutError:
-    """Return the error of a request that never left, in the words of the call."""
-    error.attempts = attempts
-    if isinstance(error, AuthenticationError):  # of the question for the user id
-        error.args = (f"{request.label} was not sent{' again' if attempts else ''}: {error}",)
-    if isinstance(error, SlotTimeoutError) and error.key is None:
-        error = copy(error)  # a limiter may raise one object for many requests
-        error.args = (f"{request.label}: {error}",)
-    # The limiter knows only keys and the time that was left.
-    if not isinstance(error, SlotTimeoutError) or not error.wait:
-        return error
-    return SlotTimeoutError(
-        f"{request.label}: no slot within max_wait={max_wait:g} s, the earliest possible one is {error.wait:.3f} s "
-        "away; nothing was sent",
-        wait=error.wait,
-        key=error.key,
-    )
-
-
-def _failure(
-    request: ApiRequest,
-    attempt: AttemptState,
-    attempts: tuple[Attempt, ...],
-    close: ClosePosition | None,
-    *,
-    listed: bool,
-    no_swaps: bool,
-) -> OkxError:
-    """Return the error that says what became of an attempt."""
-    answer, key, wire = attempt.answer, attempt.key, attempt.wire
-    failure: OkxError
-    if answer is not None:
-        failure = error(
-            attempt.outcome,
-            answer,
-            label=request.label,
-            key=key,
-            attempts=attempts,
-            close=close,
-            listed=listed,
-            reading=not request.writes,
-            no_swaps=no_swaps,
-        )
-    elif not wire.may_have_left:
-        step = "" if wire.futile else "; trying again is safe"
-        text = f"{request.label}: nothing was sent: {wire.failure}{step}"
-        return NotSentError(text, key=key, attempts=attempts)
-    else:
-        step = "it may have been executed: ask positions, do not blindly repeat"
-        if close is None:
-            step = CANCEL_STEP if request.writes else "ask again"
-        elif close.auto_cxl:
-            step = f"{step}; {AUTO_CXL_NOTE}"
-        failure = OutcomeUnknownError(f"{request.label}: {wire.failure}; {step}", key=key, attempts=attempts)
-    if request.writes and isinstance(failure, OutcomeUnknownError):
-        logger.warning("%s", failure)
-    return failure

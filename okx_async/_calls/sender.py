@@ -16,6 +16,7 @@ from okx_async._calls.capacity import CapacityLimiter
 from okx_async._calls.exchange_clock import ExchangeClock, record_clock
 from okx_async._calls.identity import Identity, Key, Names
 from okx_async._calls.uid_lookup import UidLookup
+from okx_async._calls.underway import Underway
 from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._http.bodies import Reply
 from okx_async._http.inflight import InFlight, why_lost
@@ -82,9 +83,12 @@ class Sender:
         self._lasting = timeout if lasting is None else lasting
         self._wall_clock = record_clock(wall_clock)
         self._timeouts: TimeoutGroup | None = None
-        self._attempts: dict[AttemptState, None] = {}  # no set: those that wait end in the order in which they came
-        self._all_ended = asyncio.Event()
-        self.closing = False
+        self._underway = Underway(timeout)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the client was closed."""
+        return self._underway.closing
 
     def new_attempt(self, permit: Callable[[], Awaitable[float | None]] | None = None) -> AttemptState:
         """Return the state of a new attempt."""
@@ -117,7 +121,7 @@ class Sender:
         """
         if self.closing:
             raise NotSentError(f"{request.label}: the client is closed, nothing was sent")
-        self._attempts[attempt] = None
+        self._underway.begin(attempt)
         wire = attempt.wire
         attempt.begun = wire.loop.time()
         wire.longest = request.longest
@@ -144,31 +148,18 @@ class Sender:
             self._leave(attempt)
             if names is not None:
                 names.end(wire.loop.time() + (self._linger if wire.may_have_left else 0.0))
-            del self._attempts[attempt]
-            if self.closing and not self._attempts:
-                self._all_ended.set()
+            self._underway.end(attempt)
 
     def close(self) -> None:
         """Send nothing more: waiting attempts end at once, and the last one on the wire leaves no timer."""
-        self.closing = True
-        for attempt in self._attempts:
-            if not attempt.wire.may_have_left:
-                attempt.wire.end()
+        self._underway.close()
         if self._timeouts is not None:
             self._timeouts.close()
 
     async def aclose(self) -> None:
         """End waiting attempts at once, await those on the wire up to `timeout`, then give them up."""
         self.close()
-        for _ in range(2):
-            if self._attempts:
-                self._all_ended.clear()
-                try:
-                    async with asyncio.timeout(self._timeout):
-                        await self._all_ended.wait()
-                except TimeoutError:
-                    for attempt in self._attempts:
-                        attempt.wire.end()
+        await self._underway.ended()
 
     def _names(self, request: ApiRequest, attempt: AttemptState) -> Names | None:
         """Set the keys of an attempt; return the names under which it begins to wait, None if it has no user id."""

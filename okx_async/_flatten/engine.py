@@ -24,8 +24,9 @@ from okx_async._errors import (
 )
 from okx_async._flatten.guard import Observation, Reading
 from okx_async._flatten.leg import Leg, Move
+from okx_async._flatten.leg_words import error_of, warn_of_other
 from okx_async._flatten.readings import PositionReader
-from okx_async._log import ERROR, WARNING, logger
+from okx_async._log import logger
 from okx_async._models import Attempt, ClosedPosition, ClosePosition, Outcome, Position
 from okx_async._quota import Priority
 from okx_async._rest import requests
@@ -132,7 +133,7 @@ class CloseEngine:
             self.stop_error = error
             logger.warning("closing stops here: %s", error)
             for leg in self.legs:
-                leg.halt(_of_leg(error, leg))
+                leg.halt(error_of(leg, error))
 
     def check_stopped(self) -> None:
         """Stop if the API key is refused or the client was closed; one that may not read may close all the same."""
@@ -319,32 +320,9 @@ class CloseEngine:
         for leg in self.legs:
             previous = leg.guard.observation
             if leg.observe(reading, now) and leg.guard.observation is not previous:
-                self._warn(leg)
+                warn_of_other(leg)
                 self._notify_change(leg)
 
     def _notify_change(self, leg: Leg) -> None:
         if self._on_change is not None:
             self._on_change(leg)
-
-    def _warn(self, leg: Leg) -> None:
-        """Log that another position stands at the leg's address, if it does."""
-        guard = leg.guard
-        if guard.observation is not Observation.OTHER or guard.listed is None:
-            return
-        turned = guard.listed.c_time == leg.before.c_time and guard.listed.pos_id == leg.before.pos_id
-        logger.log(
-            ERROR if turned else WARNING,
-            "%s: %s position stands there now, it is left alone: %s contracts, before %s",
-            leg.before.inst_id,
-            "the turned" if turned else "another",
-            guard.listed.pos,
-            leg.before.pos,
-        )
-
-
-def _of_leg(error: OkxError, leg: Leg) -> OkxError:
-    """Return the error of a leg that is stopped because of an error of another one."""
-    if not isinstance(error, AuthenticationError):
-        return error
-    text = f"{leg.before.inst_id}: nothing was sent: the API key is refused ({error.code}: {error.message})"
-    return type(error)(text, code=error.code, status=error.status, message=error.message)

@@ -106,10 +106,11 @@ class Transport:
             gate = WriteGate(request, self._batch, b"" if data else body)
             reader = None
             try:
+                url = self._urls.get(path) or self._url(path)
                 if way is not None:
-                    return await self._ask(way, session, request, gate, method, path, headers)
+                    return await self._ask(way, session, request, gate, method, url, headers)
                 reader = self._reader(session, request, gate)
-                return await self._exchange(session, request, gate, reader, method, path, headers, data)
+                return await self._exchange(session, request, gate, reader, method, url, headers, data)
             except Exception as exc:  # noqa: BLE001 - the request knows whether it may have left
                 if not self._spoilt(exc, request, gate) and not self._held_up(exc, request, begun):
                     break
@@ -209,10 +210,10 @@ class Transport:
         request: InFlight,
         gate: WriteGate,
         method: str,
-        path: str,
+        url: URL,
         headers: Callable[[], Mapping[str, str]],
     ) -> Reply | None:
-        response = await way.ask(gate, method, self._urls.get(path) or self._url(path), headers)
+        response = await way.ask(gate, method, url, headers)
         try:
             return await self._read(session, request, gate, response)
         finally:
@@ -225,11 +226,10 @@ class Transport:
         gate: WriteGate,
         reader: EarlyReader | None,
         method: str,
-        path: str,
+        url: URL,
         headers: Callable[[], Mapping[str, str]],
         data: bytes | None,
     ) -> Reply | None:
-        url = self._urls.get(path) or self._url(path)
         try:
             response = await self._way.ask(session, gate, reader, method, url, headers, data)
         except BaseException as exc:

@@ -51,7 +51,6 @@ async def test_what_failed_while_connecting_was_not_sent() -> None:
 
 async def test_the_last_that_had_its_time_to_connect_tells_why_nothing_left() -> None:
     one, loop = new(), asyncio.get_running_loop()
-    assert one.tells_more_than(None)
     assert one.tells_more_than(NotSentError("the one before it"))
     assert not one.tells_more_than(RejectedError("was answered"))
     one.limit(loop.time() + 0.25)

@@ -25,7 +25,7 @@ SCRIPT = """
             await close
             del close
         else:
-            while not any(attempt.wire.may_have_left for attempt in client._wiring.sender._attempts):
+            while not any(attempt.wire.may_have_left for attempt in client._wiring.sender._underway):
                 await asyncio.sleep(0)
         child = os.fork()
         if not child:
