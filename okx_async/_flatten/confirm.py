@@ -13,7 +13,14 @@ from typing import Final
 from okx_async._calls.caller import Caller
 from okx_async._calls.interruptions import keeps_notes, note_unproven
 from okx_async._calls.on_wire import CloseTurn
-from okx_async._errors import CloseInProgressError, NothingToCloseError, OkxError, OutcomeUnknownError, RejectedError
+from okx_async._errors import (
+    AuthenticationError,
+    CloseInProgressError,
+    NothingToCloseError,
+    OkxError,
+    OutcomeUnknownError,
+    RejectedError,
+)
 from okx_async._flatten.engine import FIRST_CLOSE_WAIT, CloseEngine
 from okx_async._flatten.guard import Reading, is_flat
 from okx_async._flatten.leg import PROOF_GAP, SHORT_PROOF_GAP, Leg, read_pause
@@ -142,8 +149,10 @@ def _unproven(
 ) -> OutcomeUnknownError:
     """Return the error of an accepted close without proof."""
     failure = engine.reader.failure
-    why = f": positions could not be read ({failure})" if engine.reads_over and failure is not None else ""
-    text = f"accepted, but not proven closed{why or f' in {seconds:g} s'}; look at positions"
+    why = f" in {seconds:g} s" if engine.stop_error is None else f" {_when(engine.stop_error)}"
+    if engine.reads_over and failure is not None:
+        why = f": positions could not be read ({failure})"
+    text = f"accepted, but not proven closed{why}; look at positions"
     return OutcomeUnknownError(f"{request.inst_id}: {text}", attempts=attempts)
 
 
@@ -252,9 +261,9 @@ def _failure(leg: Leg, state: FlattenState, stop_error: OkxError | None) -> OkxE
     why = met or stop_error
     words = ""
     if state in _WORDS and not waited:
-        words = f"not proven closed in time: {_WORDS[state]}; look at positions, do not blindly repeat it"
+        words = f"not proven closed {_when(stop_error)}: {_WORDS[state]}; look at positions, do not blindly repeat it"
     elif why is None:
-        words = "not proven closed in time; look at positions"
+        words = f"not proven closed {_when(stop_error)}; look at positions"
     elif any(attempt.outcome in {Outcome.ACCEPTED, Outcome.UNKNOWN} for attempt in leg.attempts):
         # "Refused, nothing executed" would be true of the last close only.
         words = f"not proven closed: an earlier close was taken, or may have been; look at positions: {why}"
@@ -262,3 +271,14 @@ def _failure(leg: Leg, state: FlattenState, stop_error: OkxError | None) -> OkxE
         return why
     code, status = ("", None) if why is None else (why.code, why.status)
     return OutcomeUnknownError(f"{inst_id}: {words}", code=code, status=status)
+
+
+def _when(stop_error: OkxError | None) -> str:
+    """Return by when a position was not proven closed."""
+    if stop_error is None:
+        return "in time"
+    return (
+        "before the API key was refused"
+        if isinstance(stop_error, AuthenticationError)
+        else "before the client was closed"
+    )

@@ -169,10 +169,23 @@ def test_of_a_closed_client_nothing_is_awaited(happen: Happen, *, listed: bool) 
         task = asyncio.ensure_future(client.close_position(BTC, "cross", confirm=True))
         while not world.attempts:  # noqa: ASYNC110 - turns of virtual time
             await asyncio.sleep(0.01)
-        begun = world.loop.clock()
+        begun, before = world.loop.clock(), "not proven closed before the client was closed"
         await client.aclose()
-        with pytest.raises(okx.OutcomeUnknownError):
+        with pytest.raises(okx.OutcomeUnknownError, match=before if listed else "could not be read"):
             await task
         assert world.loop.clock() - begun < 2.0
+
+    happen(story, fill_delay=20.0)
+
+
+def test_a_key_that_is_refused_meanwhile_is_not_told_as_time_that_ran_out(happen: Happen) -> None:
+    async def story(world: World, client: okx.Client) -> None:
+        world.exchange.open_position(BTC, 3)
+        task = asyncio.ensure_future(client.close_position(BTC, "cross", confirm=True))
+        while not world.attempts:  # noqa: ASYNC110 - turns of virtual time
+            await asyncio.sleep(0.01)
+        world.exchange.inject(path=POSITIONS, code="50119", times=None)
+        with pytest.raises(okx.OutcomeUnknownError, match="not proven closed before the API key was refused"):
+            await task
 
     happen(story, fill_delay=20.0)
