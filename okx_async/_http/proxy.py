@@ -198,8 +198,9 @@ def _port(parts: SplitResult, default: int | None) -> int | None:
 
 
 def _url(scheme: str, host: str, port: int) -> URL | None:
+    misread = "@" in unquote(host)  # a login whose @ is encoded, too
     try:
-        return URL.build(scheme=scheme, host=host, port=port) if host else None
+        return URL.build(scheme=scheme, host=host, port=port) if host and not misread else None
     except ValueError:
         return None
 

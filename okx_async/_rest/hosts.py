@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import unquote
 
 from yarl import URL
 
@@ -84,8 +85,12 @@ def check_base_url(url: str, *, allow_plain_http: bool = False) -> str:
     """
     if not isinstance(url, str):
         raise InvalidRequestError(f"base_url must be a string, got {short_repr(url)}")
-    if "@" in url:
-        raise InvalidRequestError("base_url must not hold a user name or password (not shown here)")
+    place = re.split("[/?#]", url.partition("//")[2])[0]
+    # An @ that is encoded, or words where the port stands, are left over from a login.
+    if "@" in url + unquote(place) or re.search(r":[^]:]*[^]:0-9]", place.rpartition("]")[2]):
+        raise InvalidRequestError(
+            "base_url must not hold a user name or password (not shown here), and its port is a number"
+        )
     if "?" in url or "#" in url:
         raise InvalidRequestError(
             f"base_url must hold no query and no fragment, got {short_repr(re.split('[?#]', url)[0])}…"

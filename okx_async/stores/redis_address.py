@@ -6,7 +6,7 @@ Several hosts, divided by commas, are nodes of a cluster or, with ``redis+sentin
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from redis.connection import AbstractConnection, Connection, parse_url
 
@@ -96,6 +96,8 @@ def _hosts(scheme: str, rest: str, *, sentinels: bool) -> Address:
             )
     first, *further = place.split(",")
     options = _options(f"{scheme}://{user}{at}{first}/{path}{mark}{query}")
+    if "@" in options.get("host", ""):  # a login whose @ is encoded, too
+        raise ValueError(scheme)
     others = tuple(_other(host, default) for host in further)
     kind = options.pop("connection_class", Connection)
     database = options.setdefault("db", 0)
@@ -128,6 +130,6 @@ def _host(host: str) -> str:
 def _other(text: str, default: int) -> tuple[str, int]:
     """Return host and port of a further host."""
     parts = urlsplit(f"//{text}")
-    if not parts.hostname or parts.path or "@" in text:
+    if not parts.hostname or parts.path or "@" in unquote(text):
         raise ValueError(text)
     return parts.hostname, parts.port or default

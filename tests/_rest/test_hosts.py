@@ -161,7 +161,7 @@ def test_base_urls(url: str, clean: str) -> None:
         ("https://[fe80::1%25eth0]", "must name a host"),
         ("https://www.okx.com:0", "must name a host"),
         ("https://www.okx.com:99999", "must be a URL"),
-        ("https://www.okx.com:abc", "must be a URL"),
+        ("https://www.okx.com:abc", "its port is a number"),
         ("https://[::1", "must be a URL"),
         ("https://www.okx.com/?", "no query and no fragment"),
         ("https://www.okx.com#x", "no query and no fragment"),
@@ -187,12 +187,27 @@ def test_a_base_url_of_another_type_is_refused(url: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://bob:hunter2@www.okx.com", "https://hunter2@x", "ftp://bob:hunter2@x", "bob:hunter2@x?y"]
+    "url",
+    [
+        *("https://bob:hunter2@www.okx.com", "https://hunter2@x", "ftp://bob:hunter2@x", "bob:hunter2@x?y"),
+        *(
+            "https://bob:hunter2%40www.okx.com",
+            "https://bob%3Ahunter2%40x",
+            "https://bob:hunter2",
+            "https://bob:2hunter2",
+        ),
+        *("https:/bob:hunter2@x", "https://bob:hunter2/x", "https://[::1]:hunter2"),
+    ],
 )
 def test_user_name_and_password_are_never_shown(url: str) -> None:
     with pytest.raises(InvalidRequestError, match="must not hold a user name or password") as caught:
         check_base_url(url, allow_plain_http=True)
     assert "hunter2" not in repr(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://x.example/%40/a:b", "https://[::1]:8443", "https://x.example:8443/a:b"])
+def test_a_path_may_hold_what_a_login_holds(url: str) -> None:
+    assert check_base_url(url) == url.replace("%40", "@")
 
 
 def test_a_query_is_never_shown() -> None:
