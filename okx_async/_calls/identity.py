@@ -66,6 +66,12 @@ class Identity:
         """Take in the user id that the exchange told."""
         self._accounts.tell(self.environment, self._api_key, user_id)
 
+    def expect_others(self, until: float) -> None:
+        """Take requests under the API key's name that other programs may have sent for such that count until then."""
+        with LOCK:
+            use = self._api_key.uses.setdefault(self.fallback, Use())
+            use.scopes, use.until = None, max(use.until, until)
+
     def key(self, scope_of: str, *, endpoint: bool = False) -> Key:
         """Return the key that the next request would use.
 

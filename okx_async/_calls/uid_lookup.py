@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 
 from okx_async._calls.identity import Identity
-from okx_async._errors import AuthenticationError, OkxError
+from okx_async._calls.published import HEARS, Published
+from okx_async._errors import AuthenticationError, NotSentError, OkxError
 from okx_async._http.portions import Portions
 from okx_async._log import DEBUG, WARNING, logger
 from okx_async._rest.codes import NO_PERMISSION
@@ -14,6 +15,9 @@ PATIENCE = 1.0
 """Seconds that a close waits for the first answer, counted from the question, not from the close."""
 
 LONGEST_PAUSE = 30.0
+
+LISTENS = 0.05
+"""Seconds until a client looks again whether another program was told the user id; twice as long each time."""
 
 GIVE_UP = 4.0
 """Seconds of pause beyond which a given user id is taken on trust."""
@@ -25,9 +29,14 @@ class UidLookup:
     Args:
         identity: Takes in the user id. A given user id is compared, and a mismatch logged as ERROR.
         fetch: Asks once.
+        published: What other programs that share the limits were told.
     """
 
-    def __init__(self, identity: Identity, fetch: Callable[[], Awaitable[str]]) -> None:
+    def __init__(
+        self, identity: Identity, fetch: Callable[[], Awaitable[str]], published: Published | None = None
+    ) -> None:
+        self._published = published
+        self._listening: asyncio.Task[None] | None = None
         self._identity = identity
         self._given = identity.given
         self._fetch = fetch
@@ -72,9 +81,10 @@ class UidLookup:
     async def aclose(self) -> None:
         """End the task."""
         self._closed = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        if tasks := {task for task in (self._task, self._listening) if task is not None}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
         self._open()
 
     def _start(self) -> None:
@@ -83,6 +93,9 @@ class UidLookup:
         self._waiting = Portions()
         self._patience = loop.call_later(PATIENCE, self._open)
         self._task = loop.create_task(self._run(self._first), name="okx_async user id")
+        if self._published is not None and self._given is None and (self._listening is None or self._listening.done()):
+            listening = self._listen(self._published, self._first)
+            self._listening = loop.create_task(listening, name="okx_async user id of other programs")
 
     def _open(self) -> None:
         """Let those that wait go on: the first answer is there, or took too long."""
@@ -112,6 +125,9 @@ class UidLookup:
                 reason = error
             else:
                 self._learn(user_id)
+                if self._published is not None:
+                    now = asyncio.get_running_loop().time()
+                    self._published.tell(user_id, now, given=self._given is not None)
                 self._tell(first, None)
                 return
             if self._closed:  # and the cancellation was lost on its way, in other code
@@ -131,6 +147,20 @@ class UidLookup:
             self._tell(first, None)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _listen(self, published: Published, first: asyncio.Future[OkxError | None]) -> None:
+        """Learn what another program was told, until this one is told itself."""
+        rest = LISTENS
+        while not self._identity.confirmed:
+            try:
+                if await published.heard(asyncio.get_running_loop().time()):
+                    self._tell(first, None)
+                    return
+            except NotSentError as error:
+                logger.debug("other programs cannot be asked for the user id: %s", error)
+                return
+            await asyncio.sleep(rest)
+            rest = min(2 * rest, HEARS)
 
     def _learn(self, user_id: str) -> None:
         self._identity.learn(user_id)

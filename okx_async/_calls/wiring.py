@@ -11,6 +11,7 @@ from okx_async._calls.capacity import CapacityLimiter
 from okx_async._calls.default_source import default_limiter
 from okx_async._calls.exchange_clock import ExchangeClock
 from okx_async._calls.identity import Identity, identity_of
+from okx_async._calls.published import published
 from okx_async._calls.reports import LimitEvent, Reports
 from okx_async._calls.sender import Sender
 from okx_async._calls.uid_lookup import UidLookup
@@ -139,7 +140,7 @@ def wire_caller(
             raise OutcomeUnknownError("account/config: the answer names no uid", status=answer.status)
         return found
 
-    uid_lookup = UidLookup(identity, fetch_user_id)
+    uid_lookup = UidLookup(identity, fetch_user_id, published(limiter, identity))
     reports = Reports(on_attempt, on_limit, base_url)
     caller = Caller(sender, limiter, uid_lookup, clock, reports, has_swaps=not is_eea(base_url))
     return Wiring(caller, sender, uid_lookup, identity, transport, capacity, clock, limiter)

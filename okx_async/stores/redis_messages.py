@@ -54,6 +54,11 @@ def bucket_name(prefix: str, key: Key) -> str:
     return f"{prefix}:{{{prefix}-{tag_of(key)}}}:{key_text(key)}"
 
 
+def told_name(prefix: str, tag: int, name: str) -> str:
+    """Return where stands what programs tell each other under a name: among no buckets."""
+    return f"{prefix}:{{{prefix}-{tag}}}={name}"
+
+
 @lru_cache(maxsize=4096)
 def names_of(prefix: str, key: Key) -> tuple[str, str]:
     """Return where the epoch of a key stands, and its bucket."""

@@ -27,6 +27,7 @@ from okx_async.stores.redis_messages import (
     read_seen,
     tag_of,
     terms_of,
+    told_name,
     write_epoch,
     write_visit,
 )
@@ -37,6 +38,8 @@ from okx_async.stores.transactions import BusyError, StoreError
 T = TypeVar("T")
 Ask: TypeAlias = Callable[[int, Frame, float], Call]
 """Returns the call of that number, for a server, as of a moment."""
+REMEMBERED: Final = 30 * 24 * 3600
+"""Seconds for which a server keeps what programs tell each other."""
 LATE_FOR: Final = 0.5
 """Seconds after which a server that is ahead of all expectation is taken to be stepped, though the way may explain it.
 
@@ -134,6 +137,24 @@ class RedisStore:
             told += doubts(names_in(link), self.prefix) if size_of(link) < MANY else []
             told += elsewhere(link, self.prefix)
         return told
+
+    def recall(self, name: str) -> str | None:
+        """Return what was told under a name."""
+        [found] = self._at(name, "MGET")
+        return found[0].decode(errors="replace") if isinstance(found, list) and found[0] else None
+
+    def remember(self, name: str, value: str) -> None:
+        """Write what all are to know, for a month from now on."""
+        self._at(name, "SET", value, "EX", REMEMBERED)
+
+    def _at(self, name: str, command: str, *arguments: Any) -> list[Any]:
+        """Return what the server of a name answers to a command about it."""
+        tag = tag_of((name,))
+        link = self._link(tag)
+        try:
+            return link.commands([(command, told_name(self.prefix, tag, name), *arguments)])
+        except UnreachableError as error:
+            raise self.nodes.fail(link, error) from None
 
     def vouch(self) -> None:
         """Say that no holder is about that the servers know nothing of."""

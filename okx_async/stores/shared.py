@@ -2,12 +2,12 @@
 
 import asyncio
 import weakref
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from functools import partial
 from math import inf
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from okx_async._errors import InvalidRequestError, NotSentError, OkxError
 from okx_async._limiter.slots import Statistics
@@ -120,6 +120,22 @@ class SharedLimiter:
     async def vouch(self) -> None:
         """Say that no other program has used the limits lately: ends the pause after a loss of the store's contents."""
         self._open()
+        await self._asked(lambda transaction: transaction.vouch())
+
+    async def recall(self, name: str) -> str | None:
+        """Return what a program that shares the limits has told under this name, None if none has.
+
+        Raises NotSentError if the store cannot be asked.
+        """
+        found = await self._asked(lambda transaction: transaction.recall(name))
+        return found if isinstance(found, str) else None
+
+    def remember(self, name: str, value: str) -> None:
+        """Tell all programs that share the limits, in the background, what does not change; nothing rests on it."""
+        self._agent.call(lambda transaction: transaction.remember(name, value), lambda _: None)
+
+    async def _asked(self, work: Callable[[Any], object]) -> object:
+        """Return the result of a transaction."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[object] = loop.create_future()
 
@@ -127,12 +143,13 @@ class SharedLimiter:
             with suppress(RuntimeError):  # the loop was closed: nothing waits for it
                 loop.call_soon_threadsafe(_finish, done, result)
 
-        self._agent.call(lambda transaction: transaction.vouch(), book)
+        self._agent.call(work, book)
         result = await done
         if isinstance(result, InvalidRequestError):
             raise result
         if isinstance(result, Exception):
             raise NotSentError(f"the limits cannot be kept: {result}")
+        return result
 
     async def aclose(self) -> None:
         """End every waiter in NotSentError; later requests for a slot raise RuntimeError.

@@ -30,6 +30,7 @@ from okx_async.stores.records import (
     write_bucket,
     write_epoch,
 )
+from okx_async.stores.sqlite_words import words_of
 
 try:
     import sqlite3
@@ -46,17 +47,6 @@ PAGE: Final = 1024
 MOST_KNOWN: Final = 1024
 FIRST_NAP, LONGEST_NAP = 0.00005, 0.001
 """Seconds between two tries to get the write lock."""
-WORDS: Final = {
-    1: "its tables are not those of limits: delete it while no program uses it",
-    3: "it may not be used",
-    8: "it cannot be written",
-    10: "the disk fails, or is full",  # what SQLite keeps beside the file cannot grow
-    11: "it is damaged: delete it while no program uses it",
-    13: "the disk is full",
-    14: "it cannot be opened, or what SQLite keeps beside it cannot be made",
-    26: "it is damaged or no SQLite file: delete it while no program uses it",
-}
-"""What SQLite's codes mean, which are a part of its interface."""
 _BUSY, _LOCKED = 5, 6
 
 
@@ -109,6 +99,15 @@ class Transaction:
             bucket = read_bucket(state, self.epoch.terms)
             bucket.drop(self.now)
             yield key_of(key), bucket
+
+    def recall(self, name: str) -> str | None:
+        """Return what was told under a name."""
+        found = self._connection.execute("SELECT value FROM names WHERE name = ?", (name,)).fetchone()
+        return None if found is None else found[0]
+
+    def remember(self, name: str, value: str) -> None:
+        """Write what all are to know."""
+        self._connection.execute("INSERT OR REPLACE INTO names VALUES (?, ?)", (name, value))
 
     def try_out(self) -> None:
         """Write what stands there already, as a full disk does not let it."""
@@ -184,7 +183,7 @@ class Database:
                 raise
         except (sqlite3.Error, UnreadableError, OSError) as error:
             self.close()
-            raise StoreError(f"{self.path}: {_words(error)}") from None
+            raise StoreError(f"{self.path}: {words_of(error)}") from None
         except UnseenError as error:
             raise StoreError(str(error)) from None
         return result
@@ -264,7 +263,12 @@ class Database:
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         """Make the tables of a new file."""
-        if not self._is_new(connection):
+        new = self._is_new(connection)
+        # Files of before have no names: what is in use there stays.
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+        )
+        if not new:
             return
         connection.execute("CREATE TABLE epoch (record BLOB NOT NULL)")
         connection.execute(
@@ -336,12 +340,3 @@ class Database:
 
 _ABANDONED: list[sqlite3.Connection | None] = []
 """Connections of parents, kept from being closed: that would drop locks and delete files of theirs."""
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return WORDS.get(code, str(error))
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return f"{error}: delete the file while no program uses it"

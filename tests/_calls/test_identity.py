@@ -47,6 +47,16 @@ def test_a_request_under_the_fallback_binds_those_after_it_to_both(identity: Ide
     assert identity.keys(new, now=0.0) == (new,)  # and then it is forgotten
 
 
+def test_requests_of_other_programs_under_the_fallback_bind_at_every_instrument_for_a_time(identity: Identity) -> None:
+    identity.learn("123")
+    identity.expect_others(10.0)
+    identity.expect_others(9.0)
+    for scope in (SWAP, "ETH-USDT-SWAP"):
+        key = identity.key(scope)
+        assert identity.keys(key, now=9.9) == (("live", identity.fallback, scope), key)
+    assert identity.keys(identity.key(SWAP), now=10.0) == (identity.key(SWAP),)
+
+
 def test_under_the_fallback_it_takes_one_slot_of_it_though_another_waits(identity: Identity) -> None:
     key = identity.key(SWAP)
     identity.begin(key, now=0.0)

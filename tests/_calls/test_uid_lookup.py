@@ -7,6 +7,7 @@ import pytest
 
 from okx_async import AuthenticationError, NotSentError, OutcomeUnknownError
 from okx_async._calls.identity import Identity
+from okx_async._calls.published import Published
 from okx_async._calls.uid_lookup import UidLookup
 
 pytestmark = pytest.mark.virtual
@@ -213,3 +214,95 @@ async def test_its_end_ends_the_waits_for_it(discover: Callable[[Config], UidLoo
     await discovery.aclose()
     await waits
     assert asyncio.get_running_loop().time() == pytest.approx(0.25)
+
+
+class Others:
+    """What other programs were told, from a moment on."""
+
+    linger = 12.0
+
+    def __init__(self, user_id: str, at: float, *, fails: bool = False) -> None:
+        self.user_id, self.at, self.fails = user_id, at, fails
+        self.asked: list[float] = []
+        self.told: list[str] = []
+
+    async def recall(self, _: str) -> str | None:
+        now = asyncio.get_running_loop().time()
+        self.asked.append(now)
+        if self.fails:
+            raise NotSentError("the store is silent")
+        return f'["{self.user_id}", 0.0]' if now >= self.at else None
+
+    def remember(self, _: str, value: str) -> None:
+        self.told.append(value)
+
+
+async def beside(config: Config, others: Others, given: str | None = None) -> tuple[float, str | None]:
+    """Return when the user id was known beside other programs, and which one; after ten more seconds it is over."""
+    identity = Identity("live", "a", given)
+    discovery = UidLookup(identity, config, Published(others, identity, lambda: 1e6))
+    try:
+        return await known(discovery)
+    finally:
+        await asyncio.sleep(10.0)
+        await discovery.aclose()
+        assert [task for task in asyncio.all_tasks() if "user id" in task.get_name()] == []
+
+
+async def test_what_another_program_was_told_ends_the_wait_and_the_own_question_goes_on() -> None:
+    others, config = Others("123", 0.0), Config((3.0, "123"))
+    assert await beside(config, others) == (0.0, "123")
+    assert (others.asked, config.asked, others.told) == ([0.0], [0.0], [])
+
+
+async def test_another_program_that_is_told_meanwhile_is_heard() -> None:
+    others = Others("123", 0.2)
+    at, user_id = await beside(Config((3.0, "123")), others)
+    assert (round(at, 6), user_id) == (0.35, "123")
+    assert others.asked == pytest.approx([0.0, 0.05, 0.15, 0.35])
+
+
+async def test_what_it_is_told_itself_is_told_the_others() -> None:
+    others = Others("123", 60.0)
+    assert await beside(Config((0.3, "456")), others) == (0.3, "456")
+    assert [value.split(",")[0] for value in others.told] == ['["456"']
+    assert max(others.asked) < 1.0
+
+
+async def test_a_store_that_is_silent_is_not_asked_again() -> None:
+    others = Others("123", 0.0, fails=True)
+    assert await beside(Config((0.3, "456")), others) == (0.3, "456")
+    assert others.asked == [0.0]
+
+
+async def test_who_was_given_the_user_id_asks_no_other_program_and_tells_them() -> None:
+    others = Others("123", 0.0)
+    assert await beside(Config((0.3, "123")), others, given="123") == (0.0, "123")
+    assert (others.asked, len(others.told)) == ([], 1)
+
+
+@pytest.mark.parametrize("given", [None, "123"])
+async def test_who_was_not_given_the_user_id_takes_slots_for_those_who_are_not_told_yet(given: str | None) -> None:
+    identity = Identity("live", "a", given)
+    discovery = UidLookup(identity, Config((0.3, "123")), Published(Others("123", 1e9), identity))
+    await known(discovery)
+    await asyncio.sleep(0.5)
+    await discovery.aclose()
+    key = identity.key("BTC-USDT-SWAP")
+    assert len(identity.keys(key, asyncio.get_running_loop().time())) == (2 if given is None else 1)
+
+
+async def test_without_an_answer_others_are_asked_more_and_more_seldom() -> None:
+    others = Others("123", 1e9)
+    assert await beside(Config(*[(0.1, NotSentError("no network"))] * 9), others) == (0.1, None)
+    assert others.asked == pytest.approx([0.0, 0.05, 0.15, 0.35, 0.75, 1.55, 3.15, 5.15, 7.15, 9.15])
+
+
+async def test_closed_while_it_listens_it_leaves_no_task() -> None:
+    identity = Identity("live", "a", None)
+    discovery = UidLookup(identity, Config((60.0, "123")), Published(Others("123", 1e9), identity))
+    waiting = asyncio.ensure_future(discovery.known(None))
+    await asyncio.sleep(0.1)
+    await discovery.aclose()
+    await waiting
+    assert [task for task in asyncio.all_tasks() if "user id" in task.get_name()] == []

@@ -3,14 +3,36 @@
 import asyncio
 import gc
 import sqlite3
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from okx_async import InvalidRequestError, NotSentError, Priority, Quota
-from okx_async.stores import SqliteLimiter
+from okx_async import Client, InvalidRequestError, NotSentError, Priority, Quota
+from okx_async.simulator import SimulatedExchange
+from okx_async.stores import RedisLimiter, SqliteLimiter
+from okx_async.stores.redis_reports import report_server
 from okx_async.stores.reports import report
+from tests.stores.servers import Server
 from tests.stores.threads import no_threads
+
+
+@pytest.fixture(params=["file", "server"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return where limits stand that programs share."""
+    if request.param == "file":
+        yield f"{tmp_path / 'limits.sqlite3'}"
+        return
+    server = Server()
+    report_server(server.url, vouch=True)
+    yield server.url
+    server.close()
+
+
+def limiter_at(place: str) -> SqliteLimiter | RedisLimiter:
+    """Return the limiter of another program."""
+    return RedisLimiter(place) if "://" in place else SqliteLimiter(place)
 
 
 async def test_a_slot_of_a_store_that_answers_is_rescued_by_nothing(tmp_path: Path) -> None:
@@ -80,3 +102,41 @@ async def test_a_vouch_ends_though_no_thread_can_begin_or_the_limiter_is_closed_
     monkeypatch.setattr(limiter._agent.worker, "post", closed_right_before)
     with pytest.raises(NotSentError, match="the limiter was closed"):
         await asyncio.wait_for(limiter.vouch(), 5.0)
+
+
+async def test_what_one_program_tells_the_others_recall(place: str) -> None:
+    first, second = limiter_at(place), limiter_at(place)
+    assert await second.recall("who") is None
+    first.remember("who", "12 µ")
+    async with asyncio.timeout(5.0):
+        while (found := await second.recall("who")) is None:  # noqa: ASYNC110 - told in a thread
+            await asyncio.sleep(0.01)
+    assert found == "12 µ"
+    first.remember("who", "13")
+    assert await first.recall("who") == "13"  # in the order in which it was told
+    assert await first.recall("other") is None
+    async with first.slot(("key",)):
+        assert second.keys() == []
+    for limiter in (first, second):
+        await limiter.aclose()
+    with pytest.raises(NotSentError, match="closed"):
+        await first.recall("who")
+    first.remember("who", "after its end")
+
+
+async def test_programs_of_one_api_key_that_start_at_once_are_one_to_the_exchange(place: str) -> None:
+    """account/config answers five of them in 2 s; the others counted by API key, and the limit was 40."""
+    async with SimulatedExchange(latency=0.01) as exchange, AsyncExitStack() as stack:
+        exchange.open_position("BTC-USDT-SWAP", 9)
+        programs = [
+            await stack.enter_async_context(
+                Client(exchange.credentials, base_url=exchange.base_url, limiter=limiter_at(place))
+            )
+            for _ in range(7)
+        ]
+        closes = [one.close_position("BTC-USDT-SWAP", "cross") for _ in range(4) for one in programs]
+        await asyncio.gather(*closes, return_exceptions=True)
+        assert exchange.rejections == []
+        assert exchange.worst_window() == 20
+        for one in programs:
+            await one.limiter.aclose()

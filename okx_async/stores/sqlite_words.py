@@ -1,0 +1,31 @@
+"""What the errors of a SQLite file of limits mean, in words."""
+
+from types import SimpleNamespace
+from typing import Final
+
+try:
+    import sqlite3
+except ImportError:  # a Python that was built without it
+    sqlite3 = SimpleNamespace(Error=OSError)  # type: ignore[assignment]
+
+WORDS: Final = {
+    1: "its tables are not those of limits: delete it while no program uses it",
+    3: "it may not be used",
+    8: "it cannot be written",
+    10: "the disk fails, or is full",  # what SQLite keeps beside the file cannot grow
+    11: "it is damaged: delete it while no program uses it",
+    13: "the disk is full",
+    14: "it cannot be opened, or what SQLite keeps beside it cannot be made",
+    26: "it is damaged or no SQLite file: delete it while no program uses it",
+}
+"""What SQLite's codes mean, which are a part of its interface."""
+
+
+def words_of(error: Exception) -> str:
+    """Return what an error of the file means."""
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return WORDS.get(code, str(error))
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{error}: delete the file while no program uses it"

@@ -1,0 +1,30 @@
+"""What the errors of a SQLite file mean."""
+
+import sqlite3
+
+import pytest
+
+from okx_async.stores.records import UnreadableError
+from okx_async.stores.sqlite_words import WORDS, words_of
+
+
+@pytest.mark.parametrize("code", WORDS)
+def test_each_code_has_its_words_with_its_further_byte_too(code: int) -> None:
+    for whole in (code, code | 5 << 8):
+        error = sqlite3.OperationalError("SQLite's own")
+        error.sqlite_errorcode = whole
+        assert words_of(error) == WORDS[code]
+
+
+def test_what_is_not_known_is_told_as_it_is() -> None:
+    error = sqlite3.OperationalError("interrupted")
+    error.sqlite_errorcode = 9
+    assert words_of(error) == "interrupted"
+    assert words_of(sqlite3.Error("without a code")) == "without a code"
+
+
+def test_an_error_of_the_system_and_of_a_record() -> None:
+    assert words_of(OSError(13, "Permission denied", "/secret/place")) == "Permission denied"
+    assert words_of(UnreadableError("a record cannot be read")) == (
+        "a record cannot be read: delete the file while no program uses it"
+    )
