@@ -16,7 +16,8 @@ FORMS: Final = "redis://, rediss:// or unix:// as in redis://user:password@host:
 ENCODED: Final = "in user and password / is written %2F, ? %3F, # %23, @ %40 and % %25"
 SENTINEL_PORT: Final = 26379
 _OURS: Final = {"host", "port", "db", "username", "password", "path", "connection_class"}
-_TLS: Final = {"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
+FILES: Final = "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"
+_TLS: Final = {*FILES, "ssl_cert_reqs", "ssl_check_hostname"}
 """What may stand in the query of a URL: the options of the connection that say which server it is, and no others."""
 _CHECKS: Final = "none", "optional", "required"
 

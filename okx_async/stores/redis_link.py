@@ -6,6 +6,7 @@ call, and ends the connection.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
 from importlib.resources import files
@@ -20,7 +21,7 @@ from redis.retry import Retry
 
 from okx_async._errors import InvalidRequestError
 from okx_async._spellings import SEARCHED, forms_of, holds
-from okx_async.stores.redis_address import Address
+from okx_async.stores.redis_address import FILES, Address
 from okx_async.stores.transactions import BusyError, StoreError
 
 SCRIPT: Final = "".join(
@@ -39,6 +40,10 @@ _WRITTEN: Final = 2
 """Commands of such calls that are written before they are sent: the server works on them meanwhile."""
 HIDDEN: Final = "(its words are not shown: they repeat the password)"
 PROXY: Final = "if this is a proxy that puts many clients on one connection: name the server itself"
+
+
+# How the library says that a connection ended after it was open.
+_ENDED: Final = re.compile("closed by server|while reading from|while writing to")
 
 
 class UnreachableError(BusyError):
@@ -72,6 +77,21 @@ def connection_to(address: Address) -> AbstractConnection:
             "health_check_interval": 0,
         }
     )
+
+
+def words_of(error: Exception, secrets: frozenset[str]) -> str:
+    """Return what a server or the library says of a failure.
+
+    Servers and proxies name what they do not understand, AUTH with its arguments for instance; then it is not shown.
+    """
+    whole = str(error)[:SEARCHED]
+    return HIDDEN if holds(whole, secrets) else whole[:_SHOWN]
+
+
+def unreadable(address: Address) -> str:
+    """Return what to add to a failure if files for TLS cannot be read: the library does not say which."""
+    names = [name for name in FILES if (path := address.options.get(name)) and not os.access(path, os.R_OK)]
+    return f"; of the url, {' and '.join(names)} cannot be read" if names else ""
 
 
 def _together(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
@@ -160,7 +180,7 @@ class Link:
         found: list[list[Any]] = []
         for reply, (nonce, _) in zip(replies, told, strict=True):
             if isinstance(reply, Exception):
-                raise self._failure(reply)
+                raise self.failure(reply)
             if not isinstance(reply, list) or not reply or reply[0] != nonce.encode():
                 self.close()
                 raise UnreachableError(f"{self.label}: it gave the answer to another question")
@@ -184,7 +204,7 @@ class Link:
                     replies.append(error)
         except (problems.RedisError, OSError, ValueError) as error:
             self.close()
-            failure = self._failure(error)
+            failure = self.failure(error)
             if self._answered and isinstance(error, problems.ConnectionError | ConnectionError):
                 raise EndedError(str(failure)) from None
             raise failure from None
@@ -193,12 +213,10 @@ class Link:
             raise
         return replies
 
-    def _failure(self, error: Exception) -> Exception:
+    def failure(self, error: Exception) -> Exception:
         """Return what an error of the library or the server means; its text holds no password."""
-        whole = str(error)[:SEARCHED]
-        word = whole.partition(" ")[0]
-        # Servers and proxies name what they do not understand: AUTH with its arguments, for instance.
-        text = HIDDEN if holds(whole, self._secrets) else whole[:_SHOWN]
+        word = str(error).partition(" ")[0]
+        text = words_of(error, self._secrets)
         if isinstance(error, problems.InvalidResponse):
             text += ": it is no Redis or Valkey server, or one that wants rediss://"
         if isinstance(error, problems.AuthenticationError | problems.NoPermissionError) or word in {
@@ -236,14 +254,20 @@ class Link:
         try:
             [found] = self.commands([("INFO",)])
         except UnreachableError as error:
-            if "closed by server" in str(error):
-                plain = not issubclass(self.address.kind, SSLConnection)
-                raise UnreachableError(f"{error}; {'if it speaks TLS: rediss://; ' * plain}{PROXY}") from None
-            raise
+            if words := unreadable(self.address):
+                raise UnreachableError(f"{error}{words}") from None
+            if not _ENDED.search(str(error)):
+                raise
+            hints = [PROXY]
+            if not issubclass(self.address.kind, SSLConnection):
+                hints.insert(0, "if it speaks TLS: rediss://")
+            elif not self.address.options.get("ssl_certfile"):
+                hints.insert(0, "if it wants a certificate of yours: ssl_certfile and ssl_keyfile in the url")
+            raise UnreachableError("; ".join([str(error), *hints])) from None
         if isinstance(found, bytes):
             return found
         self.close()
-        failure = self._failure(found)
+        failure = self.failure(found)
         raise InvalidRequestError(f"{failure}; {PROXY}") if type(failure) is StoreError else failure
 
     def _judge(self) -> None:

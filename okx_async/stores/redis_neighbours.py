@@ -32,7 +32,7 @@ def names_in(link: Link) -> set[str]:
     while True:
         [found] = link.commands([("SCAN", cursor, "MATCH", "*:{*-*}:*", "COUNT", PAGE)])
         if isinstance(found, Exception):
-            raise StoreError(f"{link.label}: {found}")
+            raise link.failure(found)
         cursor, page = found
         names |= {name.decode(errors="replace") for name in page}
         if cursor == b"0":

@@ -1,13 +1,16 @@
 """The servers behind one address: a single one, that which sentinels name, or the nodes of a cluster by hash tag."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import redis.exceptions as problems
 from redis.crc import key_slot
 
+from okx_async._errors import InvalidRequestError
+from okx_async._spellings import forms_of
 from okx_async.stores.redis_address import Address
-from okx_async.stores.redis_link import Link, UnreachableError, connection_to
+from okx_async.stores.redis_link import Link, UnreachableError, connection_to, unreadable, words_of
 from okx_async.stores.redis_messages import TAGS, epoch_name
 from okx_async.stores.transactions import StoreError
 
@@ -31,6 +34,8 @@ class Nodes:
 
     def __init__(self, address: Address, prefix: str, script: str, clock: Callable[[], float]) -> None:
         self._address = address
+        self._guides = deque(address.all())  # who say where the keys are, the one to be asked first at the left
+        self._learned: list[Address] = []  # nodes that were not named; they are asked if those that were named are away
         self._script = script
         self._clock = clock
         self._slots = [key_slot(epoch_name(prefix, tag).encode()) for tag in range(TAGS)]
@@ -67,6 +72,8 @@ class Nodes:
         """Close a connection that failed, find the servers anew, and return the error to be raised."""
         self.drop(link)
         self._rest(link.label, error)
+        # One that is cut off from the others goes on naming a server that was replaced, and may go on answering.
+        self._guides.rotate(-1)
         return self._lost(error)
 
     def drop(self, link: Link) -> None:
@@ -113,11 +120,15 @@ class Nodes:
     def _find(self) -> None:
         """Learn which server keeps which tag."""
         errors: list[UnreachableError] = []
-        for address in self._address.all():
+        for address in (*self._guides, *self._learned):
             try:
                 place = _master(address, self._address) if self._address.service else address
                 link = self._links.get(place.label) or self._open(place)
                 self._places = self._map(link, place)
+                if not self._address.service:
+                    named = {guide.label for guide in self._guides}
+                    nodes = {node.label: node for node in self._places if node.label not in named}
+                    self._learned = list(nodes.values())
             except UnreachableError as error:
                 errors.append(error)
                 continue
@@ -127,31 +138,67 @@ class Nodes:
     def _map(self, link: Link, place: Address) -> list[Address]:
         if link.info.get("cluster_enabled") != "1":
             return [place] * TAGS
+        if "host" not in place.options:
+            raise InvalidRequestError(
+                f"{link.label}: it is a node of a cluster, which is named by hosts: redis://a,b,c"
+            )
         [ranges] = link.commands([("CLUSTER", "SLOTS")])
         if isinstance(ranges, Exception):
-            raise UnreachableError(f"{link.label}: {ranges}")
+            raise link.failure(ranges)
         found = []
         for slot in self._slots:
             at = [node for first, last, node, *_ in ranges if first <= slot <= last]
             if not at:
                 raise UnreachableError(f"{link.label}: its cluster has no node for slot {slot}")
-            host = at[0][0].decode() or place.options["host"]  # a node may not know its own name
-            found.append(place.at(host, at[0][1]))
+            found.append(place.at(_host_of(at[0]) or place.options["host"], at[0][1]))
         return found
+
+
+def _host_of(node: Sequence[Any]) -> str:
+    """Return where a cluster says that a node is; empty: at the host that was asked.
+
+    A node may not know its own address, or be set to name none; where host names are preferred, one without is "?", and
+    its address stands beside it.
+    """
+    name = (node[0] or b"").decode()
+    if name != "?":
+        return name
+    others = node[3] if len(node) > 3 else []  # noqa: PLR2004 - host, port, id, more
+    more = dict(zip(others[::2], others[1::2], strict=False))
+    return str(more.get(b"ip", b""), "utf-8")
 
 
 def _master(sentinel: Address, address: Address) -> Address:
     """Return the server that a sentinel names."""
-    options = {name: value for name, value in sentinel.options.items() if name not in {"db", "username", "password"}}
-    connection = connection_to(Address(sentinel.label, sentinel.kind, options))
+    login = {name: sentinel.options[name] for name in ("username", "password") if name in sentinel.options}
+    options = {name: value for name, value in sentinel.options.items() if name != "db" and name not in login}
+    secrets = forms_of(filter(None, [login.get("password")]))
     try:
-        connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)  # type: ignore[no-untyped-call]
-        found: Any = connection.read_response()
-    except (problems.RedisError, OSError) as error:
-        raise UnreachableError(f"{sentinel.label}: {error}") from None
-    finally:
-        connection.disconnect()  # type: ignore[no-untyped-call]
+        try:
+            found = _named(Address(sentinel.label, sentinel.kind, options), address.service)
+        except (problems.AuthenticationError, problems.NoPermissionError):
+            if not login:
+                raise
+            # Many have the password of the servers that they watch; to one that has none it would be an error.
+            found = _named(Address(sentinel.label, sentinel.kind, {**options, **login}), address.service)
+    except (problems.AuthenticationError, problems.NoPermissionError) as error:
+        raise UnreachableError(
+            f"{sentinel.label}: this sentinel wants a password, which must be that of the server in the url: "
+            f"{words_of(error, secrets)}"
+        ) from None
+    except (problems.RedisError, OSError, ValueError) as error:
+        raise UnreachableError(f"{sentinel.label}: {words_of(error, secrets)}{unreadable(sentinel)}") from None
     if not found:
         raise UnreachableError(f"{sentinel.label}: this sentinel knows no service {address.service}")
     host, port = found
     return address.at(host.decode(), int(port))
+
+
+def _named(sentinel: Address, service: str) -> Any:
+    """Return what a sentinel answers: host and port, or nothing."""
+    connection = connection_to(sentinel)
+    try:
+        connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service)  # type: ignore[no-untyped-call]
+        return connection.read_response()
+    finally:
+        connection.disconnect()  # type: ignore[no-untyped-call]

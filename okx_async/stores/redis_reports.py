@@ -105,6 +105,8 @@ def _server(link: Link, clock: Callable[[], float] = perf_counter) -> ServerRepo
     for _ in range(_PINGS):
         begun = clock()
         [shown] = link.commands([("TIME",)])
+        if isinstance(shown, Exception):  # a script of another program may hold it up by now
+            raise link.failure(shown)
         times.append(clock() - begun)
         moments.append((begun, int(shown[0]) + int(shown[1]) / 1e6))
         sleep(_PAUSE)

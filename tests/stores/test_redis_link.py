@@ -1,7 +1,9 @@
 import socket
+import struct
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import Call, EndedError, Link, UnreachableError, _together
 from okx_async.stores.redis_messages import NEVER, Frame, Visit, read_seen, terms_of, write_epoch, write_visit
 from okx_async.stores.transactions import StoreError
+from tests.sockets.tls import authority, serving
 from tests.stores.proxies import Multiplexer, Proxy
 from tests.stores.servers import Server, free_port
 
@@ -156,6 +159,44 @@ def test_what_is_no_server_of_that_kind_is_said(scheme: str, answer: bytes, text
     listener, port = answering(answer)
     with listener, pytest.raises(UnreachableError, match=text.replace("?", r"\?")):
         Link(read_address(f"{scheme}://127.0.0.1:{port}/0"))
+
+
+def test_a_connection_that_is_reset_may_be_one_that_wants_tls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reset() -> None:
+            near, _ = listener.accept()
+            near.recv(65536)
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends in a reset
+            near.close()
+
+        threading.Thread(target=reset, daemon=True).start()
+        with pytest.raises(UnreachableError, match=r"reset by peer.*; if it speaks TLS: rediss://; if this is a proxy"):
+            Link(read_address(f"redis://127.0.0.1:{listener.getsockname()[1]}/0"))
+
+
+def test_a_server_that_wants_a_certificate_may_say_so_by_ending_the_connection(tmp_path: Path) -> None:
+    authority("").cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def end() -> None:
+            near, _ = listener.accept()
+            with serving("127.0.0.1").wrap_socket(near, server_side=True) as secured:
+                secured.recv(65536)
+
+        threading.Thread(target=end, daemon=True).start()
+        url = f"rediss://127.0.0.1:{listener.getsockname()[1]}/0?ssl_ca_certs={tmp_path}/ca.pem"
+        with pytest.raises(
+            UnreachableError, match="; if it wants a certificate of yours: ssl_certfile and ssl_keyfile"
+        ):
+            Link(read_address(url))
+
+
+def test_files_of_a_url_that_cannot_be_read_are_named(redis_server: Server, tmp_path: Path) -> None:
+    (tmp_path / "here.pem").touch()
+    query = f"ssl_ca_certs={tmp_path}/nowhere.pem&ssl_certfile={tmp_path}/here.pem&ssl_keyfile={tmp_path}/gone.key"
+    with pytest.raises(UnreachableError, match=r"; of the url, ssl_ca_certs and ssl_keyfile cannot be read$"):
+        Link(read_address(f"rediss://127.0.0.1:{redis_server.port}/0?{query}"))
 
 
 @pytest.mark.parametrize("user", ["", "bob"])

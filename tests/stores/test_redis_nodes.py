@@ -41,8 +41,9 @@ def met(server: Server) -> bool:
     return b"cluster_state:ok" in known and b"cluster_slots_assigned:16384" in known
 
 
-async def test_the_keys_of_a_cluster_are_on_all_of_its_nodes(cluster: list[Server]) -> None:
-    url = ",".join([cluster[0].url.removesuffix("/0"), *(f"127.0.0.1:{server.port}" for server in cluster[1:])])
+@pytest.mark.parametrize(("named", "lost"), [(3, 2), (1, 0)])
+async def test_the_keys_of_a_cluster_are_on_all_of_its_nodes(cluster: list[Server], named: int, lost: int) -> None:
+    url = ",".join([cluster[0].url.removesuffix("/0"), *(f"127.0.0.1:{server.port}" for server in cluster[1:named])])
     limiter = RedisLimiter(url, Quota(2, 0.3), lease=1.0, doubt_grace=0.2)
     await limiter.vouch()
     keys = {tag_of(key): key for key in ((str(number),) for number in range(1000))}
@@ -60,7 +61,7 @@ async def test_the_keys_of_a_cluster_are_on_all_of_its_nodes(cluster: list[Serve
     report = await asyncio.to_thread(report_server, url)
     assert {key.key for key in report.keys} == set(keys.values())
     assert report.paused == 0.0
-    cluster[2].kill()
+    cluster[lost].kill()
     await asyncio.sleep(0.4)
     used = await asyncio.gather(*(use(key) for key in keys.values()))
     assert 0.4 * TAGS < sum(used) < 0.9 * TAGS  # the keys of the other nodes are no worse for it

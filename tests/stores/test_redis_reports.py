@@ -5,6 +5,7 @@ from dataclasses import astuple
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import RedisLimiter
@@ -72,6 +73,29 @@ async def test_vouching_ends_the_pause_and_lets_programs_have_other_terms() -> N
 def test_a_server_that_is_not_there_is_an_error() -> None:
     with pytest.raises(BusyError, match="redis://127"):
         report_of(f"redis://:hunter2@127.0.0.1:{free_port()}")
+
+
+def test_a_server_that_a_script_of_another_program_holds_up_meanwhile_is_an_error(
+    redis_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Link.commands
+    busy = ResponseError("BUSY the server is busy running a script")
+
+    def commands(link: Link, words: Any, **options: Any) -> list[Any]:
+        words = list(words)
+        return [busy] if words == [("TIME",)] else asked(link, words, **options)
+
+    monkeypatch.setattr(Link, "commands", commands)
+    with pytest.raises(BusyError, match="busy running a script"):
+        report_server(redis_server.url)
+
+
+def test_a_user_who_may_not_look_is_named() -> None:
+    server = Server()
+    assert server.said("ACL", "SETUSER", "limits", "on", ">pass", "+@all", "-scan", "~*", "&*") == b"+OK"
+    with pytest.raises(InvalidRequestError, match=r"the server refuses this user: .*'scan'"):
+        report_server(f"redis://limits:pass@127.0.0.1:{server.port}")
+    server.close()
 
 
 def test_a_proxy_that_puts_clients_on_one_connection_is_seen(redis_server: Server) -> None:
