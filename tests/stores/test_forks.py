@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from okx_async.stores.reports import report
 from tests.stores.stories import LEAN, STORY, tell
 
 
@@ -118,6 +119,29 @@ async def main():
 asyncio.run(main())
 """,
     )
+
+
+def test_the_end_of_a_program_waits_for_a_limiter_that_nothing_refers_to_any_more(tmp_path: Path) -> None:
+    """As where one is made in a function and never closed: its thread still has the end of the last request to tell."""
+    story = """
+from okx_async.stores.transactions import Database
+transact = Database.transact
+
+def slowly(*args):
+    time.sleep(0.05)  # what follows the last line of a program takes less
+    return transact(*args)
+
+Database.transact = slowly
+
+async def main():
+    own = SqliteLimiter(sys.argv[1], Quota(1, 0.2))
+    async with own.slot(KEY):
+        pass
+asyncio.run(main())
+"""
+    tell(tmp_path, story)
+    keys = report(tmp_path / "limits.sqlite3").keys
+    assert not any(key.in_flight for key in keys), "its slot is out as if it had died"
 
 
 def test_a_fork_behind_pythons_back_is_refused(tmp_path: Path) -> None:
