@@ -7,7 +7,6 @@ closed before, and each side opens another one when it needs it.
 import os
 import sys
 import threading
-import time
 import weakref
 from typing import Final, Protocol
 
@@ -38,8 +37,6 @@ _FORKING: list[Forkable] = []
 _ONE_FORK: Final = threading.Lock()
 """Held from before a fork until after it, on both sides: threads may fork at the same moment."""
 _EXPECTED: set[int] = set()
-_ENDING: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
-"""Threads of limiters that were closed or collected, as long as they live: they may still have something to tell."""
 
 
 def watch(agent: Forkable) -> None:
@@ -53,11 +50,6 @@ def expect_end() -> None:
     if util is not None and os.getpid() not in _EXPECTED:
         _EXPECTED.add(os.getpid())
         util.Finalize(None, _at_exit, exitpriority=0)
-
-
-def await_end(thread: threading.Thread) -> None:
-    """See to it that the end of the process waits for a thread that ends: its agent may be gone by then."""
-    _ENDING.add(thread)
 
 
 def _living() -> list[Forkable]:
@@ -90,10 +82,6 @@ def _in_child() -> None:
 def _at_exit() -> None:
     for agent in _living():
         agent.flush(FLUSH)
-    until = time.monotonic() + FLUSH
-    for thread in list(_ENDING):
-        if thread is not threading.current_thread():
-            thread.join(max(0.0, until - time.monotonic()))
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -41,11 +41,8 @@ class Inbox:
         return self.thread is not None and self.thread.is_alive() and not sys.is_finalizing()
 
     def join(self, seconds: float) -> None:
-        """Wait for the end of the thread for so many seconds, unless this is called in it; a normal exit waits on."""
-        if self.thread is None:
-            return
-        forks.await_end(self.thread)
-        if self.thread is not threading.current_thread():
+        """Wait for the end of the thread for so many seconds, unless this is called in it."""
+        if self.thread is not None and self.thread is not threading.current_thread():
             self.thread.join(seconds)
 
     def _begin(self) -> bool:

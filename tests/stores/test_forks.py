@@ -144,6 +144,36 @@ asyncio.run(main())
     assert not any(key.in_flight for key in keys), "its slot is out as if it had died"
 
 
+def test_a_fork_waits_for_the_last_message_of_a_limiter_that_nothing_refers_to_any_more(tmp_path: Path) -> None:
+    """Its connection crossed the fork in the middle of a transaction: the file was locked for the child for ever."""
+    tell(
+        tmp_path,
+        """
+import threading
+from okx_async.stores.transactions import Database
+transact, underway = Database.transact, threading.Event()
+
+def slowly(database, work, until):
+    def act(transaction):
+        underway.set()
+        time.sleep(0.05)
+        return work(transaction)
+    return transact(database, act, until)
+
+Database.transact = slowly
+
+async def use():
+    own = SqliteLimiter(sys.argv[1])
+    async with own.slot(("another",)):
+        underway.clear()
+
+asyncio.run(use())
+assert underway.wait(5.0)
+assert child(lambda: asyncio.run(free())) == 0
+""",
+    )
+
+
 def test_a_fork_behind_pythons_back_is_refused(tmp_path: Path) -> None:
     tell(
         tmp_path,

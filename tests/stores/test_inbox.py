@@ -1,9 +1,7 @@
 """The begin of an agent's thread, and what was put to it before."""
 
 import threading
-import time
 
-from okx_async.stores import forks
 from okx_async.stores.inbox import Inbox
 from tests.stores.threads import no_threads
 
@@ -40,21 +38,3 @@ def test_the_thread_waits_for_no_end_of_its_own() -> None:
     inbox.put(look)
     inbox.join(5.0)
     assert seen == [True]
-
-
-def test_the_end_of_the_process_waits_for_a_thread_that_ends_and_not_for_long() -> None:
-    go, gone = threading.Event(), threading.Event()
-
-    def run() -> None:
-        inbox.take(60.0)
-        gone.set()
-
-    inbox = Inbox(run)
-    inbox.put(lambda: go.wait(10.0))
-    inbox.join(0.0)  # as the limiter's end does
-    begun = time.monotonic()
-    forks._at_exit()
-    assert forks.FLUSH <= time.monotonic() - begun < 5.0
-    assert not gone.is_set()
-    go.set()
-    assert gone.wait(5.0)
