@@ -124,6 +124,7 @@ class Agent:
     def close(self, flush: float) -> None:
         """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
         self.closed = True
+        self.worker.keeps = self  # until its thread has ended, forks and the end of the process must know of it
         self.worker.stop(flush)
 
     def flush(self, seconds: float) -> None:

@@ -3,6 +3,7 @@
 The clock counts through a suspend, and is the same in containers that shift it.
 """
 
+import errno
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,12 @@ from okx_async._errors import InvalidRequestError
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 OFFSETS = Path("/proc/self/timens_offsets")
+TOO_MANY = {errno.EMFILE, errno.ENFILE}
+"""Errors of a process, or a host, that has too many files open: they pass."""
+
+
+class UnseenError(InvalidRequestError):
+    """What tells whether limits can be kept in a file cannot be looked at now, and may be good."""
 
 
 def shared_clock(on_windows: Callable[[], float] = time.perf_counter) -> float:
@@ -29,8 +36,10 @@ def _offset() -> float:
     """Return by how much this process's time namespace shifts the clock; it cannot change while it runs."""
     try:
         return offset_of(OFFSETS.read_text())
-    except OSError:  # a kernel without time namespaces
-        return 0.0
+    except OSError as error:
+        if error.errno in TOO_MANY:  # 0 might be wrong, and for as long as this process lives
+            raise UnseenError(f"{OFFSETS} cannot be looked at: {error.strerror}") from None
+        return 0.0  # a kernel without time namespaces
 
 
 def offset_of(text: str) -> float:
@@ -48,6 +57,7 @@ def boot_id() -> str:
 
     Raises:
         InvalidRequestError: This system has none, so limits cannot be shared by a file.
+        UnseenError: Too many files are open.
     """
     if sys.platform == "darwin":
         return _darwin_boot()
@@ -56,6 +66,8 @@ def boot_id() -> str:
     try:
         return BOOT_ID.read_text().strip()
     except OSError as error:
+        if error.errno in TOO_MANY:
+            raise UnseenError(f"{BOOT_ID} cannot be looked at: {error.strerror}") from None
         raise InvalidRequestError(
             f"limits cannot be shared by a file here: {BOOT_ID}, which tells one start of the host from the next, "
             f"cannot be read ({error.strerror})"

@@ -4,7 +4,6 @@ Everything is looked at with lstat and never opened: to close a file descriptor 
 on the same file in this process.
 """
 
-import errno
 import os
 import re
 import stat
@@ -15,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from okx_async._errors import InvalidRequestError
-from okx_async.stores.clocks import boot_id
+from okx_async.stores.clocks import TOO_MANY, UnseenError, boot_id, shared_clock
 
 # Kept by one kernel, with locks that all processes see. An overlay's upper layer is local in every container runtime.
 LOCAL = {
@@ -41,12 +40,6 @@ LONGEST = 500
 """Bytes of a path; SQLite takes 512 with the names of what it keeps beside the file."""
 OTHERS_WRITE = 0o022
 OTHERS = 0o077
-TOO_MANY = {errno.EMFILE, errno.ENFILE}
-"""Errors of a process, or a host, that has too many files open: they pass."""
-
-
-class UnseenError(InvalidRequestError):
-    """The place cannot be looked at now, and may be good."""
 
 
 def default_path() -> Path:
@@ -107,6 +100,7 @@ def check_makeable(path: Path) -> None:
 def check_place(path: Path) -> None:
     """Raise InvalidRequestError, with the reason, if the file must not be used; it need not exist."""
     boot_id()  # first, since what follows asks for more than other systems have
+    shared_clock()  # which must be known before the first slot is asked for
     check_library()
     if not path.is_absolute():
         raise InvalidRequestError(f"the file of the limits needs an absolute path, got {str(path)!r}")

@@ -310,4 +310,8 @@ def _finish(done: "asyncio.Future[object]", result: object) -> None:
 def _key(key: Hashable) -> Key:
     if not isinstance(key, tuple) or not all(isinstance(part, str) for part in key):
         raise InvalidRequestError(f"a key of a shared limiter must be a tuple of texts, got {short_repr(key)}")
+    try:
+        "".join(key).encode()
+    except UnicodeEncodeError:  # half of a character, as in a name that is no UTF-8
+        raise InvalidRequestError(f"no store can hold a key that UTF-8 cannot: {short_repr(key)}") from None
     return key

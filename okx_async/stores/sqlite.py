@@ -71,7 +71,11 @@ def _file(path: object) -> Path:
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(name, str) or not name or "\0" in name or not _encodable(name):
         raise InvalidRequestError(f"path must be a path or None, got {short_repr(path)}")
-    return absolute(os.path.expanduser(name))  # noqa: PTH111 - it raises where there is no home
+    whole = os.path.expanduser(name)  # noqa: PTH111 - of Path: its error names no user
+    if whole.startswith("~"):  # it stays as it is, and would be a folder of that name wherever a program was started
+        user, home = name.partition("/")[0], "no home directory is known for"
+        raise InvalidRequestError(f"no place for the file of the limits: {home} {user!r}; name a whole path")
+    return absolute(whole)
 
 
 def _encodable(name: str) -> bool:

@@ -1,5 +1,7 @@
 """What the errors of a SQLite file of limits mean, in words."""
 
+import os
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Final
 
@@ -19,13 +21,27 @@ WORDS: Final = {
     26: "it is damaged or no SQLite file: delete it while no program uses it",
 }
 """What SQLite's codes mean, which are a part of its interface."""
+CANNOT_OPEN: Final = 14
+OPENED: Final = 4
+"""Most files that SQLite has open at once for one of limits."""
 
 
 def words_of(error: Exception) -> str:
     """Return what an error of the file means."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return WORDS.get(code, str(error))
+        return (_no_more() if code == CANNOT_OPEN else None) or WORDS.get(code, str(error))
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return f"{error}: delete the file while no program uses it"
+
+
+def _no_more() -> str | None:
+    """Return why this process can open no more files now, None if it can: SQLite does not tell."""
+    with ExitStack() as opened:
+        try:
+            for _ in range(OPENED):
+                opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        except OSError as error:
+            return error.strerror
+    return None

@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
-from okx_async.stores.clocks import boot_id, shared_clock
+from okx_async.stores.clocks import UnseenError, boot_id, shared_clock
 from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter, lives
 from okx_async.stores.lease import SharedBucket, Terms
-from okx_async.stores.places import UnseenError, check_place, identity, prepare
+from okx_async.stores.places import check_place, identity, prepare
 from okx_async.stores.records import (
     UnreadableError,
     key_of,

@@ -65,6 +65,8 @@ class Worker:
         self.chunk = CHUNK
         self.rescues = False
         """Whether `rescue` may give something."""
+        self.keeps: object = None
+        """What is to live until the thread has ended."""
         self._database = database
         self._quota = quota
         self._clock = clock
@@ -79,6 +81,7 @@ class Worker:
         self._since = -inf  # of the epoch that was last seen
         self._patience = PATIENCE
         self._stopping = False
+        self._ends = False  # whether the thread was told to end
 
     def post(self, act: Callable[[], object]) -> bool:
         """Have a function called in the thread; return False if no thread can begin now, so that it is called later."""
@@ -92,8 +95,11 @@ class Worker:
         """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
         until = self._clock() + flush
         if self._inbox.lives():
+            self._ends = True
             self.post(self._stop)
             self._inbox.join(flush)
+        else:
+            self.keeps = None
         self._notices.join(until - self._clock())
 
     def flush(self, seconds: float) -> None:
@@ -102,7 +108,9 @@ class Worker:
         The process ends; but a function of `atexit` that is called after this may have positions to close.
         """
         told, until = threading.Event(), self._clock() + seconds
-        if self._inbox.lives():
+        if self._ends:
+            self._inbox.join(seconds)
+        elif self._inbox.lives():
             self.post(self._end_all)
             self.post(lambda: self.at_last(self._close))
             self.post(lambda: self.at_last(told.set))
@@ -171,6 +179,7 @@ class Worker:
             except BaseException as error:  # noqa: BLE001 - a log's handler may raise SystemExit
                 self._broke(error)
         self._close()
+        self.keeps = None
 
     def _round(self) -> None:
         now = self._clock()

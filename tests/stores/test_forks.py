@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from okx_async.stores.reports import report
 from tests.stores.stories import LEAN, STORY, tell
 
 
@@ -116,6 +117,59 @@ async def main():
     async with limiter.slot(KEY, max_wait=0, quota=Quota(1, 0.2)):
         pass
 asyncio.run(main())
+""",
+    )
+
+
+def test_the_end_of_a_program_waits_for_a_limiter_that_nothing_refers_to_any_more(tmp_path: Path) -> None:
+    """As where one is made in a function and never closed: its thread still has the end of the last request to tell."""
+    story = """
+from okx_async.stores.transactions import Database
+transact = Database.transact
+
+def slowly(*args):
+    time.sleep(0.05)  # what follows the last line of a program takes less
+    return transact(*args)
+
+Database.transact = slowly
+
+async def main():
+    own = SqliteLimiter(sys.argv[1], Quota(1, 0.2))
+    async with own.slot(KEY):
+        pass
+asyncio.run(main())
+"""
+    tell(tmp_path, story)
+    keys = report(tmp_path / "limits.sqlite3").keys
+    assert not any(key.in_flight for key in keys), "its slot is out as if it had died"
+
+
+def test_a_fork_waits_for_the_last_message_of_a_limiter_that_nothing_refers_to_any_more(tmp_path: Path) -> None:
+    """Its connection crossed the fork in the middle of a transaction: the file was locked for the child for ever."""
+    tell(
+        tmp_path,
+        """
+import threading
+from okx_async.stores.transactions import Database
+transact, underway = Database.transact, threading.Event()
+
+def slowly(database, work, until):
+    def act(transaction):
+        underway.set()
+        time.sleep(0.05)
+        return work(transaction)
+    return transact(database, act, until)
+
+Database.transact = slowly
+
+async def use():
+    own = SqliteLimiter(sys.argv[1])
+    async with own.slot(("another",)):
+        underway.clear()
+
+asyncio.run(use())
+assert underway.wait(5.0)
+assert child(lambda: asyncio.run(free())) == 0
 """,
     )
 

@@ -52,6 +52,18 @@ async def test_a_key_must_be_a_tuple_of_texts(tmp_path: Path, key: object) -> No
     await limiter.aclose()
 
 
+async def test_a_key_that_no_store_can_hold_is_refused_and_not_asked_for(tmp_path: Path) -> None:
+    """The thread met it at each try, and logged a traceback twice a second until its token would have been back."""
+    limiter = SqliteLimiter(tmp_path / "limits.sqlite3")
+    with pytest.raises(InvalidRequestError, match="UTF-8 cannot"):
+        limiter.slot(("key", "caf\udce9"))
+    with pytest.raises(InvalidRequestError, match="UTF-8 cannot"):
+        await limiter.block(("\ud83d", "\ude00"), 1.0)
+    async with limiter.slot(("ключ", "\U0001f600", "\0")):
+        pass
+    await limiter.aclose()
+
+
 async def test_a_slot_outlives_the_limiter_that_it_was_asked_of(tmp_path: Path) -> None:
     path = tmp_path / "limits.sqlite3"
     async with SqliteLimiter(path).slot(("key",)):

@@ -125,6 +125,7 @@ async def test_keys_are_tuples_of_texts(limiter: SqliteLimiter, key: Any) -> Non
         ({"path": ""}, "path must be a path"),
         ({"path": 3}, "path must be a path"),
         ({"path": "limits\0"}, "path must be a path"),
+        ({"path": "~a user that is not there/limits"}, "no home directory is known for '~a user that is not there'"),
     ],
 )
 def test_wrong_arguments_are_refused(tmp_path: Path, options: dict[str, Any], text: str) -> None:

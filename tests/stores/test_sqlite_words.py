@@ -1,9 +1,12 @@
 """What the errors of a SQLite file mean."""
 
+import errno
+import os
 import sqlite3
 
 import pytest
 
+from okx_async.stores import sqlite_words
 from okx_async.stores.records import UnreadableError
 from okx_async.stores.sqlite_words import WORDS, words_of
 
@@ -14,6 +17,26 @@ def test_each_code_has_its_words_with_its_further_byte_too(code: int) -> None:
         error = sqlite3.OperationalError("SQLite's own")
         error.sqlite_errorcode = whole
         assert words_of(error) == WORDS[code]
+
+
+@pytest.mark.parametrize("spare", range(sqlite_words.OPENED + 1))
+def test_too_many_open_files_are_named_where_sqlite_says_only_that_it_cannot_open_one(
+    spare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+
+    def open_one(*_: object) -> int:
+        if len(opened) == spare:
+            raise OSError(errno.EMFILE, "Too many open files")
+        opened.append(spare)
+        return spare
+
+    monkeypatch.setattr(os, "open", open_one)
+    monkeypatch.setattr(os, "close", opened.remove)
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorcode = 14
+    assert words_of(error) == (WORDS[14] if spare == sqlite_words.OPENED else "Too many open files")
+    assert not opened
 
 
 def test_what_is_not_known_is_told_as_it_is() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from okx_async import InvalidRequestError, Quota
-from okx_async.stores import places
+from okx_async.stores import clocks, places
 from okx_async.stores import transactions as module
 from okx_async.stores.lease import Terms
 from okx_async.stores.transactions import PAGE, BusyError, StoreError, Transaction
@@ -23,15 +23,18 @@ def test_a_place_that_cannot_be_looked_at_for_a_moment_is_used_later(
 ) -> None:
     """Otherwise a program with too many files open is told to correct its call."""
 
-    class Mounts:
+    class Full:
         def read_bytes(self) -> bytes:
             raise OSError(errno.EMFILE, "Too many open files")
 
+        read_text = read_bytes
+
     database = host.open()
-    with monkeypatch.context() as patched:
-        patched.setattr(places, "MOUNTS", Mounts())
-        with pytest.raises(StoreError, match="cannot be looked at: Too many open files"):
-            database.transact(take("a"), 0.0)
+    for where, name in ((places, "MOUNTS"), (clocks, "BOOT_ID")):
+        with monkeypatch.context() as patched:
+            patched.setattr(where, name, Full())
+            with pytest.raises(StoreError, match="cannot be looked at: Too many open files"):
+                database.transact(take("a"), 0.0)
     assert database.transact(take("a"), 0.0) == 1
 
 
