@@ -44,6 +44,8 @@ SWEEP: Final = 64
 """Transactions after which keys that are over are deleted."""
 PAGE: Final = 1024
 """Bytes that a transaction writes at least: a bucket is small."""
+LOG: Final = 4 << 20
+"""Bytes of the log that stay on the disk: it grows without end while another program keeps reading."""
 MOST_KNOWN: Final = 1024
 FIRST_NAP, LONGEST_NAP = 0.00005, 0.001
 """Seconds between two tries to get the write lock."""
@@ -229,6 +231,7 @@ class Database:
             self._patiently(lambda: self._is_new(connection), until)  # first: another program's file stays as it is
             self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), until)
             connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG}")
             self._begin(connection, until)
             try:
                 self._identity = identity(self._place, self._memory)
