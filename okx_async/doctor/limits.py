@@ -7,6 +7,7 @@ from typing import Final
 from okx_async._calls.default_source import VARIABLE
 from okx_async._errors import InvalidRequestError
 from okx_async.doctor.finding import Finding, Level
+from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.places import check_makeable
 from okx_async.stores.reports import ServerReport, StoreReport, try_out
 from okx_async.stores.transactions import StoreError
@@ -33,7 +34,8 @@ def examine_limits() -> Finding:
             try_out(path) if path.exists() else check_makeable(path)
     except (InvalidRequestError, StoreError) as error:
         if url:
-            return Finding(_NAME, Level.FAIL, str(error), f"set {VARIABLE} to a place that can be used")
+            remedy = f"set {VARIABLE} to a place that can be used; until then {MEANWHILE}"
+            return Finding(_NAME, Level.FAIL, str(error), remedy)
         return Finding(_NAME, Level.WARN, f"{error}: this command line has limits of its own", f"set {VARIABLE}")
     return _judged(url, found)
 
