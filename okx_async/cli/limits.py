@@ -41,7 +41,7 @@ def _own_file() -> SlotSource:
 
 
 def way_out(error: OkxError) -> str:
-    """Return how to exit without the limits that OKX_LIMITS names, if an error is about their file or name; "" if not."""
+    """Return how to exit without the limits that OKX_LIMITS names, if an error is about their file or name."""
     text = str(error)
     try:
         place = place_of(os.environ.get(VARIABLE) or PROCESS)

@@ -20,6 +20,7 @@ from okx_async._quota import Quota
 from okx_async.stores.clocks import UnseenError, boot_id, shared_clock
 from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter, lives
 from okx_async.stores.lease import SharedBucket, Terms
+from okx_async.stores.locks import holders
 from okx_async.stores.places import check_place, identity, prepare
 from okx_async.stores.records import (
     UnreadableError,
@@ -334,7 +335,8 @@ class Database:
                 if error.sqlite_errorcode & 0xFF not in {_BUSY, _LOCKED}:
                     raise
                 if self.yields or self._clock() >= until:
-                    raise BusyError(f"{self.path}: another program holds its lock") from None
+                    who = holders(self._place, self._memory)
+                    raise BusyError(f"{self.path}: another program holds its lock{who and ': '}{who}") from None
             else:
                 return
             time.sleep(nap)  # SQLite's own pauses grow to 100 ms
