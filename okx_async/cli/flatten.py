@@ -25,6 +25,7 @@ from okx_async._flatten.report import FLAT_STATES
 from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say, say_error
 from okx_async.cli.flatten_consent import Consent, FlattenOptions, Found, find
+from okx_async.cli.limits import way_out
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
 
@@ -186,6 +187,8 @@ def _stopped(notes: Sequence[str], attempts: Sequence[Attempt], stop: Stop) -> S
 def _failed(error: OkxError, target: Target, attempts: Sequence[Attempt], *, as_json: bool) -> ExitCode:
     """Report a flatten that raised: the first reading failed, or an argument was wrong."""
     say_error(error)
+    if out := way_out(error):
+        say(out)
     if isinstance(error, InvalidRequestError):
         return exit_code(error)
     sent = any(attempt.sent is not None for attempt in attempts)

@@ -2,18 +2,20 @@
 
 import os
 from dataclasses import asdict
+from pathlib import Path
 
-from okx_async import InvalidRequestError, SlotSource
+from okx_async import InvalidRequestError, OkxError, SlotSource
 from okx_async._calls.default_source import VARIABLE
 from okx_async._calls.wiring import check_lease
 from okx_async._rest.remedies import by_option
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
 from okx_async.doctor.finding import Finding, Level
 from okx_async.doctor.limits import UNUSED, is_unused, keys_in_use, server_problems, server_words
+from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.places import default_path
 from okx_async.stores.reports import KeyReport, StoreReport, try_out
 from okx_async.stores.transactions import StoreError
-from okx_async.stores.urls import place_of, report_of, shared_limiter
+from okx_async.stores.urls import PROCESS, place_of, report_of, shared_limiter
 
 OWN_FILE = "sqlite:"
 
@@ -36,6 +38,17 @@ def _own_file() -> SlotSource:
     limiter = shared_limiter(OWN_FILE)
     try_out(default_path())
     return limiter
+
+
+def way_out(error: OkxError) -> str:
+    """Return how to exit without the limits that OKX_LIMITS names, if an error is about their file or name."""
+    text = str(error)
+    try:
+        place = place_of(os.environ.get(VARIABLE) or PROCESS)
+    except InvalidRequestError as unnamed:
+        return MEANWHILE if str(unnamed) in text else ""
+    about_it = isinstance(place, Path) and str(place.parent) in text
+    return MEANWHILE if about_it and MEANWHILE not in text else ""
 
 
 def lease_finding(connect_timeout: float, timeout: float) -> Finding | None:

@@ -7,6 +7,7 @@ from typing import Final
 from okx_async._calls.default_source import VARIABLE
 from okx_async._errors import InvalidRequestError
 from okx_async.doctor.finding import Finding, Level
+from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.places import check_makeable
 from okx_async.stores.reports import ServerReport, StoreReport, try_out
 from okx_async.stores.transactions import StoreError
@@ -40,8 +41,11 @@ def examine_limits() -> Finding:
 
 def unusable_limits(error: Exception) -> Finding:
     """Return the finding of limits that cannot be used, by the error that they end in."""
-    remedy = f"see to it that it can be used, or set {VARIABLE} to another place"
-    return Finding(_NAME, Level.FAIL, str(error), remedy)
+    text = str(error)
+    meanwhile = "" if MEANWHILE in text else f"; until then {MEANWHILE}"
+    return Finding(
+        _NAME, Level.FAIL, text, f"see to it that it can be used, or set {VARIABLE} to another place{meanwhile}"
+    )
 
 
 def _judged(url: str, found: StoreReport) -> Finding:

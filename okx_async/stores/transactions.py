@@ -20,6 +20,7 @@ from okx_async._quota import Quota
 from okx_async.stores.clocks import UnseenError, boot_id, shared_clock
 from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter, lives
 from okx_async.stores.lease import SharedBucket, Terms
+from okx_async.stores.locks import holders
 from okx_async.stores.places import check_place, identity, prepare
 from okx_async.stores.records import (
     UnreadableError,
@@ -44,6 +45,8 @@ SWEEP: Final = 64
 """Transactions after which keys that are over are deleted."""
 PAGE: Final = 1024
 """Bytes that a transaction writes at least: a bucket is small."""
+LOG: Final = 4 << 20
+"""Bytes of the log that stay on the disk: it grows without end while another program keeps reading."""
 MOST_KNOWN: Final = 1024
 FIRST_NAP, LONGEST_NAP = 0.00005, 0.001
 """Seconds between two tries to get the write lock."""
@@ -229,6 +232,7 @@ class Database:
             self._patiently(lambda: self._is_new(connection), until)  # first: another program's file stays as it is
             self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), until)
             connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG}")
             self._begin(connection, until)
             try:
                 self._identity = identity(self._place, self._memory)
@@ -331,7 +335,8 @@ class Database:
                 if error.sqlite_errorcode & 0xFF not in {_BUSY, _LOCKED}:
                     raise
                 if self.yields or self._clock() >= until:
-                    raise BusyError(f"{self.path}: another program holds its lock") from None
+                    who = holders(self._place, self._memory)
+                    raise BusyError(f"{self.path}: another program holds its lock{who and ': '}{who}") from None
             else:
                 return
             time.sleep(nap)  # SQLite's own pauses grow to 100 ms

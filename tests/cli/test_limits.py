@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,32 @@ def test_a_damaged_file_is_an_error(command: Process, tmp_path: Path) -> None:
     shown = command("limits", "--json", "--store", f"sqlite://{path}")
     assert shown.returncode == 1
     assert "damaged" in json.loads(shown.stdout)["text"]
+
+
+@pytest.mark.share(4)
+@pytest.mark.parametrize("obstacle", ["lock", "link", "name", "none"])
+def test_an_exit_that_the_named_file_bars_is_told_how_it_goes_without(
+    simulate: Callable[..., dict[str, Any]], command: Process, file: Path, obstacle: str
+) -> None:
+    where = ("--base-url", simulate("--position", "BTC-USDT-SWAP:1")["base_url"])
+    file.parent.mkdir(mode=0o700, parents=True)
+    command.environment["OKX_LIMITS"] = "sqlite:/" if obstacle == "name" else f"sqlite://{file}"
+    with closing(sqlite3.connect(file)) as shell:
+        file.chmod(0o600)
+        if obstacle == "lock":
+            shell.execute("BEGIN IMMEDIATE")
+        elif obstacle == "link":
+            command.environment["OKX_LIMITS"] += "-link"
+            file.with_name(f"{file.name}-link").symlink_to(file)
+        elif obstacle == "none":
+            command.environment["OKX_API_KEY"] = ""  # an error of another kind
+        done = command("flatten", "--yes", *where)
+        assert done.returncode
+        way_out = "OKX_LIMITS=process okx-async flatten"
+        assert done.stderr.count(way_out) == (obstacle != "none"), done.stderr
+        if obstacle != "none":
+            command.environment["OKX_LIMITS"] = "process"
+            assert command("flatten", "--yes", *where).returncode == 0
 
 
 @pytest.mark.share(3)

@@ -62,6 +62,7 @@ def test_limits_that_cannot_be_used_fail_if_they_were_asked_for(
     finding = examine_limits()
     assert finding.level is Level.FAIL
     assert "symbolic link" in finding.text
+    assert "until then OKX_LIMITS=process okx-async flatten" in finding.remedy
 
 
 def test_a_file_that_can_be_read_and_not_written_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -189,3 +189,25 @@ def test_a_copy_of_the_file_grants_nothing_for_a_hold_in_a_container_with_a_boot
     assert host.open().transact(opens, 0.0) == pause
     host.boot, host.now = "boot-of-another", host.now + 1.0
     assert host.open().transact(opens, 0.0) == pause
+
+
+def test_a_log_that_grew_while_another_program_kept_reading_gives_its_room_back(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOG", 1 << 16)
+    log, database = host.path.with_name(f"{host.path.name}-wal"), host.open()
+
+    def grow(transaction: Transaction) -> None:
+        transaction.remember("name", "x" * (1 << 20))
+
+    database.transact(grow, 0.0)
+    with closing(sqlite3.connect(host.path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM names").fetchall()
+        for _ in range(3):  # SQLite looks at the log at the end of each
+            database.transact(grow, 0.0)
+        assert log.stat().st_size > 3 << 20
+    database.transact(lambda transaction: transaction.remember("name", ""), 0.0)
+    for ident in ("a", "b"):
+        database.transact(take(ident), 0.0)
+    assert log.stat().st_size <= 1 << 16
