@@ -34,7 +34,9 @@ class Forkable(Protocol):
 
 _AGENTS: "weakref.WeakValueDictionary[int, Forkable]" = weakref.WeakValueDictionary()
 _FORKING: list[Forkable] = []
-_ONE_FORK: Final = threading.Lock()
+_LEVELS: Final[list[int]] = []
+"""How many of them each fork found that has begun: a handler of a signal may fork in the midst of another fork."""
+_ONE_FORK: Final = threading.RLock()
 """Held from before a fork until after it, on both sides: threads may fork at the same moment."""
 _EXPECTED: set[int] = set()
 
@@ -59,23 +61,27 @@ def _living() -> list[Forkable]:
 
 def _before() -> None:
     _ONE_FORK.acquire()
-    _FORKING[:] = _living()
-    for agent in _FORKING:
-        agent.before_fork()
+    _LEVELS.append(len(_FORKING))
+    for agent in _living():
+        if agent not in _FORKING:
+            agent.before_fork()
+            _FORKING.append(agent)
 
 
 def _in_parent() -> None:
-    for agent in _FORKING:
-        agent.after_fork()
-    _FORKING.clear()
-    _ONE_FORK.release()
+    if _LEVELS:  # else it was made in the midst of a fork of this child's parent
+        level = _LEVELS.pop()
+        while len(_FORKING) > level:
+            _FORKING.pop().after_fork()
+        _ONE_FORK.release()
 
 
 def _in_child() -> None:
     for agent in _living():
         agent.begin_in_child(prepared=agent in _FORKING)
     _FORKING.clear()
-    if _ONE_FORK.locked():  # else the fork was made behind Python's back
+    while _LEVELS:  # none: the fork was made behind Python's back
+        _LEVELS.pop()
         _ONE_FORK.release()
 
 
