@@ -7,6 +7,7 @@ closed before, and each side opens another one when it needs it.
 import os
 import sys
 import threading
+import time
 import weakref
 from typing import Final, Protocol
 
@@ -14,6 +15,9 @@ from okx_async._threads import at_end
 
 FLUSH: Final = 0.2
 """Seconds for which a normal end of the process waits until the store knows what became of the last requests."""
+
+ALL: Final = 1.0
+"""Seconds for which it waits at most, however many limiters there are."""
 
 
 class Forkable(Protocol):
@@ -86,8 +90,9 @@ def _in_child() -> None:
 
 
 def _at_exit() -> None:
+    until = time.monotonic() + ALL
     for agent in _living():
-        agent.flush(FLUSH)
+        agent.flush(max(0.0, min(FLUSH, until - time.monotonic())))
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
