@@ -338,4 +338,6 @@ class Sender:
 
 def _withhold(request: ApiRequest, attempt: AttemptState, slots: tuple[Slot, ...]) -> NoReturn:
     held_slots.refund(slots)
+    if attempt.permit is None:
+        raise SlotTimeoutError(f"{request.label}: its slot came after max_wait; nothing was sent", key=attempt.key)
     raise WithheldError(f"{request.label}: not to be sent any more, nothing was sent", key=attempt.key)

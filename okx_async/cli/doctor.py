@@ -13,6 +13,7 @@ from okx_async.cli.limits import lease_finding
 from okx_async.cli.signals import Stop, interruptible, run
 from okx_async.cli.target import Target
 from okx_async.doctor import Finding, Level, examine_exchange, examine_keys, examine_limits, examine_machine
+from okx_async.doctor.limits import unusable_limits
 
 
 def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
@@ -36,23 +37,19 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
     credentials, keys = examine_keys()
     stop = Stop()
     limits: Finding | None = None
-    lease: Finding | None = None
+    of_limits: list[Finding] = []
     finished = False
     with suppress(KeyboardInterrupt), interruptible(stop):
         limits = examine_limits()  # asks a server, perhaps a slow one
     try:
         if limits is not None:
-            # Limits that cannot be used bar no look at the exchange.
-            usable = limits.level is not Level.FAIL
-            lease = lease_finding(target.connect_timeout, target.timeout) if usable else None
-            limiter = None if usable and lease is None else Limiter()
-            given = target.arguments() | {"user_id": user_id, "limiter": limiter, "on_finding": found}
-            finished = _visit(examine_exchange(credentials, **given), found, stop)
+            given = {"credentials": credentials, "user_id": user_id, "on_finding": found}
+            finished, of_limits = _look(target, given, stop, limits)
     except InvalidRequestError as error:  # options that these limits do not go with
         say_error(error)
         return exit_code(error)
     # After what the exchange told: host, environment and clock matter most.
-    for finding in (keys, *examine_machine(), *filter(None, [limits, lease])):
+    for finding in (keys, *examine_machine(), *of_limits):
         found(finding)
     counts = Counter(finding.level for finding in findings)
     if not finished:
@@ -64,6 +61,22 @@ def examine(target: Target, user_id: str | None, *, as_json: bool) -> ExitCode:
 
         print_counts(counts)
     return ExitCode.FAILED if counts[Level.FAIL] or not finished else ExitCode.DONE
+
+
+def _look(target: Target, given: dict[str, Any], stop: Stop, limits: Finding) -> tuple[bool, list[Finding]]:
+    """Look at the exchange; return whether that was finished, and what is found of the limits."""
+    usable = limits.level is not Level.FAIL  # those that cannot be used bar no look at the exchange
+    lease = lease_finding(target.connect_timeout, target.timeout) if usable else None
+    given |= target.arguments()
+    try:
+        limiter = None if usable and lease is None else Limiter()
+        finished = _visit(examine_exchange(**given, limiter=limiter), given["on_finding"], stop)
+    except InvalidRequestError as error:
+        if error.key is None:
+            raise
+        limits = unusable_limits(error)  # on the terms of this command line, say
+        finished = _visit(examine_exchange(**given, limiter=Limiter()), given["on_finding"], stop)
+    return finished, [limits, *filter(None, [lease])]
 
 
 def _visit(visit: Coroutine[Any, Any, list[Finding]], found: Callable[[Finding], object], stop: Stop) -> bool:

@@ -10,7 +10,7 @@ from okx_async._calls.wiring import check_lease
 from okx_async._rest.remedies import by_option
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
 from okx_async.doctor.finding import Finding, Level
-from okx_async.doctor.limits import UNUSED, is_unused, server_problems, server_words
+from okx_async.doctor.limits import UNUSED, is_unused, keys_in_use, server_problems, server_words
 from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.places import default_path
 from okx_async.stores.reports import KeyReport, StoreReport, try_out
@@ -92,7 +92,7 @@ def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:
 
 
 def _lines(found: StoreReport) -> list[str]:
-    lines = [f"{found.path}: {len(found.keys)} keys in use"]
+    lines = [f"{found.path}: {keys_in_use(found)}"]
     if found.server is not None:
         lines.append(server_words(found.server))
         lines += [f"warning: {text}; {remedy}" for _, text, remedy in server_problems(found.server)]

@@ -34,10 +34,18 @@ def examine_limits() -> Finding:
             try_out(path) if path.exists() else check_makeable(path)
     except (InvalidRequestError, StoreError) as error:
         if url:
-            remedy = f"set {VARIABLE} to a place that can be used; until then {MEANWHILE}"
-            return Finding(_NAME, Level.FAIL, str(error), remedy)
+            return unusable_limits(error)
         return Finding(_NAME, Level.WARN, f"{error}: this command line has limits of its own", f"set {VARIABLE}")
     return _judged(url, found)
+
+
+def unusable_limits(error: Exception) -> Finding:
+    """Return the finding of limits that cannot be used, by the error that they end in."""
+    text = str(error)
+    meanwhile = "" if MEANWHILE in text else f"; until then {MEANWHILE}"
+    return Finding(
+        _NAME, Level.FAIL, text, f"see to it that it can be used, or set {VARIABLE} to another place{meanwhile}"
+    )
 
 
 def _judged(url: str, found: StoreReport) -> Finding:
@@ -66,6 +74,12 @@ def is_unused(found: StoreReport) -> bool:
     return found.server is not None and not found.age
 
 
+def keys_in_use(found: StoreReport) -> str:
+    """Return how many keys are in use, in words."""
+    count = len(found.keys)
+    return f"{count} key{'s' * (count != 1)} in use"
+
+
 def server_problems(server: ServerReport) -> list[tuple[Level, str, str]]:
     """Return what is wrong with a server, the worst first: how bad, what it is, and the remedy."""
     found = []
@@ -79,7 +93,14 @@ def server_problems(server: ServerReport) -> list[tuple[Level, str, str]]:
         words = "if the network splits, it and a replica that took over grant slots beside each other"
         remedy = "set min-replicas-to-write 1, and min-replicas-max-lag to the time after which a replica takes over"
         found.append((Level.WARN, words, remedy))
-    found += [(Level.WARN, words, "keep what is apart on servers of its own") for words in server.doubts]
+    found += [
+        (
+            Level.WARN,
+            words,
+            "give each a server of its own, or to all programs of an account the same prefix and database",
+        )
+        for words in server.doubts
+    ]
     return found
 
 
@@ -99,4 +120,4 @@ def _state(found: StoreReport) -> str:
     if not found.keys:
         return "no key in use"
     who = ", ".join(others[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")
-    return f"{len(found.keys)} keys in use{f', by processes {who}' if who else ''}, kept for {found.age:.0f} s"
+    return f"{keys_in_use(found)}{f', by processes {who}' if who else ''}, kept for {found.age:.0f} s"

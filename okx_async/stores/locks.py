@@ -45,5 +45,6 @@ def _words(pid: int) -> str:
     words = f"process {pid}"
     with suppress(OSError, IndexError):
         name, _, rest = (PROCESSES / str(pid) / "stat").read_text(errors="replace").rpartition(")")
-        words += f" ({name.partition('(')[2]}{', stopped' if rest.split()[0] in 'Tt' else ''})"
+        shown = "".join(filter(str.isprintable, name.partition("(")[2]))  # it may be anything
+        words += f" ({shown}{', stopped' if rest.split()[0] in 'Tt' else ''})"
     return words

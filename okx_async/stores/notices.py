@@ -40,7 +40,8 @@ class Notices:
         if until > self._paused_at + SAME:  # a server has an epoch for each part of its keys, all of one moment
             self._paused_at = until
             self.warning(
-                "the limits were lost, so nothing is granted for %.1f s: programs that are not known may still send",
+                "the limits were lost, or their store is new, so nothing is granted for %.1f s: programs that are not "
+                "known may still send (if none of the account ran lately: okx-async limits --vouch)",
                 seconds,
             )
 

@@ -103,7 +103,9 @@ def _hosts(scheme: str, rest: str, *, sentinels: bool) -> Address:
     kind = options.pop("connection_class", Connection)
     database = options.setdefault("db", 0)
     if path.strip("/") not in {"", str(database)}:
-        raise InvalidRequestError(f"the url of the limits ends in the number of a database; it must be {FORMS}")
+        raise InvalidRequestError(
+            f"the url of the limits must end in the number of a database, if in anything; it must be {FORMS}"
+        )
     options.setdefault("host", "localhost")
     options.setdefault("port", default)
     named = ",".join(f"{_host(host)}:{port}" for host, port in [(options["host"], options["port"]), *others])

@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from okx_async._errors import InvalidRequestError
 from okx_async._spellings import SEARCHED, forms_of, holds
+from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.redis_address import FILES, Address
 from okx_async.stores.transactions import BusyError, StoreError
 
@@ -224,7 +225,7 @@ class Link:
             "NOAUTH",
             "NOPERM",
         }:
-            return InvalidRequestError(f"{self.label}: the server refuses this user: {text}")
+            return InvalidRequestError(f"{self.label}: the server refuses this user: {text}; {MEANWHILE}")
         if isinstance(error, problems.TimeoutError):
             hint = "" if self.info or not issubclass(self.address.kind, SSLConnection) else "; does it speak TLS?"
             return UnreachableError(f"{self.label}: no answer within {TIMEOUT:g} s{hint}")
@@ -276,7 +277,7 @@ class Link:
         if self.info.get("maxmemory", "0") != "0" and policy != "noeviction":
             raise InvalidRequestError(
                 f"{self.label}: its maxmemory-policy {policy} drops limits that are in use when memory is short; set "
-                "maxmemory-policy noeviction"
+                f"maxmemory-policy noeviction; {MEANWHILE}"
             )
         if self.info.get("role") == "slave":
             raise UnreachableError(f"{self.label}: it is a replica; name the server that is written to")

@@ -125,13 +125,24 @@ class SharedLimiter:
     async def recall(self, name: str) -> str | None:
         """Return what a program that shares the limits has told under this name, None if none has.
 
-        Raises NotSentError if the store cannot be asked.
+        Clients ask for their user id, so that of many that start at once one question to the exchange is enough.
+
+        Args:
+            name: What it was told under.
+
+        Raises:
+            NotSentError: The store cannot be asked.
         """
         found = await self._asked(lambda transaction: transaction.recall(name))
         return found if isinstance(found, str) else None
 
     def remember(self, name: str, value: str) -> None:
-        """Tell all programs that share the limits, in the background, what does not change; nothing rests on it."""
+        """Tell all programs that share the limits, in the background, what does not change; it may get lost.
+
+        Args:
+            name: What it is told under.
+            value: A short text, no secret.
+        """
         self._agent.call(lambda transaction: transaction.remember(name, value), lambda _: None)
 
     async def _asked(self, work: Callable[[Any], object]) -> object:

@@ -2,10 +2,11 @@
 
 import asyncio
 from math import inf
+from typing import Self, cast
 
 import pytest
 
-from okx_async import NotSentError, Outcome
+from okx_async import NotSentError, Outcome, SlotSource, SlotTimeoutError
 from okx_async._calls.identity import Identity
 from okx_async._calls.sender import WithheldError
 from tests.conftest import Subject
@@ -102,3 +103,30 @@ async def test_whatever_ends_the_asking_the_slot_is_given_back(sending: type[Sub
     with pytest.raises(kinds[ending]):
         await task
     assert subject.tokens() == (20, 0, 0)
+
+
+async def test_a_slot_that_comes_after_max_wait_is_told_as_one_that_did_not_come(sending: type[Subject]) -> None:
+    """A limiter of many programs ends a wait a little late where its store is slow."""
+
+    class Late:
+        keeps_time = True
+        refunds = 0
+
+        def slot(self, *_: object, **__: object) -> "Late":
+            return self
+
+        async def __aenter__(self) -> Self:
+            await asyncio.sleep(1.0)
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+        def refund(self) -> None:
+            self.refunds += 1
+
+    subject, late = sending(), Late()
+    subject.sender._limiter = cast("SlotSource", late)
+    with pytest.raises(SlotTimeoutError, match="BTC-USDT-SWAP: its slot came after max_wait; nothing was sent"):
+        await subject.attempt(deadline=0.9)
+    assert (late.refunds, subject.wire.sent) == (1, [])

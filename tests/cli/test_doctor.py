@@ -1,9 +1,11 @@
 """`okx-async doctor`: with everything, without keys, without a network."""
 
+import asyncio
 import json
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from okx_async.cli import tables
 from okx_async.cli.app import app
 from okx_async.doctor import Finding, Level
+from okx_async.stores import SqliteLimiter
 from tests.cli.conftest import STRANGER, Process, variables
 
 
@@ -65,6 +68,22 @@ def test_limits_that_cannot_be_used_bar_no_look_at_the_exchange(
     found = levels(told.stdout)
     assert [check for check, level in found.items() if level == "fail"] == ["limits"]
     assert found["host"] == found["permission"] == "ok"
+
+
+async def test_limits_on_other_terms_bar_no_look_at_the_exchange_either(
+    simulate: Callable[..., dict[str, Any]], command: Process, tmp_path: Path
+) -> None:
+    limiter = SqliteLimiter(tmp_path / "limits.sqlite3", lease=12.0)
+    command.environment["OKX_LIMITS"] = f"sqlite://{tmp_path / 'limits.sqlite3'}"
+    where = simulate()["base_url"]
+    async with limiter.slot(("key",)):
+        told = await asyncio.to_thread(command, "doctor", "--base-url", where, "--json")
+    await limiter.aclose()
+    assert told.returncode == 1
+    found = levels(told.stdout)
+    assert [check for check, level in found.items() if level == "fail"] == ["limits"]
+    assert found["host"] == found["permission"] == "ok"
+    assert "lease=8 here, 12 there" in told.stdout
 
 
 @pytest.mark.parametrize("limits", ["", "sqlite:", "process"])

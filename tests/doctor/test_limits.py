@@ -30,7 +30,7 @@ async def test_it_tells_who_uses_the_limits(monkeypatch: pytest.MonkeyPatch, tmp
     async with limiter.slot(("k",)):
         finding = examine_limits()
     assert finding.level is Level.OK
-    assert "1 keys in use, by processes " in finding.text
+    assert "1 key in use, by processes " in finding.text
     await limiter.aclose()
 
 

@@ -87,7 +87,7 @@ def test_what_is_none_is_refused_without_being_repeated(url: object) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("redis://host/name", "ends in the number of a database"),
+        ("redis://host/name", "must end in the number of a database"),
         ("redis://host?retry_on_timeout=yes", "an option that is not known"),
         ("redis+sentinel://host", "must name the service of the sentinels"),
         ("redis://host:port", "cannot be read"),

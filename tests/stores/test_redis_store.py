@@ -10,8 +10,9 @@ from okx_async.stores.lease import Terms
 from okx_async.stores.line import Ask
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import SCRIPT, Link, UnreachableError
-from okx_async.stores.redis_messages import Seen, Visit
-from okx_async.stores.redis_store import RedisStore
+from okx_async.stores.redis_messages import Seen, Visit, tag_of, told_name
+from okx_async.stores.redis_neighbours import names_in
+from okx_async.stores.redis_store import REMEMBERED, RedisStore
 from okx_async.stores.transactions import BusyError, StoreError
 from tests.stores.histories import CLOCK
 from tests.stores.proxies import Proxy
@@ -216,3 +217,14 @@ def test_before_a_fork_nothing_is_begun(scene: Scene) -> None:
     store.yields = True
     with pytest.raises(BusyError):
         scene.ask(store)
+
+
+def test_what_programs_tell_each_other_stands_for_a_month_and_among_no_limits(scene: Scene) -> None:
+    store, other = scene.store(), scene.store()
+    assert store.transact(lambda found: found.recall("who"), 0.0) is None
+    store.transact(lambda found: found.remember("who", "me"), 0.0)
+    assert other.transact(lambda found: found.recall("who"), 0.0) == "me"
+    name = told_name(scene.prefix, tag_of(("who",)), "who")
+    month = REMEMBERED * 1000
+    assert month - 60_000 < int(scene.server.said("PTTL", name)[1:]) <= month
+    assert name not in names_in(store.nodes.links[0])

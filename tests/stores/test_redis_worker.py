@@ -247,13 +247,16 @@ async def test_a_child_shares_the_limit_of_its_parent(scene: Scene, method: str)
 
 
 async def test_the_user_whom_the_manual_names_may_do_all_that_is_needed(scene: Scene) -> None:
-    rights = re.findall(r"`([^`]*)`", re.findall(r"an ACL user with (.*?) \|", MANUAL.read_text())[0])
-    words = [word for text in rights for word in text.replace("\\|", "|").replace(",", " ").split()]
+    [rights] = re.findall(r"^ACL SETUSER okx on >password (.*)$", MANUAL.read_text(), re.MULTILINE)
+    words = [*rights.split(), *re.findall(r"`(\+select)`", MANUAL.read_text())]
     assert scene.server.said("ACL", "SETUSER", "limits", "on", ">pass", *words) == b"+OK"
     url = f"redis://limits:pass@127.0.0.1:{scene.server.port}"
     assert scene.server.said("SCRIPT", "FLUSH") == b"+OK"
     for database in ("", "/3"):
-        await use(await scene.ready(url + database))
+        limiter = await scene.ready(url + database)
+        await use(limiter)
+        limiter.remember("who", "me")
+        assert await limiter.recall("who") == "me"
         found = await asyncio.to_thread(report_server, url + database)
         assert len(found.keys) == 1
         assert found.server is not None
