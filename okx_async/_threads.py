@@ -13,11 +13,10 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Lock, RLock, Thread
+from threading import RLock, Thread
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
-_L = TypeVar("_L", Lock, RLock)
 _AT_END: Final[list[Callable[[], object]]] = []
 
 
@@ -50,15 +49,28 @@ async def in_own_thread(work: Callable[[], _T]) -> _T:
     return await done
 
 
-def unforked(lock: _L) -> _L:
-    """Return a lock that no forked child finds held by a thread which the child does not have."""
+def unforked(lock: "RLock") -> "RLock":
+    """Return a lock that no forked child finds held by a thread which the child does not have.
 
-    def release() -> None:
-        with suppress(RuntimeError):  # the fork was made behind Python's back: it was not acquired before
+    It is one that its thread may take again: a handler of a signal may fork in the midst of another fork.
+    """
+    levels: list[int] = []  # one for each fork that has begun
+
+    def before() -> None:
+        lock.acquire()
+        levels.append(0)
+
+    def in_parent() -> None:
+        if levels:
+            levels.pop()
             lock.release()
 
+    def in_child() -> None:  # no level: the fork was made behind Python's back
+        while levels:
+            in_parent()
+
     if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=release)
+        os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
     return lock
 
 

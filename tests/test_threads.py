@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from okx_async._threads import in_own_thread, unforked
+from tests.stores.threads import is_held
 
 PROGRAM = """
 import atexit, asyncio, os, sys
@@ -110,9 +111,27 @@ def test_a_function_of_the_programs_end_may_close_positions_though_limits_are_sh
 def test_a_lock_may_be_released_by_a_child_that_was_forked_behind_pythons_back(monkeypatch: pytest.MonkeyPatch) -> None:
     hooks: dict[str, Callable[[], None]] = {}
     monkeypatch.setattr("os.register_at_fork", lambda **given: hooks.update(given), raising=False)
-    lock = unforked(threading.Lock())
+    lock = unforked(threading.RLock())
     hooks["after_in_child"]()
     hooks["before"]()
-    assert lock.locked()
+    assert is_held(lock)
     hooks["after_in_child"]()
-    assert not lock.locked()
+    assert not is_held(lock)
+
+
+def test_a_lock_is_free_after_a_fork_in_the_midst_of_another_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a handler of SIGCHLD starts a new child."""
+    hooks: dict[str, Callable[[], None]] = {}
+    monkeypatch.setattr("os.register_at_fork", lambda **given: hooks.update(given), raising=False)
+    lock = unforked(threading.RLock())
+    hooks["before"]()
+    hooks["before"]()
+    hooks["after_in_parent"]()
+    assert is_held(lock)
+    hooks["after_in_parent"]()
+    assert not is_held(lock)
+    hooks["before"]()
+    hooks["before"]()
+    hooks["after_in_child"]()
+    assert not is_held(lock)
+    hooks["after_in_parent"]()  # the child goes on with what was interrupted

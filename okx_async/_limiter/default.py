@@ -7,7 +7,7 @@ from typing import Final
 from okx_async._limiter.limiter import Limiter
 from okx_async._threads import unforked
 
-_MAKING: Final = unforked(threading.Lock())
+_MAKING: Final = unforked(threading.RLock())
 
 
 def default_limiter() -> Limiter:

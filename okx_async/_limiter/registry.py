@@ -16,7 +16,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 from weakref import WeakSet
@@ -197,28 +196,32 @@ class _Fork:
 _REGISTRIES: Final[WeakSet[KeyRegistry]] = WeakSet()
 _REGISTRIES_LOCK: Final = threading.RLock()
 _FORKING: Final[list[KeyRegistry]] = []
+_LEVELS: Final[list[int]] = []
+"""How many of them each fork found that has begun: a handler of a signal may fork in the midst of another fork."""
 
 
 def _before_fork() -> None:
     """Wait until no other thread changes what the child will find."""
     _REGISTRIES_LOCK.acquire()
-    _FORKING[:] = list(_REGISTRIES)
-    for registry in _FORKING:
+    _LEVELS.append(len(_FORKING))
+    for registry in list(_REGISTRIES):
         registry.lock.acquire()
+        _FORKING.append(registry)
 
 
 def _after_fork() -> None:
-    for registry in _FORKING:
-        registry.lock.release()
-    _FORKING.clear()
-    _REGISTRIES_LOCK.release()
+    if _LEVELS:  # else the fork was made behind Python's back, or in the midst of one of this child's parent
+        level = _LEVELS.pop()
+        while len(_FORKING) > level:
+            _FORKING.pop().lock.release()
+        _REGISTRIES_LOCK.release()
 
 
 def _after_fork_in_child() -> None:
     for registry in list(_REGISTRIES):
         registry.begin_in_child()
     _Fork.to_be_told = True
-    with suppress(RuntimeError):  # the fork was made behind Python's back: nothing was acquired before
+    while _LEVELS:
         _after_fork()
 
 

@@ -7,6 +7,7 @@ closed before, and each side opens another one when it needs it.
 import os
 import sys
 import threading
+import time
 import weakref
 from typing import Final, Protocol
 
@@ -14,6 +15,9 @@ from okx_async._threads import at_end
 
 FLUSH: Final = 0.2
 """Seconds for which a normal end of the process waits until the store knows what became of the last requests."""
+
+ALL: Final = 1.0
+"""Seconds for which it waits at most, however many limiters there are."""
 
 
 class Forkable(Protocol):
@@ -34,7 +38,9 @@ class Forkable(Protocol):
 
 _AGENTS: "weakref.WeakValueDictionary[int, Forkable]" = weakref.WeakValueDictionary()
 _FORKING: list[Forkable] = []
-_ONE_FORK: Final = threading.Lock()
+_LEVELS: Final[list[int]] = []
+"""How many of them each fork found that has begun: a handler of a signal may fork in the midst of another fork."""
+_ONE_FORK: Final = threading.RLock()
 """Held from before a fork until after it, on both sides: threads may fork at the same moment."""
 _EXPECTED: set[int] = set()
 
@@ -59,29 +65,34 @@ def _living() -> list[Forkable]:
 
 def _before() -> None:
     _ONE_FORK.acquire()
-    _FORKING[:] = _living()
-    for agent in _FORKING:
-        agent.before_fork()
+    _LEVELS.append(len(_FORKING))
+    for agent in _living():
+        if agent not in _FORKING:
+            agent.before_fork()
+            _FORKING.append(agent)
 
 
 def _in_parent() -> None:
-    for agent in _FORKING:
-        agent.after_fork()
-    _FORKING.clear()
-    _ONE_FORK.release()
+    if _LEVELS:  # else it was made in the midst of a fork of this child's parent
+        level = _LEVELS.pop()
+        while len(_FORKING) > level:
+            _FORKING.pop().after_fork()
+        _ONE_FORK.release()
 
 
 def _in_child() -> None:
     for agent in _living():
         agent.begin_in_child(prepared=agent in _FORKING)
     _FORKING.clear()
-    if _ONE_FORK.locked():  # else the fork was made behind Python's back
+    while _LEVELS:  # none: the fork was made behind Python's back
+        _LEVELS.pop()
         _ONE_FORK.release()
 
 
 def _at_exit() -> None:
+    until = time.monotonic() + ALL
     for agent in _living():
-        agent.flush(FLUSH)
+        agent.flush(max(0.0, min(FLUSH, until - time.monotonic())))
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -85,7 +85,7 @@ def report_of(place: Path | str, *, vouch: bool = False) -> StoreReport:
 
 
 _LIMITERS: Final[dict[Path | str, SharedLimiter]] = {}
-_MAKING: Final = unforked(threading.Lock())
+_MAKING: Final = unforked(threading.RLock())
 
 
 def shared_limiter(url: str) -> SlotSource:

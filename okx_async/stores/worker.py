@@ -60,8 +60,8 @@ class Worker:
     def __init__(self, database: Store, quota: Quota, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.holder = f"{os.getpid()}-{os.urandom(6).hex()}"
         self.keys: dict[Key, LocalKey] = {}
-        self.lock = threading.Lock()
-        """Held while the connection is in use."""
+        self.lock = threading.RLock()
+        """Held while the connection is in use, and while this thread forks."""
         self.chunk = CHUNK
         self.rescues = False
         """Whether `rescue` may give something."""

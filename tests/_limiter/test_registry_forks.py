@@ -18,6 +18,7 @@ from okx_async import Limiter, NotSentError, Quota, Slot, SlotTimeoutError, Stat
 from okx_async._limiter import registry as registry_module
 from okx_async._limiter.default import default_limiter
 from tests._limiter.scenes import Clock, hold, in_a_new_loop, take
+from tests.stores.threads import is_held
 
 
 @pytest.fixture
@@ -144,6 +145,23 @@ def test_no_thread_holds_a_lock_that_a_child_finds_locked() -> None:
     finally:
         ends.set()
         thread.join(10)
+
+
+def test_a_fork_in_the_midst_of_another_leaves_no_lock_held(limiter: Limiter) -> None:
+    """As a handler of SIGCHLD makes it that starts the next child."""
+    lock = limiter._registry.lock
+    registry_module._before_fork()
+    registry_module._before_fork()
+    registry_module._after_fork()
+    assert is_held(lock)
+    registry_module._after_fork()
+    assert not is_held(lock)
+    registry_module._before_fork()
+    registry_module._before_fork()
+    registry_module._after_fork_in_child()
+    assert not is_held(lock)
+    registry_module._after_fork()  # the child goes on with what was interrupted
+    registry_module._Fork.to_be_told = False
 
 
 BEHIND = """

@@ -13,6 +13,7 @@ from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.transactions import Database
 from okx_async.stores.waiters import Note
+from tests.stores.threads import held, is_held
 
 KEY = ("k",)
 QUOTA = Quota(2, 2.0)
@@ -86,12 +87,12 @@ def test_a_server_that_is_being_asked_holds_no_fork(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(store, "abandon", lambda: abandoned.append(True))
     agent = Agent(store, QUOTA, shared_clock)
     parents = agent.worker
-    with parents.lock:
+    with held(parents.lock):
         begun = shared_clock()
         agent.before_fork()
         assert shared_clock() < begun + 0.5
         agent.after_fork()
-        assert parents.lock.locked(), "it is the thread's, which goes on"
+        assert is_held(parents.lock), "it is the thread's, which goes on"
         agent.before_fork()
         agent.begin_in_child(prepared=True)
         assert abandoned == [True]
@@ -101,12 +102,20 @@ def test_a_server_that_is_being_asked_holds_no_fork(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_file_that_is_being_used_holds_a_fork_until_it_is_closed(agent: Agent) -> None:
+    prepared, forked = threading.Event(), threading.Event()
+
+    def fork() -> None:
+        agent.before_fork()
+        prepared.set()
+        forked.wait()
+        agent.after_fork()
+
+    forking = threading.Thread(target=fork)
     with agent.worker.lock:
-        forking = threading.Thread(target=agent.before_fork)
         forking.start()
-        forking.join(0.2)
-        assert forking.is_alive()
+        assert not prepared.wait(0.2)
+    assert prepared.wait(5.0)
+    assert is_held(agent.worker.lock)
+    forked.set()
     forking.join(5.0)
-    assert agent.worker.lock.locked()
-    agent.after_fork()
-    assert not agent.worker.lock.locked()
+    assert not is_held(agent.worker.lock)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from okx_async.stores import forks
 from okx_async.stores.reports import report
 from tests.stores.stories import LEAN, STORY, tell
 
@@ -142,6 +143,23 @@ asyncio.run(main())
     tell(tmp_path, story)
     keys = report(tmp_path / "limits.sqlite3").keys
     assert not any(key.in_flight for key in keys), "its slot is out as if it had died"
+
+
+def test_the_end_of_a_program_waits_a_second_at_most_though_many_limiters_have_something_to_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Silent:
+        def flush(self, seconds: float) -> None:
+            waits.append(seconds)
+            now[0] += seconds
+
+    waits: list[float] = []
+    now, agents = [100.0], [Silent() for _ in range(8)]
+    monkeypatch.setattr(forks, "_living", lambda: agents)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    forks._at_exit()
+    monkeypatch.undo()
+    assert waits == pytest.approx([0.2] * 5 + [0.0] * 3)
 
 
 def test_a_fork_waits_for_the_last_message_of_a_limiter_that_nothing_refers_to_any_more(tmp_path: Path) -> None:

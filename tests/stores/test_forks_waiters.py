@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.stores.stories import tell
 
 
@@ -60,5 +62,41 @@ loop.run_forever()
 time.sleep(0.2)  # its token is on its way to the loop
 assert child(act) == 0
 os._exit(0)
+""",
+    )
+
+
+@pytest.mark.parametrize("step", ["before_fork", "after_fork"])
+def test_a_signal_may_fork_in_the_midst_of_a_fork(tmp_path: Path, step: str) -> None:
+    """A handler of SIGCHLD that starts the next child hung for ever, and with it the program."""
+    tell(
+        tmp_path,
+        f"""
+import signal, threading
+from okx_async.stores.agent import Agent
+step, nested = Agent.{step}, []
+
+def handler(*_):
+    Agent.{step} = step
+    nested.append(child(lambda: use("nested")))
+
+def interrupted(agent):
+    step(agent)
+    signal.raise_signal(signal.SIGUSR1)
+
+def use(name):  # in another thread, not one of concurrent.futures: its own lock hangs there
+    found = []
+    thread = threading.Thread(target=lambda: found.append(asyncio.run(free((name,)))), daemon=True)
+    thread.start()
+    thread.join(20.0)
+    return found == [True]
+
+signal.signal(signal.SIGUSR1, handler)
+assert use("before")
+Agent.{step} = interrupted
+assert child(lambda: use("child")) == 0
+assert nested == [0], nested
+assert use("parent")
+assert child(lambda: use("another")) == 0
 """,
     )
