@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from okx_async._threads import at_end
@@ -89,10 +90,10 @@ def _in_child() -> None:
         _ONE_FORK.release()
 
 
-def _at_exit() -> None:
-    until = time.monotonic() + ALL
+def _at_exit(clock: Callable[[], float] = time.monotonic) -> None:
+    until = clock() + ALL
     for agent in _living():
-        agent.flush(max(0.0, min(FLUSH, until - time.monotonic())))
+        agent.flush(max(0.0, min(FLUSH, until - clock())))
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
