@@ -156,8 +156,7 @@ def test_the_end_of_a_program_waits_a_second_at_most_though_many_limiters_have_s
     waits: list[float] = []
     now, agents = [100.0], [Silent() for _ in range(8)]
     monkeypatch.setattr(forks, "_living", lambda: agents)
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    forks._at_exit()
+    forks._at_exit(lambda: now[0])
     monkeypatch.undo()
     assert waits == pytest.approx([0.2] * 5 + [0.0] * 3)
 
