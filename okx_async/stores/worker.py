@@ -18,7 +18,7 @@ from traceback import format_exception
 from typing import Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError, OkxError
-from okx_async._quota import Quota
+from okx_async._quota import Priority, Quota
 from okx_async.stores.agenda import SOON, Agenda
 from okx_async.stores.handover import Ended, Handover
 from okx_async.stores.inbox import Inbox
@@ -187,6 +187,8 @@ class Worker:
         self._inbox.take(0.0 if self._hot else self._rest(now))
         while self._hot:
             self._turn(self._next_chunk())
+            if not self._last:  # else that would wait for all that comes meanwhile
+                self._inbox.take(0.0)
         while self._last:
             self._last.pop(0)()
 
@@ -204,8 +206,10 @@ class Worker:
             self._database.close()
 
     def _next_chunk(self) -> list[LocalKey]:
-        """Return keys that are to be looked at, as many as one message may be about."""
-        keys = list(islice(self._hot, self.chunk))
+        """Return keys that are to be looked at, as many as one message may be about; of a crowd PANIC goes first."""
+        crowd = len(self._hot) > self.chunk
+        first = [key for key, local in self._hot.items() if local.waiters[Priority.PANIC]] if crowd else []
+        keys = list(islice(first or self._hot, self.chunk))
         for key in keys:
             self._agenda.told(key)
         return [self._hot.pop(key) for key in keys]

@@ -7,7 +7,8 @@ import pytest
 
 from okx_async import NotSentError, Quota, SlotTimeoutError
 from okx_async.stores.agenda import SOON
-from okx_async.stores.waiters import Note, Waiter
+from okx_async.stores.waiters import LocalKey, Note, Waiter
+from okx_async.stores.worker import Worker
 from tests.stores.host import COOL, KEY, QUOTA, Host, due, ended, turn
 
 
@@ -172,3 +173,40 @@ def test_a_limiter_that_is_collected_in_the_thread_ends_it(host: Host) -> None:
     assert thread is not None
     thread.join(5.0)
     assert not thread.is_alive()
+
+
+def crowd_of(host: Host, monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, list[str]]:
+    """Return a worker with waiters at 6 keys, two a message, and the keys of each message; with each another comes."""
+    worker, told = host.worker(), list[str]()
+    worker.chunk = 2
+    for key in "abcdef":
+        host.waiter(worker, key=(key,))
+    turn_of = worker._turn
+
+    def turned(chunk: list[LocalKey]) -> None:
+        told.append("".join(key for local in chunk for key in local.key))
+        if len(told) <= 2:
+            late = f"{len(told)}"
+            worker._inbox._acts.put(lambda: host.waiter(worker, key=(late,), panic=True))
+        turn_of(chunk)
+
+    monkeypatch.setattr(worker, "_turn", turned)
+    return worker, told
+
+
+async def test_of_a_crowd_panic_goes_first_also_if_it_comes_meanwhile(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, told = crowd_of(host, monkeypatch)
+    host.waiter(worker, key=("g",), panic=True)
+    worker._round()
+    assert told == ["g", "1", "2", "ab", "cd", "ef"]
+
+
+async def test_what_is_to_be_done_at_last_waits_for_nothing_that_comes_meanwhile(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, told = crowd_of(host, monkeypatch)
+    worker.at_last(lambda: told.append("done"))
+    worker._round()
+    assert told == ["ab", "cd", "ef", "done"]
