@@ -6,7 +6,7 @@ from copy import copy
 
 from okx_async._calls.identity import Identity
 from okx_async._calls.published import HEARS, Published
-from okx_async._errors import AuthenticationError, NotSentError, OkxError
+from okx_async._errors import AuthenticationError, OkxError
 from okx_async._http.portions import Portions
 from okx_async._log import DEBUG, WARNING, logger
 from okx_async._rest.codes import NO_PERMISSION
@@ -156,7 +156,7 @@ class UidLookup:
                 if await published.heard(asyncio.get_running_loop().time()):
                     self._tell(first, None)
                     return
-            except NotSentError as error:
+            except Exception as error:  # noqa: BLE001 - the limits must not be used, say: the close itself will raise it
                 logger.debug("other programs cannot be asked for the user id: %s", error)
                 return
             await asyncio.sleep(rest)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from okx_async import AuthenticationError, NotSentError, OutcomeUnknownError
+from okx_async import AuthenticationError, InvalidRequestError, NotSentError, OutcomeUnknownError
 from okx_async._calls.identity import Identity
 from okx_async._calls.published import Published
 from okx_async._calls.uid_lookup import UidLookup
@@ -221,7 +221,7 @@ class Others:
 
     linger = 12.0
 
-    def __init__(self, user_id: str, at: float, *, fails: bool = False) -> None:
+    def __init__(self, user_id: str, at: float, *, fails: Exception | None = None) -> None:
         self.user_id, self.at, self.fails = user_id, at, fails
         self.asked: list[float] = []
         self.told: list[str] = []
@@ -229,8 +229,8 @@ class Others:
     async def recall(self, _: str) -> str | None:
         now = asyncio.get_running_loop().time()
         self.asked.append(now)
-        if self.fails:
-            raise NotSentError("the store is silent")
+        if self.fails is not None:
+            raise self.fails
         return f'["{self.user_id}", 0.0]' if now >= self.at else None
 
     def remember(self, _: str, value: str) -> None:
@@ -246,6 +246,8 @@ async def beside(config: Config, others: Others, given: str | None = None) -> tu
     finally:
         await asyncio.sleep(10.0)
         await discovery.aclose()
+        listened = discovery._listening
+        assert listened is None or listened.cancelled() or listened.exception() is None  # none that no one retrieves
         assert [task for task in asyncio.all_tasks() if "user id" in task.get_name()] == []
 
 
@@ -269,8 +271,9 @@ async def test_what_it_is_told_itself_is_told_the_others() -> None:
     assert max(others.asked) < 1.0
 
 
-async def test_a_store_that_is_silent_is_not_asked_again() -> None:
-    others = Others("123", 0.0, fails=True)
+@pytest.mark.parametrize("fails", [NotSentError("silent"), InvalidRequestError("other terms"), KeyError("a bug")])
+async def test_a_store_that_cannot_be_asked_is_not_asked_again(fails: Exception) -> None:
+    others = Others("123", 0.0, fails=fails)
     assert await beside(Config((0.3, "456")), others) == (0.3, "456")
     assert others.asked == [0.0]
 
