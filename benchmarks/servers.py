@@ -3,9 +3,10 @@
 Run: python -m benchmarks.servers [--rounds N] [--calls N] [--keys N] [--folder DIR]
 
 *Server*: PING, and the ask for a slot with the end of the last one of its key, by one connection: one by one, and 50 at
-once. The bare PING is written and read by the connection alone; `ping()` is that of the library's client. A slot is
-what a program awaits: its ask has the way to the thread and back, too. CPU is what the server says of its main thread;
-a core's share is what that leaves room for in a second.
+once. The bare PING is written and read by the connection alone; `ping()` is that of the library's client, of the one
+that waits and of the one for event loops. *Take* is what a program awaits for a slot; *slot* is that with all that it
+does until the next one, and with the ends that a thread tells meanwhile. CPU is what the server says of its main
+thread; a core's share is what that leaves room for in a second.
 
 *Memory*: so many keys with one slot out and with all 20, by the server's own account, and what an ask costs among them.
 Slots are kept for an hour here, so that none comes back meanwhile. `--keys 1000000` is for a run of its own.
@@ -43,7 +44,7 @@ HOLDER = f"{os.getpid()}@host.example-000000000000"
 AT_ONCE = 50
 IN_A_RUN = 1000
 """What one loop awaits, from its begin to its end."""
-BARE, THEIRS = "bare PING, one by one", "redis-py's ping(), one by one"
+BARE, THEIRS = "bare PING, one by one", "redis-py's ping() in a loop, one by one"
 PREFIX = "okx-async"
 
 
@@ -101,11 +102,13 @@ def keys_of(number: int, start: int = 0) -> list[Key]:
 
 
 def timed(client: Client, act: Callable[[], object], calls: int, each: int) -> tuple[float, float]:
-    """Return the µs that a call took, and of the server's CPU."""
-    cpu, begun = client.cpu(), time.perf_counter()
+    """Return the µs that a call took, and of the server's CPU; an act may return the seconds that count."""
+    cpu, took = client.cpu(), 0.0
     for _ in range(calls // each):
-        act()
-    took, used = time.perf_counter() - begun, client.cpu() - cpu
+        begun = time.perf_counter()
+        counted = act()
+        took += counted if isinstance(counted, float) else time.perf_counter() - begun
+    used = client.cpu() - cpu
     count = calls // each * each
     return 1e6 * took / count, 1e6 * used / count
 
@@ -123,11 +126,15 @@ def server_costs(args: Any) -> None:
         slots = itertools.cycle(keys_of(2000, 500_000))
         scenes: dict[str, tuple[Callable[[], object], int]] = {
             BARE: (lambda: client.ping(1), 1),  # noqa: B023 - called in this round
-            THEIRS: (library(server).ping, 1),
+            "redis-py's ping() that waits, one by one": (library(server).ping, 1),
             "ask and settle, one by one": (lambda: client.ask([next(turn)]), 1),  # noqa: B023
-            "its ping() in a loop, one by one": (lambda: asyncio.run(awaited_pings(server, IN_A_RUN)), IN_A_RUN),  # noqa: B023
-            "slot of RedisLimiter, one by one": (
+            THEIRS: (lambda: asyncio.run(awaited_pings(server, IN_A_RUN)), IN_A_RUN),  # noqa: B023
+            "take of RedisLimiter, one by one": (
                 lambda: asyncio.run(awaited_slots(server, islice(slots, IN_A_RUN))),  # noqa: B023
+                IN_A_RUN,
+            ),
+            "slot of RedisLimiter, one by one": (
+                lambda: str(asyncio.run(awaited_slots(server, islice(slots, IN_A_RUN)))),  # noqa: B023
                 IN_A_RUN,
             ),
             f"bare PING, {AT_ONCE} at once": (lambda: client.ping(AT_ONCE), AT_ONCE),  # noqa: B023
@@ -165,14 +172,17 @@ async def awaited_pings(server: Server, count: int) -> None:
     await theirs.aclose()
 
 
-async def awaited_slots(server: Server, keys: Iterable[Key]) -> None:
-    """Take slots, one by one, as a program does."""
-    limiter = RedisLimiter(server.url, QUOTA, prefix=PREFIX)
+async def awaited_slots(server: Server, keys: Iterable[Key]) -> float:
+    """Take slots, one by one, as a program does; return the seconds that it waited for them."""
+    limiter, waited = RedisLimiter(server.url, QUOTA, prefix=PREFIX), 0.0
     for key in keys:
+        begun = time.perf_counter()
         async with limiter.slot(key) as slot:
+            waited += time.perf_counter() - begun
             slot.check()
             slot.settle()
     await limiter.aclose()
+    return waited
 
 
 async def settle_lags(server: Server, client: Client, count: int) -> list[float]:

@@ -64,7 +64,7 @@ class Agent:
         ident = f"{worker.holder}.{next(self._numbers):012}"
         waiter = Waiter(ident, key, quota, panic, deadline, max_wait != 0, loop, loop.create_future())
         self.waiters.add(waiter)
-        if not worker.post(lambda: worker.join(waiter)):
+        if not worker.begin(waiter):
             waiter.left = True
             deliver([(waiter, refusal(waiter, StoreError(NO_THREAD)))])
         if self.closed:  # the thread may have ended before it saw this
@@ -134,6 +134,7 @@ class Agent:
     def before_fork(self) -> None:
         """Close the connection: it would be of no use to either side."""
         self._database.yields = True
+        self.worker.before_fork()
         self._prepared = self.worker.lock.acquire(timeout=self._database.fork_waits)
         if self._prepared:
             self._database.close()
@@ -149,6 +150,7 @@ class Agent:
         self._database.yields = False
         if not prepared or not self._prepared:
             self._database.abandon()
+        self.worker.abandon()
         self.worker = self._begin()
         for waiter in self.waiters:
             with suppress(RuntimeError):  # its loop is closed

@@ -48,6 +48,24 @@ class Handover:
             return granted
         return []
 
+    def expect(self, waiter: Waiter, now: float) -> None:
+        """Book the token that a waiter's loop has asked for by itself; called in that loop, as `taken` is."""
+        self._given[waiter] = inf if waiter.lost else now
+
+    def taken(self, waiter: Waiter) -> bool:
+        """Return whether a loop may have the token that it asked for: it was not taken back meanwhile."""
+        return self._given.pop(waiter, None) is not None
+
+    def expected(self) -> list[Waiter]:
+        """Return the waiters whose loops have asked and not heard, and expect nothing for them any more."""
+        return [waiter for waiter in list(self._given) if waiter.lease is None and self.taken(waiter)]
+
+    def come_back(self, loop: AbstractEventLoop) -> None:
+        """Have those wait on that stand aside, since their loop runs again; called in the agent's thread."""
+        for waiter in self._aside.pop(loop, []):
+            if not waiter.left and not waiter.future.done():
+                self._join(waiter)
+
     def forget(self, waiter: Waiter) -> None:
         """Forget a waiter that left."""
         self._given.pop(waiter, None)
@@ -75,15 +93,10 @@ class Handover:
     def return_all(self) -> None:
         """Have all that stand aside wait again."""
         for loop in list(self._aside):
-            self._return(loop)
-
-    def _return(self, loop: AbstractEventLoop) -> None:
-        for waiter in self._aside.pop(loop, []):
-            if not waiter.left and not waiter.future.done():
-                self._join(waiter)
+            self.come_back(loop)
 
     def _take_in(self, loop: AbstractEventLoop, ended: Ended) -> None:
         taken = [each for each in ended if each[1] is not None or self._given.pop(each[0], None) is not None]
         deliver(taken)
         if len(taken) < len(ended):
-            self._post(lambda: self._return(loop))
+            self._post(lambda: self.come_back(loop))

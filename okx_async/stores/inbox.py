@@ -1,7 +1,12 @@
-"""What event loops have the thread of an agent call, and how that thread begins."""
+"""What event loops have the thread of an agent call, and how that thread begins.
+
+To wake a thread costs a loop time, and what wakes it competes with the loop. So what may wait until the thread wakes by
+itself is left for it.
+"""
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -21,6 +26,7 @@ class Inbox:
         self._run = run
         self._starting = threading.Lock()
         self._acts: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._left: deque[Callable[[], object]] = deque()
 
     def put(self, act: Callable[[], object]) -> bool:
         """Have a function called; return False if no thread can begin now, so that it stays until one can."""
@@ -29,12 +35,19 @@ class Inbox:
             return False
         return self.thread is not None or self._begin()
 
+    def leave(self, act: Callable[[], object]) -> None:
+        """Have a function called when the thread wakes next, before all that is put after it."""
+        self._left.append(act)
+
     def take(self, rest: float) -> None:
-        """Call all that was put; wait for the first one for `rest` seconds at most."""
+        """Call all that was put or left; wait for what is put for `rest` seconds at most."""
         with suppress(Empty):
-            (self._acts.get(timeout=rest) if rest > 0 else self._acts.get_nowait())()
+            act = self._acts.get(timeout=rest) if rest > 0 else self._acts.get_nowait()
             while True:
-                self._acts.get_nowait()()
+                self._take_left()
+                act()
+                act = self._acts.get_nowait()
+        self._take_left()
 
     def lives(self) -> bool:
         """Return whether the thread has begun and not ended."""
@@ -44,6 +57,10 @@ class Inbox:
         """Wait for the end of the thread for so many seconds, unless this is called in it."""
         if self.thread is not None and self.thread is not threading.current_thread():
             self.thread.join(seconds)
+
+    def _take_left(self) -> None:
+        while self._left:
+            self._left.popleft()()
 
     def _begin(self) -> bool:
         with self._starting:

@@ -7,6 +7,7 @@ call, and ends the connection.
 
 import os
 import re
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
 from importlib.resources import files
@@ -18,6 +19,7 @@ import redis.exceptions as problems
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, SSLConnection
 from redis.retry import Retry
+from redis.utils import HIREDIS_AVAILABLE
 
 from okx_async._errors import InvalidRequestError
 from okx_async._spellings import SEARCHED, forms_of, holds
@@ -139,7 +141,8 @@ class Link:
         for line in found.decode(errors="replace").splitlines():
             name, _, value = line.partition(":")
             self.info[name] = value
-        self._sharded = self.info.get("cluster_enabled") == "1"  # a command may name keys of one slot only
+        self.sharded = self.info.get("cluster_enabled") == "1"
+        """Whether a command may name keys of one slot only."""
         self.run = self.info.get("run_id", "")
         """Names this incarnation of the server: a connection ends with it."""
         try:
@@ -165,12 +168,10 @@ class Link:
         told: list[tuple[str, tuple[Any, ...]]] = []  # the nonce of each command, and its arguments
 
         def first_told() -> Iterator[tuple[Any, ...]]:
-            for group in _together(calls, 1 if self._sharded else _AT_ONCE):
-                names, nonce = [name for call in group for name in call.keys], f"{self._mark}{self._numbers}"
-                arguments = len(names), *names, nonce, *(call.message for call in group)
-                self._numbers += 1
-                told.append((nonce, arguments))
-                yield ("EVALSHA", self._sha, *arguments)
+            for group in _together(calls, 1 if self.sharded else _AT_ONCE):
+                nonce, command = self.command(*group)
+                told.append((nonce, command[2:]))
+                yield command
 
         replies = self.commands(first_told(), written=_WRITTEN)
         unknown = [number for number, reply in enumerate(replies) if isinstance(reply, problems.NoScriptError)]
@@ -188,6 +189,17 @@ class Link:
             found += reply[1:]
         self._answered = True
         return found
+
+    def command(self, *calls: Call) -> tuple[str, tuple[Any, ...]]:
+        """Return what carries calls out, and the nonce with which its answer begins; nothing is sent."""
+        names, nonce = [name for call in calls for name in call.keys], f"{self._mark}{self._numbers}"
+        self._numbers += 1
+        return nonce, ("EVALSHA", self._sha, len(names), *names, nonce, *(call.message for call in calls))
+
+    def socket(self) -> socket.socket | None:
+        """Return the socket, for an event loop; None: none can read it as it is, with TLS or without hiredis."""
+        readable = HIREDIS_AVAILABLE and not issubclass(self.address.kind, SSLConnection)
+        return self._connection._sock if readable else None  # noqa: SLF001 - it has no public name
 
     def commands(self, commands: Iterable[tuple[Any, ...]], *, written: int = 64) -> list[Any]:
         """Send commands at once, so many in a piece, and return what each got, which may be an error of the server."""

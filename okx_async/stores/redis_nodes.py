@@ -61,8 +61,9 @@ class Nodes:
         return self._links.get(place.label) or self._opened(place)
 
     def known(self, tag: int) -> Link | None:
-        """Return the connection to the server of a tag if there is one."""
-        return self._links.get(self._places[tag].label) if self._places else None
+        """Return the connection to the server of a tag if there is one; from any thread."""
+        places = self._places
+        return self._links.get(places[tag].label) if places else None
 
     def tags(self, link: Link) -> list[int]:
         """Return the tags that a server keeps."""

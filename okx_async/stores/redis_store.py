@@ -206,7 +206,7 @@ class RedisStore:
         late_since, stepped = inf, False
         while True:
             sent = self._clock()
-            frame = self._frame(link, sent, holder)
+            frame = self.frame(link, sent, holder)
             replies = link.script(call(number, frame, sent) for number in numbers)
             received = self._clock()
             refused = [reply for reply in replies if reply[0] != b"ok"]
@@ -252,7 +252,13 @@ class RedisStore:
             case _:
                 return StoreError(f"{self.path}: what stands under {self.prefix}: is of another program, or damaged")
 
-    def _frame(self, link: Link, now: float, holder: str) -> Frame:
+    def ready(self, tag: int) -> Link | None:
+        """Return the connection to the server of a tag if its clock and epochs are known; from any thread."""
+        link = None if self.yields else self.nodes.known(tag)
+        return link if link is not None and tag in self.eras and link.run in self._seen else None
+
+    def frame(self, link: Link, now: float, holder: str) -> Frame:
+        """Return what is the same in each message to a server, as of a moment; from any thread."""
         until = self._until(link, now)
         expected = until + micro(self._slack) if link.run in self._seen else NEVER
         # Later than `not_after` nothing is granted: nothing waits for it any more.

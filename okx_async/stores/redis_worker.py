@@ -16,9 +16,10 @@ from okx_async._quota import Quota
 from okx_async.stores.lease import Lease, SharedBucket
 from okx_async.stores.line import Answer
 from okx_async.stores.redis_hints import Hints, channel_of
+from okx_async.stores.redis_loops import FAR, Loops
 from okx_async.stores.redis_messages import NEVER, Held, Seen, Visit, tag_of
 from okx_async.stores.redis_store import RedisStore
-from okx_async.stores.waiters import Key, LocalKey, Note, Waiter
+from okx_async.stores.waiters import Key, LocalKey, Note, Waiter, closed
 from okx_async.stores.worker import Asks, Worker
 
 T = TypeVar("T")
@@ -61,17 +62,49 @@ class RedisWorker(Worker):
         self._pausing: frozenset[Key] | set[Key] = frozenset()
         self._warned = False
         self._looked = False
+        self._loops = Loops(store, self, self._handover, clock, wall)
         self._hints = Hints(channel_of(store.prefix, self.holder), self._hinted, clock)
 
     def stop(self, flush: float) -> None:
         """End every wait, deliver what is to be told within `flush` seconds, and end the threads."""
         self._hints.end()
+        self._loops.close()
         super().stop(flush)
+
+    def before_fork(self) -> None:
+        """Close what a child could take for its own, besides the store."""
+        self._loops.before_fork()
+
+    def abandon(self) -> None:
+        """Leave alone what is the parent's: this is a forked child, which has another worker."""
+        self._loops.abandon()
+
+    def begin(self, waiter: Waiter) -> bool:
+        """Have a waiter wait, called in its loop, which may ask by itself; return False if no thread can begin now."""
+        return self._loops.ask(waiter) or super().begin(waiter)
+
+    def unmarked(self, waiter: Waiter) -> bool:
+        """Return whether nothing is known of a key that a waiter's ask must heed; called in its loop."""
+        if self._stopping or waiter.key in self._alone or waiter.key in self._pausing:
+            return False
+        local = self.keys.get(waiter.key)
+        if local is None:
+            return True
+        # What it has forgotten it must be told with the next ask.
+        return not (local.waiting() or local.told or local.lost or self._heals(local)) and local.quota == waiter.quota
+
+    def book(self, waiter: Waiter, seen: Seen) -> None:
+        """Book what the store said of a key where a waiter got a token; called in its loop."""
+        local = self._local(waiter.key, waiter.quota)
+        self._eras[waiter.key] = seen.since
+        _look_at(local, seen)
+        if seen.agreed:
+            self.post(lambda: self._notices.quota(local.key, local.quota, seen.quota))
 
     def tell(self, key: Key, note: Note) -> None:
         """Have the store told, and at once what is used without it: the thread may hang at the store."""
         self._note_alone(key, note)
-        self.post(lambda: Worker.note(self, key, note))
+        super().tell(key, note)
 
     def note(self, key: Key, note: Note) -> None:
         """Tell the store, and the bucket that a token may have come from without it."""
@@ -93,6 +126,12 @@ class RedisWorker(Worker):
         finally:
             self._busy = inf
 
+    def leave(self, waiter: Waiter) -> None:
+        """Give up a wait, or the token that it brought and that is not used."""
+        if waiter.lease is None and self._handover.taken(waiter):  # its loop has asked, and may be closed by now
+            self.note(waiter.key, Note("refund", waiter.token, self._clock()))
+        super().leave(waiter)
+
     def rescue(self, waiter: Waiter) -> bool:
         """Give a waiter a token without the store if that is silent; called in the waiter's loop."""
         now = self._clock()
@@ -101,7 +140,7 @@ class RedisWorker(Worker):
         with self._lending:
             local = self._local(waiter.key, waiter.quota)  # the thread that asks may not have seen it yet
             ident = os.urandom(12).hex()
-            if waiter.lease is not None or not self._lend(local, ident, "does not answer"):
+            if waiter.token or not self._lend(local, ident, "does not answer"):  # it has one, or its loop has asked
                 return False
             waiter.token, waiter.lease = ident, Lease(now, self._wall(), self._store.terms.lease)
         self.post(lambda: self._rescued(waiter))
@@ -189,7 +228,7 @@ class RedisWorker(Worker):
             self._hot[key] = local
         else:
             self._eras[key] = seen.since
-        local.seen, local.expires = lambda: seen.bucket, seen.expires
+        _look_at(local, seen)
         local.told, local.lost = seen.told, lost
 
     def _answered(self, local: LocalKey, asks: Asks, answers: list[Answer], lease: Lease) -> list[Waiter]:
@@ -211,7 +250,16 @@ class RedisWorker(Worker):
             granted = super()._answered(local, open_asks, open_answers, lease)
         if local.waiting():
             self._listen(local.key)
+        if self._way < FAR:
+            for waiter in granted:
+                self._loops.granted(waiter, lease.asked)
         return granted
+
+    def _end_all(self) -> None:
+        for waiter in self._handover.expected():
+            self.note(waiter.key, Note("refund", waiter.token, self._clock()))
+            self._end(waiter, closed(waiter))
+        super()._end_all()
 
     def _listen(self, key: Key) -> None:
         """Hear of tokens that come back early, now that something waits for them."""
@@ -287,3 +335,10 @@ class RedisWorker(Worker):
                 alone.quota.per,
             )
         return True
+
+
+def _look_at(local: LocalKey, seen: Seen) -> None:
+    """Keep what the store said of a key, unless it has said something later: there are several connections."""
+    epoch, at = local.seen_at
+    if seen.since != epoch or seen.now >= at:
+        local.seen, local.expires, local.seen_at = lambda: seen.bucket, seen.expires, (seen.since, seen.now)

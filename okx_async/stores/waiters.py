@@ -38,7 +38,7 @@ class Note(NamedTuple):
                 bucket.settle(now, self.token, holder, age, doubt=kind == "doubt")
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Waiter:
     """One wish for a slot."""
 
@@ -79,6 +79,8 @@ class LocalKey:
     """When it is to be looked at again."""
     seen: Callable[[], SharedBucket] | None = None
     """Returns the bucket as it was when this process last looked; not changed any more."""
+    seen_at: tuple[int, float] = (-1, -inf)
+    """When that was: the epoch, and the time of the store."""
     expires: float = -inf
     """From when on nothing is lost by forgetting what was seen."""
     lost: dict[str, Token] = field(default_factory=dict)

@@ -17,8 +17,9 @@ from math import inf
 from traceback import format_exception
 from typing import Final, TypeAlias, TypeVar
 
-from okx_async._errors import InvalidRequestError, OkxError
+from okx_async._errors import OkxError
 from okx_async._quota import Priority, Quota
+from okx_async.stores.access import Access
 from okx_async.stores.agenda import SOON, Agenda
 from okx_async.stores.handover import Ended, Handover
 from okx_async.stores.inbox import Inbox
@@ -34,10 +35,8 @@ T = TypeVar("T")
 
 Asks: TypeAlias = list[tuple[Waiter, Ask]]
 
-PATIENCE: Final = 2.0
-"""Seconds to wait for the file's lock before the waiters are told that nothing was sent."""
-IMPATIENCE: Final = 0.2
-"""Seconds to wait for it once that has happened."""
+ENDS: Final = {"settle", "doubt"}
+"""Notes of which a waiter learns nothing before the window is over."""
 RETRY: Final = 0.5
 """Seconds until notes that could not be delivered are tried again."""
 CHUNK: Final = 16
@@ -60,11 +59,11 @@ class Worker:
     def __init__(self, database: Store, quota: Quota, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.holder = f"{os.getpid()}-{os.urandom(6).hex()}"
         self.keys: dict[Key, LocalKey] = {}
-        self.lock = threading.RLock()
-        """Held while the connection is in use, and while this thread forks."""
         self.chunk = CHUNK
         self.rescues = False
         """Whether `rescue` may give something."""
+        self.looks_at = inf
+        """When the thread next looks at what is due and at what was left to it; `inf`: it must be woken for that."""
         self.keeps: object = None
         """What is to live until the thread has ended."""
         self._database = database
@@ -72,6 +71,9 @@ class Worker:
         self._clock = clock
         self._wall = wall
         self._notices = Notices()
+        self._access = Access(database, self._notices, clock)
+        self.lock = self._access.lock
+        """Held while the connection is in use, and while this thread forks."""
         self._handover = Handover(self.post, self.join)
         self._inbox = Inbox(self._run)
         self._hot: dict[Key, LocalKey] = {}  # to be looked at in this turn
@@ -79,7 +81,6 @@ class Worker:
         self._agenda = Agenda()
         self._turns = 0
         self._since = -inf  # of the epoch that was last seen
-        self._patience = PATIENCE
         self._stopping = False
         self._ends = False  # whether the thread was told to end
 
@@ -89,7 +90,9 @@ class Worker:
 
     def tell(self, key: Key, note: Note) -> None:
         """Have the store told; called in any thread."""
-        self.post(lambda: self.note(key, note))
+        self._inbox.leave(lambda: self.note(key, note))
+        if note.kind not in ENDS or self.looks_at > note.at + SOON:
+            self.post(_look)
 
     def stop(self, flush: float) -> None:
         """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
@@ -112,10 +115,14 @@ class Worker:
             self._inbox.join(seconds)
         elif self._inbox.lives():
             self.post(self._end_all)
-            self.post(lambda: self.at_last(self._close))
+            self.post(lambda: self.at_last(self._access.close))
             self.post(lambda: self.at_last(told.set))
             told.wait(seconds)
         self._notices.join(until - self._clock())
+
+    def begin(self, waiter: Waiter) -> bool:
+        """Have a waiter wait, called in its loop; return False if no thread can begin now."""
+        return self.post(lambda: self.join(waiter))
 
     def join(self, waiter: Waiter) -> None:
         """Let a waiter wait."""
@@ -139,10 +146,16 @@ class Worker:
         """Tell the store, and ask again for those that wait."""
         local = self._local(key)
         local.notes.append(note)
-        if note.kind in {"settle", "doubt"}:  # its token comes back a window later, so others may go first
-            self._agenda.tell_soon(local, self._clock())
+        if note.kind in ENDS:  # its token comes back a window later, so others may go first
+            self._agenda.tell_soon(local, note.at)
         else:
             self._hot[key] = local
+
+    def before_fork(self) -> None:
+        """Close what a child could take for its own, besides the store."""
+
+    def abandon(self) -> None:
+        """Leave alone what is the parent's: this is a forked child, which has another worker."""
 
     def rescue(self, waiter: Waiter) -> bool:  # noqa: ARG002 - another worker's
         """Give a waiter a token without a store that is silent, if that may be; called in the waiter's loop."""
@@ -154,23 +167,7 @@ class Worker:
 
     def attempt(self, work: Callable[[Transaction], T]) -> T | Exception:
         """Return the result of a transaction, or the error that it met."""
-        while True:
-            try:
-                with self.lock:
-                    result = self._database.transact(work, self._clock() + self._patience)
-            except BusyError as error:
-                if not self._database.yields:
-                    self._patience = IMPATIENCE
-                    return error
-                time.sleep(0.001)  # a fork goes first
-            except (StoreError, InvalidRequestError) as error:
-                return error
-            except Exception as error:  # noqa: BLE001 - the waiters must hear of it, and the thread must live
-                self._notices.error("the limits cannot be kept: %s", "".join(format_exception(error)))
-                return StoreError(f"{self._database.path}: {error!r}")
-            else:
-                self._patience = PATIENCE
-                return result
+        return self._access.attempt(work)
 
     def _run(self) -> None:
         while not self._stopping:
@@ -178,13 +175,17 @@ class Worker:
                 self._round()
             except BaseException as error:  # noqa: BLE001 - a log's handler may raise SystemExit
                 self._broke(error)
-        self._close()
+        self._access.close()
         self.keeps = None
 
     def _round(self) -> None:
+        self.looks_at = inf  # from here on whatever comes is seen at once
+        self._inbox.take(0.0)
         now = self._clock()
         self._look_at_due(now)
-        self._inbox.take(0.0 if self._hot else self._rest(now))
+        rest = 0.0 if self._hot or self._last or self._stopping else self._rest(now)
+        self.looks_at = now + rest
+        self._inbox.take(rest)
         while self._hot:
             self._turn(self._next_chunk())
             if not self._last:  # else that would wait for all that comes meanwhile
@@ -200,10 +201,6 @@ class Worker:
         time.sleep(SOON)  # it may come again at once
         if isinstance(error, Exception):
             self._notices.error("the limits cannot be kept: %s", "".join(format_exception(error)))
-
-    def _close(self) -> None:
-        with self.lock:
-            self._database.close()
 
     def _next_chunk(self) -> list[LocalKey]:
         """Return keys that are to be looked at, as many as one message may be about; of a crowd PANIC goes first."""
@@ -346,3 +343,7 @@ class Worker:
         """End waits in the loop that they belong to; a closed loop has lost what it was given."""
         for waiter in self._handover.give(loop, ended, self._clock()):
             self.leave(waiter)
+
+
+def _look() -> None:
+    """Nothing: the thread looks at all that there is whenever it is woken."""

@@ -56,7 +56,7 @@ def test_all_calls_of_a_turn_are_answered_in_order(
     link = Link(read_address(redis_server.url))
     link.script([Call(["{link}:epoch"], write_epoch("vouch", Frame(link.run, NEVER, terms_of(Terms()))))])
     link.commands([("DEL", *(f"{{link}}:{n}" for n in range(20)))])
-    link._sharded = sharded == "1"
+    link.sharded = sharded == "1"
     names = [f"{n}" for n in range(20)]
     calls = [ask(link, name) for name in names]
     calls[3:3] = [hello(link), hello(link)]

@@ -44,7 +44,7 @@ async def test_ends_of_requests_are_told_soon_and_together_and_all_else_at_once(
     worker = host.worker()
     waiter = host.waiter(worker)
     turn(worker)
-    for at in (host.now - 0.1, host.now):
+    for at in (host.now, host.now + 0.001):
         worker.note(KEY, Note("settle", waiter.token, at))
     assert not worker._hot
     assert worker._agenda.next() == host.now + SOON

@@ -12,7 +12,7 @@ from okx_async.stores.agent import Agent
 from okx_async.stores.lease import PPM, Lease, Terms
 from okx_async.stores.line import Answer
 from okx_async.stores.transactions import StoreError
-from okx_async.stores.waiters import Key, LocalKey
+from okx_async.stores.waiters import Key, LocalKey, Note
 from okx_async.stores.worker import Asks, Worker
 from okx_async.torture.sharing.memory_store import MemoryStore, Message, Seen, Visit
 from okx_async.torture.sharing.side_loop import SideLoop
@@ -108,6 +108,10 @@ class StoreWorker(Worker):
         self._acts.append(act)
         self._look_soon()
         return True
+
+    def tell(self, key: Key, note: Note) -> None:
+        """Have the store told in the worker's turn."""
+        self.post(lambda: self.note(key, note))
 
     def stop(self, flush: float) -> None:  # noqa: ARG002 - it has no thread to wait for
         """End every wait, and tell what is to be told."""
