@@ -9,7 +9,10 @@ from redis.exceptions import ResponseError
 
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import RedisLimiter
+from okx_async.stores.lease import Terms
+from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import Call, Link
+from okx_async.stores.redis_neighbours import LATELY, names_in
 from okx_async.stores.redis_reports import jump, report_server
 from okx_async.stores.transactions import BusyError, StoreError
 from okx_async.stores.urls import report_of
@@ -113,6 +116,48 @@ def test_other_prefixes_are_seen() -> None:
     found = report_server(server.url, prefix="mine")
     assert found.server is not None
     assert "other" in "".join(found.server.doubts)
+    server.close()
+
+
+def test_other_prefixes_that_are_old_are_not() -> None:
+    server = Server()
+    for prefix in ("mine", "other"):
+        report_server(server.url, vouch=True, prefix=prefix)
+    link = Link(read_address(server.url))
+    for name in names_in(link):
+        [record] = link.commands([("DUMP", name)])
+        assert link.commands([("RESTORE", name, 0, record, "REPLACE", "IDLETIME", LATELY + 100)]) == [b"OK"]
+    link.close()
+    found = report_server(server.url, prefix="mine")
+    assert found.server is not None
+    assert found.server.doubts == ()
+    server.close()
+
+
+def test_a_server_whose_memory_is_full_is_seen() -> None:
+    server = Server()
+    report_server(server.url, vouch=True)
+    assert server.said("CONFIG", "SET", "maxmemory", "1") == b"+OK"
+    found = report_server(server.url)
+    assert found.server is not None
+    assert found.server.refuses == "its memory is full"
+    assert server.said("CONFIG", "SET", "maxmemory", "0") == b"+OK"
+    before = server.said("DBSIZE")
+    found = report_server(server.url)
+    assert found.server is not None
+    assert found.server.refuses == ""
+    assert server.said("DBSIZE") == before, "to find out leaves nothing behind"
+    server.close()
+
+
+async def test_the_terms_that_stand_there_are_seen() -> None:
+    server = Server()
+    assert report_server(server.url).terms == ()
+    limiter = RedisLimiter(server.url, lease=30.0, guard=0.004)
+    await limiter.vouch()
+    await limiter.aclose()
+    assert report_server(server.url).terms == (Terms(30.0, 5.0, 0.004),)
+    assert report_server(server.url, vouch=True).terms == (), "to vouch forgets them"
     server.close()
 
 
