@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Final
 
+from okx_async._limiter.slots import subject
 from okx_async._log import ERROR, WARNING, logger
 from okx_async._quota import Quota
 
@@ -32,7 +33,10 @@ class Notices:
         if (key, wanted) not in self._told:
             self._told.add((key, wanted))
             self.warning(
-                "%r is in use with another quota than %s: the stricter one of both holds, %s", key, wanted, agreed
+                "%s is in use with another quota than %s: the stricter one of both holds, %s",
+                subject(key),
+                wanted,
+                agreed,
             )
 
     def pause(self, until: float, seconds: float) -> None:

@@ -21,7 +21,7 @@ def test_each_thing_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     notices.join(5.0)
     assert len(caplog.records) == 4
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
-    assert "('k',) is in use with another quota than Quota(limit=20, per=2.0, reserve=0)" in caplog.text
+    assert "k is in use with another quota than Quota(limit=20, per=2.0, reserve=0)" in caplog.text
     assert "nothing is granted for 10.0 s" in caplog.text
 
 
