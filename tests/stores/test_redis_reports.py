@@ -2,6 +2,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,18 +120,23 @@ def test_other_prefixes_are_seen() -> None:
     server.close()
 
 
-def test_other_prefixes_that_are_old_are_not() -> None:
+@pytest.mark.parametrize("more", [True, False])
+def test_other_prefixes_that_are_old_are_not_if_the_user_may_ask(*, more: bool) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "many-hosts.md").read_text()
+    [rights] = re.findall(r"^ACL SETUSER okx on >password (.*)$", page, re.MULTILINE)
+    [others] = re.findall(r"`(\+object.*?)`", page)
     server = Server()
-    for prefix in ("mine", "other"):
+    assert server.said("ACL", "SETUSER", "u", "on", ">pass", *rights.split(), *others.split() * more) == b"+OK"
+    for prefix in ("okx-async", "other"):
         report_server(server.url, vouch=True, prefix=prefix)
     link = Link(read_address(server.url))
     for name in names_in(link):
         [record] = link.commands([("DUMP", name)])
         assert link.commands([("RESTORE", name, 0, record, "REPLACE", "IDLETIME", LATELY + 100)]) == [b"OK"]
     link.close()
-    found = report_server(server.url, prefix="mine")
+    found = report_server(f"redis://u:pass@127.0.0.1:{server.port}")
     assert found.server is not None
-    assert found.server.doubts == ()
+    assert (found.server.doubts == (), found.server.refuses) == (more, "")
     server.close()
 
 
