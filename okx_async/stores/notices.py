@@ -13,6 +13,7 @@ from typing import Final
 from okx_async._limiter.slots import subject
 from okx_async._log import ERROR, WARNING, logger
 from okx_async._quota import Quota
+from okx_async.stores.records import PREFIX
 
 SAME: Final = 1.0
 """Seconds within which two ends of a pause are those of one."""
@@ -39,14 +40,15 @@ class Notices:
                 agreed,
             )
 
-    def pause(self, until: float, seconds: float) -> None:
+    def pause(self, until: float, seconds: float, prefix: str = PREFIX) -> None:
         """Tell that a store which has lost its memory grants nothing for a while."""
         if until > self._paused_at + SAME:  # a server has an epoch for each part of its keys, all of one moment
             self._paused_at = until
             self.warning(
                 "the limits were lost, or their store is new, so nothing is granted for %.1f s: programs that are not "
-                "known may still send (if none of the account ran lately: okx-async limits --vouch)",
+                "known may still send (if none of the account ran lately: okx-async limits --vouch%s)",
                 seconds,
+                "" if prefix == PREFIX else f" --prefix {prefix}",
             )
 
     def warning(self, text: str, *args: object) -> None:

@@ -15,6 +15,7 @@ from okx_async._limiter.default import default_limiter
 from okx_async._limiter.slots import SlotSource
 from okx_async._threads import unforked
 from okx_async.stores.places import absolute, default_path
+from okx_async.stores.records import PREFIX
 from okx_async.stores.redis import RedisLimiter, check_extra, check_prefix
 from okx_async.stores.reports import StoreReport, report
 from okx_async.stores.shared import SharedLimiter
@@ -84,7 +85,7 @@ def report_of(place: Path | str, *, vouch: bool = False, prefix: str | None = No
             raise InvalidRequestError(f"prefix must be left out: {place} is a file, and only a server's keys have one")
         return report(place, vouch=vouch)
     check_extra()
-    from okx_async.stores.redis_reports import PREFIX, report_server  # noqa: PLC0415 - an extra
+    from okx_async.stores.redis_reports import report_server  # noqa: PLC0415 - an extra
 
     return report_server(place, vouch=vouch, prefix=PREFIX if prefix is None else prefix)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from okx_async import InvalidRequestError, Quota
+from okx_async import InvalidRequestError, Quota, SlotTimeoutError
 from okx_async.stores import RedisLimiter
 from okx_async.stores.redis_reports import report_server
-from tests.stores.servers import Server
+from tests.stores.servers import Server, wait_for
 
 URL = "redis://user:s3cret@host:6380/1"
 
@@ -93,4 +93,16 @@ def test_the_server_that_the_page_starts_is_one_to_try_it_with() -> None:
     found = report_server(server.url)
     assert found.server is not None
     assert (found.server.policy, found.server.persistent, found.server.refuses) == ("noeviction", False, "")
+    server.close()
+
+
+async def test_the_warning_of_a_pause_tells_to_vouch_for_the_prefix_of_the_limiter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = Server()
+    limiter = RedisLimiter(server.url, prefix="desk")
+    with pytest.raises(SlotTimeoutError):
+        await limiter.slot(("k",), max_wait=1.0).__aenter__()
+    await limiter.aclose()
+    wait_for(lambda: "okx-async limits --vouch --prefix desk)" in caplog.text)
     server.close()
