@@ -248,7 +248,7 @@ def limits(
         typer.Option(metavar="URL", help="sqlite:, sqlite:///PATH or redis://HOST; by default OKX_LIMITS, or sqlite:."),
     ] = None,
     prefix: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Of a server's limits that RedisLimiter(prefix=TEXT) keeps.")
+        str | None, typer.Option(metavar="PREFIX", help="Of a server's limits, as RedisLimiter(prefix=) takes it.")
     ] = None,
     vouch: Annotated[
         bool, typer.Option("--vouch", help="No program of this account ran lately: end the pause after a loss.")

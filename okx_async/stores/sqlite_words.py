@@ -11,7 +11,7 @@ except ImportError:  # a Python that was built without it
     sqlite3 = SimpleNamespace(Error=OSError)  # type: ignore[assignment]
 
 ELSEWHERE: Final = "name another path, or move it away while no program uses it if it is one of limits"
-"""What to do with a file that may be any: nobody is told to delete what could be data of their own."""
+"""What to do with a file that may be any: to delete it could cost data of the user's own."""
 WORDS: Final = {
     1: f"its tables are not those of limits: {ELSEWHERE}",
     3: "it may not be used",
