@@ -5,6 +5,8 @@ import asyncio
 import inspect
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,19 @@ def test_code_for_other_packages_is_python_at_least() -> None:
     for page in sorted(DOCS.rglob("*.md")):
         for block in blocks(page, r"python [\w-]+"):
             compile(block, page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_the_workers_of_the_page_run_as_a_program(tmp_path: Path) -> None:
+    """What is spawned imports the file: without a guard each would start workers of its own."""
+    [program] = [block for block in blocks(HOW_TO / "many-processes.md", "python") if "multiprocessing" in block]
+    file = tmp_path / "workers.py"
+    file.write_text(program)
+    done = subprocess.run(  # noqa: S603 - our own interpreter and page
+        [sys.executable, "-W", "error", file], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    names = {name.asname or name.name for node in ast.walk(ast.parse(program)) for name in getattr(node, "names", ())}
+    assert [name for name in names if len(re.findall(rf"\b{name}\b", program)) < 2] == []
 
 
 async def test_the_cells_of_the_notebook_run() -> None:

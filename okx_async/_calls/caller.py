@@ -25,7 +25,7 @@ from okx_async._errors import (
     NotSentError,
     OkxError,
 )
-from okx_async._limiter.slots import SlotSource
+from okx_async._limiter.slots import SlotSource, subject
 from okx_async._log import logger
 from okx_async._models import Attempt, ClosePosition, Outcome
 from okx_async._quota import Priority
@@ -243,7 +243,7 @@ class Caller:
                     if attempt.outcome is Outcome.UNKNOWN:
                         note_sent(failure, request, attempt)
                     raise
-                logger.exception("%s: the limiter failed to block %r", request.label, key)
+                logger.exception("%s: the limiter failed to block %s", request.label, subject(key))
         self._reports.block(attempt, request, priority, seconds)
 
     async def _in_time(self, answer: Coroutine[Any, Any, bool], deadline: float) -> bool:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from okx_async._calls.attempt import AttemptState
 from okx_async._errors import AuthenticationError, NotSentError, OkxError, OutcomeUnknownError, SlotTimeoutError
+from okx_async._limiter.slots import no_slot
 from okx_async._log import logger
 from okx_async._models import Attempt, ClosePosition
 from okx_async._rest.outcomes import error
@@ -27,12 +28,7 @@ def unsent(
     # The limiter knows only keys and the time that was left.
     if not isinstance(failure, SlotTimeoutError) or not failure.wait:
         return failure
-    return SlotTimeoutError(
-        f"{request.label}: no slot within max_wait={max_wait:g} s, the earliest possible one is {failure.wait:.3f} s "
-        "away; nothing was sent",
-        wait=failure.wait,
-        key=failure.key,
-    )
+    return SlotTimeoutError(f"{request.label}: {no_slot(failure.wait, max_wait)}", wait=failure.wait, key=failure.key)
 
 
 def failure_of(

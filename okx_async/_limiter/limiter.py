@@ -17,7 +17,7 @@ from okx_async._errors import NotSentError, SlotTimeoutError
 from okx_async._limiter.bucket import Bucket, Rule
 from okx_async._limiter.queue import Queue
 from okx_async._limiter.registry import KeyRegistry, every
-from okx_async._limiter.slots import Statistics
+from okx_async._limiter.slots import Statistics, no_slot, subject
 from okx_async._limiter.waiters import Verdict
 from okx_async._quota import Priority, Quota
 from okx_async._validation import check_clock, check_pause, check_slot
@@ -242,7 +242,7 @@ class LimiterSlot:
             if verdict is Verdict.EXPIRED:
                 raise self._too_late(queue)
             if verdict is Verdict.CLOSED:
-                raise NotSentError(f"{self._key!r}: the limiter was closed, nothing was sent", key=self._key)
+                raise NotSentError(f"{subject(self._key)}: the limiter was closed, nothing was sent", key=self._key)
             if verdict is Verdict.AGAIN or queue.lost:
                 return False
             queue.granted += 1
@@ -286,7 +286,7 @@ class LimiterSlot:
             raise RuntimeError("the slot is not held, or was marked before")
         if queue.lost:
             raise NotSentError(
-                f"{self._key!r}: the slot was lost while its loop did not run; nothing was sent", key=self._key
+                f"{subject(self._key)}: the slot was lost while its loop did not run; nothing was sent", key=self._key
             )
 
     def settle(self) -> None:
@@ -315,9 +315,4 @@ class LimiterSlot:
 
     def _too_late(self, queue: Queue) -> SlotTimeoutError:
         wait = queue.earliest(self._priority)
-        return SlotTimeoutError(
-            f"{self._key!r}: no slot within max_wait={self._max_wait:g} s, the earliest possible one is "
-            f"{wait:.3f} s away; nothing was sent",
-            wait=wait,
-            key=self._key,
-        )
+        return SlotTimeoutError(f"{subject(self._key)}: {no_slot(wait, self._max_wait)}", wait=wait, key=self._key)

@@ -23,6 +23,7 @@ from weakref import WeakSet
 from okx_async._limiter.bucket import Bucket, Rule
 from okx_async._limiter.queue import Queue
 from okx_async._limiter.shared_key import SharedKey
+from okx_async._limiter.slots import subject
 from okx_async._log import logger
 from okx_async._quota import Quota
 
@@ -73,7 +74,7 @@ class KeyRegistry:
         if quota is not None and queue.quota is not quota and queue.quota != quota:
             queue.bucket.reclaim(self.clock())
             if _waiting(queue) or not queue.bucket.change(self._rule_of(quota)):
-                raise ValueError(f"{key!r} is in use with {queue.quota}, not {quota}")
+                raise ValueError(f"{subject(key)} is in use with {queue.quota}, not {quota}")
             for each in every(queue):
                 each.quota = quota
         return queue

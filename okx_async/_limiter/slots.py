@@ -114,3 +114,25 @@ class Statistics(Record):
     """The end of the last block, in seconds of the limiter's clock; 0.0 if there was no block."""
     blocked: float = 0.0
     """Seconds that the block lasts yet, 0.0 if there is none."""
+
+
+def subject(key: Hashable) -> str:
+    """Return a key as errors name it: the parts of a tuple of texts, as `okx-async limits` shows them."""
+    if isinstance(key, tuple) and key and all(isinstance(part, str) and part.isprintable() and part for part in key):
+        return " ".join(key)
+    return repr(key)
+
+
+def no_slot(wait: float, max_wait: float | None = None) -> str:
+    """Return the words of a wait that cannot end in time, or did not.
+
+    Args:
+        wait: Seconds from now to the earliest possible slot. Some or all of `max_wait` may have passed by now.
+        max_wait: Seconds from the call, None if that number is not known.
+    """
+    within = "no slot within max_wait" if max_wait is None else f"no slot within max_wait={max_wait:g} s"
+    if wait <= 0:
+        return f"{within}, which is over; nothing was sent"
+    if max_wait is not None and wait > max_wait:
+        return f"{within}, the earliest possible one is {wait:.3f} s away; nothing was sent"
+    return f"{within}, which ends before the earliest possible one, {wait:.3f} s from now; nothing was sent"

@@ -72,7 +72,7 @@ OWN_LIMITS: Final = "limiter=Limiter(), or OKX_LIMITS=process"
 """How a client, or last a command, has limits that it shares with no other process."""
 _OPTION: Final = re.compile(
     r"\b(auto_cxl|mgn_mode|pos_side|cl_ord_id|base_url|max_wait|counts_as|connect_timeout|local_addr"
-    r"|(?:ccy|tag|demo|region|proxy|timeout|deadline)(?==)|(?<=connect_timeout \+ )timeout)"
+    r"|prefix(?= must be )|(?:ccy|tag|demo|region|proxy|timeout|deadline)(?==)|(?<=connect_timeout \+ )timeout)"
     r"(?:=True|='(\w+)'|=([\w.:]+)|=)?"
     r"(?: \(--[\w -]+\))?"  # an option that the text names already
 )

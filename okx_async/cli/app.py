@@ -247,9 +247,13 @@ def limits(
         str | None,
         typer.Option(metavar="URL", help="sqlite:, sqlite:///PATH or redis://HOST; by default OKX_LIMITS, or sqlite:."),
     ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(metavar="PREFIX", help="Of a server's limits, as RedisLimiter(prefix=) takes it.")
+    ] = None,
     vouch: Annotated[
         bool, typer.Option("--vouch", help="No program of this account ran lately: end the pause after a loss.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Vouch without asking.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show the limits that programs share, on this machine or by a server.
@@ -257,10 +261,12 @@ def limits(
     For each key in use: how many slots are free, in flight and cooling, and which processes hold them or wait. The
     commands use the limits that OKX_LIMITS names, else the user's own file (sqlite:); a program does with
     OKX_LIMITS=sqlite: in its environment, or with limiter=okx_async.stores.SqliteLimiter().
+
+    At a terminal --vouch asks first, unless --yes is given; in a script it does not ask.
     """
     from okx_async.cli.limits import limits as run  # noqa: PLC0415 - not needed for --help
 
-    raise typer.Exit(run(store, vouch=vouch, as_json=as_json))
+    raise typer.Exit(run(store, prefix=prefix, vouch=vouch, yes=yes, as_json=as_json))
 
 
 _command("Run a simulated exchange.")(simulate)

@@ -16,19 +16,25 @@ class Stopped:
     code: ExitCode
 
 
+def at_terminal() -> bool:
+    """Return whether there is a terminal to ask at."""
+    with suppress(ValueError):  # it was closed
+        return sys.stdin is not None and sys.stdin.isatty()
+    return False
+
+
 def no_terminal(what: str) -> Stopped | None:
     """Return the end of a command that has to ask for `what` without a terminal; None if there is a terminal."""
-    with suppress(ValueError):  # it was closed
-        if sys.stdin is not None and sys.stdin.isatty():
-            return None
+    if at_terminal():
+        return None
     text = f"error: {what}: no terminal to ask at; nothing was sent. Pass --yes to send without asking."
     return Stopped(text, ExitCode.USAGE)
 
 
-def ask(question: str, stop: Stop) -> Stopped | None:
-    """Ask for consent at the terminal; return None for consent, else the end of the command."""
+def ask(question: str, stop: Stop, otherwise: str = "nothing was sent") -> Stopped | None:
+    """Ask for consent at the terminal; return None for consent, else the end of the command, which says `otherwise`."""
     if stop.asked:
-        return Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
+        return Stopped(f"{stop.word}: {otherwise}", ExitCode.FAILED)
     _forget_typed()
     # typer.confirm would write to stdout, which is for results.
     say(f"{question} [y/N] ", end="")
@@ -38,12 +44,12 @@ def ask(question: str, stop: Stop) -> Stopped | None:
             answer = sys.stdin.readline()
     except KeyboardInterrupt:
         say("")  # ends the line of the prompt
-        return Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
+        return Stopped(f"{stop.word}: {otherwise}", ExitCode.FAILED)
     if answer.strip().lower() in {"y", "yes"}:
         return None
     if not answer:
         say("")  # the same after Ctrl-D
-    return Stopped("not confirmed: nothing was sent", ExitCode.FAILED)
+    return Stopped(f"not confirmed: {otherwise}", ExitCode.FAILED)
 
 
 def _forget_typed() -> None:

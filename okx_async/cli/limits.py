@@ -8,9 +8,19 @@ from okx_async import InvalidRequestError, OkxError, SlotSource
 from okx_async._calls.default_source import VARIABLE
 from okx_async._calls.wiring import check_lease
 from okx_async._rest.remedies import by_option
+from okx_async.cli.consent import Stopped, ask, at_terminal
 from okx_async.cli.exits import ExitCode, emit, exit_code, say, say_error
+from okx_async.cli.signals import Stop
 from okx_async.doctor.finding import Finding, Level
-from okx_async.doctor.limits import UNUSED, is_unused, keys_in_use, server_problems, server_words
+from okx_async.doctor.limits import (
+    UNUSED,
+    is_unused,
+    keys_in_use,
+    other_terms,
+    server_problems,
+    server_words,
+    terms_words,
+)
 from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.places import default_path
 from okx_async.stores.reports import KeyReport, StoreReport, try_out
@@ -66,14 +76,20 @@ def lease_finding(connect_timeout: float, timeout: float) -> Finding | None:
     return None
 
 
-def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:
+def limits(store: str | None, *, prefix: str | None = None, vouch: bool, yes: bool = False, as_json: bool) -> ExitCode:
     """Show the keys in use."""
+    done = ""
     try:
         path = place_of(store or os.environ.get(VARIABLE) or OWN_FILE)
         if path is None:
             say("error: limits of one process cannot be shown by another one; name a file or a server with --store")
             return ExitCode.USAGE
-        found = report_of(path, vouch=vouch)
+        found = report_of(path, prefix=prefix)
+        if vouch:
+            if not yes and at_terminal() and (refusal := _ask(found, prefix)):
+                return _refused(refusal, as_json=as_json)
+            done = _vouched(found, prefix)
+            found = report_of(path, vouch=True, prefix=prefix)
     except InvalidRequestError as error:
         say_error(error)
         return exit_code(error)
@@ -82,20 +98,63 @@ def limits(store: str | None, *, vouch: bool, as_json: bool) -> ExitCode:
         if as_json:
             emit({"outcome": "not_read", "error": type(error).__name__, "text": str(error)})
         return ExitCode.FAILED
+    if done:
+        say(done)
     if as_json:
         emit({**asdict(found), "path": str(found.path)})
         return ExitCode.DONE
     from okx_async.cli.tables import print_lines  # noqa: PLC0415 - not for JSON, nor for the other commands
 
-    print_lines(_lines(found))
+    print_lines(_lines(found, prefix))
     return ExitCode.DONE
 
 
-def _lines(found: StoreReport) -> list[str]:
-    lines = [f"{found.path}: {keys_in_use(found)}"]
+def _ask(found: StoreReport, prefix: str | None) -> Stopped | None:
+    """Ask whether no program is about that a store has forgotten; return None for a yes."""
+    state = "nothing is paused there now"
+    if is_unused(found):
+        state = UNUSED
+    elif found.paused:
+        state = f"it lost its memory {found.age:.1f} s ago, nothing is granted for {found.paused:.1f} s"
+    say(
+        f"{_name(found, prefix)}: {state}\n"
+        "To vouch for it lets programs send at once. If one that it has forgotten sends, too, the limit is exceeded."
+    )
+    return ask("Has no program of its accounts run lately?", Stop(), "nothing was changed")
+
+
+def _refused(refusal: Stopped, *, as_json: bool) -> ExitCode:
+    say(refusal.text)
+    if as_json:
+        emit({"outcome": "not_read", "error": "Stopped", "text": refusal.text})
+    return refusal.code
+
+
+def _vouched(before: StoreReport, prefix: str | None) -> str:
+    """Return what vouching does, by what stood there before."""
+    if isinstance(before.path, Path) and not before.path.exists():
+        return f"{before.path} is not there: a new file has no pause that could be ended"
+    ended = "there was no pause to end"
+    if is_unused(before):
+        ended = "the first program will not wait"
+    elif before.paused:
+        ended = f"its pause, {before.paused:.1f} s yet, is ended"
+    return f"vouched for {_name(before, prefix)}: {ended}"
+
+
+def _name(found: StoreReport, prefix: str | None) -> str:
+    return f"{found.path}{f' (prefix {prefix})' if prefix else ''}"
+
+
+def _lines(found: StoreReport, prefix: str | None) -> list[str]:
+    lines = [f"{_name(found, prefix)}: {keys_in_use(found)}"]
     if found.server is not None:
         lines.append(server_words(found.server))
         lines += [f"warning: {text}; {remedy}" for _, text, remedy in server_problems(found.server)]
+    if terms := terms_words(found):
+        lines.append(f"terms: {terms}")
+    if prefix is None and (found.server or found.keys or found.paused) and (text := other_terms(found)):
+        lines.append(f"warning: the other commands cannot use it: {text}")
     if is_unused(found):
         lines.append(f"{UNUSED}; if no program of this account ran lately: --vouch")
     if found.paused:

@@ -10,8 +10,10 @@ from collections import deque
 from contextlib import suppress
 from typing import Final
 
+from okx_async._limiter.slots import subject
 from okx_async._log import ERROR, WARNING, logger
 from okx_async._quota import Quota
+from okx_async.stores.records import PREFIX
 
 SAME: Final = 1.0
 """Seconds within which two ends of a pause are those of one."""
@@ -32,17 +34,21 @@ class Notices:
         if (key, wanted) not in self._told:
             self._told.add((key, wanted))
             self.warning(
-                "%r is in use with another quota than %s: the stricter one of both holds, %s", key, wanted, agreed
+                "%s is in use with another quota than %s: the stricter one of both holds, %s",
+                subject(key),
+                wanted,
+                agreed,
             )
 
-    def pause(self, until: float, seconds: float) -> None:
+    def pause(self, until: float, seconds: float, prefix: str = PREFIX) -> None:
         """Tell that a store which has lost its memory grants nothing for a while."""
         if until > self._paused_at + SAME:  # a server has an epoch for each part of its keys, all of one moment
             self._paused_at = until
             self.warning(
                 "the limits were lost, or their store is new, so nothing is granted for %.1f s: programs that are not "
-                "known may still send (if none of the account ran lately: okx-async limits --vouch)",
+                "known may still send (if none of the account ran lately: okx-async limits --vouch%s)",
                 seconds,
+                "" if prefix == PREFIX else f" --prefix {prefix}",
             )
 
     def warning(self, text: str, *args: object) -> None:

@@ -173,7 +173,8 @@ def _check_file(path: Path, found: os.stat_result) -> None:
         raise InvalidRequestError(f"other users may use {path}: chmod 600 it")
     if found.st_nlink > 1:
         raise InvalidRequestError(
-            f"{path} has other names (hard links), and programs that use those would not see each other: delete them"
+            f"{path} has other names (hard links), and programs that use those would not see each other: leave "
+            "one of them, or name another file"
         )
     if sys.platform == "linux" and mounted(os.path.realpath(path)):
         raise InvalidRequestError(

@@ -11,6 +11,7 @@ from okx_async._validation import check_seconds, short_repr
 from okx_async.stores.agent import Agent
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
+from okx_async.stores.records import PREFIX
 from okx_async.stores.shared import SharedLimiter
 
 
@@ -55,7 +56,7 @@ class RedisLimiter(SharedLimiter):
         clock_slack: float = 0.02,
         on_loss: Literal["refuse", "local"] = "refuse",
         processes: int | None = None,
-        prefix: str = "okx-async",
+        prefix: str = PREFIX,
     ) -> None:
         check_seconds(lease=lease, clock_slack=clock_slack)
         terms = Terms(lease, doubt_grace, guard).checked(quota)

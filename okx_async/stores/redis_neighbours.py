@@ -21,6 +21,9 @@ PAGE: Final = 5_000
 """Keys that are looked at in one call: a server far away is asked a few times, and none is held up for long."""
 SHOWN: Final = 3
 """Prefixes that are named, and databases that are looked at."""
+LATELY: Final = 24 * 3600
+"""Seconds after which an epoch that no program has asked for, and beside which no key is in use, is not told of."""
+_EPOCH: Final = "epoch"
 _NAME: Final = re.compile(r"(?P<prefix>[A-Za-z0-9-]+):\{(?P=prefix)-\d+\}:(?P<rest>.*)", re.DOTALL)
 _REAL: Final = {"live", "demo"}
 
@@ -37,6 +40,24 @@ def names_in(link: Link) -> set[str]:
         names |= {name.decode(errors="replace") for name in page}
         if cursor == b"0":
             return {name for name in names if _NAME.fullmatch(name)}
+
+
+def in_use(link: Link, names: set[str]) -> set[str]:
+    """Return the names without the epochs of prefixes that no program has used lately.
+
+    An epoch never expires, so one may be of a prefix that was tried once. The server knows when it was last asked for,
+    which every visit of a program does. Where it does not tell (this user may not ask, or its policy counts uses
+    instead), all are taken to be in use.
+    """
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        if found := _NAME.fullmatch(name):
+            kinds.setdefault(found["prefix"], []).append(name)
+    alone = [found for found in kinds.values() if all(name.endswith(f"}}:{_EPOCH}") for name in found)]
+    asked = [name for found in alone for name in found]
+    since = dict(zip(asked, link.commands([("OBJECT", "IDLETIME", name) for name in asked]), strict=True))
+    old = [found for found in alone if all(type(at := since[name]) is int and at > LATELY for name in found)]
+    return names.difference(*old)
 
 
 def size_of(link: Link) -> int:
@@ -58,14 +79,14 @@ def doubts(names: Iterable[str], prefix: str) -> list[str]:
             continue
         if found["prefix"] != prefix:
             others.add(found["prefix"])
-        elif found["rest"] != "epoch":
+        elif found["rest"] != _EPOCH:
             with suppress(UnreadableError):  # not of this library
                 kinds.update(key_of(found["rest"])[:1])
     told = []
     if others:
         shown = ", ".join(sorted(others)[:SHOWN]) + (" and more" if len(others) > SHOWN else "")
         told.append(
-            f"programs with another prefix ({shown}) keep limits there too: they and those with "
+            f"programs with another prefix ({shown}) keep limits there too, or did lately: they and those with "
             f"{prefix} do not see one another; all programs of an account need the same one"
         )
     if kinds >= _REAL:

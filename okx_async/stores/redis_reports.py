@@ -8,16 +8,24 @@ from typing import Any, Final
 
 from okx_async._quota import Quota
 from okx_async.stores.lease import Place, SharedBucket, Terms, Token
-from okx_async.stores.records import UnreadableError, key_of
+from okx_async.stores.records import PREFIX, UnreadableError, key_of
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import SCRIPT, Call, Link
-from okx_async.stores.redis_messages import NEVER, TAGS, Frame, epoch_name, read_record, terms_of, write_epoch
-from okx_async.stores.redis_neighbours import doubts, elsewhere, names_in
+from okx_async.stores.redis_messages import (
+    NEVER,
+    TAGS,
+    Frame,
+    epoch_name,
+    read_record,
+    terms_of,
+    told_name,
+    write_epoch,
+)
+from okx_async.stores.redis_neighbours import doubts, elsewhere, in_use, names_in
 from okx_async.stores.redis_nodes import Nodes
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
 from okx_async.stores.transactions import StoreError
 
-PREFIX: Final = "okx-async"
 _CHUNK: Final = 256
 """Keys that are looked at in one round trip: a server may be far away."""
 _PINGS: Final = 5
@@ -25,6 +33,8 @@ _PAUSE: Final = 0.05
 """Seconds between them: a clock that is being set shows that."""
 _NOBODYS: Final = Terms(0.0, 0.0, 0.0)
 """Terms of an epoch that takes those of the first program."""
+_NOTHING: Final = "nothing"
+"""A name under which no program tells another one anything."""
 
 
 def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> StoreReport:
@@ -39,6 +49,8 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
     age, paused = 0.0, 0.0
     keys: list[KeyReport] = []
     told: list[str] = []
+    agreed: list[Terms] = []
+    refusals: list[str] = []
     try:
         for tag in range(TAGS):
             nodes.link(tag)
@@ -48,18 +60,31 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
                 _calls(link, "vouch", epochs)
             for _, (_, now, since, unknown, lease, grace, guard) in _calls(link, "look", epochs):
                 age = max(age, (now - since) / 1e6)
+                terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
+                if terms != _NOBODYS:
+                    agreed.append(terms)
                 if unknown != NEVER:
-                    terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
                     paused = max(paused, (unknown - now) / 1e6 + terms.doubt(Quota()))
             names = names_in(link)
             keys += _keys(link, prefix, names)
-            told += doubts(names, prefix) + elsewhere(link, prefix)
-        server = replace(_server(nodes.link(0)), doubts=tuple(dict.fromkeys(told)))
-        return StoreReport(address.label, age, paused, tuple(keys), server)
+            told += doubts(in_use(link, names), prefix) + elsewhere(link, prefix)
+            refusals += [_refuses(link, told_name(prefix, tag, _NOTHING)) for tag in nodes.tags(link)[:1]]
+        doubtful, refuses = tuple(dict.fromkeys(told)), next(filter(None, refusals), "")
+        server = replace(_server(nodes.link(0)), doubts=doubtful, refuses=refuses)
+        return StoreReport(address.label, age, paused, tuple(keys), server, tuple(dict.fromkeys(agreed)))
     except UnreadableError as error:
         raise StoreError(f"{address.label}: {error}") from None
     finally:
         nodes.close()
+
+
+def _refuses(link: Link, name: str) -> str:
+    """Return why a server takes nothing that is written to it; "" if it does.
+
+    It judges a command before it carries it out: that of a value which is to replace one that is not there.
+    """
+    [answer] = link.commands([("SET", name, "", "XX")])
+    return str(link.failure(answer)).removeprefix(f"{link.label}: ") if isinstance(answer, Exception) else ""
 
 
 def _calls(link: Link, what: str, keys: list[list[str]]) -> list[tuple[str, list[Any]]]:

@@ -31,7 +31,7 @@ from okx_async.stores.redis_messages import (
     write_epoch,
     write_visit,
 )
-from okx_async.stores.redis_neighbours import MANY, doubts, elsewhere, names_in, size_of
+from okx_async.stores.redis_neighbours import MANY, doubts, elsewhere, in_use, names_in, size_of
 from okx_async.stores.redis_nodes import NodeError, Nodes
 from okx_async.stores.transactions import BusyError, StoreError
 
@@ -134,7 +134,7 @@ class RedisStore:
         """Return what stands in a server and is likely to be a mistake; it is not looked through if it is large."""
         told: list[str] = []
         for link in self.nodes.links:
-            told += doubts(names_in(link), self.prefix) if size_of(link) < MANY else []
+            told += doubts(in_use(link, names_in(link)), self.prefix) if size_of(link) < MANY else []
             told += elsewhere(link, self.prefix)
         return told
 

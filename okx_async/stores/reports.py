@@ -52,6 +52,8 @@ class ServerReport:
     """Whether a proxy put two connections on one."""
     doubts: tuple[str, ...] = ()
     """What stands there and is likely to be a mistake."""
+    refuses: str = ""
+    """Why it takes nothing that is written to it, such as that its memory is full; empty: it takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class StoreReport:
     """For how long nothing is granted yet because the file has lost its memory; 0.0: it grants."""
     keys: tuple[KeyReport, ...]
     server: ServerReport | None = None
+    terms: tuple[Terms, ...] = ()
+    """What its programs have agreed upon: none where none has entered, several where parts of a cluster differ."""
 
 
 def report(path: Path, *, vouch: bool = False) -> StoreReport:
@@ -88,7 +92,8 @@ def report(path: Path, *, vouch: bool = False) -> StoreReport:
             transaction.vouch()
         epoch, now = transaction.epoch, transaction.now
         keys = tuple(report_key(key, bucket, now) for key, bucket in transaction.in_use())
-        return StoreReport(path, now - epoch.since, max(0.0, epoch.opens(Quota()) - now), keys)
+        paused = max(0.0, epoch.opens(Quota()) - now)
+        return StoreReport(path, now - epoch.since, paused, keys, terms=(epoch.terms,))
 
     database = Database(path, None)
     try:

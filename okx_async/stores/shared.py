@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from okx_async._errors import InvalidRequestError, NotSentError, OkxError
-from okx_async._limiter.slots import Statistics
+from okx_async._limiter.slots import Statistics, subject
 from okx_async._quota import Priority, Quota
 from okx_async._threads import in_own_thread
 from okx_async._validation import check_pause, check_slot, short_repr
@@ -261,13 +261,15 @@ class SharedSlot:
         if waiter is None or waiter.lease is None:
             raise RuntimeError("the slot is not held, or was marked before")
         if self._worker is not agent.worker:
-            raise NotSentError(f"{self._key!r}: the slot is that of a parent process; nothing was sent", key=self._key)
+            raise NotSentError(
+                f"{subject(self._key)}: the slot is that of a parent process; nothing was sent", key=self._key
+            )
         wanted = waiter.lease.length * SHARE if seconds is None else seconds
         left = waiter.lease.left(agent.clock(), agent.wall())
         if left < wanted:
             raise NotSentError(
-                f"{self._key!r}: the slot was lost: {max(0.0, left):.3f} s of its lease are left, {wanted:g} s may be "
-                "needed; nothing was sent",
+                f"{subject(self._key)}: the slot was lost: {max(0.0, left):.3f} s of its lease are left, {wanted:g} s "
+                "may be needed; nothing was sent",
                 key=self._key,
             )
 

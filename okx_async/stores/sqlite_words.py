@@ -10,15 +10,17 @@ try:
 except ImportError:  # a Python that was built without it
     sqlite3 = SimpleNamespace(Error=OSError)  # type: ignore[assignment]
 
+ELSEWHERE: Final = "name another path, or move it away while no program uses it if it is one of limits"
+"""What to do with a file that may be any: to delete it could cost data of the user's own."""
 WORDS: Final = {
-    1: "its tables are not those of limits: delete it while no program uses it",
+    1: f"its tables are not those of limits: {ELSEWHERE}",
     3: "it may not be used",
     8: "it cannot be written",
     10: "the disk fails, or is full",  # what SQLite keeps beside the file cannot grow
-    11: "it is damaged: delete it while no program uses it",
+    11: f"it is damaged: {ELSEWHERE}",
     13: "the disk is full",
     14: "it cannot be opened, or what SQLite keeps beside it cannot be made",
-    26: "it is damaged or no SQLite file: delete it while no program uses it",
+    26: f"it is damaged or no SQLite file: {ELSEWHERE}",
 }
 """What SQLite's codes mean, which are a part of its interface."""
 CANNOT_OPEN: Final = 14
@@ -33,7 +35,7 @@ def words_of(error: Exception) -> str:
         return (_no_more() if code == CANNOT_OPEN else None) or WORDS.get(code, str(error))
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    return f"{error}: delete the file while no program uses it"
+    return f"{error}: {ELSEWHERE}"
 
 
 def _no_more() -> str | None:

@@ -258,7 +258,7 @@ class Database:
         if not version and not application and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             return True
         if application != APPLICATION:
-            raise InvalidRequestError(f"{self.path} is a SQLite file of another program")
+            raise InvalidRequestError(f"{self.path} is a SQLite file of another program: name another path")
         if version > VERSION:
             raise InvalidRequestError(
                 f"{self.path} is of a newer version of this library: format {version}, this one knows {VERSION}"

@@ -15,7 +15,8 @@ from okx_async._limiter.default import default_limiter
 from okx_async._limiter.slots import SlotSource
 from okx_async._threads import unforked
 from okx_async.stores.places import absolute, default_path
-from okx_async.stores.redis import RedisLimiter, check_extra
+from okx_async.stores.records import PREFIX
+from okx_async.stores.redis import RedisLimiter, check_extra, check_prefix
 from okx_async.stores.reports import StoreReport, report
 from okx_async.stores.shared import SharedLimiter
 from okx_async.stores.sqlite import SqliteLimiter
@@ -65,23 +66,28 @@ def _file(rest: str) -> Path:
     raise InvalidRequestError(f"limits must be named by {FORMS}: {wrong}")
 
 
-def report_of(place: Path | str, *, vouch: bool = False) -> StoreReport:
+def report_of(place: Path | str, *, vouch: bool = False, prefix: str | None = None) -> StoreReport:
     """Return what stands in a file or a server of limits.
 
     Args:
         place: As `place_of` returns it.
         vouch: Whether to say that no program is about that the store has forgotten, which ends its pause.
+        prefix: With which all keys in a server begin, None for the default of `RedisLimiter`; a file has none.
 
     Raises:
         StoreError: It cannot be read now.
         InvalidRequestError: It must not be used.
     """
+    if prefix is not None:
+        check_prefix(prefix)
     if isinstance(place, Path):
+        if prefix is not None:
+            raise InvalidRequestError(f"prefix must be left out: {place} is a file, and only a server's keys have one")
         return report(place, vouch=vouch)
     check_extra()
     from okx_async.stores.redis_reports import report_server  # noqa: PLC0415 - an extra
 
-    return report_server(place, vouch=vouch)
+    return report_server(place, vouch=vouch, prefix=PREFIX if prefix is None else prefix)
 
 
 _LIMITERS: Final[dict[Path | str, SharedLimiter]] = {}

@@ -8,6 +8,7 @@ from math import inf
 from typing import NamedTuple, TypeAlias
 
 from okx_async._errors import InvalidRequestError, NotSentError, OkxError, SlotTimeoutError
+from okx_async._limiter.slots import no_slot, subject
 from okx_async._quota import Quota
 from okx_async.stores.lease import Lease, SharedBucket, Token
 
@@ -129,30 +130,26 @@ class LocalKey:
 
 def too_late(waiter: Waiter, wait: float) -> SlotTimeoutError:
     """Return the error of a wait that cannot end in time, or did not."""
-    return SlotTimeoutError(
-        f"{waiter.key!r}: no slot within max_wait, the earliest possible one is {wait:.3f} s away; nothing was sent",
-        wait=wait,
-        key=waiter.key,
-    )
+    return SlotTimeoutError(f"{subject(waiter.key)}: {no_slot(wait)}", wait=wait, key=waiter.key)
 
 
 def unanswered(waiter: Waiter) -> SlotTimeoutError:
     """Return the error of a wait whose time ran out while the store was silent."""
     return SlotTimeoutError(
-        f"{waiter.key!r}: the store did not answer within max_wait; nothing was sent", key=waiter.key
+        f"{subject(waiter.key)}: the store did not answer within max_wait; nothing was sent", key=waiter.key
     )
 
 
 def closed(waiter: Waiter) -> NotSentError:
     """Return the error of a wait that the end of the limiter ended."""
-    return NotSentError(f"{waiter.key!r}: the limiter was closed, nothing was sent", key=waiter.key)
+    return NotSentError(f"{subject(waiter.key)}: the limiter was closed, nothing was sent", key=waiter.key)
 
 
 def refusal(waiter: Waiter, error: Exception) -> OkxError:
     """Return the error of a wait that a failure of the store ended; one for each, as a traceback belongs to one."""
     if isinstance(error, InvalidRequestError):
         return InvalidRequestError(f"{error}; nothing was sent", key=waiter.key)
-    return NotSentError(f"{waiter.key!r}: the limits cannot be kept, nothing was sent: {error}", key=waiter.key)
+    return NotSentError(f"{subject(waiter.key)}: the limits cannot be kept, nothing was sent: {error}", key=waiter.key)
 
 
 def deliver(ended: list[tuple[Waiter, OkxError | None]]) -> None:

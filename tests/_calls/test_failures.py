@@ -89,6 +89,14 @@ def test_a_wait_for_a_slot_that_would_be_too_long_is_told_with_the_callers_max_w
     )
 
 
+def test_a_wait_whose_end_has_come_meanwhile_is_told_so() -> None:
+    found = unsent(SlotTimeoutError("k: 0.3 s left", wait=2.005, key=KEY), close_position(CLOSE), 5.0, ())
+    assert str(found) == (
+        "BTC-USDT-SWAP: no slot within max_wait=5 s, which ends before the earliest possible one, 2.005 s from now; "
+        "nothing was sent"
+    )
+
+
 def test_an_error_of_a_limiter_that_names_no_key_is_told_with_the_call_and_left_as_it_is() -> None:
     theirs = SlotTimeoutError("full")
     found = unsent(theirs, close_position(CLOSE), 0.5, ())

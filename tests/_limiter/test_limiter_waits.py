@@ -57,7 +57,8 @@ class TestMaxWait:
     async def test_it_ends_at_its_very_time(self) -> None:
         limiter = one()
         async with limiter.slot("k"):
-            with pytest.raises(SlotTimeoutError):
+            words = "'k': no slot within max_wait=2.5 s, which ends before the earliest possible one, 2.000 s from now"
+            with pytest.raises(SlotTimeoutError, match=words):
                 await limiter.slot("k", max_wait=2.5).__aenter__()
             assert now() == pytest.approx(2.5, abs=0.002)
 

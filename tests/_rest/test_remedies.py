@@ -159,6 +159,10 @@ def test_without_a_code_the_way_is_looked_at() -> None:
         ("use another cl_ord_id, or another tag", "use another --cl-ord-id, or another tag"),
         ("connect_timeout + timeout must be", "--connect-timeout + --timeout must be"),
         ("limits of its own (limiter=Limiter(), or OKX_LIMITS=process)", "limits of its own (OKX_LIMITS=process)"),
+        (
+            "prefix must be of ASCII letters, unlike another prefix",
+            "--prefix must be of ASCII letters, unlike another prefix",
+        ),
         ("leave demo=True (--demo) out", "leave --demo out"),
         ("pass counts_as='live' (--counts-as live): its limit", "pass --counts-as live: its limit"),
     ],

@@ -24,6 +24,7 @@ from okx_async.cli.flatten_consent import FlattenOptions
 from okx_async.cli.target import Target
 from okx_async.doctor import Level
 from okx_async.simulator import SimulatedExchange
+from okx_async.stores.lease import Terms
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport
 from okx_async.stores.transactions import StoreError
 from tests.cli.conftest import STRANGER, Process, variables
@@ -156,7 +157,7 @@ def test_limits_that_can_be_read(
     server: ServerReport | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = KeyReport(("live", "1", "X"), Quota(), 20, 18, 1, 1, 1.5, 0.0, {"7": 2}, {"8": 1})
-    report = StoreReport(Path("limits.sqlite3"), 3.0, 0.0, (key,), server)
+    report = StoreReport(Path("limits.sqlite3"), 3.0, 0.0, (key,), server, (Terms(),))
     monkeypatch.setattr(limits, "report_of", lambda *_, **__: report)
     assert limits.limits("sqlite:", vouch=False, as_json=True) is ExitCode.DONE
     check("limits", capsys.readouterr().out)

@@ -7,10 +7,12 @@ import pytest
 
 from okx_async.doctor import Level, examine_limits
 from okx_async.doctor.limits import server_problems
-from okx_async.stores import SqliteLimiter
+from okx_async.stores import RedisLimiter, SqliteLimiter
+from okx_async.stores.clocks import shared_clock
+from okx_async.stores.lease import Terms
 from okx_async.stores.redis_reports import report_server
 from okx_async.stores.reports import ServerReport
-from okx_async.stores.transactions import StoreError, Transaction
+from okx_async.stores.transactions import Database, StoreError, Transaction
 from tests.stores.servers import Server
 
 
@@ -111,6 +113,9 @@ def test_a_server_is_described_without_its_password(monkeypatch: pytest.MonkeyPa
         ({"jump": 0.4}, Level.WARN, "moved by 0.400 s"),
         ({"replicas": 1}, Level.WARN, "if the network splits"),
         ({"doubts": ("live and demo",)}, Level.WARN, "live and demo"),
+        ({"refuses": "its memory is full"}, Level.FAIL, "its memory is full"),
+        ({"policy": "allkeys-lru"}, Level.WARN, "maxmemory-policy allkeys-lru it forgets limits"),
+        ({"policy": "?"}, None, ""),
     ],
 )
 def test_what_is_wrong_with_a_server_is_said(changes: dict[str, Any], level: Level | None, words: str) -> None:
@@ -118,3 +123,37 @@ def test_what_is_wrong_with_a_server_is_said(changes: dict[str, Any], level: Lev
     found = server_problems(replace(sound, **changes))
     assert [found[0] for found in found] == ([] if level is None else [level])
     assert all(words in text for _, text, _ in found)
+
+
+def test_a_server_that_takes_nothing_fails_though_nobody_has_used_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server("--maxmemory", "1")
+    monkeypatch.setenv("OKX_LIMITS", server.url)
+    finding = examine_limits()
+    server.close()
+    assert finding.level is Level.FAIL
+    assert "it grants nothing: its memory is full" in finding.text
+    assert "OKX_LIMITS=process okx-async flatten" in finding.remedy
+
+
+async def test_a_server_with_other_terms_fails_and_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line has the usual ones, so each exit by it would be refused."""
+    server = Server()
+    limiter = RedisLimiter(server.url, lease=30.0)
+    await limiter.vouch()
+    await limiter.aclose()
+    monkeypatch.setenv("OKX_LIMITS", server.url)
+    finding = examine_limits()
+    assert finding.level is Level.FAIL
+    assert f"{server.url}: programs that share limits must agree on their terms: lease=8 here, 30 there" in finding.text
+    report_server(server.url, vouch=True)
+    assert examine_limits().level is Level.OK
+    server.close()
+
+
+def test_the_terms_that_stand_there_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OKX_LIMITS", f"sqlite://{tmp_path}/limits")
+    database = Database(tmp_path / "limits", Terms(9.0, rtt_floor=0.01))
+    database.transact(Transaction.try_out, shared_clock() + 2.0)
+    database.close()
+    assert "no key in use, lease 9 s, doubt_grace 5 s, guard 0.003 s, rtt_floor 0.01 s" in examine_limits().text
+    assert "no key in use, lease 8 s, doubt_grace 5 s, guard 0.003 s" in examine_limits().text, "the doctor tried it"

@@ -320,5 +320,5 @@ class AtEnd:
 
 at_end = AtEnd()
 """,
-        "('k',): the limits cannot be kept, nothing was sent: no thread can begin in this process, or it ends",
+        "k: the limits cannot be kept, nothing was sent: no thread can begin in this process, or it ends",
     )

@@ -21,8 +21,18 @@ def test_each_thing_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     notices.join(5.0)
     assert len(caplog.records) == 4
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
-    assert "('k',) is in use with another quota than Quota(limit=20, per=2.0, reserve=0)" in caplog.text
+    assert "k is in use with another quota than Quota(limit=20, per=2.0, reserve=0)" in caplog.text
     assert "nothing is granted for 10.0 s" in caplog.text
+
+
+@pytest.mark.parametrize(("prefix", "command"), [("okx-async", "--vouch)"), ("desk", "--vouch --prefix desk)")])
+def test_the_command_that_ends_a_pause_is_that_of_these_limits(
+    prefix: str, command: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    notices = Notices()
+    notices.pause(110.0, 10.0, prefix)
+    notices.join(5.0)
+    assert caplog.text.rstrip().endswith(f"lately: okx-async limits {command}")
 
 
 @contextmanager

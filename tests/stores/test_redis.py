@@ -1,12 +1,17 @@
 import pickle
+import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from okx_async import InvalidRequestError, Quota
+from okx_async import InvalidRequestError, Quota, SlotTimeoutError
 from okx_async.stores import RedisLimiter
+from okx_async.stores.redis_reports import report_server
+from tests.stores.servers import Server, wait_for
 
 URL = "redis://user:s3cret@host:6380/1"
 
@@ -77,3 +82,27 @@ except InvalidRequestError as error:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this interpreter
     assert "pip install 'okx-async[redis]'" in done.stdout
+
+
+def test_the_server_that_the_page_starts_is_one_to_try_it_with() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "many-hosts.md").read_text()
+    [line] = re.findall(r"^\$ valkey-server (.*)$", page, re.MULTILINE)
+    words = shlex.split(line)
+    assert words[:4] == ["--bind", "127.0.0.1", "--port", "6379"], "as the address that is named beside it"
+    server = Server(*words[4:])
+    found = report_server(server.url)
+    assert found.server is not None
+    assert (found.server.policy, found.server.persistent, found.server.refuses) == ("noeviction", False, "")
+    server.close()
+
+
+async def test_the_warning_of_a_pause_tells_to_vouch_for_the_prefix_of_the_limiter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = Server()
+    limiter = RedisLimiter(server.url, prefix="desk")
+    with pytest.raises(SlotTimeoutError):
+        await limiter.slot(("k",), max_wait=1.0).__aenter__()
+    await limiter.aclose()
+    wait_for(lambda: "okx-async limits --vouch --prefix desk)" in caplog.text)
+    server.close()

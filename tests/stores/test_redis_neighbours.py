@@ -3,7 +3,7 @@ import pytest
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import Link
 from okx_async.stores.redis_messages import bucket_name, epoch_name
-from okx_async.stores.redis_neighbours import doubts, elsewhere, names_in, size_of
+from okx_async.stores.redis_neighbours import LATELY, doubts, elsewhere, in_use, names_in, size_of
 from tests.stores.servers import Server
 
 LIVE, DEMO = ("live", "1", "BTC-USDT-SWAP"), ("demo", "1", "BTC-USDT-SWAP")
@@ -43,6 +43,45 @@ def test_what_is_likely_to_be_a_mistake_is_told(names: list[str], told: list[str
 
 def test_a_name_that_is_not_of_this_library_is_no_doubt() -> None:
     assert doubts(["okx-async:{okx-async-3}:garbage", "okx-async:{okx-async-3}:5"], "okx-async") == []
+
+
+def test_a_prefix_that_was_tried_long_ago_is_not_told() -> None:
+    """Its epochs never expire: the warning would stay until the server is flushed."""
+    server = Server()
+    link = Link(read_address(server.url))
+
+    def age(name: str, seconds: int) -> None:
+        link.commands([("SET", name, "x")])
+        [record] = link.commands([("DUMP", name)])
+        assert link.commands([("RESTORE", name, 0, record, "REPLACE", "IDLETIME", seconds)]) == [b"OK"]
+
+    def told() -> list[str]:
+        return doubts(in_use(link, names_in(link)), "a")
+
+    age(epoch_name("b", 1), LATELY + 100)
+    age(epoch_name("b", 2), LATELY + 100)
+    age(epoch_name("a", 2), LATELY + 100)  # nor is the own one ever
+    assert told() == []
+    age(epoch_name("b", 2), LATELY - 100)  # as a program that runs and has little to do visits it now and then
+    assert ["another prefix (b)" in text for text in told()] == [True]
+    age(epoch_name("b", 2), LATELY + 100)
+    age(bucket_name("b", LIVE), LATELY + 100)  # which expires by itself
+    assert ["another prefix (b)" in text for text in told()] == [True]
+    link.commands([("DEL", bucket_name("b", LIVE))])
+    assert told() == []
+    link.close()
+    server.close()
+
+
+@pytest.mark.parametrize("bar", ["user", "policy"])
+def test_where_the_server_does_not_tell_what_is_old_all_is_told(bar: str) -> None:
+    server = Server(*(["--maxmemory-policy", "allkeys-lfu"] if bar == "policy" else []))
+    assert server.said("ACL", "SETUSER", "u", "on", ">pw", "+info", "+scan", "~*") == b"+OK"
+    assert server.said("SET", epoch_name("b", 1), "x") == b"+OK"
+    link = Link(read_address(f"redis://{'u:pw@' if bar == 'user' else ''}127.0.0.1:{server.port}"))
+    assert in_use(link, names_in(link)) == {epoch_name("b", 1)}
+    link.close()
+    server.close()
 
 
 def test_limits_in_another_database_are_told() -> None:

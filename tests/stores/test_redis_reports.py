@@ -2,6 +2,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ from redis.exceptions import ResponseError
 
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import RedisLimiter
+from okx_async.stores.lease import Terms
+from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import Call, Link
+from okx_async.stores.redis_neighbours import LATELY, names_in
 from okx_async.stores.redis_reports import jump, report_server
 from okx_async.stores.transactions import BusyError, StoreError
 from okx_async.stores.urls import report_of
@@ -113,6 +117,53 @@ def test_other_prefixes_are_seen() -> None:
     found = report_server(server.url, prefix="mine")
     assert found.server is not None
     assert "other" in "".join(found.server.doubts)
+    server.close()
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_other_prefixes_that_are_old_are_not_if_the_user_may_ask(*, more: bool) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "many-hosts.md").read_text()
+    [rights] = re.findall(r"^ACL SETUSER okx on >password (.*)$", page, re.MULTILINE)
+    [others] = re.findall(r"`(\+object.*?)`", page)
+    server = Server()
+    assert server.said("ACL", "SETUSER", "u", "on", ">pass", *rights.split(), *others.split() * more) == b"+OK"
+    for prefix in ("okx-async", "other"):
+        report_server(server.url, vouch=True, prefix=prefix)
+    link = Link(read_address(server.url))
+    for name in names_in(link):
+        [record] = link.commands([("DUMP", name)])
+        assert link.commands([("RESTORE", name, 0, record, "REPLACE", "IDLETIME", LATELY + 100)]) == [b"OK"]
+    link.close()
+    found = report_server(f"redis://u:pass@127.0.0.1:{server.port}")
+    assert found.server is not None
+    assert (found.server.doubts == (), found.server.refuses) == (more, "")
+    server.close()
+
+
+def test_a_server_whose_memory_is_full_is_seen() -> None:
+    server = Server()
+    report_server(server.url, vouch=True)
+    assert server.said("CONFIG", "SET", "maxmemory", "1") == b"+OK"
+    found = report_server(server.url)
+    assert found.server is not None
+    assert found.server.refuses == "its memory is full"
+    assert server.said("CONFIG", "SET", "maxmemory", "0") == b"+OK"
+    before = server.said("DBSIZE")
+    found = report_server(server.url)
+    assert found.server is not None
+    assert found.server.refuses == ""
+    assert server.said("DBSIZE") == before, "to find out leaves nothing behind"
+    server.close()
+
+
+async def test_the_terms_that_stand_there_are_seen() -> None:
+    server = Server()
+    assert report_server(server.url).terms == ()
+    limiter = RedisLimiter(server.url, lease=30.0, guard=0.004)
+    await limiter.vouch()
+    await limiter.aclose()
+    assert report_server(server.url).terms == (Terms(30.0, 5.0, 0.004),)
+    assert report_server(server.url, vouch=True).terms == (), "to vouch forgets them"
     server.close()
 
 

@@ -270,7 +270,7 @@ async def test_what_is_likely_to_be_a_mistake_is_told_at_the_start(
         limiter = await scene.ready()
         await limiter.vouch()  # by then all that is done at the start is done
         told(limiter)
-    assert caplog.text.count("programs with another prefix (other) keep limits there too") == 1
+    assert caplog.text.count("programs with another prefix (other) keep limits there too, or did lately") == 1
 
 
 async def test_panic_waits_for_no_handler_of_the_programs_log(scene: Scene) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from okx_async.stores import sqlite_words
 from okx_async.stores.records import UnreadableError
-from okx_async.stores.sqlite_words import WORDS, words_of
+from okx_async.stores.sqlite_words import ELSEWHERE, WORDS, words_of
 
 
 @pytest.mark.parametrize("code", WORDS)
@@ -48,6 +48,12 @@ def test_what_is_not_known_is_told_as_it_is() -> None:
 
 def test_an_error_of_the_system_and_of_a_record() -> None:
     assert words_of(OSError(13, "Permission denied", "/secret/place")) == "Permission denied"
-    assert words_of(UnreadableError("a record cannot be read")) == (
-        "a record cannot be read: delete the file while no program uses it"
-    )
+    assert words_of(UnreadableError("a record cannot be read")) == (f"a record cannot be read: {ELSEWHERE}")
+
+
+def test_nobody_is_told_to_delete_what_may_be_theirs() -> None:
+    """A path may have been mistyped, and lead to any file."""
+    for words in (*WORDS.values(), words_of(UnreadableError("a record cannot be read"))):
+        assert "delete" not in words
+    for code in (1, 11, 26):
+        assert "name another path" in WORDS[code]

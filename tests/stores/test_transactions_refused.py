@@ -44,7 +44,7 @@ def test_another_programs_file_stays_as_it_is(host: Host) -> None:
         connection.execute("CREATE TABLE trades (x)")
     host.path.chmod(0o600)
     before = host.path.read_bytes()
-    with pytest.raises(InvalidRequestError, match="SQLite file of another program"):
+    with pytest.raises(InvalidRequestError, match="SQLite file of another program: name another path"):
         host.open().transact(opens, 0.0)
     assert host.path.read_bytes() == before
 
@@ -53,7 +53,7 @@ def test_tables_that_are_missing_are_named(host: Host) -> None:
     host.open().transact(opens, 0.0)
     with closing(sqlite3.connect(host.path, isolation_level=None)) as connection:
         connection.execute("DROP TABLE keys")
-    with pytest.raises(StoreError, match="its tables are not those of limits: delete it"):
+    with pytest.raises(StoreError, match="its tables are not those of limits: name another path"):
         host.open().transact(take("a"), 0.0)
 
 
@@ -108,7 +108,7 @@ def test_a_failing_disk_is_named_and_is_got_over(host: Host, pragma: str, text: 
 def test_a_damaged_file_is_named(host: Host) -> None:
     host.path.write_bytes(b"no database" * 100)
     host.path.chmod(0o600)
-    with pytest.raises(StoreError, match="damaged or no SQLite file: delete it while no program uses it"):
+    with pytest.raises(StoreError, match="damaged or no SQLite file: name another path, or move it away"):
         host.open().transact(opens, 0.0)
 
 
@@ -129,7 +129,7 @@ def test_a_newer_version_and_another_programs_file_are_refused(host: Host) -> No
     with pytest.raises(InvalidRequestError, match="newer version of this library: format 99, this one knows 1"):
         host.open().transact(opens, 0.0)
     connection.execute("PRAGMA application_id = 7")
-    with pytest.raises(InvalidRequestError, match="SQLite file of another program"):
+    with pytest.raises(InvalidRequestError, match="SQLite file of another program: name another path"):
         host.open().transact(opens, 0.0)
 
 
@@ -161,7 +161,7 @@ def test_a_page_that_is_damaged_is_named(host: Host) -> None:
     record = bytearray(host.path.read_bytes())
     record[PAGE:] = b"\xff" * (len(record) - PAGE)
     host.path.write_bytes(record)
-    with pytest.raises(StoreError, match="it is damaged: delete it while no program uses it"):
+    with pytest.raises(StoreError, match="it is damaged: name another path, or move it away"):
         host.open().transact(take("b"), 0.0)
 
 

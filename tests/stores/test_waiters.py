@@ -5,7 +5,7 @@ import pytest
 
 from okx_async import InvalidRequestError, NotSentError, Quota
 from okx_async.stores.lease import SharedBucket, Terms
-from okx_async.stores.waiters import LocalKey, Note, Waiter, deliver, refusal
+from okx_async.stores.waiters import LocalKey, Note, Waiter, closed, deliver, refusal, too_late, unanswered
 
 KEY = ("k",)
 QUOTA = Quota(2, 2.0)
@@ -87,3 +87,15 @@ async def test_a_wait_that_was_cancelled_is_left_alone() -> None:
     one.future.cancel()
     deliver([(one, None), (other, None)])
     assert other.future.result() is None
+
+
+async def test_an_error_names_the_key_as_the_command_line_shows_it() -> None:
+    one = waiter("a")
+    one.key = ("live", "123", "BTC-USDT-SWAP")
+    reason = RuntimeError("the disk is full")
+    for error in (too_late(one, 1.25), unanswered(one), closed(one), refusal(one, reason)):
+        assert str(error).startswith("live 123 BTC-USDT-SWAP: ")
+        assert error.key == one.key
+    assert "no slot within max_wait, which ends before the earliest possible one, 1.250 s from now" in str(
+        too_late(one, 1.25)
+    )
