@@ -36,6 +36,11 @@ class Agenda:
         """Forget what was to be told of a key: it is looked at now."""
         self._ended.pop(key, None)
 
+    def ended(self) -> dict[Key, LocalKey]:
+        """Remove and return the keys at which a request has ended, to be told now."""
+        found, self._ended = self._ended, {}
+        return found
+
     def next(self) -> float:
         """Return the first time at which something is to be looked at."""
         return min(self._times[0][0] if self._times else inf, self._tell_at if self._ended else inf)
@@ -44,7 +49,7 @@ class Agenda:
         """Remove and return the keys whose time has come."""
         found: dict[Key, LocalKey] = {}
         if self._ended and self._tell_at <= now:
-            found, self._ended = self._ended, {}
+            found = self.ended()
         while self._times and self._times[0][0] <= now:
             at, _, local = heappop(self._times)
             if at == local.due:

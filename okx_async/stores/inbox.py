@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from queue import Empty, SimpleQueue
 
 from okx_async.stores import forks
@@ -23,6 +24,8 @@ class Inbox:
 
     def __init__(self, run: Callable[[], object]) -> None:
         self.thread: threading.Thread | None = None
+        self.looks_at = inf
+        """When the thread next looks at what is due and at what was left; `inf`: not before it is woken."""
         self._run = run
         self._starting = threading.Lock()
         self._acts: SimpleQueue[Callable[[], object]] = SimpleQueue()
@@ -38,6 +41,11 @@ class Inbox:
     def leave(self, act: Callable[[], object]) -> None:
         """Have a function called when the thread wakes next, before all that is put after it."""
         self._left.append(act)
+
+    def look_by(self, at: float) -> None:
+        """Wake the thread unless it looks by that time; called after what it is to see is there."""
+        if self.looks_at > at:
+            self.put(_nothing)
 
     def take(self, rest: float) -> None:
         """Call all that was put or left; wait for what is put for `rest` seconds at most."""
@@ -78,3 +86,7 @@ class Inbox:
     def _main(self) -> None:
         self.thread = threading.current_thread()  # before anything is called that may look at it
         self._run()
+
+
+def _nothing() -> None:
+    """Only wake the thread."""

@@ -41,14 +41,15 @@ class Thread(Protocol):
     """What the agent's thread does for its loops: see `RedisWorker`."""
 
     holder: str
-    looks_at: float
-    """When it next looks at what is due."""
 
     def post(self, act: Callable[[], object]) -> bool:
         """Have a function called in the thread."""
 
     def join(self, waiter: Waiter) -> None:
         """Let a waiter wait; in the thread."""
+
+    def look_by(self, at: float) -> None:
+        """See to it that the thread looks at what is due by that time; in any thread."""
 
     def tell(self, key: Key, note: Note) -> None:
         """Have the store told; in any thread."""
@@ -98,8 +99,7 @@ class LoopAsks:
             loops.handover.forget(waiter)
             waiter.token = ""
             return False
-        if loops.thread.looks_at > now + PATIENCE:
-            loops.thread.post(_look)
+        loops.thread.look_by(now + PATIENCE)
         return True
 
     def granted(self, now: float, link: Link) -> None:
@@ -243,7 +243,3 @@ class Loops:
             asks = None if loop is None else self._asks.get(loop)
             if loop is not None and asks is not None:
                 yield loop, asks
-
-
-def _look() -> None:
-    """Nothing: the thread looks at what is due after each message."""

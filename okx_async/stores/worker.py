@@ -62,8 +62,6 @@ class Worker:
         self.chunk = CHUNK
         self.rescues = False
         """Whether `rescue` may give something."""
-        self.looks_at = inf
-        """When the thread next looks at what is due and at what was left to it; `inf`: it must be woken for that."""
         self.keeps: object = None
         """What is to live until the thread has ended."""
         self._database = database
@@ -91,8 +89,11 @@ class Worker:
     def tell(self, key: Key, note: Note) -> None:
         """Have the store told; called in any thread."""
         self._inbox.leave(lambda: self.note(key, note))
-        if note.kind not in ENDS or self.looks_at > note.at + SOON:
-            self.post(_look)
+        self.look_by(note.at + SOON if note.kind in ENDS else -inf)
+
+    def look_by(self, at: float) -> None:
+        """See to it that the thread looks by that time at what is there; called in any thread."""
+        self._inbox.look_by(at)
 
     def stop(self, flush: float) -> None:
         """End every wait, deliver what is to be told within `flush` seconds, and end the thread."""
@@ -163,6 +164,7 @@ class Worker:
 
     def at_last(self, act: Callable[[], object]) -> None:
         """Call a function when all that came before has been done."""
+        self._hot |= self._agenda.ended()
         self._last.append(act)
 
     def attempt(self, work: Callable[[Transaction], T]) -> T | Exception:
@@ -179,12 +181,12 @@ class Worker:
         self.keeps = None
 
     def _round(self) -> None:
-        self.looks_at = inf  # from here on whatever comes is seen at once
+        self._inbox.looks_at = inf  # from here on whatever comes is seen at once
         self._inbox.take(0.0)
         now = self._clock()
         self._look_at_due(now)
         rest = 0.0 if self._hot or self._last or self._stopping else self._rest(now)
-        self.looks_at = now + rest
+        self._inbox.looks_at = now + rest
         self._inbox.take(rest)
         while self._hot:
             self._turn(self._next_chunk())
@@ -343,7 +345,3 @@ class Worker:
         """End waits in the loop that they belong to; a closed loop has lost what it was given."""
         for waiter in self._handover.give(loop, ended, self._clock()):
             self.leave(waiter)
-
-
-def _look() -> None:
-    """Nothing: the thread looks at all that there is whenever it is woken."""

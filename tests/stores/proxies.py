@@ -20,6 +20,8 @@ class Proxy:
         self.doubles = 0
         """How many answers are said twice."""
         self.silent = False
+        self.mute = False
+        """Whether questions go on and answers do not."""
         self.delay_asks = 0.0
         """Seconds by which questions are late: `late` of them."""
         self.late = 0
@@ -55,7 +57,7 @@ class Proxy:
                 elif self.late:
                     self.late -= 1
                     time.sleep(self.delay_asks)
-                while self.silent:
+                while self.silent or (answers and self.mute):
                     time.sleep(0.01)
                 if answers and self.drops:
                     self.drops -= 1

@@ -64,3 +64,10 @@ def test_a_key_whose_request_ended_keeps_the_time_of_its_waiters() -> None:
     assert names(agenda, 11.0) == "a"
     assert (local.due, agenda.next()) == (12.0, 12.0)
     assert names(agenda, 12.0) == "a"
+
+
+def test_what_has_ended_can_be_told_before_its_time() -> None:
+    agenda = Agenda()
+    agenda.tell_soon(key("a"), 10.0)
+    assert [*agenda.ended()] == [("a",)]
+    assert (agenda.ended(), agenda.next(), names(agenda, 99.0)) == ({}, inf, "")

@@ -120,6 +120,28 @@ def test_what_stands_aside_can_be_called_back(loops: Loops, handover: Handover, 
     assert joined == [waiter]
 
 
+def test_what_a_loop_asked_for_by_itself_is_its_own_or_was_taken_back(
+    loops: Loops, handover: Handover, joined: list[Waiter]
+) -> None:
+    waiter = loops.waiter(loops.hung)
+    waiter.token = "asked"
+    handover.expect(waiter, 10.0)
+    assert handover.due() == 10.0 + PATIENCE
+    assert handover.taken(waiter)
+    assert not handover.taken(waiter)
+    handover.expect(waiter, 10.0)
+    assert handover.take_back(11.0, {}) == [(waiter, "asked")]
+    assert not handover.taken(waiter)
+    assert waiter.token == ""
+    handover.come_back(loops.hung)
+    assert joined == [waiter]
+    handover.expect(waiter, 12.0)
+    assert handover.due() == inf  # once is enough
+    handover.give(loops.other, [(loops.granted(loops.other), None)], 12.0)
+    assert handover.expected() == [waiter]
+    assert handover.expected() == []
+
+
 def test_a_closed_loop_has_lost_what_it_is_given(loops: Loops, handover: Handover) -> None:
     loops.hung.close()
     waiter, refused = loops.granted(loops.hung), loops.waiter(loops.hung)

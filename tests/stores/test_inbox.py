@@ -38,3 +38,22 @@ def test_the_thread_waits_for_no_end_of_its_own() -> None:
     inbox.put(look)
     inbox.join(5.0)
     assert seen == [True]
+
+
+def test_what_is_left_comes_before_all_that_is_put_after_it_and_wakes_no_thread() -> None:
+    called: list[str] = []
+    inbox = Inbox(lambda: None)
+    inbox.leave(lambda: called.append("left"))
+    assert inbox.thread is None
+
+    def put() -> None:
+        called.append("put")
+        inbox.leave(lambda: called.append("meanwhile"))
+
+    inbox._acts.put(put)
+    inbox._acts.put(lambda: called.append("again"))
+    inbox.take(0.0)
+    assert called == ["left", "put", "meanwhile", "again"]
+    inbox.leave(lambda: called.append("alone"))
+    inbox.take(0.0)
+    assert called[4:] == ["alone"]

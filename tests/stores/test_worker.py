@@ -52,6 +52,51 @@ async def test_ends_of_requests_are_told_soon_and_together_and_all_else_at_once(
     assert list(worker._hot) == [KEY]
 
 
+def test_the_end_of_a_request_wakes_the_thread_only_if_it_would_look_too_late(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, woken = host.worker(), list[float]()
+    monkeypatch.setattr(worker._inbox, "put", lambda _: woken.append(host.now))
+    for looks_at, wakes in ((host.now + SOON, 0), (host.now + SOON + 0.001, 1), (inf, 1)):
+        worker._inbox.looks_at = looks_at
+        worker.tell(KEY, Note("settle", "token", host.now))
+        assert len(woken) == wakes
+        woken.clear()
+    worker._inbox.looks_at = host.now
+    worker.tell(KEY, Note("refund", "token", host.now))
+    assert len(woken) == 1
+    worker._round()
+    assert host.transactions == 1
+
+
+def test_a_rest_is_known_before_it_begins_and_nothing_that_comes_before_it_is_overseen(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, seen = host.worker(), list[tuple[float, float]]()
+    real = worker._inbox.take
+
+    def take(rest: float) -> None:
+        seen.append((rest, worker._inbox.looks_at))
+        if not rest:
+            worker._inbox.leave(lambda: worker.note(KEY, Note("settle", "token", host.now)))
+        real(0.0)
+
+    monkeypatch.setattr(worker._inbox, "take", take)
+    worker._round()
+    assert seen == [(0.0, inf), (pytest.approx(SOON), pytest.approx(host.now + SOON))]
+
+
+async def test_what_is_done_at_last_comes_after_the_ends_of_requests(host: Host) -> None:
+    worker = host.worker()
+    waiter = host.waiter(worker)
+    turn(worker)
+    worker.note(KEY, Note("settle", waiter.token, host.now))
+    known: list[bool] = []
+    worker.at_last(lambda: known.append(all(token.cooling for token in worker.keys[KEY].out(worker.holder).values())))
+    worker._round()
+    assert known == [True]
+
+
 async def test_a_waiter_that_left_frees_its_place_or_its_token(host: Host) -> None:
     worker = host.worker()
     first, second, third = (host.waiter(worker) for _ in range(3))
