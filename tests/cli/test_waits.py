@@ -49,7 +49,8 @@ def test_a_wait_is_told_once_it_is_long_and_again_while_it_lasts() -> None:
     assert (limited.told, limited.waits.words) == ([], "")
     limited.after(0.01)
     words = "waiting for slots: to close BTC-USDT-SWAP (2), to read positions"
-    assert limited.told == [(pytest.approx(SHORT), words)]
+    [(seconds, told_words)] = limited.told
+    assert (seconds, told_words) == (pytest.approx(SHORT), words)
     limited.after(AGAIN - 0.01)
     assert limited.waits.words == words
     limited.waiting[CLOSE] = 1
