@@ -146,11 +146,13 @@ async def test_what_the_store_has_lost_is_told_again_and_the_others_are_counted_
         one.names()
         await asyncio.sleep(0.01)
         assert one.names() == ["123"]
+        before = dict(store.told)
         store.told.clear()
         for _ in range(int(LEASE / 0.5) + 1):
             await asyncio.sleep(0.5)
             one.names()
         assert (one.names(), len(store.told)) == (["key", "123"], 1)
+        assert store.told != before  # else one that has not looked meanwhile would take it for the same
 
 
 async def test_a_record_that_was_written_anew_tells_of_a_loss_in_between() -> None:

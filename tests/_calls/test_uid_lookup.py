@@ -223,12 +223,14 @@ class Others:
 
     def __init__(self, user_id: str, at: float, *, fails: Exception | None = None) -> None:
         self.user_id, self.at, self.fails = user_id, at, fails
+        self.delay = 0.0
         self.asked: list[float] = []
         self.told: list[str] = []
 
     async def recall(self, _: str) -> str | None:
         now = asyncio.get_running_loop().time()
         self.asked.append(now)
+        await asyncio.sleep(self.delay)
         if self.fails is not None:
             raise self.fails
         return self.told[-1] if self.told else f'["{self.user_id}", ""]' if now >= self.at else None
@@ -319,3 +321,15 @@ async def test_closed_while_it_listens_it_leaves_no_task() -> None:
     await discovery.aclose()
     await waiting
     assert [task for task in asyncio.all_tasks() if "user id" in task.get_name()] == []
+
+
+async def test_the_question_and_a_request_without_time_wait_for_the_first_answer_of_the_store() -> None:
+    """Else they would go out by a name under which they must not be sent."""
+    others, config = Others("123", 0.0), Config((3.0, "123"))
+    others.delay = 0.1
+    identity = Identity("live", "a", None)
+    discovery = UidLookup(identity, config, Published(others, identity))
+    assert await known(discovery, 0.0) == (0.1, "123")
+    await asyncio.sleep(0.1)
+    assert config.asked == [0.1]
+    await discovery.aclose()
