@@ -6,7 +6,8 @@ from random import Random
 from okx_async.simulator import Path
 from okx_async.stores.lease import Terms
 from okx_async.torture.plan import Mishap, Part
-from okx_async.torture.sharing.mishaps import LOOKUPS, LOOPS, NETWORK, PROGRAMS, cut_off, last_moment, restarted
+from okx_async.torture.sharing.lookups import LOOKUPS
+from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS, cut_off, last_moment, restarted
 from okx_async.torture.sharing.store_worker import Post
 from okx_async.torture.sharing.world import STRATEGIES, SharingPlan, siege
 

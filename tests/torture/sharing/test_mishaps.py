@@ -7,7 +7,8 @@ import pytest
 
 from okx_async.simulator import Network, VirtualLoop, run
 from okx_async.torture.sharing.draw import sharing_plan
-from okx_async.torture.sharing.mishaps import LOOKUPS, LOOPS, NETWORK, PROGRAMS, Mishap
+from okx_async.torture.sharing.lookups import LOOKUPS
+from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS, Mishap
 from okx_async.torture.sharing.side_loop import State
 from okx_async.torture.sharing.world import World
 
