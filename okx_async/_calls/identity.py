@@ -9,7 +9,9 @@ What is known is kept for each limiter, since only clients of one limiter share 
 known are requests that were sent before: two API keys of one account see each other once the exchange has told both.
 """
 
+from collections.abc import Callable, Collection
 from hashlib import sha256
+from math import inf
 from typing import TypeAlias
 
 from okx_async._calls.accounts import LOCK, Accounts, ApiKey, Use, accounts_of
@@ -44,6 +46,14 @@ class Identity:
             self._accounts.give(environment, self._api_key, user_id)
         self._members: tuple[ApiKey, ...] = ()
         self._members_at = -1
+        self.alone_until = inf
+        """Until when requests may count by the API key's name alone, by the loop's clock."""
+        self.sure_from, self.sure_until = -inf, inf
+        """From when on, and until when, no other program counts by the API key's name alone."""
+        self.look_at = inf
+        """From when on the next request has the store asked again whether that is so."""
+        self._clock: Callable[[], float] | None = None
+        self._look: Callable[[], object] | None = None
         self._keys: dict[str, Key] = {}  # by instrument id
         self._keys_of = ""
 
@@ -66,11 +76,11 @@ class Identity:
         """Take in the user id that the exchange told."""
         self._accounts.tell(self.environment, self._api_key, user_id)
 
-    def expect_others(self, until: float) -> None:
-        """Take requests under the API key's name that other programs may have sent for such that count until then."""
-        with LOCK:
-            use = self._api_key.uses.setdefault(self.fallback, Use())
-            use.scopes, use.until = None, max(use.until, until)
+    def watch(self, clock: Callable[[], float], look: Callable[[], object]) -> None:
+        """Have requests keep to what programs of the store say of each other; `look` asks it anew, at `clock`."""
+        if self._look is None:
+            self.alone_until, self.sure_from = -inf, inf
+        self._clock, self._look = clock, look
 
     def key(self, scope_of: str, *, endpoint: bool = False) -> Key:
         """Return the key that the next request would use.
@@ -103,8 +113,10 @@ class Identity:
         # Read without the lock: a stand-in that begins in another thread in this step takes a slot under every user id
         # that this one may have.
         several = api_key.told is None and len(api_key.given) > 1
+        unsure = self._look is not None and not self.sure_from <= now <= self.sure_until
+        others = unsure and name != self.fallback
         for each in members:
-            if several or (each.uses and (len(each.uses) > 1 or name not in each.uses)):
+            if several or others or (each.uses and (len(each.uses) > 1 or name not in each.uses)):
                 break
         else:
             return (key,)
@@ -112,12 +124,16 @@ class Identity:
             names = {name, *(stand_in for each in members for stand_in in each.names(scope, now))}
             if api_key.told is None:
                 names.update(api_key.given)
+            if others:
+                names.add(self.fallback)
             # One order for all requests, so that no two of them wait for each other.
             return tuple((self.environment, each, scope) for each in sorted(names, key=_place))
 
     def begin(self, key: Key, now: float) -> "Names":
         """Return the names of a request that is about to wait for its slots under `key`, at `now`."""
         _, name, scope = key
+        if self._look is not None and now >= self.look_at:
+            self._look_again(self._look)
         version = self._accounts.version
         if name == self._api_key.told:
             return Names(self, self.keys(key, now), version, None)
@@ -128,6 +144,25 @@ class Identity:
                 use = self._api_key.uses[name] = Use()
             use.begin(scope)
             return Names(self, keys, version, use)
+
+    def check(self, names: Collection[str]) -> None:
+        """Raise NotSentError if another program may count requests by a name that is not among these."""
+        if self._clock is None or self._look is None:
+            return
+        now, told = self._clock(), self._api_key.told
+        if now >= self.look_at:
+            self._look_again(self._look)
+        if told is None:
+            if self.fallback in names and now > self.alone_until:
+                raise NotSentError("whether another program knows the user id is not known; nothing was sent")
+        elif told not in names:
+            raise NotSentError("the user id became known while it waited; nothing was sent")
+        elif self.fallback not in names and not self.sure_from <= now <= self.sure_until:
+            raise NotSentError("another program may not know the user id by now; nothing was sent")
+
+    def _look_again(self, look: Callable[[], object]) -> None:
+        self.look_at = inf
+        look()
 
     def stand_ins(self, scope: str) -> set[str]:
         """Return the stand-ins of a scope under which requests of the user id may be counted."""
@@ -152,11 +187,12 @@ class Names:
         """What slots are to be taken of, in this order."""
 
     def check(self, seconds: float | None = None) -> None:  # noqa: ARG002 - as slots are checked
-        """Raise NotSentError if it shares its user id with requests whose names it has taken no slot under."""
+        """Raise NotSentError if requests of its user id may count by names that it has taken no slot under."""
         if self._version != self._identity.version:
             if not self._identity.stand_ins(self.keys[-1][2]) <= {name for _, name, _ in self.keys}:
                 raise NotSentError("another API key of its user id became known while it waited; nothing was sent")
             self._version = self._identity.version
+        self._identity.check([name for _, name, _ in self.keys])
 
     def end(self, until: float) -> None:
         """Note the end of the request, which the exchange may count until then (the loop's clock)."""

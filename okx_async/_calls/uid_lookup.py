@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 
 from okx_async._calls.identity import Identity
-from okx_async._calls.published import HEARS, Published
+from okx_async._calls.published import Published
 from okx_async._errors import AuthenticationError, OkxError
 from okx_async._http.portions import Portions
 from okx_async._log import DEBUG, WARNING, logger
@@ -15,9 +15,6 @@ PATIENCE = 1.0
 """Seconds that a close waits for the first answer, counted from the question, not from the close."""
 
 LONGEST_PAUSE = 30.0
-
-LISTENS = 0.05
-"""Seconds until a client looks again whether another program was told the user id; twice as long each time."""
 
 GIVE_UP = 4.0
 """Seconds of pause beyond which a given user id is taken on trust."""
@@ -68,6 +65,8 @@ class UidLookup:
             return
         if self._patience is not None and max_wait != 0:
             await self._waiting.wait(max_wait)
+        elif max_wait == 0 and self._published is not None:
+            await self._published.asked()
         if first.done():
             if (refused := first.result()) is not None:
                 if self._first is first:
@@ -94,6 +93,7 @@ class UidLookup:
         self._patience = loop.call_later(PATIENCE, self._open)
         self._task = loop.create_task(self._run(self._first), name="okx_async user id")
         if self._published is not None and self._given is None and (self._listening is None or self._listening.done()):
+            self._published.begin()
             listening = self._listen(self._published, self._first)
             self._listening = loop.create_task(listening, name="okx_async user id of other programs")
 
@@ -110,6 +110,8 @@ class UidLookup:
             self._open()
 
     async def _run(self, first: asyncio.Future[OkxError | None]) -> None:
+        if self._published is not None and self._given is None:
+            await self._published.asked()  # else the question would go out by a name that has to be given up at once
         pause = 1.0
         while True:
             try:
@@ -124,45 +126,39 @@ class UidLookup:
             except Exception as error:  # noqa: BLE001 - misuse too: the close itself will raise it to its caller
                 reason = error
             else:
-                self._learn(user_id)
-                if self._published is not None:
-                    now = asyncio.get_running_loop().time()
-                    self._published.tell(user_id, now, given=self._given is not None)
-                self._tell(first, None)
+                await self._learn(user_id, first)
                 return
             if self._closed:  # and the cancellation was lost on its way, in other code
                 return
-            if self._given is not None:
-                logger.debug("the given user_id could not be checked: %s", reason)
-                if pause > GIVE_UP:
-                    return
-            else:
-                logger.warning(
-                    "account/config has not told the user id (%s): closes are counted by API key until then (%s), "
-                    "asking again in %g s",
-                    reason,
-                    self._identity.fallback,
-                    pause,
-                )
+            if self._given is not None and pause > GIVE_UP:
+                logger.debug("the given user_id is taken on trust: %s", reason)
+                return
+            self._failed(reason, pause)
             self._tell(first, None)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _listen(self, published: Published, first: asyncio.Future[OkxError | None]) -> None:
-        """Learn what another program was told, until this one is told itself."""
-        rest = LISTENS
-        while not self._identity.confirmed:
-            try:
-                if await published.heard(asyncio.get_running_loop().time()):
-                    self._tell(first, None)
-                    return
-            except Exception as error:  # noqa: BLE001 - the limits must not be used, say: the close itself will raise it
-                logger.debug("other programs cannot be asked for the user id: %s", error)
-                return
-            await asyncio.sleep(rest)
-            rest = min(2 * rest, HEARS)
+    def _failed(self, reason: Exception, pause: float) -> None:
+        if self._given is not None or self._identity.confirmed:  # another program may have been told it
+            logger.debug("the user id could not be checked: %s", reason)
+            return
+        logger.warning(
+            "account/config has not told the user id (%s): closes are counted by API key until then (%s), "
+            "asking again in %g s",
+            reason,
+            self._identity.fallback,
+            pause,
+        )
 
-    def _learn(self, user_id: str) -> None:
+    async def _listen(self, published: Published, first: asyncio.Future[OkxError | None]) -> None:
+        """Learn what another program was told, and have the others know."""
+        try:
+            await published.listen(lambda: self._tell(first, None))
+        except Exception as error:  # noqa: BLE001 - the limits must not be used, say: the close itself will raise it
+            logger.debug("other programs cannot be asked for the user id: %s", error)
+            published.end()
+
+    async def _learn(self, user_id: str, first: asyncio.Future[OkxError | None]) -> None:
         self._identity.learn(user_id)
         if self._given is not None and self._given != user_id:
             logger.error(
@@ -170,3 +166,8 @@ class UidLookup:
                 self._given,
                 user_id,
             )
+        self._tell(first, None)
+        if self._published is not None and self._given is None:
+            self._published.tell(user_id)
+        elif self._published is not None:
+            await self._published.check(user_id)

@@ -318,8 +318,8 @@ class CloseEngine:
         """Show a reading to each leg."""
         now = asyncio.get_running_loop().time()
         for leg in self.legs:
-            previous = leg.guard.observation
-            if leg.observe(reading, now) and leg.guard.observation is not previous:
+            previous = leg.guard.observation, leg.proven
+            if leg.observe(reading, now) and (leg.guard.observation, leg.proven) != previous:
                 warn_of_other(leg)
                 self._notify_change(leg)
 

@@ -112,8 +112,10 @@ class FlattenRun:
             self._notify_progress(self._engine.add_leg(position, reading, request))
 
     def _notify_progress(self, leg: Leg) -> None:
+        """Tell of a change; what a reading has proven gone is told as that, since orders may be read long after it."""
         if self._on_progress is not None:
-            notify(self._on_progress, leg.row(FlattenState.IN_PROGRESS, self._loop.time() - self._begun))
+            state = leg.state(self._selection.holds) if leg.proven else FlattenState.IN_PROGRESS
+            notify(self._on_progress, leg.row(state, self._loop.time() - self._begun))
 
     async def _read_last(self, first: Reading) -> bool:
         """Make the last reading; return whether the run is over: there is nothing more to do, or no time."""

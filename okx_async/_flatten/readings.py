@@ -218,7 +218,7 @@ class PositionReader:
 
 
 async def list_positions(
-    calls: Caller, inst_ids: Sequence[str] | None
+    calls: Caller, inst_ids: Sequence[str] | None, priority: Priority = Priority.NORMAL
 ) -> tuple[list[Position], list[records.Unreadable]]:
     """Return the open positions, of all instruments (None) or of any number of named ones, and what cannot be read.
 
@@ -234,7 +234,7 @@ async def list_positions(
 
     async def read(page: Sequence[str] | None) -> Reading:
         async def ask() -> Answer:
-            answer, _ = await calls.call(requests.positions(page), Priority.NORMAL, None)
+            answer, _ = await calls.call(requests.positions(page), priority, None)
             return answer
 
         return await _asked_again(ask, lambda answer: _reading(0.0, answer, page))

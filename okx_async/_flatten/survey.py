@@ -6,6 +6,7 @@ from typing import NamedTuple
 from okx_async._calls.caller import Caller
 from okx_async._flatten.readings import list_positions
 from okx_async._models import Position
+from okx_async._quota import Priority
 from okx_async._rest.records import Unreadable
 
 
@@ -16,6 +17,6 @@ class Survey(NamedTuple):
     unreadable: list[Unreadable]
 
 
-async def survey(calls: Caller, inst_ids: Sequence[str] | None) -> Survey:
+async def survey(calls: Caller, inst_ids: Sequence[str] | None, priority: Priority = Priority.NORMAL) -> Survey:
     """Return what is open, on all instruments (None) or on named ones; raises OkxError if it cannot be read."""
-    return Survey(*await list_positions(calls, inst_ids))
+    return Survey(*await list_positions(calls, inst_ids, priority))

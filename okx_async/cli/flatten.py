@@ -20,6 +20,7 @@ from okx_async import (
     OkxError,
     Outcome,
     Position,
+    SlotSource,
 )
 from okx_async._flatten.report import FLAT_STATES
 from okx_async.cli.consent import Stopped, ask, no_terminal
@@ -28,6 +29,7 @@ from okx_async.cli.flatten_consent import Consent, FlattenOptions, Found, find
 from okx_async.cli.limits import way_out
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
+from okx_async.cli.waits import Waits, told, watched
 
 
 def flatten(options: FlattenOptions, target: Target, *, yes: bool, as_json: bool) -> ExitCode:
@@ -42,7 +44,8 @@ def flatten(options: FlattenOptions, target: Target, *, yes: bool, as_json: bool
         stopped = no_terminal("flatten") if asks else None
         consent = Consent(options)
         if stopped is None and (asks or options.dry_run):
-            found = run(find(target.client(credentials, limiter=client.limiter), options), stop)
+            reader = target.client(credentials, limiter=client.limiter)
+            found = run(find(reader, options, None if as_json else told(client.limiter)), stop)
             if found is None:
                 stopped = Stopped(f"{stop.word}: nothing was sent", ExitCode.FAILED)
             elif options.dry_run or not (found.positions or found.orders):
@@ -67,16 +70,17 @@ async def _flatten(
     stop.gently = client.aclose
     try:
         async with client:
-            with _progress(live=live) as on_progress:
-                report = await client.flatten(
-                    options.inst_ids,
-                    where=consent.holds,
-                    auto_cxl=options.auto_cxl,
-                    deadline=options.deadline,
-                    on_progress=on_progress,
-                    cancel_orders=None if options.keep_orders else consent.holds_order,
-                    look_again=options.look_again,
-                )
+            with _progress(client.limiter, live=live) as (on_progress, waits):
+                async with watched(waits):
+                    report = await client.flatten(
+                        options.inst_ids,
+                        where=consent.holds,
+                        auto_cxl=options.auto_cxl,
+                        deadline=options.deadline,
+                        on_progress=on_progress,
+                        cancel_orders=None if options.keep_orders else consent.holds_order,
+                        look_again=options.look_again,
+                    )
         left = [row for row in report.rows if row.state not in FLAT_STATES]
         if not stop.asked or report.flat:
             return report
@@ -91,12 +95,14 @@ async def _flatten(
         return _stopped(getattr(cancelled, "__notes__", []), attempts, stop)
 
 
-def _progress(*, live: bool) -> AbstractContextManager[Callable[[FlattenRow], object] | None]:
+def _progress(
+    limiter: SlotSource, *, live: bool
+) -> AbstractContextManager[tuple[Callable[[FlattenRow], object] | None, Waits | None]]:
     if not live:
-        return nullcontext(None)
+        return nullcontext((None, None))
     from okx_async.cli.flatten_page import progress  # noqa: PLC0415 - not for JSON
 
-    return progress()
+    return progress(limiter)
 
 
 def _ask(found: Found, target: Target, options: FlattenOptions, stop: Stop) -> Stopped | None:

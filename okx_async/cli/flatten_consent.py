@@ -22,6 +22,7 @@ from okx_async._flatten.survey import survey
 from okx_async._rest.rate_keys import check_filter_id
 from okx_async._rest.records import Unreadable, is_unreadable
 from okx_async._rest.requests import ORDER_LISTS
+from okx_async.cli.waits import Waits, watched
 
 _SECOND_READING: Final = 0.25
 """Seconds until an empty list of positions is read again: a single reading may lag behind."""
@@ -127,18 +128,23 @@ class Found(NamedTuple):
         return [*self.entries, *self.protective]
 
 
-async def find(client: Client, options: FlattenOptions) -> Found:
-    """Return the positions and orders that match, and records that may; an empty list of positions is read twice."""
+async def find(client: Client, options: FlattenOptions, waits: Waits | None = None) -> Found:
+    """Return the positions and orders that match, and records that may; an empty list of positions is read twice.
+
+    `waits` are looked at meanwhile. What is shown before a question is a part of the exit: it waits behind no other
+    work, and for no store of limits.
+    """
+    priority = Priority.NORMAL if options.dry_run else Priority.PANIC
     calls = client._caller  # noqa: SLF001 - positions() raises at an odd record, and orders have no public method
 
     async def orders() -> Listed:
         if options.keep_orders:
             return Listed([], [])
         by = asyncio.get_running_loop().time() + _ORDERS_WAIT
-        return await read_lists(calls, ORDER_LISTS, options.inst_ids, Priority.NORMAL, by)
+        return await read_lists(calls, ORDER_LISTS, options.inst_ids, priority, by)
 
     async def read() -> Found:
-        listed, pending = await asyncio.gather(survey(calls, options.inst_ids), orders())
+        listed, pending = await asyncio.gather(survey(calls, options.inst_ids, priority), orders())
         odd = [one for one in listed.unreadable if options.may_hold(one.position)]
         odd += [
             Unreadable(position, f"the record of {position.inst_id}: it does not say of which type it is")
@@ -154,7 +160,7 @@ async def find(client: Client, options: FlattenOptions) -> Found:
             pending.unread,
         )
 
-    async with client:
+    async with client, watched(waits):
         if (found := await read()).open:
             return found
         await asyncio.sleep(_SECOND_READING)

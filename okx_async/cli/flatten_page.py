@@ -9,10 +9,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from okx_async import FlattenReport, FlattenRow, FlattenState, OpenOrder, Outcome, Position
+from okx_async import FlattenReport, FlattenRow, FlattenState, OpenOrder, Outcome, Position, SlotSource
 from okx_async._rest.remedies import by_option
 from okx_async.cli.exits import say, show
 from okx_async.cli.tables import console, plain, print_hanging
+from okx_async.cli.waits import Waits, told
 
 _WORDS = MappingProxyType(
     {
@@ -30,24 +31,31 @@ _WORDS = MappingProxyType(
 )
 _WORD = max(len(word) for word, _ in _WORDS.values())
 _ENDS = frozenset({FlattenState.CLOSED, FlattenState.ALREADY_FLAT, FlattenState.SUPERSEDED})
-"""States that cannot change any more while a flatten runs."""
+"""States in which nothing more is sent; the last one counts, in the report."""
 _SHOWN_ORDERS = 10
 _FRAME = 3
-"""Lines of a terminal that are not for rows."""
+"""Lines of a terminal that are not for rows, beside those that say what is waited for."""
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[FlattenRow], object]]:
-    """Show rows on stderr as they change: in place on a terminal, else one line for each change."""
+def progress(limiter: SlotSource) -> Iterator[tuple[Callable[[FlattenRow], object], Waits]]:
+    """Show rows on stderr as they change, and what is waited for: in place on a terminal, else a line for each change.
+
+    Yields what takes the rows, and the waits that are to be looked at.
+    """
     page = console(to_stderr=True)
     board = _Board()
     if not page.is_terminal or page.is_dumb_terminal:
-        yield board.tell
+        yield board.tell, told(limiter)
         return
+    waits = Waits(limiter, lambda _, __: None)
     with Live(
-        get_renderable=lambda: board.page(page.height, page.width), console=page, refresh_per_second=8, transient=True
+        get_renderable=lambda: board.page(page.height, page.width, waits.words),
+        console=page,
+        refresh_per_second=8,
+        transient=True,
     ):
-        yield board.take
+        yield board.take, waits
 
 
 class _Board:
@@ -71,18 +79,21 @@ class _Board:
             word, _ = _now(row)
             say(f"{row.seconds:7.2f} s  {_name(row.position)}: {word}")
 
-    def page(self, height: int, width: int) -> Group:
-        """Return the rows that fit a terminal of `height` lines and `width` columns, open positions first."""
+    def page(self, height: int, width: int, waits: str = "") -> Group:
+        """Return the rows that fit a terminal of `height` lines and `width` columns, open positions first.
+
+        Below them stands what is waited for.
+        """
         rows = [*self._rows.values()]  # a copy: rich draws in a thread of its own while rows arrive
         rows.sort(key=lambda row: row.state in _ENDS)
         ended = sum(row.state in _ENDS for row in rows)
-        room = max(1, height - _FRAME)
+        room = max(1, height - _FRAME - -(-len(waits) // width))
         lines = [_head(*_now(row)) + plain(_name(row.position)) for row in rows[:room]]
         if max(map(len, lines), default=0) > width:  # the word above the name, so that no id is broken
             pairs = [(Text(*_now(row)), Text("  ") + plain(_name(row.position))) for row in rows[: max(1, room // 2)]]
             lines = [line for pair in pairs for line in pair]
         head = f"{ended} of {len(rows)} ended, {time.monotonic() - self._began:.1f} s; Ctrl-C stops"
-        return Group(*lines, Text(head))
+        return Group(*lines, Text(head), *([plain(waits)] if waits else ()))
 
 
 def print_report(report: FlattenReport, left_alone: Sequence[Position]) -> None:

@@ -27,6 +27,7 @@ from okx_async.cli.consent import Stopped, ask, no_terminal
 from okx_async.cli.exits import ExitCode, attempt_record, emit, exit_code, failure_record, say, say_error, show
 from okx_async.cli.signals import Stop, run
 from okx_async.cli.target import Target
+from okx_async.cli.waits import told, watched
 
 
 def close(
@@ -46,7 +47,7 @@ def close(
     ending: ClosedPosition | OkxError | Stopped | None = refusal
     if ending is None:
         try:
-            ending = run(_close(client, request, max_wait, attempts, stop, confirm=confirm), stop)
+            ending = run(_close(client, request, max_wait, attempts, stop, confirm=confirm, live=not as_json), stop)
         except NotSentError as error:  # no event loop could be made
             ending = error
     if ending is None:
@@ -109,11 +110,12 @@ async def _close(
     stop: Stop,
     *,
     confirm: bool,
+    live: bool,
 ) -> ClosedPosition | OkxError | Stopped:
     ending: ClosedPosition | OkxError | None = None
     stop.gently = client.aclose
     try:
-        async with client:
+        async with client, watched(told(client.limiter) if live else None):
             try:
                 ending = await client.close_position(
                     request.inst_id,

@@ -60,6 +60,11 @@ class SharedLimiter:
         return self._terms.doubt(self._quota)
 
     @property
+    def goes_on_alone(self) -> bool:
+        """Whether PANIC gets slots while the store is out of reach."""
+        return self._agent.worker.rescues
+
+    @property
     def closed(self) -> bool:
         """Whether the limiter was closed, so that it grants nothing more."""
         return self._agent.closed

@@ -219,19 +219,21 @@ async def test_its_end_ends_the_waits_for_it(discover: Callable[[Config], UidLoo
 class Others:
     """What other programs were told, from a moment on."""
 
-    linger = 12.0
+    linger, lease, goes_on_alone = 12.0, 8.0, True
 
     def __init__(self, user_id: str, at: float, *, fails: Exception | None = None) -> None:
         self.user_id, self.at, self.fails = user_id, at, fails
+        self.delay = 0.0
         self.asked: list[float] = []
         self.told: list[str] = []
 
     async def recall(self, _: str) -> str | None:
         now = asyncio.get_running_loop().time()
         self.asked.append(now)
+        await asyncio.sleep(self.delay)
         if self.fails is not None:
             raise self.fails
-        return f'["{self.user_id}", 0.0]' if now >= self.at else None
+        return self.told[-1] if self.told else f'["{self.user_id}", ""]' if now >= self.at else None
 
     def remember(self, _: str, value: str) -> None:
         self.told.append(value)
@@ -240,7 +242,7 @@ class Others:
 async def beside(config: Config, others: Others, given: str | None = None) -> tuple[float, str | None]:
     """Return when the user id was known beside other programs, and which one; after ten more seconds it is over."""
     identity = Identity("live", "a", given)
-    discovery = UidLookup(identity, config, Published(others, identity, lambda: 1e6))
+    discovery = UidLookup(identity, config, Published(others, identity))
     try:
         return await known(discovery)
     finally:
@@ -254,34 +256,44 @@ async def beside(config: Config, others: Others, given: str | None = None) -> tu
 async def test_what_another_program_was_told_ends_the_wait_and_the_own_question_goes_on() -> None:
     others, config = Others("123", 0.0), Config((3.0, "123"))
     assert await beside(config, others) == (0.0, "123")
-    assert (others.asked, config.asked, others.told) == ([0.0], [0.0], [])
+    assert (others.asked, config.asked, others.told) == ([0.0, 3.0], [0.0], [])
 
 
 async def test_another_program_that_is_told_meanwhile_is_heard() -> None:
     others = Others("123", 0.2)
     at, user_id = await beside(Config((3.0, "123")), others)
     assert (round(at, 6), user_id) == (0.35, "123")
-    assert others.asked == pytest.approx([0.0, 0.05, 0.15, 0.35])
+    assert others.asked == pytest.approx([0.0, 0.05, 0.15, 0.35, 3.0])
 
 
 async def test_what_it_is_told_itself_is_told_the_others() -> None:
     others = Others("123", 60.0)
     assert await beside(Config((0.3, "456")), others) == (0.3, "456")
     assert [value.split(",")[0] for value in others.told] == ['["456"']
-    assert max(others.asked) < 1.0
+    assert others.asked == pytest.approx([0.0, 0.05, 0.15, 0.3, 0.35])  # and then not without requests
 
 
-@pytest.mark.parametrize("fails", [NotSentError("silent"), InvalidRequestError("other terms"), KeyError("a bug")])
-async def test_a_store_that_cannot_be_asked_is_not_asked_again(fails: Exception) -> None:
+@pytest.mark.parametrize("fails", [InvalidRequestError("other terms"), KeyError("a bug")])
+async def test_a_store_that_must_not_be_asked_is_not_asked_again(fails: Exception) -> None:
     others = Others("123", 0.0, fails=fails)
     assert await beside(Config((0.3, "456")), others) == (0.3, "456")
     assert others.asked == [0.0]
 
 
+async def test_a_store_that_is_away_is_asked_again_until_it_is_back() -> None:
+    others = Others("123", 0.0, fails=NotSentError("away"))
+    asyncio.get_running_loop().call_later(0.5, setattr, others, "fails", None)
+    at, user_id = await beside(Config((3.0, "123")), others)
+    assert (round(at, 6), user_id) == (0.75, "123")
+
+
 async def test_who_was_given_the_user_id_asks_no_other_program_and_tells_them() -> None:
     others = Others("123", 0.0)
     assert await beside(Config((0.3, "123")), others, given="123") == (0.0, "123")
-    assert (others.asked, len(others.told)) == ([], 1)
+    assert (others.asked, others.told) == ([0.3], [])  # they know
+    silent = Others("123", 60.0)
+    assert await beside(Config((0.3, "123")), silent, given="123") == (10.0, "123")
+    assert len(silent.told) == 1
 
 
 @pytest.mark.parametrize("given", [None, "123"])
@@ -298,7 +310,7 @@ async def test_who_was_not_given_the_user_id_takes_slots_for_those_who_are_not_t
 async def test_without_an_answer_others_are_asked_more_and_more_seldom() -> None:
     others = Others("123", 1e9)
     assert await beside(Config(*[(0.1, NotSentError("no network"))] * 9), others) == (0.1, None)
-    assert others.asked == pytest.approx([0.0, 0.05, 0.15, 0.35, 0.75, 1.55, 3.15, 5.15, 7.15, 9.15])
+    assert others.asked == pytest.approx([0.0, 0.05, 0.15, 0.35, 0.75, *(1.55 + each for each in range(9))])
 
 
 async def test_closed_while_it_listens_it_leaves_no_task() -> None:
@@ -309,3 +321,15 @@ async def test_closed_while_it_listens_it_leaves_no_task() -> None:
     await discovery.aclose()
     await waiting
     assert [task for task in asyncio.all_tasks() if "user id" in task.get_name()] == []
+
+
+async def test_the_question_and_a_request_without_time_wait_for_the_first_answer_of_the_store() -> None:
+    """Else they would go out by a name under which they must not be sent."""
+    others, config = Others("123", 0.0), Config((3.0, "123"))
+    others.delay = 0.1
+    identity = Identity("live", "a", None)
+    discovery = UidLookup(identity, config, Published(others, identity))
+    assert await known(discovery, 0.0) == (0.1, "123")
+    await asyncio.sleep(0.1)
+    assert config.asked == [0.1]
+    await discovery.aclose()

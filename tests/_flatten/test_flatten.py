@@ -180,9 +180,25 @@ def test_progress_is_reported_by_row_and_an_error_of_the_callback_is_logged(
 
     report = happen(story)
     assert report.flat
-    assert [row.state for row in rows] == [FlattenState.IN_PROGRESS] * 3 + [FlattenState.CLOSED]
-    assert [len(row.attempts) for row in rows] == [0, 1, 1, 1]
+    assert [row.state for row in rows] == [FlattenState.IN_PROGRESS] * 3 + [FlattenState.CLOSED] * 2
+    assert [len(row.attempts) for row in rows] == [0, 1, 1, 1, 1]
     assert "KeyError: 'closed'" in caplog.text
+
+
+def test_what_is_proven_gone_is_told_before_orders_are_read(happen: Happen) -> None:
+    told: list[tuple[float, FlattenState]] = []
+
+    async def story(world: World, client: okx.Client) -> okx.FlattenReport:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        world.exchange.open_position(BTC, 3)
+        world.exchange.inject(path="/api/v5/trade/orders-algo-pending", delay=4.0, times=None)
+        return await client.flatten(on_progress=lambda row: told.append((loop.time() - begun, row.state)))
+
+    report = happen(story)
+    assert report.flat
+    assert report.seconds > 4.0
+    assert min(at for at, state in told if state is FlattenState.CLOSED) < 1.0
 
 
 def test_closing_the_client_ends_it_with_a_report(happen: Happen) -> None:

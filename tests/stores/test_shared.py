@@ -116,6 +116,12 @@ async def test_a_vouch_ends_though_no_thread_can_begin_or_the_limiter_is_closed_
         await asyncio.wait_for(limiter.vouch(), 5.0)
 
 
+async def test_it_says_whether_an_exit_goes_on_without_its_store(place: str) -> None:
+    limiter = limiter_at(place)
+    assert limiter.goes_on_alone is place.startswith("redis")
+    await limiter.aclose()
+
+
 async def test_what_one_program_tells_the_others_recall(place: str) -> None:
     first, second = limiter_at(place), limiter_at(place)
     assert await second.recall("who") is None

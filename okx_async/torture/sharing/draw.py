@@ -6,7 +6,8 @@ from random import Random
 from okx_async.simulator import Path
 from okx_async.stores.lease import Terms
 from okx_async.torture.plan import Mishap, Part
-from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS, last_moment
+from okx_async.torture.sharing.lookups import LOOKUPS
+from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS, cut_off, last_moment, restarted
 from okx_async.torture.sharing.store_worker import Post
 from okx_async.torture.sharing.world import STRATEGIES, SharingPlan, siege
 
@@ -22,7 +23,55 @@ _PATHS = (
 def sharing_plan(seed: int) -> SharingPlan:
     """Return the plan of a seed."""
     plan, rng = _drawn(seed), Random(f"okx_async sharing {seed} at the bounds")
-    return _at_the_bounds(plan, rng) if plan.store and not plan.small and rng.random() < 0.15 else plan
+    if plan.small:
+        return plan
+    if plan.store and rng.random() < 0.15:
+        return _at_the_bounds(plan, rng)
+    rng = Random(f"okx_async sharing {seed} without user ids")
+    return _without_user_ids(plan, rng) if rng.random() < 0.3 else plan
+
+
+def _without_user_ids(plan: SharingPlan, rng: Random) -> SharingPlan:
+    """Return a plan whose programs have one API key, and learn its user id from the exchange and from one another.
+
+    They begin at once, or one after another, and what would tell them is away then: the exchange, the store, or both.
+    """
+    programs = rng.choice((plan.programs, plan.programs, 4, 8))
+    span = rng.choice((plan.span, 60.0, 90.0))
+    short = rng.random() < 0.6  # so that some know for certain that no program counts by the API key any more
+    least = plan.inward.delay + plan.inward.jitter + 1.6
+    lease = (plan.timeout + plan.connect_timeout) * 1.2
+    # The last one comes late, when all the others know each other.
+    starts = [0.0] * programs if rng.random() < 0.6 else [rng.uniform(0.0, span * 0.8) for _ in range(programs)]
+    starts[-1] = rng.choice((starts[-1], starts[-1], span * 0.8))
+    moments = sorted(set(starts)) if rng.random() < 0.5 else [starts[-1]]
+    mishaps = []
+    for number in range(rng.choice((1, 1, 2, 4))):
+        moment = rng.choice(moments)
+        kinds = [(rng.choice(LOOKUPS), max(0.0, moment - rng.choice((0.0, rng.uniform(0.0, 1.0)))))]
+        if plan.store and rng.random() < 0.6:
+            before = rng.choice((0.0, rng.uniform(-1.0, 1.0), rng.uniform(1.0, 20.0)))
+            kinds.append((rng.choice((cut_off, restarted)), max(0.0, moment - before)))
+        mishaps += [Mishap(kind.__name__, at, f"{plan.seed} user id {number} {at}") for kind, at in kinds]
+    return replace(
+        plan,
+        untold=1.0,
+        span=span,
+        terms=Terms(lease=lease, doubt_grace=least) if short else plan.terms,
+        programs=programs,
+        rates=(*plan.rates[:2], *(1 + rng.choice((-240e-6, 240e-6)) for _ in range(programs))),
+        parts=tuple(
+            Part(
+                rng.choice((siege, siege, *STRATEGIES)).__name__,
+                number,
+                at + rng.choice((0.0, rng.uniform(0.0, 1.0))),
+                f"{plan.seed} {number} {at}",
+            )
+            for number, start in enumerate(starts)
+            for at in dict.fromkeys((start, *([span * 0.8] * (rng.random() < 0.5))))  # and all press when it comes
+        ),
+        mishaps=(*(each for each in plan.mishaps if rng.random() < 0.5), *mishaps),
+    )
 
 
 def _at_the_bounds(plan: SharingPlan, rng: Random) -> SharingPlan:

@@ -29,7 +29,7 @@ def judge(world: World) -> list[Breach]:
         for key, worst, limit in windows(world)
         if worst > limit
     ]
-    refused = [row for row in world.exchange.journal if row.code == "50011"]
+    refused = [row for row in world.exchange.journal if row.code == "50011" and not row.fault]
     found += [Breach("refused", f"{row.cl_ord_id or row.path} at {row.at - start:.3f}") for row in refused]
     found += [Breach("stranded", text) for text in world.stranded.values()]
     found += [Breach("store", text) for text in world.store.wrong]

@@ -67,6 +67,8 @@ class MemoryStore:
         self._terms = terms
         self._stepped = False  # and not noticed yet
         self.records: dict[Key, tuple[float, bytes]] = {}
+        self.names: dict[str, str] = {}
+        """What programs told each other."""
         self.epoch: Epoch | None = Epoch("1", clock(), terms)
         self.wrong: list[str] = []
         """What it did against its rule: tokens that come back later than an earlier message said, and late grants."""
@@ -90,8 +92,17 @@ class MemoryStore:
         self._stepped = bool(step) and not ends
         if forgets:
             self.records.clear()
+            self.names.clear()
         if flushes:
             self.epoch = None
+
+    def recall(self, name: str) -> str | None:
+        """Return what was told under a name."""
+        return self.names.get(name)
+
+    def remember(self, name: str, value: str) -> None:
+        """Write what all are to know."""
+        self.names[name] = value
 
     def take(self, message: Message) -> list[Seen]:
         """Carry a message out, whatever became of its sender meanwhile."""

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from okx_async.torture.mishaps import HELD
+from okx_async.torture.sharing.lookups import LOOKUPS
 from okx_async.torture.sharing.side_loop import State
 from okx_async.torture.sharing.world import Program, World, siege
 
@@ -316,5 +317,5 @@ LOOPS: tuple[Mishap, ...] = (
     hangs,
     wall_steps,
 )
-MISHAPS: dict[str, Mishap] = {each.__name__: each for each in (*PROGRAMS, *LOOPS, *NETWORK)}
+MISHAPS: dict[str, Mishap] = {each.__name__: each for each in (*PROGRAMS, *LOOPS, *NETWORK, *LOOKUPS)}
 """By name."""

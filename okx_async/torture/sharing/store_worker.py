@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 from okx_async import Quota
 from okx_async.stores import SqliteLimiter
@@ -17,6 +18,8 @@ from okx_async.stores.worker import Asks, Worker
 from okx_async.torture.sharing.memory_store import MemoryStore, Message, Seen, Visit
 from okx_async.torture.sharing.side_loop import SideLoop
 
+Work: TypeAlias = Callable[[Any], object]
+"""What a store is to do."""
 PATIENCE = 0.5
 """Seconds after which a message that has no answer counts as lost."""
 
@@ -91,6 +94,7 @@ class StoreWorker(Worker):
         self._rng = rng
         self._chunks: list[list[LocalKey]] = []
         self._acts: list[Callable[[], object]] = []
+        self._works: list[tuple[Work, Callable[[object], object]]] = []
         self._busy = self._asked_to_look = False
         self._timer: Any = None
         self._run_seen = 0
@@ -117,6 +121,14 @@ class StoreWorker(Worker):
         """End every wait, and tell what is to be told."""
         self.post(self._stop)
 
+    def transact(self, work: Work, done: Callable[[object], object]) -> None:
+        """Have a function of the store called after all that was asked and told so far, and `done` with its result."""
+
+        def add() -> None:
+            self._works.append((work, done))
+
+        self.post(add)
+
     def _look_soon(self) -> None:
         if not self._asked_to_look:
             self._asked_to_look = True
@@ -133,7 +145,10 @@ class StoreWorker(Worker):
         while self._hot and not self._chunks:
             self._chunks.append(self._next_chunk())
         if self._chunks:
-            self._send(self._chunks.pop(0))
+            self._visit(self._chunks.pop(0))
+        elif self._works:
+            work, done = self._works.pop(0)
+            self._send(lambda: work(self._store), partial(self._told, done))
         elif (due := self._agenda.next()) < inf:
             if self._timer is not None:
                 self._timer.cancel()
@@ -142,26 +157,29 @@ class StoreWorker(Worker):
     def _turn(self, chunk: list[LocalKey]) -> None:
         self._chunks.append(chunk)
 
-    def _send(self, chunk: list[LocalKey]) -> None:
-        """Send a message, and book its answer, if one comes in time."""
-        self._busy = True
+    def _visit(self, chunk: list[LocalKey]) -> None:
+        """Tell and ask of some keys, and book the answer, if one comes in time."""
         lease, asks = self._prepare(chunk)
         self.asked = lease.asked
+        message = self._message(chunk, asks)
+        self._send(lambda: self._store.take(message), partial(self._book, chunk, lease, asks))
+
+    def _send(self, act: Callable[[], object], book: Callable[[Any], None]) -> None:
+        """Send a message that has the store carry something out; `book` gets the result, or the error, in time."""
+        self._busy = True
         main, post, rng = self._loop.main, self._post, self._rng
         tries = 2 if rng.random() < post.repeated else 1
-        message = self._message(chunk, asks)
         for attempt in range(tries):
             begun = attempt * PATIENCE
             there, back = rng.uniform(0.0, post.delay), rng.uniform(0.0, post.delay)
             lost = post.down or rng.random() < post.lost
             unheard = attempt + 1 < tries or rng.random() < post.unheard
             if not lost:
-                main.call_later(begun + there, self._arrive, message, None if unheard else (chunk, lease, asks), back)
+                main.call_later(begun + there, self._arrive, act, None if unheard else book, back)
                 if rng.random() < post.doubled:
-                    main.call_later(begun + rng.uniform(there, post.late), self._arrive, message, None, 0.0)
+                    main.call_later(begun + rng.uniform(there, post.late), self._arrive, act, None, 0.0)
             if (lost or unheard) and attempt + 1 == tries:
-                failed = StoreError("no answer of the store came")
-                self._loop.call_later(begun + PATIENCE, self._book, chunk, lease, asks, failed)
+                self._loop.call_later(begun + PATIENCE, book, StoreError("no answer of the store came"))
 
     def _message(self, chunk: list[LocalKey], asks: list[Asks]) -> Message:
         now, store = self._clock(), self._store
@@ -182,16 +200,20 @@ class StoreWorker(Worker):
         late = store.clock() + 2 * PATIENCE
         return Message(self.holder, self._terms, tuple(visits), estimate, self._met, late)
 
-    def _arrive(self, message: Message, back: Any, delay: float) -> None:
+    def _arrive(self, act: Callable[[], object], book: Callable[[Any], None] | None, delay: float) -> None:
         """Carry a message out; its sender may be dead by now."""
-        result: list[Seen] | Exception
+        result: object
         try:
-            result = self._store.take(message)
+            result = act()
         except Exception as error:  # noqa: BLE001 - it is the answer
             result = error
-        if back is not None:
-            chunk, lease, asks = back
-            self._loop.call_later(delay, self._book, chunk, lease, asks, result)
+        if book is not None:
+            self._loop.call_later(delay, book, result)
+
+    def _told(self, done: Callable[[object], object], result: object) -> None:
+        self._busy = False
+        done(result)
+        self._look_soon()
 
     def _book(self, chunk: list[LocalKey], lease: Lease, asks: list[Asks], result: list[Seen] | Exception) -> None:
         self._busy = False
@@ -215,6 +237,18 @@ class StoreWorker(Worker):
         return [Answer(each.at, each.again + shift, each.earliest + shift) for each in seen.answers]
 
 
+class StoreAgent(Agent):
+    """The agent of one program, at a store in memory."""
+
+    worker: StoreWorker
+
+    def call(self, work: Work, done: Callable[[object], object]) -> None:
+        """Have a function of the store called after all that was asked and told so far; see Agent.call."""
+        self.worker.transact(work, done)
+        if self.closed:
+            done(StoreError("the limiter was closed"))
+
+
 class StoreLimiter(SqliteLimiter):
     """The limiter of one program, at a store in memory."""
 
@@ -222,7 +256,7 @@ class StoreLimiter(SqliteLimiter):
         nowhere: Any = _Nowhere(terms)
         self._quota = quota
         self._terms = terms
-        self._agent = Agent(nowhere, quota, clock, wall)
+        self._agent = StoreAgent(nowhere, quota, clock, wall)
         self.worker = self._agent.worker = make(self)
 
     async def aclose(self) -> None:

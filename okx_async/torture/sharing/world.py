@@ -8,7 +8,7 @@ from math import inf
 from random import Random
 from typing import Any
 
-from okx_async import Attempt, Client, ClosePosition, Limiter, Priority, Quota
+from okx_async import Attempt, Client, ClosePosition, Credentials, Limiter, Priority, Quota
 from okx_async.simulator import Clock, Network, Path, SimulatedExchange, VirtualLoop
 from okx_async.stores.lease import Terms
 from okx_async.torture.calls import Calls
@@ -46,6 +46,8 @@ class SharingPlan:
     timeout: float
     connect_timeout: float
     max_connections: int
+    untold: float = 0.0
+    """The share of programs that are not given their user id; not 0: all have one API key."""
     parts: tuple[Part, ...] = ()
     """What the programs do; a seat is a program."""
     mishaps: tuple[Mishap, ...] = ()
@@ -109,6 +111,7 @@ class World:
         """Those that live; the first one may have the smaller quota."""
         self.gone: list[Program] = []
         self._count = self._names = 0
+        self._busy_at: dict[str, float] = {}  # when a program was last seen to make a call
 
     def note(self, text: str) -> None:
         """Write a line of the timeline."""
@@ -168,6 +171,10 @@ class World:
         if self.failed or plan.post.doubled or now < self.messages_since + longest:
             return
         running = {each.name for each in self.programs if now > each.loop.runs_since + longest and each.loop.runs}
+        if plan.untold:  # a request under two names waits for the second slot, or for a connection, with the first one
+            open_calls = {name.partition("x")[0] for name, call in self.calls.made.items() if not call.told}
+            self._busy_at |= dict.fromkeys(open_calls, now)
+            running = {name for name in running if now > self._busy_at.get(name, -inf) + longest}
         for key, ident, token in self.store.in_flight(self.store.clock() - longest):
             if token.holder in running:
                 self.stranded[ident] = f"{token.holder} has {ident} of {key!r} since {longest:g} s and more"
@@ -198,11 +205,16 @@ class World:
         """Pick an instrument."""
         return f"S{rng.randrange(self.plan.insts)}-USDT-SWAP"
 
+    def _credentials(self, program: Program) -> Credentials:
+        """Return an API key of its own, or that of all programs."""
+        if self.plan.untold:
+            return self.account.credentials
+        name = f"{self.plan.seed} sharing {program.name}"
+        return self.exchange.add_key(self.account, credentials=invented_credentials(name))
+
     def _client(self, program: Program) -> Client:
         plan = self.plan
-        credentials = self.exchange.add_key(
-            self.account, credentials=invented_credentials(f"{plan.seed} sharing {program.name}")
-        )
+        untold = Random(f"{plan.seed} user id {program.name}").random() < plan.untold
 
         def attempt(attempt: Attempt) -> None:
             call = self.calls.made.get(attempt.request.cl_ord_id or "")
@@ -210,8 +222,8 @@ class World:
                 call.attempt(attempt, None, self.loop.clock())
 
         return Client(
-            credentials,
-            user_id=self.account.user_id,
+            self._credentials(program),
+            user_id=None if untold else self.account.user_id,
             base_url=self.exchange.base_url,
             limiter=program.limiter,
             timeout=plan.timeout,

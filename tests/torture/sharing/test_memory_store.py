@@ -108,3 +108,11 @@ def test_what_is_granted_too_late_is_noted(store: MemoryStore, monkeypatch: pyte
     monkeypatch.setattr(SharedBucket, "take", lambda *args, **_: take(*args))
     store.take(message)
     assert store.wrong == ["('k',) granted at 100.000 what is not waited for since 99.000"]
+
+
+def test_what_programs_tell_each_other_is_lost_with_its_memory_only(store: MemoryStore) -> None:
+    store.remember("who", "me")
+    store.fail(forgets=False, step=5.0)
+    assert store.recall("who") == "me"
+    store.fail()
+    assert store.recall("who") is None

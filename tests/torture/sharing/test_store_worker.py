@@ -16,16 +16,21 @@ TERMS = Terms(8.0, 5.0, 0.003)
 QUOTA = Quota(2, 2.0)
 
 
-async def waited(post: Post, *, stops: bool = False) -> tuple[float, str]:
-    """Return how long a program waited for a slot and what it was told; a lost answer leaves its token out."""
-    world = asyncio.get_running_loop()
-    assert isinstance(world, VirtualLoop)
+def program(world: VirtualLoop, post: Post) -> tuple[StoreLimiter, SideLoop]:
+    """Return the limiter of a program at a store, and its loop."""
     store, side = MemoryStore(world.clock, TERMS), SideLoop(world)
 
     def make(_: object) -> StoreWorker:
         return StoreWorker(store, side, "p", QUOTA, TERMS, world.clock, world.clock, post=post, rng=Random(1))
 
-    limiter = StoreLimiter(make, QUOTA, TERMS, world.clock, world.clock)
+    return StoreLimiter(make, QUOTA, TERMS, world.clock, world.clock), side
+
+
+async def waited(post: Post, *, stops: bool = False) -> tuple[float, str]:
+    """Return how long a program waited for a slot and what it was told; a lost answer leaves its token out."""
+    world = asyncio.get_running_loop()
+    assert isinstance(world, VirtualLoop)
+    limiter, side = program(world, post)
     told: list[tuple[float, str]] = []
 
     async def use() -> None:
@@ -79,3 +84,42 @@ def test_a_message_that_is_lost_ends_the_wait() -> None:
 
 def test_a_program_that_was_stopped_for_its_lease_has_lost_its_slot() -> None:
     assert "the slot was lost" in result(Post(), stops=True)[1]
+
+
+async def recalled(post: Post, *, closed: bool = False) -> tuple[float, object]:
+    """Return how long a program waited for what it had told before, and what it was told."""
+    world = asyncio.get_running_loop()
+    assert isinstance(world, VirtualLoop)
+    limiter, side = program(world, post)
+    told: list[tuple[float, object]] = []
+
+    async def ask() -> None:
+        limiter.remember("who", "me")
+        if closed:
+            await limiter.aclose()
+        begun = world.clock()
+        try:
+            found: object = await limiter.recall("who")
+        except NotSentError as error:
+            found = str(error)
+        told.append((world.clock() - begun, found))
+
+    task = side.create_task(ask())
+    await asyncio.sleep(10.0)
+    assert task.done()
+    side.kill()
+    side.end()
+    return told[0]
+
+
+def test_what_is_told_and_asked_takes_its_time_and_may_be_lost() -> None:
+    took, found = run(lambda _: recalled(Post()), VirtualLoop(Network()))
+    assert found == "me"
+    assert took == pytest.approx(0.0)
+    took, found = run(lambda _: recalled(Post(delay=0.2)), VirtualLoop(Network()))
+    assert found == "me"
+    assert 0.0 < took < 0.8
+    took, found = run(lambda _: recalled(Post(down=True)), VirtualLoop(Network()))
+    assert took == pytest.approx(2 * PATIENCE)
+    assert "no answer of the store" in str(found)
+    assert "closed" in str(run(lambda _: recalled(Post(), closed=True), VirtualLoop(Network()))[1])

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from okx_async import Quota
+from okx_async import Client, ClosePosition, Priority, Quota
 from okx_async.simulator import Network, VirtualLoop
 from okx_async.stores.line import Ask
 from okx_async.torture.invented import LIMIT
@@ -50,4 +50,45 @@ def test_a_token_that_stays_in_flight_though_its_program_runs_is_noted() -> None
     assert list(world.stranded) == ["p0"]
     for program in (one, two):
         program.loop.end()
+    loop.close()
+
+
+def test_programs_that_are_not_told_their_user_id_have_one_api_key() -> None:
+    plans = [sharing_plan(seed) for seed in range(60)]
+    for untold in (True, False):
+        plan = next(plan for plan in plans if plan.store and bool(plan.untold) is untold)
+        network = Network()
+        loop = VirtualLoop(network)
+        world = World(plan, loop, network)
+
+        async def clients(world: World = world) -> list[Client]:
+            async with world.exchange:
+                return [world._client(world.begin()) for _ in range(2)]
+
+        one, two = loop.run_until_complete(clients())
+        assert (one.limiter_key("A-B")[1] == two.limiter_key("A-B")[1]) is True
+        assert one.limiter_key("A-B")[1].startswith("key:") is untold
+        for program in world.programs:
+            program.loop.end()
+        loop.close()
+
+
+def test_what_is_in_flight_while_a_program_makes_calls_is_not_stranded_if_it_counts_by_two_names() -> None:
+    plan = next(plan for plan in map(sharing_plan, range(60)) if plan.untold and plan.store and not plan.post.doubled)
+    network = Network()
+    loop = VirtualLoop(network)
+    world = World(plan, loop, network)
+    program = world.begin()
+    call = world.calls.begin(ClosePosition("A-B", "cross", cl_ord_id="p0x1"), 0, None, Priority.NORMAL)
+    visit = Visit(("k",), Quota(LIMIT), (), (Ask("p0", "p0"),))
+    world.store.take(Message("p0", plan.terms, (visit,), world.store.clock(), 0.0))
+    longest = TOLD + plan.timeout + plan.connect_timeout + 0.1
+    if longest < plan.terms.lease + plan.terms.doubt_grace:
+        loop.run_until_complete(asyncio.sleep(longest))
+    world.look()
+    assert not world.stranded
+    call.told = "accepted"
+    world.look()
+    assert not world.stranded  # the store may not have heard yet
+    program.loop.end()
     loop.close()
