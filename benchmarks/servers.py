@@ -118,6 +118,7 @@ def server_costs(args: Any) -> None:
     keys = keys_of(2000)
     found: dict[str, list[tuple[float, float]]] = {}
     lags: list[float] = []
+    in_a_run = min(IN_A_RUN, args.calls)
     for _ in range(args.rounds):
         server = Server()
         client = Client(server)
@@ -128,14 +129,14 @@ def server_costs(args: Any) -> None:
             BARE: (lambda: client.ping(1), 1),  # noqa: B023 - called in this round
             "redis-py's ping() that waits, one by one": (library(server).ping, 1),
             "ask and settle, one by one": (lambda: client.ask([next(turn)]), 1),  # noqa: B023
-            THEIRS: (lambda: asyncio.run(awaited_pings(server, IN_A_RUN)), IN_A_RUN),  # noqa: B023
+            THEIRS: (lambda: asyncio.run(awaited_pings(server, in_a_run)), in_a_run),  # noqa: B023
             "take of RedisLimiter, one by one": (
-                lambda: asyncio.run(awaited_slots(server, islice(slots, IN_A_RUN))),  # noqa: B023
-                IN_A_RUN,
+                lambda: asyncio.run(awaited_slots(server, islice(slots, in_a_run))),  # noqa: B023
+                in_a_run,
             ),
             "slot of RedisLimiter, one by one": (
-                lambda: str(asyncio.run(awaited_slots(server, islice(slots, IN_A_RUN)))),  # noqa: B023
-                IN_A_RUN,
+                lambda: str(asyncio.run(awaited_slots(server, islice(slots, in_a_run)))),  # noqa: B023
+                in_a_run,
             ),
             f"bare PING, {AT_ONCE} at once": (lambda: client.ping(AT_ONCE), AT_ONCE),  # noqa: B023
             f"ask and settle, {AT_ONCE} at once": (lambda: client.ask(next(batches)), AT_ONCE),  # noqa: B023

@@ -118,14 +118,14 @@ def test_every_step_of_a_request_in_virtual_time_is_timed(tmp_path: Path) -> Non
 
 def test_limits_that_processes_share_are_measured(tmp_path: Path) -> None:
     options = ("--rounds", "1", "--calls", "20", "--seconds", "1", "--processes", "2", "--crowds")
-    assert len(run(tmp_path, "stores", *options)["table"]) == 2 + 7
+    assert len(run(tmp_path, "stores", *options)["table"]) == 2 + 9
     assert len(run(tmp_path, "stores", *options, "--tables", "sharing", table="sharing")["table"]) == 2 + 2
 
 
 def test_what_limits_cost_a_server_is_measured(tmp_path: Path) -> None:
     options = ("--rounds", "1", "--calls", "200", "--keys", "100")
     raw = run(tmp_path, "servers", *options, "--tables", "server", table="server")["raw"]
-    assert len(raw["scenes"]) == 4
+    assert len(raw["scenes"]) == 8
     assert all(trip > 0 for [[trip, _]] in raw["scenes"].values())
     assert all(0 < lag < 5 for lag in raw["lags"])
     raw = run(tmp_path, "servers", *options, "--tables", "server-memory", table="server-memory")["raw"]
