@@ -19,7 +19,8 @@ class RedisLimiter(SharedLimiter):
     """At most ``quota.limit`` requests in any ``quota.per`` seconds for each key, over all programs that use a server.
 
     It serves any number of event loops, threads, processes and hosts, and needs the extra ``redis``. It speaks to the
-    server in a thread of its own. Use it in place of a `Limiter`:
+    server in a thread of its own; a loop that goes on asking a server nearby gets a connection, too, by which it asks
+    for what is likely to be free. Use it in place of a `Limiter`:
     ``okx.Client(..., limiter=RedisLimiter("redis://host:6379/0"))``. Keys are tuples of texts.
 
     A server that has lost its memory grants nothing until no program that it has forgotten can matter any more, some
