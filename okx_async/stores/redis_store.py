@@ -150,11 +150,8 @@ class RedisStore:
     def _at(self, name: str, command: str, *arguments: Any) -> list[Any]:
         """Return what the server of a name answers to a command about it."""
         tag = tag_of((name,))
-        link = self._link(tag)
-        try:
-            return link.commands([(command, told_name(self.prefix, tag, name), *arguments)])
-        except UnreachableError as error:
-            raise self.nodes.fail(link, error) from None
+        asked = command, told_name(self.prefix, tag, name), *arguments
+        return self._tried(tag, lambda link: link.commands([asked]))
 
     def vouch(self) -> None:
         """Say that no holder is about that the servers know nothing of."""
@@ -176,8 +173,9 @@ class RedisStore:
         for number, tag in enumerate(tags):
             by_server.setdefault(self._link(tag), []).append(number)
         replies: list[list[Any]] = [[]] * len(tags)
-        for link, numbers in by_server.items():
-            for number, reply in zip(numbers, self._told(link, tags, numbers, call, holder), strict=True):
+        for numbers in by_server.values():
+            found = self._tried(tags[numbers[0]], lambda link: self._carried_out(link, numbers, call, holder))  # noqa: B023
+            for number, reply in zip(numbers, found, strict=True):
                 replies[number] = reply
         return replies
 
@@ -189,15 +187,16 @@ class RedisStore:
             self._epochs("hello", self.nodes.tags(link))  # at once for all of its tags: the pause is for all
         return link
 
-    def _told(self, link: Link, tags: Sequence[int], numbers: Sequence[int], call: Ask, holder: str) -> list[list[Any]]:
-        """Return the replies of calls to one server, over another connection if it ended the one that was open."""
+    def _tried(self, tag: int, act: Callable[[Link], T]) -> T:
+        """Return what the server of a tag answers, over another connection if it ended the one that was open."""
+        link = self._link(tag)
         try:
             try:
-                return self._carried_out(link, numbers, call, holder)
-            except EndedError:  # it may have carried them out: a message that comes twice changes nothing
+                return act(link)
+            except EndedError:  # it may have carried it out: a message that comes twice changes nothing
                 self.nodes.drop(link)
-                link = self._link(tags[numbers[0]])
-                return self._carried_out(link, numbers, call, holder)
+                link = self._link(tag)
+                return act(link)
         except UnreachableError as error:
             raise self.nodes.fail(link, error) from None
 

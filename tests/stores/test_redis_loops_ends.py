@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from okx_async import NotSentError
-from okx_async.stores.handover import PATIENCE
 from tests.stores.proxies import Proxy
 from tests.stores.servers import wait_for
 from tests.stores.test_redis_loops import OTHER, Loops, all_told, has_one, in_flight, out
@@ -57,7 +56,7 @@ async def test_what_a_loop_that_hangs_asked_for_is_given_to_others(scene: Loops,
     thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
     thread.start()
     thread.join(5.0)  # this loop hangs meanwhile
-    assert PATIENCE * 0.5 < found[0] < 2.0
+    assert found[0] < 2.0
     await asyncio.sleep(0.02)
     assert not entering.done()  # the answer came, and all slots are out
     for slot in taken:

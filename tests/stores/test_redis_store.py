@@ -182,6 +182,16 @@ def test_a_connection_that_the_server_ended_is_no_server_out_of_reach(scene: Sce
     assert granted(scene.ask(store))
 
 
+def test_what_programs_tell_each_other_survives_a_connection_that_the_server_ended(scene: Scene) -> None:
+    store = scene.store()
+    vouch(store)
+    store.remember("who", "me")
+    [link] = store.nodes.links
+    [ident] = link.commands([("CLIENT", "ID")])
+    assert scene.server.said("CLIENT", "KILL", "ID", str(ident)) == b":1"
+    assert store.recall("who") == "me"
+
+
 def test_a_message_that_ended_with_its_connection_is_said_once_more_and_counts_once(scene: Scene) -> None:
     proxy = Proxy(scene.server.port)
     store = scene.store(proxy.url)
