@@ -40,6 +40,7 @@ class Direct:
         self.run = link.run
         self.label = link.label
         self.ended = False
+        self.patience = PATIENCE
         self._link = link
         self._socket = found
         self._loop = weakref.ref(loop)  # a loop that nothing else keeps must not live on

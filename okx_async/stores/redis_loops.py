@@ -11,6 +11,7 @@ import os
 import threading
 import weakref
 from asyncio import AbstractEventLoop
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -18,6 +19,7 @@ from math import inf
 from typing import Any, Final, Protocol
 
 from okx_async._errors import InvalidRequestError
+from okx_async._log import logger
 from okx_async.stores.handover import PATIENCE, Handover
 from okx_async.stores.lease import Lease
 from okx_async.stores.line import Ask
@@ -27,14 +29,14 @@ from okx_async.stores.redis_link import Call, Link
 from okx_async.stores.redis_messages import Seen, Visit, names_of, read_seen, tag_of, write_visit
 from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.transactions import StoreError
-from okx_async.stores.waiters import Key, Note, Waiter, deliver
+from okx_async.stores.waiters import Key, Note, Waiter, closed, deliver
 
 REST: Final = 1.0
 """Seconds from the begin of a connection of a loop until another one is opened in its place."""
 FAR: Final = 0.005
 """Seconds of a round trip from which on the way to the thread does not matter."""
 MANY: Final = 1024
-"""Keys after which those at which no wait is underway are forgotten."""
+"""Keys, at least, after which those at which nothing waits are forgotten."""
 
 
 class Thread(Protocol):
@@ -68,19 +70,23 @@ class LoopAsks:
         self.direct: Direct | None = None
         self._loops = loops
         self._loop = weakref.ref(loop)
-        self._last: dict[Key, weakref.ref[Waiter]] = {}  # who asked last; those that wait keep their order
+        self._order = Order()
+        self._asking: Waiter | None = None
+        self._behind: list[Waiter] = []  # of its key and lane, until it is known what becomes of it
         self._grants = 0
         self._begun = -REST
 
     def ask(self, waiter: Waiter) -> bool:
-        """Ask for a token; return False if the thread is to."""
-        loops, key, direct = self._loops, waiter.key, self.direct
-        last = self._last.get(key)
-        before = None if last is None else last()
-        self._remember(key, waiter)
-        if direct is None or not direct.free or (before is not None and not before.future.done()):
+        """Ask for a token, or see to it that it will be asked for; return False if the thread is to, now."""
+        loops, key, direct, asking = self._loops, waiter.key, self.direct, self._asking
+        first = self._order.is_first(waiter)
+        if asking is not None and (asking.key, asking.panic) == (key, waiter.panic):
+            self._behind.append(waiter)
+            return True
+        if not first or direct is None or not direct.free:
             return False
-        link = loops.store.ready(tag_of(key))
+        tag = tag_of(key)
+        link, era = loops.store.ready(tag), loops.store.eras.get(tag)
         if link is None or not loops.thread.unmarked(waiter):
             return False
         if (link.label, link.run) != (direct.label, direct.run):  # another server has taken its place
@@ -89,15 +95,14 @@ class LoopAsks:
         now = loops.clock()
         lease = Lease(now, loops.wall(), loops.store.terms.lease)  # noted before the ask is sent
         token = waiter.token = os.urandom(12).hex()
-        asks = [Ask(waiter.ident, token, waiter.panic, stays=False)]
-        visit = Visit(key, waiter.quota, (), asks, serve=True)
-        message = write_visit(visit, now, now, loops.store.frame(link, now, loops.thread.holder))
+        visit = Visit(key, waiter.quota, (), [Ask(waiter.ident, token, waiter.panic, stays=False)], serve=True)
+        frame = loops.store.frame(link, now, loops.thread.holder, patience=direct.patience)
+        call = Call(names_of(loops.store.prefix, key), write_visit(visit, now, now, frame))
         loops.handover.expect(waiter, now)  # if this loop hangs, the thread takes it back
-        if not direct.ask(
-            Call(names_of(loops.store.prefix, key), message), partial(self._answered, waiter, token, lease)
-        ):
+        self._asking = waiter
+        if not direct.ask(call, partial(self._answered, waiter, token, lease, era)):
+            self._asking, waiter.token = None, ""
             loops.handover.forget(waiter)
-            waiter.token = ""
             return False
         loops.thread.look_by(now + PATIENCE)
         return True
@@ -105,8 +110,7 @@ class LoopAsks:
     def granted(self, now: float, link: Link) -> None:
         """Hear in the thread that it got a token for this loop: one that goes on asking gets a connection."""
         self._grants += 1
-        has_one = self.direct is not None and not self.direct.ended
-        if has_one or self._grants == 1 or now < self._begun + REST or link.sharded or link.socket() is None:
+        if self._has_one() or self._grants == 1 or now < self._begun + REST or link.sharded or link.socket() is None:
             return
         self._begun = now
         thread = threading.Thread(target=self._open, args=(link.address, link.run), name="okx_async loop", daemon=True)
@@ -118,6 +122,9 @@ class LoopAsks:
         if self.direct is not None:
             self.direct.end()
             self.direct = None
+
+    def _has_one(self) -> bool:
+        return self.direct is not None and not self.direct.ended
 
     def _open(self, address: Address, run: str) -> None:
         """Open a connection to the same server and give it to the loop; in a thread of its own, as that takes time."""
@@ -134,7 +141,7 @@ class LoopAsks:
 
     def _take_over(self, link: Link) -> None:
         found, loop = link.socket(), self._loop()
-        if self._loops.closed or found is None or loop is None:
+        if self._loops.closed or self._has_one() or found is None or loop is None:
             link.close()
             return
         try:
@@ -143,36 +150,72 @@ class LoopAsks:
             self._begun = inf
             link.close()
 
-    def _answered(self, waiter: Waiter, token: str, lease: Lease, reply: list[Any] | None) -> None:
-        """Hear what became of an ask."""
+    def _answered(self, waiter: Waiter, token: str, lease: Lease, era: int | None, reply: list[Any] | None) -> None:
+        """Hear what became of an ask; `era`: of the epoch that was known when it was sent."""
         loops = self._loops
         mine = loops.handover.taken(waiter)
         done = waiter.future.done()  # it was given up
-        seen = None
-        if reply is not None and reply[0] == b"ok":
-            seen = read_seen(reply, loops.clock(), loops.thread.holder, loops.store.terms)
+        seen = self._read(reply)
         got = seen is not None and seen.answers[0].at is not None
-        if seen is not None and got and mine and not done and seen.since == loops.store.eras.get(tag_of(waiter.key)):
+        behind, self._behind, self._asking = self._behind, [], None
+        kept = got and mine and not done  # and the epoch is the one that `unmarked` knew, and the present one
+        if seen is not None and kept and era == seen.since == loops.store.eras.get(tag_of(waiter.key)):
             waiter.lease = lease
             loops.thread.book(waiter, seen)
             deliver([(waiter, None)])
-            return
-        if got or reply is None:
-            loops.thread.tell(waiter.key, Note("refund", token, loops.clock()))
-        if done:
-            return
-        if mine:
-            waiter.token = ""
-            loops.thread.post(partial(loops.thread.join, waiter))
         else:
-            loops.thread.post(partial(loops.handover.come_back, waiter.loop))
+            if got or seen is None:
+                loops.thread.tell(waiter.key, Note("refund", token, loops.clock()))
+            if not mine:
+                loops.thread.post(partial(loops.handover.come_back, waiter.loop))
+            elif not done:
+                waiter.token = ""
+                behind.insert(0, waiter)
+        for each in behind:
+            if not each.future.done():
+                loops.thread.post(partial(loops.thread.join, each))
+        if loops.closed:  # the thread may have ended before it saw them
+            deliver([(each, closed(each)) for each in behind])
 
-    def _remember(self, key: Key, waiter: Waiter) -> None:
-        if len(self._last) >= MANY:
-            self._last = {
-                name: ref for name, ref in self._last.items() if (one := ref()) is not None and not one.future.done()
-            }
-        self._last[key] = weakref.ref(waiter)
+    def _read(self, reply: list[Any] | None) -> Seen | None:
+        """Return what the server says of the key; None: nothing that is of use."""
+        if reply is None or reply[0] != b"ok":  # it did nothing then, and the thread will hear why
+            return None
+        try:
+            return read_seen(reply, self._loops.clock(), self._loops.thread.holder, self._loops.store.terms)
+        except Exception as error:  # noqa: BLE001 - whatever stands there, the thread will say so
+            logger.debug("an answer of the store of the limits cannot be read: %r", error)
+            return None
+
+
+class Order:
+    """Who waits at which key, in the order in which they asked; those whose wait has ended are forgotten."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Key, deque[weakref.ref[Waiter]]] = {}
+        self._many = MANY
+
+    def is_first(self, waiter: Waiter) -> bool:
+        """Add a waiter, and return whether no other one waits at its key."""
+        waiting = self._waiting.get(waiter.key)
+        if waiting is None:
+            if len(self._waiting) >= self._many:
+                self._waiting = {key: each for key, each in self._waiting.items() if _wait(each)}
+                self._many = max(MANY, 2 * len(self._waiting))
+            waiting = self._waiting[waiter.key] = deque()
+        first = not _wait(waiting)
+        waiting.append(weakref.ref(waiter))
+        return first
+
+
+def _wait(waiting: "deque[weakref.ref[Waiter]]") -> bool:
+    """Forget the first ones whose wait has ended, and return whether any is left."""
+    while waiting:
+        one = waiting[0]()
+        if one is not None and not one.future.done():
+            return True
+        waiting.popleft()
+    return False
 
 
 class Loops:
@@ -206,6 +249,7 @@ class Loops:
         """Have a waiter's loop, which this is called in, ask for a token; return False if the thread is to."""
         asks = self._asks.get(waiter.loop)
         if asks is None:
+            self._end_closed()
             asks = self._asks.setdefault(waiter.loop, LoopAsks(self, waiter.loop))
         return asks.ask(waiter)
 
@@ -219,9 +263,10 @@ class Loops:
         """Have all connections closed, in their loops."""
         self.closed = True
         for loop, asks in self._living():
-            try:
-                loop.call_soon_threadsafe(asks.end)
-            except RuntimeError:  # it was closed
+            if loop.is_running():
+                with suppress(RuntimeError):  # it is closed at this moment, with all that it reads
+                    loop.call_soon_threadsafe(asks.end)
+            else:
                 asks.end()
 
     def before_fork(self) -> None:
@@ -236,6 +281,12 @@ class Loops:
         for _, asks in self._living():
             if asks.direct is not None:
                 asks.direct.ended = True
+
+    def _end_closed(self) -> None:
+        """Close the connections of loops that were closed in the midst of an ask, which keeps all alive."""
+        for loop, asks in self._living():
+            if loop.is_closed():
+                asks.end()
 
     def _living(self) -> Iterator[tuple[AbstractEventLoop, LoopAsks]]:
         for ref in self._asks.keyrefs():  # copied at once: other threads begin loops meanwhile

@@ -256,12 +256,19 @@ class RedisStore:
         link = None if self.yields else self.nodes.known(tag)
         return link if link is not None and tag in self.eras and link.run in self._seen else None
 
-    def frame(self, link: Link, now: float, holder: str) -> Frame:
-        """Return what is the same in each message to a server, as of a moment; from any thread."""
+    def frame(self, link: Link, now: float, holder: str, patience: float = TIMEOUT) -> Frame:
+        """Return what is the same in each message to a server, as of a moment; from any thread.
+
+        Args:
+            link: The connection to the server, whose clock is known.
+            now: The process's time.
+            holder: The process.
+            patience: Seconds for which its answer is waited for.
+        """
         until = self._until(link, now)
         expected = until + micro(self._slack) if link.run in self._seen else NEVER
         # Later than `not_after` nothing is granted: nothing waits for it any more.
-        return Frame(link.run, expected, self._agreed, holder, until + micro(TIMEOUT + self._slack))
+        return Frame(link.run, expected, self._agreed, holder, until + micro(patience + self._slack))
 
     def _until(self, link: Link, now: float) -> int:
         """Return what a server's clock shows at most if a message takes no longer than the last one."""

@@ -20,7 +20,7 @@ from okx_async.stores.redis_loops import FAR, Loops
 from okx_async.stores.redis_messages import NEVER, Held, Seen, Visit, tag_of
 from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.waiters import Key, LocalKey, Note, Waiter, closed
-from okx_async.stores.worker import Asks, Worker
+from okx_async.stores.worker import TIDY, Asks, Worker
 
 T = TypeVar("T")
 SILENT, LONGEST_SILENT = 0.15, 0.6
@@ -62,6 +62,7 @@ class RedisWorker(Worker):
         self._pausing: frozenset[Key] | set[Key] = frozenset()
         self._warned = False
         self._looked = False
+        self._served: list[Waiter] = []  # in this turn
         self._loops = Loops(store, self, self._handover, clock, wall)
         self._hints = Hints(channel_of(store.prefix, self.holder), self._hinted, clock)
 
@@ -97,7 +98,7 @@ class RedisWorker(Worker):
         """Book what the store said of a key where a waiter got a token; called in its loop."""
         local = self._local(waiter.key, waiter.quota)
         self._eras[waiter.key] = seen.since
-        _look_at(local, seen)
+        local.look((seen.since, seen.now), lambda: seen.bucket, seen.expires)
         if seen.agreed:
             self.post(lambda: self._notices.quota(local.key, local.quota, seen.quota))
 
@@ -182,6 +183,9 @@ class RedisWorker(Worker):
         ]
         heals = [self._heals(local) for local in chunk]
         found = transaction.visit(visits, self.holder, sent)
+        if not self._turns % TIDY:
+            for key in [key for key in self._eras if key not in self.keys]:
+                del self._eras[key]
         self._way = min(self._clock() - sent, 2 * self._way)  # one that was slow by chance says little
         self._warned = False
         if not self._looked:
@@ -228,7 +232,7 @@ class RedisWorker(Worker):
             self._hot[key] = local
         else:
             self._eras[key] = seen.since
-        _look_at(local, seen)
+        local.look((seen.since, seen.now), lambda: seen.bucket, seen.expires)
         local.told, local.lost = seen.told, lost
 
     def _answered(self, local: LocalKey, asks: Asks, answers: list[Answer], lease: Lease) -> list[Waiter]:
@@ -250,10 +254,15 @@ class RedisWorker(Worker):
             granted = super()._answered(local, open_asks, open_answers, lease)
         if local.waiting():
             self._listen(local.key)
-        if self._way < FAR:
-            for waiter in granted:
-                self._loops.granted(waiter, lease.asked)
+        self._served += granted
         return granted
+
+    def _turn(self, chunk: list[LocalKey]) -> None:
+        super()._turn(chunk)
+        served, self._served = self._served, []
+        if self._way < FAR:
+            for waiter in served:  # they have their tokens by now: this takes time
+                self._loops.granted(waiter, self._clock())
 
     def _end_all(self) -> None:
         for waiter in self._handover.expected():
@@ -335,10 +344,3 @@ class RedisWorker(Worker):
                 alone.quota.per,
             )
         return True
-
-
-def _look_at(local: LocalKey, seen: Seen) -> None:
-    """Keep what the store said of a key, unless it has said something later: there are several connections."""
-    epoch, at = local.seen_at
-    if seen.since != epoch or seen.now >= at:
-        local.seen, local.expires, local.seen_at = lambda: seen.bucket, seen.expires, (seen.since, seen.now)

@@ -93,6 +93,12 @@ class LocalKey:
         """Return the tokens of this process, by its name, for a store that has lost them."""
         return self.lost if self.seen is None else self.lost | self.seen().held_by(holder)
 
+    def look(self, at: tuple[int, float], seen: Callable[[], SharedBucket], expires: float) -> None:
+        """Keep what the store said of it, unless it has said something later over another connection."""
+        (epoch, now), (known, then) = at, self.seen_at
+        if epoch != known or now >= then:
+            self.seen, self.seen_at, self.expires = seen, at, expires
+
     def in_order(self) -> Iterator[Waiter]:
         """Return the waiters, PANIC before NORMAL."""
         normal, panic = self.waiters

@@ -255,7 +255,8 @@ class Worker:
         self._turns += 1
         asked = self._clock()
         if not self._turns % TIDY:
-            self.keys = {key: local for key, local in list(self.keys.items()) if not local.idle(asked)}
+            for key in [key for key, local in list(self.keys.items()) if local.idle(asked)]:
+                del self.keys[key]
         lease = Lease(asked, self._wall(), self._database.terms.lease)  # noted before the ask is sent
         return lease, [self._asks(local, asked) for local in chunk]
 

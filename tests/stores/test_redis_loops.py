@@ -7,17 +7,16 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from types import SimpleNamespace
+from math import inf
 from typing import Any
 
 import pytest
 
 from okx_async import NotSentError, Priority, SlotTimeoutError
 from okx_async.stores import RedisLimiter
-from okx_async.stores.redis_loops import LoopAsks
+from okx_async.stores.redis_loops import MANY, LoopAsks, Order
 from okx_async.stores.redis_reports import report_server
-from okx_async.stores.redis_worker import _look_at
-from okx_async.stores.waiters import LocalKey
+from okx_async.stores.waiters import Waiter
 from tests.stores.proxies import Proxy
 from tests.stores.servers import Server
 from tests.stores.test_redis_worker import KEY, QUOTA, Scene, use
@@ -119,6 +118,38 @@ async def test_those_that_wait_are_served_in_their_order(scene: Loops) -> None:
     await asyncio.gather(*(work(number) for number in range(3 * QUOTA.limit)))
     assert order == list(range(3 * QUOTA.limit))
     assert scene.asked[True]
+
+
+async def test_who_asked_first_is_served_first_though_its_loop_asked_for_it_in_vain(scene: Loops) -> None:
+    limiter, other, order = await scene.asking(), await scene.ready(), []
+    slots = [other.slot(KEY) for _ in range(QUOTA.limit)]
+    for slot in slots:
+        await slot.__aenter__()
+
+    async def work(number: int) -> None:
+        async with limiter.slot(KEY) as slot:
+            order.append(number)
+            slot.refund()
+
+    scene.asked.clear()
+    tasks = [asyncio.create_task(work(number)) for number in range(6)]
+    await asyncio.sleep(0)
+    assert scene.asked == {True: 6}  # the first one, behind whom the others are
+    await asyncio.sleep(0.02)
+    for slot in slots:
+        slot.refund()
+        await asyncio.sleep(0.01)
+    await asyncio.gather(*tasks)
+    assert order == list(range(6))
+
+
+async def test_panic_is_not_behind_an_ask_of_others(scene: Loops) -> None:
+    limiter = await scene.asking()
+    asking = asyncio.create_task(use(limiter))
+    urgent = asyncio.create_task(use(limiter, Priority.PANIC))
+    await asyncio.sleep(0)
+    assert scene.asked == {True: 1, False: 1}
+    await asyncio.gather(asking, urgent)
 
 
 async def test_one_asks_at_a_time_and_a_crowd_is_the_threads(scene: Loops) -> None:
@@ -240,14 +271,34 @@ async def test_two_limiters_keep_one_limit_while_answers_are_late_lost_and_doubl
     assert all(later - first > QUOTA.per for first, later in zip(at, at[QUOTA.limit :], strict=False))
 
 
-def seen_at(since: int, now: float) -> Any:
-    return SimpleNamespace(since=since, now=now, bucket=f"{since} {now}", expires=now)
+def waiters(count: int, keys: int = 1) -> list[Waiter]:
+    loop = asyncio.get_running_loop()
+    found = []
+    for number in range(count):
+        future: asyncio.Future[Any] = loop.create_future()
+        key = (f"{number % keys}",)
+        found.append(Waiter(f"{number}", key, QUOTA, panic=False, deadline=inf, stays=True, loop=loop, future=future))
+    return found
 
 
-def test_of_two_connections_the_later_look_counts_and_of_two_epochs_the_one_that_is_heard_of_later() -> None:
-    local = LocalKey(KEY, QUOTA)
-    for since, now, shown in ((5, 10.0, "5 10.0"), (5, 9.0, "5 10.0"), (5, 11.0, "5 11.0"), (3, 4.0, "3 4.0")):
-        _look_at(local, seen_at(since, now))
-        assert local.seen is not None
-        assert f"{local.seen()}" == shown
-        assert shown.endswith(f" {local.expires}")
+async def test_none_is_first_at_a_key_while_any_earlier_one_waits() -> None:
+    order, (first, second, third, fourth) = Order(), waiters(4)
+    assert order.is_first(first)
+    assert not order.is_first(second)
+    second.future.cancel()
+    assert not order.is_first(third)
+    first.future.cancel()
+    third.future.cancel()
+    assert order.is_first(fourth)
+
+
+async def test_the_order_of_many_keys_is_looked_through_seldom_and_keeps_what_waits() -> None:
+    order, many = Order(), waiters(4 * MANY, 4 * MANY)
+    assert all(order.is_first(each) for each in many)
+    assert len(order._waiting) == 4 * MANY
+    assert order._many == 4 * MANY
+    for each in many[1:]:
+        each.future.cancel()
+    last = waiters(4 * MANY + 1, 4 * MANY + 1)[-1]
+    assert order.is_first(last)
+    assert {*order._waiting} == {many[0].key, last.key}

@@ -1,4 +1,5 @@
 import asyncio
+from functools import partial
 from math import inf
 
 import pytest
@@ -99,3 +100,12 @@ async def test_an_error_names_the_key_as_the_command_line_shows_it() -> None:
     assert "no slot within max_wait, which ends before the earliest possible one, 1.250 s from now" in str(
         too_late(one, 1.25)
     )
+
+
+def test_of_two_connections_the_later_look_counts_and_of_two_epochs_the_one_that_is_heard_of_later() -> None:
+    local = LocalKey(("k",), Quota(1, 2.0))
+    for at, shown in (((5, 10.0), 10.0), ((5, 9.0), 10.0), ((5, 11.0), 11.0), ((3, 4.0), 4.0)):
+        bucket = SharedBucket(Quota(1, 2.0), Terms(), granted=int(at[1]))
+        local.look(at, partial(lambda seen: seen, bucket), at[1])
+        assert local.seen is not None
+        assert (local.seen().granted, local.expires) == (shown, shown)
