@@ -4,9 +4,9 @@ Run: python -m benchmarks.servers [--rounds N] [--calls N] [--keys N] [--folder 
 
 *Server*: PING, and the ask for a slot with the end of the last one of its key, by one connection: one by one, and 50 at
 once. The bare PING is written and read by the connection alone; `ping()` is that of the library's client, of the one
-that waits and of the one for event loops. *Take* is what a program awaits for a slot; *slot* is that with all that it
-does until the next one, and with the ends that a thread tells meanwhile. CPU is what the server says of its main
-thread; a core's share is what that leaves room for in a second.
+that waits and of the one for event loops. *Take* is what a program awaits for a slot, one after another, that are all
+held until the last one is there; *slot* is that and its end, which a thread tells while the next ones are asked for.
+CPU is what the server says of its main thread; a core's share is what that leaves room for in a second.
 
 *Memory*: so many keys with one slot out and with all 20, by the server's own account, and what an ask costs among them.
 Slots are kept for an hour here, so that none comes back meanwhile. `--keys 1000000` is for a run of its own.
@@ -131,11 +131,11 @@ def server_costs(args: Any) -> None:
             "ask and settle, one by one": (lambda: client.ask([next(turn)]), 1),  # noqa: B023
             THEIRS: (lambda: asyncio.run(awaited_pings(server, in_a_run)), in_a_run),  # noqa: B023
             "take of RedisLimiter, one by one": (
-                lambda: asyncio.run(awaited_slots(server, islice(slots, in_a_run))),  # noqa: B023
+                lambda: asyncio.run(awaited_takes(server, islice(slots, in_a_run))),  # noqa: B023
                 in_a_run,
             ),
             "slot of RedisLimiter, one by one": (
-                lambda: str(asyncio.run(awaited_slots(server, islice(slots, in_a_run)))),  # noqa: B023
+                lambda: asyncio.run(awaited_slots(server, islice(slots, in_a_run))),  # noqa: B023
                 in_a_run,
             ),
             f"bare PING, {AT_ONCE} at once": (lambda: client.ping(AT_ONCE), AT_ONCE),  # noqa: B023
@@ -173,17 +173,29 @@ async def awaited_pings(server: Server, count: int) -> None:
     await theirs.aclose()
 
 
-async def awaited_slots(server: Server, keys: Iterable[Key]) -> float:
-    """Take slots, one by one, as a program does; return the seconds that it waited for them."""
-    limiter, waited = RedisLimiter(server.url, QUOTA, prefix=PREFIX), 0.0
+async def awaited_takes(server: Server, keys: Iterable[Key]) -> float:
+    """Take slots, one by one, and end them when all are there; return the seconds that the program waited for them."""
+    limiter = RedisLimiter(server.url, QUOTA, prefix=PREFIX)
+    slots = [limiter.slot(key) for key in keys]
+    begun = time.perf_counter()
+    for slot in slots:
+        await slot.__aenter__()
+    waited = time.perf_counter() - begun
+    for slot in slots:
+        slot.settle()
+    await limiter.recall("nothing")  # by now all ends are told
+    await limiter.aclose()
+    return waited
+
+
+async def awaited_slots(server: Server, keys: Iterable[Key]) -> None:
+    """Take slots, one by one, and end each before the next one, as a program does."""
+    limiter = RedisLimiter(server.url, QUOTA, prefix=PREFIX)
     for key in keys:
-        begun = time.perf_counter()
         async with limiter.slot(key) as slot:
-            waited += time.perf_counter() - begun
             slot.check()
             slot.settle()
     await limiter.aclose()
-    return waited
 
 
 async def settle_lags(server: Server, client: Client, count: int) -> list[float]:
