@@ -49,11 +49,11 @@ class Handover:
         return []
 
     def expect(self, waiter: Waiter, now: float) -> None:
-        """Book the token that a waiter's loop has asked for by itself; called in that loop, as `taken` is."""
+        """Book the token that a waiter's loop has asked for by itself; called in that loop."""
         self._given[waiter] = inf if waiter.lost else now
 
     def taken(self, waiter: Waiter) -> bool:
-        """Return whether a loop may have the token that it asked for: it was not taken back meanwhile."""
+        """End the stay of a token; return whether it is the caller's: the other side has not had it meanwhile."""
         return self._given.pop(waiter, None) is not None
 
     def expected(self) -> list[Waiter]:
@@ -80,7 +80,7 @@ class Handover:
             return []
         back = []
         for waiter, since in list(self._given.items()):
-            if since + PATIENCE <= now and self._given.pop(waiter, None) is not None:
+            if since + PATIENCE <= now and self.taken(waiter):
                 back.append((waiter, waiter.token))
                 waiter.lost, waiter.token, waiter.lease = True, "", None
                 self._aside.setdefault(waiter.loop, []).append(waiter)
@@ -96,7 +96,7 @@ class Handover:
             self.come_back(loop)
 
     def _take_in(self, loop: AbstractEventLoop, ended: Ended) -> None:
-        taken = [each for each in ended if each[1] is not None or self._given.pop(each[0], None) is not None]
+        taken = [each for each in ended if each[1] is not None or self.taken(each[0])]
         deliver(taken)
         if len(taken) < len(ended):
             self._post(lambda: self.come_back(loop))

@@ -75,7 +75,7 @@ class Direct:
             self.end()
             return False
         self._done = done
-        self._until = loop.time() + PATIENCE
+        self._until = loop.time() + self.patience
         if self._timer is None:
             self._timer = loop.call_at(self._until, self._look)
         return True

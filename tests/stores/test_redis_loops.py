@@ -19,7 +19,7 @@ from okx_async.stores.redis_reports import report_server
 from okx_async.stores.waiters import Waiter
 from tests.stores.proxies import Proxy
 from tests.stores.servers import Server
-from tests.stores.test_redis_worker import KEY, QUOTA, Scene, use
+from tests.stores.test_redis_worker import KEY, QUOTA, Scene, use, use_through
 
 OTHER = ("live", "1", "ETH-USDT-SWAP")
 
@@ -245,29 +245,8 @@ async def test_a_server_that_is_far_away_is_the_threads(scene: Loops) -> None:
 async def test_two_limiters_keep_one_limit_while_answers_are_late_lost_and_doubled(scene: Loops) -> None:
     proxy = Proxy(scene.server.port)
     limiters = [await scene.asking(proxy.url), await scene.asking()]
-    sent: list[float] = []
-
-    async def work(limiter: RedisLimiter) -> None:
-        while time.monotonic() < end:
-            try:
-                async with limiter.slot(KEY, max_wait=0.5):
-                    sent.append(time.monotonic())
-            except NotSentError:
-                await asyncio.sleep(0.02)
-
-    async def disturb() -> None:
-        for _ in range(6):
-            await asyncio.sleep(0.1)
-            proxy.drops += 1
-            proxy.delay = 0.06 - proxy.delay
-            await asyncio.sleep(0.1)
-            proxy.doubles += 1
-
-    end = time.monotonic() + 2.0
-    await asyncio.gather(disturb(), *(work(limiter) for limiter in limiters for _ in range(2)))
-    proxy.close()
+    at = await use_through(proxy, limiters, tasks=2, pause=0.1, delay=0.06, times=6, seconds=2.0)
     assert scene.asked[True]
-    at = sorted(sent)
     assert all(later - first > QUOTA.per for first, later in zip(at, at[QUOTA.limit :], strict=False))
 
 

@@ -165,10 +165,10 @@ async def test_a_flushed_script_is_not_noticed(scene: Scene) -> None:
     assert await use(limiter) < 0.2
 
 
-async def test_two_limiters_keep_one_limit_while_answers_are_late_lost_and_doubled(scene: Scene) -> None:
-    proxy = Proxy(scene.server.port)
-    await scene.ready()
-    limiters = [scene.limiter(proxy.url), scene.limiter()]
+async def use_through(
+    proxy: Proxy, limiters: list[RedisLimiter], *, tasks: int, pause: float, delay: float, times: int, seconds: float
+) -> list[float]:
+    """Return when slots were had, in order, while answers are late, lost and doubled so many times."""
     sent: list[float] = []
 
     async def work(limiter: RedisLimiter) -> None:
@@ -180,18 +180,25 @@ async def test_two_limiters_keep_one_limit_while_answers_are_late_lost_and_doubl
                 await asyncio.sleep(0.02)
 
     async def disturb() -> None:
-        for _ in range(4):
-            await asyncio.sleep(0.15)
-            proxy.delay = 0.01 - proxy.delay
+        for _ in range(times):
+            await asyncio.sleep(pause)
+            proxy.delay = delay - proxy.delay
             proxy.drops += 1
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(pause)
             proxy.doubles += 1
 
-    end = time.monotonic() + 1.5
-    await asyncio.gather(disturb(), *(work(limiter) for limiter in limiters for _ in range(4)))
+    end = time.monotonic() + seconds
+    await asyncio.gather(disturb(), *(work(limiter) for limiter in limiters for _ in range(tasks)))
     proxy.close()
-    assert len(sent) >= 8
-    at = sorted(sent)
+    return sorted(sent)
+
+
+async def test_two_limiters_keep_one_limit_while_answers_are_late_lost_and_doubled(scene: Scene) -> None:
+    proxy = Proxy(scene.server.port)
+    await scene.ready()
+    limiters = [scene.limiter(proxy.url), scene.limiter()]
+    at = await use_through(proxy, limiters, tasks=4, pause=0.15, delay=0.01, times=4, seconds=1.5)
+    assert len(at) >= 8
     assert all(later - first > QUOTA.per for first, later in zip(at, at[QUOTA.limit :], strict=False))
 
 
