@@ -121,7 +121,7 @@ class Direct:
             else:
                 if answer is False:  # a part of it
                     return
-        if self._done is None or not isinstance(answer, list) or not answer or answer[0] != self._nonce:
+        if self._done is None or not isinstance(answer, list) or not answer[1:] or answer[0] != self._nonce:
             self.end()
         else:
             self._tell(answer[1])

@@ -62,6 +62,9 @@ class Thread(Protocol):
     def book(self, waiter: Waiter, seen: Seen) -> None:
         """Book what the store said of the key of a waiter that got a token; in any thread."""
 
+    def look_again(self, key: Key) -> None:
+        """Have those named to the store that wait at a key; in any thread."""
+
 
 class LoopAsks:
     """What one event loop asks; all of it is called in that loop, but `granted`."""
@@ -174,15 +177,19 @@ class LoopAsks:
         for each in behind:
             if not each.future.done():
                 loops.thread.post(partial(loops.thread.join, each))
+        if seen is not None:  # those that began to wait meanwhile have lost their places, as it did not name them
+            loops.thread.look_again(waiter.key)
         if loops.closed:  # the thread may have ended before it saw them
-            deliver([(each, closed(each)) for each in behind])
+            with suppress(RuntimeError):  # the loop is closed, so that nothing waits any more
+                deliver([(each, closed(each)) for each in behind])
 
     def _read(self, reply: list[Any] | None) -> Seen | None:
         """Return what the server says of the key; None: nothing that is of use."""
-        if reply is None or reply[0] != b"ok":  # it did nothing then, and the thread will hear why
-            return None
         try:
-            return read_seen(reply, self._loops.clock(), self._loops.thread.holder, self._loops.store.terms)
+            if reply is None or reply[0] != b"ok":  # it did nothing then, and the thread will hear why
+                return None
+            seen = read_seen(reply, self._loops.clock(), self._loops.thread.holder, self._loops.store.terms)
+            return seen if seen.answers else None
         except Exception as error:  # noqa: BLE001 - whatever stands there, the thread will say so
             logger.debug("an answer of the store of the limits cannot be read: %r", error)
             return None

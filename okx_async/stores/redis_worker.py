@@ -64,7 +64,7 @@ class RedisWorker(Worker):
         self._looked = False
         self._served: list[Waiter] = []  # in this turn
         self._loops = Loops(store, self, self._handover, clock, wall)
-        self._hints = Hints(channel_of(store.prefix, self.holder), self._hinted, clock)
+        self._hints = Hints(channel_of(store.prefix, self.holder), self.look_again, clock)
 
     def stop(self, flush: float) -> None:
         """End every wait, deliver what is to be told within `flush` seconds, and end the threads."""
@@ -147,15 +147,11 @@ class RedisWorker(Worker):
         self.post(lambda: self._rescued(waiter))
         return True
 
-    def _hinted(self, key: Key) -> None:
-        """Have a key looked at again if something waits there; called in the thread of the hints."""
-
-        def look() -> None:
-            local = self.keys.get(key)
-            if local is not None and local.waiting():
-                self._hot[key] = local
-
-        self.post(look)
+    def look_again(self, key: Key) -> None:
+        """Have a key looked at again if something waits there; called in any thread."""
+        local = self.keys.get(key)
+        if local is not None and local.waiting():
+            self.post(lambda: self._hot.update({key: local}))
 
     def _look_around(self) -> None:
         """Tell what stands in the server and is likely to be a mistake, once."""
@@ -184,7 +180,7 @@ class RedisWorker(Worker):
         heals = [self._heals(local) for local in chunk]
         found = transaction.visit(visits, self.holder, sent)
         if not self._turns % TIDY:
-            for key in [key for key in self._eras if key not in self.keys]:
+            for key in [key for key in list(self._eras) if key not in self.keys]:  # loops add some meanwhile
                 del self._eras[key]
         self._way = min(self._clock() - sent, 2 * self._way)  # one that was slow by chance says little
         self._warned = False

@@ -88,6 +88,7 @@ async def test_one_thing_is_asked_at_a_time_and_an_answer_may_come_in_parts(far:
         b"-NOSCRIPT No matching script.\r\n",
         b"+OK\r\n",
         b"*0\r\n",
+        b"*1\r\n$6\r\nnonce1\r\n",
         b"no protocol\r\n",
         b"",  # it ends
     ],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from okx_async.stores import redis_loops
 from okx_async.stores.handover import Handover
 from okx_async.stores.lease import Terms
 from okx_async.stores.line import Answer
@@ -56,6 +57,9 @@ class Desk:
 
     def look_by(self, _: float) -> None:
         """Nothing is due."""
+
+    def look_again(self, _: object) -> None:
+        self.did.append("look")
 
     def ready(self, _: int) -> object:
         return self.direct
@@ -107,8 +111,8 @@ async def test_an_answer_that_comes_while_the_limiter_is_closed_ends_the_waits()
         assert "the limiter was closed" in str(each.future.result())
 
 
-@pytest.mark.parametrize("reply", [[b"ok", 1, 7, b"damaged"], [b"late", 1], None])
-async def test_whatever_the_answer_is_the_thread_asks_again_in_order(reply: list[Any] | None) -> None:
+@pytest.mark.parametrize("reply", [[b"ok", 1, 7, b"damaged"], [b"late", 1], [], [b"ok"], 7, None])
+async def test_whatever_the_answer_is_the_thread_asks_again_in_order(reply: object) -> None:
     desk = Desk()
     waiters = [desk.waiter(f"{number}") for number in range(4)]
     assert all(desk.asks.ask(each) for each in waiters)
@@ -127,5 +131,14 @@ async def test_a_slot_of_another_epoch_than_that_of_the_ask_is_given_back(known:
     desk.eras = dict.fromkeys(desk.eras, known)  # the thread was told of another one meanwhile, as after a vouch
     desk.asks._read = lambda _: SimpleNamespace(since=said, answers=[Answer(1000.0)])
     desk.done([])
-    assert desk.did == (["book 1", "join 2"] if used else ["refund", "join 1", "join 2"])
+    assert desk.did == (["book 1", "join 2", "look"] if used else ["refund", "join 1", "join 2", "look"])
     assert first.future.done() is used
+
+
+async def test_an_answer_that_is_none_is_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    waiter = desk.waiter("1")
+    assert desk.asks.ask(waiter)
+    monkeypatch.setattr(redis_loops, "read_seen", lambda *_: SimpleNamespace(since=7, answers=[]))
+    desk.done([b"ok"])
+    assert desk.did == ["refund", "join 1"]

@@ -228,6 +228,29 @@ async def test_a_loop_that_was_closed_in_the_midst_of_an_ask_lives_no_longer_tha
     proxy.close()
 
 
+async def test_a_loop_that_was_closed_in_the_midst_of_an_ask_keeps_no_limiter_from_its_end(scene: Loops) -> None:
+    proxy = Proxy(scene.server.port)
+    limiter = await scene.ready(proxy.url)
+
+    def closed() -> "asyncio.Task[Any]":
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda *_: None)  # of the task that nothing ends any more
+        loop.run_until_complete(connected(limiter))
+        proxy.mute = True
+        asking = loop.create_task(limiter.slot(KEY).__aenter__())
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        return asking
+
+    asking = await asyncio.to_thread(closed)
+    proxy.mute = False
+    await limiter.aclose()
+    worker: Any = limiter._agent.worker
+    await asyncio.to_thread(wait_for, lambda: not worker._inbox.lives())
+    assert not asking.done()  # nothing runs it any more
+    proxy.close()
+
+
 async def connected(limiter: RedisLimiter) -> Direct:
     """Return the connection of this loop."""
     async with asyncio.timeout(5.0):
