@@ -67,7 +67,7 @@ class Thread(Protocol):
 
 
 class LoopAsks:
-    """What one event loop asks; all of it is called in that loop, but `granted`."""
+    """What one event loop asks; all of it is called in that loop, but `granted` and `_join`."""
 
     def __init__(self, loops: "Loops", loop: AbstractEventLoop) -> None:
         self.direct: Direct | None = None
@@ -102,11 +102,11 @@ class LoopAsks:
         frame = loops.store.frame(link, now, loops.thread.holder, patience=direct.patience)
         call = Call(names_of(loops.store.prefix, key), write_visit(visit, now, now, frame))
         loops.handover.expect(waiter, now)  # if this loop hangs, the thread takes it back
-        self._asking = waiter
         if not direct.ask(call, partial(self._answered, waiter, token, lease, era)):
-            self._asking, waiter.token = None, ""
+            waiter.token = ""
             loops.handover.forget(waiter)
             return False
+        self._asking = waiter  # not before: none may wait behind an ask that Ctrl-C broke off
         loops.thread.look_by(now + PATIENCE)
         return True
 
@@ -155,12 +155,12 @@ class LoopAsks:
 
     def _answered(self, waiter: Waiter, token: str, lease: Lease, era: int | None, reply: list[Any] | None) -> None:
         """Hear what became of an ask; `era`: of the epoch that was known when it was sent."""
+        behind, self._behind, self._asking = self._behind, [], None  # first: whatever comes, none is put behind it
         loops = self._loops
         mine = loops.handover.taken(waiter)
         done = waiter.future.done()  # it was given up
         seen = self._read(reply)
         got = seen is not None and seen.answers[0].at is not None
-        behind, self._behind, self._asking = self._behind, [], None
         kept = got and mine and not done  # and the epoch is the one that `unmarked` knew, and the present one
         if seen is not None and kept and era == seen.since == loops.store.eras.get(tag_of(waiter.key)):
             waiter.lease = lease
@@ -174,25 +174,29 @@ class LoopAsks:
             elif not done:
                 waiter.token = ""
                 behind.insert(0, waiter)
-        for each in behind:
-            if not each.future.done():
-                loops.thread.post(partial(loops.thread.join, each))
+        if behind := [each for each in behind if not each.future.done()]:
+            loops.thread.post(partial(self._join, behind))  # in one message: they may be thousands
         if seen is not None:  # those that began to wait meanwhile have lost their places, as it did not name them
             loops.thread.look_again(waiter.key)
         if loops.closed:  # the thread may have ended before it saw them
             with suppress(RuntimeError):  # the loop is closed, so that nothing waits any more
                 deliver([(each, closed(each)) for each in behind])
 
+    def _join(self, waiters: list[Waiter]) -> None:
+        """Let waiters wait; in the thread."""
+        for each in waiters:
+            self._loops.thread.join(each)
+
     def _read(self, reply: list[Any] | None) -> Seen | None:
         """Return what the server says of the key; None: nothing that is of use."""
         try:
-            if reply is None or reply[0] != b"ok":  # it did nothing then, and the thread will hear why
-                return None
-            seen = read_seen(reply, self._loops.clock(), self._loops.thread.holder, self._loops.store.terms)
-            return seen if seen.answers else None
+            if reply is not None and reply[0] == b"ok":  # else it did nothing, and the thread will hear why
+                seen = read_seen(reply, self._loops.clock(), self._loops.thread.holder, self._loops.store.terms)
+                if seen.answers:
+                    return seen
         except Exception as error:  # noqa: BLE001 - whatever stands there, the thread will say so
             logger.debug("an answer of the store of the limits cannot be read: %r", error)
-            return None
+        return None
 
 
 class Order:

@@ -142,3 +142,36 @@ async def test_an_answer_that_is_none_is_no_slot(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(redis_loops, "read_seen", lambda *_: SimpleNamespace(since=7, answers=[]))
     desk.done([b"ok"])
     assert desk.did == ["refund", "join 1"]
+
+
+async def test_none_waits_behind_an_ask_that_was_broken_off() -> None:
+    desk = Desk()
+
+    def interrupted(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    desk.direct.ask = interrupted
+    broken, first, second = (desk.waiter(f"{number}") for number in range(3))
+    with pytest.raises(KeyboardInterrupt):
+        desk.asks.ask(broken)
+    broken.future.cancel()
+    desk.direct.ask = desk.ask
+    assert desk.asks.ask(first)
+    desk.asks._read = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        desk.done(None)
+    first.future.cancel()
+    desk.direct.free = False
+    assert not desk.asks.ask(second)  # the thread is to
+
+
+async def test_a_crowd_behind_an_ask_holds_its_loop_for_one_message() -> None:
+    posted: list[Any] = []
+    desk: Any = Desk()
+    waiters = [desk.waiter(f"{number}") for number in range(1000)]
+    assert all(desk.asks.ask(each) for each in waiters)
+    desk.loops.thread.post = posted.append
+    desk.done(None)
+    assert len(posted) == 1
+    posted[0]()
+    assert desk.did == ["refund", *(f"join {number}" for number in range(1000))]
