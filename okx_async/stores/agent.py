@@ -11,6 +11,7 @@ from contextlib import suppress
 from itertools import count
 from math import inf
 from typing import Any, Final
+from weakref import WeakSet
 
 from okx_async._limiter.slots import Statistics
 from okx_async._quota import Quota
@@ -46,8 +47,8 @@ class Agent:
         self.clock = clock
         self.wall = wall
         self.closed = False
-        self.waiters: set[Waiter] = set()
-        """Those whose wait has not ended."""
+        self.waiters: WeakSet[Waiter] = WeakSet()
+        """Those whose wait has not ended; a loop that was closed in the midst of it must not live on for them."""
         self._database = database
         self._quota = quota
         self._numbers = count()
@@ -151,8 +152,9 @@ class Agent:
         if not prepared or not self._prepared:
             self._database.abandon()
         self.worker.abandon()
+        waiters = list(self.waiters)  # what else holds them goes with the worker
         self.worker = self._begin()
-        for waiter in self.waiters:
+        for waiter in waiters:
             with suppress(RuntimeError):  # its loop is closed
                 # Not threadsafe: that would write to the parent's loop. It is for a child that goes on in its own loop.
                 waiter.loop.call_soon(_ask_anew, waiter)

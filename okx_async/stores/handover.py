@@ -88,6 +88,8 @@ class Handover:
             for lane in keys[key].waiters if key in keys else ():
                 waiting = [waiter for waiter in lane.values() if waiter.loop is loop]
                 self._aside[loop] += [lane.pop(waiter.ident) for waiter in waiting]
+        for loop in [loop for loop in self._aside if loop.is_closed()]:  # it never runs again, nor lives on for them
+            del self._aside[loop]
         return back
 
     def return_all(self) -> None:

@@ -98,6 +98,7 @@ class RedisWorker(Worker):
         """Book what the store said of a key where a waiter got a token; called in its loop."""
         local = self._local(waiter.key, waiter.quota)
         self._eras[waiter.key] = seen.since
+        self._store.met = self._clock()  # "local" counts from the last token that the server gave
         local.look((seen.since, seen.now), lambda: seen.bucket, seen.expires)
         if seen.agreed:
             self.post(lambda: self._notices.quota(local.key, local.quota, seen.quota))

@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.transactions import Database
 from okx_async.stores.waiters import Note
+from tests.stores.servers import wait_for
 from tests.stores.threads import held, is_held
 
 KEY = ("k",)
@@ -50,6 +53,22 @@ async def test_statistics_show_what_was_last_seen_and_add_up(agent: Agent) -> No
     assert (seen.limit, seen.free, seen.in_flight, seen.cooling, seen.waiting, seen.granted) == (2, 0, 1, 1, 1, 2)
     assert agent.keys() == [KEY]
     agent.leave(waiter)
+
+
+def test_a_loop_that_was_closed_in_the_midst_of_a_wait_does_not_live_on(agent: Agent) -> None:
+    def run() -> "weakref.ref[asyncio.AbstractEventLoop]":
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda *_: None)  # of the task that is destroyed
+        assert not loop.create_task(ask(agent)).done()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        return weakref.ref(loop)
+
+    with held(agent.worker.lock):
+        found = run()
+        assert [waiter.loop for waiter in agent.waiters] == [found()]
+    wait_for(lambda: gc.collect() >= 0 and found() is None)
+    assert not agent.waiters
 
 
 async def test_one_thread_serves_all_loops(agent: Agent) -> None:

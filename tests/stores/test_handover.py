@@ -150,6 +150,20 @@ def test_a_closed_loop_has_lost_what_it_is_given(loops: Loops, handover: Handove
     assert handover.due() == inf
 
 
+def test_nothing_stands_aside_for_a_loop_that_was_closed(loops: Loops, handover: Handover) -> None:
+    first, second, other = loops.granted(loops.hung), loops.waiter(loops.hung), loops.granted(loops.other)
+    local = LocalKey(KEY, QUOTA)
+    local.waiters = {second.ident: second}, {}
+    handover.give(loops.hung, [(first, None)], 10.0)
+    handover.give(loops.other, [(other, None)], 12.0)
+    loops.hung.close()
+    assert handover.take_back(11.0, {KEY: local}) == [(first, "token")]
+    assert handover._aside == {}
+    assert local.waiting() == 0
+    handover.take_back(13.0, {})
+    assert list(handover._aside) == [loops.other]
+
+
 def test_another_loop_has_the_token_of_one_that_hangs(loops: Loops, tmp_path: Path) -> None:
     now = 1000.0
     database = Database(tmp_path / "limits.sqlite3", Terms(), clock=lambda: now, boot=lambda: "boot")

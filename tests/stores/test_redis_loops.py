@@ -1,10 +1,8 @@
 """Event loops that ask a server by themselves, as far as nothing is as it should not be."""
 
 import asyncio
-import logging
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,15 +12,13 @@ from typing import Any
 
 import pytest
 
-from okx_async import NotSentError, Priority, Quota, SlotTimeoutError
+from okx_async import NotSentError, Priority, SlotTimeoutError
 from okx_async.stores import RedisLimiter
-from okx_async.stores.redis_direct import Direct
 from okx_async.stores.redis_loops import MANY, LoopAsks, Order
 from okx_async.stores.redis_reports import report_server
 from okx_async.stores.waiters import Waiter
-from okx_async.stores.worker import TIDY
 from tests.stores.proxies import Proxy
-from tests.stores.servers import Server, wait_for
+from tests.stores.servers import Server
 from tests.stores.test_redis_worker import KEY, QUOTA, Scene, use, use_through
 
 OTHER = ("live", "1", "ETH-USDT-SWAP")
@@ -156,38 +152,6 @@ async def test_panic_is_not_behind_an_ask_of_others(scene: Loops) -> None:
     await asyncio.gather(asking, urgent)
 
 
-async def test_who_begins_to_wait_during_an_ask_of_others_keeps_its_place(
-    scene: Loops, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    quota = Quota(2, 8.0, reserve=1)
-    limiter = await scene.asking()
-    taken = limiter.slot(OTHER, quota=quota)
-    await taken.__aenter__()
-    worker: Any = limiter._agent.worker
-    real, waiting = Direct.ask, threading.Thread(target=lambda: asyncio.run(wait()))
-
-    async def wait() -> None:
-        with pytest.raises(NotSentError, match="closed"):
-            async with limiter.slot(OTHER, quota=quota):
-                pass
-
-    def places() -> int:
-        return sum(sum(key.waiters.values()) for key in report_server(scene.server.url).keys)
-
-    def ask(self: Direct, *asked: Any) -> bool:
-        monkeypatch.setattr(Direct, "ask", real)
-        waiting.start()
-        wait_for(lambda: worker.keys[OTHER].told)  # between the look at what is known of the key and the ask
-        return real(self, *asked)
-
-    monkeypatch.setattr(Direct, "ask", ask)
-    async with limiter.slot(OTHER, priority=Priority.PANIC, quota=quota):
-        assert scene.asked[True] == 2
-        await asyncio.to_thread(wait_for, places, 1.0)
-    await limiter.aclose()
-    await asyncio.to_thread(waiting.join)
-
-
 async def test_one_asks_at_a_time_and_a_crowd_is_the_threads(scene: Loops) -> None:
     limiter = await scene.asking()
 
@@ -284,29 +248,6 @@ async def test_two_limiters_keep_one_limit_while_answers_are_late_lost_and_doubl
     at = await use_through(proxy, limiters, tasks=2, pause=0.1, delay=0.06, times=6, seconds=2.0)
     assert scene.asked[True]
     assert all(later - first > QUOTA.per for first, later in zip(at, at[QUOTA.limit :], strict=False))
-
-
-async def test_a_key_that_a_loop_asks_for_first_does_not_disturb_the_thread(
-    scene: Loops, caplog: pytest.LogCaptureFixture
-) -> None:
-    limiter = await scene.asking()
-    worker: Any = limiter._agent.worker
-
-    class Keys(dict[Any, Any]):
-        def __contains__(self, key: object) -> bool:
-            worker._eras.setdefault(OTHER, 7)  # as `book` does in another thread
-            return super().__contains__(key)
-
-    worker.keys = Keys(worker.keys)
-    worker._turns = TIDY - 1
-    with caplog.at_level(logging.ERROR, "okx_async"):
-        assert await limiter.recall("nothing") is None
-        await asyncio.gather(*(use(limiter) for _ in range(2)))
-        await all_told(limiter)
-        await asyncio.to_thread(worker._notices.join, 5.0)
-    assert worker._turns >= TIDY
-    assert OTHER in worker._eras
-    assert caplog.text == ""
 
 
 def waiters(count: int, keys: int = 1) -> list[Waiter]:
