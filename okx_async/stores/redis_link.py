@@ -41,6 +41,7 @@ _AT_ONCE: Final = 8
 """Calls that are one command, where the server is no part of a cluster: it does nothing else meanwhile."""
 _WRITTEN: Final = 2
 """Commands of such calls that are written before they are sent: the server works on them meanwhile."""
+_READ: Final = "return {ARGV[1], redis.call('MGET', KEYS[1])[1]}"
 HIDDEN: Final = "(its words are not shown: they repeat the password)"
 PROXY: Final = "if this is a proxy that puts many clients on one connection: name the server itself"
 
@@ -183,17 +184,33 @@ class Link:
         for reply, (nonce, _) in zip(replies, told, strict=True):
             if isinstance(reply, Exception):
                 raise self.failure(reply)
-            if not isinstance(reply, list) or not reply or reply[0] != nonce.encode():
-                self.close()
-                raise UnreachableError(f"{self.label}: it gave the answer to another question")
-            found += reply[1:]
+            found += self._its_own(reply, nonce)
         self._answered = True
         return found
 
+    def read(self, name: str) -> bytes | None:
+        """Return the text that stands under a name; None: there is none, or it may not be looked at."""
+        nonce = self._nonce()
+        [reply] = self.commands([("EVAL", _READ, 1, name, nonce)])
+        if isinstance(reply, Exception):
+            return None
+        [found] = self._its_own(reply, nonce)
+        return found if isinstance(found, bytes) else None
+
+    def _nonce(self) -> str:
+        self._numbers += 1
+        return f"{self._mark}{self._numbers}"
+
+    def _its_own(self, reply: Any, nonce: str) -> list[Any]:
+        """Return what a reply tells after its nonce; one without it is the answer to another question."""
+        if not isinstance(reply, list) or not reply or reply[0] != nonce.encode():
+            self.close()
+            raise UnreachableError(f"{self.label}: it gave the answer to another question")
+        return reply[1:]
+
     def command(self, *calls: Call) -> tuple[str, tuple[Any, ...]]:
         """Return what carries calls out, and the nonce with which its answer begins; nothing is sent."""
-        names, nonce = [name for call in calls for name in call.keys], f"{self._mark}{self._numbers}"
-        self._numbers += 1
+        names, nonce = [name for call in calls for name in call.keys], self._nonce()
         return nonce, ("EVALSHA", self._sha, len(names), *names, nonce, *(call.message for call in calls))
 
     def socket(self) -> socket.socket | None:

@@ -140,18 +140,17 @@ class RedisStore:
 
     def recall(self, name: str) -> str | None:
         """Return what was told under a name."""
-        [found] = self._at(name, "MGET")
-        return found[0].decode(errors="replace") if isinstance(found, list) and found[0] else None
+        found = self._at(name, Link.read)
+        return None if not found else found.decode(errors="replace")
 
     def remember(self, name: str, value: str) -> None:
         """Write what all are to know, for a month from now on."""
-        self._at(name, "SET", value, "EX", REMEMBERED)
+        self._at(name, lambda link, at: link.commands([("SET", at, value, "EX", REMEMBERED)]))
 
-    def _at(self, name: str, command: str, *arguments: Any) -> list[Any]:
-        """Return what the server of a name answers to a command about it."""
+    def _at(self, name: str, act: Callable[[Link, str], T]) -> T:
+        """Do something with what stands for a name, over the connection to its server."""
         tag = tag_of((name,))
-        asked = command, told_name(self.prefix, tag, name), *arguments
-        return self._tried(tag, lambda link: link.commands([asked]))
+        return self._tried(tag, lambda link: act(link, told_name(self.prefix, tag, name)))
 
     def vouch(self) -> None:
         """Say that no holder is about that the servers know nothing of."""

@@ -238,3 +238,28 @@ def test_what_programs_tell_each_other_stands_for_a_month_and_among_no_limits(sc
     month = REMEMBERED * 1000
     assert month - 60_000 < int(scene.server.said("PTTL", name)[1:]) <= month
     assert name not in names_in(store.nodes.links[0])
+
+
+def test_an_answer_that_comes_twice_is_not_what_another_name_stands_for(scene: Scene) -> None:
+    proxy = Proxy(scene.server.port)
+    store = scene.store(proxy.url)
+    vouch(store)
+    for name, value in (("one", "1"), ("two", "2")):
+        store.remember(name, value)
+    proxy.doubles = 1
+    assert store.recall("one") == "1"
+    with pytest.raises(UnreachableError, match="it gave the answer to another question"):
+        store.recall("two")
+    proxy.close()
+
+
+def test_who_may_not_look_is_told_nothing(scene: Scene) -> None:
+    words = f"~{scene.prefix}:* +evalsha +eval +info +set +time +mget -@pubsub"
+    assert scene.server.said("ACL", "SETUSER", "blind", "on", ">pass", *words.split()) == b"+OK"
+    store = scene.store(f"redis://blind:pass@127.0.0.1:{scene.server.port}")
+    vouch(store)
+    store.remember("who", "me")
+    assert store.recall("who") == "me"
+    assert scene.server.said("ACL", "SETUSER", "blind", "-mget") == b"+OK"
+    assert store.recall("who") is None
+    assert scene.server.said("ACL", "DELUSER", "blind") == b":1"
