@@ -10,7 +10,7 @@ import pytest
 
 from okx_async.stores import redis_loops
 from okx_async.stores.handover import Handover
-from okx_async.stores.lease import Terms
+from okx_async.stores.lease import Lease, Terms
 from okx_async.stores.line import Answer
 from okx_async.stores.redis_loops import LoopAsks
 from okx_async.stores.redis_loops import Loops as AllLoops
@@ -97,6 +97,21 @@ async def test_those_that_stand_aside_are_called_back_though_who_asked_was_cance
     first.future.cancel()
     desk.done(None)
     assert desk.did == ["refund", "again 2"]
+
+
+async def test_a_token_that_the_thread_got_meanwhile_is_not_lost_by_a_late_answer() -> None:
+    desk = Desk()
+    waiter = desk.waiter("1")
+    assert desk.asks.ask(waiter)
+    desk.handover.take_back(1001.0, {})
+    desk.handover.come_back(waiter.loop)  # called by another of the loop's that was taken back
+    waiter.token, waiter.lease = "another", Lease(1001.0, 5001.0, 8.0)
+    assert desk.handover.give(waiter.loop, [(waiter, None)], 1001.0) == []
+    desk.done(None)
+    assert desk.did == ["again 1", "refund"]
+    assert waiter.token == "another"
+    await asyncio.sleep(0)
+    assert waiter.future.done()
 
 
 async def test_an_answer_that_comes_while_the_limiter_is_closed_ends_the_waits() -> None:
