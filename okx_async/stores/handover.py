@@ -72,14 +72,14 @@ class Handover:
 
     def due(self) -> float:
         """Return when to look for loops that hang."""
-        return min(list(self._given.values()), default=inf) + PATIENCE
+        return min((since for _, since in self._waiting()), default=inf) + PATIENCE
 
     def take_back(self, now: float, keys: Mapping[Key, LocalKey]) -> list[tuple[Waiter, str]]:
         """Return the tokens that were not taken in in time, nor will be; waiters of their loops stand aside."""
         if self.due() > now:
             return []
         back = []
-        for waiter, since in list(self._given.items()):
+        for waiter, since in self._waiting():
             if since + PATIENCE <= now and self.taken(waiter):
                 back.append((waiter, waiter.token))
                 waiter.lost, waiter.token, waiter.lease = True, "", None
@@ -96,6 +96,11 @@ class Handover:
         """Have all that stand aside wait again."""
         for loop in list(self._aside):
             self.come_back(loop)
+
+    def _waiting(self) -> list[tuple[Waiter, float]]:
+        """Return who has a token on its way, and since when: a loop that is closed never takes in what it was given."""
+        given = list(self._given.items())
+        return [(each, -inf if each.lease is not None and each.loop.is_closed() else since) for each, since in given]
 
     def _take_in(self, loop: AbstractEventLoop, ended: Ended) -> None:
         taken = [each for each in ended if each[1] is not None or self.taken(each[0])]

@@ -150,6 +150,19 @@ def test_a_closed_loop_has_lost_what_it_is_given(loops: Loops, handover: Handove
     assert handover.due() == inf
 
 
+def test_a_loop_that_is_closed_before_it_takes_its_token_in_loses_it_at_once(loops: Loops, handover: Handover) -> None:
+    again, asks = loops.granted(loops.hung), loops.waiter(loops.hung)
+    again.lost = True
+    handover.give(loops.hung, [(again, None)], 10.0)
+    assert handover.take_back(99.0, {}) == []
+    asks.token = "asked"
+    handover.expect(asks, 99.0)
+    loops.hung.close()
+    assert handover.due() <= 99.0
+    assert handover.take_back(99.0, {}) == [(again, "token")]
+    assert handover.due() == 99.0 + PATIENCE  # it may be on its way: word that it is given up could pass it
+
+
 def test_nothing_stands_aside_for_a_loop_that_was_closed(loops: Loops, handover: Handover) -> None:
     first, second, other = loops.granted(loops.hung), loops.waiter(loops.hung), loops.granted(loops.other)
     local = LocalKey(KEY, QUOTA)
