@@ -8,6 +8,7 @@ second, which is twice what a key grants) and as fast as they can. Each process 
 loop's longest callback is timed by the wall and by the thread's CPU: with more processes than cores the wall shows how
 long they wait for a core. *Its transactions* are those of a take and of a settle, without the way to the thread and
 back. *One row* is the least that a limit in a file costs a loop that does not touch it: a thread writes one row.
+*One row in the loop* is the least of a loop that does touch it: it writes one row for each slot of its own `Limiter`.
 
 *Sharing*: each process always has 30 waiters at one key of 20 per 2 s, and uses a slot for 50 ms. The judge counts each
 request at a random moment between its grant and its end.
@@ -80,11 +81,31 @@ def source_of(file: Place) -> SlotSource:
     return Limiter(Quota(LIMIT, PER)) if file is None else SqliteLimiter(file, Quota(LIMIT, PER))
 
 
-def cost(file: Place, number: int, calls: int, pace: float, begin: float) -> Costs:
-    """Take slots one after another, in a process of its own."""
+def row_of(file: Place, number: int) -> tuple[sqlite3.Connection, Callable[[], None]]:
+    """Return a connection of any thread, and what writes one row over it."""
+    connection = sqlite3.connect(f"{file}", isolation_level=None, check_same_thread=False, timeout=60.0)
+    for line in (
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = OFF",
+        "CREATE TABLE IF NOT EXISTS row (name INTEGER PRIMARY KEY, at REAL)",
+    ):
+        connection.execute(line)
+
+    def write() -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT OR REPLACE INTO row VALUES (?, ?)", (number, time.monotonic()))
+        connection.execute("COMMIT")
+
+    return connection, write
+
+
+def cost(file: Place, number: int, calls: int, pace: float, begin: float, *, alone: bool = False) -> Costs:
+    """Take slots one after another, in a process of its own; `alone`: those of it alone, and write one row for each."""
+    write = row_of(file, number)[1] if alone else None
 
     async def main() -> Costs:
-        source, keys = source_of(file), itertools.cycle((f"{number}", f"{place}") for place in range(KEYS))
+        source = source_of(None if alone else file)
+        keys = itertools.cycle((f"{number}", f"{place}") for place in range(KEYS))
         async with source.slot(("first",)):
             pass  # opens the file
         gc.collect()
@@ -96,6 +117,8 @@ def cost(file: Place, number: int, calls: int, pace: float, begin: float) -> Cos
             await asyncio.sleep(pace * random.uniform(0.5, 1.5))
             started = time.perf_counter()
             async with source.slot(key) as slot:
+                if write is not None:
+                    write()
                 slot.check()
                 slot.settle()
             found.append(time.perf_counter() - started)
@@ -138,20 +161,12 @@ def bare(file: Place, number: int, calls: int, pace: float, begin: float) -> Cos
 
 def least(file: Place, number: int, calls: int, pace: float, begin: float) -> Costs:
     """Have a thread write one row, one after another."""
-    connection = sqlite3.connect(f"{file}", isolation_level=None, check_same_thread=False, timeout=60.0)
-    for line in (
-        "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = OFF",
-        "CREATE TABLE IF NOT EXISTS row (name INTEGER PRIMARY KEY, at REAL)",
-    ):
-        connection.execute(line)
+    connection, write = row_of(file, number)
     asked: queue.SimpleQueue[asyncio.Future[None] | None] = queue.SimpleQueue()
 
-    def write() -> None:
+    def serve_all() -> None:
         while (done := asked.get()) is not None:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("INSERT OR REPLACE INTO row VALUES (?, ?)", (number, time.monotonic()))
-            connection.execute("COMMIT")
+            write()
             done.get_loop().call_soon_threadsafe(done.set_result, None)
 
     async def main() -> list[float]:
@@ -165,7 +180,7 @@ def least(file: Place, number: int, calls: int, pace: float, begin: float) -> Co
             found.append(time.perf_counter() - started)
         return found
 
-    thread = threading.Thread(target=write)
+    thread = threading.Thread(target=serve_all)
     thread.start()
     time.sleep(max(0.0, begin - time.time()))
     found = asyncio.run(main())
@@ -237,6 +252,7 @@ def slots(args: Any, folder: Path) -> None:
         (f"its transactions, {many} processes, 20 a second each", bare, folder, many, PACE),
         ("one row, 1 process", least, folder, 1, 0.0),
         (f"one row, {many} processes, 20 a second each", least, folder, many, PACE),
+        (f"one row in the loop, {many} processes, 20 a second each", partial(cost, alone=True), folder, many, PACE),
     ]
     if args.server:
         scenes += [

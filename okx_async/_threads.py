@@ -11,10 +11,10 @@ import asyncio
 import atexit
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import RLock, Thread
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
 _AT_END: Final[list[Callable[[], object]]] = []
@@ -49,28 +49,63 @@ async def in_own_thread(work: Callable[[], _T]) -> _T:
     return await done
 
 
-def unforked(lock: "RLock") -> "RLock":
-    """Return a lock that no forked child finds held by a thread which the child does not have.
+class Fork(NamedTuple):
+    """What is called at each fork."""
 
-    It is one that its thread may take again: a handler of a signal may fork in the midst of another fork.
+    before: Callable[[], None]
+    in_parent: Callable[[], None]
+    in_child: Callable[[], None]
+
+
+def at_forks(
+    lock: "RLock",
+    take: Callable[[list[_T]], Iterable[_T]],
+    give: Callable[[_T], object],
+    begin: Callable[[list[_T]], object],
+) -> Fork:
+    """Hold what a child must not find in use by a thread which it does not have, from before each fork until after it.
+
+    Args:
+        lock: Held meanwhile: threads may fork at the same moment. Its thread may take it again: a handler of a signal
+            may fork in the midst of another fork.
+        take: Takes one after another; it is given what is held already, by a fork in whose midst this one is.
+        give: Gives one back in the parent.
+        begin: Begins anew in a child; it is given what is held there, nothing after a fork behind Python's back.
     """
-    levels: list[int] = []  # one for each fork that has begun
+    levels: list[list[_T]] = []  # one for each fork that has begun
+
+    def held() -> list[_T]:
+        return [each for level in levels for each in level]
 
     def before() -> None:
         lock.acquire()
-        levels.append(0)
+        level: list[_T] = []
+        taking = take(held())
+        levels.append(level)
+        level.extend(taking)
 
     def in_parent() -> None:
-        if levels:
+        if levels:  # else it was made in the midst of a fork of this child's parent
+            level = levels.pop()
+            while level:
+                give(level.pop())
+            lock.release()
+
+    def in_child() -> None:
+        begin(held())
+        while levels:
             levels.pop()
             lock.release()
 
-    def in_child() -> None:  # no level: the fork was made behind Python's back
-        while levels:
-            in_parent()
-
     if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
         os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+    return Fork(before, in_parent, in_child)
+
+
+def unforked(lock: "RLock") -> "RLock":
+    """Return a lock that no forked child finds held by a thread which the child does not have."""
+    nothing: Callable[[list[None]], tuple[None, ...]] = lambda _: ()  # noqa: E731 - its type is not inferred
+    at_forks(lock, nothing, lambda _: None, nothing)
     return lock
 
 

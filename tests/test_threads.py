@@ -3,13 +3,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from okx_async._threads import in_own_thread, unforked
+from okx_async._threads import at_forks, in_own_thread, unforked
 from tests.stores.threads import is_held
 
 PROGRAM = """
@@ -135,3 +135,29 @@ def test_a_lock_is_free_after_a_fork_in_the_midst_of_another_on_both_sides(monke
     hooks["after_in_child"]()
     assert not is_held(lock)
     hooks["after_in_parent"]()  # the child goes on with what was interrupted
+
+
+def test_a_fork_in_the_midst_of_another_takes_only_what_is_not_held_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.register_at_fork", lambda **_: None, raising=False)
+    done: list[str] = []
+
+    def take(held: list[str]) -> Iterator[str]:
+        for each in ("a", "b"):
+            if each not in held:
+                done.append(f"take {each}")
+                yield each
+
+    fork = at_forks(threading.RLock(), take, lambda each: done.append(f"give {each}"), done.extend)
+    fork.before()
+    fork.before()
+    fork.in_parent()
+    assert done == ["take a", "take b"]
+    fork.in_parent()
+    assert done == ["take a", "take b", "give b", "give a"]
+    done.clear()
+    fork.before()
+    fork.before()
+    fork.in_child()
+    assert done == ["take a", "take b", "a", "b"]
+    fork.in_parent()
+    assert len(done) == 4

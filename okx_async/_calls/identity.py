@@ -113,7 +113,7 @@ class Identity:
         # Read without the lock: a stand-in that begins in another thread in this step takes a slot under every user id
         # that this one may have.
         several = api_key.told is None and len(api_key.given) > 1
-        unsure = self._look is not None and not self.sure_from <= now <= self.sure_until
+        unsure = not self.sure_from <= now <= self.sure_until
         others = unsure and name != self.fallback
         for each in members:
             if several or others or (each.uses and (len(each.uses) > 1 or name not in each.uses)):
@@ -204,7 +204,8 @@ class Names:
 
 
 def _place(name: str) -> tuple[bool, str]:
-    return not name.startswith("key:"), name
+    """Put the names made from API keys last: they are shared by fewer, so that the longest wait holds no other slot."""
+    return name.startswith("key:"), name
 
 
 def identity_of(environment: str, api_key: str, user_id: str | None, limiter: SlotSource) -> Identity:

@@ -67,7 +67,6 @@ class Published:
         """The record that stood there when this program last looked."""
         self._wake = asyncio.Event()
         self._asked = asyncio.Event()
-        """Whether the store has answered once, or cannot."""
         self._asked.set()
 
     def begin(self) -> None:
@@ -75,8 +74,15 @@ class Published:
         self._asked.clear()
         self._identity.watch(asyncio.get_running_loop().time, self._wake.set)
 
+    @property
+    def heard(self) -> bool:
+        """Whether the store has answered once, or cannot."""
+        return self._asked.is_set()
+
     async def asked(self) -> None:
         """Wait for the first answer of the store, as one that takes a slot without a wait does for its own."""
+        if self.heard:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST):
                 await self._asked.wait()
@@ -111,14 +117,6 @@ class Published:
                 rest = LISTENS
             except TimeoutError:
                 rest = min(2 * rest, HEARS / 2)
-
-    async def check(self, user_id: str) -> None:
-        """Tell the others the user id that this program was given, and that the exchange has told, unless they know."""
-        self._told = user_id
-        try:
-            await self._look()
-        except Exception as error:  # noqa: BLE001 - whatever the store of the limits raises, its own slots will tell
-            logger.debug("other programs cannot be told the user id: %s", error)
 
     def tell(self, user_id: str) -> None:
         """Tell the others what the exchange has told this program, unless they know."""

@@ -42,11 +42,13 @@ class UidLookup:
         self._waiting = Portions()
         self._patience: asyncio.TimerHandle | None = None
         self._closed = False
+        self._compared = False
 
     @property
     def over(self) -> bool:
-        """Whether the user id is known, so that `known` need not be called."""
-        return self._task is not None and self._identity.user_id is not None
+        """Whether the user id is known, and what other programs know of it, so that `known` need not be called."""
+        known = self._task is not None and self._identity.user_id is not None
+        return known and (self._published is None or self._published.heard)
 
     async def known(self, max_wait: float | None, *, checked: bool = False) -> None:
         """Return once the user id is known, or the time to wait for it is over.
@@ -61,12 +63,14 @@ class UidLookup:
         if self._task is None:
             self._start()
         first = self._first
-        if first is None or (self._identity.user_id is not None and not checked):
+        if first is None:
+            return
+        if self._published is not None and (max_wait == 0 or self._identity.user_id is not None):
+            await self._published.asked()
+        if self._identity.user_id is not None and not checked:
             return
         if self._patience is not None and max_wait != 0:
             await self._waiting.wait(max_wait)
-        elif max_wait == 0 and self._published is not None:
-            await self._published.asked()
         if first.done():
             if (refused := first.result()) is not None:
                 if self._first is first:
@@ -92,7 +96,7 @@ class UidLookup:
         self._waiting = Portions()
         self._patience = loop.call_later(PATIENCE, self._open)
         self._task = loop.create_task(self._run(self._first), name="okx_async user id")
-        if self._published is not None and self._given is None and (self._listening is None or self._listening.done()):
+        if self._published is not None and (self._listening is None or self._listening.done()):
             self._published.begin()
             listening = self._listen(self._published, self._first)
             self._listening = loop.create_task(listening, name="okx_async user id of other programs")
@@ -110,7 +114,7 @@ class UidLookup:
             self._open()
 
     async def _run(self, first: asyncio.Future[OkxError | None]) -> None:
-        if self._published is not None and self._given is None:
+        if self._published is not None:
             await self._published.asked()  # else the question would go out by a name that has to be given up at once
         pause = 1.0
         while True:
@@ -126,7 +130,7 @@ class UidLookup:
             except Exception as error:  # noqa: BLE001 - misuse too: the close itself will raise it to its caller
                 reason = error
             else:
-                await self._learn(user_id, first)
+                self._learn(user_id, first)
                 return
             if self._closed:  # and the cancellation was lost on its way, in other code
                 return
@@ -153,21 +157,25 @@ class UidLookup:
     async def _listen(self, published: Published, first: asyncio.Future[OkxError | None]) -> None:
         """Learn what another program was told, and have the others know."""
         try:
-            await published.listen(lambda: self._tell(first, None))
+            await published.listen(lambda: self._heard(first))
         except Exception as error:  # noqa: BLE001 - the limits must not be used, say: the close itself will raise it
             logger.debug("other programs cannot be asked for the user id: %s", error)
             published.end()
 
-    async def _learn(self, user_id: str, first: asyncio.Future[OkxError | None]) -> None:
-        self._identity.learn(user_id)
-        if self._given is not None and self._given != user_id:
+    def _heard(self, first: asyncio.Future[OkxError | None]) -> None:
+        """Take in that the exchange has told the user id, this program or another one."""
+        told, given = self._identity.user_id, self._given
+        if given is not None and given != told and not self._compared:
             logger.error(
                 "user_id=%r was given, but the exchange counts this key under %r, and so does this client from now on",
-                self._given,
-                user_id,
+                given,
+                told,
             )
+        self._compared = True
         self._tell(first, None)
-        if self._published is not None and self._given is None:
+
+    def _learn(self, user_id: str, first: asyncio.Future[OkxError | None]) -> None:
+        self._identity.learn(user_id)
+        self._heard(first)
+        if self._published is not None:
             self._published.tell(user_id)
-        elif self._published is not None:
-            await self._published.check(user_id)

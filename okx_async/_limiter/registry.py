@@ -12,7 +12,6 @@ in doubt for the child, and one warning names the remedy.
 """
 
 import asyncio
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
@@ -26,6 +25,7 @@ from okx_async._limiter.shared_key import SharedKey
 from okx_async._limiter.slots import subject
 from okx_async._log import logger
 from okx_async._quota import Quota
+from okx_async._threads import at_forks
 
 FORKED: Final = (
     "this process was forked, and its limiter does not see what other processes send: each has the whole quota. Set "
@@ -196,35 +196,25 @@ class _Fork:
 
 _REGISTRIES: Final[WeakSet[KeyRegistry]] = WeakSet()
 _REGISTRIES_LOCK: Final = threading.RLock()
-_FORKING: Final[list[KeyRegistry]] = []
-_LEVELS: Final[list[int]] = []
-"""How many of them each fork found that has begun: a handler of a signal may fork in the midst of another fork."""
 
 
-def _before_fork() -> None:
+def _take(_: list[KeyRegistry]) -> Iterator[KeyRegistry]:
     """Wait until no other thread changes what the child will find."""
-    _REGISTRIES_LOCK.acquire()
-    _LEVELS.append(len(_FORKING))
     for registry in list(_REGISTRIES):
         registry.lock.acquire()
-        _FORKING.append(registry)
+        yield registry
 
 
-def _after_fork() -> None:
-    if _LEVELS:  # else the fork was made behind Python's back, or in the midst of one of this child's parent
-        level = _LEVELS.pop()
-        while len(_FORKING) > level:
-            _FORKING.pop().lock.release()
-        _REGISTRIES_LOCK.release()
+def _give(registry: KeyRegistry) -> None:
+    registry.lock.release()
 
 
-def _after_fork_in_child() -> None:
+def _begin_in_child(held: list[KeyRegistry]) -> None:
     for registry in list(_REGISTRIES):
         registry.begin_in_child()
     _Fork.to_be_told = True
-    while _LEVELS:
-        _after_fork()
+    for registry in held:
+        registry.lock.release()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
+_FORK: Final = at_forks(_REGISTRIES_LOCK, _take, _give, _begin_in_child)

@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from okx_async._threads import at_end
+from okx_async._threads import at_end, at_forks
 
 FLUSH: Final = 0.2
 """Seconds for which a normal end of the process waits until the store knows what became of the last requests."""
@@ -38,11 +38,6 @@ class Forkable(Protocol):
 
 
 _AGENTS: "weakref.WeakValueDictionary[int, Forkable]" = weakref.WeakValueDictionary()
-_FORKING: list[Forkable] = []
-_LEVELS: Final[list[int]] = []
-"""How many of them each fork found that has begun: a handler of a signal may fork in the midst of another fork."""
-_ONE_FORK: Final = threading.RLock()
-"""Held from before a fork until after it, on both sides: threads may fork at the same moment."""
 _EXPECTED: set[int] = set()
 
 
@@ -64,30 +59,16 @@ def _living() -> list[Forkable]:
     return [agent for reference in _AGENTS.valuerefs() if (agent := reference()) is not None]
 
 
-def _before() -> None:
-    _ONE_FORK.acquire()
-    _LEVELS.append(len(_FORKING))
+def _take(held: list[Forkable]) -> Iterator[Forkable]:
     for agent in _living():
-        if agent not in _FORKING:
+        if agent not in held:
             agent.before_fork()
-            _FORKING.append(agent)
+            yield agent
 
 
-def _in_parent() -> None:
-    if _LEVELS:  # else it was made in the midst of a fork of this child's parent
-        level = _LEVELS.pop()
-        while len(_FORKING) > level:
-            _FORKING.pop().after_fork()
-        _ONE_FORK.release()
-
-
-def _in_child() -> None:
+def _begin_in_child(held: list[Forkable]) -> None:
     for agent in _living():
-        agent.begin_in_child(prepared=agent in _FORKING)
-    _FORKING.clear()
-    while _LEVELS:  # none: the fork was made behind Python's back
-        _LEVELS.pop()
-        _ONE_FORK.release()
+        agent.begin_in_child(prepared=agent in held)
 
 
 def _at_exit(clock: Callable[[], float] = time.monotonic) -> None:
@@ -96,6 +77,5 @@ def _at_exit(clock: Callable[[], float] = time.monotonic) -> None:
         agent.flush(max(0.0, min(FLUSH, until - clock())))
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+_FORK: Final = at_forks(threading.RLock(), _take, lambda agent: agent.after_fork(), _begin_in_child)
 at_end(_at_exit)

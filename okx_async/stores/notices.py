@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import deque
 from contextlib import suppress
+from shlex import quote
 from typing import Final
 
 from okx_async._limiter.slots import subject
@@ -19,10 +20,21 @@ SAME: Final = 1.0
 """Seconds within which two ends of a pause are those of one."""
 
 
-class Notices:
-    """What was told so far, and what is to be told."""
+def vouching(url: str, prefix: str = PREFIX) -> str:
+    """Return the command that ends a pause of these limits, as a shell takes it."""
+    of = "" if prefix == PREFIX else f" --prefix {quote(prefix)}"
+    return f"okx-async limits --store {quote(url)}{of} --vouch"
 
-    def __init__(self) -> None:
+
+class Notices:
+    """What was told so far, and what is to be told.
+
+    Args:
+        vouched_by: The command that ends a pause of the store.
+    """
+
+    def __init__(self, vouched_by: str) -> None:
+        self._vouched_by = vouched_by
         self._told: set[object] = set()
         self._paused_at = 0.0
         self._waiting: deque[tuple[int, str, tuple[object, ...]]] = deque()
@@ -40,15 +52,15 @@ class Notices:
                 agreed,
             )
 
-    def pause(self, until: float, seconds: float, prefix: str = PREFIX) -> None:
+    def pause(self, until: float, seconds: float) -> None:
         """Tell that a store which has lost its memory grants nothing for a while."""
         if until > self._paused_at + SAME:  # a server has an epoch for each part of its keys, all of one moment
             self._paused_at = until
             self.warning(
                 "the limits were lost, or their store is new, so nothing is granted for %.1f s: programs that are not "
-                "known may still send (if none of the account ran lately: okx-async limits --vouch%s)",
+                "known may still send (if none of the account ran lately: %s)",
                 seconds,
-                "" if prefix == PREFIX else f" --prefix {prefix}",
+                self._vouched_by,
             )
 
     def warning(self, text: str, *args: object) -> None:

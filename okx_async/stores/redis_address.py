@@ -4,7 +4,7 @@ Several hosts, divided by commas, are nodes of a cluster or, with ``redis+sentin
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +14,7 @@ from okx_async._errors import InvalidRequestError
 
 FORMS: Final = "redis://, rediss:// or unix:// as in redis://user:password@host:6379/0"
 ENCODED: Final = "in user and password / is written %2F, ? %3F, # %23, @ %40 and % %25"
+LOGIN: Final = "USER:PASSWORD@"
 SENTINEL_PORT: Final = 26379
 _OURS: Final = {"host", "port", "db", "username", "password", "path", "connection_class"}
 FILES: Final = "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"
@@ -33,6 +34,8 @@ class Address:
     """Further nodes of the cluster, or further sentinels."""
     service: str = ""
     """What sentinels call the server; empty: this is its address."""
+    form: str = ""
+    """The URL that it was read from, with words in place of user and password."""
 
     def at(self, host: str, port: int) -> "Address":
         """Return the address of another server of the same users."""
@@ -56,20 +59,34 @@ def read_address(url: object) -> Address:
     """
     if not isinstance(url, str):
         raise InvalidRequestError(f"url must be a text, got {type(url).__name__}; it is {FORMS}")
-    scheme, _, rest = url.partition("://")
-    if "#" in rest:  # what precedes it would be the server
+    if "#" in url.partition("://")[2]:  # what precedes it would be the server
         raise InvalidRequestError(f"the url of the limits has a # in it: {ENCODED}")
-    sentinels = scheme in {"redis+sentinel", "rediss+sentinel"}
     try:
-        if scheme == "unix":
-            return _socket(rest.partition("/")[0], _options(url))
-        if sentinels or scheme in {"redis", "rediss"}:
-            return _hosts(scheme.partition("+")[0], rest, sentinels=sentinels)
+        return _address(url)
     except InvalidRequestError:  # a ValueError, whose text says more
         raise
     except (ValueError, TypeError):
         raise InvalidRequestError(f"the url of the limits cannot be read; it must be {FORMS}; {ENCODED}") from None
-    raise InvalidRequestError(f"url must be {FORMS}")
+
+
+def _address(url: str) -> Address:
+    scheme, _, rest = url.partition("://")
+    sentinels = scheme in {"redis+sentinel", "rediss+sentinel"}
+    if scheme == "unix":
+        login = rest.partition("/")[0]
+        address = _socket(login, _options(url))
+    elif sentinels or scheme in {"redis", "rediss"}:
+        login = _login(rest)
+        address = _hosts(scheme.partition("+")[0], rest, sentinels=sentinels)
+    else:
+        raise InvalidRequestError(f"url must be {FORMS}")
+    return replace(address, form=f"{scheme}://{login and LOGIN}{rest.removeprefix(login)}")
+
+
+def _login(rest: str) -> str:
+    """Return user and password of what follows the scheme, with the @ behind them."""
+    user, at, _ = rest.partition("?")[0].rpartition("@")
+    return user + at
 
 
 def _socket(user: str, options: dict[str, Any]) -> Address:

@@ -13,6 +13,7 @@ from okx_async._errors import InvalidRequestError
 from okx_async._log import logger
 from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.lease import PPM, Terms
+from okx_async.stores.notices import vouching
 from okx_async.stores.redis_address import Address
 from okx_async.stores.redis_link import SCRIPT, TIMEOUT, Call, EndedError, Link, UnreachableError
 from okx_async.stores.redis_messages import (
@@ -70,6 +71,7 @@ class RedisStore:
         script: str = SCRIPT,
     ) -> None:
         self.path = address.label
+        self.vouched_by = vouching(address.form, prefix)
         self.terms = terms
         self.yields = False
         """Set by another thread: begin nothing."""
@@ -241,7 +243,7 @@ class RedisStore:
                 ]
                 return InvalidRequestError(
                     f"{self.path}: programs that share limits must agree on their terms: {'; '.join(differing)}; "
-                    f"once no program uses the others: okx-async limits --store URL --vouch; {MEANWHILE}"
+                    f"once no program uses the others: {self.vouched_by}; {MEANWHILE}"
                 )
             case b"newer":
                 return InvalidRequestError(

@@ -216,7 +216,7 @@ class RedisWorker(Worker):
         if seen.agreed:
             self._notices.quota(key, local.quota, seen.quota)
         if waits and seen.pause:
-            self._notices.pause(seen.opens / 1e6, seen.pause, self._store.prefix)
+            self._notices.pause(seen.opens / 1e6, seen.pause)
         self._pausing = {*self._pausing, key} if seen.pause else self._pausing - {key}
         lost: Held = {}
         if (

@@ -27,6 +27,10 @@ class Store(Protocol):
     def path(self) -> Path | str:
         """Where it is; a text without a password."""
 
+    @property
+    def vouched_by(self) -> str:
+        """The command that ends a pause after a loss of its contents."""
+
     def transact(self, work: Callable[[Any], T], until: float) -> T:
         """Do `work` with the store and return its result; raises StoreError or InvalidRequestError."""
 

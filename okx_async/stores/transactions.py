@@ -21,6 +21,7 @@ from okx_async.stores.clocks import UnseenError, boot_id, shared_clock
 from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter, lives
 from okx_async.stores.lease import SharedBucket, Terms
 from okx_async.stores.locks import holders
+from okx_async.stores.notices import vouching
 from okx_async.stores.places import check_place, identity, prepare
 from okx_async.stores.records import (
     UnreadableError,
@@ -142,6 +143,7 @@ class Database:
     ) -> None:
         self.path = path
         self._place, self._memory = str(path), f"{path}-shm"
+        self.vouched_by = vouching(f"sqlite://{quote(os.fsencode(path))}")
         self.terms = terms or Terms()
         self._any_terms = terms is None
         self.yields = False

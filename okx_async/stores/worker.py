@@ -68,7 +68,7 @@ class Worker:
         self._quota = quota
         self._clock = clock
         self._wall = wall
-        self._notices = Notices()
+        self._notices = Notices(database.vouched_by)
         self._access = Access(database, self._notices, clock)
         self.lock = self._access.lock
         """Held while the connection is in use, and while this thread forks."""

@@ -64,7 +64,7 @@ def test_requests_of_a_parent_process_bind_its_child_for_a_while() -> None:
     accounts.begin_in_child(now=100.0)
     identity.learn("123")
     known = identity.key(SWAP)
-    assert identity.keys(known, now=100.0 + PARENTS - 0.1) == (fallback, known)
+    assert identity.keys(known, now=100.0 + PARENTS - 0.1) == (known, fallback)
     assert identity.keys(known, now=100.0 + PARENTS) == (known,)
 
 

@@ -40,10 +40,10 @@ def test_a_request_under_the_fallback_binds_those_after_it_to_both(identity: Ide
     assert names.keys == (old,)
     identity.learn("123")
     new = identity.key(SWAP)
-    assert identity.begin(new, now=100.0).keys == (old, new)  # for as long as it waits or is on its way
+    assert identity.begin(new, now=100.0).keys == (new, old)  # for as long as it waits or is on its way
     names.check()  # what is sent under the one name is seen under both
     names.end(until=107.0)
-    assert identity.keys(new, now=106.9) == (old, new)
+    assert identity.keys(new, now=106.9) == (new, old)
     assert identity.keys(new, now=107.0) == (new,)
     assert identity.keys(new, now=0.0) == (new,)  # and then it is forgotten
 
@@ -65,11 +65,11 @@ def test_while_other_programs_may_count_by_the_api_key_every_instrument_takes_a_
     for scope in (SWAP, "ETH-USDT-SWAP"):
         key = identity.key(scope)
         identity.sure_from, identity.sure_until = inf, 20.0
-        assert identity.keys(key, now=9.9) == (("live", identity.fallback, scope), key)
+        assert identity.keys(key, now=9.9) == (key, ("live", identity.fallback, scope))
         identity.sure_from = 10.0
-        assert identity.keys(key, now=9.9) == (("live", identity.fallback, scope), key)
+        assert identity.keys(key, now=9.9) == (key, ("live", identity.fallback, scope))
         assert identity.keys(key, now=10.0) == identity.keys(key, now=20.0) == (key,)
-        assert identity.keys(key, now=20.1) == (("live", identity.fallback, scope), key)
+        assert identity.keys(key, now=20.1) == (key, ("live", identity.fallback, scope))
 
 
 def test_what_waits_under_the_user_id_alone_is_sent_only_while_that_is_enough(identity: Identity) -> None:
@@ -149,7 +149,7 @@ def test_of_very_many_scopes_each_one_is_bound(identity: Identity) -> None:
         identity.begin(identity.key(f"C{number}-USDT-SWAP"), now=0.0).end(until=60.0)
     identity.learn("123")
     known = identity.key(other)
-    assert identity.keys(known, now=59.0) == (("live", identity.fallback, other), known)
+    assert identity.keys(known, now=59.0) == (known, ("live", identity.fallback, other))
     assert identity.keys(known, now=60.0) == (known,)
     assert not identity._api_key.uses
 
@@ -214,7 +214,7 @@ def test_what_went_out_before_an_id_was_given_binds_the_client_that_was_given_it
     fallback = early.key(SWAP)
     names = early.begin(fallback, now=0.0)
     given = one_of(limiter, user_id="987")
-    assert given.keys(given.key(SWAP), now=0.0) == (fallback, ("live", "987", SWAP))
+    assert given.keys(given.key(SWAP), now=0.0) == (("live", "987", SWAP), fallback)
     names.end(until=5.0)
     assert given.keys(given.key(SWAP), now=5.0) == (("live", "987", SWAP),)
 
@@ -233,7 +233,7 @@ def test_what_waits_while_another_key_of_its_user_becomes_known_asks_anew() -> N
         waiting[1].check()
     waiting[2].check()
     again = second.begin(second.key(SWAP), now=0.0)
-    assert again.keys == (("live", first.fallback, SWAP), ("live", "123", SWAP))
+    assert again.keys == (("live", "123", SWAP), ("live", first.fallback, SWAP))
     again.check()
 
 
@@ -247,7 +247,7 @@ def test_two_unknown_keys_of_one_user_that_wait_both_ask_anew() -> None:
         with pytest.raises(NotSentError):
             names.check()
     ordered = sorted(("live", one.fallback, SWAP) for one in each)
-    assert each[0].begin(each[0].key(SWAP), now=0.0).keys == (*ordered, ("live", "123", SWAP))
+    assert each[0].begin(each[0].key(SWAP), now=0.0).keys == (("live", "123", SWAP), *ordered)
 
 
 def test_requests_that_begin_at_once_in_two_threads_see_one_another() -> None:
@@ -279,7 +279,7 @@ def test_two_keys_of_one_user_id_bind_each_other_once_that_is_known() -> None:
     first.learn("123")
     second.learn("123")
     for each in (first, second, third):
-        assert each.keys(each.key(SWAP), now=0.0) == (*names, ("live", "123", SWAP))
+        assert each.keys(each.key(SWAP), now=0.0) == (("live", "123", SWAP), *names)
 
 
 def test_what_is_known_outlives_the_client_and_ends_with_the_limiter() -> None:
@@ -290,7 +290,7 @@ def test_what_is_known_outlives_the_client_and_ends_with_the_limiter() -> None:
     del gone
     later = one_of(limiter)
     later.learn("123")
-    assert later.keys(later.key(SWAP), now=60.0) == (fallback, ("live", "123", SWAP))
+    assert later.keys(later.key(SWAP), now=60.0) == (("live", "123", SWAP), fallback)
 
 
 @pytest.mark.parametrize("wrong", ["", "1 2", 123])

@@ -46,8 +46,10 @@ class Store:
 class Program:
     """A program of one API key, while it listens."""
 
-    def __init__(self, store: Store, *, api_key: str = "a", environment: str = "live") -> None:
-        self.identity = Identity(environment, api_key, None)
+    def __init__(
+        self, store: Store, *, api_key: str = "a", environment: str = "live", given: str | None = None
+    ) -> None:
+        self.identity = Identity(environment, api_key, given)
         self.published = Published(store, self.identity)
         self.learnt = 0
 
@@ -95,11 +97,11 @@ async def test_those_who_count_by_the_api_key_meanwhile_are_counted_by_all() -> 
         assert first.names() == ["key"]
         first.told("123")
         await asyncio.sleep(0.2)
-        assert first.names() == ["key", "123"]
+        assert first.names() == ["123", "key"]
         async with Program(store) as second:
-            assert second.names() == ["key", "123"]
+            assert second.names() == ["123", "key"]
             await asyncio.sleep(UNHEARD - 0.5)
-            assert first.names() == ["key", "123"]
+            assert first.names() == ["123", "key"]
             await asyncio.sleep(0.5)
             first.names(), second.names()  # after a time without requests the store is asked again
             await asyncio.sleep(0.01)
@@ -114,7 +116,7 @@ async def test_without_requests_the_store_is_not_asked() -> None:
         await asyncio.sleep(UNHEARD + 100.0)
         asked = store.questions
         assert asked < 5
-        assert one.names() == ["key", "123"]
+        assert one.names() == ["123", "key"]
         await asyncio.sleep(0.01)
         for _ in range(100):
             assert one.names() == ["123"]
@@ -128,7 +130,7 @@ async def test_what_was_not_taken_by_the_store_is_told_again_and_counts_for_noth
     async with Program(store) as one:
         one.told("123")
         await asyncio.sleep(UNHEARD + 1.0)
-        assert one.names() == ["key", "123"]
+        assert one.names() == ["123", "key"]
         store.loses = False
         await asyncio.sleep(2.0)
         assert store.told
@@ -151,7 +153,7 @@ async def test_what_the_store_has_lost_is_told_again_and_the_others_are_counted_
         for _ in range(int(LEASE / 0.5) + 1):
             await asyncio.sleep(0.5)
             one.names()
-        assert (one.names(), len(store.told)) == (["key", "123"], 1)
+        assert (one.names(), len(store.told)) == (["123", "key"], 1)
         assert store.told != before  # else one that has not looked meanwhile would take it for the same
 
 
@@ -167,7 +169,7 @@ async def test_a_record_that_was_written_anew_tells_of_a_loss_in_between() -> No
         await asyncio.sleep(LEASE / 2)
         one.names()
         await asyncio.sleep(0.01)
-        assert one.names() == ["key", "123"]
+        assert one.names() == ["123", "key"]
 
 
 async def test_nothing_counts_by_the_api_key_alone_unless_the_store_has_just_said_that_it_may() -> None:
@@ -222,16 +224,26 @@ async def test_a_request_without_time_waits_for_the_first_answer_as_long_as_for_
         assert one.names() == ["key"]
 
 
-async def test_who_was_given_the_user_id_tells_it_and_goes_on_as_before() -> None:
+async def test_who_was_given_the_user_id_is_counted_by_those_who_were_not() -> None:
     store = Store()
-    one = Program(store)
-    one.identity.learn("123")
-    await one.published.check("123")
-    assert (one.names(), store.tellings) == (["123"], 1)
-    await one.published.check("123")
-    assert store.tellings == 1
-    store.away = True
-    await one.published.check("123")
+    async with Program(store) as one, Program(store, given="123") as given:
+        assert (one.names(), given.names()) == (["key"], ["123", "key"])
+        given.told("123")
+        await asyncio.sleep(0.2)
+        assert given.names() == ["123", "key"]
+        await asyncio.sleep(UNHEARD)
+        given.names()
+        await asyncio.sleep(0.01)
+        assert given.names() == ["123"]
+
+
+async def test_who_was_given_another_user_id_counts_by_the_one_that_the_exchange_told_a_program() -> None:
+    store = Store()
+    async with Program(store) as one, Program(store, given="456") as given:
+        assert given.names() == ["456", "key"]
+        one.told("123")
+        await asyncio.sleep(1.0)
+        assert given.names() == ["123", "key"]
 
 
 async def test_the_exchange_itself_is_believed_before_what_another_program_says() -> None:

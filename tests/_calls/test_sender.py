@@ -118,7 +118,7 @@ async def test_a_fault_of_our_own_leaves_the_slot_in_doubt_and_the_place_free(se
     assert subject.tokens() == (19, 0, 1)
 
 
-async def test_two_names_take_two_slots_the_fallback_first(sending: type[Subject]) -> None:
+async def test_two_names_take_two_slots_that_of_the_user_id_first(sending: type[Subject]) -> None:
     subject = sending(quota=Quota(1, 2.0))
     identity = Identity("live", "key", None)
     subject.sender._identity = identity
@@ -128,7 +128,7 @@ async def test_two_names_take_two_slots_the_fallback_first(sending: type[Subject
     assert len(both) == 2
     flight = await subject.attempt()
     assert flight.keys == both
-    assert flight.key == both[1]
+    assert flight.key == both[0]
     assert round(flight.waited, 3) == 2.003
     assert [subject.tokens(key) for key in both] == [(0, 0, 1), (0, 0, 1)]
 
@@ -139,12 +139,12 @@ async def test_without_the_second_slot_the_first_is_given_back(sending: type[Sub
     subject.sender._identity = identity
     await subject.attempt()
     identity.learn("123")
-    fallback, known = identity.keys(identity.key("BTC-USDT-SWAP"), now())
-    await subject.limiter.block(known, 60.0)
+    known, fallback = identity.keys(identity.key("BTC-USDT-SWAP"), now())
+    await subject.limiter.block(fallback, 60.0)
     with pytest.raises(SlotTimeoutError):
         await subject.attempt(deadline=now() + 30.0)
-    assert now() == pytest.approx(2.103)  # it was said as soon as the first slot was there
-    assert [subject.tokens(key) for key in (fallback, known)] == [(1, 0, 0), (1, 0, 0)]
+    assert now() == pytest.approx(0.1)  # it was said as soon as the first slot was there
+    assert (subject.tokens(known), subject.tokens(fallback)) == ((1, 0, 0), (0, 0, 1))
 
 
 async def test_a_slot_that_is_no_longer_ours_sends_nothing(sending: type[Subject]) -> None:

@@ -150,17 +150,17 @@ def test_no_thread_holds_a_lock_that_a_child_finds_locked() -> None:
 def test_a_fork_in_the_midst_of_another_leaves_no_lock_held(limiter: Limiter) -> None:
     """As a handler of SIGCHLD makes it that starts the next child."""
     lock = limiter._registry.lock
-    registry_module._before_fork()
-    registry_module._before_fork()
-    registry_module._after_fork()
+    registry_module._FORK.before()
+    registry_module._FORK.before()
+    registry_module._FORK.in_parent()
     assert is_held(lock)
-    registry_module._after_fork()
+    registry_module._FORK.in_parent()
     assert not is_held(lock)
-    registry_module._before_fork()
-    registry_module._before_fork()
-    registry_module._after_fork_in_child()
+    registry_module._FORK.before()
+    registry_module._FORK.before()
+    registry_module._FORK.in_child()
     assert not is_held(lock)
-    registry_module._after_fork()  # the child goes on with what was interrupted
+    registry_module._FORK.in_parent()  # the child goes on with what was interrupted
     registry_module._Fork.to_be_told = False
 
 

@@ -36,7 +36,7 @@ class Outcomes:
 
 def access_to(store: Outcomes) -> Access:
     database: Any = store
-    return Access(database, Notices(), lambda: 1000.0)
+    return Access(database, Notices(""), lambda: 1000.0)
 
 
 def test_after_a_locked_store_the_next_ones_wait_less_until_it_answers() -> None:

@@ -197,9 +197,8 @@ def test_a_fork_behind_pythons_back_is_refused(tmp_path: Path) -> None:
         """
 from okx_async.stores import forks
 assert asyncio.run(free())
-forks._FORKING.clear()
 limiter._agent.worker.lock.acquire()  # the thread of a parent does not cross a fork
-forks._in_child()  # as an embedding program calls it, without the step before the fork
+forks._FORK.in_child()  # as an embedding program calls it, without the step before the fork
 try:
     asyncio.run(free())
 except NotSentError as error:
@@ -259,7 +258,7 @@ def act():
     return any(asyncio.run(free()) or time.sleep(0.05) for _ in range(100))
 
 sys.settrace(lambda frame, event, arg: another_threads_turn if frame.f_code.co_filename.endswith(
-    ("forks.py", "weakref.py", "_weakrefset.py")) and len(others) < 99 else None)
+    ("forks.py", "_threads.py", "weakref.py", "_weakrefset.py")) and len(others) < 99 else None)
 assert child(act) == 0
 sys.settrace(None)
 assert others

@@ -6,12 +6,14 @@ from contextlib import contextmanager
 import pytest
 
 from okx_async import Quota
-from okx_async.stores.notices import Notices
+from okx_async.stores.notices import Notices, vouching
 from tests.stores.threads import no_threads
+
+VOUCHING = vouching("sqlite:")
 
 
 def test_each_thing_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    notices = Notices()
+    notices = Notices(VOUCHING)
     for _ in range(2):
         notices.quota(("k",), Quota(20, 2.0), Quota(10, 2.0))
         notices.quota(("k",), Quota(30, 2.0), Quota(10, 2.0))
@@ -25,14 +27,22 @@ def test_each_thing_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     assert "nothing is granted for 10.0 s" in caplog.text
 
 
-@pytest.mark.parametrize(("prefix", "command"), [("okx-async", "--vouch)"), ("desk", "--vouch --prefix desk)")])
+@pytest.mark.parametrize(
+    ("url", "prefix", "command"),
+    [
+        ("redis://host:6379/0", "okx-async", "--store redis://host:6379/0 --vouch"),
+        ("redis://host:6379/0", "desk", "--store redis://host:6379/0 --prefix desk --vouch"),
+        ("sqlite:///a%20b", "my desk", "--store sqlite:///a%20b --prefix 'my desk' --vouch"),
+        ("unix:///a b", "okx-async", "--store 'unix:///a b' --vouch"),
+    ],
+)
 def test_the_command_that_ends_a_pause_is_that_of_these_limits(
-    prefix: str, command: str, caplog: pytest.LogCaptureFixture
+    url: str, prefix: str, command: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    notices = Notices()
-    notices.pause(110.0, 10.0, prefix)
+    notices = Notices(vouching(url, prefix))
+    notices.pause(110.0, 10.0)
     notices.join(5.0)
-    assert caplog.text.rstrip().endswith(f"lately: okx-async limits {command}")
+    assert caplog.text.rstrip().endswith(f"lately: okx-async limits {command})")
 
 
 @contextmanager
@@ -49,7 +59,7 @@ def handler(act: object) -> Iterator[None]:
 
 
 def test_what_is_told_waits_for_no_handler_and_all_of_it_is_told() -> None:
-    notices, goes_on, told = Notices(), threading.Event(), list[str]()
+    notices, goes_on, told = Notices(VOUCHING), threading.Event(), list[str]()
 
     def slow(record: logging.LogRecord) -> None:
         goes_on.wait(10.0)
@@ -69,7 +79,7 @@ def test_what_is_told_waits_for_no_handler_and_all_of_it_is_told() -> None:
 
 
 def test_a_handler_that_ends_the_program_ends_nothing_here() -> None:
-    notices, told = Notices(), list[str]()
+    notices, told = Notices(VOUCHING), list[str]()
 
     def raises(record: logging.LogRecord) -> None:
         told.append(record.getMessage())
@@ -83,7 +93,7 @@ def test_a_handler_that_ends_the_program_ends_nothing_here() -> None:
 
 
 def test_what_cannot_be_told_now_is_told_with_the_next(caplog: pytest.LogCaptureFixture) -> None:
-    notices = Notices()
+    notices = Notices(VOUCHING)
 
     with no_threads():
         notices.warning("first")

@@ -96,7 +96,7 @@ def test_the_server_that_the_page_starts_is_one_to_try_it_with() -> None:
     server.close()
 
 
-async def test_the_warning_of_a_pause_tells_to_vouch_for_the_prefix_of_the_limiter(
+async def test_the_warning_of_a_pause_tells_to_vouch_for_the_server_and_the_prefix_of_the_limiter(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = Server()
@@ -104,5 +104,5 @@ async def test_the_warning_of_a_pause_tells_to_vouch_for_the_prefix_of_the_limit
     with pytest.raises(SlotTimeoutError):
         await limiter.slot(("k",), max_wait=1.0).__aenter__()
     await limiter.aclose()
-    wait_for(lambda: "okx-async limits --vouch --prefix desk)" in caplog.text)
+    wait_for(lambda: f"okx-async limits --store {server.url} --prefix desk --vouch)" in caplog.text)
     server.close()

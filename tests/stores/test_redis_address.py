@@ -29,6 +29,24 @@ def test_the_label_says_where_and_holds_no_password(url: str, label: str) -> Non
     assert "s3cret" not in repr(address)
 
 
+@pytest.mark.parametrize(
+    ("url", "form"),
+    [
+        ("redis://", "redis://"),
+        ("redis://user:s3cret@host:6380/2", "redis://USER:PASSWORD@host:6380/2"),
+        (
+            "rediss://:s3%2Fcret@host/1?ssl_ca_certs=/a@b/ca.pem",
+            "rediss://USER:PASSWORD@host/1?ssl_ca_certs=/a@b/ca.pem",
+        ),
+        ("redis+sentinel://us:s3cret@a,b:7/main/1", "redis+sentinel://USER:PASSWORD@a,b:7/main/1"),
+        ("unix:///run/valkey@main/socket?db=3", "unix:///run/valkey@main/socket?db=3"),
+        ("unix://user:s3cret@/run/valkey.sock", "unix://USER:PASSWORD@/run/valkey.sock"),
+    ],
+)
+def test_its_form_is_the_url_without_user_and_password(url: str, form: str) -> None:
+    assert read_address(url).form == form
+
+
 def test_user_and_password_reach_the_connection() -> None:
     options = read_address("redis://us%40er:s3%2Fcret@host").options
     assert (options["username"], options["password"]) == ("us@er", "s3/cret")

@@ -29,7 +29,7 @@ def test_a_visit_tells_what_ended_before_it_asks(database: Database) -> None:
     def ask(name: str, *notes: Note) -> float | None:
         local.notes = list(notes)
         asks = [Ask(name, f"token of {name}")]
-        [answer] = database.transact(lambda found: visit(found, local, asks, "me", Notices()), 1001.0)
+        [answer] = database.transact(lambda found: visit(found, local, asks, "me", Notices("")), 1001.0)
         return answer.at
 
     assert ask("first") == 1000.0

@@ -34,6 +34,8 @@ def sharing_plan(seed: int) -> SharingPlan:
 def _without_user_ids(plan: SharingPlan, rng: Random) -> SharingPlan:
     """Return a plan whose programs have one API key, and learn its user id from the exchange and from one another.
 
+    Some of them may have been given it.
+
     They begin at once, or one after another, and what would tell them is away then: the exchange, the store, or both.
     """
     programs = rng.choice((plan.programs, plan.programs, 4, 8))
@@ -55,7 +57,6 @@ def _without_user_ids(plan: SharingPlan, rng: Random) -> SharingPlan:
         mishaps += [Mishap(kind.__name__, at, f"{plan.seed} user id {number} {at}") for kind, at in kinds]
     return replace(
         plan,
-        untold=1.0,
         span=span,
         terms=Terms(lease=lease, doubt_grace=least) if short else plan.terms,
         programs=programs,
@@ -71,6 +72,7 @@ def _without_user_ids(plan: SharingPlan, rng: Random) -> SharingPlan:
             for at in dict.fromkeys((start, *([span * 0.8] * (rng.random() < 0.5))))  # and all press when it comes
         ),
         mishaps=(*(each for each in plan.mishaps if rng.random() < 0.5), *mishaps),
+        untold=rng.choice((1.0, 1.0, 0.6)),
     )
 
 
