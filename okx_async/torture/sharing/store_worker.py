@@ -49,6 +49,7 @@ class _Nowhere:
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.path = "a store in memory"
+        self.vouched_by = "no command"
         self.yields = False
         self.fork_waits = -1.0
 
