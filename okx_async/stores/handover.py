@@ -35,7 +35,7 @@ class Handover:
         self._post = post
         self._join = join
         self._given: dict[Waiter, float] = {}
-        """Since when; `inf`: it is not taken back again."""
+        """Since when; `inf`: it is not taken back again, unless its loop is closed."""
         self._aside: dict[AbstractEventLoop, list[Waiter]] = {}
 
     def give(self, loop: AbstractEventLoop, ended: Ended, now: float) -> list[Waiter]:
