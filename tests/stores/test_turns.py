@@ -46,6 +46,7 @@ def test_one_that_waits_has_the_turn_once_it_is_given_back() -> None:
     turn.release()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="of systems that fork")
 def test_a_forked_child_does_not_wait_for_a_thread_of_its_parents() -> None:
     held = turns.take("one", lambda: False)  # as another thread would at this moment, which the child does not have
