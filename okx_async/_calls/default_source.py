@@ -5,8 +5,12 @@ from typing import Final
 
 from okx_async._limiter import default as own
 from okx_async._limiter.slots import SlotSource
+from okx_async._log import logger
 
 VARIABLE: Final = "OKX_LIMITS"
+
+_GIVEN: Final[dict[int, SlotSource]] = {}
+"""What the last client was given, by process: a forked child has none of its parent's clients."""
 
 
 def default_limiter() -> SlotSource:
@@ -17,7 +21,18 @@ def default_limiter() -> SlotSource:
     """
     url = os.environ.get(VARIABLE, "")
     if not url:
-        return own.default_limiter()
-    from okx_async.stores.urls import shared_limiter  # noqa: PLC0415 - SQLite is for those that use it
+        limiter: SlotSource = own.default_limiter()
+    else:
+        from okx_async.stores.urls import shared_limiter  # noqa: PLC0415 - SQLite is for those that use it
 
-    return shared_limiter(url)
+        limiter = shared_limiter(url)
+    before = _GIVEN.get(os.getpid())
+    _GIVEN[os.getpid()] = limiter
+    if before is not None and before is not limiter and not getattr(before, "closed", False):
+        # As where a file of variables is read after a module has made its client.
+        logger.warning(
+            "%s was changed after clients were made: they keep their limits, which do not count what clients send that "
+            "are made from now on; set it before the first client, or pass the same limiter to all",
+            VARIABLE,
+        )
+    return limiter

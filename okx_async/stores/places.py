@@ -49,16 +49,41 @@ def default_path() -> Path:
         InvalidRequestError: The user has no home directory.
     """
     state = os.environ.get("XDG_STATE_HOME", "")
+    folder = Path(state) if Path(state).is_absolute() else home_folder() / ".local" / "state"
+    return absolute(str(folder / "okx-async" / "limits.sqlite3"))
+
+
+def home_folder() -> Path:
+    """Return the user's home directory.
+
+    Raises:
+        InvalidRequestError: There is none, or HOME would be another one wherever a program is started.
+    """
     try:
-        folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
+        found = Path.home()
     except RuntimeError as error:
         raise InvalidRequestError(f"no place for the file of the limits: {error}; name one") from None
-    return folder / "okx-async" / "limits.sqlite3"
+    named = os.environ.get("HOME", str(found))
+    if not found.is_absolute() or not named:  # an empty HOME is taken for /
+        raise InvalidRequestError(
+            f"no place for the file of the limits: HOME is {named!r}, no absolute path; set it, or name a whole path"
+        )
+    return found
 
 
 def absolute(name: str) -> Path:
-    """Return the whole path of a file; no link is followed."""
-    path = os.path.abspath(name)  # noqa: PTH100 - resolve() would follow a link
+    """Return the whole path of a file; no link is followed.
+
+    Raises:
+        InvalidRequestError: The path is relative, and there is no working directory.
+    """
+    try:
+        path = os.path.abspath(name)  # noqa: PTH100 - resolve() would follow a link
+    except OSError as error:  # it was deleted, or must not be read
+        raise InvalidRequestError(
+            f"no place for the file of the limits: {name!r} is relative, and the working directory cannot be told "
+            f"({error.strerror}); name a whole path"
+        ) from None
     return Path("/" + path.lstrip("/") if path.startswith("//") else path)  # POSIX keeps two slashes apart from one
 
 
@@ -107,6 +132,8 @@ def check_place(path: Path) -> None:
     if len(os.fsencode(path)) > LONGEST:
         raise InvalidRequestError(f"{path}: the path is too long, SQLite takes {LONGEST} bytes at most")
     folder, found = _nearest(path)
+    if found is not None and not stat.S_ISDIR(found.st_mode):
+        raise InvalidRequestError(f"{path}: {folder} is no directory")
     if found is not None and folder == path.parent:
         _check_folder(folder, found)
     file = _lstat(path)
@@ -153,8 +180,6 @@ def _lstat(path: Path, *, follow: bool = False) -> os.stat_result | None:
 
 
 def _check_folder(folder: Path, found: os.stat_result) -> None:
-    if not stat.S_ISDIR(found.st_mode):
-        raise InvalidRequestError(f"{folder} is no directory")
     if found.st_uid not in {0, os.geteuid()}:
         raise InvalidRequestError(f"{folder} belongs to another user (uid {found.st_uid})")
     if found.st_mode & OTHERS_WRITE:

@@ -11,7 +11,7 @@ from okx_async._validation import check_seconds, short_repr
 from okx_async.stores.agent import Agent
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
-from okx_async.stores.places import absolute, check_place, default_path
+from okx_async.stores.places import absolute, check_place, default_path, home_folder
 from okx_async.stores.shared import SharedLimiter
 from okx_async.stores.transactions import Database
 
@@ -71,6 +71,8 @@ def _file(path: object) -> Path:
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(name, str) or not name or "\0" in name or not _encodable(name):
         raise InvalidRequestError(f"path must be a path or None, got {short_repr(path)}")
+    if name.partition("/")[0] == "~":
+        home_folder()  # which must be known
     whole = os.path.expanduser(name)  # noqa: PTH111 - of Path: its error names no user
     if whole.startswith("~"):  # it stays as it is, and would be a folder of that name wherever a program was started
         user, home = name.partition("/")[0], "no home directory is known for"

@@ -20,6 +20,7 @@ WORDS: Final = {
     11: f"it is damaged: {ELSEWHERE}",
     13: "the disk is full",
     14: "it cannot be opened, or what SQLite keeps beside it cannot be made",
+    19: f"something in it refuses what is written: {ELSEWHERE}",
     26: f"it is damaged or no SQLite file: {ELSEWHERE}",
 }
 """What SQLite's codes mean, which are a part of its interface."""

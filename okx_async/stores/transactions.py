@@ -15,9 +15,10 @@ from types import SimpleNamespace
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
+from okx_async.stores import turns
 from okx_async.stores.clocks import UnseenError, boot_id, shared_clock
+from okx_async.stores.connections import APPLICATION, Blob, Real, Text, connect, is_new
 from okx_async.stores.epoch import VERSION, Epoch, check_terms, enter, lives
 from okx_async.stores.lease import SharedBucket, Terms
 from okx_async.stores.locks import holders
@@ -40,8 +41,6 @@ except ImportError:  # a Python that was built without it: no place for a file i
     sqlite3 = SimpleNamespace(Connection=object, Error=OSError, OperationalError=OSError)  # type: ignore[assignment]
 
 T = TypeVar("T")
-APPLICATION: Final = 0x6F6B7861
-"""Marks a SQLite file as ours."""
 SWEEP: Final = 64
 """Transactions after which keys that are over are deleted."""
 PAGE: Final = 1024
@@ -74,7 +73,7 @@ class Transaction:
     def bucket(self, key: tuple[str, ...], quota: Quota) -> SharedBucket:
         """Return the bucket of a key; a new one of that quota if the key is idle."""
         row = self._connection.execute(
-            "SELECT state FROM keys WHERE key = ? AND expires > ?", (key_text(key), self.now)
+            "SELECT state FROM keys WHERE key = ? AND expires > ?", (Text(key_text(key)), Real(self.now))
         ).fetchone()
         if row is None:
             return SharedBucket(quota, self.epoch.terms)
@@ -93,25 +92,25 @@ class Transaction:
         self._connection.execute(
             "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, "
             "state = excluded.state",
-            (key_text(key), expires, record),
+            (Text(key_text(key)), Real(expires), Blob(record)),
         )
         return expires
 
     def in_use(self) -> Iterator[tuple[tuple[str, ...], SharedBucket]]:
         """Yield the keys in use."""
-        for key, state in self._connection.execute("SELECT key, state FROM keys WHERE expires > ?", (self.now,)):
+        for key, state in self._connection.execute("SELECT key, state FROM keys WHERE expires > ?", (Real(self.now),)):
             bucket = read_bucket(state, self.epoch.terms)
             bucket.drop(self.now)
             yield key_of(key), bucket
 
     def recall(self, name: str) -> str | None:
         """Return what was told under a name."""
-        found = self._connection.execute("SELECT value FROM names WHERE name = ?", (name,)).fetchone()
+        found = self._connection.execute("SELECT value FROM names WHERE name = ?", (Text(name),)).fetchone()
         return None if found is None else found[0]
 
     def remember(self, name: str, value: str) -> None:
         """Write what all are to know."""
-        self._connection.execute("INSERT OR REPLACE INTO names VALUES (?, ?)", (name, value))
+        self._connection.execute("INSERT OR REPLACE INTO names VALUES (?, ?)", (Text(name), Text(value)))
 
     def try_out(self) -> None:
         """Write what stands there already, as a full disk does not let it."""
@@ -173,6 +172,9 @@ class Database:
             StoreError: The file cannot be used now (BusyError: another program holds the lock).
             InvalidRequestError: It must not be used, or is used on other terms.
         """
+        turn = turns.take(self._place, lambda: not self.yields and self._clock() < until)
+        if turn is None:
+            raise self._busy()
         try:
             connection = self._opened(until)
             self._begin(connection, until)
@@ -191,6 +193,8 @@ class Database:
             raise StoreError(f"{self.path}: {words_of(error)}") from None
         except UnseenError as error:
             raise StoreError(str(error)) from None
+        finally:
+            turn.release()
         return result
 
     def close(self) -> None:
@@ -210,7 +214,7 @@ class Database:
     def write_epoch(self, connection: sqlite3.Connection, epoch: Epoch) -> None:
         """Write the epoch."""
         connection.execute("DELETE FROM epoch")
-        connection.execute("INSERT INTO epoch VALUES (?)", (write_epoch(epoch),))
+        connection.execute("INSERT INTO epoch VALUES (?)", (Blob(write_epoch(epoch)),))
 
     def _opened(self, until: float) -> sqlite3.Connection:
         if self._connection is not None:
@@ -226,12 +230,13 @@ class Database:
         check_place(self.path)
         self._boot_id = self._boot()
         prepare(self.path)
-        uri = f"file:{quote(os.fsencode(self.path))}?mode=rw"
-        connection = sqlite3.connect(uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
+        connection = connect(self.path)
         try:
             connection.execute(f"PRAGMA page_size = {PAGE}")  # of a new file
             # A switch to WAL meets the locks of others that open the file at the same moment.
-            self._patiently(lambda: self._is_new(connection), until)  # first: another program's file stays as it is
+            self._patiently(
+                lambda: is_new(connection, self.path), until
+            )  # first: another program's file stays as it is
             self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), until)
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute(f"PRAGMA journal_size_limit = {LOG}")
@@ -252,24 +257,9 @@ class Database:
         self._connection = connection
         return connection
 
-    def _is_new(self, connection: sqlite3.Connection) -> bool:
-        """Return whether the file is a new one, and refuse one that is not ours."""
-        [version], [application] = (
-            connection.execute(f"PRAGMA {name}").fetchone() for name in ("user_version", "application_id")
-        )
-        if not version and not application and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            return True
-        if application != APPLICATION:
-            raise InvalidRequestError(f"{self.path} is a SQLite file of another program: name another path")
-        if version > VERSION:
-            raise InvalidRequestError(
-                f"{self.path} is of a newer version of this library: format {version}, this one knows {VERSION}"
-            )
-        return False
-
     def _set_up(self, connection: sqlite3.Connection) -> None:
         """Make the tables of a new file."""
-        new = self._is_new(connection)
+        new = is_new(connection, self.path)
         # Files of before have no names: what is in use there stays.
         connection.execute(
             "CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
@@ -289,7 +279,7 @@ class Database:
         """Return the epoch that holds; a new one forgets every key."""
         self._count += 1
         if not self._count % SWEEP:
-            connection.execute("DELETE FROM keys WHERE expires <= ?", (now,))
+            connection.execute("DELETE FROM keys WHERE expires <= ?", (Real(now),))
         row = connection.execute("SELECT record FROM epoch").fetchone()
         if row is not None and self._epochs is not None and self._epochs[0] == row[0]:
             return self._epochs[1]
@@ -304,7 +294,7 @@ class Database:
             epoch = replace(epoch, since=now)
             self.write_epoch(connection, epoch)
         elif epoch.terms != self.terms and not self._any_terms:
-            if connection.execute("SELECT 1 FROM keys WHERE expires > ?", (now,)).fetchone() or now < epoch.opens(
+            if connection.execute("SELECT 1 FROM keys WHERE expires > ?", (Real(now),)).fetchone() or now < epoch.opens(
                 Quota()
             ):
                 check_terms(epoch, self.terms)
@@ -317,7 +307,7 @@ class Database:
     def _entered(self, connection: sqlite3.Connection, stored: Epoch | None, now: float) -> Epoch:
         run, gone_by = self._run, None
         if stored is not None and stored.run.partition(":")[0] != self._boot_id:
-            rows = connection.execute("SELECT state FROM keys WHERE expires > ?", (now,))
+            rows = connection.execute("SELECT state FROM keys WHERE expires > ?", (Real(now),))
             if not lives(stored, (read_bucket(state, stored.terms) for (state,) in rows), now):
                 gone_by = 0.0  # no holder survived a start of the host, when its clock stood at 0
             elif stored.run.partition(":")[2] == run.partition(":")[2]:
@@ -337,12 +327,15 @@ class Database:
                 if error.sqlite_errorcode & 0xFF not in {_BUSY, _LOCKED}:
                     raise
                 if self.yields or self._clock() >= until:
-                    who = holders(self._place, self._memory)
-                    raise BusyError(f"{self.path}: another program holds its lock{who and ': '}{who}") from None
+                    raise self._busy() from None
             else:
                 return
             time.sleep(nap)  # SQLite's own pauses grow to 100 ms
             nap = min(2 * nap, LONGEST_NAP)
+
+    def _busy(self) -> BusyError:
+        who = holders(self._place, self._memory)
+        return BusyError(f"{self.path}: another program holds its lock{who and ': '}{who}")
 
 
 _ABANDONED: list[sqlite3.Connection | None] = []

@@ -44,6 +44,8 @@ def place_of(url: str) -> Path | str | None:
     if kind != FILE:
         # No more than the scheme: the rest may hold a password, and what no two slashes follow may be a user name.
         named = f"{kind}://" if kind.isalnum() and rest.startswith("//") else "this"
+        if kind[:1] in {"'", '"'}:  # such files of environments take quotes for a part of the text
+            named = "this, which begins with a quote,"
         raise InvalidRequestError(f"limits must be named by {FORMS}; {named} is none of them")
     return _file(rest) if rest else default_path()
 

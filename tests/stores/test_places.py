@@ -50,6 +50,38 @@ def test_the_users_own_file_is_in_the_state_folder(monkeypatch: pytest.MonkeyPat
     assert default_path() == tmp_path / "me" / ".local" / "state" / "okx-async" / "limits.sqlite3"
 
 
+@pytest.mark.parametrize("spelled", ["/{}", "{}/x/..", "{}/.", "{}//"])
+def test_the_users_own_file_is_the_same_one_however_its_folder_is_spelled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spelled: str
+) -> None:
+    for name in ("XDG_STATE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+        plain = default_path()
+        monkeypatch.setenv(name, spelled.format(tmp_path))
+        assert str(default_path()) == str(plain)
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("home", ["", ".", "me"])
+def test_a_home_that_depends_on_where_a_program_is_started_is_refused(
+    monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    with pytest.raises(InvalidRequestError, match=f"HOME is '{home}', no absolute path; set it, or name a whole path"):
+        default_path()
+
+
+def test_a_relative_path_without_a_working_directory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> str:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(os, "getcwd", gone)
+    with pytest.raises(InvalidRequestError, match="'limits' is relative, and the working directory cannot be told"):
+        absolute("limits")
+    assert absolute("/limits") == Path("/limits")
+
+
 def test_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     refused(tmp_path / "link", "is a symbolic link")
@@ -149,7 +181,8 @@ def test_what_is_no_file_or_in_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     refused(tmp_path / "folder", "is no regular file")
     (tmp_path / "file").touch()
-    refused(tmp_path / "file" / "limits", "is no directory")
+    refused(tmp_path / "file" / "limits", "file is no directory")
+    refused(tmp_path / "file" / "folder" / "limits", "file is no directory")
     refused(Path("limits"), "needs an absolute path")
 
 

@@ -133,6 +133,13 @@ def test_wrong_arguments_are_refused(tmp_path: Path, options: dict[str, Any], te
         SqliteLimiter(**{"path": tmp_path / "x", **options})
 
 
+@pytest.mark.parametrize("home", ["", "me"])
+def test_a_path_in_a_home_that_is_no_absolute_path_is_refused(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    monkeypatch.setenv("HOME", home)
+    with pytest.raises(InvalidRequestError, match=f"HOME is '{home}', no absolute path"):
+        SqliteLimiter("~/limits")
+
+
 def test_a_place_that_must_not_be_used_is_refused_when_the_limiter_is_made(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "x")
     with pytest.raises(InvalidRequestError, match="symbolic link"):

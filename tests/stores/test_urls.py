@@ -48,6 +48,8 @@ def test_without_a_path_it_is_the_users_own() -> None:
         ("hunter2:secret@host", "; this is none of them"),
         ("hunter2:secret", "; this is none of them"),
         ("", "this is none of them"),
+        ("'sqlite:'", "; this, which begins with a quote, is none of them"),
+        ('"redis://user:hunter2@host/0"', "; this, which begins with a quote, is none of them"),
     ],
 )
 def test_other_texts_are_refused_and_no_password_is_shown(url: str, text: str) -> None:
