@@ -118,7 +118,7 @@ def test_every_step_of_a_request_in_virtual_time_is_timed(tmp_path: Path) -> Non
 
 def test_limits_that_processes_share_are_measured(tmp_path: Path) -> None:
     options = ("--rounds", "1", "--calls", "20", "--seconds", "1", "--processes", "2", "--crowds")
-    assert len(run(tmp_path, "stores", *options)["table"]) == 2 + 9
+    assert len(run(tmp_path, "stores", *options)["table"]) == 2 + 10
     assert len(run(tmp_path, "stores", *options, "--tables", "sharing", table="sharing")["table"]) == 2 + 2
 
 
