@@ -157,9 +157,8 @@ class LoopAsks:
         """Hear what became of an ask; `era`: of the epoch that was known when it was sent."""
         behind, self._behind, self._asking = self._behind, [], None  # first: whatever comes, none is put behind it
         loops = self._loops
-        mine = waiter.token == token and loops.handover.taken(
-            waiter
-        )  # else the thread took it back, and may have another
+        # Else the thread took it back, and it may have another one.
+        mine = waiter.token == token and loops.handover.taken(waiter)
         done = waiter.future.done()  # it was given up
         seen = self._read(reply)
         got = seen is not None and seen.answers[0].at is not None

@@ -233,10 +233,9 @@ class Database:
         connection = connect(self.path)
         try:
             connection.execute(f"PRAGMA page_size = {PAGE}")  # of a new file
+            # First: another program's file stays as it is.
+            self._patiently(lambda: is_new(connection, self.path), until)
             # A switch to WAL meets the locks of others that open the file at the same moment.
-            self._patiently(
-                lambda: is_new(connection, self.path), until
-            )  # first: another program's file stays as it is
             self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), until)
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute(f"PRAGMA journal_size_limit = {LOG}")
