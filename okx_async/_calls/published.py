@@ -81,8 +81,6 @@ class Published:
 
     async def asked(self) -> None:
         """Wait for the first answer of the store, as one that takes a slot without a wait does for its own."""
-        if self.heard:
-            return
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST):
                 await self._asked.wait()

@@ -34,9 +34,8 @@ def sharing_plan(seed: int) -> SharingPlan:
 def _without_user_ids(plan: SharingPlan, rng: Random) -> SharingPlan:
     """Return a plan whose programs have one API key, and learn its user id from the exchange and from one another.
 
-    Some of them may have been given it.
-
     They begin at once, or one after another, and what would tell them is away then: the exchange, the store, or both.
+    Some of them may have been given it.
     """
     programs = rng.choice((plan.programs, plan.programs, 4, 8))
     span = rng.choice((plan.span, 60.0, 90.0))
