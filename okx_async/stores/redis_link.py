@@ -41,7 +41,11 @@ _AT_ONCE: Final = 8
 """Calls that are one command, where the server is no part of a cluster: it does nothing else meanwhile."""
 _WRITTEN: Final = 2
 """Commands of such calls that are written before they are sent: the server works on them meanwhile."""
-_READ: Final = "return {ARGV[1], redis.call('MGET', KEYS[1])[1]}"
+_READ: Final = """
+local found = redis.call('MGET', KEYS[1])[1]
+if found then redis.call('SET', KEYS[1], found, 'EX', ARGV[2]) end
+return {ARGV[1], found}
+"""
 HIDDEN: Final = "(its words are not shown: they repeat the password)"
 PROXY: Final = "if this is a proxy that puts many clients on one connection: name the server itself"
 
@@ -188,12 +192,12 @@ class Link:
         self._answered = True
         return found
 
-    def read(self, name: str) -> bytes | None:
-        """Return the text that stands under a name; None: there is none, or it may not be looked at."""
+    def read(self, name: str, keep: int) -> bytes | None:
+        """Return the text that stands under a name, for so many seconds more; None: there is none."""
         nonce = self._nonce()
-        [reply] = self.commands([("EVAL", _READ, 1, name, nonce)])
-        if isinstance(reply, Exception):
-            return None
+        [reply] = self.commands([("EVAL", _READ, 1, name, nonce, keep)])
+        if isinstance(reply, Exception):  # not None: who is told that there is none relies on it
+            raise self.failure(reply)
         [found] = self._its_own(reply, nonce)
         return found if isinstance(found, bytes) else None
 

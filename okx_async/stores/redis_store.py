@@ -40,7 +40,7 @@ T = TypeVar("T")
 Ask: TypeAlias = Callable[[int, Frame, float], Call]
 """Returns the call of that number, for a server, as of a moment."""
 REMEMBERED: Final = 30 * 24 * 3600
-"""Seconds for which a server keeps what programs tell each other."""
+"""Seconds for which a server keeps what programs tell each other and look at no more."""
 LATE_FOR: Final = 0.5
 """Seconds after which a server that is ahead of all expectation is taken to be stepped, though the way may explain it.
 
@@ -141,12 +141,12 @@ class RedisStore:
         return told
 
     def recall(self, name: str) -> str | None:
-        """Return what was told under a name."""
-        found = self._at(name, Link.read)
+        """Return what was told under a name; it stands for another month, since programs rely on what they saw."""
+        found = self._at(name, lambda link, at: link.read(at, REMEMBERED))
         return None if not found else found.decode(errors="replace")
 
     def remember(self, name: str, value: str) -> None:
-        """Write what all are to know, for a month from now on."""
+        """Write what all are to know, for a month after it was last looked at."""
         self._at(name, lambda link, at: link.commands([("SET", at, value, "EX", REMEMBERED)]))
 
     def _at(self, name: str, act: Callable[[Link, str], T]) -> T:

@@ -229,13 +229,16 @@ def test_before_a_fork_nothing_is_begun(scene: Scene) -> None:
         scene.ask(store)
 
 
-def test_what_programs_tell_each_other_stands_for_a_month_and_among_no_limits(scene: Scene) -> None:
+def test_what_programs_tell_each_other_stands_for_a_month_after_the_last_look_and_among_no_limits(scene: Scene) -> None:
     store, other = scene.store(), scene.store()
     assert store.transact(lambda found: found.recall("who"), 0.0) is None
     store.transact(lambda found: found.remember("who", "me"), 0.0)
     assert other.transact(lambda found: found.recall("who"), 0.0) == "me"
     name = told_name(scene.prefix, tag_of(("who",)), "who")
     month = REMEMBERED * 1000
+    assert month - 60_000 < int(scene.server.said("PTTL", name)[1:]) <= month
+    assert scene.server.said("EXPIRE", name, "60") == b":1"
+    assert other.recall("who") == "me"
     assert month - 60_000 < int(scene.server.said("PTTL", name)[1:]) <= month
     assert name not in names_in(store.nodes.links[0])
 
@@ -253,7 +256,7 @@ def test_an_answer_that_comes_twice_is_not_what_another_name_stands_for(scene: S
     proxy.close()
 
 
-def test_who_may_not_look_is_told_nothing(scene: Scene) -> None:
+def test_who_may_not_look_is_not_told_that_there_is_nothing(scene: Scene) -> None:
     words = f"~{scene.prefix}:* +evalsha +eval +info +set +time +mget -@pubsub"
     assert scene.server.said("ACL", "SETUSER", "blind", "on", ">pass", *words.split()) == b"+OK"
     store = scene.store(f"redis://blind:pass@127.0.0.1:{scene.server.port}")
@@ -261,5 +264,6 @@ def test_who_may_not_look_is_told_nothing(scene: Scene) -> None:
     store.remember("who", "me")
     assert store.recall("who") == "me"
     assert scene.server.said("ACL", "SETUSER", "blind", "-mget") == b"+OK"
-    assert store.recall("who") is None
+    with pytest.raises(StoreError, match="no permissions"):
+        store.recall("who")
     assert scene.server.said("ACL", "DELUSER", "blind") == b":1"
