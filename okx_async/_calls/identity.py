@@ -9,12 +9,12 @@ What is known is kept for each limiter, since only clients of one limiter share 
 known are requests that were sent before: two API keys of one account see each other once the exchange has told both.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from hashlib import sha256
-from math import inf
 from typing import TypeAlias
 
 from okx_async._calls.accounts import LOCK, Accounts, ApiKey, Use, accounts_of
+from okx_async._calls.others import Others
 from okx_async._errors import NotSentError
 from okx_async._limiter.slots import SlotSource
 from okx_async._rest.rate_keys import check_user_id, rate_key
@@ -46,14 +46,8 @@ class Identity:
             self._accounts.give(environment, self._api_key, user_id)
         self._members: tuple[ApiKey, ...] = ()
         self._members_at = -1
-        self.alone_until = inf
-        """Until when requests may count by the API key's name alone, by the loop's clock."""
-        self.sure_from, self.sure_until = -inf, inf
-        """From when on, and until when, no other program counts by the API key's name alone."""
-        self.look_at = inf
-        """From when on the next request has the store asked again whether that is so."""
-        self._clock: Callable[[], float] | None = None
-        self._look: Callable[[], object] | None = None
+        self.others: Others | None = None
+        """By which names other programs may count; None: there are none, or nothing is known of them."""
         self._keys: dict[str, Key] = {}  # by instrument id
         self._keys_of = ""
 
@@ -75,12 +69,6 @@ class Identity:
     def learn(self, user_id: str) -> None:
         """Take in the user id that the exchange told."""
         self._accounts.tell(self.environment, self._api_key, user_id)
-
-    def watch(self, clock: Callable[[], float], look: Callable[[], object]) -> None:
-        """Have requests keep to what programs of the store say of each other; `look` asks it anew, at `clock`."""
-        if self._look is None:
-            self.alone_until, self.sure_from = -inf, inf
-        self._clock, self._look = clock, look
 
     def key(self, scope_of: str, *, endpoint: bool = False) -> Key:
         """Return the key that the next request would use.
@@ -113,8 +101,7 @@ class Identity:
         # Read without the lock: a stand-in that begins in another thread in this step takes a slot under every user id
         # that this one may have.
         several = api_key.told is None and len(api_key.given) > 1
-        unsure = not self.sure_from <= now <= self.sure_until
-        others = unsure and name != self.fallback
+        others = self.others is not None and name != self.fallback and not self.others.sure
         for each in members:
             if several or others or (each.uses and (len(each.uses) > 1 or name not in each.uses)):
                 break
@@ -132,8 +119,8 @@ class Identity:
     def begin(self, key: Key, now: float) -> "Names":
         """Return the names of a request that is about to wait for its slots under `key`, at `now`."""
         _, name, scope = key
-        if self._look is not None and now >= self.look_at:
-            self._look_again(self._look)
+        if self.others is not None:
+            self.others.remind()
         version = self._accounts.version
         if name == self._api_key.told:
             return Names(self, self.keys(key, now), version, None)
@@ -147,22 +134,17 @@ class Identity:
 
     def check(self, names: Collection[str]) -> None:
         """Raise NotSentError if another program may count requests by a name that is not among these."""
-        if self._clock is None or self._look is None:
+        others, told = self.others, self._api_key.told
+        if others is None:
             return
-        now, told = self._clock(), self._api_key.told
-        if now >= self.look_at:
-            self._look_again(self._look)
+        others.remind()
         if told is None:
-            if self.fallback in names and now > self.alone_until:
+            if self.fallback in names and not others.alone:
                 raise NotSentError("whether another program knows the user id is not known; nothing was sent")
         elif told not in names:
             raise NotSentError("the user id became known while it waited; nothing was sent")
-        elif self.fallback not in names and not self.sure_from <= now <= self.sure_until:
+        elif self.fallback not in names and not others.sure:
             raise NotSentError("another program may not know the user id by now; nothing was sent")
-
-    def _look_again(self, look: Callable[[], object]) -> None:
-        self.look_at = inf
-        look()
 
     def stand_ins(self, scope: str) -> set[str]:
         """Return the stand-ins of a scope under which requests of the user id may be counted."""

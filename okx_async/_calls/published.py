@@ -14,12 +14,12 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from math import inf
 from typing import Final, Protocol, cast
 
 import orjson
 
 from okx_async._calls.identity import Identity
+from okx_async._calls.others import Moment, Others
 from okx_async._errors import NotSentError
 from okx_async._limiter.slots import SlotSource
 from okx_async._log import logger
@@ -41,6 +41,9 @@ class Telling(Protocol):
     linger: float
     lease: float
     goes_on_alone: bool
+
+    def clocks(self) -> tuple[float, float]:
+        """Return the host's clock, which goes on while the host sleeps, and the wall clock, in seconds."""
 
     def recall(self, name: str) -> Awaitable[str | None]:
         """Return what a program told under this name, None if none did; raises NotSentError without the store."""
@@ -66,13 +69,14 @@ class Published:
         self._seen: str | None = None
         """The record that stood there when this program last looked."""
         self._wake = asyncio.Event()
+        self._others = Others(self._now, self._wake.set)
         self._asked = asyncio.Event()
         self._asked.set()
 
     def begin(self) -> None:
         """Have requests keep to what the programs tell each other; `listen` is to follow."""
         self._asked.clear()
-        self._identity.watch(asyncio.get_running_loop().time, self._wake.set)
+        self._identity.others = self._others
 
     @property
     def heard(self) -> bool:
@@ -87,7 +91,7 @@ class Published:
 
     def end(self) -> None:
         """Let requests go on though the others are not heard of any more."""
-        self._identity.alone_until = inf
+        self._others.go_on_alone()
         self._asked.set()
 
     async def listen(self, learnt: Callable[[], object]) -> None:
@@ -105,7 +109,7 @@ class Published:
                 logger.debug("other programs cannot be asked for the user id: %s", error)
                 stands = False
                 if self._limiter.goes_on_alone:  # what has its slot without the store waits for nothing
-                    identity.alone_until = inf
+                    self._others.go_on_alone()
             self._asked.set()
             if identity.confirmed:
                 learnt()
@@ -126,8 +130,7 @@ class Published:
 
         Raises NotSentError if the store cannot be asked.
         """
-        identity, loop = self._identity, asyncio.get_running_loop()
-        asked = loop.time()
+        identity, others, asked = self._identity, self._others, self._now()
         try:
             async with asyncio.timeout(ANSWERS):
                 record = await self._limiter.recall(self._name)
@@ -142,22 +145,26 @@ class Published:
         else:
             known = identity.user_id if identity.confirmed else None  # the store may have lost what was heard
         if known is None:
-            identity.alone_until = asked + HEARS
+            others.none_is_told(asked, HEARS)
             return False
         if user_id != known:
-            self._seen, identity.sure_from = None, inf
+            self._seen = None
+            others.may_not_know()
             self._limiter.remember(self._name, orjson.dumps([known, os.urandom(6).hex()]).decode())
             return False
         if record != self._seen:  # it may have been lost for a while in between
             self._seen = record
-            identity.sure_from = loop.time() + HEARS + self._limiter.lease + self._limiter.linger
-        identity.sure_until, identity.look_at = asked + self._limiter.lease, asked + self._limiter.lease / 2
+            others.begin_to_know(HEARS + self._limiter.lease + self._limiter.linger)
+        others.still_know(asked, self._limiter.lease)
         return True
+
+    def _now(self) -> Moment:
+        return Moment(*self._limiter.clocks())
 
 
 def published(limiter: SlotSource, identity: Identity) -> Published | None:
     """Return what programs tell each other of an API key; None for a limiter of one program."""
-    if not all(hasattr(limiter, name) for name in ("linger", "lease", "goes_on_alone", "recall", "remember")):
+    if not all(hasattr(limiter, name) for name in ("linger", "lease", "goes_on_alone", "clocks", "recall", "remember")):
         return None
     return Published(cast("Telling", limiter), identity)
 

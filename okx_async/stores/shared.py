@@ -127,6 +127,10 @@ class SharedLimiter:
         self._open()
         await self._asked(lambda transaction: transaction.vouch())
 
+    def clocks(self) -> tuple[float, float]:
+        """Return the host's clock, which goes on while the host sleeps, and the wall clock, in seconds."""
+        return self._agent.clock(), self._agent.wall()
+
     async def recall(self, name: str) -> str | None:
         """Return what a program that shares the limits has told under this name, None if none has.
 

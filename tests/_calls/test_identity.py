@@ -1,11 +1,11 @@
 import threading
-from math import inf
 
 import pytest
 
 from okx_async import InvalidRequestError, Limiter, NotSentError
 from okx_async._calls.accounts import MOST_SCOPES
 from okx_async._calls.identity import Identity, identity_of
+from okx_async._calls.others import Moment, Others
 
 SWAP = "BTC-USDT-SWAP"
 
@@ -48,65 +48,76 @@ def test_a_request_under_the_fallback_binds_those_after_it_to_both(identity: Ide
     assert identity.keys(new, now=0.0) == (new,)  # and then it is forgotten
 
 
-class Watched:
-    """The time, and how often the store was asked anew."""
+class Watched(Others):
+    """What the store says, the time, and how often it was asked anew."""
 
     def __init__(self, identity: Identity) -> None:
-        self.now, self.looks = 0.0, 0
-        identity.watch(lambda: self.now, self._look)
+        self.time, self.looks = 0.0, 0
+        super().__init__(lambda: Moment(self.time, self.time), self._note)
+        identity.others = self
 
-    def _look(self) -> None:
+    def _note(self) -> None:
         self.looks += 1
 
 
 def test_while_other_programs_may_count_by_the_api_key_every_instrument_takes_a_slot_of_it(identity: Identity) -> None:
-    Watched(identity)
+    watched = Watched(identity)
     identity.learn("123")
     for scope in (SWAP, "ETH-USDT-SWAP"):
+        watched.time = 0.0
         key = identity.key(scope)
-        identity.sure_from, identity.sure_until = inf, 20.0
-        assert identity.keys(key, now=9.9) == (key, ("live", identity.fallback, scope))
-        identity.sure_from = 10.0
-        assert identity.keys(key, now=9.9) == (key, ("live", identity.fallback, scope))
-        assert identity.keys(key, now=10.0) == identity.keys(key, now=20.0) == (key,)
-        assert identity.keys(key, now=20.1) == (key, ("live", identity.fallback, scope))
+        watched.may_not_know()
+        watched.still_know(Moment(0.0, 0.0), 20.0)
+        assert identity.keys(key, now=0.0) == (key, ("live", identity.fallback, scope))
+        watched.begin_to_know(10.0)
+        assert identity.keys(key, now=0.0) == (key, ("live", identity.fallback, scope))
+        watched.time = 10.0
+        assert identity.keys(key, now=0.0) == (key,)
+        watched.time = 20.1
+        assert identity.keys(key, now=0.0) == (key, ("live", identity.fallback, scope))
 
 
 def test_what_waits_under_the_user_id_alone_is_sent_only_while_that_is_enough(identity: Identity) -> None:
     watched = Watched(identity)
     identity.learn("123")
-    identity.sure_from, identity.sure_until = 0.0, 20.0
+    watched.begin_to_know(0.0)
+    watched.still_know(Moment(0.0, 0.0), 20.0)
     names = identity.begin(identity.key(SWAP), 0.0)
-    watched.now = 20.0
+    watched.time = 20.0
     names.check()
-    watched.now = 20.1
+    watched.time = 20.1
     with pytest.raises(NotSentError, match="another program may not know"):
         names.check()
     names.end(0.0)
 
 
-def test_the_store_is_asked_anew_once_by_a_request_that_begins_or_is_written_late(identity: Identity) -> None:
+def test_what_waits_under_the_api_key_alone_is_sent_only_while_that_is_enough(identity: Identity) -> None:
     watched = Watched(identity)
-    identity.learn("123")
-    identity.sure_from, identity.sure_until, identity.look_at = 0.0, 20.0, 10.0
-    names = identity.begin(identity.key(SWAP), 9.9)
+    watched.none_is_told(Moment(0.0, 0.0), 2.0)
+    names = identity.begin(identity.key(SWAP), 0.0)
+    watched.time = 2.0
     names.check()
-    assert watched.looks == 0
-    watched.now = 10.0
-    names.check()
-    names.check()
-    assert watched.looks == 1
-    identity.look_at = 15.0
-    identity.begin(identity.key(SWAP), 15.0).end(0.0)
-    assert watched.looks == 2
+    watched.time = 2.1
+    with pytest.raises(NotSentError, match="is not known; nothing was sent"):
+        names.check()
     names.end(0.0)
 
 
-def test_to_be_watched_again_changes_nothing_that_is_known(identity: Identity) -> None:
-    Watched(identity)
-    identity.alone_until = 5.0
-    Watched(identity)
-    assert (identity.alone_until, identity.sure_from) == (5.0, inf)
+def test_the_store_is_asked_anew_by_a_request_that_begins_or_is_written_late(identity: Identity) -> None:
+    watched = Watched(identity)
+    identity.learn("123")
+    watched.begin_to_know(0.0)
+    watched.still_know(Moment(0.0, 0.0), 20.0)
+    names = identity.begin(identity.key(SWAP), 0.0)
+    names.check()
+    assert watched.looks == 0
+    watched.time = 10.0
+    names.check()
+    assert watched.looks == 1
+    watched.still_know(Moment(5.0, 5.0), 10.0)
+    identity.begin(identity.key(SWAP), 0.0).end(0.0)
+    assert watched.looks == 2
+    names.end(0.0)
 
 
 def test_under_the_fallback_it_takes_one_slot_of_it_though_another_waits(identity: Identity) -> None:

@@ -28,7 +28,12 @@ class Store:
         self.told: dict[str, str] = {}
         self.tellings = self.questions = 0
         self.away = self.loses = False
+        self.slept = self.unnoticed = 0.0
         self.delay = 0.0
+
+    def clocks(self) -> tuple[float, float]:
+        now = asyncio.get_running_loop().time() + self.slept
+        return now, now + self.unnoticed
 
     async def recall(self, name: str) -> str | None:
         self.questions += 1
@@ -157,6 +162,22 @@ async def test_what_the_store_has_lost_is_told_again_and_the_others_are_counted_
         assert store.told != before  # else one that has not looked meanwhile would take it for the same
 
 
+async def test_while_what_was_lost_cannot_be_told_again_the_others_are_counted() -> None:
+    store = Store()
+    async with Program(store) as one:
+        one.told("123")
+        await asyncio.sleep(UNHEARD + 1.0)
+        one.names()
+        await asyncio.sleep(0.01)
+        assert one.names() == ["123"]
+        store.told.clear()
+        store.loses = True
+        await asyncio.sleep(LEASE / 2)
+        one.names()
+        await asyncio.sleep(0.01)
+        assert one.names() == ["123", "key"]
+
+
 async def test_a_record_that_was_written_anew_tells_of_a_loss_in_between() -> None:
     store = Store()
     async with Program(store) as one:
@@ -187,6 +208,25 @@ async def test_nothing_counts_by_the_api_key_alone_unless_the_store_has_just_sai
         await asyncio.sleep(HEARS)
         with pytest.raises(NotSentError):
             one.names()
+
+
+@pytest.mark.parametrize("clock", ["slept", "unnoticed"])
+async def test_after_a_sleep_of_the_host_what_the_store_said_before_holds_no_more(clock: str) -> None:
+    store = Store()
+    async with Program(store) as one:
+        assert one.names() == ["key"]
+        setattr(store, clock, HEARS + 0.1)
+        with pytest.raises(NotSentError, match="not known; nothing was sent"):
+            one.names()
+        one.told("123")
+        await asyncio.sleep(UNHEARD + 1.0)
+        one.names()
+        await asyncio.sleep(0.01)
+        assert one.names() == ["123"]
+        setattr(store, clock, HEARS + 0.1 + LEASE)
+        assert one.names() == ["123", "key"]
+        await asyncio.sleep(0.01)
+        assert one.names() == ["123"]
 
 
 @pytest.mark.parametrize("silent", [True, False])

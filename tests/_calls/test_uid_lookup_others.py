@@ -24,6 +24,10 @@ class Others:
         self.asked: list[float] = []
         self.told: list[str] = []
 
+    def clocks(self) -> tuple[float, float]:
+        now = asyncio.get_running_loop().time()
+        return now, now
+
     async def recall(self, _: str) -> str | None:
         now = asyncio.get_running_loop().time()
         self.asked.append(now)
