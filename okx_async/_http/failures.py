@@ -90,7 +90,7 @@ def untunnelled(exc: BaseException) -> str:
 
 
 def certificate_wanted(exc: BaseException) -> bool:
-    """Return whether the server misses or refuses a client certificate, so that it has read nothing of what was written.
+    """Return whether the server misses or refuses a client certificate, so that it has not read what was written.
 
     In TLS 1.3 the client's part of the handshake ends before the server has judged it, so requests may follow at once.
     """
