@@ -75,7 +75,7 @@ def test_a_wrong_variable_is_not_shown() -> None:
     result = CliRunner(env={**KEYS, "OKX_PASSPHRASE": "PASSPASSPASS "}).invoke(app, ["positions"])
     assert result.exit_code == 2
     assert "OKX_PASSPHRASE must be" in result.stderr
-    assert "PASS" not in result.output
+    assert "PASSPASS" not in result.output
 
 
 @pytest.mark.parametrize(
