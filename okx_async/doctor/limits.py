@@ -111,7 +111,7 @@ def server_problems(server: ServerReport) -> list[tuple[Level, str, str]]:
         (
             Level.WARN,
             words,
-            "give each a server of its own, or to all programs of an account the same prefix and database",
+            "give each a server of its own, or to all programs of an account one database and prefix (?prefix=desk)",
         )
         for words in server.doubts
     ]
