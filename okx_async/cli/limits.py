@@ -24,7 +24,7 @@ from okx_async.doctor.limits import (
 from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.places import default_path
 from okx_async.stores.reports import KeyReport, StoreReport, try_out
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 from okx_async.stores.url_options import PREFIX
 from okx_async.stores.urls import PROCESS, NamedStore, report_of, shared_limiter, store_of
 

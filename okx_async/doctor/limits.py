@@ -12,7 +12,7 @@ from okx_async.stores.epoch import MEANWHILE, Epoch, check_terms
 from okx_async.stores.lease import Terms
 from okx_async.stores.places import check_makeable
 from okx_async.stores.reports import ServerReport, StoreReport, try_out
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 from okx_async.stores.urls import report_of, store_of
 
 _NAME: Final = "limits"

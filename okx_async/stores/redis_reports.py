@@ -24,7 +24,7 @@ from okx_async.stores.redis_messages import (
 from okx_async.stores.redis_neighbours import doubts, elsewhere, in_use, names_in
 from okx_async.stores.redis_nodes import Nodes
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 from okx_async.stores.url_options import PREFIX
 
 _CHUNK: Final = 256

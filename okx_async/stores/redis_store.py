@@ -34,7 +34,7 @@ from okx_async.stores.redis_messages import (
 )
 from okx_async.stores.redis_neighbours import MANY, doubts, elsewhere, in_use, names_in, size_of
 from okx_async.stores.redis_nodes import NodeError, Nodes
-from okx_async.stores.transactions import BusyError, StoreError
+from okx_async.stores.store import BusyError, StoreError
 
 T = TypeVar("T")
 Ask: TypeAlias = Callable[[int, Frame, float], Call]

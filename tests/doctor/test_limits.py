@@ -12,7 +12,8 @@ from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
 from okx_async.stores.redis_reports import report_server
 from okx_async.stores.reports import ServerReport
-from okx_async.stores.transactions import Database, StoreError, Transaction
+from okx_async.stores.store import StoreError
+from okx_async.stores.transactions import Database, Transaction
 from tests.stores.servers import Server
 
 

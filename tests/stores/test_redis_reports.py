@@ -15,7 +15,7 @@ from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import Call, Link
 from okx_async.stores.redis_neighbours import LATELY, names_in
 from okx_async.stores.redis_reports import jump, report_server
-from okx_async.stores.transactions import BusyError, StoreError
+from okx_async.stores.store import BusyError, StoreError
 from okx_async.stores.urls import NamedStore, report_of
 from tests.stores.proxies import Multiplexer
 from tests.stores.servers import Server, free_port
