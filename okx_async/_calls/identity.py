@@ -101,9 +101,9 @@ class Identity:
         # Read without the lock: a stand-in that begins in another thread in this step takes a slot under every user id
         # that this one may have.
         several = api_key.told is None and len(api_key.given) > 1
-        others = self.others is not None and name != self.fallback and not self.others.sure
+        unsure = self.others is not None and name != self.fallback and not self.others.sure
         for each in members:
-            if several or others or (each.uses and (len(each.uses) > 1 or name not in each.uses)):
+            if several or unsure or (each.uses and (len(each.uses) > 1 or name not in each.uses)):
                 break
         else:
             return (key,)
@@ -111,7 +111,7 @@ class Identity:
             names = {name, *(stand_in for each in members for stand_in in each.names(scope, now))}
             if api_key.told is None:
                 names.update(api_key.given)
-            if others:
+            if unsure:
                 names.add(self.fallback)
             # One order for all requests, so that no two of them wait for each other.
             return tuple((self.environment, each, scope) for each in sorted(names, key=_place))

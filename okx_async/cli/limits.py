@@ -24,8 +24,9 @@ from okx_async.doctor.limits import (
 from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.places import default_path
 from okx_async.stores.reports import KeyReport, StoreReport, try_out
-from okx_async.stores.transactions import StoreError
-from okx_async.stores.urls import PROCESS, place_of, report_of, shared_limiter
+from okx_async.stores.store import StoreError
+from okx_async.stores.url_options import PREFIX
+from okx_async.stores.urls import PROCESS, NamedStore, report_of, shared_limiter, store_of
 
 OWN_FILE = "sqlite:"
 
@@ -54,10 +55,10 @@ def way_out(error: OkxError) -> str:
     """Return how to exit without the limits that OKX_LIMITS names, if an error is about their file or name."""
     text = str(error)
     try:
-        place = place_of(os.environ.get(VARIABLE) or PROCESS)
+        store = store_of(os.environ.get(VARIABLE) or PROCESS)
     except InvalidRequestError as unnamed:
         return MEANWHILE if str(unnamed) in text else ""
-    about_it = isinstance(place, Path) and str(place.parent) in text
+    about_it = store is not None and isinstance(store.place, Path) and str(store.place.parent) in text
     return MEANWHILE if about_it and MEANWHILE not in text else ""
 
 
@@ -80,16 +81,18 @@ def limits(store: str | None, *, prefix: str | None = None, vouch: bool, yes: bo
     """Show the keys in use."""
     done = ""
     try:
-        path = place_of(store or os.environ.get(VARIABLE) or OWN_FILE)
-        if path is None:
+        named = store_of(store or os.environ.get(VARIABLE) or OWN_FILE)
+        if named is None:
             say("error: limits of one process cannot be shown by another one; name a file or a server with --store")
             return ExitCode.USAGE
-        found = report_of(path, prefix=prefix)
+        others = named if prefix is None else named.at_prefix(prefix)
+        found = report_of(others)
+        name = _name(others, found)
         if vouch:
-            if not yes and at_terminal() and (refusal := _ask(found, prefix)):
+            if not yes and at_terminal() and (refusal := _ask(found, name)):
                 return _refused(refusal, as_json=as_json)
-            done = _vouched(found, prefix)
-            found = report_of(path, vouch=True, prefix=prefix)
+            done = _vouched(found, name)
+            found = report_of(others, vouch=True)
     except InvalidRequestError as error:
         say_error(error)
         return exit_code(error)
@@ -105,11 +108,11 @@ def limits(store: str | None, *, prefix: str | None = None, vouch: bool, yes: bo
         return ExitCode.DONE
     from okx_async.cli.tables import print_lines  # noqa: PLC0415 - not for JSON, nor for the other commands
 
-    print_lines(_lines(found, prefix))
+    print_lines(_lines(found, name, named if others == named else None))
     return ExitCode.DONE
 
 
-def _ask(found: StoreReport, prefix: str | None) -> Stopped | None:
+def _ask(found: StoreReport, name: str) -> Stopped | None:
     """Ask whether no program is about that a store has forgotten; return None for a yes."""
     state = "nothing is paused there now"
     if is_unused(found):
@@ -117,7 +120,7 @@ def _ask(found: StoreReport, prefix: str | None) -> Stopped | None:
     elif found.paused:
         state = f"it lost its memory {found.age:.1f} s ago, nothing is granted for {found.paused:.1f} s"
     say(
-        f"{_name(found, prefix)}: {state}\n"
+        f"{name}: {state}\n"
         "To vouch for it lets programs send at once. If one that it has forgotten sends, too, the limit is exceeded."
     )
     return ask("Has no program of its accounts run lately?", Stop(), "nothing was changed")
@@ -130,7 +133,7 @@ def _refused(refusal: Stopped, *, as_json: bool) -> ExitCode:
     return refusal.code
 
 
-def _vouched(before: StoreReport, prefix: str | None) -> str:
+def _vouched(before: StoreReport, name: str) -> str:
     """Return what vouching does, by what stood there before."""
     if isinstance(before.path, Path) and not before.path.exists():
         return f"{before.path} is not there: a new file has no pause that could be ended"
@@ -139,21 +142,25 @@ def _vouched(before: StoreReport, prefix: str | None) -> str:
         ended = "the first program will not wait"
     elif before.paused:
         ended = f"its pause, {before.paused:.1f} s yet, is ended"
-    return f"vouched for {_name(before, prefix)}: {ended}"
+    return f"vouched for {name}: {ended}"
 
 
-def _name(found: StoreReport, prefix: str | None) -> str:
-    return f"{found.path}{f' (prefix {prefix})' if prefix else ''}"
+def _name(store: NamedStore, found: StoreReport) -> str:
+    """Return how a store is called, without user and password."""
+    prefix = store.options.prefix
+    return f"{found.path}{f' (prefix {prefix})' if prefix != PREFIX else ''}"
 
 
-def _lines(found: StoreReport, prefix: str | None) -> list[str]:
-    lines = [f"{_name(found, prefix)}: {keys_in_use(found)}"]
+def _lines(found: StoreReport, name: str, used: NamedStore | None) -> list[str]:
+    """Return the lines about a store; `used` is that of the other commands, None if it is another one."""
+    lines = [f"{name}: {keys_in_use(found)}"]
     if found.server is not None:
         lines.append(server_words(found.server))
         lines += [f"warning: {text}; {remedy}" for _, text, remedy in server_problems(found.server)]
     if terms := terms_words(found):
         lines.append(f"terms: {terms}")
-    if prefix is None and (found.server or found.keys or found.paused) and (text := other_terms(found)):
+    in_use = found.server or found.keys or found.paused
+    if used is not None and in_use and (text := other_terms(found, used.options.terms)):
         lines.append(f"warning: the other commands cannot use it: {text}")
     if is_unused(found):
         lines.append(f"{UNUSED}; if no program of this account ran lately: --vouch")

@@ -12,8 +12,8 @@ from okx_async.stores.epoch import MEANWHILE, Epoch, check_terms
 from okx_async.stores.lease import Terms
 from okx_async.stores.places import check_makeable
 from okx_async.stores.reports import ServerReport, StoreReport, try_out
-from okx_async.stores.transactions import StoreError
-from okx_async.stores.urls import place_of, report_of
+from okx_async.stores.store import StoreError
+from okx_async.stores.urls import report_of, store_of
 
 _NAME: Final = "limits"
 _JUMP: Final = 0.002
@@ -29,18 +29,18 @@ def examine_limits() -> Finding:
     """Return the finding about OKX_LIMITS, or about the file that the command line uses without it."""
     url = os.environ.get(VARIABLE, "")
     try:
-        path = place_of(url or "sqlite:")
-        if path is None:
+        store = store_of(url or "sqlite:")
+        if store is None:
             text = f"{VARIABLE}={url}: of each process alone; programs of one account do not see each other"
             return Finding(_NAME, Level.WARN, text, f"unset {VARIABLE}, or set it to sqlite: for all of them")
-        found = report_of(path)
-        if isinstance(path, Path):
-            try_out(path) if path.exists() else check_makeable(path)
+        found, terms = report_of(store), store.options.terms
+        if isinstance(store.place, Path):
+            try_out(store.place, terms) if store.place.exists() else check_makeable(store.place)
     except (InvalidRequestError, StoreError) as error:
         if url:
             return unusable_limits(error)
         return Finding(_NAME, Level.WARN, f"{error}: this command line has limits of its own", f"set {VARIABLE}")
-    if found.server is not None and (words := other_terms(found)):
+    if found.server is not None and (words := other_terms(found, terms)):
         return unusable_limits(InvalidRequestError(f"{found.path}: {words}"))
     return _judged(url, found)
 
@@ -111,18 +111,18 @@ def server_problems(server: ServerReport) -> list[tuple[Level, str, str]]:
         (
             Level.WARN,
             words,
-            "give each a server of its own, or to all programs of an account the same prefix and database",
+            "give each a server of its own, or to all programs of an account one database and prefix (?prefix=desk)",
         )
         for words in server.doubts
     ]
     return found
 
 
-def other_terms(found: StoreReport) -> str:
-    """Return what bars the commands from limits whose programs have other terms than the usual ones, or ""."""
+def other_terms(found: StoreReport, own: Terms) -> str:
+    """Return what bars the commands, which have `own` terms, from limits whose programs have others, or ""."""
     for terms in found.terms:
         try:
-            check_terms(Epoch("", 0.0, terms), Terms())
+            check_terms(Epoch("", 0.0, terms), own)
         except InvalidRequestError as error:
             return str(error)
     return ""

@@ -8,8 +8,7 @@ from typing import Any, Final, TypeVar
 
 from okx_async._errors import InvalidRequestError
 from okx_async.stores.notices import Notices
-from okx_async.stores.store import Store
-from okx_async.stores.transactions import BusyError, StoreError
+from okx_async.stores.store import BusyError, Store, StoreError
 
 T = TypeVar("T")
 

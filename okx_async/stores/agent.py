@@ -17,8 +17,7 @@ from okx_async._limiter.slots import Statistics
 from okx_async._quota import Quota
 from okx_async.stores import forks
 from okx_async.stores.lease import SharedBucket
-from okx_async.stores.store import Store
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import Store, StoreError
 from okx_async.stores.waiters import Key, Note, Waiter, closed, deliver, refusal
 from okx_async.stores.worker import Worker
 

@@ -97,12 +97,20 @@ def lives(stored: Epoch, in_use: Iterable[SharedBucket], now: float) -> bool:
 
 def check_terms(stored: Epoch, terms: Terms) -> None:
     """Raise InvalidRequestError, with the names, if a holder's terms are not those of the store."""
-    differing = [
-        f"{field.name}={getattr(terms, field.name):g} here, {getattr(stored.terms, field.name):g} there"
+    if terms != stored.terms:
+        raise InvalidRequestError(f"{disagreement(terms, stored.terms)}; {MEANWHILE}")
+
+
+def disagreement(here: Terms, there: Terms) -> str:
+    """Return in which terms programs differ, and how a command is told those of the others."""
+    differing = {
+        field.name: (getattr(here, field.name), getattr(there, field.name))
         for field in fields(Terms)
-        if getattr(terms, field.name) != getattr(stored.terms, field.name)
-    ]
-    if differing:
-        raise InvalidRequestError(
-            f"programs that share limits must agree on their terms: {'; '.join(differing)}; {MEANWHILE}"
-        )
+        if getattr(here, field.name) != getattr(there, field.name)
+    }
+    words = "; ".join(f"{name}={mine:g} here, {other:g} there" for name, (mine, other) in differing.items())
+    options = "&".join(f"{name}={other:.10g}" for name, (_, other) in differing.items())
+    return (
+        f"programs that share limits must agree on their terms: {words}; a program or command that has its limits from "
+        f"OKX_LIMITS is told so by ?{options} at its end"
+    )

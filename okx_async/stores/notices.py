@@ -14,7 +14,7 @@ from typing import Final
 from okx_async._limiter.slots import subject
 from okx_async._log import ERROR, WARNING, logger
 from okx_async._quota import Quota
-from okx_async.stores.records import PREFIX
+from okx_async.stores.url_options import PREFIX
 
 SAME: Final = 1.0
 """Seconds within which two ends of a pause are those of one."""

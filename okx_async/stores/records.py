@@ -3,16 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
-from typing import Final
 
 import orjson
 
 from okx_async._quota import Quota
 from okx_async.stores.epoch import Epoch
 from okx_async.stores.lease import Place, SharedBucket, Terms, Token
-
-PREFIX: Final = "okx-async"
-"""With which the names of all that stands in a server begin, unless a limiter is given another prefix."""
 
 
 class UnreadableError(Exception):

@@ -11,8 +11,8 @@ from okx_async._validation import check_seconds, short_repr
 from okx_async.stores.agent import Agent
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
-from okx_async.stores.records import PREFIX
 from okx_async.stores.shared import SharedLimiter
+from okx_async.stores.url_options import PREFIX, SLACK, check_prefix
 
 
 class RedisLimiter(SharedLimiter):
@@ -54,7 +54,7 @@ class RedisLimiter(SharedLimiter):
         lease: float = 8.0,
         doubt_grace: float = 5.0,
         guard: float = 0.003,
-        clock_slack: float = 0.02,
+        clock_slack: float = SLACK,
         on_loss: Literal["refuse", "local"] = "refuse",
         processes: int | None = None,
         prefix: str = PREFIX,
@@ -90,12 +90,6 @@ class RedisLimiter(SharedLimiter):
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._quota.limit} per {self._quota.per:g} s: {self._label}>"
-
-
-def check_prefix(prefix: object) -> None:
-    """Raise InvalidRequestError unless keys may begin with it."""
-    if not isinstance(prefix, str) or not prefix or not prefix.isascii() or not prefix.replace("-", "").isalnum():
-        raise InvalidRequestError(f"prefix must be of ASCII letters, digits and hyphens, got {short_repr(prefix)}")
 
 
 def _shares(on_loss: object, processes: object, quota: Quota) -> int:

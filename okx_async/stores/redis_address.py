@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from redis.connection import AbstractConnection, Connection, parse_url
 
 from okx_async._errors import InvalidRequestError
+from okx_async.stores.url_options import OF_SERVERS
 
 FORMS: Final = "redis://, rediss:// or unix:// as in redis://user:password@host:6379/0"
 ENCODED: Final = "in user and password / is written %2F, ? %3F, # %23, @ %40 and % %25"
@@ -136,7 +137,8 @@ def _options(url: str) -> dict[str, Any]:
     if options.keys() - _OURS - (_TLS if url.startswith("rediss") else set()):
         # They are not named: one may be the rest of a password.
         raise InvalidRequestError(
-            f"the url of the limits holds an option that is not known; rediss:// may have {', '.join(sorted(_TLS))}"
+            f"the url of the limits holds an option that is not known; rediss:// may have {', '.join(sorted(_TLS))}, "
+            f"and that in OKX_LIMITS {', '.join(OF_SERVERS)}, which are arguments of RedisLimiter"
         )
     if options.get("ssl_cert_reqs", "required") not in _CHECKS:
         raise InvalidRequestError(f"ssl_cert_reqs in the url of the limits must be {', '.join(_CHECKS)}")

@@ -25,7 +25,7 @@ from okx_async._errors import InvalidRequestError
 from okx_async._spellings import SEARCHED, forms_of, holds
 from okx_async.stores.epoch import MEANWHILE
 from okx_async.stores.redis_address import FILES, Address
-from okx_async.stores.transactions import BusyError, StoreError
+from okx_async.stores.store import BusyError, StoreError
 
 SCRIPT: Final = "".join(
     files("okx_async.stores").joinpath(name).read_text(encoding="utf-8")  # in a zip, too

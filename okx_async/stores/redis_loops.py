@@ -28,7 +28,7 @@ from okx_async.stores.redis_direct import Direct
 from okx_async.stores.redis_link import Call, Link
 from okx_async.stores.redis_messages import Seen, Visit, names_of, read_seen, tag_of, write_visit
 from okx_async.stores.redis_store import RedisStore
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 from okx_async.stores.waiters import Key, Note, Waiter, closed, deliver
 
 REST: Final = 1.0

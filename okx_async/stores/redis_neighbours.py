@@ -13,7 +13,7 @@ from typing import Final
 from okx_async._errors import InvalidRequestError
 from okx_async.stores.records import UnreadableError, key_of
 from okx_async.stores.redis_link import Link
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 
 MANY: Final = 10_000
 """Keys of a server from which on a program does not look through them when it starts."""

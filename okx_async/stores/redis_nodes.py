@@ -12,7 +12,7 @@ from okx_async._spellings import forms_of
 from okx_async.stores.redis_address import Address
 from okx_async.stores.redis_link import Link, UnreachableError, connection_to, unreadable, words_of
 from okx_async.stores.redis_messages import TAGS, epoch_name
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 
 REST: Final = 0.1
 """Seconds for which a server that failed is left alone: those that ask meanwhile are answered at once."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from okx_async._quota import Quota
 from okx_async.stores.lease import Place, SharedBucket, Terms, Token
-from okx_async.stores.records import PREFIX, UnreadableError, key_of
+from okx_async.stores.records import UnreadableError, key_of
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import SCRIPT, Call, Link
 from okx_async.stores.redis_messages import (
@@ -24,7 +24,8 @@ from okx_async.stores.redis_messages import (
 from okx_async.stores.redis_neighbours import doubts, elsewhere, in_use, names_in
 from okx_async.stores.redis_nodes import Nodes
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport, report_key
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
+from okx_async.stores.url_options import PREFIX
 
 _CHUNK: Final = 256
 """Keys that are looked at in one round trip: a server may be far away."""

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from okx_async._errors import InvalidRequestError
 from okx_async._log import logger
-from okx_async.stores.epoch import MEANWHILE
+from okx_async.stores.epoch import MEANWHILE, disagreement
 from okx_async.stores.lease import PPM, Terms
 from okx_async.stores.notices import vouching
 from okx_async.stores.redis_address import Address
@@ -34,7 +34,7 @@ from okx_async.stores.redis_messages import (
 )
 from okx_async.stores.redis_neighbours import MANY, doubts, elsewhere, in_use, names_in, size_of
 from okx_async.stores.redis_nodes import NodeError, Nodes
-from okx_async.stores.transactions import BusyError, StoreError
+from okx_async.stores.store import BusyError, StoreError
 
 T = TypeVar("T")
 Ask: TypeAlias = Callable[[int, Frame, float], Call]
@@ -234,16 +234,11 @@ class RedisStore:
     def _refused(self, reply: list[Any]) -> Exception:
         match reply[0]:
             case b"terms":
-                names = ("lease", "doubt_grace", "guard")
-                mine = (self.terms.lease, self.terms.doubt_grace, self.terms.guard)
-                differing = [
-                    f"{name}={here:g} here, {there / 1e6:g} there"
-                    for name, here, there in zip(names, mine, reply[2:5], strict=True)
-                    if micro(here) != there
-                ]
+                mine = self.terms.lease, self.terms.doubt_grace, self.terms.guard
+                here, there = ((each / 1e6 for each in of) for of in (map(micro, mine), reply[2:5]))
+                words = disagreement(Terms(*here), Terms(*there))
                 return InvalidRequestError(
-                    f"{self.path}: programs that share limits must agree on their terms: {'; '.join(differing)}; "
-                    f"once no program uses the others: {self.vouched_by}; {MEANWHILE}"
+                    f"{self.path}: {words}; once no program uses the others: {self.vouched_by}; {MEANWHILE}"
                 )
             case b"newer":
                 return InvalidRequestError(

@@ -102,14 +102,14 @@ def report(path: Path, *, vouch: bool = False) -> StoreReport:
         database.close()
 
 
-def try_out(path: Path) -> None:
-    """Find out whether limits can be kept in a file on the usual terms; it is made if it is missing.
+def try_out(path: Path, terms: Terms = Terms()) -> None:  # noqa: B008 - frozen
+    """Find out whether limits can be kept in a file on these terms; it is made if it is missing.
 
     Raises:
         StoreError: It cannot be used now.
         InvalidRequestError: It must not be used, or is in use on other terms.
     """
-    database = Database(path, Terms())
+    database = Database(path, terms)
     try:
         database.transact(Transaction.try_out, shared_clock() + PATIENCE)
     finally:

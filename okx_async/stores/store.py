@@ -9,6 +9,14 @@ from okx_async.stores.lease import Terms
 T = TypeVar("T")
 
 
+class StoreError(Exception):
+    """The store cannot be used at this moment; the text says why."""
+
+
+class BusyError(StoreError):
+    """It cannot be used yet: another program holds its lock, or it is out of reach."""
+
+
 class Store(Protocol):
     """A store; one thread at a time may use it."""
 

@@ -34,6 +34,7 @@ from okx_async.stores.records import (
     write_epoch,
 )
 from okx_async.stores.sqlite_words import words_of
+from okx_async.stores.store import BusyError, StoreError
 
 try:
     import sqlite3
@@ -51,14 +52,6 @@ MOST_KNOWN: Final = 1024
 FIRST_NAP, LONGEST_NAP = 0.00005, 0.001
 """Seconds between two tries to get the write lock."""
 _BUSY, _LOCKED = 5, 6
-
-
-class StoreError(Exception):
-    """The file cannot be used at this moment; the text says why."""
-
-
-class BusyError(StoreError):
-    """Another program holds the write lock."""
 
 
 class Transaction:

@@ -26,8 +26,8 @@ from okx_async.stores.inbox import Inbox
 from okx_async.stores.lease import Lease
 from okx_async.stores.line import Answer, Ask
 from okx_async.stores.notices import Notices
-from okx_async.stores.store import Store
-from okx_async.stores.transactions import BusyError, StoreError, Transaction
+from okx_async.stores.store import BusyError, Store, StoreError
+from okx_async.stores.transactions import Transaction
 from okx_async.stores.visits import heal, visit
 from okx_async.stores.waiters import Key, LocalKey, Note, Waiter, closed, refusal, too_late
 

@@ -26,7 +26,7 @@ from okx_async.doctor import Level
 from okx_async.simulator import SimulatedExchange
 from okx_async.stores.lease import Terms
 from okx_async.stores.reports import KeyReport, ServerReport, StoreReport
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 from tests.cli.conftest import STRANGER, Process, variables
 from tests.schemas import FOLDER, ROOT, check, validator
 

@@ -25,15 +25,18 @@ def file(command: Process) -> Path:
     return Path(command.environment["XDG_STATE_HOME"]) / "okx-async" / "limits.sqlite3"
 
 
+@pytest.mark.parametrize("terms", [{}, {"lease": 30.0, "rtt_floor": 0.001}])
 def test_a_command_and_a_program_share_one_limit(
-    simulate: Callable[..., dict[str, Any]], command: Process, file: Path
+    simulate: Callable[..., dict[str, Any]], command: Process, file: Path, terms: dict[str, Any]
 ) -> None:
+    if terms:
+        command.environment["OKX_LIMITS"] = "sqlite:?" + "&".join(f"{name}={value}" for name, value in terms.items())
     record = simulate("--position", "BTC-USDT-SWAP:1")
     where = ("--base-url", record["base_url"])
 
     async def hold_all() -> str:
         """Take what the commands may use, and let one of them ask."""
-        limiter = SqliteLimiter()
+        limiter = SqliteLimiter(**terms)
         keys = (command.environment[f"OKX_{name}"] for name in ("API_KEY", "SECRET_KEY", "PASSPHRASE"))
         async with Client(Credentials(*keys), base_url=record["base_url"], limiter=limiter) as client:
             await client.warm_up(1)  # learns the user id

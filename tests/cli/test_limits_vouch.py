@@ -104,6 +104,9 @@ def test_the_limits_of_another_prefix_are_shown_and_vouched_for(command: Process
     said = command("limits", "--store", server.url, "--prefix", "desk", "--vouch")
     assert f"vouched for {server.url} (prefix desk): its pause, " in said.stderr
     assert report_server(server.url, prefix="desk").paused == 0.0
+    assert command("limits", "--store", f"{server.url}?prefix=desk").stdout.startswith(
+        f"{server.url} (prefix desk): 0 keys in use\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,6 +115,7 @@ def test_the_limits_of_another_prefix_are_shown_and_vouched_for(command: Process
         ("redis://127.0.0.1:1", "a b", "error: --prefix must be of ASCII letters, digits and hyphens, got 'a b'"),
         ("redis://127.0.0.1:1", "", "error: --prefix must be of ASCII letters"),
         ("sqlite:", "desk", "error: --prefix must be left out: "),
+        ("redis://127.0.0.1:1?prefix=other", "desk", "error: --prefix must be left out: the store is named with other"),
     ],
 )
 def test_a_prefix_that_cannot_be_is_a_wrong_usage(command: Process, store: str, prefix: str, text: str) -> None:
@@ -131,5 +135,8 @@ def test_the_terms_that_stand_there_are_shown(command: Process, server: Server) 
     assert "terms: lease 30 s, doubt_grace 5 s, guard 0.003 s\n" in shown
     assert "warning: the other commands cannot use it: programs that share limits must agree on their terms: " in shown
     assert "lease=8 here, 30 there" in shown
+    agreed = command("limits", "--store", f"{server.url}?lease=30").stdout
+    assert "terms: lease 30 s" in agreed
+    assert "warning" not in agreed
     command("limits", "--store", server.url, "--vouch")  # which forgets them
     assert "terms" not in command("limits", "--store", server.url).stdout

@@ -12,7 +12,8 @@ from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
 from okx_async.stores.redis_reports import report_server
 from okx_async.stores.reports import ServerReport
-from okx_async.stores.transactions import Database, StoreError, Transaction
+from okx_async.stores.store import StoreError
+from okx_async.stores.transactions import Database, Transaction
 from tests.stores.servers import Server
 
 
@@ -145,6 +146,10 @@ async def test_a_server_with_other_terms_fails_and_names_them(monkeypatch: pytes
     finding = examine_limits()
     assert finding.level is Level.FAIL
     assert f"{server.url}: programs that share limits must agree on their terms: lease=8 here, 30 there" in finding.text
+    assert "is told so by ?lease=30 at its end" in finding.text
+    monkeypatch.setenv("OKX_LIMITS", f"{server.url}?lease=30")
+    assert examine_limits().level is Level.OK
+    monkeypatch.setenv("OKX_LIMITS", server.url)
     report_server(server.url, vouch=True)
     assert examine_limits().level is Level.OK
     server.close()
@@ -157,3 +162,6 @@ def test_the_terms_that_stand_there_are_named(monkeypatch: pytest.MonkeyPatch, t
     database.close()
     assert "no key in use, lease 9 s, doubt_grace 5 s, guard 0.003 s, rtt_floor 0.01 s" in examine_limits().text
     assert "no key in use, lease 8 s, doubt_grace 5 s, guard 0.003 s" in examine_limits().text, "the doctor tried it"
+    monkeypatch.setenv("OKX_LIMITS", f"sqlite://{tmp_path}/limits?lease=9")
+    examine_limits()
+    assert "no key in use, lease 9 s" in examine_limits().text, "with what it was told"

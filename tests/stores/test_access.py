@@ -9,7 +9,7 @@ import pytest
 from okx_async import InvalidRequestError
 from okx_async.stores.access import IMPATIENCE, PATIENCE, Access
 from okx_async.stores.notices import Notices
-from okx_async.stores.transactions import BusyError, StoreError
+from okx_async.stores.store import BusyError, StoreError
 
 
 class Outcomes:

@@ -52,9 +52,13 @@ def test_a_store_of_a_newer_version_is_refused() -> None:
 
 def test_other_terms_are_refused_by_name() -> None:
     check_terms(OLD, TERMS)
-    told = "lease=9 here, 8 there; doubt_grace=30 here, 5 there; OKX_LIMITS=process okx-async flatten"
-    with pytest.raises(InvalidRequestError, match=told):
+    with pytest.raises(InvalidRequestError) as raised:
         check_terms(OLD, Terms(lease=9.0, doubt_grace=30.0))
+    assert str(raised.value) == (
+        "programs that share limits must agree on their terms: lease=9 here, 8 there; doubt_grace=30 here, 5 there; a "
+        "program or command that has its limits from OKX_LIMITS is told so by ?lease=8&doubt_grace=5 at its end; "
+        "OKX_LIMITS=process okx-async flatten exits with limits of its own"
+    )
 
 
 def test_what_another_boot_id_wrote_is_of_this_run_of_the_host_if_its_clock_says_so() -> None:

@@ -107,6 +107,7 @@ def test_what_is_none_is_refused_without_being_repeated(url: object) -> None:
     [
         ("redis://host/name", "must end in the number of a database"),
         ("redis://host?retry_on_timeout=yes", "an option that is not known"),
+        ("redis://host?prefix=desk", "prefix, lease, .*, which are arguments of RedisLimiter"),
         ("redis+sentinel://host", "must name the service of the sentinels"),
         ("redis://host:port", "cannot be read"),
         ("redis://:12/34@host", r"cannot be read: in user and password / is written %2F, \? %3F, # %23"),

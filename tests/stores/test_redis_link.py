@@ -14,7 +14,7 @@ from okx_async.stores.line import Ask
 from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import Call, EndedError, Link, UnreachableError, _together
 from okx_async.stores.redis_messages import NEVER, Frame, Visit, read_seen, terms_of, write_epoch, write_visit
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 from tests.sockets.tls import authority, serving
 from tests.stores.proxies import Multiplexer, Proxy
 from tests.stores.servers import Server, free_port

@@ -15,8 +15,8 @@ from okx_async.stores.redis_address import read_address
 from okx_async.stores.redis_link import Call, Link
 from okx_async.stores.redis_neighbours import LATELY, names_in
 from okx_async.stores.redis_reports import jump, report_server
-from okx_async.stores.transactions import BusyError, StoreError
-from okx_async.stores.urls import report_of
+from okx_async.stores.store import BusyError, StoreError
+from okx_async.stores.urls import NamedStore, report_of
 from tests.stores.proxies import Multiplexer
 from tests.stores.servers import Server, free_port
 
@@ -46,7 +46,7 @@ async def test_a_report_shows_who_holds_what_and_changes_nothing(redis_server: S
 
 def test_it_describes_the_server_and_its_pause() -> None:
     server = Server()
-    found = report_of(server.url)
+    found = report_of(NamedStore(server.url))
     assert (found.path, found.keys, found.paused, found.age) == (server.url, (), 0.0, 0.0)
     assert found.server is not None
     assert found.server.version.startswith(("Valkey ", "Redis "))
@@ -76,7 +76,7 @@ async def test_vouching_ends_the_pause_and_lets_programs_have_other_terms() -> N
 
 def test_a_server_that_is_not_there_is_an_error() -> None:
     with pytest.raises(BusyError, match="redis://127"):
-        report_of(f"redis://:hunter2@127.0.0.1:{free_port()}")
+        report_of(NamedStore(f"redis://:hunter2@127.0.0.1:{free_port()}"))
 
 
 def test_a_server_that_a_script_of_another_program_holds_up_meanwhile_is_an_error(
@@ -104,7 +104,7 @@ def test_a_user_who_may_not_look_is_named() -> None:
 
 def test_a_proxy_that_puts_clients_on_one_connection_is_seen(redis_server: Server) -> None:
     proxy = Multiplexer(redis_server.port)
-    found = report_of(proxy.url)
+    found = report_of(NamedStore(proxy.url))
     assert found.server is not None
     assert found.server.multiplexed
     proxy.close()

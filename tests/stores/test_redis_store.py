@@ -13,7 +13,7 @@ from okx_async.stores.redis_link import SCRIPT, Link, UnreachableError
 from okx_async.stores.redis_messages import Seen, Visit, tag_of, told_name
 from okx_async.stores.redis_neighbours import names_in
 from okx_async.stores.redis_store import REMEMBERED, RedisStore
-from okx_async.stores.transactions import BusyError, StoreError
+from okx_async.stores.store import BusyError, StoreError
 from tests.stores.histories import CLOCK
 from tests.stores.proxies import Proxy
 from tests.stores.servers import Server

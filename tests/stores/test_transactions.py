@@ -15,7 +15,7 @@ from okx_async import InvalidRequestError
 from okx_async.stores import transactions as module
 from okx_async.stores.lease import PPM
 from okx_async.stores.transactions import Database, Transaction
-from okx_async.stores.urls import place_of
+from okx_async.stores.urls import NamedStore, store_of
 from tests.stores.host import TERMS, Host
 from tests.stores.work import KEY, QUOTA, opens, take
 
@@ -87,7 +87,7 @@ def test_vouching_ends_the_pause(host: Host) -> None:
 def test_the_command_that_ends_the_pause_names_the_file(host: Host) -> None:
     host.path = host.path.with_name("a 'b' ?#%é")
     *_, limits, store, url, vouch = shlex.split(host.open().vouched_by)
-    assert (limits, store, place_of(url), vouch) == ("limits", "--store", host.path, "--vouch")
+    assert (limits, store, store_of(url), vouch) == ("limits", "--store", NamedStore(host.path), "--vouch")
 
 
 def test_a_file_that_was_replaced_is_left_for_the_new_one(host: Host) -> None:

@@ -14,7 +14,8 @@ from okx_async import InvalidRequestError, Quota
 from okx_async.stores import clocks, locks, places
 from okx_async.stores import transactions as module
 from okx_async.stores.lease import Terms
-from okx_async.stores.transactions import PAGE, BusyError, StoreError, Transaction
+from okx_async.stores.store import BusyError, StoreError
+from okx_async.stores.transactions import PAGE, Transaction
 from tests.stores.host import Host
 from tests.stores.work import KEY, opens, take
 
@@ -170,7 +171,8 @@ def test_a_disk_on_which_nothing_can_grow_is_named(tmp_path: Path) -> None:
 import resource, sys, time
 from pathlib import Path
 from okx_async.stores.lease import Terms
-from okx_async.stores.transactions import Database, StoreError
+from okx_async.stores.store import StoreError
+from okx_async.stores.transactions import Database
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
     Database(Path(sys.argv[1]), Terms()).transact(lambda _: None, 0.0)

@@ -10,7 +10,8 @@ import pytest
 
 from okx_async.stores import transactions, turns
 from okx_async.stores.connections import connect
-from okx_async.stores.transactions import BusyError, Transaction
+from okx_async.stores.store import BusyError
+from okx_async.stores.transactions import Transaction
 from tests.stores.host import Host
 from tests.stores.work import opens, take
 

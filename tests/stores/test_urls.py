@@ -5,9 +5,11 @@ import pytest
 
 from okx_async import InvalidRequestError
 from okx_async._limiter.default import default_limiter
-from okx_async.stores import SqliteLimiter
+from okx_async.stores import RedisLimiter, SqliteLimiter
+from okx_async.stores.lease import Terms
 from okx_async.stores.places import default_path
-from okx_async.stores.urls import place_of, shared_limiter
+from okx_async.stores.url_options import UrlOptions
+from okx_async.stores.urls import NamedStore, shared_limiter, store_of
 
 
 @pytest.mark.parametrize(
@@ -25,11 +27,21 @@ from okx_async.stores.urls import place_of, shared_limiter
     ],
 )
 def test_a_text_names_a_file_or_a_server(url: str, path: Path | str | None) -> None:
-    assert place_of(url) == path
+    assert store_of(url) == (None if path is None else NamedStore(path))
 
 
 def test_without_a_path_it_is_the_users_own() -> None:
-    assert place_of("sqlite:") == place_of(" sqlite:") == default_path()
+    assert store_of("sqlite:") == store_of(" sqlite:") == NamedStore(default_path())
+
+
+def test_behind_it_may_stand_what_programs_must_agree_on() -> None:
+    terms = Terms(30.0, 10.0, 0.004, 0.01)
+    options = "lease=30&doubt_grace=10&guard=0.004&rtt_floor=0.01"
+    assert store_of(f"sqlite:?{options}") == NamedStore(default_path(), UrlOptions(terms))
+    assert store_of(f"sqlite:///var/x?{options}") == NamedStore(Path("/var/x"), UrlOptions(terms))
+    assert store_of("rediss://:a@h/0?ssl_cert_reqs=none&prefix=desk&lease=30&clock_slack=0.1") == NamedStore(
+        "rediss://:a@h/0?ssl_cert_reqs=none", UrlOptions(Terms(30.0), "desk", 0.1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,6 +50,10 @@ def test_without_a_path_it_is_the_users_own() -> None:
         ("sqlite://var/x", "three slashes"),
         ("sqlite:var/x", "the path must be absolute"),
         ("sqlite:///x?mode=ro", "a path has no options"),
+        ("sqlite:?mode=ro", "a path has no options but lease, doubt_grace, guard, rtt_floor"),
+        ("sqlite:///x?prefix=desk", "a path has no options"),
+        ("sqlite:///x?lease=hunter2", "lease must be a number of seconds"),
+        ("redis://:hunter2?prefix=secret@host", "prefix must be of ASCII letters"),
         ("sqlite:///x#1", "a # is %23"),
         ("sqlite:///~/x", "without ~"),
         ("sqlite:///x%00", "no null character"),
@@ -54,7 +70,7 @@ def test_without_a_path_it_is_the_users_own() -> None:
 )
 def test_other_texts_are_refused_and_no_password_is_shown(url: str, text: str) -> None:
     with pytest.raises(InvalidRequestError, match=text) as raised:
-        place_of(url)
+        store_of(url)
     assert "hunter2" not in str(raised.value)
     assert "secret" not in str(raised.value)
 
@@ -67,6 +83,40 @@ def test_a_process_has_one_limiter_for_each_file(tmp_path: Path) -> None:
     assert limiter.path == tmp_path / "limits"
     assert shared_limiter(f"sqlite://{tmp_path}/other") is not limiter
     assert shared_limiter("process") is default_limiter()
+
+
+def test_limits_of_other_terms_are_another_limiter(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/limits"
+    limiter = shared_limiter(f"{url}?lease=30&rtt_floor=0.01&doubt_grace=6&guard=0.004")
+    assert limiter is shared_limiter(f"{url}?rtt_floor=0.01&lease=30.0&doubt_grace=6&guard=0.004")
+    assert limiter is not shared_limiter(url)
+    assert isinstance(limiter, SqliteLimiter)
+    assert limiter.__reduce__()[1][2] == Terms(30.0, 6.0, 0.004, 0.01)
+
+
+def test_a_server_of_another_prefix_and_other_terms_is_another_limiter() -> None:
+    limiter = shared_limiter("redis://:hunter2@host/7?prefix=desk&lease=30&doubt_grace=6&guard=0.004&clock_slack=0.1")
+    assert isinstance(limiter, RedisLimiter)
+    assert limiter is not shared_limiter("redis://:hunter2@host/7")
+    again = RedisLimiter(
+        "redis://:hunter2@host/7", prefix="desk", lease=30.0, doubt_grace=6.0, guard=0.004, clock_slack=0.1
+    )
+    assert limiter.__reduce__() == again.__reduce__()
+
+
+def test_another_prefix_may_be_named_beside_the_text_unless_it_has_one() -> None:
+    named, desk = (store_of(f"redis://host{query}") for query in ("", "?prefix=desk"))
+    assert named is not None
+    assert desk is not None
+    assert named.at_prefix("desk") == desk == desk.at_prefix("desk")
+    for store, prefix, text in (
+        (desk, "other", "the store is named with desk"),
+        (named, "a b", "must be of ASCII letters"),
+        (store_of("sqlite:"), "desk", "is a file"),
+    ):
+        assert store is not None
+        with pytest.raises(InvalidRequestError, match=text):
+            store.at_prefix(prefix)
 
 
 def test_a_server_has_one_limiter_too() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from okx_async import InvalidRequestError, NotSentError, SlotTimeoutError
 from okx_async.stores import SqliteLimiter
-from okx_async.stores.transactions import BusyError, Database, StoreError
+from okx_async.stores.store import BusyError, StoreError
+from okx_async.stores.transactions import Database
 from okx_async.stores.waiters import Note, Waiter
 from okx_async.stores.worker import RETRY
 from tests.stores.host import COOL, KEY, QUOTA, TERMS, Host, due, ended, turn

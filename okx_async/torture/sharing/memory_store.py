@@ -9,7 +9,7 @@ from okx_async.stores.epoch import Epoch, check_terms, enter
 from okx_async.stores.lease import SharedBucket, Terms, Token
 from okx_async.stores.line import Answer, Ask, serve
 from okx_async.stores.records import read_bucket, write_bucket
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 from okx_async.stores.waiters import Key, Note
 
 SLACK = 0.02

@@ -12,7 +12,7 @@ from okx_async.stores import SqliteLimiter
 from okx_async.stores.agent import Agent
 from okx_async.stores.lease import PPM, Lease, Terms
 from okx_async.stores.line import Answer
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 from okx_async.stores.waiters import Key, LocalKey, Note
 from okx_async.stores.worker import Asks, Worker
 from okx_async.torture.sharing.memory_store import MemoryStore, Message, Seen, Visit

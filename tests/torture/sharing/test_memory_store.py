@@ -7,7 +7,7 @@ import pytest
 from okx_async import Quota
 from okx_async.stores.lease import SharedBucket, Terms
 from okx_async.stores.line import Ask
-from okx_async.stores.transactions import StoreError
+from okx_async.stores.store import StoreError
 from okx_async.stores.waiters import Note
 from okx_async.torture.sharing.memory_store import MemoryStore, Message, Visit
 
