@@ -127,7 +127,7 @@ class _AfterAnswer:
 
 
 def rest_theirs(protocol: Any) -> None:
-    """Have a connection of a caller's session take no bytes until its next request, whoever makes that."""
+    """Have a connection of a caller's session take no bytes until its next request, ours or the caller's."""
     transport = getattr(protocol, "transport", None)
     if not isinstance(protocol, ResponseHandler) or transport is None or not hasattr(protocol, "_parser"):
         return
