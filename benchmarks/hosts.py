@@ -22,7 +22,7 @@ from benchmarks._processes import at_once
 from benchmarks._table import Report, arguments
 from benchmarks.peers import SharedPeer
 from benchmarks.peers.shared import LIMIT, PEERS, PER
-from okx_async.stores.redis_reports import report_server
+from okx_async.stores._redis.reports import report_server
 from tests.stores.servers import Server
 
 WAITERS, USE = 30, 0.05  # of each program; s for which each holds its slot

@@ -29,14 +29,14 @@ from redis.retry import Retry
 from benchmarks._table import Report, arguments, ratios, spread
 from okx_async import Quota
 from okx_async.stores import RedisLimiter
+from okx_async.stores._agent.waiters import Key, Note
+from okx_async.stores._redis.address import read_address
+from okx_async.stores._redis.link import Link
+from okx_async.stores._redis.messages import Visit, bucket_name
+from okx_async.stores._redis.store import RedisStore
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
 from okx_async.stores.line import Ask
-from okx_async.stores.redis_address import read_address
-from okx_async.stores.redis_link import Link
-from okx_async.stores.redis_messages import Visit, bucket_name
-from okx_async.stores.redis_store import RedisStore
-from okx_async.stores.waiters import Key, Note
 from tests.stores.servers import Server
 
 QUOTA = Quota(20, 2.0)

@@ -38,9 +38,9 @@ from benchmarks._processes import at_once
 from benchmarks._table import Report, arguments, spread
 from okx_async import Limiter, Quota, SlotSource
 from okx_async.stores import RedisLimiter, SqliteLimiter
+from okx_async.stores._sqlite.transactions import Database, Transaction
 from okx_async.stores.lease import Terms
 from okx_async.stores.line import Ask, serve
-from okx_async.stores.transactions import Database, Transaction
 
 LIMIT, PER = 20, 2.0
 KEYS = 200  # of each process: few slots of any are in use

@@ -21,8 +21,8 @@ from okx_async.doctor.limits import (
     server_words,
     terms_words,
 )
+from okx_async.stores._sqlite.places import default_path
 from okx_async.stores.epoch import MEANWHILE
-from okx_async.stores.places import default_path
 from okx_async.stores.reports import KeyReport, StoreReport, try_out
 from okx_async.stores.store import StoreError
 from okx_async.stores.url_options import PREFIX

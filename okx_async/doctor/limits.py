@@ -8,9 +8,9 @@ from typing import Final
 from okx_async._calls.default_source import VARIABLE
 from okx_async._errors import InvalidRequestError
 from okx_async.doctor.finding import Finding, Level
+from okx_async.stores._sqlite.places import check_makeable
 from okx_async.stores.epoch import MEANWHILE, Epoch, check_terms
 from okx_async.stores.lease import Terms
-from okx_async.stores.places import check_makeable
 from okx_async.stores.reports import ServerReport, StoreReport, try_out
 from okx_async.stores.store import StoreError
 from okx_async.stores.urls import report_of, store_of

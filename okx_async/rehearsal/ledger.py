@@ -18,7 +18,7 @@ import orjson
 from okx_async._errors import InvalidRequestError
 from okx_async._rest.requests import is_nameable
 from okx_async._validation import short_repr
-from okx_async.stores.places import default_path
+from okx_async.stores._sqlite.places import default_path
 
 _FORM = 1
 _BY_HAND = "look at your positions, then delete it"

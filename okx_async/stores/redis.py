@@ -8,7 +8,7 @@ from typing import Any, Literal
 from okx_async._errors import InvalidRequestError, hides_arguments
 from okx_async._quota import Quota
 from okx_async._validation import check_seconds, short_repr
-from okx_async.stores.agent import Agent
+from okx_async.stores._agent.agent import Agent
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
 from okx_async.stores.shared import SharedLimiter
@@ -64,9 +64,9 @@ class RedisLimiter(SharedLimiter):
         shares = _shares(on_loss, processes, quota)
         check_prefix(prefix)
         check_extra()
-        from okx_async.stores.redis_address import read_address  # noqa: PLC0415 - an extra
-        from okx_async.stores.redis_store import RedisStore  # noqa: PLC0415
-        from okx_async.stores.redis_worker import RedisWorker  # noqa: PLC0415
+        from okx_async.stores._redis.address import read_address  # noqa: PLC0415 - an extra
+        from okx_async.stores._redis.store import RedisStore  # noqa: PLC0415
+        from okx_async.stores._redis.worker import RedisWorker  # noqa: PLC0415
 
         address = read_address(url)
         store = RedisStore(address, terms, prefix, clock=shared_clock, slack=clock_slack)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from okx_async._quota import Quota
+from okx_async.stores._sqlite.places import check_place
+from okx_async.stores._sqlite.transactions import Database, Transaction
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import SharedBucket, Terms
-from okx_async.stores.places import check_place
-from okx_async.stores.transactions import Database, Transaction
 
 PATIENCE = 2.0
 """Seconds to wait for the file's lock."""

@@ -14,11 +14,11 @@ from okx_async._limiter.slots import Statistics, subject
 from okx_async._quota import Priority, Quota
 from okx_async._threads import in_own_thread
 from okx_async._validation import check_pause, check_slot, short_repr
-from okx_async.stores.agent import Agent
-from okx_async.stores.forks import FLUSH
+from okx_async.stores._agent.agent import Agent
+from okx_async.stores._agent.forks import FLUSH
+from okx_async.stores._agent.waiters import Key, Note, Waiter, deliver, unanswered
+from okx_async.stores._agent.worker import Worker
 from okx_async.stores.lease import Terms
-from okx_async.stores.waiters import Key, Note, Waiter, deliver, unanswered
-from okx_async.stores.worker import Worker
 
 SHARE: Final = 7 / 8
 """The part of its lease that a slot must have left if `check` is not told how much: 7 s of the default 8."""

@@ -8,12 +8,12 @@ from typing import Any
 from okx_async._errors import InvalidRequestError
 from okx_async._quota import Quota
 from okx_async._validation import check_seconds, short_repr
-from okx_async.stores.agent import Agent
+from okx_async.stores._agent.agent import Agent
+from okx_async.stores._sqlite.places import absolute, check_place, default_path, home_folder
+from okx_async.stores._sqlite.transactions import Database
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
-from okx_async.stores.places import absolute, check_place, default_path, home_folder
 from okx_async.stores.shared import SharedLimiter
-from okx_async.stores.transactions import Database
 
 
 class SqliteLimiter(SharedLimiter):

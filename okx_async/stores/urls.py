@@ -16,7 +16,7 @@ from okx_async._errors import InvalidRequestError
 from okx_async._limiter.default import default_limiter
 from okx_async._limiter.slots import SlotSource
 from okx_async._threads import unforked
-from okx_async.stores.places import absolute, default_path
+from okx_async.stores._sqlite.places import absolute, default_path
 from okx_async.stores.redis import RedisLimiter, check_extra
 from okx_async.stores.reports import StoreReport, report
 from okx_async.stores.shared import SharedLimiter
@@ -105,7 +105,7 @@ def report_of(store: NamedStore, *, vouch: bool = False) -> StoreReport:
     if isinstance(store.place, Path):
         return report(store.place, vouch=vouch)
     check_extra()
-    from okx_async.stores.redis_reports import report_server  # noqa: PLC0415 - an extra
+    from okx_async.stores._redis.reports import report_server  # noqa: PLC0415 - an extra
 
     return report_server(store.place, vouch=vouch, prefix=store.options.prefix)
 

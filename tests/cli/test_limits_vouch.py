@@ -11,7 +11,7 @@ from subprocess import Popen
 import pytest
 
 from okx_async.stores import RedisLimiter
-from okx_async.stores.redis_reports import report_server
+from okx_async.stores._redis.reports import report_server
 from tests.cli.conftest import LIMIT, Process
 from tests.schemas import check
 from tests.stores.servers import Server

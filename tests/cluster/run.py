@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from okx_async.simulator import SimulatedExchange
-from okx_async.stores.redis_reports import report_server
+from okx_async.stores._redis.reports import report_server
 from tests.cluster.program import INST
 from tests.stores.servers import Server
 

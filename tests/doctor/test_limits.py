@@ -8,12 +8,12 @@ import pytest
 from okx_async.doctor import Level, examine_limits
 from okx_async.doctor.limits import server_problems
 from okx_async.stores import RedisLimiter, SqliteLimiter
+from okx_async.stores._redis.reports import report_server
+from okx_async.stores._sqlite.transactions import Database, Transaction
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
-from okx_async.stores.redis_reports import report_server
 from okx_async.stores.reports import ServerReport
 from okx_async.stores.store import StoreError
-from okx_async.stores.transactions import Database, Transaction
 from tests.stores.servers import Server
 
 

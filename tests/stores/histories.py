@@ -12,12 +12,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from okx_async import Quota
+from okx_async.stores._agent.waiters import Note
+from okx_async.stores._redis.link import SCRIPT, Call, Link
+from okx_async.stores._redis.messages import Frame, Seen, Visit, read_seen, terms_of, write_epoch, write_visit
 from okx_async.stores.epoch import Epoch, enter
 from okx_async.stores.lease import PPM, SharedBucket, Terms, Token
 from okx_async.stores.line import Ask, serve
-from okx_async.stores.redis_link import SCRIPT, Call, Link
-from okx_async.stores.redis_messages import Frame, Seen, Visit, read_seen, terms_of, write_epoch, write_visit
-from okx_async.stores.waiters import Note
 
 TERMS = Terms(lease=2.0004, doubt_grace=1.0, guard=0.0030005)
 QUOTAS = (Quota(3, 2.0001), Quota(3, 2.0001, 1), Quota(2, 2.0001), Quota(3, 2.5002, 1))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from okx_async import Quota
+from okx_async.stores._agent.waiters import Key, Waiter
+from okx_async.stores._agent.worker import Worker
+from okx_async.stores._sqlite.transactions import Database
 from okx_async.stores.lease import Terms
-from okx_async.stores.transactions import Database
-from okx_async.stores.waiters import Key, Waiter
-from okx_async.stores.worker import Worker
 
 KEY = ("k",)
 QUOTA = Quota(1, 2.0)

@@ -10,7 +10,7 @@ import pytest
 
 from okx_async import InvalidRequestError, Quota, SlotTimeoutError
 from okx_async.stores import RedisLimiter
-from okx_async.stores.redis_reports import report_server
+from okx_async.stores._redis.reports import report_server
 from tests.stores.servers import Server, wait_for
 
 URL = "redis://user:s3cret@host:6380/1"

@@ -5,10 +5,10 @@ import pytest
 
 from okx_async import InvalidRequestError, Quota
 from okx_async.stores import SqliteLimiter
+from okx_async.stores._sqlite.transactions import Database
 from okx_async.stores.lease import Terms
 from okx_async.stores.reports import report, try_out
 from okx_async.stores.store import StoreError
-from okx_async.stores.transactions import Database
 
 KEY = ("live", "1", "BTC-USDT-SWAP")
 

@@ -1,4 +1,4 @@
-"""What SqliteLimiter and RedisLimiter have in common; the rest is in test_sqlite, test_redis_worker and conformance."""
+"""What SqliteLimiter and RedisLimiter have in common; the rest is in test_sqlite, _redis/ and conformance."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ import pytest
 from okx_async import Client, InvalidRequestError, NotSentError, Priority, Quota
 from okx_async.simulator import SimulatedExchange
 from okx_async.stores import RedisLimiter, SqliteLimiter
-from okx_async.stores.redis_reports import report_server
+from okx_async.stores._redis.reports import report_server
 from okx_async.stores.reports import report
 from tests.stores.servers import Server
 from tests.stores.threads import no_threads

@@ -1,11 +1,11 @@
 from pathlib import Path
 
+from okx_async.stores._redis.address import read_address
+from okx_async.stores._redis.store import RedisStore
+from okx_async.stores._sqlite.transactions import Database
 from okx_async.stores.clocks import shared_clock
 from okx_async.stores.lease import Terms
-from okx_async.stores.redis_address import read_address
-from okx_async.stores.redis_store import RedisStore
 from okx_async.stores.store import Store
-from okx_async.stores.transactions import Database
 
 
 def test_a_file_and_a_server_are_stores(tmp_path: Path) -> None:

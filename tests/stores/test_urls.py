@@ -6,8 +6,8 @@ import pytest
 from okx_async import InvalidRequestError
 from okx_async._limiter.default import default_limiter
 from okx_async.stores import RedisLimiter, SqliteLimiter
+from okx_async.stores._sqlite.places import default_path
 from okx_async.stores.lease import Terms
-from okx_async.stores.places import default_path
 from okx_async.stores.url_options import UrlOptions
 from okx_async.stores.urls import NamedStore, shared_limiter, store_of
 

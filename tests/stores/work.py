@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from okx_async import Quota
-from okx_async.stores.transactions import Transaction
+from okx_async.stores._sqlite.transactions import Transaction
 
 KEY = ("live", "1", "BTC-USDT-SWAP")
 QUOTA = Quota(2, 2.0)

@@ -29,7 +29,7 @@ from okx_async.rehearsal.recording.replacement import LEFT_OUT, Replacer
 from okx_async.rehearsal.recording.spellings import SHORTEST
 from okx_async.rehearsal.results import TrialResult
 from okx_async.simulator.recorded import FilePath, RecordingError
-from okx_async.stores.places import default_path
+from okx_async.stores._sqlite.places import default_path
 
 _HEADERS: Final = frozenset(
     {"content-type", "content-length", "content-encoding", "connection", "keep-alive", "server"}

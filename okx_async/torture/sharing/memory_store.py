@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from math import inf
 
 from okx_async import Quota
+from okx_async.stores._agent.waiters import Key, Note
 from okx_async.stores.epoch import Epoch, check_terms, enter
 from okx_async.stores.lease import SharedBucket, Terms, Token
 from okx_async.stores.line import Answer, Ask, serve
 from okx_async.stores.records import read_bucket, write_bucket
 from okx_async.stores.store import StoreError
-from okx_async.stores.waiters import Key, Note
 
 SLACK = 0.02
 """Seconds by which the store's clock may be ahead of what a program expects."""

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 from okx_async import Quota
 from okx_async.stores import SqliteLimiter
-from okx_async.stores.agent import Agent
+from okx_async.stores._agent.agent import Agent
+from okx_async.stores._agent.waiters import Key, LocalKey, Note
+from okx_async.stores._agent.worker import Asks, Worker
 from okx_async.stores.lease import PPM, Lease, Terms
 from okx_async.stores.line import Answer
 from okx_async.stores.store import StoreError
-from okx_async.stores.waiters import Key, LocalKey, Note
-from okx_async.stores.worker import Asks, Worker
 from okx_async.torture.sharing.memory_store import MemoryStore, Message, Seen, Visit
 from okx_async.torture.sharing.side_loop import SideLoop
 

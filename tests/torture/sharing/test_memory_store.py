@@ -5,10 +5,10 @@ from math import inf
 import pytest
 
 from okx_async import Quota
+from okx_async.stores._agent.waiters import Note
 from okx_async.stores.lease import SharedBucket, Terms
 from okx_async.stores.line import Ask
 from okx_async.stores.store import StoreError
-from okx_async.stores.waiters import Note
 from okx_async.torture.sharing.memory_store import MemoryStore, Message, Visit
 
 TERMS = Terms(8.0, 5.0, 0.003)

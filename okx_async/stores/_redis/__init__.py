@@ -1,0 +1,1 @@
+"""The limits of many hosts, in a Redis or Valkey server."""

@@ -1,0 +1,1 @@
+"""The limits of one host, in a SQLite file."""
