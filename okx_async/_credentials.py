@@ -43,12 +43,15 @@ class Credentials:
         """Read ``OKX_API_KEY``, ``OKX_SECRET_KEY`` and ``OKX_PASSPHRASE``.
 
         Raises:
-            InvalidRequestError: It names every variable that is missing or empty.
+            InvalidRequestError: It names every variable that is missing or empty, or cannot be used.
         """
         names = ("OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE")
         missing = [name for name in names if not os.environ.get(name)]
         if missing:
             raise InvalidRequestError(f"environment: {', '.join(missing)} not set")
+        refusals = [refusal for name in names if (refusal := _refusal(name, os.environ[name]))]
+        if refusals:
+            raise InvalidRequestError(f"environment: {'; '.join(refusals)}")
         return cls(*(os.environ[name] for name in names))
 
     @classmethod

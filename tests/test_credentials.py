@@ -51,6 +51,16 @@ def test_every_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         Credentials.from_env()
 
 
+def test_every_variable_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in zip(NAMES, ("hunter2\n", "s", "hunter2\u00e5"), strict=True):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidRequestError) as caught:
+        Credentials.from_env()
+    assert str(caught.value).startswith("environment: OKX_API_KEY must be a non-empty printable string")
+    assert str(caught.value).endswith("; OKX_PASSPHRASE must be ASCII (not shown here)")
+    assert "hunter2" not in repr(caught.value)
+
+
 @pytest.mark.parametrize("wrong", ["OKX_API_KEY", "OKX_PASSPHRASE"])
 @pytest.mark.parametrize("value", ["", "hunter2 "])
 def test_no_line_that_names_the_environment_is_in_the_traceback(

@@ -1,7 +1,7 @@
 """Whether what is raised ends the running task, or is an error of what the task has called."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 STOPS: Final = (KeyboardInterrupt, SystemExit)
 """What ends the program: it goes on its way, whatever raised it."""
@@ -13,6 +13,12 @@ def running_task() -> asyncio.Task[object] | None:
         return asyncio.current_task()
     except RuntimeError:  # no event loop
         return None
+
+
+def end(task: asyncio.Future[Any]) -> None:
+    """Cancel a task or future; those of a closed event loop have ended with it, and asyncio would raise."""
+    if not task.get_loop().is_closed():
+        task.cancel()
 
 
 def cancellations() -> int:

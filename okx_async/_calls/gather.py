@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar, cast
 
+from okx_async._calls.cancellations import end
+
 AT_ONCE: Final = 50
 """Coroutines begun in one turn of the loop: ten thousand at once would keep every other task waiting.
 
@@ -32,7 +34,7 @@ async def gather_in_turns(work: Callable[[_Item], Awaitable[_T]], items: Iterabl
     except BaseException as raised:
         # All in one step, however many: not one more goes out.
         for task in group.tasks:
-            task.cancel()
+            end(task)
         if isinstance(raised, asyncio.CancelledError):
             with suppress(asyncio.CancelledError):  # a further cancellation changes nothing
                 await wait_ended(list(group.tasks))

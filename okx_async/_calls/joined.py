@@ -14,6 +14,7 @@ from copy import copy
 from math import inf
 from typing import TypeAlias
 
+from okx_async._calls.cancellations import end
 from okx_async._calls.gather import wait_ended
 from okx_async._calls.on_wire import Address, ClosesOnWire, CloseTurn, SharedClose, address_named
 from okx_async._errors import OkxError, OutcomeUnknownError, RejectedError, SlotTimeoutError, without_frames
@@ -58,7 +59,7 @@ class _Flight:
     def end(self) -> None:
         """End it, for want of callers."""
         self.left = self.left or not self.task.done()
-        self.task.cancel()
+        end(self.task)
 
     async def fly(self, work: "Work", left: float | None, accepted: ClosedPosition | None) -> ClosedPosition:
         """Run the close, and keep the notes of its cancellation."""

@@ -17,7 +17,12 @@ class LoopBinding:
         """Bind the client to the running loop, or raise RuntimeError if it is closed or belongs to another one."""
         if self.closed:
             raise RuntimeError("this client is closed")
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "no event loop of asyncio is running, and okx_async works on no other: Trio, say"
+            ) from None
         if self._bound.setdefault("loop", loop) is not loop:  # in one step: threads may make the first call at once
             raise RuntimeError("this client belongs to another event loop: make one for each, they share their limits")
 

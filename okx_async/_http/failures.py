@@ -24,6 +24,19 @@ _NO_REASON: Final = "SSLV3_ALERT_HANDSHAKE_FAILURE"
 """The server's word where it gives no reason; TLS 1.2 has none for a client certificate that it misses."""
 _TLS_REASON: Final = re.compile(r"\[SSL: (\w+)\]")
 _CERTIFICATE_WANTED: Final = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+_CERTIFICATE_REFUSED: Final = frozenset(
+    {
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+        "TLSV1_ALERT_UNKNOWN_CA",
+    }
+)
+"""A server's words about a client certificate; some say the first where they miss one."""
+_NO_NAME: Final = "TLSV1_UNRECOGNIZED_NAME"
+_NO_PROTOCOL: Final = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
 _NO_COMMON: Final = frozenset(
     {
         "NO_PROTOCOLS_AVAILABLE",
@@ -77,11 +90,17 @@ def untunnelled(exc: BaseException) -> str:
 
 
 def certificate_wanted(exc: BaseException) -> bool:
-    """Return whether the server misses a client certificate, so that it has read nothing of what was written.
+    """Return whether the server misses or refuses a client certificate, so that it has not read what was written.
 
     In TLS 1.3 the client's part of the handshake ends before the server has judged it, so requests may follow at once.
     """
-    return _CERTIFICATE_WANTED in _tls_reasons(exc)
+    return bool(_about_our_certificate(exc))
+
+
+def _about_our_certificate(exc: BaseException) -> str:
+    """Return the server's word about a client certificate, "" if it has none."""
+    told = [reason for reason in _tls_reasons(exc) if reason == _CERTIFICATE_WANTED or reason in _CERTIFICATE_REFUSED]
+    return told[0] if told else ""
 
 
 def is_alert(exc: BaseException) -> bool:
@@ -188,6 +207,10 @@ def _handshake(exc: BaseException) -> str:
     reason = getattr(exc.os_error, "reason", "")
     if reason in _NO_TLS:
         return f"{exc.host}:{exc.port} speaks no TLS ({reason}): check scheme and port of base_url, and the proxy"
+    if reason == _NO_NAME:
+        return f"{exc.host}:{exc.port} knows no server of this name ({reason}): check region, base_url and proxy"
+    if reason == _NO_PROTOCOL:
+        return f"{exc.host}:{exc.port} does not speak HTTP/1.1 ({reason}): check base_url"
     if reason in _NO_COMMON:
         wanted = ", or it asks for a client certificate" if reason == _NO_REASON else ""
         common = f"{exc.host}:{exc.port} and this client have no TLS version or cipher in common{wanted}"
@@ -199,9 +222,11 @@ def _remedy(exc: BaseException) -> str:
     """Return which certificate is refused and what to do, "" for any other error."""
     if isinstance(exc, aiohttp.ServerFingerprintMismatch):
         return f"the certificate of {exc.host} has another fingerprint than the session's connector asks for"
-    if certificate_wanted(exc):
-        step = "pass ssl= with a context whose load_cert_chain() has loaded it"
-        return f"the server asks for a client certificate ({_CERTIFICATE_WANTED}): {step}"
+    if reason := _about_our_certificate(exc):
+        step = "pass ssl= with a context whose load_cert_chain() has loaded"
+        if reason == _CERTIFICATE_WANTED:
+            return f"the server asks for a client certificate ({reason}): {step} it"
+        return f"the server refuses this client's certificate, or misses one ({reason}): {step} one that is valid there"
     if trouble := _handshake(exc):
         return trouble
     if not isinstance(exc, aiohttp.ClientConnectorCertificateError):

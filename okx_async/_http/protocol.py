@@ -1,4 +1,4 @@
-"""The protocol of the connections of the client's own session: it takes bytes only while an answer is awaited.
+"""Protocols of connections that take bytes only while an answer is awaited, also of a caller's session.
 
 An answer belongs to the request before it, so bytes that come while nothing was asked belong to no request. aiohttp
 would keep them, without bound, or take them for the answer to the next request.
@@ -7,6 +7,7 @@ would keep them, without bound, or take them for the answer to the next request.
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any, Final
 
@@ -102,3 +103,39 @@ class TunnelProtocol(AskedProtocol):
     def set_response_params(self, **params: Any) -> None:
         """Prepare for an answer."""
         super().set_response_params(**{**params, **LIMITS})
+
+
+class _AfterAnswer:
+    """Takes the bytes of a connection of a caller's session, in the place of aiohttp's protocol.
+
+    Each request of aiohttp's has a parser of its own. As long as there is none but that of our last answer, nothing
+    else was asked, and what comes is the end of the connection.
+    """
+
+    __slots__ = ("_protocol", "parser")
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+        self.parser: object = None
+
+    def __call__(self, data: bytes) -> None:
+        protocol = self._protocol
+        if data and protocol._parser is self.parser:  # noqa: SLF001 - it has no public name
+            reset(protocol.transport)
+        else:
+            type(protocol).data_received(protocol, data)
+
+
+def rest_theirs(protocol: Any) -> None:
+    """Have a connection of a caller's session take no bytes until its next request, ours or the caller's."""
+    transport = getattr(protocol, "transport", None)
+    if not isinstance(protocol, ResponseHandler) or transport is None or not hasattr(protocol, "_parser"):
+        return
+    taker = protocol.data_received
+    if not isinstance(taker, _AfterAnswer):
+        taker = _AfterAnswer(protocol)
+        replaced: Any = protocol
+        replaced.data_received = taker
+        with suppress(NotImplementedError):  # asyncio.BaseTransport has the name, and no more
+            transport.set_protocol(protocol)  # transports of uvloop know the method, and not its name
+    taker.parser = protocol._parser  # noqa: SLF001 - the same

@@ -55,6 +55,7 @@ def read_proxy(proxy: object, base_url: str, *, socks_step: str = SOCKS_STEP) ->
         return None
     if not isinstance(proxy, str):
         raise InvalidRequestError(f"proxy must be a URL such as {EXAMPLE}, or 'env', got {type(proxy).__name__}")
+    proxy = proxy.strip()  # a URL has no blanks at its ends: they come of files that end in a line break
     if proxy == ENVIRONMENT:
         found = environment_proxy(base_url)
         return None if found is None else _read(found[1].strip(), f"proxy='env': {found[0]}", socks_step)

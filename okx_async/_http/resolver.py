@@ -110,7 +110,13 @@ class LastKnown(AbstractResolver):
 
     async def _ask(self, key: tuple[str, int, int], family: socket.AddressFamily) -> list[ResolveResult]:
         host, port, _ = key
-        found = await self._inner.resolve(host, port, family=family)
+        try:
+            found = await self._inner.resolve(host, port, family=family)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise OSError(None, "the resolver's own lookup was cancelled") from None
         if not found:
             raise OSError(None, "no address")
         self._known[key] = found

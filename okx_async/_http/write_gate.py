@@ -17,7 +17,7 @@ from aiohttp.connector import Connection
 from okx_async._errors import in_words
 from okx_async._http.failures import PROXY_HUNG_UP, is_alert
 from okx_async._http.inflight import InFlight
-from okx_async._http.protocol import MOMENTS, AskedProtocol
+from okx_async._http.protocol import MOMENTS, AskedProtocol, rest_theirs
 from okx_async._http.sockets import TURNS, extra_info, readable
 from okx_async._http.write_batch import WriteBatch
 
@@ -153,7 +153,9 @@ class WriteGate:
     def rest(self) -> None:
         """Note that the answer is there, or awaited no more: what comes now belongs to no request."""
         protocol = self._protocol
-        if isinstance(protocol, AskedProtocol) and protocol.asker is self:  # else it carries another request by now
+        if not isinstance(protocol, AskedProtocol):
+            rest_theirs(protocol)
+        elif protocol.asker is self:  # else it carries another request by now
             protocol.rest()
 
     async def _send(self, connection: Connection) -> ClientResponse:

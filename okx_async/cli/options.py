@@ -74,7 +74,7 @@ def exchange(
         region,
         base_url,
         counts_as=counts_as,
-        proxy=proxy or None,
+        proxy=(proxy or "").strip() or None,
         cafile=cafile,
         local_addr=local_addr,
         family=family,

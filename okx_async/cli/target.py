@@ -63,7 +63,7 @@ class Target:
         try:
             read_proxy(self.proxy, self.url(), socks_step=_SOCKS_STEP)  # Client would advise an argument of its own
         except InvalidRequestError as error:
-            if self.proxy != os.environ.get("OKX_PROXY"):
+            if not self._proxy_of_environment():
                 raise
             raise InvalidRequestError(re.sub("^proxy", "OKX_PROXY", str(error))) from None
         return {
@@ -147,9 +147,13 @@ class Target:
         through = "" if proxy is None else f", through the proxy {proxy.url.origin()}"
         return f"{'demo trading' if self.demo else 'LIVE TRADING'}, {self.url()}{through}"
 
+    def _proxy_of_environment(self) -> bool:
+        """Return whether OKX_PROXY names the proxy, perhaps with blanks around it."""
+        return self.proxy == os.environ.get("OKX_PROXY", "").strip()
+
     def _proxy_to_type(self) -> str | None:
         """Return the proxy as it can be given again, None if the environment says it; no login is shown."""
-        if self.proxy is None or self.proxy == os.environ.get("OKX_PROXY"):
+        if self.proxy is None or self._proxy_of_environment():
             return None
         proxy = None if self.proxy == ENVIRONMENT else read_proxy(self.proxy, self.url())
         if proxy is None:

@@ -50,6 +50,7 @@ _OWN_REMEDY: Final = (
     "the proxy ",
     "the SOCKS proxy ",
     "the server asks ",
+    "the server refuses ",
 )  # so begin reasons that end in a step
 
 _CUT_OFF: Final = re.compile("reset by peer|Server disconnected|the connection had ended|_ALERT_")

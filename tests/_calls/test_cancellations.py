@@ -1,14 +1,21 @@
 import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 import pytest
 
+import okx_async as okx
 from okx_async._calls.cancellations import (
     cancellations,
     earlier_cancellations,
+    end,
     ends_task,
     is_being_cancelled,
     running_task,
 )
+from okx_async._calls.gather import gather_in_turns
+from okx_async._calls.uid_lookup import UidLookup
 
 pytestmark = pytest.mark.virtual
 
@@ -77,3 +84,40 @@ async def test_what_was_met_before_a_call_does_not_end_it() -> None:
         await asyncio.sleep(0)
     task.uncancel()
     task.uncancel()
+
+
+def left_behind(story: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Run a story until it waits, close its loop, and end its coroutine as garbage collection does."""
+    loop = asyncio.new_event_loop()
+    coroutine = story()
+    task: Any = loop.create_task(coroutine)
+    loop.call_later(0.01, loop.stop)
+    loop.run_forever()
+    for each in asyncio.all_tasks(loop):
+        left: Any = each
+        left._log_destroy_pending = False
+    loop.close()
+    assert not task.done()
+    coroutine.close()
+    end(task)
+
+
+async def wait_for_ever(_: object = None) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def joined() -> object:
+    limiter = okx.Limiter()
+    client = okx.Client(okx.Credentials("key", "secret", "passphrase"), user_id="1", limiter=limiter, join=True)
+    await limiter.block(client.limiter_key("BTC-USDT-SWAP"), 100.0, refused=False)
+    return await client.close_position("BTC-USDT-SWAP", "cross")
+
+
+@pytest.mark.parametrize(
+    "story", [wait_for_ever, partial(gather_in_turns, wait_for_ever, [1, 2]), joined], ids=["task", "batch", "joined"]
+)
+def test_what_a_closed_loop_leaves_behind_ends_without_an_error(
+    story: Callable[[], Coroutine[Any, Any, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UidLookup, "_start", lambda _: None)  # nothing is sent
+    left_behind(story)

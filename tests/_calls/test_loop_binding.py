@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+import okx_async as okx
 from okx_async._calls.loop_binding import LoopBinding
 
 OTHER = "belongs to another event loop"
@@ -49,3 +50,10 @@ def test_another_loop_cannot_end_it_unless_it_was_ended() -> None:
     assert not binding.closed
     binding.closed = True
     assert not asyncio.run(end())
+
+
+def test_without_an_event_loop_of_asyncio_it_says_so() -> None:
+    client = okx.Client(okx.Credentials("key", "secret", "passphrase"))
+    for call in (client.close_position("BTC-USDT-SWAP", "cross"), client.positions(), client.flatten()):
+        with pytest.raises(RuntimeError, match="no event loop of asyncio is running"):
+            call.send(None)  # as other frameworks run it

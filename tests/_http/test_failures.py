@@ -127,6 +127,11 @@ def test_what_was_not_reached_is_named(error: Exception, said: str) -> None:
             "SSLV3_ALERT_HANDSHAKE_FAILURE",
             "openapi.okx.com:443 and this client have no TLS version or cipher in common, or it asks for a client cert",
         ),
+        ("TLSV1_UNRECOGNIZED_NAME", "openapi.okx.com:443 knows no server of this name (TLSV1_UNRECOGNIZED_NAME): "),
+        ("TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "openapi.okx.com:443 does not speak HTTP/1.1 (TLSV1_ALERT_NO_APPL"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "the server refuses this client's certificate, or misses one (TLSV1_ALERT_UNKNOW"),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "the server refuses this client's certificate, or misses one (SSLV3_ALERT"),
+        ("TLSV1_ALERT_INTERNAL_ERROR", "ClientConnectorSSLError: "),
         ("UNEXPECTED_EOF_WHILE_READING", "ClientConnectorSSLError: "),
     ],
 )

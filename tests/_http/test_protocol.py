@@ -3,12 +3,17 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
-from okx_async._http.protocol import LIMITS, MOST_HEAD, AskedProtocol
+from okx_async._http.protocol import LIMITS, MOST_HEAD, AskedProtocol, rest_theirs
 
 
 class Reached(asyncio.Transport):
     aborted = 0
+    protocol: object = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def abort(self) -> None:
         self.aborted += 1
@@ -116,3 +121,28 @@ async def test_a_body_of_any_length_is_no_part_of_the_head_and_each_answer_has_i
         assert len(body) == 600_000
         protocol.rest()
     assert transport.aborted == 0
+
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def test_a_connection_of_a_callers_session_ends_by_what_comes_after_our_answer() -> None:
+    protocol, transport = ResponseHandler(asyncio.get_running_loop()), Reached()
+    protocol.connection_made(transport)
+    for _ in range(2):
+        protocol.set_response_params()  # a request of ours, then one of the caller's
+        protocol.data_received(ANSWER)
+        protocol.data_received(b"")
+        message, _payload = await protocol.read()
+        assert (message.code, transport.aborted) == (200, 0)
+        rest_theirs(protocol)
+        assert transport.protocol is protocol
+    protocol.data_received(ANSWER)
+    assert transport.aborted == 1
+    assert not protocol.should_close  # nothing was kept of it
+
+
+async def test_what_is_no_connection_of_aiohttps_is_left_alone() -> None:
+    for other in (None, object(), ResponseHandler(asyncio.get_running_loop())):
+        rest_theirs(other)
+        assert not hasattr(other, "__dict__") or "data_received" not in vars(other)

@@ -32,6 +32,7 @@ def basic(user: str, password: str) -> str:
         ("HTTPS://Proxy.corp", "https://proxy.corp", None),
         ("http://proxy.corp", "http://proxy.corp", None),
         ("http://proxy.corp:3128/", "http://proxy.corp:3128", None),
+        (" http://proxy.corp:3128\r\n", "http://proxy.corp:3128", None),
         ("proxy.corp:3128", "http://proxy.corp:3128", None),
         ("alice:word@proxy.corp:3128", "http://proxy.corp:3128", basic("alice", "word")),
         ("http://alice:p%40ss%3Aw%2Frd@h:1", "http://h:1", basic("alice", "p@ss:w/rd")),

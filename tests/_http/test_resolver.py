@@ -57,9 +57,14 @@ async def test_lookups_of_one_host_are_one() -> None:
 
 @pytest.mark.parametrize(
     ("failure", "said"),
-    [(OSError(-2, "unknown"), "DNS cannot look up h (unknown)"), (ValueError("odd"), "DNS cannot look up h (odd)")],
+    [
+        (OSError(-2, "unknown"), "DNS cannot look up h (unknown)"),
+        (ValueError("odd"), "DNS cannot look up h (odd)"),
+        (asyncio.CancelledError(), "DNS cannot look up h (the resolver's own lookup was cancelled)"),
+    ],
+    ids=repr,
 )
-async def test_the_last_known_addresses_are_used_while_dns_fails(failure: Exception, said: str) -> None:
+async def test_the_last_known_addresses_are_used_while_dns_fails(failure: BaseException, said: str) -> None:
     inner = Inner()
     names = LastKnown(inner)
     inner.answer = asyncio.get_running_loop().create_future()

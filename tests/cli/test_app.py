@@ -74,8 +74,8 @@ def test_a_missing_variable_is_named(args: list[str], missing: str) -> None:
 def test_a_wrong_variable_is_not_shown() -> None:
     result = CliRunner(env={**KEYS, "OKX_PASSPHRASE": "PASSPASSPASS "}).invoke(app, ["positions"])
     assert result.exit_code == 2
-    assert "passphrase must be" in result.stderr
-    assert "PASS" not in result.output
+    assert "OKX_PASSPHRASE must be" in result.stderr
+    assert "PASSPASS" not in result.output
 
 
 @pytest.mark.parametrize(

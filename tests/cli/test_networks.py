@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -29,6 +30,7 @@ COMMANDS = {
     "positions": ("positions",),
     "doctor": ("doctor",),
 }
+KEYS = ("OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE")
 Run: TypeAlias = Callable[..., Awaitable["CompletedProcess[str]"]]
 
 
@@ -216,6 +218,18 @@ async def test_an_environment_that_names_no_proxy_is_told(
 def test_a_wrong_address_is_told_once() -> None:
     result = CliRunner().invoke(app, ["doctor", "--proxy", "env", "--base-url", "nonsense"])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("value", [" ", "\n", " http://alice:hunter2@127.0.0.1:9\n"])
+def test_blanks_around_the_proxy_of_the_environment_are_no_part_of_it(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OKX_PROXY", value)
+    told = CliRunner().invoke(app, ["positions", "--base-url", "https://127.0.0.1:1"], env=dict.fromkeys(KEYS, "k"))
+    assert ("the proxy 127.0.0.1:9" in told.stderr) is bool(value.strip())
+    assert told.exit_code == 1
+    assert told.stderr.endswith(f"okx-async doctor --base-url https://127.0.0.1:1{os.linesep}")  # without --proxy
+    assert "hunter2" not in told.stderr
 
 
 @pytest.mark.parametrize("name", ["--proxy", "OKX_PROXY"])

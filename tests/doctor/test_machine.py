@@ -88,7 +88,7 @@ def test_quotes_around_keys_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         (dict.fromkeys(KEYS, ""), Level.WARN, "OKX_PASSPHRASE"),
         ({"OKX_PASSPHRASE": None}, Level.FAIL, "OKX_PASSPHRASE not set"),
         ({"OKX_PASSPHRASE": "PASSPASSPASS "}, Level.FAIL, "blanks at its ends"),
-        ({"OKX_SECRET_KEY": "SECRETSECRÉT"}, Level.FAIL, "secret_key must be ASCII"),
+        ({"OKX_SECRET_KEY": "SECRETSECRÉT"}, Level.FAIL, "OKX_SECRET_KEY must be ASCII"),
     ],
     ids=["none", "empty", "one missing", "a blank", "no ASCII"],
 )

@@ -85,3 +85,5 @@ def test_a_connection_that_is_cut_off_may_miss_a_certificate() -> None:
     assert "certificate" not in no_answer("host", "https://a", "no route", proxies=False).remedy
     said = "the server asks for a client certificate (TLSV13_ALERT_CERTIFICATE_REQUIRED): pass ssl= with a context"
     assert no_answer("host", "https://a", said, proxies=False).remedy == "pass ssl= with a context"
+    said = "the server refuses this client's certificate, or misses one (TLSV1_ALERT_UNKNOWN_CA): pass ssl= with one"
+    assert no_answer("host", "https://a", said, proxies=False).remedy == "pass ssl= with one"

@@ -1,4 +1,4 @@
-"""A server that asks for a client certificate: TLS 1.3 has the request written before the server can say so."""
+"""A server that asks for a client certificate: TLS 1.3 has the request written before the server judges it."""
 
 import socket
 import ssl
@@ -33,12 +33,18 @@ def judged_first(gate: WriteGate) -> bool:
     return ASK(gate)
 
 
+@pytest.fixture
+def ours() -> ssl.SSLContext:
+    """Return the client's context, which has no certificate of its own."""
+    return tls.trusting()
+
+
 @pytest.fixture(params=["late"])
 def port(  # noqa: C901 - a server
-    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, ours: ssl.SSLContext
 ) -> Iterator[int]:
     """Give the port of a server that judges a handshake once a request was written; early: before it is written."""
-    monkeypatch.setattr(tls.CONTEXT, tls.trusting())
+    monkeypatch.setattr(tls.CONTEXT, ours)
     written = threading.Event()
     write = InFlight.written
 
@@ -87,9 +93,13 @@ def port(  # noqa: C901 - a server
         thread.join()
 
 
-async def refused(clients: Clients, port: int, session: aiohttp.ClientSession | None) -> None:
+MISSED = r"the server asks for a client certificate .*: pass ssl="
+REFUSED = r"the server refuses this client's certificate, or misses one .*: pass ssl="
+
+
+async def refused(clients: Clients, port: int, session: aiohttp.ClientSession | None, said: str = MISSED) -> None:
     client = clients(f"https://localhost:{port}", session=session)
-    with pytest.raises(NotSentError, match=r"the server asks for a client certificate .*: pass ssl=") as caught:
+    with pytest.raises(NotSentError, match=said) as caught:
         await client.close_position("BTC-USDT-SWAP", "cross")
     assert clients.fate(client) == "free"
     assert [attempt.token for attempt in caught.value.attempts] == ["refunded"]  # no repeat can help
@@ -105,3 +115,14 @@ async def test_what_was_written_was_not_read(clients: Clients, port: int, *, own
 async def test_an_alert_before_the_write_is_named(clients: Clients, port: int) -> None:
     """Of a caller's connection aiohttp keeps the reason only while an answer is awaited."""
     await refused(clients, port, None)
+
+
+@pytest.mark.parametrize("made_by", ["another authority", "ours, long ago"])
+@OWN
+async def test_a_certificate_that_the_server_refuses_is_named(
+    clients: Clients, port: int, ours: ssl.SSLContext, made_by: str, *, own: bool
+) -> None:
+    until = tls.LONG_AGO if made_by == "ours, long ago" else None
+    tls.authority("" if until else made_by).issue_cert("desk.example", not_after=until).configure_cert(ours)
+    async with aiohttp.ClientSession() as session:
+        await refused(clients, port, None if own else session, REFUSED)

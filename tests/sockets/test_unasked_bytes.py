@@ -120,7 +120,8 @@ async def test_a_server_that_speaks_first_gets_no_request(clients: Clients, stub
     assert stub.connections[0].requests == []
 
 
-async def test_an_idle_connection_that_is_flooded_ends(clients: Clients, stub: Stub) -> None:
+@OWN
+async def test_an_idle_connection_that_is_flooded_ends(clients: Clients, stub: Stub, *, own: bool) -> None:
     async def script(line: Connection) -> None:
         await line.request()
         line.answer(ACCEPTED)
@@ -130,10 +131,21 @@ async def test_an_idle_connection_that_is_flooded_ends(clients: Clients, stub: S
             await asyncio.sleep(0)
 
     stub.script = script
-    client = clients(stub.base_url)
-    await client.close_position("BTC-USDT-SWAP", "cross")
-    await stub.all_ended()
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=None if own else session)
+        await client.close_position("BTC-USDT-SWAP", "cross")
+        await stub.all_ended()
     assert stub.connections[0].ending == "RST"
+
+
+async def test_a_callers_own_request_is_answered_over_a_connection_of_ours(clients: Clients, stub: Stub) -> None:
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=session)
+        for _ in range(2):
+            await client.close_position("BTC-USDT-SWAP", "cross")
+            async with session.post(f"{stub.base_url}/of-its-own", data=b"{}") as response:
+                assert await response.read()
+    assert len(stub.connections) == 1
 
 
 async def test_a_warm_connection_that_is_flooded_ends(clients: Clients, stub: Stub) -> None:
