@@ -93,6 +93,7 @@ def certificate_wanted(exc: BaseException) -> bool:
     """Return whether the server misses or refuses a client certificate, so that it has not read what was written.
 
     In TLS 1.3 the client's part of the handshake ends before the server has judged it, so requests may follow at once.
+    Of a connection that has served a request it says nothing: the handshake was judged before that.
     """
     return bool(_about_our_certificate(exc))
 

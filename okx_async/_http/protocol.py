@@ -43,6 +43,9 @@ class AskedProtocol(ResponseHandler):
     asker: object | None = "the connector, while the connection is made"
     """What asked for the bytes that come now, None if nothing did."""
 
+    served = False
+    """Whether a request has ended that was written to it."""
+
     heard = 0
     """When bytes came over it last, or it was made: one of MOMENTS."""
 
@@ -124,6 +127,13 @@ class _AfterAnswer:
             reset(protocol.transport)
         else:
             type(protocol).data_received(protocol, data)
+
+
+def has_served(protocol: Any) -> bool:
+    """Return whether a request of ours has ended that was written to a connection."""
+    if isinstance(protocol, AskedProtocol):
+        return protocol.served
+    return isinstance(getattr(protocol, "data_received", None), _AfterAnswer)
 
 
 def rest_theirs(protocol: Any) -> None:

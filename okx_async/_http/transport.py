@@ -176,7 +176,7 @@ class Transport:
         if alert is not None:  # of TLS 1.3, which lets requests follow before the server has judged the handshake
             exc, request.failure = alert, ""
         lost = request.failure == SPOILT or isinstance(exc, OSError | aiohttp.ServerDisconnectedError)
-        if certificate_wanted(exc):
+        if certificate_wanted(exc) and gate.fresh:
             request.not_connected()  # what was written was not read
         elif gate.spoilt and lost and alert is None:
             request.failure = SPOILT

@@ -17,7 +17,7 @@ from aiohttp.connector import Connection
 from okx_async._errors import in_words
 from okx_async._http.failures import PROXY_HUNG_UP, is_alert
 from okx_async._http.inflight import InFlight
-from okx_async._http.protocol import MOMENTS, AskedProtocol, rest_theirs
+from okx_async._http.protocol import MOMENTS, AskedProtocol, has_served, rest_theirs
 from okx_async._http.sockets import TURNS, extra_info, readable
 from okx_async._http.write_batch import WriteBatch
 
@@ -73,6 +73,7 @@ class WriteGate:
         "_wire",
         "_written",
         "connected",
+        "fresh",
         "is_closing",
         "reached",
     )
@@ -98,6 +99,8 @@ class WriteGate:
         """Whether aiohttp came by, so that nothing is written without the gate."""
         self.connected = False
         """Whether the request had a connection."""
+        self.fresh = True
+        """Whether its connection had served no request, as far as is known: an alert may be about the handshake."""
 
     def __deepcopy__(self, memo: object) -> "WriteGate":
         return self  # mocks of aiohttp keep copies of a request's arguments, and would copy the event loop
@@ -156,6 +159,7 @@ class WriteGate:
         if not isinstance(protocol, AskedProtocol):
             rest_theirs(protocol)
         elif protocol.asker is self:  # else it carries another request by now
+            protocol.served = True
             protocol.rest()
 
     async def _send(self, connection: Connection) -> ClientResponse:
@@ -196,6 +200,7 @@ class WriteGate:
         if extra_info(transport, "ssl_object") is not None:
             self._turns = TURNS
         self._protocol, self._transport, self._standing = protocol, transport, transport
+        self.fresh = not has_served(protocol)
         return protocol
 
     def __getattr__(self, name: str) -> Any:

@@ -9,13 +9,14 @@ from contextlib import suppress
 
 import aiohttp
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
-from okx_async import NotSentError
+from okx_async import NotSentError, OutcomeUnknownError
 from okx_async._http.inflight import InFlight
 from okx_async._http.sockets import TURNS, readable
 from okx_async._http.write_gate import WriteGate
 from tests.sockets import tls
-from tests.sockets.conftest import OWN, Clients
+from tests.sockets.conftest import ACCEPTED, OWN, Clients, Connection, Stub
 
 pytestmark = [pytest.mark.loops, pytest.mark.usefixtures("no_uid_check")]
 
@@ -126,3 +127,31 @@ async def test_a_certificate_that_the_server_refuses_is_named(
     tls.authority("" if until else made_by).issue_cert("desk.example", not_after=until).configure_cert(ours)
     async with aiohttp.ClientSession() as session:
         await refused(clients, port, None if own else session, REFUSED)
+
+
+@pytest.mark.parametrize("served", [0, 1])
+@OWN
+async def test_an_alert_is_no_judgement_of_the_handshake_once_a_request_was_answered(
+    clients: Clients, stub: Stub, monkeypatch: pytest.MonkeyPatch, served: int, *, own: bool
+) -> None:
+    lost = ResponseHandler.connection_lost
+
+    def with_an_alert(protocol: ResponseHandler, exc: BaseException | None) -> None:
+        lost(protocol, exc or ssl.SSLError(1, "[SSL: SSLV3_ALERT_CERTIFICATE_EXPIRED] alert certificate expired"))
+
+    async def answer(connection: Connection) -> None:
+        for _ in range(served):
+            await connection.request()
+            connection.answer(ACCEPTED)
+        await connection.request()
+        connection.transport.close()
+
+    monkeypatch.setattr(ResponseHandler, "connection_lost", with_an_alert)
+    stub.script = answer
+    async with aiohttp.ClientSession() as session:
+        client = clients(stub.base_url, session=None if own else session)
+        for _ in range(served):
+            await client.close_position("BTC-USDT-SWAP", "cross")
+        with pytest.raises(OutcomeUnknownError if served else NotSentError, match="CERTIFICATE_EXPIRED"):
+            await client.close_position("BTC-USDT-SWAP", "cross")
+        assert len(stub.connections) == 1
