@@ -27,6 +27,8 @@ _PATHS: tuple[tuple[int, Path, Path], ...] = (
 
 FLATTENING_SHARE = 0.5
 """The share of histories that contain a flatten or a confirmed close."""
+LATE_SHARE = 0.05
+"""The share of histories in which closes press before and after their user id is told."""
 RIVALS_SHARE = 0.5
 """The share of histories, with a flatten or without one, that contain rivals."""
 
@@ -39,9 +41,29 @@ def draw(
     rivals: dict[str, int] | None = None,
 ) -> Plan:
     """Return the plan of a seed; `strategies`, `mishaps`, `scenes` and `rivals`: kinds and their weights."""
-    plan = _draw(seed, strategies, mishaps)
+    plan = _with_a_late_user_id(_draw(seed, strategies, mishaps))
     plan = _with_scenes(plan, scenes) if scenes else plan
     return _with_rivals(plan, rivals) if rivals else plan
+
+
+def _with_a_late_user_id(plan: Plan) -> Plan:
+    """Have a share of the plans ask twice for the user id, by a generator of their own."""
+    rng = Random(f"okx_async torture {plan.seed} late user id")
+    if rng.random() >= LATE_SHARE:
+        return plan
+    return replace(
+        plan,
+        insts=1,
+        seats=tuple(replace(seat, key=0, knows_user_id=False) for seat in plan.seats),
+        parts=tuple(  # the first ones have ended when it is told, and count yet
+            Part(kind, 0, at, f"{plan.seed} {kind} {at}")
+            for kind, at in (("waves", 0.0), (rng.choice(("waves", "crowd", "siege")), rng.uniform(0.5, 2.5)))
+        ),
+        mishaps=(
+            Mishap("late_config", 0.0, f"{plan.seed} late"),
+            *(each for each in plan.mishaps if rng.random() < 0.2),
+        ),
+    )
 
 
 def _with_rivals(plan: Plan, rivals: dict[str, int]) -> Plan:

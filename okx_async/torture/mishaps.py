@@ -89,6 +89,11 @@ def _config(stage: Stage, rng: Random) -> str:
     return f"account/config, {times} times: {what}"
 
 
+def _late_config(stage: Stage, rng: Random) -> str:  # noqa: ARG001 - as all mishaps
+    stage.exchange.inject(path=CONFIG_PATH, code="50001")
+    return "account/config, once: 50001"
+
+
 def _odd_time(stage: Stage, rng: Random) -> str:
     times = rng.choice((1, 3))
     ts = rng.choice(("1768519672373000", "1768519672", "-1", "0", "99999999999999999", "soon", ""))
@@ -229,6 +234,7 @@ MISHAPS: dict[str, tuple[int, Mishap]] = {
     "throttle": (6, _throttle),
     "proxy": (8, _proxy),
     "config": (8, _config),
+    "late_config": (0, _late_config),  # in plans that name it
     "odd time": (4, _odd_time),
     "crowd": (4, _crowd),
     "clock jumps": (2, _jump),

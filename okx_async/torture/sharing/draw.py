@@ -7,7 +7,15 @@ from okx_async.simulator import Path
 from okx_async.stores.lease import Terms
 from okx_async.torture.plan import Mishap, Part
 from okx_async.torture.sharing.lookups import LOOKUPS
-from okx_async.torture.sharing.mishaps import LOOPS, NETWORK, PROGRAMS, cut_off, last_moment, restarted
+from okx_async.torture.sharing.mishaps import (
+    LOOPS,
+    NETWORK,
+    PROGRAMS,
+    cut_off,
+    last_moment,
+    restarted,
+    stopped_at_a_grant,
+)
 from okx_async.torture.sharing.store_worker import Post
 from okx_async.torture.sharing.world import STRATEGIES, SharingPlan, siege
 
@@ -27,6 +35,9 @@ def sharing_plan(seed: int) -> SharingPlan:
         return plan
     if plan.store and rng.random() < 0.15:
         return _at_the_bounds(plan, rng)
+    rng = Random(f"okx_async sharing {seed} asleep")
+    if plan.store and rng.random() < 0.06:
+        return _asleep(plan, rng)
     rng = Random(f"okx_async sharing {seed} without user ids")
     return _without_user_ids(plan, rng) if rng.random() < 0.3 else plan
 
@@ -93,6 +104,32 @@ def _at_the_bounds(plan: SharingPlan, rng: Random) -> SharingPlan:
         mishaps=tuple(
             Mishap(last_moment.__name__, rng.uniform(3.0, 8.0) + 15.0 * number, f"{plan.seed} mishap {number}")
             for number in range(3)
+        ),
+    )
+
+
+def _asleep(plan: SharingPlan, rng: Random) -> SharingPlan:
+    """Return a plan whose programs are stopped before they hear of a token, for longer than it is theirs.
+
+    The others keep every window full meanwhile.
+    """
+    lease = (plan.timeout + plan.connect_timeout) * 1.2
+    return replace(
+        plan,
+        span=40.0,
+        inward=Path(0.002, 0.002),
+        outward=Path(0.002, 0.002),
+        terms=Terms(lease=lease, doubt_grace=1.7),
+        post=Post(delay=rng.choice((0.0, 0.001, 0.05))),
+        insts=1,
+        parts=tuple(
+            Part(siege.__name__, number, at, f"{plan.seed} {number} {at}")
+            for number in range(plan.programs)
+            for at in (0.0, 10.0, 20.0, 30.0)
+        ),
+        mishaps=tuple(
+            Mishap(stopped_at_a_grant.__name__, rng.uniform(1.0, 8.0) + 10.0 * number, f"{plan.seed} mishap {number}")
+            for number in range(4)
         ),
     )
 
