@@ -59,3 +59,11 @@ def test_half_of_the_plans_have_a_flatten_and_the_others_stay_as_they_were() -> 
     assert {plan.exchange.fill for plan in wanting} == {0.0, 0.5, 1.0}
     assert {plan.exchange.flip_keeps for plan in wanting} == {True, False}
     assert any(plan.exchange.lag[1] for plan in wanting)
+
+
+def test_in_some_plans_closes_go_out_before_and_after_the_user_id_is_told() -> None:
+    late = [plan for plan in PLANS if any(mishap.kind == "late_config" for mishap in plan.mishaps)]
+    assert 5 < len(late) < 30
+    assert not any(seat.knows_user_id for plan in late for seat in plan.seats)
+    first = [min(mishap.at for mishap in plan.mishaps if mishap.kind == "late_config") for plan in late]
+    assert set(first) == {0.0}

@@ -29,3 +29,13 @@ def test_programs_that_are_not_given_their_user_id_begin_at_once_or_one_after_an
     assert all(len(plan.rates) == 2 + plan.programs for plan in plans)
     kinds = {mishap.kind for plan in plans for mishap in plan.mishaps}
     assert kinds >= {"config_late", "config_lost", "config_refused", "cut_off", "restarted"}
+
+
+def test_some_programs_are_stopped_before_they_hear_of_a_token_while_others_press() -> None:
+    plans = [
+        plan for plan in map(sharing_plan, range(300)) if {each.kind for each in plan.mishaps} == {"stopped_at_a_grant"}
+    ]
+    asleep = [plan for plan in plans if len(plan.mishaps) == 4]
+    assert 5 < len(asleep) < 30
+    assert all(plan.store and not plan.small for plan in asleep)
+    assert {part.at for plan in asleep for part in plan.parts} == {0.0, 10.0, 20.0, 30.0}
