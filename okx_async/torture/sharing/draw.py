@@ -35,11 +35,11 @@ def sharing_plan(seed: int) -> SharingPlan:
         return plan
     if plan.store and rng.random() < 0.15:
         return _at_the_bounds(plan, rng)
-    rng = Random(f"okx_async sharing {seed} asleep")
-    if plan.store and rng.random() < 0.06:
-        return _asleep(plan, rng)
     rng = Random(f"okx_async sharing {seed} without user ids")
-    return _without_user_ids(plan, rng) if rng.random() < 0.3 else plan
+    if rng.random() < 0.3:
+        return _without_user_ids(plan, rng)
+    rng = Random(f"okx_async sharing {seed} asleep")
+    return _asleep(plan, rng) if plan.store and rng.random() < 0.08 else plan
 
 
 def _without_user_ids(plan: SharingPlan, rng: Random) -> SharingPlan:
