@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -87,5 +88,4 @@ def _encodable(name: str) -> bool:
 
 
 def _again(path: Path, quota: Quota, terms: Terms) -> SqliteLimiter:
-    guard, grace, floor = terms.guard, terms.doubt_grace, terms.rtt_floor
-    return SqliteLimiter(path, quota, lease=terms.lease, rtt_floor=floor, doubt_grace=grace, guard=guard)
+    return SqliteLimiter(path, quota, **asdict(terms))

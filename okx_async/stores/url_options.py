@@ -46,11 +46,8 @@ def divided(text: str, names: tuple[str, ...]) -> tuple[str, UrlOptions]:
         else:
             found[name] = unquote(value)
     numbers = {name: _number(name, value) for name, value in found.items() if name != "prefix"}
-    prefix, fits, slack = found.get("prefix", PREFIX), False, numbers.pop("clock_slack", SLACK)
-    with suppress(InvalidRequestError):
-        check_prefix(prefix)
-        fits = True
-    if not fits:
+    prefix, slack = found.get("prefix", PREFIX), numbers.pop("clock_slack", SLACK)
+    if not _fits(prefix):
         raise _unfit("prefix", "of ASCII letters, digits and hyphens")
     terms = Terms(**numbers).checked(Quota())
     check_seconds(lease=terms.lease, clock_slack=slack)
@@ -59,8 +56,12 @@ def divided(text: str, names: tuple[str, ...]) -> tuple[str, UrlOptions]:
 
 def check_prefix(prefix: object) -> None:
     """Raise InvalidRequestError unless keys may begin with it."""
-    if not isinstance(prefix, str) or not prefix or not prefix.isascii() or not prefix.replace("-", "").isalnum():
+    if not isinstance(prefix, str) or not _fits(prefix):
         raise InvalidRequestError(f"prefix must be of ASCII letters, digits and hyphens, got {short_repr(prefix)}")
+
+
+def _fits(prefix: str) -> bool:
+    return prefix.isascii() and prefix.replace("-", "").isalnum()
 
 
 def _number(name: str, value: str) -> float:

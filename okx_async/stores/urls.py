@@ -8,6 +8,7 @@ Behind a ? may stand what programs that share a store must agree on: ``redis://h
 """
 
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -127,7 +128,7 @@ def shared_limiter(url: str) -> SlotSource:
 
 def _limiter(store: NamedStore) -> SharedLimiter:
     place, (terms, prefix, slack) = store
-    lease, grace, guard = terms.lease, terms.doubt_grace, terms.guard
     if isinstance(place, Path):
-        return SqliteLimiter(place, lease=lease, rtt_floor=terms.rtt_floor, doubt_grace=grace, guard=guard)
+        return SqliteLimiter(place, **asdict(terms))
+    lease, grace, guard = terms.lease, terms.doubt_grace, terms.guard
     return RedisLimiter(place, lease=lease, doubt_grace=grace, guard=guard, clock_slack=slack, prefix=prefix)

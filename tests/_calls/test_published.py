@@ -75,6 +75,14 @@ class Program:
         self.identity.learn(user_id)
         self.published.tell(user_id)
 
+    async def knows_that_all_know(self, user_id: str) -> None:
+        """Be told it, and wait until its requests count by it alone."""
+        self.told(user_id)
+        await asyncio.sleep(UNHEARD + 1.0)
+        self.names()  # after a time without requests the store is asked again
+        await asyncio.sleep(0.01)
+        assert self.names() == [user_id]
+
     def names(self) -> list[str]:
         """Return the names of which a request takes a slot, and has them checked."""
         now = asyncio.get_running_loop().time()
@@ -148,11 +156,7 @@ async def test_what_was_not_taken_by_the_store_is_told_again_and_counts_for_noth
 async def test_what_the_store_has_lost_is_told_again_and_the_others_are_counted_anew() -> None:
     store = Store()
     async with Program(store) as one:
-        one.told("123")
-        await asyncio.sleep(UNHEARD + 1.0)
-        one.names()
-        await asyncio.sleep(0.01)
-        assert one.names() == ["123"]
+        await one.knows_that_all_know("123")
         before = dict(store.told)
         store.told.clear()
         for _ in range(int(LEASE / 0.5) + 1):
@@ -165,11 +169,7 @@ async def test_what_the_store_has_lost_is_told_again_and_the_others_are_counted_
 async def test_while_what_was_lost_cannot_be_told_again_the_others_are_counted() -> None:
     store = Store()
     async with Program(store) as one:
-        one.told("123")
-        await asyncio.sleep(UNHEARD + 1.0)
-        one.names()
-        await asyncio.sleep(0.01)
-        assert one.names() == ["123"]
+        await one.knows_that_all_know("123")
         store.told.clear()
         store.loses = True
         await asyncio.sleep(LEASE / 2)
@@ -181,11 +181,7 @@ async def test_while_what_was_lost_cannot_be_told_again_the_others_are_counted()
 async def test_a_record_that_was_written_anew_tells_of_a_loss_in_between() -> None:
     store = Store()
     async with Program(store) as one:
-        one.told("123")
-        await asyncio.sleep(UNHEARD + 1.0)
-        one.names()
-        await asyncio.sleep(0.01)
-        assert one.names() == ["123"]
+        await one.knows_that_all_know("123")
         store.told = dict.fromkeys(store.told, '["123", "another"]')
         await asyncio.sleep(LEASE / 2)
         one.names()
@@ -218,11 +214,7 @@ async def test_after_a_sleep_of_the_host_what_the_store_said_before_holds_no_mor
         setattr(store, clock, HEARS + 0.1)
         with pytest.raises(NotSentError, match="not known; nothing was sent"):
             one.names()
-        one.told("123")
-        await asyncio.sleep(UNHEARD + 1.0)
-        one.names()
-        await asyncio.sleep(0.01)
-        assert one.names() == ["123"]
+        await one.knows_that_all_know("123")
         setattr(store, clock, HEARS + 0.1 + LEASE)
         assert one.names() == ["123", "key"]
         await asyncio.sleep(0.01)

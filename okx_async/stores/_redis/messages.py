@@ -160,6 +160,11 @@ def terms_of(terms: Terms) -> tuple[int, int, int]:
     return micro(terms.lease), micro(terms.doubt_grace), micro(terms.guard)
 
 
+def read_terms(agreed: Sequence[int]) -> Terms:
+    """Return the terms that a part of a message holds."""
+    return Terms(*(each / 1e6 for each in agreed))
+
+
 def write_epoch(what: str, frame: Frame, *, stepped: bool = False) -> bytes:
     """Return a message about an epoch, or a look: "hello", "vouch" or "look".
 

@@ -15,6 +15,7 @@ from okx_async.stores._redis.messages import (
     Frame,
     epoch_name,
     read_record,
+    read_terms,
     terms_of,
     told_name,
     write_epoch,
@@ -59,9 +60,9 @@ def report_server(url: str, *, vouch: bool = False, prefix: str = PREFIX) -> Sto
             epochs = [[epoch_name(prefix, tag)] for tag in nodes.tags(link)]
             if vouch:
                 _calls(link, "vouch", epochs)
-            for _, (_, now, since, unknown, lease, grace, guard) in _calls(link, "look", epochs):
+            for _, (_, now, since, unknown, *terms_there) in _calls(link, "look", epochs):
                 age = max(age, (now - since) / 1e6)
-                terms = Terms(lease / 1e6, grace / 1e6, guard / 1e6)
+                terms = read_terms(terms_there)
                 if terms != _NOBODYS:
                     agreed.append(terms)
                 if unknown != NEVER:

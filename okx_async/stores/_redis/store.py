@@ -23,6 +23,7 @@ from okx_async.stores._redis.messages import (
     micro,
     names_of,
     read_seen,
+    read_terms,
     tag_of,
     terms_of,
     told_name,
@@ -234,9 +235,7 @@ class RedisStore:
     def _refused(self, reply: list[Any]) -> Exception:
         match reply[0]:
             case b"terms":
-                mine = self.terms.lease, self.terms.doubt_grace, self.terms.guard
-                here, there = ((each / 1e6 for each in of) for of in (map(micro, mine), reply[2:5]))
-                words = disagreement(Terms(*here), Terms(*there))
+                words = disagreement(read_terms(self._agreed), read_terms(reply[2:5]))
                 return InvalidRequestError(
                     f"{self.path}: {words}; once no program uses the others: {self.vouched_by}; {MEANWHILE}"
                 )
